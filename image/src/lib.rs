@@ -1,0 +1,1 @@
+//! Makes the bootstrap image and the QEMU command line that boots it.

@@ -1,0 +1,1 @@
+//! The lab: namespaces, VMs and peers for tests.

@@ -1,0 +1,1 @@
+//! What the VCH has decided: networks, addresses, names.

@@ -1,0 +1,1 @@
+//! nf_tables by netlink: batches are plain values.

@@ -1,0 +1,1 @@
+//! Owns everything about the network of a Virtual Container Host.
