@@ -1,1 +1,12 @@
-//! The language that the coordinator and the agent speak.
+//! The language that the coordinator and the agent speak: no policy, no netlink.
+//!
+//! ```text
+//!   NetSpec ──► message ──► frame ──► transport ═══ vsock, Unix, serial ═══ transport ──► frame ──► message ──► NetSpec
+//!               (typed)    (bytes)                                                      (bytes)     (typed)
+//! ```
+//!
+//! Invariants: only this crate knows the bytes; a value that exists is valid (every type checks
+//! itself where it is parsed, from text as from the wire); a released version's bytes never change.
+
+pub mod message;
+pub mod spec;

@@ -1,0 +1,186 @@
+//! The whole network that one container VM must have.
+//!
+//! A [`NetSpec`] is desired state, never a list of commands: the agent compares it with what its
+//! kernel has and performs the difference. It is identified by a [`SpecId`].
+
+mod address;
+mod interface;
+mod name;
+mod resolver;
+
+pub use address::{MacAddress, MacAddressError, PciPath, PciPathError};
+pub use interface::{
+    Addressing, FirewallLevel, Interface, InterfaceError, Mtu, MtuError, NicMatch, Route,
+};
+pub use name::{DomainName, Hostname, InterfaceName, NameError};
+pub use resolver::{HostEntry, Resolver, ResolverError};
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use thiserror::Error;
+
+/// Most interfaces in one spec.
+pub const MAX_INTERFACES: usize = 64;
+/// Most extra host entries in one spec.
+pub const MAX_HOSTS: usize = 256;
+/// Most bytes in a spec's extension field.
+pub const MAX_EXTENSION: usize = 4096;
+
+/// One life of a container VM: random, new for each start or restore of the VM.
+///
+/// A clone or a snapshot that wakes up with another VM's past holds another incarnation, so what it
+/// remembers is never taken for what it should be.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Incarnation(pub [u8; 16]);
+
+impl fmt::Display for Incarnation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Incarnation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Counts the specs of one container; a greater one is newer. Never reset, not even by a new
+/// incarnation.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Generation(pub u64);
+
+impl fmt::Display for Generation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// Which spec: whose life, and which of that life's specs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SpecId {
+    /// The VM's life for which the spec was made.
+    pub incarnation: Incarnation,
+    /// The spec's number.
+    pub generation: Generation,
+}
+
+impl fmt::Display for SpecId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.incarnation, self.generation)
+    }
+}
+
+/// The parts of a [`NetSpec`], before they are checked against one another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetSpecParts {
+    /// Which spec this is.
+    pub id: SpecId,
+    /// The host name that the VM bears; `None` leaves it alone.
+    pub hostname: Option<Hostname>,
+    /// The interfaces, in the order in which the VM's network was put together.
+    pub interfaces: Vec<Interface>,
+    /// What `/etc/resolv.conf` says; `None` leaves the file alone.
+    pub resolver: Option<Resolver>,
+    /// What `/etc/hosts` says beside localhost: own names, extra hosts and links, never peers.
+    pub hosts: Vec<HostEntry>,
+    /// For what a later version adds; opaque to this one. At most [`MAX_EXTENSION`] bytes.
+    pub extension: Vec<u8>,
+}
+
+/// The whole network that one VM must have; holds its invariants by construction.
+///
+/// No two interfaces share a MAC address, a name or a match; no two interfaces have the same
+/// address; lengths are bounded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "NetSpecParts", into = "NetSpecParts")]
+pub struct NetSpec(NetSpecParts);
+
+impl NetSpec {
+    /// Which spec this is.
+    pub fn id(&self) -> SpecId {
+        self.0.id
+    }
+
+    /// The checked parts, to read.
+    pub fn parts(&self) -> &NetSpecParts {
+        &self.0
+    }
+}
+
+impl From<NetSpec> for NetSpecParts {
+    fn from(spec: NetSpec) -> Self {
+        spec.0
+    }
+}
+
+impl TryFrom<NetSpecParts> for NetSpec {
+    type Error = SpecError;
+
+    fn try_from(parts: NetSpecParts) -> Result<Self, SpecError> {
+        bounded("interfaces", parts.interfaces.len(), MAX_INTERFACES)?;
+        bounded("hosts", parts.hosts.len(), MAX_HOSTS)?;
+        bounded("extension", parts.extension.len(), MAX_EXTENSION)?;
+        for (index, one) in parts.interfaces.iter().enumerate() {
+            for other in &parts.interfaces[..index] {
+                if one.mac == other.mac {
+                    return Err(SpecError::DuplicateMac(one.mac));
+                }
+                if one.name == other.name {
+                    return Err(SpecError::DuplicateName(one.name.clone()));
+                }
+                if one.nic == other.nic {
+                    return Err(SpecError::DuplicateMatch(one.nic.clone()));
+                }
+                let shared = one.addresses().iter().map(ipnet::IpNet::addr);
+                if let Some(address) = shared
+                    .filter(|a| other.addresses().iter().any(|b| b.addr() == *a))
+                    .next()
+                {
+                    return Err(SpecError::DuplicateAddress(address));
+                }
+            }
+        }
+        Ok(Self(parts))
+    }
+}
+
+fn bounded(field: &'static str, count: usize, limit: usize) -> Result<(), SpecError> {
+    if count > limit {
+        return Err(SpecError::TooMany {
+            field,
+            count,
+            limit,
+        });
+    }
+    Ok(())
+}
+
+/// Why parts do not make a spec.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum SpecError {
+    /// A list is longer than the protocol lets through.
+    #[error("spec field `{field}` has {count} entries: at most {limit} are possible")]
+    TooMany {
+        /// The list.
+        field: &'static str,
+        /// Its length.
+        count: usize,
+        /// The most that may be.
+        limit: usize,
+    },
+    /// Two interfaces were to bear one MAC address.
+    #[error("two interfaces have MAC address {0}: give each its own")]
+    DuplicateMac(MacAddress),
+    /// Two interfaces were to bear one name.
+    #[error("two interfaces are named {0}: give each its own name")]
+    DuplicateName(InterfaceName),
+    /// Two interfaces match the same NIC.
+    #[error("two interfaces match {0}: one NIC carries one interface")]
+    DuplicateMatch(NicMatch),
+    /// Two interfaces were to bear one address.
+    #[error("two interfaces have address {0}: an address belongs to one interface")]
+    DuplicateAddress(std::net::IpAddr),
+}
