@@ -26,7 +26,6 @@ pub struct SessionNonce(pub u64);
 
 /// From the coordinator to an agent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(clippy::large_enum_variant, reason = "one message is alive at a time")]
 pub enum ToAgent {
     /// Say hello again: the coordinator has just opened the channel, or knows no such session.
     Knock,

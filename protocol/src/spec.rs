@@ -134,10 +134,9 @@ impl TryFrom<NetSpecParts> for NetSpec {
                 if one.nic == other.nic {
                     return Err(SpecError::DuplicateMatch(one.nic.clone()));
                 }
-                let shared = one.addresses().iter().map(ipnet::IpNet::addr);
-                if let Some(address) = shared
-                    .filter(|a| other.addresses().iter().any(|b| b.addr() == *a))
-                    .next()
+                let mut own = one.addresses().iter().map(ipnet::IpNet::addr);
+                if let Some(address) =
+                    own.find(|a| other.addresses().iter().any(|b| b.addr() == *a))
                 {
                     return Err(SpecError::DuplicateAddress(address));
                 }
