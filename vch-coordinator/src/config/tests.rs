@@ -1,0 +1,85 @@
+use super::*;
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    Config::parse(Path::new("vch.toml"), text)
+}
+
+fn refusal(text: &str) -> String {
+    parse(text).expect_err("must be refused").to_string()
+}
+
+#[test]
+fn an_empty_file_is_a_working_vch() {
+    let config = parse("").expect("defaults");
+    assert_eq!(config.api_socket, Path::new("/run/vch/api.sock"));
+    assert_eq!(config.pools.len(), DEFAULT_POOLS.len());
+    assert_eq!(config.pools[0].base.to_string(), "172.18.0.0/15");
+}
+
+#[test]
+fn default_pools_give_at_least_4096_networks() {
+    let networks: u64 = parse("")
+        .expect("defaults")
+        .pools
+        .iter()
+        .map(|pool| 1 << (pool.size - pool.base.prefix_len()))
+        .sum();
+    assert!(networks >= 4096, "{networks}");
+}
+
+#[test]
+fn the_example_in_the_repository_is_valid() {
+    parse(include_str!("../../vch.example.toml")).expect("the example parses");
+}
+
+#[test]
+fn an_unknown_field_is_named_with_its_line() {
+    assert_eq!(
+        refusal("[vch]\nstate_dri = \"/x\"\n"),
+        "vch.toml:2: unknown field `state_dri`, expected `state_dir` or `run_dir`"
+    );
+}
+
+#[test]
+fn a_relative_path_is_refused() {
+    assert_eq!(
+        refusal("\n[vch]\nstate_dir = \"state\"\n"),
+        "vch.toml:3: `vch.state_dir` cannot be `state`: write an absolute path"
+    );
+}
+
+#[test]
+fn overlapping_pools_are_refused() {
+    let text = "[bridge]\npools = [\n  { base = \"10.0.0.0/8\", size = 16 },\n  { base = \"10.1.0.0/16\", size = 24 },\n]\n";
+    assert_eq!(
+        refusal(text),
+        "vch.toml:4: `bridge.pools.base` cannot be `10.1.0.0/16`: it overlaps with pool 10.0.0.0/8: choose another range"
+    );
+}
+
+#[test]
+fn a_pool_with_host_bits_is_told_its_network() {
+    let text = "[bridge]\npools = [{ base = \"10.1.2.3/8\", size = 16 }]\n";
+    assert!(refusal(text).ends_with("write 10.0.0.0/8: a pool's base has no host bits"));
+}
+
+#[test]
+fn a_number_outside_its_range_is_told_the_range() {
+    assert_eq!(
+        refusal("[tether]\nheartbeat_ms = 5\n"),
+        "vch.toml:2: `tether.heartbeat_ms` cannot be `5`: use 100 to 60000"
+    );
+}
+
+#[test]
+fn an_unprivileged_vsock_port_is_refused() {
+    assert!(refusal("[tether]\nvsock_port = 1024\n").ends_with("use 1 to 1023"));
+}
+
+#[test]
+fn an_upstream_without_a_port_is_asked_on_53() {
+    let config = parse("[dns]\nupstreams = [\"192.0.2.1\", \"[2001:db8::1]:5353\"]\n");
+    let upstreams = config.expect("valid").dns.upstreams;
+    assert_eq!(upstreams[0].to_string(), "192.0.2.1:53");
+    assert_eq!(upstreams[1].to_string(), "[2001:db8::1]:5353");
+}
