@@ -1,1 +1,23 @@
-//! Makes the bootstrap image and the QEMU command line that boots it.
+//! The bootstrap image: what a container VM boots before it has a file system of its own, and the QEMU command line
+//! that boots it.
+//!
+//! ```text
+//!  Debian packages ── debian ──▶ kernel/, busybox/          (downloaded and unpacked once, never installed)
+//!                       │
+//!        kernel ◀───────┴──────▶ modules                    bzImage -> vmlinux; .ko files in dependency order
+//!           │                       │   guest/init, agent, files the caller adds
+//!           ▼                       ▼
+//!        vmlinux                 archive ──▶ NAME.cpio       the same inputs give the same bytes
+//!           └──────────┬────────────┘
+//!                      ▼
+//!                    qemu                                    a value; its arguments can be compared and printed
+//! ```
+//!
+//! Only [`debian`] runs programs, and only [`bootstrap`] decides what goes into the archive.
+
+pub mod archive;
+pub mod bootstrap;
+pub mod debian;
+pub mod kernel;
+pub mod modules;
+pub mod qemu;

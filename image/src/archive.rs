@@ -1,0 +1,211 @@
+//! An initramfs as a value: entries by path, written in the `newc` cpio format with nothing in it that differs between
+//! two runs (times are 0, the owner is root, entries are sorted).
+//!
+//! Format: the kernel's `Documentation/driver-api/early-userspace/buffer-format.rst`.
+
+use std::collections::BTreeMap;
+
+use thiserror::Error;
+
+#[cfg(test)]
+mod tests;
+
+/// The last entry of every archive.
+const TRAILER: &str = "TRAILER!!!";
+/// Names and contents are padded to this many bytes.
+const ALIGNMENT: usize = 4;
+
+/// Why an entry can't be in an archive.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum ArchiveError {
+    /// The path is empty, not absolute, or has an empty, `.` or `..` component.
+    #[error(
+        "path {path:?} in the image: write an absolute path without `.`, `..` or empty parts, such as /sbin/agent"
+    )]
+    Path {
+        /// The path as given.
+        path: String,
+    },
+    /// A file, link or device where a folder is needed, or the other way round.
+    #[error("path {path:?} in the image is already something else: choose another path")]
+    Taken {
+        /// The path as given.
+        path: String,
+    },
+    /// The format holds sizes of 32 bits.
+    #[error("{path:?} is 4 GiB or larger, which an initramfs can't hold")]
+    TooLarge {
+        /// The path as given.
+        path: String,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Entry {
+    Folder,
+    File { contents: Vec<u8>, executable: bool },
+    Link { target: String },
+    Device { major: u32, minor: u32 },
+}
+
+/// The entries of an initramfs, sorted by path.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Archive {
+    entries: BTreeMap<String, Entry>,
+}
+
+impl Archive {
+    /// An empty archive.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a folder and the folders above it; one that is there already is no error.
+    pub fn folder(&mut self, path: &str) -> Result<(), ArchiveError> {
+        let relative = relative(path)?;
+        for (end, _) in relative.match_indices('/') {
+            self.one_folder(&relative[..end], path)?;
+        }
+        self.one_folder(relative, path)
+    }
+
+    /// Adds a file, replacing a file of the same path.
+    pub fn file(
+        &mut self,
+        path: &str,
+        contents: Vec<u8>,
+        executable: bool,
+    ) -> Result<(), ArchiveError> {
+        if u32::try_from(contents.len()).is_err() {
+            return Err(ArchiveError::TooLarge {
+                path: path.to_owned(),
+            });
+        }
+        self.put(
+            path,
+            Entry::File {
+                contents,
+                executable,
+            },
+        )
+    }
+
+    /// Adds a symbolic link.
+    pub fn link(&mut self, path: &str, target: &str) -> Result<(), ArchiveError> {
+        self.put(
+            path,
+            Entry::Link {
+                target: target.to_owned(),
+            },
+        )
+    }
+
+    /// Adds a character device that root alone may use.
+    pub fn device(&mut self, path: &str, major: u32, minor: u32) -> Result<(), ArchiveError> {
+        self.put(path, Entry::Device { major, minor })
+    }
+
+    /// The paths in the archive, without the leading `/`.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        self.entries.keys().map(String::as_str)
+    }
+
+    /// The archive's bytes.
+    #[must_use]
+    pub fn to_newc(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        for (number, (path, entry)) in self.entries.iter().enumerate() {
+            let inode = u32::try_from(number + 1).unwrap_or(u32::MAX);
+            match entry {
+                Entry::Folder => write_entry(&mut out, inode, 0o040_755, (0, 0), path, &[]),
+                Entry::File {
+                    contents,
+                    executable,
+                } => {
+                    let mode = if *executable { 0o100_755 } else { 0o100_644 };
+                    write_entry(&mut out, inode, mode, (0, 0), path, contents);
+                }
+                Entry::Link { target } => {
+                    write_entry(&mut out, inode, 0o120_777, (0, 0), path, target.as_bytes());
+                }
+                Entry::Device { major, minor } => {
+                    write_entry(&mut out, inode, 0o020_600, (*major, *minor), path, &[]);
+                }
+            }
+        }
+        write_entry(&mut out, 0, 0, (0, 0), TRAILER, &[]);
+        out
+    }
+
+    fn put(&mut self, path: &str, entry: Entry) -> Result<(), ArchiveError> {
+        let relative = relative(path)?;
+        if let Some((parent, _)) = relative.rsplit_once('/') {
+            self.folder(&format!("/{parent}"))?;
+        }
+        match self.entries.get(relative) {
+            Some(Entry::Folder) => {
+                return Err(ArchiveError::Taken {
+                    path: path.to_owned(),
+                });
+            }
+            Some(_) | None => self.entries.insert(relative.to_owned(), entry),
+        };
+        Ok(())
+    }
+
+    fn one_folder(&mut self, relative: &str, path: &str) -> Result<(), ArchiveError> {
+        match self.entries.get(relative) {
+            None => {
+                self.entries.insert(relative.to_owned(), Entry::Folder);
+                Ok(())
+            }
+            Some(Entry::Folder) => Ok(()),
+            Some(_) => Err(ArchiveError::Taken {
+                path: path.to_owned(),
+            }),
+        }
+    }
+}
+
+/// `path` without its leading slash, when it names something below the root.
+fn relative(path: &str) -> Result<&str, ArchiveError> {
+    let error = || ArchiveError::Path {
+        path: path.to_owned(),
+    };
+    let relative = path.strip_prefix('/').ok_or_else(error)?;
+    let odd = |part: &str| matches!(part, "" | "." | "..") || part.contains('\0');
+    if relative.split('/').any(odd) || relative == TRAILER {
+        return Err(error());
+    }
+    Ok(relative)
+}
+
+fn write_entry(
+    out: &mut Vec<u8>,
+    inode: u32,
+    mode: u32,
+    device: (u32, u32),
+    name: &str,
+    contents: &[u8],
+) {
+    let links = if mode & 0o170_000 == 0o040_000 { 2 } else { 1 };
+    let size = u32::try_from(contents.len()).unwrap_or(u32::MAX);
+    let name_size = u32::try_from(name.len() + 1).unwrap_or(u32::MAX);
+    let fields = [
+        inode, mode, 0, 0, links, 0, size, 0, 0, device.0, device.1, name_size, 0,
+    ];
+    out.extend_from_slice(b"070701");
+    for field in fields {
+        out.extend_from_slice(format!("{field:08x}").as_bytes());
+    }
+    out.extend_from_slice(name.as_bytes());
+    out.push(0);
+    pad(out);
+    out.extend_from_slice(contents);
+    pad(out);
+}
+
+fn pad(out: &mut Vec<u8>) {
+    out.resize(out.len().next_multiple_of(ALIGNMENT), 0);
+}

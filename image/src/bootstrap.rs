@@ -1,0 +1,321 @@
+//! What goes into the bootstrap image, and the files that come out.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use thiserror::Error;
+
+use crate::archive::{Archive, ArchiveError};
+use crate::debian::{self, DebianError};
+use crate::kernel::{self, KernelError};
+use crate::modules::{ModuleTree, ModulesError};
+
+#[cfg(test)]
+mod tests;
+
+const KERNEL_META_PACKAGE: &str = "linux-image-cloud-amd64";
+const BUSYBOX_PACKAGE: &str = "busybox-static";
+const INIT: &[u8] = include_bytes!("../guest/init");
+
+/// Every container VM: its NICs, the channels that the agent speaks over, and a source of randomness.
+const CONTAINER_MODULES: &[&str] = &[
+    "virtio_pci",
+    "virtio_net",
+    "virtio_console",
+    "virtio_rng",
+    "vmw_vsock_virtio_transport",
+    "vsock_loopback",
+];
+/// What a VM needs besides to be a Virtual Container Host itself.
+const HOST_MODULES: &[&str] = &[
+    "bridge",
+    "tun",
+    "veth",
+    "nf_tables",
+    "nft_chain_nat",
+    "nft_nat",
+    "nft_masq",
+    "nft_redir",
+    "nft_ct",
+    "nft_fib_inet",
+    "nft_reject_inet",
+    "nft_log",
+];
+
+/// Why there is no image.
+#[derive(Debug, Error)]
+pub enum BootstrapError {
+    /// A Debian package's files are not there.
+    #[error(transparent)]
+    Debian(#[from] DebianError),
+    /// The kernel's modules can't be put in order.
+    #[error(transparent)]
+    Modules(#[from] ModulesError),
+    /// The kernel can't be unpacked.
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
+    /// A file can't go into the archive.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// The image's name is not usable as a file name.
+    #[error("image name {name:?}: use letters, digits, `-` and `_`")]
+    Name {
+        /// The name as given.
+        name: String,
+    },
+    /// A file that was asked for can't be read.
+    #[error("can't read {path}, which is to be part of the image")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The kernel package has no kernel.
+    #[error("{folder} has no `{what}`: remove {folder} and run again")]
+    Incomplete {
+        /// The unpacked package.
+        folder: PathBuf,
+        /// What was looked for.
+        what: &'static str,
+    },
+    /// A result can't be written.
+    #[error("can't write {path}")]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Which modules an image has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Variant {
+    /// A container VM.
+    #[default]
+    Container,
+    /// A VM that is a Virtual Container Host itself: bridges, taps and NAT too.
+    Host,
+}
+
+/// What to make.
+#[derive(Debug, Clone, Default)]
+pub struct Recipe {
+    name: String,
+    variant: Variant,
+    agent: Option<PathBuf>,
+    added: Vec<(PathBuf, String)>,
+}
+
+/// The files that boot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    /// The uncompressed kernel, an ELF file.
+    pub kernel: PathBuf,
+    /// The initramfs.
+    pub initramfs: PathBuf,
+    /// Its size in bytes.
+    pub initramfs_bytes: u64,
+    /// Whether this call wrote it; false when it was there with the same bytes.
+    pub changed: bool,
+}
+
+impl Recipe {
+    /// An image `NAME.cpio` without an agent.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// Chooses the modules.
+    #[must_use]
+    pub fn variant(mut self, variant: Variant) -> Self {
+        self.variant = variant;
+        self
+    }
+
+    /// Bakes in a static agent as `/sbin/tether-net`.
+    #[must_use]
+    pub fn agent(mut self, path: impl Into<PathBuf>) -> Self {
+        self.agent = Some(path.into());
+        self
+    }
+
+    /// Bakes in a file of this machine at an absolute path of the guest. It is executable there if it is here.
+    #[must_use]
+    pub fn add(mut self, host: impl Into<PathBuf>, guest: &str) -> Self {
+        self.added.push((host.into(), guest.to_owned()));
+        self
+    }
+
+    /// Makes the image in `folder`, one caller at a time. Downloads once; writes nothing when nothing changed.
+    pub fn build(&self, folder: &Path) -> Result<Image, BootstrapError> {
+        let odd = |c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_');
+        if self.name.is_empty() || self.name.contains(odd) {
+            return Err(BootstrapError::Name {
+                name: self.name.clone(),
+            });
+        }
+        fs::create_dir_all(folder).map_err(write_error(folder))?;
+        let lock = folder.join(".lock");
+        let held = File::create(&lock)
+            .and_then(|file| file.lock().map(|()| file))
+            .map_err(write_error(&lock))?;
+        let kernel_package = folder.join("kernel");
+        if !kernel_package.is_dir() {
+            debian::unpacked(
+                &debian::first_dependency(KERNEL_META_PACKAGE)?,
+                &kernel_package,
+            )?;
+        }
+        let busybox_package = folder.join("busybox");
+        debian::unpacked(BUSYBOX_PACKAGE, &busybox_package)?;
+        let kernel = unpacked_kernel(&kernel_package, &folder.join("vmlinux"))?;
+        let archive = self.archive(&kernel_package, &busybox_package)?.to_newc();
+        let initramfs = folder.join(format!("{}.cpio", self.name));
+        let changed = write_if_changed(&initramfs, &archive).map_err(write_error(&initramfs))?;
+        drop(held);
+        Ok(Image {
+            kernel,
+            initramfs,
+            initramfs_bytes: archive.len() as u64,
+            changed,
+        })
+    }
+
+    fn archive(
+        &self,
+        kernel_package: &Path,
+        busybox_package: &Path,
+    ) -> Result<Archive, BootstrapError> {
+        let mut archive = Archive::new();
+        for folder in [
+            "/dev", "/etc", "/mnt", "/proc", "/root", "/run", "/sys", "/tmp",
+        ] {
+            archive.folder(folder)?;
+        }
+        // The kernel opens it for init before anything is mounted.
+        archive.device("/dev/console", 5, 1)?;
+        archive.file("/init", INIT.to_vec(), true)?;
+        archive.file(
+            "/etc/passwd",
+            b"root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:user:/tmp:/bin/sh\n".to_vec(),
+            false,
+        )?;
+        archive.file("/etc/group", b"root:x:0:\nuser:x:1000:\n".to_vec(), false)?;
+        add_busybox(&mut archive, busybox_package)?;
+        add_modules(&mut archive, kernel_package, self.variant)?;
+        if let Some(agent) = &self.agent {
+            add_file(&mut archive, agent, "/sbin/tether-net")?;
+        }
+        for (host, guest) in &self.added {
+            add_file(&mut archive, host, guest)?;
+        }
+        Ok(archive)
+    }
+}
+
+fn add_busybox(archive: &mut Archive, package: &Path) -> Result<(), BootstrapError> {
+    let busybox = package.join("bin/busybox");
+    add_file(archive, &busybox, "/bin/busybox")?;
+    let applets = debian::run(
+        Command::new(&busybox).arg("--list"),
+        "busybox",
+        BUSYBOX_PACKAGE,
+    )?;
+    for applet in applets.lines().filter(|applet| *applet != "busybox") {
+        archive.link(&format!("/bin/{applet}"), "busybox")?;
+    }
+    Ok(())
+}
+
+fn add_modules(
+    archive: &mut Archive,
+    package: &Path,
+    variant: Variant,
+) -> Result<(), BootstrapError> {
+    let versions = package.join("lib/modules");
+    let incomplete = || BootstrapError::Incomplete {
+        folder: package.to_owned(),
+        what: "lib/modules/VERSION",
+    };
+    let tree = ModuleTree::read(&first_in(&versions, "").ok_or_else(incomplete)?)?;
+    let mut wanted = CONTAINER_MODULES.to_vec();
+    if variant == Variant::Host {
+        wanted.extend(HOST_MODULES);
+    }
+    let mut order = String::new();
+    for module in tree.closure(&wanted)? {
+        order.push_str(&module.name);
+        order.push('\n');
+        archive.file(
+            &format!("/lib/modules/{}.ko", module.name),
+            module.contents,
+            false,
+        )?;
+    }
+    Ok(archive.file("/lib/modules/order", order.into_bytes(), false)?)
+}
+
+fn add_file(archive: &mut Archive, host: &Path, guest: &str) -> Result<(), BootstrapError> {
+    let failed = |source| BootstrapError::Read {
+        path: host.to_owned(),
+        source,
+    };
+    let contents = fs::read(host).map_err(failed)?;
+    let executable = fs::metadata(host).map_err(failed)?.permissions().mode() & 0o111 != 0;
+    Ok(archive.file(guest, contents, executable)?)
+}
+
+/// The uncompressed kernel beside the package, made once for each package.
+fn unpacked_kernel(package: &Path, vmlinux: &Path) -> Result<PathBuf, BootstrapError> {
+    let incomplete = || BootstrapError::Incomplete {
+        folder: package.to_owned(),
+        what: "boot/vmlinuz-VERSION",
+    };
+    let packed = first_in(&package.join("boot"), "vmlinuz-").ok_or_else(incomplete)?;
+    let modified = |path: &Path| fs::metadata(path).and_then(|data| data.modified());
+    let unpacked_at = fs::metadata(package).and_then(|data| data.created()).ok();
+    if modified(vmlinux).is_ok_and(|made| unpacked_at.is_none_or(|package| made >= package)) {
+        return Ok(vmlinux.to_owned());
+    }
+    let packed = fs::read(&packed).map_err(|source| BootstrapError::Read {
+        path: packed,
+        source,
+    })?;
+    write_if_changed(vmlinux, &kernel::vmlinux(&packed)?).map_err(write_error(vmlinux))?;
+    Ok(vmlinux.to_owned())
+}
+
+fn first_in(folder: &Path, prefix: &str) -> Option<PathBuf> {
+    let entries = fs::read_dir(folder).ok()?.filter_map(Result::ok);
+    entries
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix))
+        .map(|entry| entry.path())
+        .min()
+}
+
+/// Replaces a file whole, and only when its bytes differ.
+fn write_if_changed(path: &Path, contents: &[u8]) -> io::Result<bool> {
+    if fs::read(path).is_ok_and(|there| there == contents) {
+        return Ok(false);
+    }
+    let partial = path.with_extension("partial");
+    fs::write(&partial, contents)?;
+    fs::rename(&partial, path)?;
+    Ok(true)
+}
+
+fn write_error(path: &Path) -> impl FnOnce(io::Error) -> BootstrapError {
+    let path = path.to_owned();
+    |source| BootstrapError::Write { path, source }
+}

@@ -1,0 +1,167 @@
+//! Debian packages as a source of files: downloaded by `apt-get`, unpacked by `dpkg-deb`, never installed.
+//!
+//! A package that is in the build folder is used as it is, without asking anyone: remove its folder to get a newer one.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use thiserror::Error;
+
+/// Why a package's files are not there.
+#[derive(Debug, Error)]
+pub enum DebianError {
+    /// A program that Debian has is not there or can't be started.
+    #[error("can't start `{program}`: on Debian install it by `apt-get install {package}`")]
+    Start {
+        /// The program.
+        program: &'static str,
+        /// The package that has it.
+        package: &'static str,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A program failed.
+    #[error(
+        "`{command}` failed: {reason}; run `apt-get update` when the package list is old or empty"
+    )]
+    Failed {
+        /// The command line.
+        command: String,
+        /// What it wrote to its standard error.
+        reason: String,
+    },
+    /// The answer of a program, or a package, is not as expected.
+    #[error("package `{package}`: {reason}")]
+    Unexpected {
+        /// The package.
+        package: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A file operation in the build folder failed.
+    #[error("can't write {path}")]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// The package that a meta package such as `linux-image-cloud-amd64` stands for today.
+pub fn first_dependency(package: &str) -> Result<String, DebianError> {
+    let listing = run(
+        Command::new("apt-cache").args(["show", "--no-all-versions", package]),
+        "apt-cache",
+        "apt",
+    )?;
+    dependency_in(&listing).ok_or_else(|| DebianError::Unexpected {
+        package: package.to_owned(),
+        reason: "it depends on nothing; choose the package yourself".to_owned(),
+    })
+}
+
+/// Unpacks `package` into `folder`, unless that is there already. A download or unpacking that is cut short leaves no
+/// `folder`.
+pub fn unpacked(package: &str, folder: &Path) -> Result<(), DebianError> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let work = folder.with_extension("partial");
+    let cleared = match fs::remove_dir_all(&work) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    };
+    let files = work.join("files");
+    cleared
+        .and_then(|()| fs::create_dir_all(&files))
+        .map_err(write_error(&work))?;
+    let mut download = Command::new("apt-get");
+    // apt's own download user can't write into a build folder that belongs to somebody else.
+    download
+        .args(["-q", "-o", "APT::Sandbox::User=root", "download", package])
+        .current_dir(&work);
+    run(&mut download, "apt-get", "apt")?;
+    let archive = only_package(&work).map_err(write_error(&work))?;
+    let archive = archive.ok_or_else(|| DebianError::Unexpected {
+        package: package.to_owned(),
+        reason: "the download left no .deb file".to_owned(),
+    })?;
+    run(
+        Command::new("dpkg-deb").arg("-x").arg(&archive).arg(&files),
+        "dpkg-deb",
+        "dpkg",
+    )?;
+    fs::rename(&files, folder).map_err(write_error(folder))?;
+    fs::remove_dir_all(&work).map_err(write_error(&work))
+}
+
+fn write_error(path: &Path) -> impl FnOnce(io::Error) -> DebianError {
+    let path = path.to_owned();
+    |source| DebianError::Write { path, source }
+}
+
+fn only_package(folder: &Path) -> io::Result<Option<PathBuf>> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "deb") {
+            return Ok(Some(path));
+        }
+    }
+    Ok(None)
+}
+
+fn dependency_in(listing: &str) -> Option<String> {
+    let depends = listing
+        .lines()
+        .find_map(|line| line.strip_prefix("Depends: "))?;
+    let name = depends.split([' ', ',']).next()?;
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
+/// Runs a program to its end and gives its standard output.
+pub(crate) fn run(
+    command: &mut Command,
+    program: &'static str,
+    package: &'static str,
+) -> Result<String, DebianError> {
+    let output = command.output().map_err(|source| DebianError::Start {
+        program,
+        package,
+        source,
+    })?;
+    if !output.status.success() {
+        let reason = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        return Err(DebianError::Failed {
+            command: format!("{command:?}"),
+            reason,
+        });
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_dependency_is_a_bare_name() {
+        let listing =
+            "Package: x\nDepends: linux-image-6.1.0-9-cloud-amd64 (= 6.1.1-1), kmod\nSize: 1\n";
+        assert_eq!(
+            dependency_in(listing).as_deref(),
+            Some("linux-image-6.1.0-9-cloud-amd64")
+        );
+        assert_eq!(dependency_in("Package: x\n"), None);
+    }
+
+    #[test]
+    fn a_package_that_is_there_is_not_downloaded_again() {
+        let folder = tempfile::tempdir().unwrap();
+        unpacked("no such package", folder.path()).unwrap();
+    }
+}
