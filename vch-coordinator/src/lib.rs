@@ -1,3 +1,3 @@
 //! Owns everything about the network of a Virtual Container Host.
 
-pub mod config;
+pub mod effects;
