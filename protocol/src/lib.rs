@@ -8,5 +8,7 @@
 //! Invariants: only this crate knows the bytes; a value that exists is valid (every type checks
 //! itself where it is parsed, from text as from the wire); a released version's bytes never change.
 
+pub mod frame;
 pub mod message;
+pub mod session;
 pub mod spec;

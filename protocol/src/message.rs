@@ -1,12 +1,20 @@
 //! What both sides say to one another.
 //!
 //! The agent begins with [`Hello`]; the coordinator answers [`Welcome`] or [`Refusal`], then sends
-//! the newest [`NetSpec`](crate::spec::NetSpec) and is told by [`Report`] what became of it.
+//! the newest [`NetSpec`] and is told by [`Report`] what became of it.
 //! A frame may be lost on a serial line: [`Ping`] and [`Pong`] carry what each side has last seen,
 //! and whoever learns that the other lacks something sends it again.
 //!
 //! Encoded by postcard, which is positional: enums here only ever grow at their end, and a struct
 //! of a released version never changes. See `tests/golden.rs` for the frozen bytes.
+//! [`Hello`], [`Refusal`] and `Knock` come before a version is agreed on: every version reads them.
+
+mod codec;
+
+pub use codec::{
+    DecodeError, EncodeError, Envelope, MAX_ACTION, MAX_AGENT_NAME, MAX_CAPABILITIES, MAX_FAILURES,
+    MAX_LOG_TEXT, Message,
+};
 
 use crate::spec::{InterfaceName, MacAddress, NetSpec, Route, SpecId};
 use ipnet::IpNet;
@@ -23,6 +31,11 @@ pub const NEWEST_VERSION: Version = 1;
 /// from a session that is over, bears another and is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SessionNonce(pub u64);
+
+impl SessionNonce {
+    /// Of no session: a knock bears it, an agent never chooses it.
+    pub const NONE: Self = Self(0);
+}
 
 /// From the coordinator to an agent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,11 +87,34 @@ pub struct Hello {
 /// Something that not every agent can do. What a spec asks for and the agent lacks is reported
 /// [`InterfaceState::Unsupported`], never applied in part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "u32", into = "u32")]
 pub enum Capability {
     /// Leases addresses by DHCP.
     Dhcp,
     /// Enforces firewall levels other than `Open`.
     Firewall,
+    /// One that only a later version names, by its number there: a hello stays readable.
+    Unknown(u32),
+}
+
+impl From<u32> for Capability {
+    fn from(number: u32) -> Self {
+        match number {
+            0 => Self::Dhcp,
+            1 => Self::Firewall,
+            later => Self::Unknown(later),
+        }
+    }
+}
+
+impl From<Capability> for u32 {
+    fn from(capability: Capability) -> Self {
+        match capability {
+            Capability::Dhcp => 0,
+            Capability::Firewall => 1,
+            Capability::Unknown(later) => later,
+        }
+    }
 }
 
 /// The session stands.

@@ -10,11 +10,13 @@ mod resolver;
 
 pub use address::{MacAddress, MacAddressError, PciPath, PciPathError};
 pub use interface::{
-    Addressing, FirewallLevel, Interface, InterfaceError, Mtu, MtuError, NicMatch, Route,
+    Addressing, FirewallLevel, Interface, InterfaceError, InterfaceParts, MAX_ADDRESSES,
+    MAX_ROUTES, Mtu, MtuError, NicMatch, Route,
 };
 pub use name::{DomainName, Hostname, InterfaceName, NameError};
 pub use resolver::{HostEntry, Resolver, ResolverError};
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use thiserror::Error;
@@ -25,6 +27,8 @@ pub const MAX_INTERFACES: usize = 64;
 pub const MAX_HOSTS: usize = 256;
 /// Most bytes in a spec's extension field.
 pub const MAX_EXTENSION: usize = 4096;
+/// Most bytes that a whole spec may take, so that one frame carries it.
+pub const MAX_SPEC_BYTES: usize = 60 * 1024;
 
 /// One life of a container VM: random, new for each start or restore of the VM.
 ///
@@ -93,7 +97,7 @@ pub struct NetSpecParts {
 /// The whole network that one VM must have; holds its invariants by construction.
 ///
 /// No two interfaces share a MAC address, a name or a match; no two interfaces have the same
-/// address; lengths are bounded.
+/// address; lengths are bounded; it fits one frame.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "NetSpecParts", into = "NetSpecParts")]
 pub struct NetSpec(NetSpecParts);
@@ -134,13 +138,16 @@ impl TryFrom<NetSpecParts> for NetSpec {
                 if one.nic == other.nic {
                     return Err(SpecError::DuplicateMatch(one.nic.clone()));
                 }
-                let mut own = one.addresses().iter().map(ipnet::IpNet::addr);
-                if let Some(address) =
-                    own.find(|a| other.addresses().iter().any(|b| b.addr() == *a))
-                {
-                    return Err(SpecError::DuplicateAddress(address));
+                let taken = |a: &&IpNet| other.addresses().iter().any(|b| b.addr() == a.addr());
+                if let Some(address) = one.addresses().iter().find(taken) {
+                    return Err(SpecError::DuplicateAddress(address.addr()));
                 }
             }
+        }
+        // The size can be had of whatever has a size; what has none is as good as too large.
+        let bytes = postcard::experimental::serialized_size(&parts).unwrap_or(usize::MAX);
+        if bytes > MAX_SPEC_BYTES {
+            return Err(SpecError::TooLarge { bytes });
         }
         Ok(Self(parts))
     }
@@ -169,6 +176,14 @@ pub enum SpecError {
         count: usize,
         /// The most that may be.
         limit: usize,
+    },
+    /// The whole is larger than a frame carries, though no single list is too long.
+    #[error(
+        "the spec takes {bytes} bytes: at most {MAX_SPEC_BYTES} are possible, so give it fewer routes or addresses"
+    )]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
     },
     /// Two interfaces were to bear one MAC address.
     #[error("two interfaces have MAC address {0}: give each its own")]

@@ -1,0 +1,428 @@
+//! The agent's end of a session.
+
+mod applied;
+
+pub use applied::Applied;
+
+use super::backoff::Backoff;
+use super::budget::Budget;
+use super::{Entropy, MAX_HEARTBEAT, MIN_HEARTBEAT, MISSED_HEARTBEATS};
+use crate::message::{
+    Capability, Envelope, Hello, LinkEvent, LogLevel, LogLine, MAX_AGENT_NAME, MAX_CAPABILITIES,
+    MAX_LOG_TEXT, NEWEST_VERSION, OLDEST_VERSION, Ping, Pong, Refusal, SessionNonce, ToAgent,
+    ToCoordinator, Welcome,
+};
+use crate::spec::{NetSpec, SpecId};
+use applied::{cut, report};
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// First and longest pause between two hellos, and between two tries to open the channel.
+const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// So many hellos without an answer, and the channel is opened anew: it may lead nowhere.
+const HELLOS_ON_A_CHANNEL: u32 = 10;
+/// Two hellos are at least so far apart, however often the coordinator knocks.
+const HELLO_GAP: Duration = Duration::from_millis(50);
+/// A knock does not end a session that began less than so long ago: it was sent before it.
+const KNOCK_QUIET: Duration = Duration::from_secs(1);
+/// Log lines kept until they can be sent; the oldest go first.
+const LOG_LINES: usize = 64;
+/// Log lines go out 50 at once, then 10 a second: at 512 bytes a tenth of a serial line.
+const LOG_BURST: u32 = 50;
+const LOG_EVERY: Duration = Duration::from_millis(100);
+
+/// What happened to the agent's end.
+#[derive(Debug)]
+pub enum Input {
+    /// [`Output::OpenChannel`] succeeded, or the coordinator connected.
+    ChannelOpened,
+    /// [`Output::OpenChannel`] failed, or the open channel has ended.
+    ChannelClosed,
+    /// A sound message came.
+    Message(Envelope<ToAgent>),
+    /// The kernel's state was made, or was seen to be, what this says.
+    Applied(Applied),
+    /// A link came, went or changed.
+    Link(LinkEvent),
+    /// A line of log.
+    Log(LogLine),
+    /// [`Agent::deadline`] has come.
+    Tick,
+}
+
+/// What is to be done, in this order.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Open the channel. Answered by [`Input::ChannelOpened`] or [`Input::ChannelClosed`].
+    OpenChannel,
+    /// Close the channel. Not answered.
+    CloseChannel,
+    /// Send this.
+    Send(Envelope<ToCoordinator>),
+    /// Make the network so, and leave off what an earlier one still asks for.
+    Apply(NetSpec),
+    /// The session stands.
+    Established(Welcome),
+    /// The coordinator wants no session; the agent goes on asking.
+    Refused(Refusal),
+    /// The session is over.
+    Lost(Lost),
+}
+
+/// Why the agent's session is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// The channel ended.
+    ChannelClosed,
+    /// Nothing was heard for [`MISSED_HEARTBEATS`] heartbeats.
+    Silence,
+    /// The coordinator knows no such session: it has restarted.
+    Knocked,
+}
+
+/// The agent's end of a session.
+pub struct Agent {
+    name: String,
+    capabilities: Vec<Capability>,
+    entropy: Entropy,
+    state: State,
+    reopen: Backoff,
+    held: Option<SpecId>,
+    newest: Option<Applied>,
+    logs: VecDeque<LogLine>,
+    logs_left_out: u64,
+    log_budget: Budget,
+    outputs: VecDeque<Output>,
+}
+
+#[derive(Debug)]
+enum State {
+    Closed { retry: Instant },
+    Opening,
+    Greeting(Greeting),
+    Established(Session),
+}
+
+#[derive(Debug)]
+struct Greeting {
+    nonce: SessionNonce,
+    said: Instant,
+    again: Instant,
+    backoff: Backoff,
+}
+
+#[derive(Debug)]
+struct Session {
+    nonce: SessionNonce,
+    began: Instant,
+    heard: Instant,
+    silence: Duration,
+    report_sent: u64,
+}
+
+impl Agent {
+    /// An agent that holds nothing, at `now`, without a channel; its first output opens one.
+    ///
+    /// `name` is cut to [`MAX_AGENT_NAME`] bytes, `capabilities` to [`MAX_CAPABILITIES`].
+    pub fn new(
+        now: Instant,
+        name: &str,
+        mut capabilities: Vec<Capability>,
+        entropy: Entropy,
+    ) -> Self {
+        capabilities.truncate(MAX_CAPABILITIES);
+        let mut agent = Self {
+            name: cut(name.to_owned(), MAX_AGENT_NAME),
+            capabilities,
+            entropy,
+            state: State::Closed { retry: now },
+            reopen: Backoff::new(RETRY.0, RETRY.1),
+            held: None,
+            newest: None,
+            logs: VecDeque::new(),
+            logs_left_out: 0,
+            log_budget: Budget::new(LOG_BURST, LOG_EVERY),
+            outputs: VecDeque::new(),
+        };
+        agent.tick(now);
+        agent
+    }
+
+    /// Takes what happened. [`Agent::poll`] then says what to do.
+    pub fn handle(&mut self, now: Instant, input: Input) {
+        match input {
+            Input::ChannelOpened => self.opened(now),
+            Input::ChannelClosed => self.channel_closed(now),
+            Input::Message(envelope) => self.message(now, envelope),
+            Input::Applied(applied) => self.applied(applied),
+            Input::Link(event) => self.send_in_session(ToCoordinator::Link(event)),
+            Input::Log(line) => self.keep_log(line),
+            Input::Tick => {}
+        }
+        self.tick(now);
+        self.send_logs(now);
+    }
+
+    /// The next thing to do, until `None`.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to hand in [`Input::Tick`], if nothing happens before.
+    pub fn deadline(&self) -> Option<Instant> {
+        match &self.state {
+            State::Closed { retry } => Some(*retry),
+            State::Opening => None,
+            State::Greeting(greeting) => Some(greeting.again),
+            State::Established(session) => {
+                let lost = session.heard + session.silence;
+                let logs = self.log_budget.next().filter(|_| !self.logs.is_empty());
+                Some(logs.map_or(lost, |logs| logs.min(lost)))
+            }
+        }
+    }
+
+    /// Whether a session stands.
+    pub fn is_established(&self) -> bool {
+        matches!(self.state, State::Established(_))
+    }
+
+    /// The newest spec received, applied or being applied.
+    pub fn held(&self) -> Option<SpecId> {
+        self.held
+    }
+
+    fn tick(&mut self, now: Instant) {
+        match &self.state {
+            State::Closed { retry } if *retry <= now => {
+                self.state = State::Opening;
+                self.outputs.push_back(Output::OpenChannel);
+            }
+            State::Greeting(greeting) if greeting.again <= now => {
+                if greeting.backoff.tries() >= HELLOS_ON_A_CHANNEL {
+                    self.outputs.push_back(Output::CloseChannel);
+                    self.close(now);
+                } else {
+                    self.hello(now);
+                }
+            }
+            State::Established(session) if session.heard + session.silence <= now => {
+                self.outputs.push_back(Output::Lost(Lost::Silence));
+                self.outputs.push_back(Output::CloseChannel);
+                self.close(now);
+            }
+            _ => {}
+        }
+    }
+
+    fn opened(&mut self, now: Instant) {
+        if self.is_established() {
+            // A new channel in place of the old one, which nobody closed.
+            self.outputs.push_back(Output::Lost(Lost::ChannelClosed));
+        }
+        self.greet(now);
+    }
+
+    fn channel_closed(&mut self, now: Instant) {
+        match self.state {
+            State::Closed { .. } => return,
+            State::Established(_) => {
+                self.outputs.push_back(Output::Lost(Lost::ChannelClosed));
+            }
+            State::Opening | State::Greeting(_) => {}
+        }
+        self.close(now);
+    }
+
+    fn close(&mut self, now: Instant) {
+        let pause = self.reopen.pause((self.entropy)());
+        self.state = State::Closed { retry: now + pause };
+    }
+
+    /// Begins anew under a fresh nonce.
+    fn greet(&mut self, now: Instant) {
+        let nonce = SessionNonce((self.entropy)().max(1));
+        self.state = State::Greeting(Greeting {
+            nonce,
+            said: now,
+            again: now,
+            backoff: Backoff::new(RETRY.0, RETRY.1),
+        });
+        self.hello(now);
+    }
+
+    fn hello(&mut self, now: Instant) {
+        let State::Greeting(greeting) = &mut self.state else {
+            return;
+        };
+        greeting.said = now;
+        greeting.again = now + greeting.backoff.pause((self.entropy)());
+        let hello = Hello {
+            oldest: OLDEST_VERSION,
+            newest: NEWEST_VERSION,
+            nonce: greeting.nonce,
+            agent: self.name.clone(),
+            capabilities: self.capabilities.clone(),
+            held: self.held,
+        };
+        self.outputs.push_back(Output::Send(Envelope {
+            nonce: hello.nonce,
+            message: ToCoordinator::Hello(hello),
+        }));
+    }
+
+    fn message(&mut self, now: Instant, envelope: Envelope<ToAgent>) {
+        if envelope.message == ToAgent::Knock {
+            self.knocked(now);
+            return;
+        }
+        match &mut self.state {
+            State::Greeting(greeting) if greeting.nonce == envelope.nonce => {
+                match envelope.message {
+                    ToAgent::Welcome(welcome) => self.welcomed(now, envelope.nonce, welcome),
+                    ToAgent::Refuse(refusal) => {
+                        // Asking again soon would not change the answer; a knock tells when it did.
+                        greeting.again = now + RETRY.1;
+                        self.outputs.push_back(Output::Refused(refusal));
+                    }
+                    ToAgent::Knock | ToAgent::Spec(_) | ToAgent::Ping(_) => {}
+                }
+            }
+            State::Established(session) if session.nonce == envelope.nonce => {
+                session.heard = now;
+                match envelope.message {
+                    ToAgent::Spec(spec) => self.desired(spec),
+                    ToAgent::Ping(ping) => self.pinged(ping),
+                    ToAgent::Knock | ToAgent::Welcome(_) | ToAgent::Refuse(_) => {}
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn knocked(&mut self, now: Instant) {
+        match &mut self.state {
+            State::Greeting(greeting) => {
+                greeting.again = greeting.again.min(greeting.said + HELLO_GAP);
+            }
+            State::Established(session) if session.began + KNOCK_QUIET <= now => {
+                self.outputs.push_back(Output::Lost(Lost::Knocked));
+                self.greet(now);
+            }
+            _ => {}
+        }
+    }
+
+    fn welcomed(&mut self, now: Instant, nonce: SessionNonce, welcome: Welcome) {
+        if !(OLDEST_VERSION..=NEWEST_VERSION).contains(&welcome.version) {
+            return;
+        }
+        let heartbeat = Duration::from_millis(u64::from(welcome.heartbeat_ms));
+        let heartbeat = heartbeat.clamp(MIN_HEARTBEAT, MAX_HEARTBEAT);
+        self.state = State::Established(Session {
+            nonce,
+            began: now,
+            heard: now,
+            silence: heartbeat * MISSED_HEARTBEATS,
+            report_sent: 0,
+        });
+        self.reopen.reset();
+        self.outputs.push_back(Output::Established(welcome));
+        self.send_newest(Numbering::Next);
+    }
+
+    fn desired(&mut self, spec: NetSpec) {
+        let id = spec.id();
+        let newer = self.held.is_none_or(|held| {
+            held.incarnation != id.incarnation || held.generation < id.generation
+        });
+        if newer {
+            self.held = Some(id);
+            self.newest = None;
+            self.outputs.retain(|o| !matches!(o, Output::Apply(_)));
+            self.outputs.push_back(Output::Apply(spec));
+        } else if self.held == Some(id) {
+            self.send_newest(Numbering::Same);
+        }
+    }
+
+    fn pinged(&mut self, ping: Ping) {
+        let State::Established(session) = &self.state else {
+            return;
+        };
+        let report_sent = session.report_sent;
+        if ping.report_seen < report_sent {
+            self.send_newest(Numbering::Same);
+        }
+        self.send_in_session(ToCoordinator::Pong(Pong {
+            sequence: ping.sequence,
+            received: self.held,
+            report_sent,
+        }));
+    }
+
+    fn applied(&mut self, applied: Applied) {
+        // What became of a spec that has been superseded is of no use to anyone.
+        if self.held == Some(applied.spec) {
+            self.newest = Some(applied);
+            self.send_newest(Numbering::Next);
+        }
+    }
+
+    fn send_newest(&mut self, numbering: Numbering) {
+        let (State::Established(session), Some(newest)) = (&mut self.state, &self.newest) else {
+            return;
+        };
+        // One that was superseded before it got out was never sent.
+        if numbering == Numbering::Next || session.report_sent == 0 {
+            session.report_sent += 1;
+        }
+        let message = ToCoordinator::Report(report(newest, session.report_sent));
+        self.send_in_session(message);
+    }
+
+    fn send_in_session(&mut self, message: ToCoordinator) {
+        if let State::Established(session) = &self.state {
+            let nonce = session.nonce;
+            self.outputs
+                .push_back(Output::Send(Envelope { nonce, message }));
+        }
+    }
+
+    fn keep_log(&mut self, line: LogLine) {
+        if self.logs.len() == LOG_LINES {
+            self.logs.pop_front();
+            self.logs_left_out += 1;
+        }
+        self.logs.push_back(LogLine {
+            level: line.level,
+            text: cut(line.text, MAX_LOG_TEXT),
+        });
+    }
+
+    fn send_logs(&mut self, now: Instant) {
+        while self.is_established() && !self.logs.is_empty() && self.log_budget.take(now) {
+            let line = if self.logs_left_out > 0 {
+                let left_out = std::mem::take(&mut self.logs_left_out);
+                Some(LogLine {
+                    level: LogLevel::Warn,
+                    text: format!("{left_out} log lines were left out here"),
+                })
+            } else {
+                self.logs.pop_front()
+            };
+            if let Some(line) = line {
+                self.send_in_session(ToCoordinator::Log(line));
+            }
+        }
+    }
+}
+
+/// Which number a report gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Numbering {
+    /// The next: it says something new.
+    Next,
+    /// That of the report that was sent last, whose content it repeats.
+    Same,
+}

@@ -1,0 +1,51 @@
+//! A bound on how often something may happen.
+
+use std::time::{Duration, Instant};
+
+/// Lets `burst` through at once and one more every `every` (a token bucket).
+#[derive(Debug)]
+pub(super) struct Budget {
+    burst: u32,
+    every: Duration,
+    left: u32,
+    filled: Option<Instant>,
+}
+
+impl Budget {
+    pub(super) fn new(burst: u32, every: Duration) -> Self {
+        Self {
+            burst,
+            every,
+            left: burst,
+            filled: None,
+        }
+    }
+
+    /// Whether one more may happen at `now`; it is then counted.
+    pub(super) fn take(&mut self, now: Instant) -> bool {
+        self.fill(now);
+        let any = self.left > 0;
+        self.left = self.left.saturating_sub(1);
+        any
+    }
+
+    /// When the next one may happen, once [`Budget::take`] has said no.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.filled.map(|filled| filled + self.every)
+    }
+
+    fn fill(&mut self, now: Instant) {
+        let filled = *self.filled.get_or_insert(now);
+        let elapsed = now.saturating_duration_since(filled);
+        let gained = elapsed.as_nanos() / self.every.as_nanos();
+        if gained >= u128::from(self.burst - self.left) {
+            self.left = self.burst;
+            self.filled = Some(now);
+            return;
+        }
+        // Less than the burst, which is a u32.
+        let gained = u32::try_from(gained).unwrap_or(self.burst);
+        self.left += gained;
+        self.filled = Some(filled + self.every * gained);
+    }
+}

@@ -1,0 +1,451 @@
+//! The coordinator's end of one container's session.
+
+use super::backoff::Backoff;
+use super::budget::Budget;
+use super::{Entropy, MAX_HEARTBEAT, MIN_HEARTBEAT, MISSED_HEARTBEATS};
+use crate::message::{
+    Envelope, Hello, LinkEvent, LogLine, NEWEST_VERSION, OLDEST_VERSION, Ping, Pong, Refusal,
+    Report, SessionNonce, ToAgent, ToCoordinator, Version, Welcome,
+};
+use crate::spec::{NetSpec, SpecId};
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// First and longest pause between two tries to open the channel, and between two knocks: a VM that
+/// has just booted waits no longer than this for its network.
+const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
+/// Frames of an unknown session are answered by a knock no more often than this.
+const KNOCK_GAP: Duration = Duration::from_millis(200);
+/// A new hello ends a session that is at least so old; an agent says hello no faster.
+const HELLO_GAP: Duration = Duration::from_millis(50);
+/// Log lines taken from an agent: 100 at once, then 20 a second, twice what ours sends.
+const LOG_BURST: u32 = 100;
+const LOG_EVERY: Duration = Duration::from_millis(50);
+
+/// What happened to the coordinator's end.
+#[derive(Debug)]
+pub enum Input {
+    /// [`Output::OpenChannel`] succeeded, or the agent connected.
+    ChannelOpened,
+    /// [`Output::OpenChannel`] failed, or the open channel has ended.
+    ChannelClosed,
+    /// A sound message came.
+    Message(Envelope<ToCoordinator>),
+    /// The network that the VM must have. Of one incarnation the greatest generation wins, another
+    /// incarnation always does and ends the session with what lived before.
+    Desired(NetSpec),
+    /// The container is stopped: nothing is desired any more and no session is wanted.
+    Stopped,
+    /// [`Coordinator::deadline`] has come.
+    Tick,
+}
+
+/// What is to be done, in this order.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Open the channel. Answered by [`Input::ChannelOpened`] or [`Input::ChannelClosed`].
+    OpenChannel,
+    /// Close the channel. Not answered.
+    CloseChannel,
+    /// Send this.
+    Send(Envelope<ToAgent>),
+    /// The session stands.
+    Established(Hello),
+    /// The agent was refused; the channel stays open, for it may ask again.
+    Refused(Refusal),
+    /// What the VM's network is now. Only what is newer than the last one is handed out.
+    Reported(Report),
+    /// A link of the VM came, went or changed.
+    Linked(LinkEvent),
+    /// A line of the agent's log.
+    Logged(LogLine),
+    /// The session is over.
+    Lost(Lost),
+}
+
+/// Why the coordinator's session is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// The channel ended.
+    ChannelClosed,
+    /// Nothing was heard for [`MISSED_HEARTBEATS`] heartbeats.
+    Silence,
+    /// The agent began anew: it has restarted, or another has taken its place on the channel.
+    Replaced,
+    /// The VM has a new incarnation.
+    NewIncarnation,
+    /// The container is stopped.
+    Stopped,
+}
+
+/// The refusal of whoever said `hello`, for a driver that turns a second connection away.
+pub fn refuse(hello: &Hello, refusal: Refusal) -> Envelope<ToAgent> {
+    Envelope {
+        nonce: hello.nonce,
+        message: ToAgent::Refuse(refusal),
+    }
+}
+
+/// The newest version that this build and the agent both speak.
+///
+/// # Errors
+/// [`Refusal::Version`] where there is none.
+pub fn negotiate(hello: &Hello) -> Result<Version, Refusal> {
+    let version = hello.newest.min(NEWEST_VERSION);
+    if version < hello.oldest.max(OLDEST_VERSION) {
+        return Err(Refusal::Version {
+            oldest: OLDEST_VERSION,
+            newest: NEWEST_VERSION,
+        });
+    }
+    Ok(version)
+}
+
+/// The coordinator's end of one container's session.
+pub struct Coordinator {
+    heartbeat: Duration,
+    entropy: Entropy,
+    desired: Option<NetSpec>,
+    state: State,
+    reopen: Backoff,
+    log_budget: Budget,
+    outputs: VecDeque<Output>,
+}
+
+#[derive(Debug)]
+enum State {
+    Closed { retry: Instant },
+    Opening,
+    Knocking(Knocking),
+    Established(Session),
+}
+
+#[derive(Debug)]
+struct Knocking {
+    knocked: Instant,
+    again: Instant,
+    backoff: Backoff,
+}
+
+#[derive(Debug)]
+struct Session {
+    nonce: SessionNonce,
+    welcome: Welcome,
+    began: Instant,
+    heard: Instant,
+    next_ping: Instant,
+    ping_sequence: u64,
+    /// The first ping that the agent gets behind the newest spec, if that was sent.
+    ping_behind_spec: u64,
+    report_seen: u64,
+}
+
+impl Coordinator {
+    /// The end of a container that is not started, at `now`. The heartbeat is taken as the nearest
+    /// between [`MIN_HEARTBEAT`] and [`MAX_HEARTBEAT`].
+    pub fn new(now: Instant, heartbeat: Duration, entropy: Entropy) -> Self {
+        Self {
+            heartbeat: heartbeat.clamp(MIN_HEARTBEAT, MAX_HEARTBEAT),
+            entropy,
+            desired: None,
+            state: State::Closed { retry: now },
+            reopen: Backoff::new(RETRY.0, RETRY.1),
+            log_budget: Budget::new(LOG_BURST, LOG_EVERY),
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Takes what happened. [`Coordinator::poll`] then says what to do.
+    pub fn handle(&mut self, now: Instant, input: Input) {
+        match input {
+            Input::ChannelOpened => self.opened(now),
+            Input::ChannelClosed => self.channel_closed(now),
+            Input::Message(envelope) => self.message(now, envelope),
+            Input::Desired(spec) => self.desire(now, spec),
+            Input::Stopped => self.stop(now),
+            Input::Tick => {}
+        }
+        self.tick(now);
+    }
+
+    /// The next thing to do, until `None`.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to hand in [`Input::Tick`], if nothing happens before.
+    pub fn deadline(&self) -> Option<Instant> {
+        match &self.state {
+            State::Closed { retry } => self.desired.is_some().then_some(*retry),
+            State::Opening => None,
+            State::Knocking(knocking) => Some(knocking.again),
+            State::Established(session) => Some(session.next_ping.min(self.silent_at(session))),
+        }
+    }
+
+    /// Whether a session stands.
+    pub fn is_established(&self) -> bool {
+        matches!(self.state, State::Established(_))
+    }
+
+    /// The spec that the VM must have.
+    pub fn desired(&self) -> Option<SpecId> {
+        self.desired.as_ref().map(NetSpec::id)
+    }
+
+    fn silent_at(&self, session: &Session) -> Instant {
+        session.heard + self.heartbeat * MISSED_HEARTBEATS
+    }
+
+    fn tick(&mut self, now: Instant) {
+        match &self.state {
+            State::Closed { retry } if *retry <= now && self.desired.is_some() => {
+                self.state = State::Opening;
+                self.outputs.push_back(Output::OpenChannel);
+            }
+            State::Knocking(knocking) if knocking.again <= now => self.knock(now),
+            State::Established(session) if self.silent_at(session) <= now => {
+                self.outputs.push_back(Output::Lost(Lost::Silence));
+                self.outputs.push_back(Output::CloseChannel);
+                self.close(now);
+            }
+            State::Established(session) if session.next_ping <= now => self.ping(now),
+            _ => {}
+        }
+    }
+
+    fn opened(&mut self, now: Instant) {
+        if self.is_established() {
+            // A new channel in place of the old one, which nobody closed.
+            self.outputs.push_back(Output::Lost(Lost::ChannelClosed));
+        }
+        self.begin_knocking(now);
+    }
+
+    fn channel_closed(&mut self, now: Instant) {
+        match self.state {
+            State::Closed { .. } => return,
+            State::Established(_) => {
+                self.outputs.push_back(Output::Lost(Lost::ChannelClosed));
+            }
+            State::Opening | State::Knocking(_) => {}
+        }
+        self.close(now);
+    }
+
+    fn close(&mut self, now: Instant) {
+        let pause = self.reopen.pause((self.entropy)());
+        self.state = State::Closed { retry: now + pause };
+    }
+
+    fn begin_knocking(&mut self, now: Instant) {
+        self.state = State::Knocking(Knocking {
+            knocked: now,
+            again: now,
+            backoff: Backoff::new(RETRY.0, RETRY.1),
+        });
+        self.knock(now);
+    }
+
+    fn knock(&mut self, now: Instant) {
+        if let State::Knocking(knocking) = &mut self.state {
+            knocking.knocked = now;
+            knocking.again = now + knocking.backoff.pause((self.entropy)());
+            self.send(SessionNonce::NONE, ToAgent::Knock);
+        }
+    }
+
+    fn desire(&mut self, now: Instant, spec: NetSpec) {
+        let id = spec.id();
+        let (newer, same_life) = match self.desired() {
+            None => (true, true),
+            Some(old) if old.incarnation == id.incarnation => {
+                (old.generation < id.generation, true)
+            }
+            Some(_) => (true, false),
+        };
+        if !newer {
+            return;
+        }
+        self.desired = Some(spec);
+        match &self.state {
+            State::Established(_) if same_life => self.send_spec(),
+            State::Established(_) => {
+                self.outputs.push_back(Output::Lost(Lost::NewIncarnation));
+                self.begin_knocking(now);
+            }
+            // An agent that was refused for want of a start need not wait any longer.
+            State::Knocking(_) => self.knock_if_quiet(now),
+            State::Closed { .. } | State::Opening => {}
+        }
+    }
+
+    fn stop(&mut self, now: Instant) {
+        self.desired = None;
+        match self.state {
+            State::Closed { .. } => return,
+            State::Established(_) => self.outputs.push_back(Output::Lost(Lost::Stopped)),
+            State::Opening | State::Knocking(_) => {}
+        }
+        self.outputs.push_back(Output::CloseChannel);
+        self.reopen.reset();
+        self.state = State::Closed { retry: now };
+    }
+
+    fn message(&mut self, now: Instant, envelope: Envelope<ToCoordinator>) {
+        if let ToCoordinator::Hello(hello) = envelope.message {
+            if hello.nonce == envelope.nonce && hello.nonce != SessionNonce::NONE {
+                self.greeted(now, hello);
+            }
+            return;
+        }
+        match &mut self.state {
+            State::Established(session) if session.nonce == envelope.nonce => {
+                session.heard = now;
+                self.session_message(now, envelope.message);
+            }
+            State::Knocking(_) => self.knock_if_quiet(now),
+            // What an older session left in the channel.
+            _ => {}
+        }
+    }
+
+    fn knock_if_quiet(&mut self, now: Instant) {
+        if matches!(&self.state, State::Knocking(k) if k.knocked + KNOCK_GAP <= now) {
+            self.knock(now);
+        }
+    }
+
+    fn greeted(&mut self, now: Instant, hello: Hello) {
+        match &mut self.state {
+            State::Closed { .. } | State::Opening => return,
+            State::Established(session) if session.nonce == hello.nonce => {
+                // It did not hear the welcome.
+                session.heard = now;
+                let welcome = session.welcome;
+                self.send(hello.nonce, ToAgent::Welcome(welcome));
+                return;
+            }
+            State::Established(session) if now < session.began + HELLO_GAP => return,
+            State::Established(_) | State::Knocking(_) => {}
+        }
+        let answer = match &self.desired {
+            None => Err(Refusal::NotStarted),
+            Some(_) => negotiate(&hello),
+        };
+        match answer {
+            Ok(version) => self.welcome(now, version, hello),
+            Err(refusal) => {
+                self.outputs
+                    .push_back(Output::Send(refuse(&hello, refusal)));
+                self.outputs.push_back(Output::Refused(refusal));
+            }
+        }
+    }
+
+    fn welcome(&mut self, now: Instant, version: Version, hello: Hello) {
+        if self.is_established() {
+            self.outputs.push_back(Output::Lost(Lost::Replaced));
+        }
+        let welcome = Welcome {
+            version,
+            heartbeat_ms: u32::try_from(self.heartbeat.as_millis()).unwrap_or(u32::MAX),
+        };
+        self.reopen.reset();
+        self.state = State::Established(Session {
+            nonce: hello.nonce,
+            welcome,
+            began: now,
+            heard: now,
+            next_ping: now + self.heartbeat,
+            ping_sequence: 0,
+            ping_behind_spec: 0,
+            report_seen: 0,
+        });
+        let (nonce, held) = (hello.nonce, hello.held);
+        self.outputs.push_back(Output::Established(hello));
+        self.send(nonce, ToAgent::Welcome(welcome));
+        if self.lacks_desired(held) {
+            self.send_spec();
+        }
+    }
+
+    /// Whether an agent that has `received` is to be sent the desired spec.
+    fn lacks_desired(&self, received: Option<SpecId>) -> bool {
+        let Some(desired) = self.desired() else {
+            return false;
+        };
+        // It would not take an older one than it has.
+        received.is_none_or(|received| {
+            received.incarnation != desired.incarnation || received.generation < desired.generation
+        })
+    }
+
+    fn send_spec(&mut self) {
+        let (State::Established(session), Some(spec)) = (&mut self.state, &self.desired) else {
+            return;
+        };
+        session.ping_behind_spec = session.ping_sequence + 1;
+        let envelope = Envelope {
+            nonce: session.nonce,
+            message: ToAgent::Spec(spec.clone()),
+        };
+        self.outputs.retain(|output| {
+            !matches!(output, Output::Send(unsent) if matches!(unsent.message, ToAgent::Spec(_)))
+        });
+        self.outputs.push_back(Output::Send(envelope));
+    }
+
+    fn ping(&mut self, now: Instant) {
+        let desired = self.desired();
+        if let State::Established(session) = &mut self.state {
+            session.next_ping = now + self.heartbeat;
+            session.ping_sequence += 1;
+            let ping = Ping {
+                sequence: session.ping_sequence,
+                desired,
+                report_seen: session.report_seen,
+            };
+            let nonce = session.nonce;
+            self.send(nonce, ToAgent::Ping(ping));
+        }
+    }
+
+    fn session_message(&mut self, now: Instant, message: ToCoordinator) {
+        match message {
+            ToCoordinator::Report(report) => self.reported(report),
+            ToCoordinator::Pong(pong) => self.ponged(pong),
+            ToCoordinator::Link(event) => self.outputs.push_back(Output::Linked(event)),
+            ToCoordinator::Log(line) => {
+                if self.log_budget.take(now) {
+                    self.outputs.push_back(Output::Logged(line));
+                }
+            }
+            ToCoordinator::Hello(_) => {}
+        }
+    }
+
+    fn reported(&mut self, report: Report) {
+        if let State::Established(session) = &mut self.state
+            && session.report_seen < report.sequence
+        {
+            session.report_seen = report.sequence;
+            self.outputs.push_back(Output::Reported(report));
+        }
+    }
+
+    fn ponged(&mut self, pong: Pong) {
+        let State::Established(session) = &self.state else {
+            return;
+        };
+        // A pong for an earlier ping was said before the agent could have had the spec.
+        if session.ping_behind_spec <= pong.sequence && self.lacks_desired(pong.received) {
+            self.send_spec();
+        }
+    }
+
+    fn send(&mut self, nonce: SessionNonce, message: ToAgent) {
+        self.outputs
+            .push_back(Output::Send(Envelope { nonce, message }));
+    }
+}
