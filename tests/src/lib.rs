@@ -1,1 +1,34 @@
-//! The lab: namespaces, VMs and peers for tests.
+//! The lab: what tests that need a kernel are made of.
+//!
+//! ```text
+//!   Lab ── one test's world: a folder for sockets and logs, and the turn to run VMs
+//!    ├── Namespace, Topology     `vch` and `outside`, joined by a veth
+//!    ├── Process                 dies with the test, killed by its pid
+//!    ├── VsockHost               vhost-device-vsock for one VM or for siblings
+//!    └── Vm                      QEMU: console, lab shell, QMP, taps, hot-plug
+//!         └── Template           a saved VM and its clones
+//! ```
+//!
+//! All that is made is in [`registry`] until it is gone: `Drop` removes it, a panic included; SIGINT, SIGTERM and SIGHUP
+//! remove it too; and what a killed run left is removed at the start of the next one. Test traffic stays in
+//! namespaces that the lab made. No AF_VSOCK socket is ever opened on the host.
+
+pub mod deadline;
+pub mod namespace;
+pub mod places;
+pub mod prerequisites;
+pub mod process;
+pub mod registry;
+
+pub mod topology;
+pub mod vm;
+mod world;
+
+pub use deadline::{eventually, eventually_some};
+pub use namespace::Namespace;
+pub use prerequisites::Need;
+pub use process::Process;
+
+pub use topology::Topology;
+pub use vm::{Output, Tap, Vm, VmBuilder, VsockHost};
+pub use world::Lab;

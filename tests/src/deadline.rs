@@ -1,0 +1,39 @@
+//! Waiting for a condition: the only place of the project's tests that sleeps.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+/// Short against what is waited for (a link, a boot), long against what a probe costs.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Waits until `holds` says true; the error names `what` and the time.
+pub fn eventually(within: Duration, what: &str, mut holds: impl FnMut() -> bool) -> Result<()> {
+    eventually_some(within, what, || holds().then_some(()))
+}
+
+/// Waits until `probe` gives a value.
+pub fn eventually_some<T>(
+    within: Duration,
+    what: &str,
+    mut probe: impl FnMut() -> Option<T>,
+) -> Result<T> {
+    let end = Instant::now() + within;
+    loop {
+        if let Some(value) = probe() {
+            return Ok(value);
+        }
+        if Instant::now() >= end {
+            bail!("not within {within:?}: {what}");
+        }
+        pause();
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one pause between two looks at a condition"
+)]
+fn pause() {
+    std::thread::sleep(PAUSE);
+}

@@ -1,0 +1,128 @@
+//! Network namespaces.
+
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::{Command, Output, Stdio};
+use std::thread;
+
+use anyhow::{Context, Result, anyhow, bail};
+use nix::sched::{CloneFlags, setns};
+
+use crate::prerequisites::{self, Need};
+use crate::process::{self, Process, Surroundings};
+use crate::registry::{self, Made};
+
+/// A network namespace that `ip netns` sees, removed on drop.
+#[derive(Debug)]
+pub struct Namespace {
+    name: String,
+    file: File,
+    made: Made,
+}
+
+impl Namespace {
+    /// Makes one with `lo` up. Its name begins with `lab-`, this process's id and a number.
+    pub fn create(label: &str) -> Result<Self> {
+        prerequisites::check(Need::NAMESPACES)?;
+        let name = registry::unique(label);
+        let made = Made::Namespace(name.clone());
+        registry::note(made.clone());
+        let opened = succeed(Command::new("ip").args(["netns", "add", &name]))
+            .and_then(|_| File::open(format!("/run/netns/{name}")).context("open the namespace"));
+        let file = match opened {
+            Ok(file) => file,
+            Err(error) => {
+                registry::remove(&made);
+                return Err(error);
+            }
+        };
+        let namespace = Self { name, file, made };
+        namespace.ip("link set lo up")?;
+        Ok(namespace)
+    }
+
+    /// The name by which `ip netns exec` finds it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The file that other programs may open to enter it.
+    #[must_use]
+    pub fn path(&self) -> String {
+        format!("/run/netns/{}", self.name)
+    }
+
+    /// Runs `work` in it, on a thread of its own. Sockets that `work` opens and returns stay in the namespace.
+    pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T> {
+        let entered = thread::scope(|scope| {
+            let inside =
+                scope.spawn(|| setns(&self.file, CloneFlags::CLONE_NEWNET).map(|()| work()));
+            inside
+                .join()
+                .map_err(|_| anyhow!("the work in {} panicked", self.name))
+        });
+        entered?.with_context(|| format!("enter {}", self.name))
+    }
+
+    /// Starts a program in it.
+    pub fn spawn(&self, name: &str, command: Command) -> Result<Process> {
+        Process::spawn_in(
+            name,
+            command,
+            Surroundings {
+                namespace: Some(self.descriptor()?),
+                ..Surroundings::default()
+            },
+        )
+    }
+
+    /// Runs a program in it to its end.
+    pub fn output(&self, mut command: Command) -> Result<Output> {
+        let surroundings = Surroundings {
+            namespace: Some(self.descriptor()?),
+            ..Surroundings::default()
+        };
+        process::prepare(&mut command, &surroundings);
+        command
+            .stdin(Stdio::null())
+            .output()
+            .with_context(|| format!("run {command:?}"))
+    }
+
+    /// Runs `ip` with these words and gives what it printed; a failure is an error with `ip`'s own text.
+    pub fn ip(&self, words: &str) -> Result<String> {
+        succeed(
+            Command::new("ip")
+                .args(["-n", &self.name])
+                .args(words.split_whitespace()),
+        )
+    }
+
+    fn descriptor(&self) -> Result<OwnedFd> {
+        self.file
+            .as_fd()
+            .try_clone_to_owned()
+            .context("duplicate a descriptor")
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        registry::remove(&self.made);
+    }
+}
+
+/// Runs a program to its end; anything but success is an error with what it wrote.
+fn succeed(command: &mut Command) -> Result<String> {
+    let output = command
+        .output()
+        .with_context(|| format!("run {command:?}"))?;
+    if !output.status.success() {
+        bail!(
+            "{command:?}: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}

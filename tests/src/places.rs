@@ -1,0 +1,64 @@
+//! Where the lab finds what `make` built.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use image::bootstrap::{Image, Recipe, Variant};
+
+/// The folder of cargo-installed tools, when it is not `target/tools`.
+pub const TOOLS_VARIABLE: &str = "VCH_TOOLS_DIR";
+/// The folder of images and their downloads, when it is not `target/image`.
+pub const IMAGE_VARIABLE: &str = "VCH_IMAGE_DIR";
+/// The static agent, when it is not `target/agent/tether-net`.
+pub const AGENT_VARIABLE: &str = "VCH_AGENT";
+
+/// The project's top folder.
+#[must_use]
+pub fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// A program that `make tools` installed.
+#[must_use]
+pub fn tool(name: &str) -> PathBuf {
+    folder(TOOLS_VARIABLE, "target/tools")
+        .join("bin")
+        .join(name)
+}
+
+/// The agent that `make agent` built.
+#[must_use]
+pub fn agent() -> PathBuf {
+    folder(AGENT_VARIABLE, "target/agent/tether-net")
+}
+
+/// An image without an agent. Downloads at the first call, then costs milliseconds.
+pub fn bare_image() -> Result<Image> {
+    build(&Recipe::new("bare"))
+}
+
+/// The image of a container VM, with the agent that `make agent` built.
+pub fn container_image() -> Result<Image> {
+    build(&Recipe::new("container").agent(agent()))
+}
+
+/// The image of a VM that is a Virtual Container Host itself. `add` is baked in: paths here, paths in the guest.
+pub fn host_image(add: &[(&Path, &str)]) -> Result<Image> {
+    let recipe = Recipe::new("host").variant(Variant::Host).agent(agent());
+    build(
+        &add.iter()
+            .fold(recipe, |recipe, (here, there)| recipe.add(*here, there)),
+    )
+}
+
+/// Any other image; its name must be its own.
+pub fn build(recipe: &Recipe) -> Result<Image> {
+    recipe
+        .build(&folder(IMAGE_VARIABLE, "target/image"))
+        .context("the image can't be made; see `make image`")
+}
+
+fn folder(variable: &str, default: &str) -> PathBuf {
+    env::var_os(variable).map_or_else(|| workspace().join(default), PathBuf::from)
+}

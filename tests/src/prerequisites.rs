@@ -1,0 +1,86 @@
+//! What a test tier needs of the machine. What is missing is an error that says what to run: no test passes silently.
+
+use std::fmt::Write as _;
+use std::fs::OpenOptions;
+use std::process::{Command, Stdio};
+
+use anyhow::{Result, bail};
+use nix::unistd::Uid;
+
+use crate::places;
+
+/// One thing that a test needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// The right to make namespaces and taps.
+    Root,
+    /// The program `ip`.
+    Ip,
+    /// The program `nft`, to look at rules.
+    Nft,
+    /// The device that taps come from.
+    Tun,
+    /// The virtual machine.
+    Qemu,
+    /// The vsock device of VMs.
+    VhostDeviceVsock,
+    /// The static agent.
+    Agent,
+}
+
+impl Need {
+    /// Every test with namespaces.
+    pub const NAMESPACES: &'static [Self] = &[Self::Root, Self::Ip];
+    /// Every test with VMs.
+    pub const VMS: &'static [Self] = &[Self::Root, Self::Ip, Self::Tun, Self::Qemu];
+
+    /// Says what is missing and what to do about it.
+    fn missing(self) -> Option<String> {
+        match self {
+            Self::Root => (!Uid::effective().is_root())
+                .then(|| "not root: run as root, or by `sudo -E`".to_owned()),
+            Self::Ip => program("ip", "-V", "iproute2"),
+            Self::Nft => program("nft", "--version", "nftables"),
+            Self::Tun => {
+                let opened = OpenOptions::new()
+                    .read(true)
+                    .write(true)
+                    .open("/dev/net/tun");
+                opened
+                    .err()
+                    .map(|error| format!("/dev/net/tun: {error}; run `modprobe tun`"))
+            }
+            Self::Qemu => program(image::qemu::PROGRAM, "--version", image::qemu::PACKAGE),
+            Self::VhostDeviceVsock => built(&places::tool("vhost-device-vsock"), "make tools"),
+            Self::Agent => built(&places::agent(), "make agent"),
+        }
+    }
+}
+
+/// An error with a line for everything that is missing.
+pub fn check(needs: &[Need]) -> Result<()> {
+    let mut text = String::new();
+    for missing in needs.iter().filter_map(|need| need.missing()) {
+        // Writing to a String can't fail.
+        let _ = write!(text, "\n  {missing}");
+    }
+    if !text.is_empty() {
+        bail!("this test needs what is not here:{text}");
+    }
+    Ok(())
+}
+
+fn program(name: &str, version: &str, package: &str) -> Option<String> {
+    let started = Command::new(name)
+        .arg(version)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    started
+        .err()
+        .map(|error| format!("{name}: {error}; run `apt-get install {package}` (or `make tools`)"))
+}
+
+fn built(path: &std::path::Path, make: &str) -> Option<String> {
+    (!path.is_file()).then(|| format!("{}: not there; run `{make}`", path.display()))
+}

@@ -1,0 +1,153 @@
+//! What exists because of this test process, so that a signal or the next run can remove what `Drop` could not.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, Once, PoisonError};
+use std::thread;
+
+use nix::mount::{MntFlags, umount2};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+/// Names of all that outlives a process begin so, then come the process id and a number.
+const PREFIX: &str = "lab-";
+const NAMESPACES: &str = "/run/netns";
+
+static MADE: Mutex<BTreeSet<Made>> = Mutex::new(BTreeSet::new());
+static START: Once = Once::new();
+
+/// One thing to remove.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Made {
+    /// A process, by its id.
+    Process(i32),
+    /// A network namespace, by its name.
+    Namespace(String),
+    /// A folder with all in it.
+    Folder(PathBuf),
+}
+
+impl Made {
+    /// Removes it; what is gone already is no error, and nobody is there to hear of another.
+    fn remove(&self) {
+        match self {
+            Self::Process(pid) => {
+                let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
+            }
+            Self::Namespace(name) => {
+                let path = Path::new(NAMESPACES).join(name);
+                let _ = umount2(&path, MntFlags::MNT_DETACH);
+                let _ = fs::remove_file(path);
+            }
+            Self::Folder(path) => {
+                let _ = fs::remove_dir_all(path);
+            }
+        }
+    }
+}
+
+/// A name that no other run has: what it ends in tells a person what it is for.
+pub(crate) fn unique(label: &str) -> String {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    format!("{PREFIX}{}-{number}-{label}", std::process::id())
+}
+
+/// Notes that something exists.
+pub(crate) fn note(made: Made) {
+    START.call_once(|| {
+        remove_leftovers();
+        watch_signals();
+    });
+    MADE.lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .insert(made);
+}
+
+/// Removes it and forgets it.
+pub(crate) fn remove(made: &Made) {
+    made.remove();
+    forget(made);
+}
+
+/// Forgets what is gone by itself.
+pub(crate) fn forget(made: &Made) {
+    MADE.lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .remove(made);
+}
+
+/// What this process made and did not remove yet.
+#[must_use]
+pub fn existing() -> Vec<Made> {
+    MADE.lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .iter()
+        .cloned()
+        .collect()
+}
+
+fn watch_signals() {
+    let Ok(mut signals) = Signals::new([SIGHUP, SIGINT, SIGTERM]) else {
+        return;
+    };
+    let watch = move || {
+        if let Some(signal) = signals.forever().next() {
+            for made in existing() {
+                made.remove();
+            }
+            drop(signal_hook::low_level::emulate_default_handler(signal));
+        }
+    };
+    drop(
+        thread::Builder::new()
+            .name("lab-signals".to_owned())
+            .spawn(watch),
+    );
+}
+
+/// What runs that are dead left: their processes died with them (see [`crate::process`]).
+fn remove_leftovers() {
+    for name in names_in(Path::new(NAMESPACES)).filter(|name| is_of_a_dead_run(name)) {
+        Made::Namespace(name).remove();
+    }
+    let folder = std::env::temp_dir();
+    for name in names_in(&folder).filter(|name| is_of_a_dead_run(name)) {
+        Made::Folder(folder.join(name)).remove();
+    }
+}
+
+fn names_in(folder: &Path) -> impl Iterator<Item = String> + use<> {
+    let entries = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .filter_map(Result::ok);
+    entries.filter_map(|entry| entry.file_name().into_string().ok())
+}
+
+fn is_of_a_dead_run(name: &str) -> bool {
+    let pid = name
+        .strip_prefix(PREFIX)
+        .and_then(|rest| rest.split('-').next());
+    pid.and_then(|pid| pid.parse::<u32>().ok())
+        .is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_tell_their_run_and_only_a_dead_run_is_cleared() {
+        assert!(!is_of_a_dead_run(&unique("x")));
+        // Above the largest process id of the kernel (PID_MAX_LIMIT, 4 Mi).
+        assert!(is_of_a_dead_run("lab-4194305-0-x"));
+        for other in ["lab-", "lab-x-0", "lab-4194305x", "other-4194305-0-x"] {
+            assert!(!is_of_a_dead_run(other), "{other}");
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! A VM under test.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde_json::json;
+
+use crate::deadline::eventually_some;
+use crate::process::Process;
+use crate::world::Lab;
+
+mod builder;
+mod qmp;
+mod shell;
+mod tap;
+mod vsock;
+
+pub use builder::VmBuilder;
+pub use qmp::Qmp;
+pub use shell::{Output, Shell};
+pub use tap::Tap;
+pub use vsock::VsockHost;
+
+/// An emulated VM boots in 2 to 3 s; a loaded machine takes its time.
+const BOOT: Duration = Duration::from_secs(60);
+/// For a command in the guest that needs no more than a moment.
+const COMMAND: Duration = Duration::from_secs(20);
+const UNPLUG: Duration = Duration::from_secs(15);
+/// How much of a console a failed test shows.
+const CONSOLE_TAIL: usize = 60;
+
+/// A running VM, killed on drop.
+#[derive(Debug)]
+pub struct Vm {
+    name: String,
+    lab: Lab,
+    process: Process,
+    qmp: Qmp,
+    shell: Shell,
+    started: Instant,
+}
+
+impl Vm {
+    /// Waits until the guest's shell answers; gives the time since the start of QEMU.
+    pub fn ready(&mut self) -> Result<Duration> {
+        self.run_within(BOOT, "true")
+            .with_context(|| format!("VM {} boots", self.name))?;
+        Ok(self.started.elapsed())
+    }
+
+    /// Runs a shell script in the guest as root and waits 20 s at most. A script that fails is no error.
+    pub fn run(&mut self, script: &str) -> Result<Output> {
+        self.run_within(COMMAND, script)
+    }
+
+    /// Runs a shell script in the guest; when the time is up it is killed there.
+    pub fn run_within(&mut self, within: Duration, script: &str) -> Result<Output> {
+        let answer = self.shell.run(within, script);
+        if answer.is_err() && !self.process.is_running() {
+            bail!(
+                "QEMU of VM {} ended: {}",
+                self.name,
+                self.lab.read(&format!("{}.qemu", self.name))
+            );
+        }
+        answer.with_context(|| format!("in VM {}: {script}", self.name))
+    }
+
+    /// Runs a script that must succeed; gives its standard output.
+    pub fn succeed(&mut self, script: &str) -> Result<String> {
+        let output = self.run(script)?;
+        if output.status != 0 {
+            bail!(
+                "in VM {}: {script}: status {}: {}",
+                self.name,
+                output.status,
+                output.stderr
+            );
+        }
+        Ok(output.stdout)
+    }
+
+    /// What the guest's kernel and init wrote to the console so far.
+    #[must_use]
+    pub fn console(&self) -> String {
+        self.lab.read(&format!("{}.console", self.name))
+    }
+
+    /// The name given at its start.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// QEMU's process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// QEMU's control channel.
+    pub fn qmp(&mut self) -> &mut Qmp {
+        &mut self.qmp
+    }
+
+    /// Plugs a NIC on `tap` into the empty root port `rp<port>`.
+    pub fn plug_nic(&mut self, id: &str, tap: Tap, mac: &str, port: u8) -> Result<()> {
+        let (netdev, fd) = (format!("net-{id}"), format!("tap-{id}"));
+        self.qmp.send_descriptor(&fd, &OwnedFd::from(tap))?;
+        self.qmp
+            .execute("netdev_add", json!({"type": "tap", "id": netdev, "fd": fd}))?;
+        let device = json!({
+            "driver": "virtio-net-pci", "id": id, "netdev": netdev, "mac": mac, "bus": format!("rp{port}"), "romfile": "",
+        });
+        self.qmp.execute("device_add", device)?;
+        Ok(())
+    }
+
+    /// Unplugs a NIC and waits until the guest let go of it.
+    pub fn unplug_nic(&mut self, id: &str) -> Result<()> {
+        self.qmp.execute("device_del", json!({"id": id}))?;
+        self.qmp
+            .event(UNPLUG, "DEVICE_DELETED", |data| data["device"] == id)?;
+        self.qmp
+            .execute("netdev_del", json!({"id": format!("net-{id}")}))?;
+        Ok(())
+    }
+
+    /// Reboots the guest, which must have been started with [`VmBuilder::reboots`], and waits until it is ready again.
+    pub fn reboot(&mut self) -> Result<()> {
+        self.shell.send("reboot -f")?;
+        self.qmp.event(COMMAND, "RESET", |_| true)?;
+        self.ready()?;
+        Ok(())
+    }
+
+    /// Ends QEMU and waits for its end.
+    pub fn quit(mut self) -> Result<()> {
+        self.qmp.execute("quit", json!({}))?;
+        let status = self.process.wait_within(COMMAND)?;
+        if !status.success() {
+            bail!(
+                "QEMU of VM {}: {status}: {}",
+                self.name,
+                self.lab.read(&format!("{}.qemu", self.name))
+            );
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Vm {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let console = self.console();
+            let lines: Vec<_> = console.lines().collect();
+            let tail = &lines[lines.len().saturating_sub(CONSOLE_TAIL)..];
+            eprintln!("console of VM {}:\n{}", self.name, tail.join("\n"));
+        }
+    }
+}
+
+/// A socket that QEMU connects to at its start.
+#[derive(Debug)]
+struct Door {
+    path: PathBuf,
+    listener: UnixListener,
+}
+
+impl Door {
+    fn open(path: PathBuf) -> Result<Self> {
+        let listener =
+            UnixListener::bind(&path).with_context(|| format!("listen on {}", path.display()))?;
+        listener.set_nonblocking(true)?;
+        Ok(Self { path, listener })
+    }
+
+    fn accept(&self, process: &mut Process, log: &Path) -> Result<UnixStream> {
+        let what = format!("QEMU connects to {}", self.path.display());
+        let accepted = eventually_some(BOOT, &what, || match self.listener.accept() {
+            Ok((stream, _)) => Some(Ok(stream)),
+            Err(error) if error.kind() != ErrorKind::WouldBlock => Some(Err(error.into())),
+            Err(_) if process.is_running() => None,
+            Err(_) => Some(Err(anyhow::anyhow!(
+                "QEMU ended: {}",
+                fs::read_to_string(log).unwrap_or_default()
+            ))),
+        })?;
+        let stream = accepted?;
+        stream.set_nonblocking(false)?;
+        Ok(stream)
+    }
+}

@@ -1,0 +1,187 @@
+//! How a VM is described and started.
+
+use std::fs::File;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use image::bootstrap::Image;
+use image::qemu::{self, Accelerator, Machine, Nic, Stream, Vsock};
+
+use super::{Door, Qmp, Shell, Tap, Vm, VsockHost};
+use crate::places;
+use crate::process::{Process, Surroundings};
+use crate::world::Lab;
+
+/// The virtserialport on which the image's init answers commands.
+const SHELL_PORT: &str = "lab.shell";
+
+/// A VM that is not started yet. Methods add devices in the order in which the guest finds them.
+#[derive(Debug)]
+#[must_use]
+pub struct VmBuilder {
+    lab: Lab,
+    name: String,
+    image: Option<Image>,
+    taps: Vec<(Tap, [u8; 6])>,
+    changes: Vec<Change>,
+    memory_mib: u32,
+}
+
+/// What a machine gets besides its image and its lab channels.
+#[derive(Debug)]
+enum Change {
+    KernelOption(String),
+    Serial(PathBuf),
+    Port(String, PathBuf),
+    Vsock(Vsock),
+    RootPorts(u8),
+    Reboots,
+}
+
+impl VmBuilder {
+    pub(crate) fn new(lab: Lab, name: &str) -> Self {
+        Self {
+            lab,
+            name: name.to_owned(),
+            image: None,
+            taps: Vec::new(),
+            changes: Vec::new(),
+            memory_mib: 128,
+        }
+    }
+
+    /// Boots this image; otherwise [`places::bare_image`].
+    pub fn image(mut self, image: &Image) -> Self {
+        self.image = Some(image.clone());
+        self
+    }
+
+    /// Gives it this much memory, in MiB; otherwise 128.
+    pub fn memory_mib(mut self, mib: u32) -> Self {
+        self.memory_mib = mib;
+        self
+    }
+
+    /// Adds a kernel option, such as `tether.channel=serial:/dev/ttyS1`.
+    pub fn kernel_option(self, option: &str) -> Self {
+        self.with(Change::KernelOption(option.to_owned()))
+    }
+
+    /// Adds a serial line (`/dev/ttyS1`, then `/dev/ttyS2`, …), whose host end listens at `path`.
+    pub fn serial(self, path: impl Into<PathBuf>) -> Self {
+        self.with(Change::Serial(path.into()))
+    }
+
+    /// Adds a virtserialport that the guest finds by `name`, whose host end listens at `path`.
+    pub fn port(self, name: &str, path: impl Into<PathBuf>) -> Self {
+        self.with(Change::Port(name.to_owned(), path.into()))
+    }
+
+    /// Gives it the vsock device of guest `cid`.
+    pub fn vsock(self, host: &VsockHost, cid: u32) -> Self {
+        let device = Vsock::VhostUser(host.device_path(cid));
+        self.with(Change::Vsock(device))
+    }
+
+    /// Adds a NIC on an open tap. The taps' NICs are `nic0`, `nic1`, … in QMP.
+    pub fn nic(mut self, tap: Tap, mac: [u8; 6]) -> Self {
+        self.taps.push((tap, mac));
+        self
+    }
+
+    /// Adds empty root ports for NICs that are plugged in later.
+    pub fn root_ports(self, count: u8) -> Self {
+        self.with(Change::RootPorts(count))
+    }
+
+    /// Lets the guest reboot instead of ending QEMU.
+    pub fn reboots(self) -> Self {
+        self.with(Change::Reboots)
+    }
+
+    /// Starts it and waits until its shell answers.
+    pub fn boot(self) -> Result<Vm> {
+        let mut vm = self.start()?;
+        vm.ready()?;
+        Ok(vm)
+    }
+
+    /// Starts it and does not wait: several VMs boot side by side. See [`Vm::ready`].
+    pub fn start(self) -> Result<Vm> {
+        let image = match &self.image {
+            Some(image) => image.clone(),
+            None => places::bare_image()?,
+        };
+        let shell = Door::open(self.lab.path(&format!("{}.shell", self.name)))?;
+        let qmp = Door::open(self.lab.path(&format!("{}.qmp", self.name)))?;
+        let arguments = self.machine(&image, &shell, &qmp)?.arguments()?;
+        let log = self.lab.path(&format!("{}.qemu", self.name));
+        let mut command = Command::new(qemu::PROGRAM);
+        command
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        command.stderr(File::create(&log).context("make QEMU's log")?);
+        let inherited = self
+            .taps
+            .into_iter()
+            .map(|(tap, _)| OwnedFd::from(tap))
+            .collect();
+        let started = Instant::now();
+        let surroundings = Surroundings {
+            inherited,
+            ..Surroundings::default()
+        };
+        let mut process =
+            Process::spawn_in(&format!("QEMU of VM {}", self.name), command, surroundings)?;
+        let qmp = Qmp::greet(qmp.accept(&mut process, &log)?)?;
+        let shell = Shell::new(shell.accept(&mut process, &log)?)?;
+        Ok(Vm {
+            name: self.name,
+            lab: self.lab,
+            process,
+            qmp,
+            shell,
+            started,
+        })
+    }
+
+    fn machine(&self, image: &Image, shell: &Door, qmp: &Door) -> Result<Machine> {
+        let variable = std::env::var(qemu::ACCELERATOR_VARIABLE).ok();
+        let mut machine = Machine::new(&image.kernel, &image.initramfs)
+            .accelerator(Accelerator::from_variable(variable.as_deref())?)
+            .memory_mib(self.memory_mib)
+            .kernel_option("lab.shell")
+            .serial(Stream::File(
+                self.lab.path(&format!("{}.console", self.name)),
+            ))
+            .port(SHELL_PORT, Stream::Connect(shell.path.clone()))
+            .qmp(Stream::Connect(qmp.path.clone()));
+        for change in &self.changes {
+            machine = match change {
+                Change::KernelOption(option) => machine.kernel_option(option),
+                Change::Serial(path) => machine.serial(Stream::Listen(path.clone())),
+                Change::Port(name, path) => machine.port(name, Stream::Listen(path.clone())),
+                Change::Vsock(vsock) => machine.vsock(vsock.clone()),
+                Change::RootPorts(count) => machine.root_ports(*count),
+                Change::Reboots => machine.reboots(),
+            };
+        }
+        for (number, (tap, mac)) in self.taps.iter().enumerate() {
+            machine = machine.nic(Nic {
+                id: format!("nic{number}"),
+                mac: *mac,
+                tap: tap.as_raw_fd(),
+            });
+        }
+        Ok(machine)
+    }
+
+    fn with(mut self, change: Change) -> Self {
+        self.changes.push(change);
+        self
+    }
+}

@@ -1,0 +1,155 @@
+//! The lab's own namespaces and processes.
+
+use std::io::{BufRead, BufReader};
+use std::net::{TcpListener, TcpStream};
+use std::panic::catch_unwind;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use lab::{Lab, Namespace, Process, Topology, eventually};
+use nix::sys::signal::Signal;
+
+const SOON: Duration = Duration::from_secs(10);
+
+fn sleeping() -> Command {
+    let mut command = Command::new("sleep");
+    command.arg("600");
+    command
+}
+
+#[test]
+fn the_vch_and_the_outside_reach_each_other_and_nothing_else() {
+    let lab = Lab::of_namespaces("reach").unwrap();
+    let topology = lab.topology().unwrap();
+    let listener = topology
+        .outside
+        .run(|| TcpListener::bind((Topology::BEYOND, 7)).unwrap())
+        .unwrap();
+    let stream = topology
+        .vch
+        .run(|| TcpStream::connect((Topology::BEYOND, 7)).unwrap())
+        .unwrap();
+    let (_, peer) = listener.accept().unwrap();
+    assert_eq!(peer, stream.local_addr().unwrap());
+    assert_eq!(peer.ip(), Topology::VCH);
+    let links = topology.vch.ip("-o link").unwrap();
+    assert_eq!(
+        links.lines().count(),
+        2,
+        "lo and the interface outwards: {links}"
+    );
+    let routes = topology.outside.ip("route show default").unwrap();
+    assert_eq!(routes, "", "outside has no way to this machine's networks");
+}
+
+#[test]
+fn a_program_runs_inside_of_its_namespace() {
+    let namespace = Namespace::create("inside").unwrap();
+    let mut command = Command::new("ip");
+    command.args(["netns", "identify"]);
+    let output = namespace.output(command).unwrap();
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap().trim(),
+        namespace.name()
+    );
+    let child = namespace.spawn("sleep", sleeping()).unwrap();
+    let found = Command::new("ip")
+        .args(["netns", "pids", namespace.name()])
+        .output()
+        .unwrap();
+    assert_eq!(
+        String::from_utf8(found.stdout).unwrap().trim(),
+        child.pid().to_string()
+    );
+}
+
+#[test]
+fn a_failed_ip_command_says_what_ip_said() {
+    let namespace = Namespace::create("error").unwrap();
+    let error = namespace.ip("link set nothing up").unwrap_err().to_string();
+    assert!(error.contains("Cannot find device \"nothing\""), "{error}");
+}
+
+#[test]
+fn a_panic_leaves_no_namespace_no_process_and_no_folder() {
+    let (sender, made) = std::sync::mpsc::channel::<PathBuf>();
+    let panicked = catch_unwind(move || {
+        let lab = Lab::of_namespaces("panic").unwrap();
+        let topology = lab.topology().unwrap();
+        let child = topology.vch.spawn("sleep", sleeping()).unwrap();
+        for path in [
+            topology.vch.path(),
+            topology.outside.path(),
+            format!("/proc/{}", child.pid()),
+        ] {
+            assert!(Path::new(&path).exists(), "{path}");
+            sender.send(path.into()).unwrap();
+        }
+        sender.send(lab.folder().to_owned()).unwrap();
+        panic!("on purpose");
+    });
+    assert!(panicked.is_err());
+    let made: Vec<_> = made.into_iter().collect();
+    assert_eq!(made.len(), 4);
+    for path in made {
+        assert!(!path.exists(), "{} is left", path.display());
+    }
+}
+
+/// A run of its own that holds things, and the paths that are there as long as they are.
+fn held() -> Result<(Process, Vec<PathBuf>, impl Sized)> {
+    let test = std::env::current_exe()?;
+    let target = test
+        .ancestors()
+        .nth(2)
+        .context("cargo puts tests two folders below")?;
+    let mut command = Command::new(target.join("examples/hold"));
+    let (output, theirs) = std::io::pipe()?;
+    let (input, ours) = std::io::pipe()?;
+    command.stdout(theirs).stdin(Stdio::from(input));
+    let process = Process::spawn("hold", command)?;
+    let lines = BufReader::new(output).lines().map_while(Result::ok);
+    let made: Vec<_> = lines
+        .take_while(|line| line != "held")
+        .map(PathBuf::from)
+        .collect();
+    assert_eq!(made.len(), 5);
+    for path in &made {
+        assert!(path.exists(), "{}", path.display());
+    }
+    Ok((process, made, ours))
+}
+
+#[test]
+fn a_signal_leaves_nothing() {
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let (mut process, made, _input) = held().unwrap();
+        process.signal(signal).unwrap();
+        let status = process.wait_within(SOON).unwrap();
+        assert!(!status.success(), "the run ends by the signal: {status}");
+        for path in made {
+            eventually(
+                SOON,
+                &format!("{} is gone after {signal}", path.display()),
+                || !path.exists(),
+            )
+            .unwrap();
+        }
+    }
+}
+
+#[test]
+fn what_a_killed_run_left_is_removed_by_the_next_one() {
+    let (mut process, made, _input) = held().unwrap();
+    process.kill().unwrap();
+    for path in made.iter().filter(|path| path.starts_with("/proc")) {
+        eventually(SOON, "a child dies with its parent", || !path.exists()).unwrap();
+    }
+    let (mut next, _, _next_input) = held().unwrap();
+    for path in made {
+        assert!(!path.exists(), "{} is left", path.display());
+    }
+    next.terminate(SOON).unwrap();
+}
