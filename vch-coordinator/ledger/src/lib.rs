@@ -1,1 +1,52 @@
-//! What the VCH has decided: networks, addresses, names.
+//! What the VCH has decided: networks, addresses, names. The one truth that everything else follows.
+//!
+//! ```text
+//!   Command ──► decide (pure, against the books) ──► Transaction { revision, changes, answer }
+//!                        │                                   │            │
+//!                     Refusal                         the store writes,   the caller is told
+//!                (nothing has changed)                then effects follow
+//! ```
+//!
+//! Invariants: nothing here is asynchronous, and no clock, random source, file or socket is inside
+//! (see [`Surroundings`]); the same commands in the same surroundings make the same transactions;
+//! only a decided transaction changes the books, and books loaded from its rows are the same books;
+//! a decision costs O(log n) of what is in use, plus the size of its change; a spec is derived from
+//! its container's own rows, so that an attach changes nobody else's.
+
+mod books;
+mod command;
+mod decide;
+mod derived;
+mod id;
+mod ipam;
+mod ledger;
+mod load;
+mod lookup;
+mod name;
+mod published;
+mod refusal;
+mod row;
+mod settings;
+mod spec;
+
+pub use command::{
+    AddContainer, Answer, Command, Connect, CreateNetwork, SubnetRequest, Transaction,
+};
+pub use id::{
+    ContainerId, ContainerRef, EndpointId, Id, IdError, NetworkId, NetworkRef, Reference, VchId,
+};
+pub use ipam::AddressRange;
+pub use ledger::{Ledger, Surroundings};
+pub use load::{Contradiction, LoadError};
+pub use name::{ContainerName, NameError, NamespacePath, NetworkName, SocketPath};
+pub use published::{pointer_name, published_names};
+pub use refusal::{Refusal, RefusalKind};
+pub use row::{
+    AddressCursor, Attachment, Change, Channel, Container, Dns, Endpoint, Network, NetworkKind,
+    PrivilegedPort, PrivilegedPortError, RestingAddress, Revision, Row, RowKey, Subnet,
+};
+pub use settings::{
+    DefaultBridge, Grants, Limits, MAX_ALIASES, MAX_AUXILIARY, MAX_DNS_SERVERS, MAX_ENDPOINTS,
+    MAX_EXTRA_HOSTS, MAX_LABEL_KEY, MAX_LABEL_VALUE, MAX_LABELS, MAX_SUBNETS, Pool, PoolError,
+    Settings, default_pools,
+};

@@ -1,0 +1,217 @@
+//! The books: every row in memory, and what finds it in O(log n).
+
+use crate::{
+    Channel, Container, ContainerId, ContainerName, Endpoint, EndpointId, Network, NetworkId,
+    NetworkName, Row, RowKey, Settings, SocketPath,
+    ipam::{Space, SubnetBook},
+};
+use protocol::spec::MacAddress;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+/// Every row, and what finds it. Follows the changes of transactions; decides nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Books {
+    pub(crate) networks: BTreeMap<NetworkId, NetworkBook>,
+    pub(crate) network_names: BTreeMap<NetworkName, NetworkId>,
+    pub(crate) containers: BTreeMap<ContainerId, ContainerBook>,
+    pub(crate) container_names: BTreeMap<ContainerName, ContainerId>,
+    pub(crate) channels: BTreeMap<ChannelKey, ContainerId>,
+    pub(crate) endpoints: BTreeMap<EndpointId, Endpoint>,
+    pub(crate) macs: BTreeMap<MacAddress, EndpointId>,
+    pub(crate) space: Space,
+}
+
+/// A network with what hangs on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NetworkBook {
+    pub(crate) row: Network,
+    pub(crate) subnets: Vec<SubnetBook>,
+    pub(crate) endpoints: BTreeSet<EndpointId>,
+}
+
+/// A container with its places.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ContainerBook {
+    pub(crate) row: Container,
+    pub(crate) endpoints: BTreeMap<NetworkId, EndpointId>,
+}
+
+/// What of a channel two containers can't share.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum ChannelKey {
+    Path(SocketPath),
+    Cid(u32),
+}
+
+impl ChannelKey {
+    /// `None` where the coordinator chooses, by the container's id.
+    pub(crate) fn of(channel: &Channel) -> Option<Self> {
+        match channel {
+            Channel::HybridVsock { path, .. } | Channel::Chardev { path } => {
+                Some(Self::Path(path.clone()))
+            }
+            Channel::Unix { path } => path.clone().map(Self::Path),
+            Channel::Vsock { cid } => Some(Self::Cid(*cid)),
+        }
+    }
+}
+
+impl NetworkBook {
+    pub(crate) fn subnet_of(&self, address: IpAddr) -> Option<&SubnetBook> {
+        self.subnets.iter().find(|s| s.net().contains(&address))
+    }
+
+    fn subnet_of_mut(&mut self, address: IpAddr) -> Option<&mut SubnetBook> {
+        self.subnets.iter_mut().find(|s| s.net().contains(&address))
+    }
+}
+
+impl Books {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        Self {
+            networks: BTreeMap::new(),
+            network_names: BTreeMap::new(),
+            containers: BTreeMap::new(),
+            container_names: BTreeMap::new(),
+            channels: BTreeMap::new(),
+            endpoints: BTreeMap::new(),
+            macs: BTreeMap::new(),
+            space: Space::new(settings.all_pools()),
+        }
+    }
+
+    /// Writes a row that is new or takes the place of the one with its key.
+    pub(crate) fn put(&mut self, row: Row, settings: &Settings) {
+        match row {
+            Row::Network(row) => self.put_network(row, settings),
+            Row::Container(row) => self.put_container(row),
+            Row::Endpoint(row) => self.put_endpoint(row),
+            Row::RestingAddress(row) => {
+                if let Some(subnet) = self.subnet_mut(row.network, row.address) {
+                    subnet.rest(row.address, row.since);
+                }
+            }
+            Row::AddressCursor(row) => {
+                if let Some(subnet) = self.subnet_mut(row.network, row.subnet) {
+                    subnet.set_cursor(Some(row.next));
+                }
+            }
+        }
+    }
+
+    /// Forgets the row with this key.
+    pub(crate) fn erase(&mut self, key: RowKey) {
+        match key {
+            RowKey::Network(id) => self.erase_network(id),
+            RowKey::Container(id) => self.erase_container(id),
+            RowKey::Endpoint(id) => self.erase_endpoint(id),
+            RowKey::RestingAddress(network, address) => {
+                if let Some(subnet) = self.subnet_mut(network, address) {
+                    subnet.rouse(address);
+                }
+            }
+            RowKey::AddressCursor(network, address) => {
+                if let Some(subnet) = self.subnet_mut(network, address) {
+                    subnet.set_cursor(None);
+                }
+            }
+        }
+    }
+
+    fn subnet_mut(&mut self, network: NetworkId, address: IpAddr) -> Option<&mut SubnetBook> {
+        self.networks.get_mut(&network)?.subnet_of_mut(address)
+    }
+
+    fn put_network(&mut self, row: Network, settings: &Settings) {
+        self.erase_network(row.id);
+        self.network_names.insert(row.name.clone(), row.id);
+        for subnet in &row.subnets {
+            self.space.occupy(subnet.net, row.id);
+        }
+        let subnets = row.subnets.iter();
+        let book = NetworkBook {
+            subnets: subnets
+                .map(|subnet| SubnetBook::new(subnet, &settings.grants))
+                .collect(),
+            endpoints: BTreeSet::new(),
+            row,
+        };
+        self.networks.insert(book.row.id, book);
+    }
+
+    fn erase_network(&mut self, id: NetworkId) {
+        if let Some(book) = self.networks.remove(&id) {
+            self.network_names.remove(&book.row.name);
+            for subnet in &book.row.subnets {
+                self.space.vacate(subnet.net);
+            }
+        }
+    }
+
+    fn put_container(&mut self, row: Container) {
+        let id = row.id;
+        let endpoints = match self.containers.remove(&id) {
+            Some(old) => {
+                self.forget_container_keys(&old.row);
+                old.endpoints
+            }
+            None => BTreeMap::new(),
+        };
+        self.container_names.insert(row.name.clone(), id);
+        if let Some(key) = ChannelKey::of(&row.channel) {
+            self.channels.insert(key, id);
+        }
+        self.containers.insert(id, ContainerBook { row, endpoints });
+    }
+
+    fn erase_container(&mut self, id: ContainerId) {
+        if let Some(book) = self.containers.remove(&id) {
+            self.forget_container_keys(&book.row);
+        }
+    }
+
+    fn forget_container_keys(&mut self, row: &Container) {
+        self.container_names.remove(&row.name);
+        if let Some(key) = ChannelKey::of(&row.channel) {
+            self.channels.remove(&key);
+        }
+    }
+
+    fn put_endpoint(&mut self, row: Endpoint) {
+        self.erase_endpoint(row.id);
+        self.macs.insert(row.mac, row.id);
+        if let Some(book) = self.containers.get_mut(&row.container) {
+            book.endpoints.insert(row.network, row.id);
+        }
+        if let Some(book) = self.networks.get_mut(&row.network) {
+            book.endpoints.insert(row.id);
+            for address in &row.addresses {
+                if let Some(subnet) = book.subnet_of_mut(address.addr()) {
+                    subnet.take(address.addr(), row.id);
+                }
+            }
+        }
+        self.endpoints.insert(row.id, row);
+    }
+
+    fn erase_endpoint(&mut self, id: EndpointId) {
+        let Some(row) = self.endpoints.remove(&id) else {
+            return;
+        };
+        self.macs.remove(&row.mac);
+        if let Some(book) = self.containers.get_mut(&row.container) {
+            book.endpoints.remove(&row.network);
+        }
+        if let Some(book) = self.networks.get_mut(&row.network) {
+            book.endpoints.remove(&id);
+            for address in &row.addresses {
+                if let Some(subnet) = book.subnet_of_mut(address.addr()) {
+                    subnet.release(address.addr());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! What can be asked of the ledger, and what it answers.
+
+use crate::{
+    Attachment, Change, Channel, ContainerId, ContainerName, ContainerRef, Dns, EndpointId,
+    NetworkId, NetworkName, NetworkRef, Revision, Subnet,
+};
+use ipnet::IpNet;
+use protocol::spec::{
+    Generation, HostEntry, Hostname, Incarnation, InterfaceName, MacAddress, Mtu, NicMatch,
+};
+use std::{collections::BTreeMap, net::IpAddr};
+
+/// A wish that is decided as a whole: it becomes one transaction, or a refusal that changes nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Make a bridge network.
+    CreateNetwork(CreateNetwork),
+    /// Remove a network that has no endpoints. Undoes `CreateNetwork`.
+    RemoveNetwork(NetworkRef),
+    /// Make a container known.
+    AddContainer(AddContainer),
+    /// Forget a container. Undoes `AddContainer`.
+    RemoveContainer {
+        /// Which one.
+        container: ContainerRef,
+        /// Disconnect it from its networks too, where it would be refused otherwise.
+        force: bool,
+    },
+    /// Give a container a place on a network.
+    Connect(Connect),
+    /// Take a container's place on a network away. Undoes `Connect`.
+    Disconnect {
+        /// Whose place.
+        container: ContainerRef,
+        /// On which network.
+        network: NetworkRef,
+    },
+    /// A container's VM is about to be started, restored or cloned: it gets a new life.
+    StartContainer(ContainerRef),
+    /// Give a container another name.
+    RenameContainer {
+        /// Which one.
+        container: ContainerRef,
+        /// Its new name.
+        name: ContainerName,
+    },
+}
+
+/// A network to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreateNetwork {
+    /// Its name.
+    pub name: NetworkName,
+    /// Give it an IPv4 subnet from the pools where `subnets` has none.
+    pub ipv4: bool,
+    /// Give it an IPv6 subnet of the VCH's ULA prefix where `subnets` has none.
+    pub ipv6: bool,
+    /// Subnets that the caller chose.
+    pub subnets: Vec<SubnetRequest>,
+    /// The MTU of its interfaces.
+    pub mtu: Option<Mtu>,
+    /// Without a way out.
+    pub internal: bool,
+    /// The caller's own marks.
+    pub labels: BTreeMap<String, String>,
+    /// Options for what carries it.
+    pub options: BTreeMap<String, String>,
+}
+
+impl CreateNetwork {
+    /// A network with one automatic IPv4 subnet.
+    pub fn named(name: NetworkName) -> Self {
+        Self {
+            name,
+            ipv4: true,
+            ipv6: false,
+            subnets: Vec::new(),
+            mtu: None,
+            internal: false,
+            labels: BTreeMap::new(),
+            options: BTreeMap::new(),
+        }
+    }
+}
+
+/// A subnet that the caller chose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubnetRequest {
+    /// The subnet.
+    pub net: IpNet,
+    /// The VCH's address in it; `None` for the first that is free.
+    pub gateway: Option<IpAddr>,
+    /// Where automatic addresses come from; `None` for the whole subnet.
+    pub range: Option<IpNet>,
+    /// Addresses never to be handed out, by name.
+    pub auxiliary: BTreeMap<String, IpAddr>,
+}
+
+impl From<IpNet> for SubnetRequest {
+    fn from(net: IpNet) -> Self {
+        Self {
+            net,
+            gateway: None,
+            range: None,
+            auxiliary: BTreeMap::new(),
+        }
+    }
+}
+
+/// A container to be made known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddContainer {
+    /// Its name.
+    pub name: ContainerName,
+    /// Its host name; `None` for the first 12 digits of its id.
+    pub hostname: Option<Hostname>,
+    /// How its agent is reached.
+    pub channel: Channel,
+    /// Its own resolver settings.
+    pub dns: Dns,
+    /// Lines for its hosts file beside its own names.
+    pub extra_hosts: Vec<HostEntry>,
+}
+
+/// A place on a network to be given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connect {
+    /// To which container.
+    pub container: ContainerRef,
+    /// On which network.
+    pub network: NetworkRef,
+    /// Addresses that the caller chose, one a family at most; the rest is automatic.
+    pub addresses: Vec<IpAddr>,
+    /// A MAC address that the caller chose.
+    pub mac: Option<MacAddress>,
+    /// Further names on this network.
+    pub aliases: Vec<Hostname>,
+    /// How it hangs on the network's segment.
+    pub attachment: Attachment,
+    /// By what the agent knows the NIC; `None` for its MAC address.
+    pub nic: Option<NicMatch>,
+    /// Whose gateway is the container's default: the greatest first, 0 by default.
+    pub gateway_priority: i32,
+}
+
+impl Connect {
+    /// A tap with everything automatic.
+    pub fn tap(container: impl Into<ContainerRef>, network: impl Into<NetworkRef>) -> Self {
+        Self {
+            container: container.into(),
+            network: network.into(),
+            addresses: Vec::new(),
+            mac: None,
+            aliases: Vec::new(),
+            attachment: Attachment::Tap,
+            nic: None,
+            gateway_priority: 0,
+        }
+    }
+}
+
+/// A command that was decided: what the store writes and the effects follow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transaction {
+    /// Its number: one more than the last one's.
+    pub revision: Revision,
+    /// What became of which rows; no row twice.
+    pub changes: Vec<Change>,
+    /// What the caller is told.
+    pub answer: Answer,
+}
+
+/// What a command's caller is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The predefined networks exist.
+    Bootstrapped {
+        /// Those that were made.
+        networks: Vec<NetworkId>,
+    },
+    /// A network was made.
+    NetworkCreated {
+        /// Its identity.
+        network: NetworkId,
+        /// Its subnets.
+        subnets: Vec<Subnet>,
+    },
+    /// A network is gone.
+    NetworkRemoved {
+        /// Which it was.
+        network: NetworkId,
+    },
+    /// A container is known.
+    ContainerAdded {
+        /// Its identity.
+        container: ContainerId,
+    },
+    /// A container is forgotten.
+    ContainerRemoved {
+        /// Which it was.
+        container: ContainerId,
+        /// The endpoints that went with it.
+        endpoints: Vec<EndpointId>,
+    },
+    /// A container has a place on a network.
+    Connected {
+        /// Which place.
+        endpoint: EndpointId,
+        /// Whose.
+        container: ContainerId,
+        /// On which network.
+        network: NetworkId,
+        /// Its addresses.
+        addresses: Vec<IpNet>,
+        /// Its MAC address.
+        mac: MacAddress,
+        /// What the guest calls the interface.
+        interface: InterfaceName,
+        /// The number of the container's spec that has it.
+        generation: Generation,
+    },
+    /// A container's place on a network is gone.
+    Disconnected {
+        /// Which place it was.
+        endpoint: EndpointId,
+        /// Whose.
+        container: ContainerId,
+        /// On which network.
+        network: NetworkId,
+        /// The number of the container's first spec without it.
+        generation: Generation,
+    },
+    /// A container has a new life.
+    Started {
+        /// Which container.
+        container: ContainerId,
+        /// The life.
+        incarnation: Incarnation,
+        /// The number of its first spec.
+        generation: Generation,
+    },
+    /// A container has another name.
+    Renamed {
+        /// Which container.
+        container: ContainerId,
+    },
+}

@@ -1,0 +1,165 @@
+//! Decisions: a command against the books becomes changes and an answer, or a refusal.
+//!
+//! Nothing here writes to the books, so a refusal can't leave anything behind.
+
+mod addresses;
+mod container;
+mod endpoint;
+mod network;
+mod subnets;
+
+use crate::{
+    Answer, Change, Command, Container, Refusal, Revision, Row, Settings, Surroundings,
+    books::Books,
+    spec::{self, Place},
+};
+use protocol::spec::{Generation, Incarnation, SpecId};
+use std::collections::BTreeMap;
+
+/// Against what a command is decided.
+#[derive(Clone, Copy)]
+pub(crate) struct Scene<'a> {
+    pub(crate) books: &'a Books,
+    pub(crate) settings: &'a Settings,
+    /// The number of the transaction that is being decided.
+    pub(crate) revision: Revision,
+}
+
+/// What was decided.
+pub(crate) struct Decision {
+    pub(crate) changes: Vec<Change>,
+    pub(crate) answer: Answer,
+}
+
+/// Decides a command.
+pub(crate) fn decide(
+    scene: Scene<'_>,
+    command: Command,
+    around: &mut Surroundings<'_>,
+) -> Result<Decision, Refusal> {
+    match command {
+        Command::CreateNetwork(wish) => network::create(scene, wish, around),
+        Command::RemoveNetwork(network) => network::remove(scene, &network),
+        Command::AddContainer(wish) => container::add(scene, wish, around),
+        Command::RemoveContainer { container, force } => {
+            container::remove(scene, &container, force)
+        }
+        Command::Connect(wish) => endpoint::connect(scene, wish, around),
+        Command::Disconnect { container, network } => {
+            endpoint::disconnect(scene, &container, &network)
+        }
+        Command::StartContainer(container) => container::start(scene, &container, around),
+        Command::RenameContainer { container, name } => container::rename(scene, &container, name),
+    }
+}
+
+pub(crate) use network::bootstrap;
+
+/// Changes in the making.
+#[derive(Default)]
+struct Draft {
+    changes: Vec<Change>,
+}
+
+impl Draft {
+    fn add(&mut self, row: Row) {
+        self.changes.push(Change {
+            key: row.key(),
+            before: None,
+            after: Some(row),
+        });
+    }
+
+    fn replace(&mut self, before: Row, after: Row) {
+        if before != after {
+            self.changes.push(Change {
+                key: after.key(),
+                before: Some(before),
+                after: Some(after),
+            });
+        }
+    }
+
+    fn remove(&mut self, row: Row) {
+        self.changes.push(Change {
+            key: row.key(),
+            before: Some(row),
+            after: None,
+        });
+    }
+
+    fn answered(self, answer: Answer) -> Decision {
+        Decision {
+            changes: self.changes,
+            answer,
+        }
+    }
+}
+
+/// Gives a container the next generation if its spec is not what it was, and makes sure that it has
+/// one at all.
+fn renumber(
+    settings: &Settings,
+    (before, places_before): (&Container, &[Place<'_>]),
+    after: &mut Container,
+    places_after: &[Place<'_>],
+) -> Result<(), Refusal> {
+    // Any, as long as it is the same on both sides.
+    let id = SpecId {
+        incarnation: Incarnation([0; 16]),
+        generation: Generation(0),
+    };
+    let derived = spec::derive(after, places_after, settings, id);
+    let derived = derived.map_err(|reason| Refusal::SpecImpossible {
+        container: after.name.clone(),
+        reason: reason.to_string(),
+    })?;
+    let same = spec::derive(before, places_before, settings, id).is_ok_and(|old| old == derived);
+    if !same {
+        after.generation = Generation(before.generation.0 + 1);
+    }
+    Ok(())
+}
+
+fn random<const N: usize>(around: &mut Surroundings<'_>) -> [u8; N] {
+    let mut bytes = [0; N];
+    (around.random)(&mut bytes);
+    bytes
+}
+
+fn at_most(field: &'static str, count: usize, limit: usize) -> Result<(), Refusal> {
+    if count > limit {
+        return Err(Refusal::TooMany {
+            field,
+            count,
+            limit,
+        });
+    }
+    Ok(())
+}
+
+fn short_enough(field: &'static str, text: &str, limit: usize) -> Result<(), Refusal> {
+    if text.len() > limit {
+        return Err(Refusal::TooLong {
+            field,
+            start: text.chars().take(32).collect(),
+            length: text.len(),
+            limit,
+        });
+    }
+    Ok(())
+}
+
+/// Labels, options and auxiliary addresses: bounded texts.
+fn bounded_map<V>(
+    field: &'static str,
+    map: &BTreeMap<String, V>,
+    most: usize,
+    value: impl Fn(&V) -> &str,
+) -> Result<(), Refusal> {
+    at_most(field, map.len(), most)?;
+    map.iter().try_for_each(|(key, of)| {
+        short_enough(field, key, crate::MAX_LABEL_KEY)?;
+        short_enough(field, value(of), crate::MAX_LABEL_VALUE)
+    })
+}

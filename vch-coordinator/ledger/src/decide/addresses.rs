@@ -1,0 +1,185 @@
+//! Which addresses an endpoint has, and what becomes of them afterwards.
+
+use super::{Draft, Scene, subnets::family};
+use crate::{
+    AddressCursor, Endpoint, Network, Refusal, RestingAddress, Row, Subnet,
+    books::NetworkBook,
+    ipam::{Choice, SubnetBook, number},
+};
+use ipnet::IpNet;
+use std::net::IpAddr;
+
+/// One address a family that the network has: those asked for, the rest automatic. IPv4 comes first.
+pub(super) fn choose(
+    scene: Scene<'_>,
+    network: &NetworkBook,
+    wanted: &[IpAddr],
+    draft: &mut Draft,
+) -> Result<Vec<IpNet>, Refusal> {
+    check_wanted(scene, network, wanted)?;
+    let mut addresses = Vec::new();
+    for v4 in [true, false] {
+        if !network.row.subnets.iter().any(|s| s.is_v4() == v4) {
+            continue;
+        }
+        let (address, subnet) = match wanted.iter().find(|address| address.is_ipv4() == v4) {
+            Some(address) => (*address, requested(scene, network, *address)?),
+            None => automatic(network, v4, draft)?,
+        };
+        rouse(&network.row, subnet, address, draft);
+        let prefix = subnet.net().prefix_len();
+        addresses.extend(IpNet::new(address, prefix));
+    }
+    Ok(addresses)
+}
+
+fn check_wanted(scene: Scene<'_>, network: &NetworkBook, wanted: &[IpAddr]) -> Result<(), Refusal> {
+    let Some(first) = wanted.first() else {
+        return Ok(());
+    };
+    if network.row.name == scene.settings.default_bridge.name {
+        return Err(Refusal::AddressOnDefaultBridge(*first));
+    }
+    for (index, one) in wanted.iter().enumerate() {
+        // At the third at the latest there is a pair of one family.
+        let mut others = wanted[..index].iter();
+        if let Some(other) = others.find(|other| other.is_ipv4() == one.is_ipv4()) {
+            return Err(Refusal::AddressTwice(*other, *one));
+        }
+    }
+    Ok(())
+}
+
+/// The subnet of an address that was asked for and can be had.
+fn requested<'a>(
+    scene: Scene<'_>,
+    network: &'a NetworkBook,
+    address: IpAddr,
+) -> Result<&'a SubnetBook, Refusal> {
+    let name = || network.row.name.clone();
+    let found = network
+        .row
+        .subnet_of(address)
+        .zip(network.subnet_of(address));
+    let Some((row, subnet)) = found else {
+        let subnets = network.row.subnets.iter().map(|s| s.net.to_string());
+        return Err(Refusal::AddressOutside {
+            address,
+            network: name(),
+            subnets: subnets.collect::<Vec<_>>().join(", "),
+        });
+    };
+    let (first, last) = row.hosts();
+    if !(first..=last).contains(&number(address)) {
+        let net = row.net;
+        return Err(Refusal::NotAHost { address, net });
+    }
+    if let Some(by) = kept_as(row, address) {
+        return Err(Refusal::AddressReserved {
+            address,
+            by,
+            network: name(),
+        });
+    }
+    let endpoint = subnet.holder(address);
+    if let Some(holder) = endpoint.and_then(|id| super::endpoint::holder(scene.books, id)) {
+        return Err(Refusal::AddressInUse { address, holder });
+    }
+    let granted = scene.settings.grants.of(row);
+    if !granted.iter().any(|range| range.contains(address)) {
+        return Err(Refusal::AddressNotGranted {
+            address,
+            network: name(),
+        });
+    }
+    Ok(subnet)
+}
+
+fn kept_as(subnet: &Subnet, address: IpAddr) -> Option<String> {
+    if subnet.gateway == address {
+        return Some("the gateway".to_owned());
+    }
+    let mut auxiliary = subnet.auxiliary.iter();
+    let (name, _) = auxiliary.find(|(_, kept)| **kept == address)?;
+    Some(format!("auxiliary address {name}"))
+}
+
+/// The next address of the first subnet of a family that has one.
+fn automatic<'a>(
+    network: &'a NetworkBook,
+    v4: bool,
+    draft: &mut Draft,
+) -> Result<(IpAddr, &'a SubnetBook), Refusal> {
+    let mut subnets = network
+        .subnets
+        .iter()
+        .filter(|subnet| subnet.net().addr().is_ipv4() == v4);
+    let found = subnets.find_map(|subnet| Some((subnet.choose()?, subnet)));
+    let Some((Choice { address, cursor }, subnet)) = found else {
+        return Err(Refusal::AddressesExhausted {
+            family: family(v4),
+            network: network.row.name.clone(),
+        });
+    };
+    if let Some(next) = cursor {
+        move_cursor(&network.row, subnet, next, draft);
+    }
+    Ok((address, subnet))
+}
+
+fn move_cursor(network: &Network, subnet: &SubnetBook, next: IpAddr, draft: &mut Draft) {
+    let row = |next| {
+        Row::AddressCursor(AddressCursor {
+            network: network.id,
+            subnet: subnet.net().network(),
+            next,
+        })
+    };
+    match subnet.cursor() {
+        Some(before) => draft.replace(row(before), row(next)),
+        None => draft.add(row(next)),
+    }
+}
+
+/// An address that is handed out no longer rests.
+fn rouse(network: &Network, subnet: &SubnetBook, address: IpAddr, draft: &mut Draft) {
+    if let Some(since) = subnet.rests_since(address) {
+        draft.remove(Row::RestingAddress(RestingAddress {
+            network: network.id,
+            address,
+            since,
+        }));
+    }
+}
+
+/// Lets an endpoint's addresses rest; where too many do, the one that has rested longest is free
+/// again: it lies behind the cursor.
+pub(super) fn release(
+    scene: Scene<'_>,
+    network: &NetworkBook,
+    endpoint: &Endpoint,
+    draft: &mut Draft,
+) {
+    let id = network.row.id;
+    for address in endpoint.addresses.iter().map(IpNet::addr) {
+        let subnet = network.subnet_of(address);
+        let Some(subnet) = subnet.filter(|subnet| subnet.is_automatic(address)) else {
+            // Handed out only to who asks for it: there is nothing to wait for.
+            continue;
+        };
+        draft.add(Row::RestingAddress(RestingAddress {
+            network: id,
+            address,
+            since: scene.revision,
+        }));
+        if subnet.resting() >= scene.settings.limits.resting
+            && let Some((oldest, since)) = subnet.oldest_resting()
+        {
+            draft.remove(Row::RestingAddress(RestingAddress {
+                network: id,
+                address: oldest,
+                since,
+            }));
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Networks come and go.
+
+use super::{Decision, Draft, Scene, at_most, bounded_map, random, subnets};
+use crate::{
+    AddressCursor, Answer, CreateNetwork, Id, MAX_LABELS, Network, NetworkId, NetworkKind,
+    NetworkRef, Refusal, RestingAddress, Row, Settings, Subnet, SubnetRequest, Surroundings,
+    books::{Books, NetworkBook},
+    lookup,
+};
+use std::collections::BTreeMap;
+
+/// Makes a bridge network.
+pub(super) fn create(
+    scene: Scene<'_>,
+    wish: CreateNetwork,
+    around: &mut Surroundings<'_>,
+) -> Result<Decision, Refusal> {
+    let Settings {
+        default_bridge,
+        none,
+        limits,
+        ..
+    } = scene.settings;
+    if wish.name == default_bridge.name || wish.name == *none {
+        return Err(Refusal::PredefinedName(wish.name));
+    }
+    if scene.books.network_names.contains_key(&wish.name) {
+        return Err(Refusal::NetworkExists(wish.name));
+    }
+    at_most("networks", scene.books.networks.len() + 1, limits.networks)?;
+    let network = bridge(scene, wish, false, around)?;
+    let answer = Answer::NetworkCreated {
+        network: network.id,
+        subnets: network.subnets.clone(),
+    };
+    let mut draft = Draft::default();
+    draft.add(Row::Network(network));
+    Ok(draft.answered(answer))
+}
+
+/// Makes the predefined networks that do not exist.
+pub(crate) fn bootstrap(
+    scene: Scene<'_>,
+    around: &mut Surroundings<'_>,
+) -> Result<Decision, Refusal> {
+    let Settings {
+        default_bridge,
+        none,
+        ..
+    } = scene.settings;
+    let mut draft = Draft::default();
+    let mut made = Vec::new();
+    if !scene.books.network_names.contains_key(none) {
+        let network = Network {
+            id: fresh_id(scene.books, around),
+            name: none.clone(),
+            kind: NetworkKind::None,
+            predefined: true,
+            subnets: Vec::new(),
+            mtu: None,
+            internal: false,
+            labels: BTreeMap::new(),
+            options: BTreeMap::new(),
+            created_ms: around.now_ms,
+        };
+        made.push(network.id);
+        draft.add(Row::Network(network));
+    }
+    if !scene.books.network_names.contains_key(&default_bridge.name) {
+        let mut wish = CreateNetwork::named(default_bridge.name.clone());
+        wish.subnets = default_bridge
+            .net
+            .map(SubnetRequest::from)
+            .into_iter()
+            .collect();
+        let network = bridge(scene, wish, true, around)?;
+        made.push(network.id);
+        draft.add(Row::Network(network));
+    }
+    Ok(draft.answered(Answer::Bootstrapped { networks: made }))
+}
+
+fn bridge(
+    scene: Scene<'_>,
+    wish: CreateNetwork,
+    predefined: bool,
+    around: &mut Surroundings<'_>,
+) -> Result<Network, Refusal> {
+    bounded_map("labels", &wish.labels, MAX_LABELS, String::as_str)?;
+    bounded_map("options", &wish.options, MAX_LABELS, String::as_str)?;
+    let subnets: Vec<Subnet> = subnets::choose(scene, &wish, around)?;
+    Ok(Network {
+        id: fresh_id(scene.books, around),
+        name: wish.name,
+        kind: NetworkKind::Bridge,
+        predefined,
+        subnets,
+        mtu: wish.mtu,
+        internal: wish.internal,
+        labels: wish.labels,
+        options: wish.options,
+        created_ms: around.now_ms,
+    })
+}
+
+fn fresh_id(books: &Books, around: &mut Surroundings<'_>) -> NetworkId {
+    loop {
+        let id = NetworkId::from_bytes(random(around));
+        if !books.networks.contains_key(&id) {
+            return id;
+        }
+    }
+}
+
+/// Removes a network that nobody is on.
+pub(super) fn remove(scene: Scene<'_>, network: &NetworkRef) -> Result<Decision, Refusal> {
+    let book = lookup::network(scene.books, network)?;
+    if book.row.predefined {
+        return Err(Refusal::PredefinedNetwork(book.row.name.clone()));
+    }
+    if !book.endpoints.is_empty() {
+        return Err(Refusal::NetworkInUse {
+            network: book.row.name.clone(),
+            endpoints: holders(scene.books, book),
+        });
+    }
+    let mut draft = Draft::default();
+    forget_addresses(book, &mut draft);
+    draft.remove(Row::Network(book.row.clone()));
+    Ok(draft.answered(Answer::NetworkRemoved {
+        network: book.row.id,
+    }))
+}
+
+/// The rows of a network's allocators: bounded by the limit on resting addresses.
+fn forget_addresses(book: &NetworkBook, draft: &mut Draft) {
+    let network = book.row.id;
+    for subnet in &book.subnets {
+        for (address, since) in subnet.all_resting() {
+            draft.remove(Row::RestingAddress(RestingAddress {
+                network,
+                address,
+                since,
+            }));
+        }
+        if let Some(next) = subnet.cursor() {
+            draft.remove(Row::AddressCursor(AddressCursor {
+                network,
+                subnet: subnet.net().network(),
+                next,
+            }));
+        }
+    }
+}
+
+/// Names of the first few containers on a network.
+fn holders(books: &Books, book: &NetworkBook) -> String {
+    const SHOWN: usize = 5;
+    let names = book.endpoints.iter().take(SHOWN).filter_map(|id| {
+        let endpoint = books.endpoints.get(id)?;
+        let container = books.containers.get(&endpoint.container)?;
+        Some(container.row.name.to_string())
+    });
+    let mut text = names.collect::<Vec<_>>().join(", ");
+    if let Some(more) = book.endpoints.len().checked_sub(SHOWN).filter(|n| *n > 0) {
+        text.push_str(&format!(" and {more} more"));
+    }
+    text
+}

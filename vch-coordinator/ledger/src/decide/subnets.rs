@@ -1,0 +1,147 @@
+//! Which subnets a new network has.
+
+use super::{Scene, at_most, bounded_map};
+use crate::{
+    CreateNetwork, MAX_AUXILIARY, MAX_SUBNETS, Refusal, Subnet, SubnetRequest, Surroundings,
+    ipam::{address, number},
+    settings::unusable,
+};
+use ipnet::IpNet;
+use std::{collections::BTreeMap, net::IpAddr};
+
+/// The subnets that were asked for, and automatic ones for the families that lack one.
+pub(super) fn choose(
+    scene: Scene<'_>,
+    wish: &CreateNetwork,
+    around: &Surroundings<'_>,
+) -> Result<Vec<Subnet>, Refusal> {
+    at_most("subnets", wish.subnets.len(), MAX_SUBNETS)?;
+    let mut subnets: Vec<Subnet> = Vec::new();
+    for request in &wish.subnets {
+        check_net(scene, &request.net, &subnets, around)?;
+        subnets.push(checked(request)?);
+    }
+    for (v4, wanted) in [(true, wish.ipv4), (false, wish.ipv6)] {
+        if wanted && !subnets.iter().any(|subnet| subnet.is_v4() == v4) {
+            let taken: Vec<IpNet> = subnets.iter().map(|subnet| subnet.net).collect();
+            let chosen = scene.books.space.choose(v4, &taken, around.host_overlap);
+            let family = family(v4);
+            let net = chosen.ok_or(Refusal::PoolsExhausted { family })?;
+            subnets.push(checked(&SubnetRequest::from(net))?);
+        }
+    }
+    if subnets.is_empty() {
+        return Err(Refusal::NoSubnet(wish.name.clone()));
+    }
+    Ok(subnets)
+}
+
+pub(super) fn family(v4: bool) -> &'static str {
+    if v4 { "IPv4" } else { "IPv6" }
+}
+
+fn check_net(
+    scene: Scene<'_>,
+    net: &IpNet,
+    others: &[Subnet],
+    around: &Surroundings<'_>,
+) -> Result<(), Refusal> {
+    let net = *net;
+    if net.trunc() != net {
+        return Err(Refusal::SubnetHostBits(net));
+    }
+    if let Some(reason) = unusable(&net) {
+        return Err(Refusal::SubnetUnusable { net, reason });
+    }
+    let mut twice = others.iter().map(|other| other.net);
+    if let Some(other) = twice.find(|other| other.contains(&net) || net.contains(other)) {
+        return Err(Refusal::SubnetTwice { net, other });
+    }
+    if let Some((other, network)) = scene.books.space.overlap(&net)
+        && let Some(book) = scene.books.networks.get(&network)
+    {
+        let network = book.row.name.clone();
+        return Err(Refusal::SubnetOverlap {
+            net,
+            other,
+            network,
+        });
+    }
+    match (around.host_overlap)(&net) {
+        Some(route) => Err(Refusal::RouteOverlap { net, route }),
+        None => Ok(()),
+    }
+}
+
+/// The request as a row: its range, gateway and auxiliary addresses lie where they must.
+fn checked(request: &SubnetRequest) -> Result<Subnet, Refusal> {
+    let net = request.net;
+    bounded_map("auxiliary", &request.auxiliary, MAX_AUXILIARY, |_| "")?;
+    if let Some(range) = request.range {
+        check_range(range, net)?;
+    }
+    for (name, address) in &request.auxiliary {
+        if !net.contains(address) {
+            return Err(Refusal::AuxiliaryOutside {
+                name: name.clone(),
+                address: *address,
+                net,
+            });
+        }
+    }
+    let kept: BTreeMap<IpAddr, &String> = request.auxiliary.iter().map(|(k, v)| (*v, k)).collect();
+    let mut subnet = Subnet {
+        net,
+        gateway: request.gateway.unwrap_or(net.addr()),
+        range: request.range,
+        auxiliary: request.auxiliary.clone(),
+    };
+    let (first, last) = subnet.hosts();
+    match request.gateway {
+        Some(gateway) if !net.contains(&gateway) => {
+            return Err(Refusal::GatewayOutside { gateway, net });
+        }
+        Some(gateway) if !(first..=last).contains(&number(gateway)) => {
+            let address = gateway;
+            return Err(Refusal::NotAHost { address, net });
+        }
+        Some(_) => {}
+        None => {
+            let hosts = (first..=last).map(|host| address(host, subnet.is_v4()));
+            let mut free = hosts.filter(|host| !kept.contains_key(host));
+            subnet.gateway = free.next().ok_or(Refusal::SubnetUnusable {
+                net,
+                reason: "its auxiliary addresses leave no gateway",
+            })?;
+        }
+    }
+    let twice = kept.len() < subnet.auxiliary.len() || kept.contains_key(&subnet.gateway);
+    match request.auxiliary.values().find(|a| repeated(a, &subnet)) {
+        Some(address) if twice => Err(Refusal::ReservedTwice {
+            address: *address,
+            net,
+        }),
+        _ => Ok(subnet),
+    }
+}
+
+fn repeated(address: &IpAddr, subnet: &Subnet) -> bool {
+    let same = subnet.auxiliary.values().filter(|other| *other == address);
+    *address == subnet.gateway || same.count() > 1
+}
+
+fn check_range(range: IpNet, net: IpNet) -> Result<(), Refusal> {
+    if range.trunc() != range {
+        return Err(Refusal::RangeHostBits(range));
+    }
+    if range.addr().is_ipv4() != net.addr().is_ipv4() {
+        return Err(Refusal::RangeOutside { range, net });
+    }
+    if range.prefix_len() < net.prefix_len() {
+        return Err(Refusal::RangeTooBig { range, net });
+    }
+    if !net.contains(&range) {
+        return Err(Refusal::RangeOutside { range, net });
+    }
+    Ok(())
+}

@@ -1,0 +1,13 @@
+//! Who has which subnet and which address.
+//!
+//! Every operation is O(log n) in what is in use, whatever the size of a subnet or a pool.
+
+mod intervals;
+mod range;
+mod space;
+mod subnet;
+
+pub use range::AddressRange;
+pub(crate) use range::{address, number};
+pub(crate) use space::Space;
+pub(crate) use subnet::{Choice, SubnetBook};

@@ -1,0 +1,61 @@
+//! Addresses as numbers.
+
+use ipnet::IpNet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// Addresses of one family from a first to a last, both included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AddressRange {
+    first: IpAddr,
+    last: IpAddr,
+}
+
+impl From<IpNet> for AddressRange {
+    fn from(net: IpNet) -> Self {
+        Self {
+            first: net.network(),
+            last: net.broadcast(),
+        }
+    }
+}
+
+impl AddressRange {
+    /// The lowest address.
+    pub fn first(&self) -> IpAddr {
+        self.first
+    }
+
+    /// The highest address.
+    pub fn last(&self) -> IpAddr {
+        self.last
+    }
+
+    /// Whether an address is in it.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let same_family = address.is_ipv4() == self.first.is_ipv4();
+        same_family && (self.first..=self.last).contains(&address)
+    }
+
+    /// Both ends as numbers.
+    pub(crate) fn bounds(&self) -> (u128, u128) {
+        (number(self.first), number(self.last))
+    }
+}
+
+/// An address as a number within its family.
+pub(crate) fn number(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(v4) => u128::from(u32::from(v4)),
+        IpAddr::V6(v6) => u128::from(v6),
+    }
+}
+
+/// The address of a number within a family.
+pub(crate) fn address(number: u128, v4: bool) -> IpAddr {
+    if v4 {
+        // Numbers of IPv4 addresses fit by construction.
+        Ipv4Addr::from(u32::try_from(number).unwrap_or(u32::MAX)).into()
+    } else {
+        Ipv6Addr::from(number).into()
+    }
+}

@@ -1,0 +1,176 @@
+//! Who has which address of one subnet.
+
+use super::{intervals::Intervals, range};
+use crate::{EndpointId, Grants, Revision, Subnet};
+use ipnet::IpNet;
+use std::{collections::BTreeMap, net::IpAddr};
+
+/// The addresses of one subnet.
+///
+/// An automatic address comes from where the cursor stands, so that one which was given back is
+/// behind it; those given back last rest by name, and are reused, oldest first, only when nothing
+/// else is left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SubnetBook {
+    net: IpNet,
+    /// What automatic addresses may be: granted, in the range, a host's, not kept back.
+    automatic: Intervals,
+    /// Of those, what is neither taken nor resting.
+    free: Intervals,
+    taken: BTreeMap<u128, EndpointId>,
+    resting: BTreeMap<Revision, u128>,
+    since: BTreeMap<u128, Revision>,
+    cursor: Option<u128>,
+}
+
+/// An automatic address, and where the cursor goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Choice {
+    pub(crate) address: IpAddr,
+    /// `None` leaves it where it is.
+    pub(crate) cursor: Option<IpAddr>,
+}
+
+impl SubnetBook {
+    pub(crate) fn new(subnet: &Subnet, grants: &Grants) -> Self {
+        let automatic = automatic(subnet, grants);
+        Self {
+            net: subnet.net,
+            free: automatic.clone(),
+            automatic,
+            taken: BTreeMap::new(),
+            resting: BTreeMap::new(),
+            since: BTreeMap::new(),
+            cursor: None,
+        }
+    }
+
+    pub(crate) fn net(&self) -> IpNet {
+        self.net
+    }
+
+    /// The address to hand out next; `None` when all are taken.
+    pub(crate) fn choose(&self) -> Option<Choice> {
+        let from = self.cursor.unwrap_or(0);
+        let free = self.free.next_from(from).or_else(|| self.free.next_from(0));
+        if let Some(number) = free {
+            return Some(Choice {
+                address: self.address(number),
+                cursor: Some(self.address(number.saturating_add(1).min(self.last()))),
+            });
+        }
+        let (_, number) = self.resting.first_key_value()?;
+        Some(Choice {
+            address: self.address(*number),
+            cursor: None,
+        })
+    }
+
+    pub(crate) fn holder(&self, address: IpAddr) -> Option<EndpointId> {
+        self.taken.get(&range::number(address)).copied()
+    }
+
+    /// Whether automatic addresses include this one.
+    pub(crate) fn is_automatic(&self, address: IpAddr) -> bool {
+        let number = range::number(address);
+        self.automatic.next_from(number) == Some(number)
+    }
+
+    /// How many addresses rest.
+    pub(crate) fn resting(&self) -> usize {
+        self.resting.len()
+    }
+
+    /// Which address rests longest, and since when.
+    pub(crate) fn oldest_resting(&self) -> Option<(IpAddr, Revision)> {
+        let (since, number) = self.resting.first_key_value()?;
+        Some((self.address(*number), *since))
+    }
+
+    /// Since when an address rests.
+    pub(crate) fn rests_since(&self, address: IpAddr) -> Option<Revision> {
+        self.since.get(&range::number(address)).copied()
+    }
+
+    /// Whether an address rests since a transaction: at most one does.
+    pub(crate) fn began_to_rest(&self, since: Revision) -> bool {
+        self.resting.contains_key(&since)
+    }
+
+    /// All resting addresses, oldest first.
+    pub(crate) fn all_resting(&self) -> impl Iterator<Item = (IpAddr, Revision)> {
+        let rest = self.resting.iter();
+        rest.map(|(since, number)| (self.address(*number), *since))
+    }
+
+    /// Where the next search begins.
+    pub(crate) fn cursor(&self) -> Option<IpAddr> {
+        self.cursor.map(|number| self.address(number))
+    }
+
+    pub(crate) fn set_cursor(&mut self, cursor: Option<IpAddr>) {
+        self.cursor = cursor.map(range::number);
+    }
+
+    pub(crate) fn take(&mut self, address: IpAddr, endpoint: EndpointId) {
+        let number = range::number(address);
+        self.taken.insert(number, endpoint);
+        self.free.remove(number, number);
+    }
+
+    pub(crate) fn release(&mut self, address: IpAddr) {
+        let number = range::number(address);
+        self.taken.remove(&number);
+        self.free_if_idle(number);
+    }
+
+    pub(crate) fn rest(&mut self, address: IpAddr, since: Revision) {
+        let number = range::number(address);
+        self.resting.insert(since, number);
+        self.since.insert(number, since);
+        self.free.remove(number, number);
+    }
+
+    pub(crate) fn rouse(&mut self, address: IpAddr) {
+        let number = range::number(address);
+        if let Some(since) = self.since.remove(&number) {
+            self.resting.remove(&since);
+        }
+        self.free_if_idle(number);
+    }
+
+    /// The order in which a transaction's changes are applied must not matter: what is free follows
+    /// from what is taken and what rests.
+    fn free_if_idle(&mut self, number: u128) {
+        let idle = !self.taken.contains_key(&number) && !self.since.contains_key(&number);
+        if idle && self.automatic.next_from(number) == Some(number) {
+            self.free.insert(number, number);
+        }
+    }
+
+    fn address(&self, number: u128) -> IpAddr {
+        range::address(number, self.net.addr().is_ipv4())
+    }
+
+    fn last(&self) -> u128 {
+        range::number(self.net.broadcast())
+    }
+}
+
+fn automatic(subnet: &Subnet, grants: &Grants) -> Intervals {
+    let mut set = Intervals::default();
+    let (low, high) = subnet.hosts();
+    let window = subnet.range.map_or((low, high), |range| {
+        let (first, last) = crate::AddressRange::from(range).bounds();
+        (first.max(low), last.min(high))
+    });
+    for granted in grants.of(subnet) {
+        let (first, last) = granted.bounds();
+        set.insert(first.max(window.0), last.min(window.1));
+    }
+    for kept in std::iter::once(&subnet.gateway).chain(subnet.auxiliary.values()) {
+        let number = range::number(*kept);
+        set.remove(number, number);
+    }
+    set
+}

@@ -1,0 +1,221 @@
+//! The ledger: decides commands against its books.
+
+use crate::{
+    Command, Container, ContainerId, ContainerRef, Endpoint, EndpointId, LoadError, Network,
+    NetworkId, NetworkRef, Refusal, Revision, Row, Settings, Transaction,
+    books::Books,
+    decide::{self, Decision, Scene},
+    load, lookup, spec,
+};
+use ipnet::IpNet;
+use protocol::spec::{MacAddress, NetSpec};
+use std::net::IpAddr;
+
+/// What a decision needs from outside the books.
+pub struct Surroundings<'a> {
+    /// Fills a slice with random bytes, of the quality of getrandom(2).
+    pub random: &'a mut dyn FnMut(&mut [u8]),
+    /// The time, milliseconds since 1970.
+    pub now_ms: u64,
+    /// The destination of a route of the VCH, of any table, that overlaps a subnet: neither a
+    /// default route nor one that the coordinator made.
+    pub host_overlap: &'a dyn Fn(&IpNet) -> Option<IpNet>,
+}
+
+/// Owner of what the VCH has decided: networks, containers, endpoints, addresses and names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ledger {
+    settings: Settings,
+    books: Books,
+    revision: Revision,
+}
+
+impl Ledger {
+    /// A ledger without any row; [`bootstrap`](Self::bootstrap) makes the predefined networks.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            books: Books::new(&settings),
+            settings,
+            revision: Revision(0),
+        }
+    }
+
+    /// A ledger of rows that were stored, in any order; `revision` is that of the last transaction.
+    ///
+    /// # Errors
+    /// Rows that contradict one another: the store is damaged, or was written by another program.
+    pub fn load(
+        settings: Settings,
+        rows: impl IntoIterator<Item = Row>,
+        revision: Revision,
+    ) -> Result<Self, LoadError> {
+        let books = load::books(&settings, rows, revision)?;
+        Ok(Self {
+            settings,
+            books,
+            revision,
+        })
+    }
+
+    /// Every row, in the order of their keys: what [`load`](Self::load) makes the same ledger of.
+    pub fn rows(&self) -> Vec<Row> {
+        load::rows(&self.books)
+    }
+
+    /// Makes those of the predefined networks that do not exist; `None` when all do.
+    ///
+    /// # Errors
+    /// The default bridge's subnet is not possible, or no pool has one.
+    pub fn bootstrap(
+        &mut self,
+        around: &mut Surroundings<'_>,
+    ) -> Result<Option<Transaction>, Refusal> {
+        let decision = decide::bootstrap(self.scene(), around)?;
+        Ok((!decision.changes.is_empty()).then(|| self.commit(decision)))
+    }
+
+    /// Decides a command and applies it to the books.
+    ///
+    /// # Errors
+    /// The command is refused; nothing has changed then.
+    pub fn decide(
+        &mut self,
+        command: Command,
+        around: &mut Surroundings<'_>,
+    ) -> Result<Transaction, Refusal> {
+        let decision = decide::decide(self.scene(), command, around)?;
+        Ok(self.commit(decision))
+    }
+
+    fn scene(&self) -> Scene<'_> {
+        Scene {
+            books: &self.books,
+            settings: &self.settings,
+            revision: self.next_revision(),
+        }
+    }
+
+    fn next_revision(&self) -> Revision {
+        Revision(self.revision.0 + 1)
+    }
+
+    fn commit(&mut self, decision: Decision) -> Transaction {
+        for change in &decision.changes {
+            match &change.after {
+                Some(row) => self.books.put(row.clone(), &self.settings),
+                None => self.books.erase(change.key),
+            }
+        }
+        self.revision = self.next_revision();
+        Transaction {
+            revision: self.revision,
+            changes: decision.changes,
+            answer: decision.answer,
+        }
+    }
+}
+
+/// Questions.
+impl Ledger {
+    /// What the ledger was told about its VCH.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The last transaction's number.
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// The network that a caller names.
+    ///
+    /// # Errors
+    /// None, or several by an id's prefix.
+    pub fn network(&self, network: &NetworkRef) -> Result<&Network, Refusal> {
+        lookup::network(&self.books, network).map(|book| &book.row)
+    }
+
+    /// The network of this identity.
+    pub fn network_by_id(&self, id: NetworkId) -> Option<&Network> {
+        self.books.networks.get(&id).map(|book| &book.row)
+    }
+
+    /// All networks, by id.
+    pub fn networks(&self) -> impl Iterator<Item = &Network> {
+        self.books.networks.values().map(|book| &book.row)
+    }
+
+    /// The container that a caller names.
+    ///
+    /// # Errors
+    /// None, or several by an id's prefix.
+    pub fn container(&self, container: &ContainerRef) -> Result<&Container, Refusal> {
+        lookup::container(&self.books, container).map(|book| &book.row)
+    }
+
+    /// The container of this identity.
+    pub fn container_by_id(&self, id: ContainerId) -> Option<&Container> {
+        self.books.containers.get(&id).map(|book| &book.row)
+    }
+
+    /// All containers, by id.
+    pub fn containers(&self) -> impl Iterator<Item = &Container> {
+        self.books.containers.values().map(|book| &book.row)
+    }
+
+    /// The endpoint of this identity.
+    pub fn endpoint(&self, id: EndpointId) -> Option<&Endpoint> {
+        self.books.endpoints.get(&id)
+    }
+
+    /// All endpoints, by id.
+    pub fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        self.books.endpoints.values()
+    }
+
+    /// A container's endpoints, by network id.
+    pub fn endpoints_of(&self, container: ContainerId) -> impl Iterator<Item = &Endpoint> {
+        let book = self.books.containers.get(&container);
+        let ids = book.into_iter().flat_map(|book| book.endpoints.values());
+        ids.filter_map(|id| self.books.endpoints.get(id))
+    }
+
+    /// A network's endpoints, by id.
+    pub fn endpoints_on(&self, network: NetworkId) -> impl Iterator<Item = &Endpoint> {
+        let book = self.books.networks.get(&network);
+        let ids = book.into_iter().flat_map(|book| &book.endpoints);
+        ids.filter_map(|id| self.books.endpoints.get(id))
+    }
+
+    /// A container's place on a network.
+    pub fn endpoint_of(&self, container: ContainerId, network: NetworkId) -> Option<&Endpoint> {
+        let book = self.books.containers.get(&container)?;
+        self.books.endpoints.get(book.endpoints.get(&network)?)
+    }
+
+    /// The network whose subnet covers an address.
+    pub fn network_at(&self, address: IpAddr) -> Option<&Network> {
+        let (_, id) = self.books.space.overlap(&IpNet::from(address))?;
+        self.network_by_id(id)
+    }
+
+    /// Whose address it is.
+    pub fn endpoint_at(&self, address: IpAddr) -> Option<&Endpoint> {
+        let (_, id) = self.books.space.overlap(&IpNet::from(address))?;
+        let subnet = self.books.networks.get(&id)?.subnet_of(address)?;
+        self.books.endpoints.get(&subnet.holder(address)?)
+    }
+
+    /// Whose MAC address it is.
+    pub fn endpoint_with(&self, mac: MacAddress) -> Option<&Endpoint> {
+        self.books.endpoints.get(self.books.macs.get(&mac)?)
+    }
+
+    /// The network that a container's VM must have now; `None` before its first start.
+    pub fn spec(&self, container: ContainerId) -> Option<NetSpec> {
+        let book = self.books.containers.get(&container)?;
+        let places = spec::places(&self.books, book);
+        // Every transaction checks that the spec which it makes is possible.
+        spec::derive(&book.row, &places, &self.settings, book.row.spec_id()?).ok()
+    }
+}

@@ -1,0 +1,211 @@
+//! From stored rows to books, and back.
+
+use crate::{
+    AddressCursor, ContainerId, Endpoint, EndpointId, Network, NetworkId, RestingAddress, Revision,
+    Row, RowKey, Settings,
+    books::{Books, ChannelKey},
+    settings::unusable,
+};
+use ipnet::IpNet;
+use std::net::IpAddr;
+use thiserror::Error;
+
+/// Rows that contradict one another: the store is damaged, or was written by another program.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("stored row {key:?} is not possible: {reason}: restore the store from a copy")]
+pub struct LoadError {
+    /// Which row.
+    pub key: RowKey,
+    /// What is wrong with it.
+    pub reason: Contradiction,
+}
+
+/// What is wrong with a stored row.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Contradiction {
+    /// There are two of it.
+    #[error("it is stored twice")]
+    Twice,
+    /// Another one has its name.
+    #[error("another one has its name")]
+    Name,
+    /// A subnet is not one for hosts, or has its own addresses outside.
+    #[error("subnet {0} or what is kept back of it is not possible")]
+    Subnet(IpNet),
+    /// A subnet overlaps another network's.
+    #[error("its subnet {0} overlaps that of network {1}")]
+    Overlap(IpNet, NetworkId),
+    /// Another container has its channel.
+    #[error("container {0} has its channel")]
+    Channel(ContainerId),
+    /// It refers to a network that is not there.
+    #[error("network {0} is not there")]
+    NoNetwork(NetworkId),
+    /// It refers to a container that is not there.
+    #[error("container {0} is not there")]
+    NoContainer(ContainerId),
+    /// Its container has another endpoint on its network.
+    #[error("endpoint {0} is the container's place on that network")]
+    Place(EndpointId),
+    /// Another endpoint has its MAC address.
+    #[error("endpoint {0} has its MAC address")]
+    Mac(EndpointId),
+    /// An address is none that its network could have handed out.
+    #[error("address {0} can't be handed out on its network")]
+    Address(IpAddr),
+    /// An address is taken, or rests, already.
+    #[error("address {0} is taken or rests")]
+    Taken(IpAddr),
+    /// It is of a transaction that is not stored.
+    #[error("it is of a transaction behind the last stored one")]
+    Revision,
+}
+
+/// Books of rows in any order.
+pub(crate) fn books(
+    settings: &Settings,
+    rows: impl IntoIterator<Item = Row>,
+    last: Revision,
+) -> Result<Books, LoadError> {
+    let mut rows: Vec<Row> = rows.into_iter().collect();
+    // What a row refers to comes first: networks and containers, endpoints, then the rest.
+    rows.sort_by_key(Row::key);
+    let mut books = Books::new(settings);
+    let mut previous = None;
+    for row in rows {
+        let key = row.key();
+        let checked = if previous == Some(key) {
+            Err(Contradiction::Twice)
+        } else {
+            check(&books, &row, last)
+        };
+        checked.map_err(|reason| LoadError { key, reason })?;
+        books.put(row, settings);
+        previous = Some(key);
+    }
+    Ok(books)
+}
+
+/// Every row, in the order of their keys.
+pub(crate) fn rows(books: &Books) -> Vec<Row> {
+    let networks = books.networks.values().map(|b| Row::Network(b.row.clone()));
+    let containers = books.containers.values();
+    let containers = containers.map(|b| Row::Container(b.row.clone()));
+    let endpoints = books.endpoints.values().cloned().map(Row::Endpoint);
+    let mut rows: Vec<Row> = networks.chain(containers).chain(endpoints).collect();
+    for book in books.networks.values() {
+        let network = book.row.id;
+        for subnet in &book.subnets {
+            rows.extend(subnet.all_resting().map(|(address, since)| {
+                Row::RestingAddress(RestingAddress {
+                    network,
+                    address,
+                    since,
+                })
+            }));
+            rows.extend(subnet.cursor().map(|next| {
+                Row::AddressCursor(AddressCursor {
+                    network,
+                    subnet: subnet.net().network(),
+                    next,
+                })
+            }));
+        }
+    }
+    rows.sort_by_key(Row::key);
+    rows
+}
+
+fn check(books: &Books, row: &Row, last: Revision) -> Result<(), Contradiction> {
+    match row {
+        Row::Network(row) => check_network(books, row),
+        Row::Container(row) => {
+            if books.container_names.contains_key(&row.name) {
+                return Err(Contradiction::Name);
+            }
+            let key = ChannelKey::of(&row.channel);
+            match key.and_then(|key| books.channels.get(&key)) {
+                Some(other) => Err(Contradiction::Channel(*other)),
+                None => Ok(()),
+            }
+        }
+        Row::Endpoint(row) => check_endpoint(books, row),
+        Row::RestingAddress(row) => {
+            if row.since > last {
+                return Err(Contradiction::Revision);
+            }
+            check_resting(books, row)
+        }
+        Row::AddressCursor(row) => check_cursor(books, row),
+    }
+}
+
+fn check_network(books: &Books, row: &Network) -> Result<(), Contradiction> {
+    if books.network_names.contains_key(&row.name) {
+        return Err(Contradiction::Name);
+    }
+    for (index, subnet) in row.subnets.iter().enumerate() {
+        let net = subnet.net;
+        let kept = std::iter::once(&subnet.gateway).chain(subnet.auxiliary.values());
+        let inside = kept.into_iter().all(|address| net.contains(address));
+        let range_inside = subnet.range.is_none_or(|range| net.contains(&range));
+        if net.trunc() != net || unusable(&net).is_some() || !inside || !range_inside {
+            return Err(Contradiction::Subnet(net));
+        }
+        let own = row.subnets[..index].iter();
+        let mut own = own.filter(|other| other.net.contains(&net) || net.contains(&other.net));
+        if own.next().is_some() {
+            return Err(Contradiction::Overlap(net, row.id));
+        }
+        if let Some((_, other)) = books.space.overlap(&net) {
+            return Err(Contradiction::Overlap(net, other));
+        }
+    }
+    Ok(())
+}
+
+fn check_endpoint(books: &Books, row: &Endpoint) -> Result<(), Contradiction> {
+    let network = books.networks.get(&row.network);
+    let network = network.ok_or(Contradiction::NoNetwork(row.network))?;
+    let container = books.containers.get(&row.container);
+    let container = container.ok_or(Contradiction::NoContainer(row.container))?;
+    if let Some(other) = container.endpoints.get(&row.network) {
+        return Err(Contradiction::Place(*other));
+    }
+    if let Some(other) = books.macs.get(&row.mac) {
+        return Err(Contradiction::Mac(*other));
+    }
+    for net in &row.addresses {
+        let address = net.addr();
+        let subnet = network.subnet_of(address);
+        let subnet = subnet.filter(|s| s.net().prefix_len() == net.prefix_len());
+        let kept = network.row.subnet_of(address);
+        let kept = kept.is_none_or(|s| s.gateway == address);
+        let subnet = subnet.filter(|_| !kept);
+        let subnet = subnet.ok_or(Contradiction::Address(address))?;
+        if subnet.holder(address).is_some() {
+            return Err(Contradiction::Taken(address));
+        }
+    }
+    Ok(())
+}
+
+fn check_resting(books: &Books, row: &RestingAddress) -> Result<(), Contradiction> {
+    let network = books.networks.get(&row.network);
+    let network = network.ok_or(Contradiction::NoNetwork(row.network))?;
+    let subnet = network.subnet_of(row.address);
+    let subnet = subnet.filter(|subnet| subnet.is_automatic(row.address));
+    let subnet = subnet.ok_or(Contradiction::Address(row.address))?;
+    if subnet.holder(row.address).is_some() || subnet.began_to_rest(row.since) {
+        return Err(Contradiction::Taken(row.address));
+    }
+    Ok(())
+}
+
+fn check_cursor(books: &Books, row: &AddressCursor) -> Result<(), Contradiction> {
+    let network = books.networks.get(&row.network);
+    let network = network.ok_or(Contradiction::NoNetwork(row.network))?;
+    let subnet = network.subnet_of(row.subnet);
+    let subnet = subnet.filter(|subnet| subnet.net().contains(&row.next));
+    subnet.ok_or(Contradiction::Address(row.next)).map(|_| ())
+}

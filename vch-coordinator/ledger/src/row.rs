@@ -1,0 +1,98 @@
+//! What the store keeps: one row an object.
+//!
+//! Rows travel as postcard, which is positional: variants are appended, never reordered, and a
+//! changed struct needs a new schema version of the store.
+
+mod container;
+mod endpoint;
+mod network;
+
+pub use container::{Channel, Container, Dns, PrivilegedPort, PrivilegedPortError};
+pub use endpoint::{Attachment, Endpoint};
+pub use network::{Network, NetworkKind, Subnet};
+
+use crate::{ContainerId, EndpointId, NetworkId};
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+
+/// Counts the transactions; a greater one is newer. Zero is before the first.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Revision(pub u64);
+
+/// One object of the books, as the store keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Row {
+    /// A network.
+    Network(Network),
+    /// A container.
+    Container(Container),
+    /// A container's place on a network.
+    Endpoint(Endpoint),
+    /// An address that was given back and waits before it is handed out again.
+    RestingAddress(RestingAddress),
+    /// Where the search for a subnet's next address goes on.
+    AddressCursor(AddressCursor),
+}
+
+/// What identifies a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum RowKey {
+    /// Of a network.
+    Network(NetworkId),
+    /// Of a container.
+    Container(ContainerId),
+    /// Of an endpoint.
+    Endpoint(EndpointId),
+    /// Of an address at rest on a network.
+    RestingAddress(NetworkId, IpAddr),
+    /// Of the cursor in a network's subnet, known by its subnet address.
+    AddressCursor(NetworkId, IpAddr),
+}
+
+impl Row {
+    /// What identifies it.
+    pub fn key(&self) -> RowKey {
+        match self {
+            Self::Network(row) => RowKey::Network(row.id),
+            Self::Container(row) => RowKey::Container(row.id),
+            Self::Endpoint(row) => RowKey::Endpoint(row.id),
+            Self::RestingAddress(row) => RowKey::RestingAddress(row.network, row.address),
+            Self::AddressCursor(row) => RowKey::AddressCursor(row.network, row.subnet),
+        }
+    }
+}
+
+/// An address that was given back and waits before it is handed out again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestingAddress {
+    /// On which network.
+    pub network: NetworkId,
+    /// Which address.
+    pub address: IpAddr,
+    /// The transaction that gave it back: the lowest is reused first.
+    pub since: Revision,
+}
+
+/// Where the search for a subnet's next address goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddressCursor {
+    /// Of which network.
+    pub network: NetworkId,
+    /// Of which of its subnets: the subnet's own address.
+    pub subnet: IpAddr,
+    /// The first address to be looked at.
+    pub next: IpAddr,
+}
+
+/// What became of one row in a transaction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// Which row.
+    pub key: RowKey,
+    /// What it was; `None` for a new one.
+    pub before: Option<Row>,
+    /// What it is; `None` for one that is gone.
+    pub after: Option<Row>,
+}

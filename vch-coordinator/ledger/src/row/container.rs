@@ -1,0 +1,119 @@
+//! A container's row.
+
+use crate::{ContainerId, ContainerName, SocketPath};
+use protocol::spec::{DomainName, Generation, HostEntry, Hostname, Incarnation, SpecId};
+use serde::{Deserialize, Serialize};
+use std::{fmt, net::IpAddr};
+use thiserror::Error;
+
+/// A container, which is a VM.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Container {
+    /// Its identity.
+    pub id: ContainerId,
+    /// Its name, unique on the VCH.
+    pub name: ContainerName,
+    /// The host name that it bears.
+    pub hostname: Hostname,
+    /// How its agent is reached; no two containers share one.
+    pub channel: Channel,
+    /// Its own resolver settings.
+    pub dns: Dns,
+    /// Lines for its hosts file beside its own names.
+    pub extra_hosts: Vec<HostEntry>,
+    /// Its VM's present life; `None` before the first start.
+    pub incarnation: Option<Incarnation>,
+    /// The number of its present spec.
+    pub generation: Generation,
+    /// When it was added, milliseconds since 1970.
+    pub created_ms: u64,
+}
+
+impl Container {
+    /// Which spec is its present one; `None` before the first start.
+    pub fn spec_id(&self) -> Option<SpecId> {
+        self.incarnation.map(|incarnation| SpecId {
+            incarnation,
+            generation: self.generation,
+        })
+    }
+}
+
+/// What a container wants of its resolver.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dns {
+    /// Where the VCH forwards this container's outside questions; empty for the VCH's own choice.
+    pub servers: Vec<IpAddr>,
+    /// Domains tried behind a short name; empty for the VCH's own.
+    pub search: Vec<DomainName>,
+    /// Options of resolv.conf(5); empty for `ndots:0`.
+    pub options: Vec<String>,
+}
+
+/// How a container's agent is reached. It names the container: a message never does.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Channel {
+    /// A vsock device behind a Unix socket, as Firecracker, Cloud Hypervisor and vhost-device-vsock
+    /// serve it: the coordinator dials the guest's port.
+    HybridVsock {
+        /// The VM's socket.
+        path: SocketPath,
+        /// The port on which the agent listens.
+        port: PrivilegedPort,
+    },
+    /// A serial line of the VM, as a Unix socket that the hypervisor listens on.
+    Chardev {
+        /// The line's socket.
+        path: SocketPath,
+    },
+    /// A Unix socket of the coordinator's that the agent dials.
+    Unix {
+        /// The socket; `None` lets the coordinator choose.
+        path: Option<SocketPath>,
+    },
+    /// Native vsock: the agent dials, and its context id says who it is.
+    Vsock {
+        /// The VM's context id: 3 and up (vsock(7): 0 to 2 are reserved).
+        cid: u32,
+    },
+}
+
+impl fmt::Display for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::HybridVsock { path, port } => write!(f, "hybrid-vsock:{path}:{}", port.0),
+            Self::Chardev { path } => write!(f, "chardev:{path}"),
+            Self::Unix { path: Some(path) } => write!(f, "unix:{path}"),
+            Self::Unix { path: None } => f.write_str("unix"),
+            Self::Vsock { cid } => write!(f, "vsock:{cid}"),
+        }
+    }
+}
+
+/// A vsock port that only the guest's root can bind: 1 to 1023.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u32", into = "u32")]
+pub struct PrivilegedPort(u32);
+
+impl TryFrom<u32> for PrivilegedPort {
+    type Error = PrivilegedPortError;
+
+    fn try_from(port: u32) -> Result<Self, PrivilegedPortError> {
+        // LAST_RESERVED_PORT of net/vmw_vsock/af_vsock.c.
+        if (1..=1023).contains(&port) {
+            return Ok(Self(port));
+        }
+        Err(PrivilegedPortError(port))
+    }
+}
+
+impl From<PrivilegedPort> for u32 {
+    fn from(port: PrivilegedPort) -> Self {
+        port.0
+    }
+}
+
+/// A port that any process of the guest could bind.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("vsock port {0} is not privileged: use 1 to 1023, which only the guest's root can bind")]
+pub struct PrivilegedPortError(u32);

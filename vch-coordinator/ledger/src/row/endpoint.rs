@@ -1,0 +1,49 @@
+//! An endpoint's row.
+
+use crate::{ContainerId, EndpointId, NamespacePath, NetworkId};
+use ipnet::IpNet;
+use protocol::spec::{Hostname, InterfaceName, MacAddress, NicMatch};
+use serde::{Deserialize, Serialize};
+
+/// A container's place on a network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// Its identity.
+    pub id: EndpointId,
+    /// Whose place.
+    pub container: ContainerId,
+    /// On which network.
+    pub network: NetworkId,
+    /// Its addresses with their subnet's prefix length: one a family that the network has, IPv4
+    /// first.
+    pub addresses: Vec<IpNet>,
+    /// Its MAC address, unique on the VCH, the same for the endpoint's life.
+    pub mac: MacAddress,
+    /// Further names on this network; other containers may share them.
+    pub aliases: Vec<Hostname>,
+    /// Every name under which the network's containers find it, in lower case, the main one first:
+    /// see [`published_names`](crate::published_names).
+    pub names: Vec<Hostname>,
+    /// The name that its addresses resolve to: see [`pointer_name`](crate::pointer_name).
+    pub pointer: Hostname,
+    /// What the guest calls the interface; the same for the endpoint's life.
+    pub interface: InterfaceName,
+    /// By what the agent knows the NIC.
+    pub nic: NicMatch,
+    /// How it hangs on the network's segment.
+    pub attachment: Attachment,
+    /// Whose gateway is the container's default: the greatest first.
+    pub gateway_priority: i32,
+}
+
+/// How an endpoint hangs on its network's segment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Attachment {
+    /// A tap, for a VM.
+    Tap,
+    /// A veth pair, its peer moved into a network namespace.
+    Veth {
+        /// The namespace's file.
+        namespace: NamespacePath,
+    },
+}

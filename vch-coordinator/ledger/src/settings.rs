@@ -1,0 +1,257 @@
+//! What the ledger is told about its VCH.
+
+use crate::{AddressRange, NetworkName, Subnet, VchId, derived};
+use ipnet::IpNet;
+use protocol::spec::DomainName;
+use thiserror::Error;
+
+/// What the ledger is told about its VCH.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Who the VCH is.
+    pub vch: VchId,
+    /// Where automatic subnets come from, in the order in which they are tried.
+    pub pools: Vec<Pool>,
+    /// Which part of the networks' subnets is this coordinator's to hand out.
+    pub grants: Grants,
+    /// The default bridge network.
+    pub default_bridge: DefaultBridge,
+    /// The network of containers that want none.
+    pub none: NetworkName,
+    /// A domain that containers search where they name none themselves.
+    pub domain: Option<DomainName>,
+    /// How much there may be.
+    pub limits: Limits,
+}
+
+/// The bridge network that exists from the start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DefaultBridge {
+    /// Its name.
+    pub name: NetworkName,
+    /// Its subnet; `None` for the first of the pools that is free.
+    pub net: Option<IpNet>,
+}
+
+/// A range that is cut into subnets of one size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pool {
+    base: IpNet,
+    size: u8,
+}
+
+impl Pool {
+    /// `base` cut into subnets of prefix length `size`.
+    pub fn new(base: IpNet, size: u8) -> Result<Self, PoolError> {
+        if base.trunc() != base {
+            return Err(PoolError::HostBits(base));
+        }
+        let longest = longest_prefix(&base);
+        if size < base.prefix_len() || size > longest {
+            return Err(PoolError::Size {
+                base,
+                size,
+                longest,
+            });
+        }
+        if let Some(reason) = unusable(&base) {
+            return Err(PoolError::Unusable { base, reason });
+        }
+        Ok(Self { base, size })
+    }
+
+    /// The range; no host bits.
+    pub fn base(&self) -> IpNet {
+        self.base
+    }
+
+    /// The prefix length of its subnets.
+    pub fn size(&self) -> u8 {
+        self.size
+    }
+}
+
+/// Why a range can't be a pool.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum PoolError {
+    /// The base has bits beyond its prefix.
+    #[error("pool base {0} has host bits: write {net}", net = .0.trunc())]
+    HostBits(IpNet),
+    /// The size is not between the base's prefix length and the longest that a network can have.
+    #[error(
+        "pool size {size} does not fit base {base}: use a prefix length of {shortest} to {longest}",
+        shortest = base.prefix_len()
+    )]
+    Size {
+        /// The base.
+        base: IpNet,
+        /// The size.
+        size: u8,
+        /// The longest prefix that a network can have.
+        longest: u8,
+    },
+    /// The base is not a range for hosts.
+    #[error("pool base {base} is not possible: {reason}: choose a private range")]
+    Unusable {
+        /// The base.
+        base: IpNet,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+}
+
+/// The longest prefix of a subnet that has room for the VCH and a container.
+pub(crate) fn longest_prefix(net: &IpNet) -> u8 {
+    match net {
+        IpNet::V4(_) => 30,
+        IpNet::V6(_) => 126,
+    }
+}
+
+/// What keeps a range from being a network of hosts.
+pub(crate) fn unusable(net: &IpNet) -> Option<&'static str> {
+    let reserved: &[(&str, &'static str)] = match net {
+        IpNet::V4(_) => &[
+            ("0.0.0.0/8", "0.0.0.0/8 means this host (RFC 1122)"),
+            ("127.0.0.0/8", "127.0.0.0/8 is loopback (RFC 1122)"),
+            ("169.254.0.0/16", "169.254.0.0/16 is link-local (RFC 3927)"),
+            (
+                "224.0.0.0/3",
+                "224.0.0.0/3 is multicast or reserved (RFC 1112)",
+            ),
+        ],
+        IpNet::V6(_) => &[
+            (
+                "::/96",
+                "::/96 holds loopback and reserved addresses (RFC 4291)",
+            ),
+            ("::ffff:0:0/96", "::ffff:0:0/96 is IPv4-mapped (RFC 4291)"),
+            ("fe80::/10", "fe80::/10 is link-local (RFC 4291)"),
+            ("ff00::/8", "ff00::/8 is multicast (RFC 4291)"),
+        ],
+    };
+    let shortest = if net.addr().is_ipv4() { 8 } else { 16 };
+    if net.prefix_len() < shortest {
+        return Some("its prefix is too short: use at least /8 (IPv4) or /16 (IPv6)");
+    }
+    if net.prefix_len() > longest_prefix(net) {
+        return Some(
+            "it has no room for a gateway and a container: use at most /30 (IPv4) or /126 (IPv6)",
+        );
+    }
+    let meets = |other: &IpNet| other.contains(net) || net.contains(other);
+    let mut hits = reserved
+        .iter()
+        .filter(|(other, _)| other.parse().is_ok_and(|other| meets(&other)));
+    hits.next().map(|(_, reason)| *reason)
+}
+
+/// Which part of a subnet this coordinator may hand out: today all of it; where coordinators share
+/// networks each is granted blocks, and allocates inside them without asking.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Grants {
+    /// Every subnet as a whole.
+    #[default]
+    Whole,
+}
+
+impl Grants {
+    /// What is granted of a subnet, in ascending order, disjoint.
+    pub fn of(&self, subnet: &Subnet) -> Vec<AddressRange> {
+        match self {
+            Self::Whole => vec![AddressRange::from(subnet.net)],
+        }
+    }
+}
+
+/// How much there may be: what keeps memory bounded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Networks.
+    pub networks: usize,
+    /// Containers.
+    pub containers: usize,
+    /// Addresses of one subnet that rest by name; those given back before them are simply behind
+    /// the cursor.
+    pub resting: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            networks: 16_384,
+            containers: 100_000,
+            resting: 4_096,
+        }
+    }
+}
+
+/// Most endpoints of one container: within the protocol's limits for interfaces and hosts entries.
+pub const MAX_ENDPOINTS: usize = 32;
+/// Most subnets of one network.
+pub const MAX_SUBNETS: usize = 16;
+/// Most auxiliary addresses of one subnet.
+pub const MAX_AUXILIARY: usize = 256;
+/// Most aliases of one endpoint.
+pub const MAX_ALIASES: usize = 64;
+/// Most extra hosts of one container.
+pub const MAX_EXTRA_HOSTS: usize = 64;
+/// Most own DNS servers of one container.
+pub const MAX_DNS_SERVERS: usize = 8;
+/// Most labels, and most options, of one network.
+pub const MAX_LABELS: usize = 128;
+/// Most bytes in a label's or option's key, and in an auxiliary address's name.
+pub const MAX_LABEL_KEY: usize = 256;
+/// Most bytes in a label's or option's value.
+pub const MAX_LABEL_VALUE: usize = 4_096;
+
+impl Settings {
+    /// The defaults of a VCH: networks `none` and `bridge`, [`default_pools`].
+    pub fn of(vch: VchId) -> Self {
+        Self {
+            vch,
+            pools: default_pools(),
+            grants: Grants::Whole,
+            default_bridge: DefaultBridge {
+                name: constant("bridge"),
+                net: None,
+            },
+            none: constant("none"),
+            domain: None,
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Settings {
+    /// The pools, and behind them the VCH's own ULA prefix.
+    pub(crate) fn all_pools(&self) -> impl Iterator<Item = Pool> {
+        let ula = Pool::new(derived::ula_prefix(self.vch), 64).ok();
+        self.pools.iter().copied().chain(ula)
+    }
+}
+
+fn constant(name: &str) -> NetworkName {
+    #[expect(clippy::expect_used, reason = "a constant of ours, known to be a name")]
+    name.parse().expect("a network name")
+}
+
+/// First Docker's own 172.17.0.0/16 to 172.31.0.0/16, then 256 networks of 192.168.0.0/16, then
+/// 16,384 of 10.0.0.0/8 with 1,021 containers each.
+pub fn default_pools() -> Vec<Pool> {
+    use std::net::{IpAddr, Ipv4Addr};
+    [
+        ([172, 17, 0, 0], 16, 16),
+        ([172, 18, 0, 0], 15, 16),
+        ([172, 20, 0, 0], 14, 16),
+        ([172, 24, 0, 0], 13, 16),
+        ([192, 168, 0, 0], 16, 24),
+        ([10, 0, 0, 0], 8, 22),
+    ]
+    .into_iter()
+    .filter_map(|(octets, prefix, size)| {
+        let base = IpNet::new(IpAddr::V4(Ipv4Addr::from(octets)), prefix).ok()?;
+        Pool::new(base, size).ok()
+    })
+    .collect()
+}

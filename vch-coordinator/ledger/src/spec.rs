@@ -1,0 +1,181 @@
+//! The network that a container's VM must have, derived from its rows alone.
+//!
+//! No other container's rows go into it: an attach changes nobody else's spec.
+
+use crate::{
+    Container, Endpoint, Network, NetworkKind, Settings,
+    books::{Books, ContainerBook},
+};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use protocol::spec::{
+    Addressing, FirewallLevel, HostEntry, Hostname, Interface, InterfaceError, InterfaceParts,
+    NetSpec, NetSpecParts, Resolver, ResolverError, Route, SpecError, SpecId,
+};
+use std::{cmp::Reverse, net::IpAddr};
+use thiserror::Error;
+
+/// An endpoint and the network that it is on.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'a> {
+    pub(crate) endpoint: &'a Endpoint,
+    pub(crate) network: &'a Network,
+}
+
+/// Rows of which no spec can be made.
+#[derive(Debug, Error)]
+pub(crate) enum ImpossibleSpec {
+    #[error(transparent)]
+    Interface(#[from] InterfaceError),
+    #[error(transparent)]
+    Resolver(#[from] ResolverError),
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+}
+
+/// A container's places, in any order.
+pub(crate) fn places<'a>(books: &'a Books, container: &'a ContainerBook) -> Vec<Place<'a>> {
+    let ids = container.endpoints.iter();
+    let place = ids.filter_map(|(network, endpoint)| {
+        Some(Place {
+            endpoint: books.endpoints.get(endpoint)?,
+            network: &books.networks.get(network)?.row,
+        })
+    });
+    place.collect()
+}
+
+/// The spec of a container with these places.
+pub(crate) fn derive(
+    container: &Container,
+    places: &[Place<'_>],
+    settings: &Settings,
+    id: SpecId,
+) -> Result<NetSpec, ImpossibleSpec> {
+    let ranked = in_gateway_order(places);
+    let mut ordered = places.to_vec();
+    ordered.sort_by_key(|place| {
+        let name = place.endpoint.interface.as_str();
+        (name.len(), name)
+    });
+    let interfaces = ordered.iter().map(|place| interface(place, &ranked));
+    Ok(NetSpec::try_from(NetSpecParts {
+        id,
+        hostname: Some(container.hostname.clone()),
+        interfaces: interfaces.collect::<Result<_, _>>()?,
+        resolver: resolver(container, &ranked, settings)?,
+        hosts: hosts(container, &ordered),
+        extension: Vec::new(),
+    })?)
+}
+
+/// Whose gateway is the default: priority, then networks with a way out, then dual stack, then by
+/// the network's name, as Docker has it.
+fn in_gateway_order<'a>(places: &[Place<'a>]) -> Vec<Place<'a>> {
+    let mut ranked = places.to_vec();
+    ranked.sort_by_key(|place| {
+        let dual = place.endpoint.addresses.len() > 1;
+        (
+            Reverse(place.endpoint.gateway_priority),
+            place.network.internal,
+            !dual,
+            &place.network.name,
+        )
+    });
+    ranked
+}
+
+fn interface(place: &Place<'_>, ranked: &[Place<'_>]) -> Result<Interface, InterfaceError> {
+    let endpoint = place.endpoint;
+    let routes = [true, false].into_iter().filter_map(|v4| {
+        let first = ranked.iter().find(|rank| leads_out(rank, v4))?;
+        (first.endpoint.id == endpoint.id).then(|| default_route(place, v4))?
+    });
+    Interface::try_from(InterfaceParts {
+        nic: endpoint.nic.clone(),
+        mac: endpoint.mac,
+        name: endpoint.interface.clone(),
+        mtu: place.network.mtu,
+        addressing: Addressing::Static,
+        addresses: endpoint.addresses.clone(),
+        routes: routes.collect(),
+        firewall: FirewallLevel::Open,
+    })
+}
+
+fn leads_out(place: &Place<'_>, v4: bool) -> bool {
+    let mut addresses = place.endpoint.addresses.iter();
+    !place.network.internal && addresses.any(|address| address.addr().is_ipv4() == v4)
+}
+
+fn default_route(place: &Place<'_>, v4: bool) -> Option<Route> {
+    let mut addresses = place.endpoint.addresses.iter();
+    let own = addresses.find(|address| address.addr().is_ipv4() == v4)?;
+    let gateway = place.network.subnet_of(own.addr())?.gateway;
+    let (destination, metric) = if v4 {
+        (IpNet::V4(Ipv4Net::default()), 0)
+    } else {
+        // The kernel turns an IPv6 metric of 0 into IP6_RT_PRIO_USER (linux/ipv6_route.h).
+        (IpNet::V6(Ipv6Net::default()), 1024)
+    };
+    Some(Route {
+        destination,
+        gateway: Some(gateway),
+        metric,
+        on_link: false,
+        source: None,
+    })
+}
+
+/// One name server, the gateway of the first bridge: it answers for all of the container's
+/// networks, and asks the container's own servers for the rest.
+fn resolver(
+    container: &Container,
+    ranked: &[Place<'_>],
+    settings: &Settings,
+) -> Result<Option<Resolver>, ResolverError> {
+    let bridge = |place: &&Place<'_>| place.network.kind == NetworkKind::Bridge;
+    let Some(first) = ranked.iter().find(bridge) else {
+        return Ok(None);
+    };
+    let own = first.endpoint.addresses.first();
+    let subnet = own.and_then(|own| first.network.subnet_of(own.addr()));
+    let server: Option<IpAddr> = subnet.map(|subnet| subnet.gateway);
+    resolver_of(container, server, settings).map(Some)
+}
+
+pub(crate) fn resolver_of(
+    container: &Container,
+    server: Option<IpAddr>,
+    settings: &Settings,
+) -> Result<Resolver, ResolverError> {
+    let dns = &container.dns;
+    let search = if dns.search.is_empty() {
+        settings.domain.iter().cloned().collect()
+    } else {
+        dns.search.clone()
+    };
+    let options = if dns.options.is_empty() {
+        vec!["ndots:0".to_owned()]
+    } else {
+        dns.options.clone()
+    };
+    Resolver::new(server.into_iter().collect(), search, options)
+}
+
+/// Own names on own addresses, and extra hosts; never peers.
+fn hosts(container: &Container, ordered: &[Place<'_>]) -> Vec<HostEntry> {
+    let mut names = vec![container.hostname.clone()];
+    if let Ok(name) = Hostname::try_from(container.name.as_str().to_owned())
+        && name != container.hostname
+    {
+        names.push(name);
+    }
+    let addresses = ordered.iter().flat_map(|place| &place.endpoint.addresses);
+    let own = addresses.flat_map(|address| {
+        names.iter().map(|name| HostEntry {
+            address: address.addr(),
+            name: name.clone(),
+        })
+    });
+    own.chain(container.extra_hosts.iter().cloned()).collect()
+}
