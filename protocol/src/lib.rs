@@ -12,3 +12,5 @@ pub mod frame;
 pub mod message;
 pub mod session;
 pub mod spec;
+#[cfg(feature = "transport")]
+pub mod transport;

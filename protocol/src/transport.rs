@@ -1,0 +1,127 @@
+//! Channels: the byte streams that carry frames, and how each side comes by one.
+//!
+//! | agent | coordinator | who dials | what keeps others out |
+//! |---|---|---|---|
+//! | `vsock-listen:PORT` | `hybrid-vsock:PATH:PORT` | coordinator | the port is below 1024, the peer's CID is 2 |
+//! | `vsock:CID:PORT` | `vsock:CID` | agent | both ports are below 1024, the CID names the container |
+//! | `serial:DEVICE` | `chardev:PATH` | coordinator, to QEMU | the device's mode |
+//! | `virtio:NAME` | `chardev:PATH` | coordinator, to QEMU | the device's mode |
+//! | `unix:PATH` | `unix:PATH` | agent | the socket's mode 0600 |
+//!
+//! An [`agent::Opener`] or [`coordinator::Opener`] makes a [`ChannelStream`], a [`FramedChannel`]
+//! makes messages of it. A driver opens when its session machine says so; where
+//! the opener listens ([`agent::Opener::listens`]) it also goes on calling `open` while a channel is
+//! open, so that whoever else connects is turned away at once.
+//!
+//! All of it needs a tokio runtime with I/O and time.
+
+mod address;
+pub mod agent;
+pub mod coordinator;
+mod device;
+mod framed;
+mod vsock;
+
+pub use address::{
+    AddressError, ChannelAddress, CoordinatorChannel, PrivilegedPort, PrivilegedPortError,
+};
+pub use framed::{AgentEnd, ChannelError, CoordinatorEnd, FramedChannel, Received, Skipped};
+
+use std::fmt;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::Duration;
+use thiserror::Error;
+use tokio::io::unix::AsyncFd;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// A connection is made within this time or not at all.
+pub const DIAL_DEADLINE: Duration = Duration::from_secs(5);
+
+/// A byte stream in both directions.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// An open channel, whatever carries it.
+pub type ChannelStream = Box<dyn Stream>;
+
+/// The other end of a vsock connection (vsock(7)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Its context: 1 is the guest itself, 2 the host, the others are guests.
+    pub cid: u32,
+    /// Its port; one below 1024 shows that it is root there.
+    pub port: u32,
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "vsock CID {} port {}", self.cid, self.port)
+    }
+}
+
+/// Why a channel can't be opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The kernel refused.
+    #[error("can't {action} {object}")]
+    Refused {
+        /// What was being done.
+        action: &'static str,
+        /// To what.
+        object: String,
+        /// What the kernel says.
+        #[source]
+        source: io::Error,
+    },
+    /// No answer came in time.
+    #[error("can't open {object}: no answer within {} s", DIAL_DEADLINE.as_secs())]
+    TimedOut {
+        /// The channel.
+        object: String,
+    },
+    /// What dials into the guest gave another answer than `OK`.
+    #[error("{object} answered `{answer}`: nobody listens on that port in the guest yet")]
+    NotConnected {
+        /// The channel.
+        object: String,
+        /// The line that came, cut to what is printable.
+        answer: String,
+    },
+    /// No port of the guest has this name.
+    #[error(
+        "no virtio port is named `{0}`: give the VM a virtserialport with that name, or load virtio_console"
+    )]
+    NoSuchPort(String),
+    /// Something else lies where the socket is to be.
+    #[error("{0} exists and is no socket: remove it or choose another path")]
+    NotASocket(String),
+    /// All source ports below 1024 are taken.
+    #[error("no source port below 1024 is free: close what holds them")]
+    NoPortLeft,
+}
+
+impl OpenError {
+    fn refused(action: &'static str, object: impl fmt::Display) -> impl FnOnce(io::Error) -> Self {
+        let object = object.to_string();
+        move |source| Self::Refused {
+            action,
+            object,
+            source,
+        }
+    }
+}
+
+/// `fd`, which must be non-blocking, in the care of the runtime.
+fn watch<T: AsRawFd + Into<OwnedFd>>(fd: T) -> io::Result<AsyncFd<T>> {
+    #[expect(
+        unsafe_code,
+        reason = "what becomes an OwnedFd owns its descriptor until dropped"
+    )]
+    let watched = unsafe { AsyncFd::register(fd) };
+    Ok(watched?)
+}
+
+#[cfg(test)]
+mod tests;

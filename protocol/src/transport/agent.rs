@@ -1,0 +1,110 @@
+//! How an agent comes by its channel.
+
+use super::device::{open_serial, open_virtio};
+use super::vsock::{self, CID_HOST, Listener};
+use super::{ChannelAddress, ChannelStream, DIAL_DEADLINE, OpenError, Peer, PrivilegedPort};
+use std::path::Path;
+use std::time::Duration;
+use tokio::net::UnixStream;
+use tokio::time::Instant;
+
+/// After a listener has failed it is made anew no sooner than this.
+const LISTEN_AGAIN: Duration = Duration::from_secs(1);
+
+/// Opens an agent's channel, as often as it is needed.
+pub struct Opener {
+    address: ChannelAddress,
+    listener: Option<Listener>,
+    not_before: Option<Instant>,
+}
+
+/// What came of [`Opener::open`].
+pub enum Opened {
+    /// The channel.
+    Stream(ChannelStream),
+    /// Someone other than the host connected and was disconnected at once. Log it, and call again.
+    TurnedAway(Peer),
+}
+
+impl Opener {
+    /// Opens nothing yet.
+    pub fn new(address: ChannelAddress) -> Self {
+        Self {
+            address,
+            listener: None,
+            not_before: None,
+        }
+    }
+
+    /// The address that is opened.
+    pub fn address(&self) -> &ChannelAddress {
+        &self.address
+    }
+
+    /// Whether the coordinator dials. If so, call [`Opener::open`] all the time, also while a
+    /// channel is open: who is not the host is then turned away at once, and the host's next
+    /// connection takes the place of the one before.
+    pub fn listens(&self) -> bool {
+        matches!(self.address, ChannelAddress::VsockListen(_))
+    }
+
+    /// The channel, as soon as it is there. Cancel-safe.
+    ///
+    /// # Errors
+    /// [`OpenError`]; try again after a pause. A listening opener pauses by itself.
+    pub async fn open(&mut self) -> Result<Opened, OpenError> {
+        match &self.address {
+            ChannelAddress::VsockListen(port) => {
+                let port = *port;
+                self.accept(port).await
+            }
+            ChannelAddress::Vsock { cid, port } => {
+                vsock::dial(*cid, *port).await.map(Opened::Stream)
+            }
+            ChannelAddress::Serial(path) => open_serial(path).map(Opened::Stream),
+            ChannelAddress::Virtio(name) => open_virtio(name).await.map(Opened::Stream),
+            ChannelAddress::Unix(path) => dial_unix(path).await.map(Opened::Stream),
+        }
+    }
+
+    async fn accept(&mut self, port: PrivilegedPort) -> Result<Opened, OpenError> {
+        if let Some(instant) = self.not_before {
+            tokio::time::sleep_until(instant).await;
+            self.not_before = None;
+        }
+        let result = match &self.listener {
+            Some(listener) => accept_host(listener, port).await,
+            None => match Listener::bind(port) {
+                Ok(listener) => accept_host(self.listener.insert(listener), port).await,
+                Err(error) => Err(error),
+            },
+        };
+        if result.is_err() {
+            self.listener = None;
+            self.not_before = Some(Instant::now() + LISTEN_AGAIN);
+        }
+        result
+    }
+}
+
+async fn accept_host(listener: &Listener, port: PrivilegedPort) -> Result<Opened, OpenError> {
+    let accepted = listener.accept().await;
+    let (stream, peer) = accepted.map_err(OpenError::refused(
+        "accept on",
+        format_args!("vsock port {port}"),
+    ))?;
+    if peer.cid == CID_HOST {
+        return Ok(Opened::Stream(stream));
+    }
+    drop(stream);
+    Ok(Opened::TurnedAway(peer))
+}
+
+async fn dial_unix(path: &Path) -> Result<ChannelStream, OpenError> {
+    let object = path.display().to_string();
+    match tokio::time::timeout(DIAL_DEADLINE, UnixStream::connect(path)).await {
+        Err(_) => Err(OpenError::TimedOut { object }),
+        Ok(Err(error)) => Err(OpenError::refused("connect to", object)(error)),
+        Ok(Ok(stream)) => Ok(Box::new(stream)),
+    }
+}

@@ -1,0 +1,252 @@
+//! How the coordinator comes by a container's channel.
+
+use super::vsock::{self, Listener};
+use super::{
+    ChannelError, ChannelStream, CoordinatorChannel, CoordinatorEnd, DIAL_DEADLINE, OpenError,
+    Peer, PrivilegedPort, Received,
+};
+use crate::message::{Refusal, ToCoordinator};
+use crate::session::coordinator::refuse;
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::time::Instant;
+
+/// The longest line taken for an answer to `CONNECT`; `OK 4294967295` has 13 bytes.
+const MAX_ANSWER: usize = 64;
+/// Who is turned away is given this long to say hello, so as to be told why.
+const HELLO_DEADLINE: Duration = Duration::from_secs(2);
+/// After a listener has failed it is made anew no sooner than this.
+const LISTEN_AGAIN: Duration = Duration::from_secs(1);
+
+/// Opens one container's channel, as often as it is needed.
+pub struct Opener {
+    channel: CoordinatorChannel,
+    listener: Option<Socket>,
+    not_before: Option<Instant>,
+}
+
+impl Opener {
+    /// Opens nothing yet.
+    pub fn new(channel: CoordinatorChannel) -> Self {
+        Self {
+            channel,
+            listener: None,
+            not_before: None,
+        }
+    }
+
+    /// The channel that is opened.
+    pub fn channel(&self) -> &CoordinatorChannel {
+        &self.channel
+    }
+
+    /// Whether the agent dials to a socket of this container alone. If so, call [`Opener::open`] all
+    /// the time, also while a channel is open, and [`turn_away`] who comes while a session stands.
+    pub fn listens(&self) -> bool {
+        matches!(self.channel, CoordinatorChannel::Unix(_))
+    }
+
+    /// The channel, as soon as it is there. Cancel-safe. Never comes for
+    /// [`CoordinatorChannel::Vsock`]: its connections come from [`NativeListener::accept`].
+    ///
+    /// # Errors
+    /// [`OpenError`]; try again after a pause. A listening opener pauses by itself.
+    pub async fn open(&mut self) -> Result<ChannelStream, OpenError> {
+        match &self.channel {
+            CoordinatorChannel::HybridVsock { socket, port } => dial_hybrid(socket, *port).await,
+            CoordinatorChannel::Chardev(path) => {
+                let stream = in_time(path, connect(path)).await?;
+                Ok(Box::new(stream))
+            }
+            CoordinatorChannel::Unix(path) => {
+                let path = path.clone();
+                self.accept(&path).await
+            }
+            CoordinatorChannel::Vsock(_) => std::future::pending().await,
+        }
+    }
+
+    async fn accept(&mut self, path: &Path) -> Result<ChannelStream, OpenError> {
+        if let Some(instant) = self.not_before {
+            tokio::time::sleep_until(instant).await;
+            self.not_before = None;
+        }
+        let result = match &self.listener {
+            Some(socket) => socket.accept().await,
+            None => match Socket::bind(path) {
+                Ok(socket) => self.listener.insert(socket).accept().await,
+                Err(error) => Err(error),
+            },
+        };
+        if result.is_err() {
+            self.listener = None;
+            self.not_before = Some(Instant::now() + LISTEN_AGAIN);
+        }
+        result
+    }
+}
+
+/// A listening Unix socket that only its owner can connect to; its file goes when it is dropped.
+struct Socket {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl Socket {
+    /// The socket gets its mode before its name, so that nobody else ever finds it open.
+    fn bind(path: &Path) -> Result<Self, OpenError> {
+        match fs::symlink_metadata(path) {
+            Ok(found) if !found.file_type().is_socket() => {
+                return Err(OpenError::NotASocket(path.display().to_string()));
+            }
+            _ => {}
+        }
+        let mut unnamed = path.as_os_str().to_owned();
+        unnamed.push("~");
+        let unnamed = PathBuf::from(unnamed);
+        // Left by a coordinator that was killed just here.
+        let _absent = fs::remove_file(&unnamed);
+        let refused = |action| OpenError::refused(action, path.display());
+        let listener = UnixListener::bind(&unnamed).map_err(refused("bind"))?;
+        fs::set_permissions(&unnamed, Permissions::from_mode(0o600))
+            .map_err(refused("set the mode of"))?;
+        fs::rename(&unnamed, path).map_err(refused("name"))?;
+        let path = path.to_owned();
+        Ok(Self { listener, path })
+    }
+
+    async fn accept(&self) -> Result<ChannelStream, OpenError> {
+        let (stream, _) = self
+            .listener
+            .accept()
+            .await
+            .map_err(OpenError::refused("accept on", self.path.display()))?;
+        Ok(Box::new(stream))
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        // Nothing is lost where it stays: the next one takes its place.
+        let _gone = fs::remove_file(&self.path);
+    }
+}
+
+/// The preamble of hybrid vsock, as Firecracker's documentation of vsock has it: `CONNECT PORT`
+/// out, `OK PORT` back, then the guest's bytes.
+async fn dial_hybrid(socket: &Path, port: PrivilegedPort) -> Result<ChannelStream, OpenError> {
+    let refused = |action| OpenError::refused(action, socket.display());
+    let dialled = async {
+        let mut stream = connect(socket).await?;
+        let request = format!("CONNECT {port}\n");
+        let written = stream.write_all(request.as_bytes()).await;
+        written.map_err(refused("write to"))?;
+        let answer = read_line(&mut stream).await.map_err(refused("read from"))?;
+        if !is_ok(&answer) {
+            return Err(OpenError::NotConnected {
+                object: format!("{} port {port}", socket.display()),
+                answer: String::from_utf8_lossy(&answer).escape_debug().to_string(),
+            });
+        }
+        Ok::<ChannelStream, OpenError>(Box::new(stream))
+    };
+    in_time(socket, dialled).await
+}
+
+fn is_ok(answer: &[u8]) -> bool {
+    answer
+        .strip_prefix(b"OK ")
+        .is_some_and(|port| !port.is_empty() && port.iter().all(u8::is_ascii_digit))
+}
+
+/// A line without its end, or as much of one as came. Byte by byte: what follows is the guest's.
+async fn read_line(stream: &mut UnixStream) -> io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    let mut byte = [0];
+    while line.len() < MAX_ANSWER && stream.read(&mut byte).await? == 1 && byte != *b"\n" {
+        line.extend(byte);
+    }
+    Ok(line)
+}
+
+async fn connect(path: &Path) -> Result<UnixStream, OpenError> {
+    let stream = UnixStream::connect(path).await;
+    stream.map_err(OpenError::refused("connect to", path.display()))
+}
+
+async fn in_time<T>(
+    path: &Path,
+    opened: impl Future<Output = Result<T, OpenError>>,
+) -> Result<T, OpenError> {
+    let timed = tokio::time::timeout(DIAL_DEADLINE, opened).await;
+    timed.unwrap_or_else(|_| {
+        let object = path.display().to_string();
+        Err(OpenError::TimedOut { object })
+    })
+}
+
+/// Answers the next hello on `stream` by `refusal` and closes it; one that says none is closed after
+/// two seconds.
+///
+/// # Errors
+/// [`ChannelError`] where the channel ended before.
+pub async fn turn_away(stream: ChannelStream, refusal: Refusal) -> Result<(), ChannelError> {
+    let mut channel = CoordinatorEnd::new(stream);
+    let answered = async {
+        loop {
+            if let Received::Message(envelope) = channel.recv().await?
+                && let ToCoordinator::Hello(hello) = envelope.message
+            {
+                return channel.send(&refuse(&hello, refusal)).await;
+            }
+        }
+    };
+    tokio::time::timeout(HELLO_DEADLINE, answered)
+        .await
+        .unwrap_or(Ok(()))
+}
+
+/// The vsock port on which all agents of native AF_VSOCK connect; a peer's CID says whose it is.
+pub struct NativeListener {
+    listener: Listener,
+    port: PrivilegedPort,
+}
+
+/// Who connected to a [`NativeListener`].
+pub enum NativePeer {
+    /// Root of this guest.
+    Connected(Peer, ChannelStream),
+    /// An ordinary process of this guest, disconnected at once. Log it, and call again.
+    TurnedAway(Peer),
+}
+
+impl NativeListener {
+    /// Listens on `port`, in every context that this machine has.
+    ///
+    /// # Errors
+    /// [`OpenError::Refused`]: the port is taken, the kernel has no vsock, or we are not root.
+    pub fn bind(port: PrivilegedPort) -> Result<Self, OpenError> {
+        let listener = Listener::bind(port)?;
+        Ok(Self { listener, port })
+    }
+
+    /// The next connection. Cancel-safe.
+    ///
+    /// # Errors
+    /// [`OpenError::Refused`]: too many files are open, or the device is gone.
+    pub async fn accept(&self) -> Result<NativePeer, OpenError> {
+        let accepted = self.listener.accept().await;
+        let object = format_args!("vsock port {}", self.port);
+        let (stream, peer) = accepted.map_err(OpenError::refused("accept on", object))?;
+        Ok(if vsock::is_privileged(peer) {
+            NativePeer::Connected(peer, stream)
+        } else {
+            NativePeer::TurnedAway(peer)
+        })
+    }
+}
