@@ -1,0 +1,172 @@
+//! What the server is told once, checked.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// The server's settings. Start from [`Config::default`] and change what differs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The port of every listened address, 53 by default. 0 takes a free one for each address:
+    /// for tests.
+    pub port: u16,
+    /// How many threads serve all sockets: 1 to 64, 2 by default.
+    pub threads: usize,
+    /// Servers that are asked for names which are not ours, in order of preference; at most 8.
+    /// With none, such names get SERVFAIL.
+    pub upstreams: Vec<SocketAddr>,
+    /// How long one upstream server may take for one try: 1.5 s by default, so that three tries
+    /// fit into the 5 s for which a resolver waits (resolv.conf(5), `timeout`).
+    pub upstream_timeout: Duration,
+    /// When to give up on a question altogether, over all tries: 4.5 s by default.
+    pub upstream_deadline: Duration,
+    /// How many questions may be waiting for upstream at once, over all threads: 1,024 by
+    /// default, one file descriptor each. Beyond it SERVFAIL.
+    pub max_outstanding: usize,
+    /// How many of them one client may have: 128 by default.
+    pub max_outstanding_per_client: usize,
+    /// How many TCP connections of clients there may be, over all threads: 512 by default. Beyond
+    /// it the one that has been silent longest is closed.
+    pub max_connections: usize,
+    /// How many of them one client may have: 16 by default. Beyond it a new one is closed.
+    pub max_connections_per_client: usize,
+    /// How long a client's TCP connection may be without a question: 10 s by default (RFC 7766,
+    /// 6.2.3: "of the order of a few seconds").
+    pub idle_timeout: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            port: 53,
+            threads: 2,
+            upstreams: Vec::new(),
+            upstream_timeout: Duration::from_millis(1500),
+            upstream_deadline: Duration::from_millis(4500),
+            max_outstanding: 1024,
+            max_outstanding_per_client: 128,
+            max_connections: 512,
+            max_connections_per_client: 16,
+            idle_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// A setting that is not possible.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// A number outside of its bounds.
+    #[error("dns: {field} = {value} is not possible: use {least} to {most}")]
+    Number {
+        /// The setting.
+        field: &'static str,
+        /// Its value.
+        value: usize,
+        /// The least possible one.
+        least: usize,
+        /// The greatest possible one.
+        most: usize,
+    },
+    /// A time outside of its bounds.
+    #[error("dns: {field} = {value:?} is not possible: use {least:?} to {most:?}")]
+    Time {
+        /// The setting.
+        field: &'static str,
+        /// Its value.
+        value: Duration,
+        /// The least possible one.
+        least: Duration,
+        /// The greatest possible one.
+        most: Duration,
+    },
+    /// The same server twice.
+    #[error("dns: upstream {server} is given twice: name each server once")]
+    UpstreamTwice {
+        /// The server.
+        server: SocketAddr,
+    },
+    /// An address that no server can have.
+    #[error("dns: upstream {server} is no server's address: give a unicast address and a port")]
+    UpstreamAddress {
+        /// The address.
+        server: SocketAddr,
+    },
+    /// The server would ask itself, for ever.
+    #[error("dns: upstream {server} is an address that this server listens on: name another")]
+    UpstreamIsOurs {
+        /// The address.
+        server: SocketAddr,
+    },
+}
+
+const MAX_UPSTREAMS: usize = 8;
+
+impl Config {
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        number("threads", self.threads, 1..=64)?;
+        number("max_outstanding", self.max_outstanding, 1..=65_536)?;
+        number(
+            "max_outstanding_per_client",
+            self.max_outstanding_per_client,
+            1..=65_536,
+        )?;
+        number("max_connections", self.max_connections, 1..=65_536)?;
+        number(
+            "max_connections_per_client",
+            self.max_connections_per_client,
+            1..=65_536,
+        )?;
+        time("upstream_timeout", self.upstream_timeout)?;
+        time("upstream_deadline", self.upstream_deadline)?;
+        time("idle_timeout", self.idle_timeout)?;
+        check_upstreams(&self.upstreams)
+    }
+}
+
+pub(crate) fn check_upstreams(upstreams: &[SocketAddr]) -> Result<(), ConfigError> {
+    number("upstreams", upstreams.len(), 0..=MAX_UPSTREAMS)?;
+    let mut seen = BTreeSet::new();
+    for &server in upstreams {
+        let ip = server.ip();
+        if ip.is_unspecified() || ip.is_multicast() || server.port() == 0 {
+            return Err(ConfigError::UpstreamAddress { server });
+        }
+        if !seen.insert(server) {
+            return Err(ConfigError::UpstreamTwice { server });
+        }
+    }
+    Ok(())
+}
+
+fn number(
+    field: &'static str,
+    value: usize,
+    bounds: RangeInclusive<usize>,
+) -> Result<(), ConfigError> {
+    if bounds.contains(&value) {
+        return Ok(());
+    }
+    Err(ConfigError::Number {
+        field,
+        value,
+        least: *bounds.start(),
+        most: *bounds.end(),
+    })
+}
+
+fn time(field: &'static str, value: Duration) -> Result<(), ConfigError> {
+    let (least, most) = (Duration::from_millis(10), Duration::from_secs(60));
+    if (least..=most).contains(&value) {
+        return Ok(());
+    }
+    Err(ConfigError::Time {
+        field,
+        value,
+        least,
+        most,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,117 @@
+//! A question that is asked upstream, and the judgement on what comes back. No I/O.
+
+use domain::base::iana::{OptRcode, Rcode};
+use domain::base::{Message, MessageBuilder, Question, Ttl};
+
+use crate::query::Query;
+use crate::reply::{Reply, Transport, size_limit};
+
+/// A client's question, ready to be asked upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forward {
+    /// The question as we ask it, under the client's id.
+    message: Vec<u8>,
+    transport: Transport,
+}
+
+/// What is to be done with a message from an upstream server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Not the answer to what was asked (RFC 5452, 9.1): go on waiting for that.
+    Ignore,
+    /// This server can't or won't say: ask the next.
+    AskNext,
+    /// Cut short, and the client takes more: ask this server again by TCP.
+    AskByTcp,
+    /// The reply for the client.
+    Reply(Vec<u8>),
+}
+
+impl Forward {
+    /// What a client said of its own transport and options ends here (RFC 6891, 6.1.1: hop by
+    /// hop): its question is asked anew. EDNS is used exactly where the client does, with no more
+    /// than its size, so that the reply suits it as it comes.
+    pub(crate) fn new(query: &Query, transport: Transport) -> Self {
+        let Ok(mut builder) = MessageBuilder::from_target(Vec::with_capacity(128));
+        let header = builder.header_mut();
+        header.set_id(query.header.id());
+        header.set_rd(query.header.rd());
+        header.set_ad(query.header.ad());
+        header.set_cd(query.header.cd());
+        let mut questions = builder.question();
+        let asked = &query.question;
+        // Without a push limit, neither can fail: one question of at most 259 octets, one OPT.
+        let _fits = questions.push(Question::new(asked.qname(), asked.qtype(), asked.qclass()));
+        let mut additional = questions.additional();
+        if let Some(edns) = query.edns {
+            let _fits = additional.opt(|opt| {
+                opt.set_udp_payload_size(edns.udp_size);
+                opt.set_dnssec_ok(edns.dnssec_ok);
+                Ok(())
+            });
+        }
+        Self {
+            message: additional.finish(),
+            transport,
+        }
+    }
+
+    /// The message to send upstream, under `id`: a fresh random one for each try (RFC 5452, 9.2).
+    #[must_use]
+    pub fn question(&self, id: u16) -> Vec<u8> {
+        with_id(self.message.clone(), id)
+    }
+
+    /// Judges what an upstream server sent after it was asked under `id`.
+    #[must_use]
+    pub fn judge(&self, id: u16, octets: &[u8]) -> Verdict {
+        let question = self.question(id);
+        let (Ok(reply), Ok(asked)) = (Message::from_slice(octets), Message::from_slice(&question))
+        else {
+            return Verdict::Ignore;
+        };
+        if !reply.is_answer(asked) {
+            return Verdict::Ignore;
+        }
+        match reply.header().rcode() {
+            Rcode::SERVFAIL | Rcode::REFUSED => Verdict::AskNext,
+            _ if reply.header().tc() && self.transport == Transport::Tcp => Verdict::AskByTcp,
+            rcode => Verdict::Reply(self.fit(octets, rcode)),
+        }
+    }
+
+    /// The reply for a client whose question no upstream server answered.
+    #[must_use]
+    pub fn failure(&self) -> Vec<u8> {
+        match Query::parse(&self.message) {
+            Ok(query) => Reply::new(&query, self.transport, Ttl::ZERO).finish(OptRcode::SERVFAIL),
+            // Not reached: the message was made from a query that parsed.
+            Err(_) => Vec::new(),
+        }
+    }
+
+    fn fit(&self, octets: &[u8], rcode: Rcode) -> Vec<u8> {
+        let [id_high, id_low, ..] = self.message[..] else {
+            return Vec::new();
+        };
+        let id = u16::from_be_bytes([id_high, id_low]);
+        match Query::parse(&self.message) {
+            Ok(query) if octets.len() > size_limit(query.edns, self.transport) => {
+                Reply::new(&query, self.transport, Ttl::ZERO)
+                    .truncated()
+                    .finish(rcode.into())
+            }
+            _ => with_id(octets.to_vec(), id),
+        }
+    }
+}
+
+fn with_id(mut message: Vec<u8>, id: u16) -> Vec<u8> {
+    if let Some(octets) = message.first_chunk_mut() {
+        *octets = id.to_be_bytes();
+    }
+    message
+}
+
+#[cfg(test)]
+mod tests;

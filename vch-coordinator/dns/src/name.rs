@@ -1,0 +1,151 @@
+//! Domain names as this crate keeps them: lower-cased, in wire format.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// RFC 1035, 2.3.4: 255 octets on the wire, length octets and root included.
+const MAX_WIRE: usize = 255;
+/// RFC 1035, 2.3.4.
+const MAX_LABEL: usize = 63;
+/// How much of a refused name an error repeats: enough to find it again.
+const MAX_SHOWN: usize = 80;
+
+/// A domain name that can be published: labels of ASCII letters, digits, `-` and `_`, lower-cased
+/// (RFC 1034, 3.1: case does not tell names apart; RFC 2181, 11: more than host names is allowed).
+///
+/// A trailing dot is accepted and dropped.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name(Box<[u8]>);
+
+/// Why a text is not a [`Name`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// Nothing, or only a dot.
+    #[error("a name is empty: give it at least one letter or digit")]
+    Empty,
+    /// More than 255 octets on the wire (253 characters of text).
+    #[error("name `{name}` has {length} characters: use at most 253")]
+    TooLong {
+        /// The beginning of the name.
+        name: String,
+        /// Its length in bytes.
+        length: usize,
+    },
+    /// Two dots in a row, or a dot in front.
+    #[error("name `{name}` has an empty part: write single dots, and none in front")]
+    EmptyLabel {
+        /// The name.
+        name: String,
+    },
+    /// A part of more than 63 characters.
+    #[error(
+        "name `{name}`: its part `{label}` is too long: use at most 63 characters between dots"
+    )]
+    LabelTooLong {
+        /// The name.
+        name: String,
+        /// The part.
+        label: String,
+    },
+    /// Something else than an ASCII letter, digit, `-` or `_`.
+    #[error(
+        "name `{name}` has the character {character:?}: use ASCII letters, digits, `-` and `_` \
+         (other scripts as punycode, xn--...)"
+    )]
+    Character {
+        /// The name.
+        name: String,
+        /// The first character that is not allowed.
+        character: char,
+    },
+}
+
+impl NameError {
+    /// A code for programs, which does not change between versions.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Empty => "dns-name-empty",
+            Self::TooLong { .. } => "dns-name-too-long",
+            Self::EmptyLabel { .. } => "dns-name-empty-label",
+            Self::LabelTooLong { .. } => "dns-name-label-too-long",
+            Self::Character { .. } => "dns-name-character",
+        }
+    }
+}
+
+impl Name {
+    /// The name in wire format, lower-cased, with the root label at its end.
+    pub(crate) fn as_wire(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl FromStr for Name {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let shown = || text.chars().take(MAX_SHOWN).collect::<String>();
+        let bare = text.strip_suffix('.').unwrap_or(text);
+        if bare.is_empty() {
+            return Err(NameError::Empty);
+        }
+        if bare.len() + 2 > MAX_WIRE {
+            return Err(NameError::TooLong {
+                name: shown(),
+                length: bare.len(),
+            });
+        }
+        let mut wire = Vec::with_capacity(bare.len() + 2);
+        for label in bare.split('.') {
+            if label.is_empty() {
+                return Err(NameError::EmptyLabel { name: shown() });
+            }
+            let odd = |c: &char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+            if let Some(character) = label.chars().find(odd) {
+                return Err(NameError::Character {
+                    name: shown(),
+                    character,
+                });
+            }
+            let length = u8::try_from(label.len()).unwrap_or(u8::MAX);
+            if usize::from(length) > MAX_LABEL {
+                return Err(NameError::LabelTooLong {
+                    name: shown(),
+                    label: label.chars().take(MAX_SHOWN).collect(),
+                });
+            }
+            wire.push(length);
+            wire.extend(label.bytes().map(|byte| byte.to_ascii_lowercase()));
+        }
+        wire.push(0);
+        Ok(Self(wire.into_boxed_slice()))
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let labels: Vec<_> = labels(&self.0).map(String::from_utf8_lossy).collect();
+        f.write_str(&labels.join("."))
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Name({self})")
+    }
+}
+
+/// The labels of an uncompressed name in wire format, without the root.
+pub(crate) fn labels(wire: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = wire;
+    std::iter::from_fn(move || {
+        let (&length, tail) = rest.split_first()?;
+        let (label, tail) = tail.split_at_checked(usize::from(length))?;
+        rest = tail;
+        (!label.is_empty()).then_some(label)
+    })
+}
+
+#[cfg(test)]
+mod tests;

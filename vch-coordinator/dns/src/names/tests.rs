@@ -1,0 +1,103 @@
+use super::*;
+
+const A: NetworkId = NetworkId(1);
+const B: NetworkId = NetworkId(2);
+
+fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn table() -> Names {
+    Names::new(Policy::default()).unwrap()
+}
+
+#[test]
+fn publishing_and_withdrawing_twice_change_nothing_the_second_time() {
+    let names = table();
+    let web = name("web");
+    assert!(names.publish(A, &web, ip("10.0.0.2"), None));
+    assert!(!names.publish(A, &web, ip("10.0.0.2"), None));
+    assert!(names.publish(A, &web, ip("10.0.0.2"), Some(&name("web.a"))));
+    assert!(!names.publish(A, &web, ip("10.0.0.2"), Some(&name("web.a"))));
+    assert!(names.withdraw(A, &web, ip("10.0.0.2")));
+    assert!(!names.withdraw(A, &web, ip("10.0.0.2")));
+    assert!(!names.withdraw(B, &web, ip("10.0.0.2")));
+    assert!(names.is_empty());
+    assert!(names.by_address.is_empty());
+}
+
+#[test]
+fn withdrawing_one_of_two_addresses_leaves_the_other() {
+    let names = table();
+    let web = name("web");
+    names.publish(A, &web, ip("10.0.0.2"), None);
+    names.publish(A, &web, ip("fd00::2"), None);
+    names.withdraw(A, &web, ip("10.0.0.2"));
+    let left = names.addresses(&Scope::One(A), web.as_wire(), |found| {
+        (found.v4.len(), found.v6.len())
+    });
+    assert_eq!(left, Some((0, 1)));
+}
+
+#[test]
+fn an_address_without_ptr_names_answers_with_all_its_names() {
+    let names = table();
+    names.publish(A, &name("web"), ip("10.0.0.2"), None);
+    names.publish(A, &name("alias"), ip("10.0.0.2"), None);
+    let found = names.pointers(&Scope::One(A), ip("10.0.0.2")).unwrap();
+    assert_eq!(found, [name("web"), name("alias")]);
+    names.publish(A, &name("web"), ip("10.0.0.2"), Some(&name("web.a")));
+    let found = names.pointers(&Scope::One(A), ip("10.0.0.2")).unwrap();
+    assert_eq!(found, [name("web.a")]);
+}
+
+#[test]
+fn declaring_a_network_again_replaces_its_subnets() {
+    let names = table();
+    let declare = |subnet: &str| {
+        let subnets = vec![subnet.parse().unwrap()];
+        names
+            .declare_network(
+                A,
+                Network {
+                    internal: false,
+                    subnets,
+                },
+            )
+            .unwrap();
+    };
+    declare("10.1.0.0/16");
+    declare("10.2.0.0/16");
+    assert!(!names.owns("10.1.0.5/32".parse().unwrap()));
+    assert!(names.owns("10.2.0.5/32".parse().unwrap()));
+    declare("10.2.0.0/16");
+    assert!(names.owns("10.2.0.5/32".parse().unwrap()));
+    assert!(names.forget_network(A));
+    assert!(!names.forget_network(A));
+    assert!(!names.owns("10.2.0.5/32".parse().unwrap()));
+}
+
+#[test]
+fn settings_over_their_bounds_are_refused() {
+    let ttl = Duration::from_secs(11);
+    let refused = Names::new(Policy {
+        ttl,
+        ..Policy::default()
+    });
+    assert_eq!(refused.unwrap_err(), NamesError::Ttl { ttl });
+    let names = table();
+    let none = names.set_asker(A, ip("10.0.0.2"), &[]).unwrap_err();
+    assert!(matches!(none, NamesError::AskerNetworks { count: 0, .. }));
+    let many = [B; Names::MAX_ASKER_NETWORKS + 1];
+    assert!(names.set_asker(A, ip("10.0.0.2"), &many).is_err());
+    let subnets = vec!["10.0.0.0/8".parse().unwrap(); Names::MAX_SUBNETS + 1];
+    let network = Network {
+        internal: false,
+        subnets,
+    };
+    assert!(names.declare_network(A, network).is_err());
+}

@@ -1,0 +1,128 @@
+//! One thread's waiting: an epoll instance and a heap of timers.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+
+/// What a token stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The thread's own event counter: there are commands.
+    Wake,
+    /// A gateway's UDP socket.
+    Udp,
+    /// A gateway's TCP listener.
+    Listener,
+    /// A client's TCP connection.
+    Connection,
+    /// A question on its way upstream.
+    Exchange,
+}
+
+const KINDS: [Kind; 5] = [
+    Kind::Wake,
+    Kind::Udp,
+    Kind::Listener,
+    Kind::Connection,
+    Kind::Exchange,
+];
+
+/// Names one registration. Never given twice, so an event or a timer that comes late for
+/// something closed finds nothing, and not its successor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Token(u64);
+
+impl Token {
+    fn new(serial: u64, kind: Kind) -> Self {
+        Self(serial << 3 | kind as u64)
+    }
+
+    pub(crate) fn kind(self) -> Kind {
+        let index = usize::try_from(self.0 & 7).unwrap_or_default();
+        KINDS.get(index).copied().unwrap_or(Kind::Wake)
+    }
+}
+
+/// Level-triggered: who leaves data unread is told again, which is how one busy socket is kept
+/// from starving the others.
+#[derive(Debug)]
+pub(crate) struct Reactor {
+    epoll: Epoll,
+    next: u64,
+    timers: BinaryHeap<Reverse<(Instant, Token)>>,
+}
+
+impl Reactor {
+    pub(crate) fn new() -> Result<Self, Errno> {
+        Ok(Self {
+            epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?,
+            next: 0,
+            timers: BinaryHeap::new(),
+        })
+    }
+
+    /// Waits on a descriptor from now on, until it is closed.
+    pub(crate) fn register(
+        &mut self,
+        kind: Kind,
+        fd: impl AsFd,
+        interest: EpollFlags,
+    ) -> Result<Token, Errno> {
+        self.next += 1;
+        let token = Token::new(self.next, kind);
+        self.epoll.add(fd, EpollEvent::new(interest, token.0))?;
+        Ok(token)
+    }
+
+    /// Changes what is waited for.
+    pub(crate) fn reregister(
+        &self,
+        token: Token,
+        fd: impl AsFd,
+        interest: EpollFlags,
+    ) -> Result<(), Errno> {
+        self.epoll
+            .modify(fd, &mut EpollEvent::new(interest, token.0))
+    }
+
+    /// Has [`Reactor::expired`] return the token once `when` is past. Timers are not cancelled:
+    /// the token's owner is gone by then, or knows better.
+    pub(crate) fn arm(&mut self, token: Token, when: Instant) {
+        self.timers.push(Reverse((when, token)));
+    }
+
+    /// Waits for events or the next timer.
+    pub(crate) fn wait(&self, events: &mut [EpollEvent]) -> Result<usize, Errno> {
+        let timeout = match self.timers.peek() {
+            None => EpollTimeout::NONE,
+            Some(Reverse((when, _))) => {
+                // Rounded up, lest the last millisecond is spent spinning.
+                let left =
+                    when.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
+                EpollTimeout::try_from(left).unwrap_or(EpollTimeout::MAX)
+            }
+        };
+        match self.epoll.wait(events, timeout) {
+            Err(Errno::EINTR) => Ok(0),
+            other => other,
+        }
+    }
+
+    /// The next timer that is past.
+    pub(crate) fn expired(&mut self, now: Instant) -> Option<Token> {
+        let Reverse((when, _)) = self.timers.peek()?;
+        if *when > now {
+            return None;
+        }
+        self.timers.pop().map(|Reverse((_, token))| token)
+    }
+}
+
+/// The token and flags of an event.
+pub(crate) fn parts(event: EpollEvent) -> (Token, EpollFlags) {
+    (Token(event.data()), event.events())
+}

@@ -1,0 +1,324 @@
+//! The server: its threads, and which addresses they serve.
+
+mod error;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use nix::errno::Errno;
+use nix::sys::eventfd::{EfdFlags, EventFd};
+
+use crate::config::{Config, ConfigError, check_upstreams};
+use crate::names::{Names, NetworkId};
+use crate::socket::Sockets;
+use crate::stats::{Counters, Stats};
+use crate::worker::{Command, Worker};
+
+pub use error::{ListenError, ShutdownError, SpawnError};
+
+/// Commands that a thread has not taken yet; whoever gives one more waits.
+const COMMANDS: usize = 64;
+
+/// The running name server: a fixed number of threads over the sockets of all gateway addresses.
+///
+/// Sockets are opened in the network namespace of the thread that calls [`Server::listen`]; those
+/// to upstream servers in that of the thread that called [`Server::spawn`] (threads inherit it):
+/// call both from one namespace. All methods may be called from any thread. Dropping the server
+/// shuts it down too.
+#[derive(Debug)]
+pub struct Server {
+    port: u16,
+    threads: Vec<Thread>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct Thread {
+    commands: SyncSender<Command>,
+    wake: Arc<EventFd>,
+    counters: Arc<Counters>,
+    handle: JoinHandle<Result<(), Errno>>,
+}
+
+#[derive(Debug)]
+struct State {
+    listening: BTreeMap<IpAddr, Listening>,
+    /// How many addresses each thread serves.
+    load: Vec<usize>,
+    upstreams: Vec<SocketAddr>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Listening {
+    network: NetworkId,
+    local: SocketAddr,
+    thread: usize,
+}
+
+impl Server {
+    /// Starts the threads; they serve no address yet.
+    ///
+    /// # Errors
+    /// [`SpawnError`]: nothing was left running.
+    pub fn spawn(config: &Config, names: &Arc<Names>) -> Result<Self, SpawnError> {
+        config.check()?;
+        let mut server = Self {
+            port: config.port,
+            threads: Vec::with_capacity(config.threads),
+            state: Mutex::new(State {
+                listening: BTreeMap::new(),
+                load: vec![0; config.threads],
+                upstreams: config.upstreams.clone(),
+            }),
+        };
+        for thread in 0..config.threads {
+            let started = Thread::spawn(config, names, thread)
+                .map_err(|source| SpawnError::Thread { thread, source })?;
+            server.threads.push(started);
+        }
+        Ok(server)
+    }
+
+    /// Serves one more address, for `network`; the address need not be usable yet. Returns the
+    /// address and port. An address that is served for that network already is left as it is.
+    ///
+    /// # Errors
+    /// [`ListenError`]: nothing was changed.
+    pub fn listen(&self, network: NetworkId, ip: IpAddr) -> Result<SocketAddr, ListenError> {
+        if !is_gateway(ip) {
+            return Err(ListenError::Address { ip });
+        }
+        let mut state = self.state();
+        if let Some(there) = state.listening.get(&ip) {
+            return if there.network == network {
+                Ok(there.local)
+            } else {
+                let network = there.network;
+                Err(ListenError::OtherNetwork { ip, network })
+            };
+        }
+        if state.upstreams.contains(&SocketAddr::new(ip, self.port)) {
+            return Err(ListenError::IsUpstream { ip });
+        }
+        let sockets = Sockets::open(ip, self.port).map_err(|error| {
+            let (port, transport, source) = (self.port, error.transport, error.source);
+            if source.kind() == io::ErrorKind::AddrInUse {
+                return ListenError::InUse {
+                    ip,
+                    port,
+                    transport,
+                };
+            }
+            ListenError::Open {
+                ip,
+                port,
+                transport,
+                source,
+            }
+        })?;
+        let local = sockets.local;
+        let thread = least_loaded(&state.load);
+        self.hand_over(thread, network, sockets)?;
+        let listening = Listening {
+            network,
+            local,
+            thread,
+        };
+        state.listening.insert(ip, listening);
+        if let Some(load) = state.load.get_mut(thread) {
+            *load += 1;
+        }
+        tracing::info!(%local, network = network.0, "dns: listening");
+        Ok(local)
+    }
+
+    /// Closes an address's sockets and its connections; when it returns, the port is free. Returns
+    /// whether the address was served.
+    pub fn unlisten(&self, ip: IpAddr) -> bool {
+        let mut state = self.state();
+        let Some(there) = state.listening.remove(&ip) else {
+            return false;
+        };
+        if let Some(load) = state.load.get_mut(there.thread) {
+            *load = load.saturating_sub(1);
+        }
+        let (done, closed) = sync_channel(1);
+        if let Some(thread) = self.threads.get(there.thread)
+            && thread.tell(Command::Unlisten { ip, done })
+        {
+            let _or_it_has_ended = closed.recv();
+        }
+        tracing::info!(local = %there.local, "dns: no longer listening");
+        true
+    }
+
+    /// Replaces the upstream servers: questions from now on go to these.
+    ///
+    /// # Errors
+    /// [`ConfigError`]: nothing was changed.
+    pub fn set_upstreams(&self, upstreams: &[SocketAddr]) -> Result<(), ConfigError> {
+        check_upstreams(upstreams)?;
+        let mut state = self.state();
+        let ours = |server: &&SocketAddr| {
+            let there = state.listening.get(&server.ip());
+            there.is_some_and(|there| there.local == **server)
+        };
+        if let Some(&server) = upstreams.iter().find(ours) {
+            return Err(ConfigError::UpstreamIsOurs { server });
+        }
+        state.upstreams = upstreams.to_vec();
+        let shared: Arc<[SocketAddr]> = upstreams.into();
+        for thread in &self.threads {
+            thread.tell(Command::Upstreams(Arc::clone(&shared)));
+        }
+        Ok(())
+    }
+
+    /// The addresses that are served, and for which network, in order of address.
+    #[must_use]
+    pub fn listening(&self) -> Vec<(NetworkId, SocketAddr)> {
+        let state = self.state();
+        let served = state.listening.values();
+        served.map(|there| (there.network, there.local)).collect()
+    }
+
+    /// Whether all threads run.
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        !self
+            .threads
+            .iter()
+            .any(|thread| thread.handle.is_finished())
+    }
+
+    /// What was done so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let mut stats = Stats::default();
+        for thread in &self.threads {
+            thread.counters.add_to(&mut stats);
+        }
+        stats
+    }
+
+    /// Ends the threads and waits for them; every socket is closed when it returns. Questions
+    /// that wait for upstream are not answered any more.
+    ///
+    /// # Errors
+    /// [`ShutdownError`]: a thread had ended before, for the reason given.
+    pub fn shutdown(mut self) -> Result<(), ShutdownError> {
+        self.stop()
+    }
+
+    fn stop(&mut self) -> Result<(), ShutdownError> {
+        for thread in &self.threads {
+            thread.tell(Command::Stop);
+        }
+        let mut failed = Vec::new();
+        for (number, thread) in self.threads.drain(..).enumerate() {
+            match thread.handle.join() {
+                Ok(Ok(())) => {}
+                Ok(Err(errno)) => failed.push(format!("thread {number}: epoll_wait: {errno}")),
+                Err(_) => failed.push(format!("thread {number}: panicked")),
+            }
+        }
+        if failed.is_empty() {
+            return Ok(());
+        }
+        Err(ShutdownError { failed })
+    }
+
+    fn hand_over(
+        &self,
+        thread: usize,
+        network: NetworkId,
+        sockets: Sockets,
+    ) -> Result<(), ListenError> {
+        let (ip, port) = (sockets.local.ip(), sockets.local.port());
+        let (done, added) = sync_channel(1);
+        let command = Command::Listen {
+            network,
+            sockets,
+            done,
+        };
+        let told = self.threads.get(thread).is_some_and(|to| to.tell(command));
+        match answered(told, &added) {
+            Some(Ok(())) => Ok(()),
+            Some(Err(errno)) => Err(ListenError::Open {
+                ip,
+                port,
+                transport: "epoll for a",
+                source: errno.into(),
+            }),
+            None => Err(ListenError::Stopped),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Err(error) = self.stop() {
+            tracing::error!(%error, "dns: the server did not end well");
+        }
+    }
+}
+
+impl Thread {
+    fn spawn(config: &Config, names: &Arc<Names>, number: usize) -> io::Result<Self> {
+        let (commands, taken) = sync_channel(COMMANDS);
+        let wake = Arc::new(EventFd::from_flags(
+            EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK,
+        )?);
+        let counters = Arc::new(Counters::default());
+        let worker = Worker::new(
+            config,
+            Arc::clone(names),
+            taken,
+            Arc::clone(&wake),
+            Arc::clone(&counters),
+        )?;
+        let handle = std::thread::Builder::new()
+            .name(format!("dns-{number}"))
+            .spawn(|| worker.run())?;
+        Ok(Self {
+            commands,
+            wake,
+            counters,
+            handle,
+        })
+    }
+
+    /// Returns whether the thread will take the command, as far as can be known.
+    fn tell(&self, command: Command) -> bool {
+        self.commands.send(command).is_ok() && self.wake.write(1).is_ok()
+    }
+}
+
+fn answered<T>(told: bool, answer: &Receiver<T>) -> Option<T> {
+    if told { answer.recv().ok() } else { None }
+}
+
+fn least_loaded(load: &[usize]) -> usize {
+    let least = load.iter().enumerate().min_by_key(|(_, load)| **load);
+    least.map_or(0, |(thread, _)| thread)
+}
+
+/// Whether a gateway can have this address. A link-local one says nothing without its interface.
+fn is_gateway(ip: IpAddr) -> bool {
+    let local = match ip {
+        IpAddr::V4(ip) => ip.is_broadcast(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    };
+    !(local || ip.is_unspecified() || ip.is_multicast())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,89 @@
+//! Why the server does not do what it was told.
+
+use std::io;
+use std::net::IpAddr;
+
+use crate::config::ConfigError;
+use crate::names::NetworkId;
+
+/// Why the server could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum SpawnError {
+    /// A setting is not possible.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The kernel refused what a thread needs.
+    #[error("dns: thread {thread} could not be started: see to the limits of files and threads")]
+    Thread {
+        /// Which one, from 0.
+        thread: usize,
+        /// The kernel's reason.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Why an address is not served.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// Something else holds the port at this address, or at all addresses.
+    #[error(
+        "dns: {transport} port {port} of {ip} is in use: stop the program that holds it there or \
+         on the wildcard address (`ss -lnp 'sport = :{port}'` names it)"
+    )]
+    InUse {
+        /// The address.
+        ip: IpAddr,
+        /// The port.
+        port: u16,
+        /// `udp` or `tcp`.
+        transport: &'static str,
+    },
+    /// The kernel refused a socket.
+    #[error("dns: no {transport} socket on port {port} of {ip}")]
+    Open {
+        /// The address.
+        ip: IpAddr,
+        /// The port.
+        port: u16,
+        /// `udp` or `tcp`.
+        transport: &'static str,
+        /// The kernel's reason.
+        #[source]
+        source: io::Error,
+    },
+    /// The address serves another network already.
+    #[error("dns: {ip} is already served for network {}: unlisten it first", network.0)]
+    OtherNetwork {
+        /// The address.
+        ip: IpAddr,
+        /// The network it serves.
+        network: NetworkId,
+    },
+    /// An address that no gateway has.
+    #[error(
+        "dns: {ip} can't be listened on: give one unicast address (an IPv6 address that is not \
+         link-local)"
+    )]
+    Address {
+        /// The address.
+        ip: IpAddr,
+    },
+    /// The address is one of the upstream servers: the server would ask itself, for ever.
+    #[error("dns: {ip} is configured as an upstream server: name another server")]
+    IsUpstream {
+        /// The address.
+        ip: IpAddr,
+    },
+    /// The threads have ended.
+    #[error("dns: the server has stopped: start it again")]
+    Stopped,
+}
+
+/// A thread did not end as it should.
+#[derive(Debug, thiserror::Error)]
+#[error("dns: {} threads failed: {}", failed.len(), failed.join("; "))]
+pub struct ShutdownError {
+    /// Each failed thread with its reason.
+    pub failed: Vec<String>,
+}

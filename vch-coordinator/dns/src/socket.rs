@@ -1,0 +1,96 @@
+//! Opening the sockets of one gateway address.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// Connections that the kernel accepts before we do.
+const BACKLOG: i32 = 128;
+
+/// What failed while a socket was opened.
+#[derive(Debug)]
+pub(crate) struct OpenError {
+    pub transport: &'static str,
+    pub source: io::Error,
+}
+
+/// The two sockets of one address, on the same port.
+#[derive(Debug)]
+pub(crate) struct Sockets {
+    pub udp: UdpSocket,
+    pub tcp: TcpListener,
+    pub local: SocketAddr,
+}
+
+impl Sockets {
+    /// Opens them in the network namespace of the calling thread. Bound to exactly this address,
+    /// so that replies leave from it; with IP_FREEBIND (ip(7)) or IPV6_FREEBIND, so that the
+    /// address may be still in duplicate detection, or come later, or go and come back.
+    pub(crate) fn open(ip: IpAddr, port: u16) -> Result<Self, OpenError> {
+        let udp = bound(ip, port, Type::DGRAM, Protocol::UDP).map_err(|source| OpenError {
+            transport: "udp",
+            source,
+        })?;
+        let udp = UdpSocket::from(udp);
+        let failed = |source| OpenError {
+            transport: "tcp",
+            source,
+        };
+        let local = udp.local_addr().map_err(failed)?;
+        let tcp = bound(ip, local.port(), Type::STREAM, Protocol::TCP).map_err(failed)?;
+        tcp.listen(BACKLOG).map_err(failed)?;
+        Ok(Self {
+            udp,
+            tcp: tcp.into(),
+            local,
+        })
+    }
+}
+
+fn bound(ip: IpAddr, port: u16, kind: Type, protocol: Protocol) -> io::Result<Socket> {
+    let address = SocketAddr::new(ip, port);
+    let socket = Socket::new(
+        Domain::for_address(address),
+        kind.nonblocking().cloexec(),
+        Some(protocol),
+    )?;
+    if ip.is_ipv4() {
+        socket.set_freebind_v4(true)?;
+    } else {
+        socket.set_only_v6(true)?;
+        socket.set_freebind_v6(true)?;
+    }
+    if kind == Type::STREAM {
+        // A restart must not wait for connections in TIME_WAIT. Not for UDP: there it would let
+        // another socket take the address over.
+        socket.set_reuse_address(true)?;
+    }
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+/// Begins a connection to an upstream server.
+pub(crate) fn connecting(server: SocketAddr) -> io::Result<std::net::TcpStream> {
+    let socket = Socket::new(
+        Domain::for_address(server),
+        Type::STREAM.nonblocking().cloexec(),
+        Some(Protocol::TCP),
+    )?;
+    match socket.connect(&server.into()) {
+        Err(error) if error.raw_os_error() != Some(nix::libc::EINPROGRESS) => Err(error),
+        _ => Ok(socket.into()),
+    }
+}
+
+/// A UDP socket that takes datagrams from that server alone, on a port of the kernel's choice,
+/// which is random (RFC 5452, 9.2).
+pub(crate) fn asking(server: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = Socket::new(
+        Domain::for_address(server),
+        Type::DGRAM.nonblocking().cloexec(),
+        Some(Protocol::UDP),
+    )?;
+    socket.connect(&server.into())?;
+    Ok(socket.into())
+}

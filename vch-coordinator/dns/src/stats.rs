@@ -1,0 +1,41 @@
+//! What the server has done, in numbers.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::answer::Decision;
+
+/// Counts since the server was started, over all threads.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Queries answered from here.
+    pub answered: u64,
+    /// Queries asked upstream, or refused for want of room.
+    pub forwarded: u64,
+    /// Messages that were no queries.
+    pub dropped: u64,
+}
+
+/// One thread's share: threads that count do not wait for each other's cache lines.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    answered: AtomicU64,
+    forwarded: AtomicU64,
+    dropped: AtomicU64,
+}
+
+impl Counters {
+    pub(crate) fn count(&self, decision: &Decision) {
+        let counter = match decision {
+            Decision::Reply(_) => &self.answered,
+            Decision::Forward(_) => &self.forwarded,
+            Decision::Drop => &self.dropped,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn add_to(&self, stats: &mut Stats) {
+        stats.answered += self.answered.load(Ordering::Relaxed);
+        stats.forwarded += self.forwarded.load(Ordering::Relaxed);
+        stats.dropped += self.dropped.load(Ordering::Relaxed);
+    }
+}

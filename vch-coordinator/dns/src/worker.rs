@@ -1,0 +1,269 @@
+//! One of the server's threads.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::epoll::{EpollEvent, EpollFlags};
+use nix::sys::eventfd::EventFd;
+
+use crate::answer::{Asker, Decision, answer};
+use crate::config::Config;
+use crate::connection::Connections;
+use crate::forwarder::{Delivery, Forwarder, ReplyTo};
+use crate::gateway::Gateways;
+use crate::names::{Names, NetworkId};
+use crate::reactor::{Kind, Reactor, Token, parts};
+use crate::reply::Transport;
+use crate::socket::Sockets;
+use crate::stats::Counters;
+
+/// Events taken from the kernel at once.
+const EVENTS: usize = 256;
+/// Datagrams and connections taken from one socket before the others have their turn.
+const BATCH: usize = 64;
+/// A query has at most 1,232 octets (what we say we take); a longer one is cut and so malformed.
+const QUERY_BUFFER: usize = 4096;
+/// How long a listener rests when there are no descriptors left for its connections.
+const ACCEPT_REST: Duration = Duration::from_millis(100);
+
+/// What a thread is told.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Serve these sockets too.
+    Listen {
+        network: NetworkId,
+        sockets: Sockets,
+        done: SyncSender<Result<(), Errno>>,
+    },
+    /// Close an address's sockets and its connections.
+    Unlisten { ip: IpAddr, done: SyncSender<()> },
+    /// Ask these from now on.
+    Upstreams(Arc<[SocketAddr]>),
+    /// End.
+    Stop,
+}
+
+/// Everything that one thread owns.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    reactor: Reactor,
+    wake: Arc<EventFd>,
+    commands: Receiver<Command>,
+    names: Arc<Names>,
+    gateways: Gateways,
+    connections: Connections,
+    forwarder: Forwarder,
+    counters: Arc<Counters>,
+}
+
+impl Worker {
+    pub(crate) fn new(
+        config: &Config,
+        names: Arc<Names>,
+        commands: Receiver<Command>,
+        wake: Arc<EventFd>,
+        counters: Arc<Counters>,
+    ) -> Result<Self, Errno> {
+        let mut reactor = Reactor::new()?;
+        reactor.register(Kind::Wake, &*wake, EpollFlags::EPOLLIN)?;
+        Ok(Self {
+            reactor,
+            wake,
+            commands,
+            names,
+            gateways: Gateways::default(),
+            connections: Connections::new(config),
+            forwarder: Forwarder::new(config),
+            counters,
+        })
+    }
+
+    /// Serves until it is told to stop; then every socket is closed.
+    pub(crate) fn run(mut self) -> Result<(), Errno> {
+        let mut events = vec![EpollEvent::empty(); EVENTS];
+        loop {
+            let count = self.reactor.wait(&mut events)?;
+            for event in events.iter().take(count) {
+                let (token, flags) = parts(*event);
+                match token.kind() {
+                    Kind::Wake if self.obey() => {}
+                    Kind::Wake => return Ok(()),
+                    Kind::Udp => self.datagrams(token),
+                    Kind::Listener => self.accept(token),
+                    Kind::Connection => self.connection(token, flags),
+                    Kind::Exchange => {
+                        let delivery = self.forwarder.ready(&mut self.reactor, token);
+                        self.deliver(delivery);
+                    }
+                }
+            }
+            let now = Instant::now();
+            while let Some(token) = self.reactor.expired(now) {
+                self.timer(token);
+            }
+        }
+    }
+
+    /// Carries out all commands. Returns whether to go on.
+    fn obey(&mut self) -> bool {
+        let _was_empty = self.wake.read();
+        while let Ok(command) = self.commands.try_recv() {
+            match command {
+                Command::Listen {
+                    network,
+                    sockets,
+                    done,
+                } => {
+                    let added = self.gateways.add(&mut self.reactor, network, sockets);
+                    let _nobody_waits = done.send(added);
+                }
+                Command::Unlisten { ip, done } => {
+                    if let Some(listener) = self.gateways.remove(ip) {
+                        self.connections.close_from(listener);
+                    }
+                    let _nobody_waits = done.send(());
+                }
+                Command::Upstreams(upstreams) => self.forwarder.set_upstreams(upstreams),
+                Command::Stop => return false,
+            }
+        }
+        true
+    }
+
+    fn timer(&mut self, token: Token) {
+        match token.kind() {
+            Kind::Exchange => {
+                let delivery = self.forwarder.expired(&mut self.reactor, token);
+                self.deliver(delivery);
+            }
+            Kind::Connection => self.connections.expired(&mut self.reactor, token),
+            Kind::Listener => self.gateways.set_accepting(&self.reactor, token, true),
+            Kind::Wake | Kind::Udp => {}
+        }
+    }
+
+    fn datagrams(&mut self, gateway: Token) {
+        let mut buffer = [0; QUERY_BUFFER];
+        for _ in 0..BATCH {
+            let Some((length, peer, network)) = self.gateways.receive(gateway, &mut buffer) else {
+                return;
+            };
+            let asker = Asker {
+                network,
+                source: peer.ip(),
+                transport: Transport::Udp,
+            };
+            let message = buffer.get(..length).unwrap_or_default();
+            let reply_to = ReplyTo::Datagram { gateway, peer };
+            match self.decide(message, &asker) {
+                Decision::Reply(reply) => self.gateways.send(gateway, peer, &reply),
+                Decision::Forward(forward) => {
+                    let client = (network, asker.source);
+                    let reactor = &mut self.reactor;
+                    let delivery = self.forwarder.start(reactor, forward, reply_to, client);
+                    self.deliver(delivery);
+                }
+                Decision::Drop => {}
+            }
+        }
+    }
+
+    fn decide(&self, message: &[u8], asker: &Asker) -> Decision {
+        let decision = answer(message, asker, &self.names);
+        self.counters.count(&decision);
+        decision
+    }
+
+    fn accept(&mut self, listener: Token) {
+        for _ in 0..BATCH {
+            match self.gateways.accept(listener) {
+                Ok((stream, peer, network)) => {
+                    let asker = Asker {
+                        network,
+                        source: peer.ip(),
+                        transport: Transport::Tcp,
+                    };
+                    self.connections
+                        .open(&mut self.reactor, stream, listener, asker);
+                }
+                Err(error) => return self.accept_failed(listener, &error),
+            }
+        }
+    }
+
+    /// Without descriptors the listener would stay ready and the thread would spin: it rests.
+    fn accept_failed(&mut self, listener: Token, error: &std::io::Error) {
+        let exhausted = [
+            nix::libc::EMFILE,
+            nix::libc::ENFILE,
+            nix::libc::ENOBUFS,
+            nix::libc::ENOMEM,
+        ];
+        if error
+            .raw_os_error()
+            .is_some_and(|code| exhausted.contains(&code))
+        {
+            tracing::warn!(%error, "dns: no connection can be accepted");
+            self.connections.close_most_idle();
+            self.gateways.set_accepting(&self.reactor, listener, false);
+            self.reactor.arm(listener, Instant::now() + ACCEPT_REST);
+        }
+    }
+
+    fn connection(&mut self, token: Token, flags: EpollFlags) {
+        // Both directions are down: no reply can be written any more.
+        if flags.intersects(EpollFlags::EPOLLHUP | EpollFlags::EPOLLERR) {
+            return self.connections.close(token);
+        }
+        if flags.contains(EpollFlags::EPOLLIN) {
+            self.connections.read(token);
+        }
+        self.questions(token);
+    }
+
+    /// Answers what a connection asked, as far as its bounds allow, and writes.
+    fn questions(&mut self, connection: Token) {
+        loop {
+            while let Some((message, asker)) = self.connections.next_question(connection) {
+                self.question(connection, &message, &asker);
+            }
+            // Once replies are written there may be room for the rest.
+            if !self.connections.flush(&self.reactor, connection) {
+                return;
+            }
+        }
+    }
+
+    fn question(&mut self, connection: Token, message: &[u8], asker: &Asker) {
+        match self.decide(message, asker) {
+            Decision::Reply(reply) => self.connections.reply(connection, &reply),
+            Decision::Forward(forward) => {
+                let client = (asker.network, asker.source);
+                let reply_to = ReplyTo::Stream { connection };
+                let reactor = &mut self.reactor;
+                match self.forwarder.start(reactor, forward, reply_to, client) {
+                    Some((_, reply)) => self.connections.reply(connection, &reply),
+                    None => self.connections.wait(connection),
+                }
+            }
+            Decision::Drop => self.connections.close(connection),
+        }
+    }
+
+    fn deliver(&mut self, delivery: Option<Delivery>) {
+        match delivery {
+            None => {}
+            Some((ReplyTo::Datagram { gateway, peer }, reply)) => {
+                self.gateways.send(gateway, peer, &reply);
+            }
+            Some((ReplyTo::Stream { connection }, reply)) => {
+                self.connections.waited(connection);
+                self.connections.reply(connection, &reply);
+                self.questions(connection);
+            }
+        }
+    }
+}
