@@ -20,6 +20,7 @@ pub mod prerequisites;
 pub mod process;
 pub mod registry;
 
+pub mod template;
 pub mod topology;
 pub mod vm;
 mod world;
@@ -29,6 +30,7 @@ pub use namespace::Namespace;
 pub use prerequisites::Need;
 pub use process::Process;
 
+pub use template::Template;
 pub use topology::Topology;
 pub use vm::{Output, Tap, Vm, VmBuilder, VsockHost};
 pub use world::Lab;

@@ -131,6 +131,12 @@ impl Vm {
         Ok(())
     }
 
+    /// Lets a paused guest go on, such as one from [`crate::Template::restore`].
+    pub fn resume(&mut self) -> Result<()> {
+        self.qmp.execute("cont", json!({}))?;
+        Ok(())
+    }
+
     /// Reboots the guest, which must have been started with [`VmBuilder::reboots`], and waits until it is ready again.
     pub fn reboot(&mut self) -> Result<()> {
         self.shell.send("reboot -f")?;

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use image::bootstrap::Image;
-use image::qemu::{self, Accelerator, Machine, Nic, Stream, Vsock};
+use image::qemu::{self, Accelerator, Machine, Memory, Nic, Stream, Vsock};
 
 use super::{Door, Qmp, Shell, Tap, Vm, VsockHost};
 use crate::places;
@@ -39,6 +39,8 @@ enum Change {
     Vsock(Vsock),
     RootPorts(u8),
     Reboots,
+    Memory(Memory),
+    Incoming,
 }
 
 impl VmBuilder {
@@ -100,6 +102,22 @@ impl VmBuilder {
     /// Lets the guest reboot instead of ending QEMU.
     pub fn reboots(self) -> Self {
         self.with(Change::Reboots)
+    }
+
+    pub(crate) fn memory(self, memory: Memory) -> Self {
+        self.with(Change::Memory(memory))
+    }
+
+    pub(crate) fn incoming(self) -> Self {
+        self.with(Change::Incoming)
+    }
+
+    pub(crate) fn lab(&self) -> &Lab {
+        &self.lab
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     /// Starts it and waits until its shell answers.
@@ -168,6 +186,8 @@ impl VmBuilder {
                 Change::Vsock(vsock) => machine.vsock(vsock.clone()),
                 Change::RootPorts(count) => machine.root_ports(*count),
                 Change::Reboots => machine.reboots(),
+                Change::Memory(memory) => machine.memory(memory.clone()),
+                Change::Incoming => machine.incoming(),
             };
         }
         for (number, (tap, mac)) in self.taps.iter().enumerate() {

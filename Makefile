@@ -1,0 +1,66 @@
+# `make help` lists what there is to type. Run as root: namespaces and taps need it.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+BUILT := $(or $(CARGO_TARGET_DIR),target)
+TOOLS := target/tools
+AGENT := target/agent/tether-net
+HOST := x86_64-unknown-linux-gnu
+# Bytes, stripped: the agent is part of every container VM.
+AGENT_LIMIT := 2097152
+AGENT_FLAGS := -C target-feature=+crt-static -C force-unwind-tables=no \
+	-C link-arg=-Wl,-z,pack-relative-relocs -C link-arg=-Wl,--icf=all
+FUZZ_SECONDS := 60
+
+# program=package, for what is used here from Debian.
+PROGRAMS := qemu-system-x86_64=qemu-system-x86 ip=iproute2 nft=nftables dig=bind9-dnsutils dpkg-deb=dpkg cc=build-essential
+# crate@version, for what is used here from crates.io.
+CRATES := vhost-device-vsock@0.3.0 cargo-deny@0.20.2
+FUZZER := cargo-fuzz@0.13.2
+
+# $(call installed,crate@version): installs it unless this version is there.
+installed = grep -qs '"$(subst @, ,$(1)) ' $(TOOLS)/.crates.toml || cargo install --root $(TOOLS) --locked $(1)
+
+.PHONY: help tools agent image test lint fuzz demo
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+tools: ## install what the other targets use: Debian packages, and programs below target/tools
+	@missing=; for pair in $(PROGRAMS); do command -v "$${pair%%=*}" >/dev/null || missing+=" $${pair##*=}"; done; \
+	if [ -n "$$missing" ] || [ ! -d target/image/kernel ]; then apt-get -q update >/dev/null; fi; \
+	if [ -n "$$missing" ]; then DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends $$missing; fi
+	@$(foreach crate,$(CRATES),$(call installed,$(crate));)
+
+agent: ## build the static agent as target/agent/tether-net and print its size
+	@RUSTFLAGS="$(AGENT_FLAGS)" cargo build --profile agent -p tether-net --bin tether-net --target $(HOST)
+	@install -D $(BUILT)/$(HOST)/agent/tether-net $(AGENT)
+	@size=$$(stat -c %s $(AGENT)); echo "$(AGENT): $$size bytes of $(AGENT_LIMIT)"; [ "$$size" -le $(AGENT_LIMIT) ]
+
+image: tools agent ## make the kernel and the initramfs of container VMs in target/image
+	@cargo run -q -p image -- build --out target/image --agent $(AGENT)
+
+test: image ## run every test; VM tests take turns by themselves
+	@cargo build --workspace --bins --examples
+	@cargo test --workspace --no-fail-fast
+
+lint: tools ## check formats, lints, documentation, licences and sources of dependencies
+	@cargo fmt --all --check
+	@cargo clippy -q --workspace --all-targets -- -D warnings
+	@RUSTDOCFLAGS="-D warnings" cargo doc -q --workspace --no-deps
+	@PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" cargo deny check bans licenses sources
+
+fuzz: ## fuzz every parser, FUZZ_SECONDS (60) each, on the nightly compiler
+	@$(call installed,$(FUZZER))
+	@export PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH"; \
+	for folder in $$(find . -path ./target -prune -o -path '*/fuzz/Cargo.toml' -printf '%h\n'); do \
+		for target in $$(cargo +nightly fuzz list --fuzz-dir "$$folder"); do \
+			cargo +nightly fuzz run --fuzz-dir "$$folder" "$$target" -- -max_total_time=$(FUZZ_SECONDS); \
+		done; \
+	done
+
+demo: image ## boot two VMs, give them their network and let one ping the other by name
+	@cargo build -q --release -p vch-coordinator
+	@cargo run -q -p lab --example demo
