@@ -1,1 +1,88 @@
 //! nf_tables by netlink: batches are plain values.
+//!
+//! No process is started and no C library is used. The crate knows nothing of what its rules are
+//! for, and nothing else of this project.
+//!
+//! ```text
+//!   Batch (a value: compare it, print it)          desired
+//!     │ encode: operations ─► messages,               │
+//!     │ compile: statements ─► expressions            │ diff (the caller's)
+//!     ▼                                               │
+//!   Connection::commit ─► kernel ─► tables, chains, sets, rules, elements   found
+//!        one transaction    │
+//!                           └────► Subscription: "table X changed, by port P"
+//! ```
+//!
+//! Only [`Connection`] and [`Subscription`] touch the kernel; all else is pure. Calls block:
+//! give a connection a thread of its own. A connection sees the network namespace in which it
+//! was opened, wherever its thread goes later.
+//!
+//! ```no_run
+//! use vch_nftables::*;
+//!
+//! let table = Table::new(Family::Inet, name!("vch"));
+//! let published = Set::map(
+//!     name!("published"),
+//!     [DataType::Ipv4, DataType::Protocol, DataType::Service],
+//!     [DataType::Ipv4, DataType::Service],
+//! );
+//! let mut batch = Batch::new();
+//! batch.replace_table(&table);
+//! batch.add_set(&table, &published);
+//! batch.add_chain(&table, Chain::nat(name!("prerouting"), Hook::Prerouting, -100));
+//! batch.add_rule(
+//!     &table,
+//!     &name!("prerouting"),
+//!     Rule::new().dnat_map(
+//!         IpVersion::V4,
+//!         [Field::IpDestination, Field::L4Proto, Field::DestinationPort],
+//!         published.name.clone(),
+//!     ),
+//! );
+//! println!("{batch}");
+//! Connection::open()?.commit(&batch)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Where the numbers come from
+//! Every constant stands in `abi.rs` under the name of its enum in `linux/netfilter/nf_tables.h`
+//! (`nfnetlink.h` and `netlink.h` for the frame around it). Types of sets bear nft's numbers, so
+//! that `nft list ruleset` shows what a batch made.
+//!
+//! # What a change costs
+//! An element of a set or map is added in constant time, however many there are
+//! (`cargo run --release -p vch-nftables --example cost` measures it, for intervals too).
+
+mod abi;
+mod batch;
+mod compile;
+mod connection;
+mod datum;
+mod decode;
+mod encode;
+mod event;
+mod field;
+mod name;
+mod object;
+mod read;
+mod rule;
+mod set;
+mod socket;
+mod wire;
+
+pub use batch::{Batch, Operation, Place};
+pub use compile::RuleError;
+pub use connection::{CommitError, Connection, RefusedOperation};
+pub use datum::{AddressType, CtState, CtStatus, DataType, Datum, IpVersion};
+pub use decode::{Found, FoundRule};
+pub use encode::EncodeError;
+pub use event::{Change, Event, EventError, Object, Subscription};
+pub use field::Field;
+pub use name::{Comment, InterfaceName, Name, NameError};
+pub use nix::errno::Errno;
+pub use object::{Base, Chain, ChainKind, Family, Hook, Policy, Table};
+pub use read::ReadError;
+pub use rule::{NatSide, Operator, Reject, Rule, Statement, Verdict};
+pub use set::{Data, Element, ElementError, Key, MapData, Set};
+pub use socket::SocketError;
+pub use wire::DecodeError;

@@ -1,0 +1,255 @@
+//! A connection to the kernel: one batch, one transaction.
+
+use std::fmt;
+
+use nix::errno::Errno;
+
+use crate::abi::netlink;
+use crate::batch::Batch;
+use crate::encode::{EncodeError, Encoded, encode};
+use crate::socket::{Channel, SocketError, failed};
+use crate::wire::{DecodeError, Refusal, messages};
+
+/// Longest transaction, bytes: about 700,000 elements of a NAT map.
+const BATCH_MAX: usize = 64 * 1024 * 1024;
+
+/// Room for the refusals of a batch; what does not fit is lost behind the first ones, which are
+/// those that are reported.
+const ANSWERS: usize = 256 * 1024;
+
+/// A socket to nf_tables of the network namespace in which it was opened.
+///
+/// Calls block, for as long as the kernel works on them. Needs `CAP_NET_ADMIN` in the namespace.
+pub struct Connection {
+    pub(crate) channel: Channel,
+    pub(crate) sequence: u32,
+}
+
+impl Connection {
+    /// Opens a connection to the calling thread's network namespace.
+    ///
+    /// # Errors
+    /// The socket can't be made.
+    pub fn open() -> Result<Self, SocketError> {
+        let channel = Channel::open()?;
+        channel.reserve_receive(ANSWERS)?;
+        let socket = channel.socket();
+        // Answers without the request behind them, with the kernel's own words where it has some;
+        // and an overrun is no error: see ANSWERS.
+        socket
+            .set_cap_ack(true)
+            .and_then(|()| socket.set_ext_ack(true))
+            .and_then(|()| socket.set_no_enobufs(true))
+            .map_err(failed("set its options"))?;
+        Ok(Self {
+            channel,
+            sequence: 0,
+        })
+    }
+
+    /// The port by which the kernel names this connection in [`crate::Change::port`].
+    #[must_use]
+    pub fn port(&self) -> u32 {
+        self.channel.port()
+    }
+
+    /// Commits the batch as one transaction: all of it, or nothing.
+    ///
+    /// # Errors
+    /// [`CommitError`]; the kernel's ruleset is as before, except after
+    /// [`CommitError::Socket`], [`CommitError::Decode`] and [`CommitError::NoAnswer`], when it is
+    /// as before or as wanted: read it back.
+    pub fn commit(&mut self, batch: &Batch) -> Result<(), CommitError> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let encoded = encode(batch, self.sequence).map_err(|(index, problem)| {
+            let operation = RefusedOperation::of(batch, index);
+            CommitError::Invalid { operation, problem }
+        })?;
+        self.sequence = encoded.last_sequence().wrapping_add(2);
+        let bytes = encoded.writer.bytes();
+        if bytes.len() > BATCH_MAX || encoded.writer.is_too_long() {
+            return Err(CommitError::TooLong { bytes: bytes.len() });
+        }
+        if encoded.origins.is_empty() {
+            return Ok(());
+        }
+        self.channel.send(bytes)?;
+        self.answer(batch, &encoded)
+    }
+
+    /// The kernel has answered before `send` returned. It answers in the order of the batch, and
+    /// a refusal of the commit itself, under the bracket's number, comes before all others.
+    fn answer(&mut self, batch: &Batch, encoded: &Encoded) -> Result<(), CommitError> {
+        let mut refused = None;
+        while let Some(datagram) = self.channel.receive_now()? {
+            for message in messages(datagram) {
+                let message = message?;
+                let offset = message.sequence.wrapping_sub(encoded.first_sequence);
+                let ours = offset <= encoded.last_sequence().wrapping_sub(encoded.first_sequence);
+                if message.kind != netlink::ERROR || !ours {
+                    continue;
+                }
+                match message.refusal()? {
+                    Some(refusal) if refused.is_none() => {
+                        let origin = encoded.origin(message.sequence);
+                        let operation = origin.map(|index| RefusedOperation::of(batch, index));
+                        refused = Some(CommitError::refused(operation, refusal));
+                    }
+                    Some(_) => {}
+                    None if refused.is_none() && message.sequence == encoded.last_sequence() => {
+                        return Ok(());
+                    }
+                    None => {}
+                }
+            }
+        }
+        Err(refused.unwrap_or(CommitError::NoAnswer))
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Connection(port {})", self.port())
+    }
+}
+
+/// A batch that did not become the kernel's ruleset.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// An operation can't be said to the kernel; nothing was sent.
+    #[error("{operation} is not possible")]
+    Invalid {
+        /// Which.
+        operation: RefusedOperation,
+        /// Why.
+        #[source]
+        problem: EncodeError,
+    },
+    /// The batch is longer than 64 MiB; nothing was sent.
+    #[error("the batch has {bytes} bytes, 64 MiB are possible: commit it in parts")]
+    TooLong {
+        /// Its length.
+        bytes: usize,
+    },
+    /// The kernel refused an operation, and with it the batch.
+    #[error("the kernel refused {operation}: {}", words(*errno, reason.as_deref()))]
+    Refused {
+        /// The first that it refused.
+        operation: RefusedOperation,
+        /// Its code.
+        errno: Errno,
+        /// Its own words, where it has any.
+        reason: Option<String>,
+    },
+    /// The kernel refused the batch as a whole.
+    #[error("the kernel refused the batch: {}", words(*errno, reason.as_deref()))]
+    RefusedWhole {
+        /// Its code: `EPERM` without `CAP_NET_ADMIN`.
+        errno: Errno,
+        /// Its own words, where it has any.
+        reason: Option<String>,
+    },
+    /// The socket failed.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+    /// The answer can't be read.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// The kernel took the batch and did not answer.
+    #[error("the kernel did not answer: read the ruleset back")]
+    NoAnswer,
+}
+
+impl CommitError {
+    fn refused(operation: Option<RefusedOperation>, refusal: Refusal) -> Self {
+        let Refusal { errno, reason } = refusal;
+        match operation {
+            Some(operation) => Self::Refused {
+                operation,
+                errno,
+                reason,
+            },
+            None => Self::RefusedWhole { errno, reason },
+        }
+    }
+
+    /// The kernel's code, if it refused.
+    #[must_use]
+    pub fn errno(&self) -> Option<Errno> {
+        match self {
+            Self::Refused { errno, .. } | Self::RefusedWhole { errno, .. } => Some(*errno),
+            _ => None,
+        }
+    }
+}
+
+/// Which operation of a batch an error speaks of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedOperation {
+    /// Its place in the batch, from 0.
+    pub index: usize,
+    /// Its words, cut to 200 characters.
+    pub words: String,
+}
+
+impl RefusedOperation {
+    const WORDS_MAX: usize = 200;
+
+    fn of(batch: &Batch, index: usize) -> Self {
+        use fmt::Write as _;
+        let mut words = Cut(String::new());
+        if let Some(operation) = batch.operations().get(index) {
+            // Ends early by an error when it is full.
+            let _ = write!(words, "{operation}");
+        }
+        Self {
+            index,
+            words: words.0,
+        }
+    }
+}
+
+impl fmt::Display for RefusedOperation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "operation {} ({})", self.index, self.words)
+    }
+}
+
+/// Takes so many characters and no more, so that 10,000 elements are not printed to be cut.
+struct Cut(String);
+
+impl fmt::Write for Cut {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let free = RefusedOperation::WORDS_MAX.saturating_sub(self.0.len());
+        if text.len() <= free {
+            self.0.push_str(text);
+            return Ok(());
+        }
+        self.0.extend(text.chars().take(free));
+        self.0.push('…');
+        Err(fmt::Error)
+    }
+}
+
+/// An errno in words that fit nf_tables.
+pub(crate) fn words(errno: Errno, reason: Option<&str>) -> String {
+    let hint = match errno {
+        Errno::ENOENT => "it names something that is not there, or the kernel lacks a module",
+        Errno::EEXIST => "it is there already, with other properties or data",
+        Errno::EBUSY => "it is still in use",
+        Errno::EPERM => "this needs CAP_NET_ADMIN in the network namespace",
+        Errno::EOPNOTSUPP => "it is not possible in this family, hook or kernel",
+        Errno::EINVAL => "types, lengths or flags do not fit each other",
+        Errno::ENFILE => "the set is full",
+        Errno::EMLINK => "jumps go too deep",
+        Errno::ELOOP => "jumps go in a circle",
+        Errno::ERESTART => "the ruleset changed meanwhile: try again",
+        other => other.desc(),
+    };
+    match reason {
+        Some(reason) => format!("{errno:?}, {hint}; it says: {reason}"),
+        None => format!("{errno:?}, {hint}"),
+    }
+}

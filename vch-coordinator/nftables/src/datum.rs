@@ -1,0 +1,373 @@
+//! Typed values: what a field holds, what a set's key and a map's data are made of.
+
+mod display;
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::BitOr;
+
+pub(crate) use display::write_concatenation;
+
+use crate::abi::REGISTER_SIZE;
+use crate::name::InterfaceName;
+
+/// The type of one value, as nft names it.
+///
+/// Its number (`enum datatypes` of nft's `datatype.h`) means nothing to the kernel, which keeps it
+/// so that nft, and our own reading back, can tell what a set's bytes are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DataType {
+    /// `ipv4_addr`
+    Ipv4,
+    /// `ipv6_addr`
+    Ipv6,
+    /// `ether_addr`
+    Ether,
+    /// `ether_type`
+    EtherType,
+    /// `arp_op`
+    ArpOperation,
+    /// `inet_proto`: the protocol above IP
+    Protocol,
+    /// `inet_service`: a port
+    Service,
+    /// `icmp_type`
+    IcmpType,
+    /// `icmpv6_type`
+    Icmpv6Type,
+    /// `nf_proto`: IPv4 or IPv6
+    NfProto,
+    /// `mark`
+    Mark,
+    /// `ifname`
+    Interface,
+    /// `ct_state`
+    CtState,
+    /// `ct_dir`
+    CtDirection,
+    /// `ct_status`
+    CtStatus,
+    /// `fib_addrtype`
+    AddressType,
+}
+
+const TYPES: [(DataType, u32, &str, usize); 16] = [
+    (DataType::NfProto, 2, "nf_proto", 1),
+    (DataType::Ipv4, 7, "ipv4_addr", 4),
+    (DataType::Ipv6, 8, "ipv6_addr", 16),
+    (DataType::Ether, 9, "ether_addr", 6),
+    (DataType::EtherType, 10, "ether_type", 2),
+    (DataType::ArpOperation, 11, "arp_op", 2),
+    (DataType::Protocol, 12, "inet_proto", 1),
+    (DataType::Service, 13, "inet_service", 2),
+    (DataType::IcmpType, 14, "icmp_type", 1),
+    (DataType::Mark, 19, "mark", 4),
+    (DataType::CtState, 26, "ct_state", 4),
+    (DataType::CtDirection, 27, "ct_dir", 1),
+    (DataType::CtStatus, 28, "ct_status", 4),
+    (DataType::Icmpv6Type, 29, "icmpv6_type", 1),
+    (DataType::AddressType, 38, "fib_addrtype", 4),
+    (DataType::Interface, 41, "ifname", InterfaceName::LENGTH),
+];
+
+/// Width of one type's number in the number of a concatenation (`TYPE_BITS` of nft).
+const TYPE_BITS: u32 = 6;
+
+impl DataType {
+    fn entry(self) -> (u32, &'static str, usize) {
+        TYPES
+            .iter()
+            .find(|(data_type, ..)| *data_type == self)
+            .map_or((0, "", 0), |(_, number, name, length)| {
+                (*number, name, *length)
+            })
+    }
+
+    /// Length of a value in bytes.
+    pub(crate) fn length(self) -> usize {
+        self.entry().2
+    }
+
+    /// Whether a value lies in a register in the host's order: what the kernel itself counts.
+    pub(crate) fn is_host_order(self) -> bool {
+        matches!(
+            self,
+            Self::Mark
+                | Self::Interface
+                | Self::CtState
+                | Self::CtDirection
+                | Self::CtStatus
+                | Self::AddressType
+        )
+    }
+
+    /// Length in a register or in a concatenation: whole registers of 4 bytes.
+    pub(crate) fn padded_length(self) -> usize {
+        self.length().next_multiple_of(REGISTER_SIZE)
+    }
+
+    /// The number of a concatenation, 6 bits a type.
+    pub(crate) fn number(types: &[Self]) -> u32 {
+        types.iter().fold(0, |number, data_type| {
+            number << TYPE_BITS | data_type.entry().0
+        })
+    }
+
+    /// The types behind such a number; `None` if one of them is not among ours.
+    pub(crate) fn from_number(mut number: u32) -> Option<Vec<Self>> {
+        let mut types = Vec::new();
+        while number != 0 {
+            let one = number & ((1 << TYPE_BITS) - 1);
+            let (data_type, ..) = TYPES.iter().find(|(_, known, ..)| *known == one)?;
+            types.insert(0, *data_type);
+            number >>= TYPE_BITS;
+        }
+        (!types.is_empty()).then_some(types)
+    }
+}
+
+impl fmt::Display for DataType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.entry().1)
+    }
+}
+
+/// One typed value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Datum {
+    /// An IPv4 address.
+    Ipv4(Ipv4Addr),
+    /// An IPv6 address.
+    Ipv6(Ipv6Addr),
+    /// A MAC address.
+    Ether([u8; 6]),
+    /// What an Ethernet frame carries (`linux/if_ether.h`, `ETH_P_*`).
+    EtherType(u16),
+    /// 1 asks, 2 answers (RFC 826).
+    ArpOperation(u16),
+    /// A protocol's number in the IP header (`netinet/in.h`, `IPPROTO_*`).
+    Protocol(u8),
+    /// A port of TCP, UDP or SCTP.
+    Service(u16),
+    /// RFC 792.
+    IcmpType(u8),
+    /// RFC 4443, RFC 4861.
+    Icmpv6Type(u8),
+    /// Which IP a packet is.
+    NfProto(IpVersion),
+    /// A packet's mark, or bits of it.
+    Mark(u32),
+    /// An interface by its name.
+    Interface(InterfaceName),
+    /// Conntrack's view of the packet.
+    CtState(CtState),
+    /// `true`: from the one who answered to the one who opened.
+    CtReply(bool),
+    /// Conntrack's view of the flow.
+    CtStatus(CtStatus),
+    /// What an address is to this host.
+    AddressType(AddressType),
+}
+
+/// Version of IP; its number is `NFPROTO_*` of `linux/netfilter.h`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum IpVersion {
+    /// IPv4
+    V4 = 2,
+    /// IPv6
+    V6 = 10,
+}
+
+/// Kinds of a route's target (`linux/rtnetlink.h`, `RTN_*`) that rules ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AddressType {
+    /// Another host's.
+    Unicast = 1,
+    /// One of this host's own.
+    Local = 2,
+    /// A subnet's broadcast address.
+    Broadcast = 3,
+    /// A group.
+    Multicast = 5,
+}
+
+/// Bits of `ct state` (`linux/netfilter/nf_conntrack_common.h`, `NF_CT_STATE_*`): join them by `|`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CtState(u32);
+
+impl CtState {
+    /// No bit at all.
+    pub const NONE: Self = Self(0);
+    /// Belongs to no flow and can't open one.
+    pub const INVALID: Self = Self(1);
+    /// Belongs to a flow that was answered.
+    pub const ESTABLISHED: Self = Self(2);
+    /// Opens a flow that an established one announced, or an ICMP error about one.
+    pub const RELATED: Self = Self(4);
+    /// Opens a flow.
+    pub const NEW: Self = Self(8);
+    /// Exempt from tracking.
+    pub const UNTRACKED: Self = Self(64);
+}
+
+/// Bits of `ct status` (`enum ip_conntrack_status`): join them by `|`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CtStatus(u32);
+
+impl CtStatus {
+    /// No bit at all.
+    pub const NONE: Self = Self(0);
+    /// The flow's source is translated.
+    pub const SNAT: Self = Self(1 << 4);
+    /// The flow's destination is translated.
+    pub const DNAT: Self = Self(1 << 5);
+}
+
+impl BitOr for CtState {
+    type Output = Self;
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl BitOr for CtStatus {
+    type Output = Self;
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl Datum {
+    /// TCP's number.
+    pub const TCP: Self = Self::Protocol(6);
+    /// UDP's number.
+    pub const UDP: Self = Self::Protocol(17);
+    /// SCTP's number.
+    pub const SCTP: Self = Self::Protocol(132);
+
+    /// The value's type.
+    #[must_use]
+    pub fn data_type(&self) -> DataType {
+        match self {
+            Self::Ipv4(_) => DataType::Ipv4,
+            Self::Ipv6(_) => DataType::Ipv6,
+            Self::Ether(_) => DataType::Ether,
+            Self::EtherType(_) => DataType::EtherType,
+            Self::ArpOperation(_) => DataType::ArpOperation,
+            Self::Protocol(_) => DataType::Protocol,
+            Self::Service(_) => DataType::Service,
+            Self::IcmpType(_) => DataType::IcmpType,
+            Self::Icmpv6Type(_) => DataType::Icmpv6Type,
+            Self::NfProto(_) => DataType::NfProto,
+            Self::Mark(_) => DataType::Mark,
+            Self::Interface(_) => DataType::Interface,
+            Self::CtState(_) => DataType::CtState,
+            Self::CtReply(_) => DataType::CtDirection,
+            Self::CtStatus(_) => DataType::CtStatus,
+            Self::AddressType(_) => DataType::AddressType,
+        }
+    }
+
+    /// The bytes as they lie in a register: network order, but host order for what the kernel
+    /// itself counts (marks, bits, types).
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Ipv4(address) => address.octets().to_vec(),
+            Self::Ipv6(address) => address.octets().to_vec(),
+            Self::Ether(address) => address.to_vec(),
+            Self::EtherType(n) | Self::ArpOperation(n) | Self::Service(n) => {
+                n.to_be_bytes().to_vec()
+            }
+            Self::Protocol(n) | Self::IcmpType(n) | Self::Icmpv6Type(n) => vec![*n],
+            Self::NfProto(version) => vec![*version as u8],
+            Self::Mark(n) | Self::CtState(CtState(n)) | Self::CtStatus(CtStatus(n)) => {
+                n.to_ne_bytes().to_vec()
+            }
+            Self::Interface(name) => name.register().to_vec(),
+            Self::CtReply(reply) => vec![u8::from(*reply)],
+            Self::AddressType(kind) => (*kind as u32).to_ne_bytes().to_vec(),
+        }
+    }
+
+    /// [`Datum::bytes`], padded to whole registers.
+    pub(crate) fn padded(&self) -> Vec<u8> {
+        let mut bytes = self.bytes();
+        bytes.resize(self.data_type().padded_length(), 0);
+        bytes
+    }
+
+    /// The opposite of [`Datum::bytes`]; `None` if the bytes are no such value.
+    pub(crate) fn from_bytes(data_type: DataType, bytes: &[u8]) -> Option<Self> {
+        let word = || bytes.try_into().ok().map(u32::from_ne_bytes);
+        let short = || bytes.try_into().ok().map(u16::from_be_bytes);
+        let byte = || (bytes.len() == 1).then(|| bytes[0]);
+        Some(match data_type {
+            DataType::Ipv4 => Self::Ipv4(<[u8; 4]>::try_from(bytes).ok()?.into()),
+            DataType::Ipv6 => Self::Ipv6(<[u8; 16]>::try_from(bytes).ok()?.into()),
+            DataType::Ether => Self::Ether(bytes.try_into().ok()?),
+            DataType::EtherType => Self::EtherType(short()?),
+            DataType::ArpOperation => Self::ArpOperation(short()?),
+            DataType::Service => Self::Service(short()?),
+            DataType::Protocol => Self::Protocol(byte()?),
+            DataType::IcmpType => Self::IcmpType(byte()?),
+            DataType::Icmpv6Type => Self::Icmpv6Type(byte()?),
+            DataType::NfProto => Self::NfProto(match byte()? {
+                2 => IpVersion::V4,
+                10 => IpVersion::V6,
+                _ => return None,
+            }),
+            DataType::Mark => Self::Mark(word()?),
+            DataType::Interface => Self::Interface(InterfaceName::from_register(bytes)?),
+            DataType::CtState => Self::CtState(CtState(word()?)),
+            DataType::CtStatus => Self::CtStatus(CtStatus(word()?)),
+            DataType::CtDirection => Self::CtReply(match byte()? {
+                0 => false,
+                1 => true,
+                _ => return None,
+            }),
+            DataType::AddressType => Self::AddressType(match word()? {
+                1 => AddressType::Unicast,
+                2 => AddressType::Local,
+                3 => AddressType::Broadcast,
+                5 => AddressType::Multicast,
+                _ => return None,
+            }),
+        })
+    }
+}
+
+impl From<Ipv4Addr> for Datum {
+    fn from(address: Ipv4Addr) -> Self {
+        Self::Ipv4(address)
+    }
+}
+
+impl From<Ipv6Addr> for Datum {
+    fn from(address: Ipv6Addr) -> Self {
+        Self::Ipv6(address)
+    }
+}
+
+impl From<IpAddr> for Datum {
+    fn from(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(address) => Self::Ipv4(address),
+            IpAddr::V6(address) => Self::Ipv6(address),
+        }
+    }
+}
+
+impl From<&IpAddr> for IpVersion {
+    fn from(address: &IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Self::V4,
+            IpAddr::V6(_) => Self::V6,
+        }
+    }
+}
+
+impl From<InterfaceName> for Datum {
+    fn from(name: InterfaceName) -> Self {
+        Self::Interface(name)
+    }
+}

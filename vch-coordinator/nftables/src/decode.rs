@@ -1,0 +1,312 @@
+//! What the kernel sends -> the values of this crate.
+
+use std::collections::BTreeSet;
+
+use crate::abi::{self, chain, data, element, hook, rule, set, table, verdict};
+use crate::datum::{DataType, Datum};
+use crate::name::Name;
+use crate::object::{Base, Chain, ChainKind, Family, Hook, Policy, Table};
+use crate::rule::Verdict;
+use crate::set::{Data, Element, Key, MapData, Set, joined_length};
+use crate::wire::{Attribute, Attributes, DecodeError, Received};
+
+/// Something that the kernel has, by name, and as a value where this crate can say it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Found<T> {
+    /// Its name.
+    pub name: Name,
+    /// `None`: another program made it with properties that this crate does not speak of, so it
+    /// equals nothing that is wanted.
+    pub value: Option<T>,
+}
+
+/// A rule that the kernel has.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FoundRule {
+    /// Its chain.
+    pub chain: Name,
+    /// By what it can be deleted.
+    pub handle: u64,
+    /// Its comment, if it has one.
+    pub comment: Option<String>,
+}
+
+/// `None` for families that this crate does not speak of.
+pub(crate) fn table(message: Received<'_>) -> Result<Option<Table>, DecodeError> {
+    let (family, attributes) = message.generic("a table")?;
+    let name = attributes.require(table::NAME, "it has no name")?;
+    let name = Name::from_kernel(name.text());
+    Ok(Family::from_number(family).map(|family| Table { family, name }))
+}
+
+/// The table that a chain, set or rule belongs to: their first attribute, all three.
+pub(crate) fn owner(message: Received<'_>) -> Result<Option<Table>, DecodeError> {
+    table(message)
+}
+
+pub(crate) fn chain(message: Received<'_>) -> Result<Found<Chain>, DecodeError> {
+    let (family, attributes) = message.generic("a chain")?;
+    let name = attributes.require(chain::NAME, "it has no name")?;
+    let name = Name::from_kernel(name.text());
+    let base = match attributes.find(chain::HOOK)? {
+        None => Some(None),
+        Some(hook) => base(family, attributes, hook.nested())?.map(Some),
+    };
+    let value = base.map(|base| Chain {
+        name: name.clone(),
+        base,
+    });
+    Ok(Found { name, value })
+}
+
+fn base(
+    family: u8,
+    attributes: Attributes<'_>,
+    place: Attributes<'_>,
+) -> Result<Option<Base>, DecodeError> {
+    let number = place.require(hook::NUMBER, "its hook has no number")?;
+    let number = number.u32()?;
+    let priority = place.require(hook::PRIORITY, "its hook has no priority")?;
+    let priority = priority.u32()?.cast_signed();
+    let policy = attributes.require(chain::POLICY, "it has no policy")?;
+    let policy = policy.u32()?;
+    let kind = attributes.require(chain::TYPE, "it has no type")?;
+    let hook = Family::from_number(family).and_then(|family| Hook::from_number(family, number));
+    let policy = [Policy::Drop, Policy::Accept]
+        .into_iter()
+        .find(|known| *known as u32 == policy);
+    let kind = ChainKind::from_word(kind.text());
+    Ok(match (kind, hook, policy) {
+        (Some(kind), Some(hook), Some(policy)) => Some(Base {
+            kind,
+            hook,
+            priority,
+            policy,
+        }),
+        _ => None,
+    })
+}
+
+/// `None` for the nameless sets inside other programs' rules.
+pub(crate) fn set(message: Received<'_>) -> Result<Option<Found<Set>>, DecodeError> {
+    let (_, attributes) = message.generic("a set")?;
+    let name = attributes.require(set::NAME, "it has no name")?;
+    let name = Name::from_kernel(name.text());
+    let number = |kind| -> Result<Option<u32>, DecodeError> {
+        attributes.find(kind)?.map(Attribute::u32).transpose()
+    };
+    let flags = number(set::FLAGS)?.unwrap_or(0);
+    if flags & set::F_ANONYMOUS != 0 {
+        return Ok(None);
+    }
+    let ours = set::F_INTERVAL | set::F_MAP | set::F_CONCAT;
+    let key = number(set::KEY_TYPE)?.and_then(DataType::from_number);
+    let fits = |types: &[DataType], length: Option<u32>| {
+        usize::try_from(length.unwrap_or(0)).ok() == Some(joined_length(types))
+    };
+    let key_length = number(set::KEY_LEN)?;
+    let key = key.filter(|key| flags & !ours == 0 && fits(key, key_length));
+    let data_length = number(set::DATA_LEN)?;
+    let data = match number(set::DATA_TYPE)? {
+        _ if flags & set::F_MAP == 0 => Some(None),
+        Some(data::TYPE_VERDICT) => Some(Some(MapData::Verdict)),
+        Some(types) => DataType::from_number(types)
+            .filter(|types| fits(types, data_length))
+            .map(|types| Some(MapData::Values(types))),
+        None => None,
+    };
+    let value = key.zip(data).map(|(key, data)| Set {
+        name: name.clone(),
+        key,
+        data,
+        interval: flags & set::F_INTERVAL != 0,
+    });
+    Ok(Some(Found { name, value }))
+}
+
+pub(crate) fn rule(message: Received<'_>) -> Result<FoundRule, DecodeError> {
+    let (_, attributes) = message.generic("a rule")?;
+    let chain = attributes.require(rule::CHAIN, "it has no chain")?;
+    let handle = attributes.require(rule::HANDLE, "it has no handle")?;
+    let userdata = attributes.find(rule::USERDATA)?;
+    Ok(FoundRule {
+        chain: Name::from_kernel(chain.text()),
+        handle: handle.u64()?,
+        comment: userdata.and_then(|userdata| comment(userdata.value)),
+    })
+}
+
+/// Other programs may keep anything there: what is no comment is no error.
+fn comment(mut userdata: &[u8]) -> Option<String> {
+    loop {
+        let (header, rest) = userdata.split_first_chunk::<2>()?;
+        let (value, rest) = rest.split_at_checked(usize::from(header[1]))?;
+        if header[0] == rule::USERDATA_COMMENT {
+            let text = value.strip_suffix(&[0]).unwrap_or(value);
+            return Some(String::from_utf8_lossy(text).into_owned());
+        }
+        userdata = rest;
+    }
+}
+
+/// The elements of one set, collected from the messages of a dump.
+pub(crate) struct Elements<'a> {
+    set: &'a Set,
+    done: BTreeSet<Element>,
+    /// Key, whether it begins a range (else one ended before it), data.
+    edges: Vec<(Vec<u8>, bool, Option<Data>)>,
+}
+
+impl<'a> Elements<'a> {
+    pub(crate) fn new(set: &'a Set) -> Self {
+        Self {
+            set,
+            done: BTreeSet::new(),
+            edges: Vec::new(),
+        }
+    }
+
+    pub(crate) fn take(&mut self, message: Received<'_>) -> Result<(), DecodeError> {
+        let (_, attributes) = message.generic("an element")?;
+        let Some(list) = attributes.find(element::ELEMENTS)? else {
+            return Ok(());
+        };
+        for one in list.nested().iter() {
+            let one = one?;
+            if one.kind == abi::LIST_ELEM {
+                self.element(one.nested())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn element(&mut self, attributes: Attributes<'_>) -> Result<(), DecodeError> {
+        let flags = match attributes.find(element::FLAGS)? {
+            Some(flags) => flags.u32()?,
+            None => 0,
+        };
+        if flags & element::F_CATCHALL != 0 {
+            return Err(attributes.error("it matches all: another program made it"));
+        }
+        let key = attributes.require(element::KEY, "it has no key")?;
+        let key = value(key.nested())?;
+        if flags & element::F_INTERVAL_END != 0 {
+            self.edges.push((key.to_vec(), false, None));
+            return Ok(());
+        }
+        let data = match attributes.find(element::DATA)? {
+            Some(data) => Some(element_data(self.set, data.nested())?),
+            None => None,
+        };
+        let concatenated = self.set.key.len() > 1;
+        let key = match (self.set.interval, concatenated) {
+            (true, false) => {
+                self.edges.push((key.to_vec(), true, data));
+                return Ok(());
+            }
+            (true, true) => {
+                let end = match attributes.find(element::KEY_END)? {
+                    Some(end) => value(end.nested())?,
+                    None => key,
+                };
+                let (first, last) = (split(&self.set.key, key)?, split(&self.set.key, end)?);
+                Key::Range { first, last }
+            }
+            (false, _) => Key::Exact(split(&self.set.key, key)?),
+        };
+        self.done.insert(Element { key, data });
+        Ok(())
+    }
+
+    /// Joins the edges of ranges, which come in no promised order.
+    pub(crate) fn finish(mut self) -> Result<BTreeSet<Element>, DecodeError> {
+        self.edges.sort_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
+        let mut edges = self.edges.into_iter().peekable();
+        while let Some((begin, starts, data)) = edges.next() {
+            if !starts {
+                continue;
+            }
+            let last = match edges.peek() {
+                Some((end, ..)) => predecessor(end.clone()),
+                None => vec![u8::MAX; begin.len()],
+            };
+            let key = Key::Range {
+                first: split(&self.set.key, &begin)?,
+                last: split(&self.set.key, &last)?,
+            };
+            self.done.insert(Element { key, data });
+        }
+        Ok(self.done)
+    }
+}
+
+fn value(attributes: Attributes<'_>) -> Result<&[u8], DecodeError> {
+    let value = attributes.require(data::VALUE, "it has no value")?;
+    Ok(value.value)
+}
+
+fn element_data(set: &Set, attributes: Attributes<'_>) -> Result<Data, DecodeError> {
+    match &set.data {
+        Some(MapData::Values(types)) => Ok(Data::Values(split(types, value(attributes)?)?)),
+        Some(MapData::Verdict) => {
+            let verdict = attributes.require(data::VERDICT, "it has no verdict")?;
+            decode_verdict(verdict.nested()).map(Data::Verdict)
+        }
+        None => Err(attributes.error("it has data, but its set is no map")),
+    }
+}
+
+fn decode_verdict(attributes: Attributes<'_>) -> Result<Verdict, DecodeError> {
+    let code = attributes.require(data::VERDICT_CODE, "its verdict has no code")?;
+    let chain = attributes.find(data::VERDICT_CHAIN)?;
+    let chain = chain.map(|chain| Name::from_kernel(chain.text()));
+    match (code.u32()?.cast_signed(), chain) {
+        (verdict::ACCEPT, None) => Ok(Verdict::Accept),
+        (verdict::DROP, None) => Ok(Verdict::Drop),
+        (verdict::CONTINUE, None) => Ok(Verdict::Continue),
+        (verdict::RETURN, None) => Ok(Verdict::Return),
+        (verdict::JUMP, Some(chain)) => Ok(Verdict::Jump(chain)),
+        (verdict::GOTO, Some(chain)) => Ok(Verdict::Goto(chain)),
+        _ => Err(attributes.error("its verdict is none that is known")),
+    }
+}
+
+/// The opposite of joining values: one field as it is, several each padded to whole registers.
+fn split(types: &[DataType], bytes: &[u8]) -> Result<Vec<Datum>, DecodeError> {
+    let wrong = |problem| DecodeError::new("an element", problem);
+    if bytes.len() != joined_length(types) {
+        return Err(wrong("its length is not that of its set's types"));
+    }
+    let mut rest = bytes;
+    let mut values = Vec::with_capacity(types.len());
+    for data_type in types {
+        let taken = match types {
+            [one] => one.length(),
+            _ => data_type.padded_length(),
+        };
+        let (field, behind) = rest
+            .split_at_checked(taken)
+            .ok_or_else(|| wrong("its length is not that of its set's types"))?;
+        rest = behind;
+        let value = field
+            .get(..data_type.length())
+            .and_then(|field| Datum::from_bytes(*data_type, field));
+        values.push(value.ok_or_else(|| wrong("its bytes are no value of its set's types"))?);
+    }
+    Ok(values)
+}
+
+/// The key before; the lowest stays.
+fn predecessor(mut key: Vec<u8>) -> Vec<u8> {
+    if key.iter().all(|byte| *byte == 0) {
+        return key;
+    }
+    for byte in key.iter_mut().rev() {
+        let (next, borrowed) = byte.overflowing_sub(1);
+        *byte = next;
+        if !borrowed {
+            break;
+        }
+    }
+    key
+}

@@ -1,0 +1,291 @@
+//! What a rule can load from a packet, and what must be known of the packet before.
+
+use std::fmt;
+
+use crate::abi::expr;
+use crate::datum::{DataType, Datum, IpVersion};
+use crate::object::Family;
+
+/// One field of a packet, of its path through the host, or of its conntrack entry.
+///
+/// A rule that names a field of a header first checks that the packet has this header, where the
+/// chain's family does not say so already: nobody has to remember `meta nfproto ipv4`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Field {
+    /// `iifname`: the interface it came in by. In the bridge family that is the port.
+    InputInterface,
+    /// `oifname`: the interface it leaves by.
+    OutputInterface,
+    /// `meta nfproto`: IPv4 or IPv6; family inet only.
+    NfProto,
+    /// `meta l4proto`: the protocol above IP, behind any extension headers.
+    L4Proto,
+    /// `meta mark`
+    Mark,
+    /// `meta protocol`: what the frame carries, behind a VLAN tag.
+    Protocol,
+    /// `ether saddr`
+    EtherSource,
+    /// `ether daddr`
+    EtherDestination,
+    /// `arp operation`
+    ArpOperation,
+    /// `arp saddr ether`: the sender's MAC address as the message claims it.
+    ArpSenderEther,
+    /// `arp saddr ip`
+    ArpSenderIp,
+    /// `arp daddr ether`
+    ArpTargetEther,
+    /// `arp daddr ip`
+    ArpTargetIp,
+    /// `ip saddr`
+    IpSource,
+    /// `ip daddr`
+    IpDestination,
+    /// `ip6 saddr`
+    Ip6Source,
+    /// `ip6 daddr`
+    Ip6Destination,
+    /// `th sport`: TCP, UDP and SCTP have it at one place; check [`Field::L4Proto`] too.
+    SourcePort,
+    /// `th dport`
+    DestinationPort,
+    /// `icmp type`
+    IcmpType,
+    /// `icmpv6 type`
+    Icmpv6Type,
+    /// The target address of a neighbour solicitation or advertisement (RFC 4861, 4.3 and 4.4).
+    NeighbourTarget,
+    /// `ct state`
+    CtState,
+    /// `ct direction`
+    CtDirection,
+    /// `ct status`
+    CtStatus,
+    /// `ct mark`
+    CtMark,
+    /// `ct original ip saddr`: before any translation.
+    CtOriginalIpSource,
+    /// `ct original ip daddr`: what the client dialled, before any translation.
+    CtOriginalIpDestination,
+    /// `ct original ip6 saddr`
+    CtOriginalIp6Source,
+    /// `ct original ip6 daddr`
+    CtOriginalIp6Destination,
+    /// `ct original proto-dst`: the port that the client dialled.
+    CtOriginalDestinationPort,
+    /// `fib saddr type`
+    FibSourceType,
+    /// `fib daddr type`: whether the destination is this host's own.
+    FibDestinationType,
+}
+
+/// The one kernel expression that loads a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Load {
+    /// `enum nft_meta_keys`
+    Meta(u32),
+    /// Base (`enum nft_payload_bases`) and offset, bytes.
+    Payload(u32, u32),
+    /// `enum nft_ct_keys`
+    Ct(u32),
+    /// The same, of the flow's opening direction (`IP_CT_DIR_ORIGINAL`).
+    CtOriginal(u32),
+    /// `enum nft_fib_flags`, asking for the address type.
+    Fib(u32),
+}
+
+/// What must hold for a packet before a field of it means anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Header {
+    /// Whatever the family hands to the chain.
+    Any,
+    Ethernet,
+    Arp,
+    Ip(IpVersion),
+    Transport(u8),
+}
+
+/// `IPPROTO_ICMP` and `IPPROTO_ICMPV6` of `netinet/in.h`
+const ICMP: u8 = 1;
+const ICMPV6: u8 = 58;
+
+impl Field {
+    /// The type of the field's value.
+    #[must_use]
+    pub fn data_type(self) -> DataType {
+        match self {
+            Self::InputInterface | Self::OutputInterface => DataType::Interface,
+            Self::NfProto => DataType::NfProto,
+            Self::L4Proto => DataType::Protocol,
+            Self::Mark | Self::CtMark => DataType::Mark,
+            Self::Protocol => DataType::EtherType,
+            Self::EtherSource
+            | Self::EtherDestination
+            | Self::ArpSenderEther
+            | Self::ArpTargetEther => DataType::Ether,
+            Self::ArpOperation => DataType::ArpOperation,
+            Self::ArpSenderIp
+            | Self::ArpTargetIp
+            | Self::IpSource
+            | Self::IpDestination
+            | Self::CtOriginalIpSource
+            | Self::CtOriginalIpDestination => DataType::Ipv4,
+            Self::Ip6Source
+            | Self::Ip6Destination
+            | Self::NeighbourTarget
+            | Self::CtOriginalIp6Source
+            | Self::CtOriginalIp6Destination => DataType::Ipv6,
+            Self::SourcePort | Self::DestinationPort | Self::CtOriginalDestinationPort => {
+                DataType::Service
+            }
+            Self::IcmpType => DataType::IcmpType,
+            Self::Icmpv6Type => DataType::Icmpv6Type,
+            Self::CtState => DataType::CtState,
+            Self::CtDirection => DataType::CtDirection,
+            Self::CtStatus => DataType::CtStatus,
+            Self::FibSourceType | Self::FibDestinationType => DataType::AddressType,
+        }
+    }
+
+    /// Offsets: IEEE 802.3, RFC 826, RFC 791, RFC 8200, RFC 9293, RFC 4861.
+    pub(crate) fn load(self) -> Load {
+        match self {
+            Self::InputInterface => Load::Meta(expr::META_IIFNAME),
+            Self::OutputInterface => Load::Meta(expr::META_OIFNAME),
+            Self::NfProto => Load::Meta(expr::META_NFPROTO),
+            Self::L4Proto => Load::Meta(expr::META_L4PROTO),
+            Self::Mark => Load::Meta(expr::META_MARK),
+            Self::Protocol => Load::Meta(expr::META_PROTOCOL),
+            Self::EtherDestination => Load::Payload(expr::PAYLOAD_LINK, 0),
+            Self::EtherSource => Load::Payload(expr::PAYLOAD_LINK, 6),
+            Self::ArpOperation => Load::Payload(expr::PAYLOAD_NETWORK, 6),
+            Self::ArpSenderEther => Load::Payload(expr::PAYLOAD_NETWORK, 8),
+            Self::ArpSenderIp => Load::Payload(expr::PAYLOAD_NETWORK, 14),
+            Self::ArpTargetEther => Load::Payload(expr::PAYLOAD_NETWORK, 18),
+            Self::ArpTargetIp => Load::Payload(expr::PAYLOAD_NETWORK, 24),
+            Self::IpSource => Load::Payload(expr::PAYLOAD_NETWORK, 12),
+            Self::IpDestination => Load::Payload(expr::PAYLOAD_NETWORK, 16),
+            Self::Ip6Source => Load::Payload(expr::PAYLOAD_NETWORK, 8),
+            Self::Ip6Destination => Load::Payload(expr::PAYLOAD_NETWORK, 24),
+            Self::SourcePort | Self::IcmpType | Self::Icmpv6Type => {
+                Load::Payload(expr::PAYLOAD_TRANSPORT, 0)
+            }
+            Self::DestinationPort => Load::Payload(expr::PAYLOAD_TRANSPORT, 2),
+            Self::NeighbourTarget => Load::Payload(expr::PAYLOAD_TRANSPORT, 8),
+            Self::CtState => Load::Ct(expr::CT_STATE),
+            Self::CtDirection => Load::Ct(expr::CT_DIRECTION),
+            Self::CtStatus => Load::Ct(expr::CT_STATUS),
+            Self::CtMark => Load::Ct(expr::CT_MARK),
+            Self::CtOriginalIpSource => Load::CtOriginal(expr::CT_SRC_IP),
+            Self::CtOriginalIpDestination => Load::CtOriginal(expr::CT_DST_IP),
+            Self::CtOriginalIp6Source => Load::CtOriginal(expr::CT_SRC_IP6),
+            Self::CtOriginalIp6Destination => Load::CtOriginal(expr::CT_DST_IP6),
+            Self::CtOriginalDestinationPort => Load::CtOriginal(expr::CT_PROTO_DST),
+            Self::FibSourceType => Load::Fib(expr::FIB_F_SADDR),
+            Self::FibDestinationType => Load::Fib(expr::FIB_F_DADDR),
+        }
+    }
+
+    pub(crate) fn header(self) -> Header {
+        match self {
+            Self::EtherSource | Self::EtherDestination => Header::Ethernet,
+            Self::ArpOperation
+            | Self::ArpSenderEther
+            | Self::ArpSenderIp
+            | Self::ArpTargetEther
+            | Self::ArpTargetIp => Header::Arp,
+            Self::IpSource | Self::IpDestination => Header::Ip(IpVersion::V4),
+            Self::Ip6Source | Self::Ip6Destination => Header::Ip(IpVersion::V6),
+            Self::IcmpType => Header::Transport(ICMP),
+            Self::Icmpv6Type | Self::NeighbourTarget => Header::Transport(ICMPV6),
+            _ => Header::Any,
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::InputInterface => "iifname",
+            Self::OutputInterface => "oifname",
+            Self::NfProto => "meta nfproto",
+            Self::L4Proto => "meta l4proto",
+            Self::Mark => "meta mark",
+            Self::Protocol => "meta protocol",
+            Self::EtherSource => "ether saddr",
+            Self::EtherDestination => "ether daddr",
+            Self::ArpOperation => "arp operation",
+            Self::ArpSenderEther => "arp saddr ether",
+            Self::ArpSenderIp => "arp saddr ip",
+            Self::ArpTargetEther => "arp daddr ether",
+            Self::ArpTargetIp => "arp daddr ip",
+            Self::IpSource => "ip saddr",
+            Self::IpDestination => "ip daddr",
+            Self::Ip6Source => "ip6 saddr",
+            Self::Ip6Destination => "ip6 daddr",
+            Self::SourcePort => "th sport",
+            Self::DestinationPort => "th dport",
+            Self::IcmpType => "icmp type",
+            Self::Icmpv6Type => "icmpv6 type",
+            Self::NeighbourTarget => "icmpv6 taddr",
+            Self::CtState => "ct state",
+            Self::CtDirection => "ct direction",
+            Self::CtStatus => "ct status",
+            Self::CtMark => "ct mark",
+            Self::CtOriginalIpSource => "ct original ip saddr",
+            Self::CtOriginalIpDestination => "ct original ip daddr",
+            Self::CtOriginalIp6Source => "ct original ip6 saddr",
+            Self::CtOriginalIp6Destination => "ct original ip6 daddr",
+            Self::CtOriginalDestinationPort => "ct original proto-dst",
+            Self::FibSourceType => "fib saddr type",
+            Self::FibDestinationType => "fib daddr type",
+        }
+    }
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.words())
+    }
+}
+
+/// How a rule of some family makes sure of a header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Guard {
+    /// Packets of this family have it always.
+    Never,
+    /// The rule must first load this and compare it with these bytes.
+    Compare(Load, Vec<u8>),
+    /// Packets of this family never have it.
+    Impossible,
+}
+
+/// `ETH_P_*` of `linux/if_ether.h`
+const ETHERTYPE_IP: u16 = 0x0800;
+const ETHERTYPE_ARP: u16 = 0x0806;
+const ETHERTYPE_IP6: u16 = 0x86dd;
+/// `linux/if_arp.h`
+const ARPHRD_ETHER: u16 = 1;
+
+impl Header {
+    pub(crate) fn guard(self, family: Family) -> Guard {
+        let compare = |field: Field, value: Datum| Guard::Compare(field.load(), value.bytes());
+        let carries = |kind| compare(Field::Protocol, Datum::EtherType(kind));
+        match (self, family) {
+            (Self::Any, _)
+            | (Self::Ethernet, Family::Bridge)
+            | (Self::Arp, Family::Arp)
+            | (Self::Ip(IpVersion::V4), Family::Ip)
+            | (Self::Ip(IpVersion::V6), Family::Ip6) => Guard::Never,
+            (Self::Ethernet, _) => Guard::Compare(
+                Load::Meta(expr::META_IIFTYPE),
+                ARPHRD_ETHER.to_ne_bytes().to_vec(),
+            ),
+            (Self::Ip(version), Family::Inet) => compare(Field::NfProto, Datum::NfProto(version)),
+            (Self::Arp, Family::Bridge) => carries(ETHERTYPE_ARP),
+            (Self::Ip(IpVersion::V4), Family::Bridge) => carries(ETHERTYPE_IP),
+            (Self::Ip(IpVersion::V6), Family::Bridge) => carries(ETHERTYPE_IP6),
+            (Self::Transport(_), Family::Arp) | (Self::Arp | Self::Ip(_), _) => Guard::Impossible,
+            (Self::Transport(protocol), _) => compare(Field::L4Proto, Datum::Protocol(protocol)),
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! Tables and chains.
+
+use std::fmt;
+
+use crate::name::Name;
+
+/// Which packets a table sees; its number is `NFPROTO_*` of `linux/netfilter.h`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Family {
+    /// IPv4 and IPv6.
+    Inet = 1,
+    /// IPv4.
+    Ip = 2,
+    /// ARP.
+    Arp = 3,
+    /// What Linux bridges forward.
+    Bridge = 7,
+    /// IPv6.
+    Ip6 = 10,
+}
+
+impl Family {
+    pub(crate) fn number(self) -> u8 {
+        self as u8
+    }
+
+    pub(crate) fn from_number(number: u8) -> Option<Self> {
+        [Self::Inet, Self::Ip, Self::Arp, Self::Bridge, Self::Ip6]
+            .into_iter()
+            .find(|family| family.number() == number)
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Inet => "inet",
+            Self::Ip => "ip",
+            Self::Arp => "arp",
+            Self::Bridge => "bridge",
+            Self::Ip6 => "ip6",
+        })
+    }
+}
+
+/// A table by family and name.
+///
+/// Tables made here have no owner: they outlive the process that made them.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Table {
+    /// Which packets it sees.
+    pub family: Family,
+    /// Its name, unique in its family.
+    pub name: Name,
+}
+
+impl Table {
+    /// A table by family and name.
+    #[must_use]
+    pub fn new(family: Family, name: Name) -> Self {
+        Self { family, name }
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.family, self.name)
+    }
+}
+
+/// A chain: a base chain where it hangs on a hook, else one to jump to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Chain {
+    /// Its name, unique in its table.
+    pub name: Name,
+    /// Where packets enter it, if not by a jump.
+    pub base: Option<Base>,
+}
+
+/// What makes a chain a base chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Base {
+    /// What its rules may do.
+    pub kind: ChainKind,
+    /// Where packets enter.
+    pub hook: Hook,
+    /// Order among the chains of one hook, low first (`enum nf_ip_hook_priorities` of
+    /// `linux/netfilter_ipv4.h`, `enum nf_br_hook_priorities` of `linux/netfilter_bridge.h`).
+    pub priority: i32,
+    /// What happens to a packet that no rule decided.
+    pub policy: Policy,
+}
+
+impl Chain {
+    /// A chain that packets reach by a jump only.
+    #[must_use]
+    pub fn regular(name: Name) -> Self {
+        Self { name, base: None }
+    }
+
+    /// A base chain of type filter.
+    #[must_use]
+    pub fn filter(name: Name, hook: Hook, priority: i32, policy: Policy) -> Self {
+        Self::based(name, ChainKind::Filter, hook, priority, policy)
+    }
+
+    /// A base chain of type nat; its policy is accept.
+    #[must_use]
+    pub fn nat(name: Name, hook: Hook, priority: i32) -> Self {
+        Self::based(name, ChainKind::Nat, hook, priority, Policy::Accept)
+    }
+
+    fn based(name: Name, kind: ChainKind, hook: Hook, priority: i32, policy: Policy) -> Self {
+        let base = Base {
+            kind,
+            hook,
+            priority,
+            policy,
+        };
+        Self {
+            name,
+            base: Some(base),
+        }
+    }
+}
+
+impl fmt::Display for Base {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            kind,
+            hook,
+            priority,
+            policy,
+        } = self;
+        write!(
+            f,
+            "type {kind} hook {hook} priority {priority}; policy {policy};"
+        )
+    }
+}
+
+/// Type of a base chain (`struct nft_chain_type`, by its name).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ChainKind {
+    /// Decides and marks.
+    Filter,
+    /// Sees only the first packet of a flow and translates addresses.
+    Nat,
+    /// Routes a local packet anew when its mark changes.
+    Route,
+}
+
+impl ChainKind {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Filter => "filter",
+            Self::Nat => "nat",
+            Self::Route => "route",
+        }
+    }
+
+    pub(crate) fn from_word(word: &[u8]) -> Option<Self> {
+        [Self::Filter, Self::Nat, Self::Route]
+            .into_iter()
+            .find(|kind| kind.word().as_bytes() == word)
+    }
+}
+
+impl fmt::Display for ChainKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// Where a packet enters a base chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Hook {
+    /// All that arrives, before routing.
+    Prerouting,
+    /// To this host.
+    Input,
+    /// Through this host.
+    Forward,
+    /// From this host.
+    Output,
+    /// All that leaves, after routing.
+    Postrouting,
+}
+
+const HOOKS: [(Hook, &str); 5] = [
+    (Hook::Prerouting, "prerouting"),
+    (Hook::Input, "input"),
+    (Hook::Forward, "forward"),
+    (Hook::Output, "output"),
+    (Hook::Postrouting, "postrouting"),
+];
+
+/// `NF_ARP_IN`, `NF_ARP_OUT`, `NF_ARP_FORWARD` of `linux/netfilter_arp.h`
+const ARP_HOOKS: [(Hook, u32); 3] = [(Hook::Input, 0), (Hook::Output, 1), (Hook::Forward, 2)];
+
+impl Hook {
+    /// `enum nf_inet_hooks` of `linux/netfilter.h`, `NF_BR_*` of `linux/netfilter_bridge.h` (the
+    /// same numbers), and ARP's own; `None` where the family has no such hook.
+    pub(crate) fn number(self, family: Family) -> Option<u32> {
+        Self::all(family)
+            .find(|(hook, _)| *hook == self)
+            .map(|(_, number)| number)
+    }
+
+    pub(crate) fn from_number(family: Family, number: u32) -> Option<Self> {
+        Self::all(family)
+            .find(|(_, known)| *known == number)
+            .map(|(hook, _)| hook)
+    }
+
+    fn all(family: Family) -> impl Iterator<Item = (Self, u32)> {
+        let arp = family == Family::Arp;
+        let common = HOOKS.iter().zip(0..).map(|((hook, _), n)| (*hook, n));
+        common
+            .filter(move |_| !arp)
+            .chain(ARP_HOOKS.into_iter().filter(move |_| arp))
+    }
+}
+
+impl fmt::Display for Hook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let entry = HOOKS.iter().find(|(hook, _)| hook == self);
+        f.write_str(entry.map_or("", |(_, word)| word))
+    }
+}
+
+/// What happens to a packet that no rule of a base chain decided; its number is `NF_DROP` or
+/// `NF_ACCEPT`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Policy {
+    /// It is dropped.
+    Drop = 0,
+    /// It goes on.
+    Accept = 1,
+}
+
+impl fmt::Display for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Drop => "drop",
+            Self::Accept => "accept",
+        })
+    }
+}

@@ -1,0 +1,339 @@
+//! Sets and maps, and their elements.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use crate::abi;
+use crate::datum::{DataType, Datum, write_concatenation};
+use crate::name::Name;
+use crate::rule::Verdict;
+
+/// A set, or a map if it has data.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Set {
+    /// Its name; sets and maps of a table share one space of names.
+    pub name: Name,
+    /// The key's types: one, or several that are concatenated.
+    pub key: Vec<DataType>,
+    /// What a key leads to; `None` makes it a set.
+    pub data: Option<MapData>,
+    /// Keys are ranges. A change then costs more than in a hash: see the crate's page.
+    pub interval: bool,
+}
+
+/// What a map's keys lead to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MapData {
+    /// Values of these types, concatenated.
+    Values(Vec<DataType>),
+    /// A verdict.
+    Verdict,
+}
+
+impl Set {
+    /// A set of exact keys.
+    #[must_use]
+    pub fn new(name: Name, key: impl Into<Vec<DataType>>) -> Self {
+        Self {
+            name,
+            key: key.into(),
+            data: None,
+            interval: false,
+        }
+    }
+
+    /// A map of exact keys to values.
+    #[must_use]
+    pub fn map(name: Name, key: impl Into<Vec<DataType>>, data: impl Into<Vec<DataType>>) -> Self {
+        Self {
+            data: Some(MapData::Values(data.into())),
+            ..Self::new(name, key)
+        }
+    }
+
+    /// A map of exact keys to verdicts.
+    #[must_use]
+    pub fn verdict_map(name: Name, key: impl Into<Vec<DataType>>) -> Self {
+        Self {
+            data: Some(MapData::Verdict),
+            ..Self::new(name, key)
+        }
+    }
+
+    /// The same with ranges as keys.
+    #[must_use]
+    pub fn with_intervals(mut self) -> Self {
+        self.interval = true;
+        self
+    }
+
+    pub(crate) fn kind(&self) -> &'static str {
+        if self.data.is_some() { "map" } else { "set" }
+    }
+
+    /// Whether the types fit the kernel's registers, and if not, why.
+    pub(crate) fn check(&self) -> Result<(), ElementError> {
+        let data = match &self.data {
+            Some(MapData::Values(types)) => types.as_slice(),
+            Some(MapData::Verdict) | None => self.key.as_slice(),
+        };
+        for types in [self.key.as_slice(), data] {
+            let length = joined_length(types);
+            if !(1..=abi::KEY_MAX).contains(&length) {
+                return Err(ElementError::Length {
+                    set: self.name.clone(),
+                    length,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether an element has this set's types, and if not, why.
+    pub(crate) fn check_element(&self, element: &Element) -> Result<(), ElementError> {
+        let wrong = |problem| ElementError::Mismatch {
+            set: self.name.clone(),
+            element: element.to_string(),
+            problem,
+        };
+        let (first, last) = element.key.bounds();
+        if !same_types(first, &self.key) || !same_types(last, &self.key) {
+            return Err(wrong("its key has other types than the set's"));
+        }
+        match (&element.key, self.interval) {
+            (Key::Exact(_), true) => return Err(wrong("the set holds ranges, this is no range")),
+            (Key::Range { .. }, false) => return Err(wrong("the set holds no ranges")),
+            (Key::Range { first, last }, true) if first.iter().zip(last).any(is_backwards) => {
+                return Err(wrong("the range ends before it begins"));
+            }
+            _ => {}
+        }
+        match (&element.data, &self.data) {
+            (None, None) | (Some(Data::Verdict(_)), Some(MapData::Verdict)) => Ok(()),
+            (Some(Data::Values(values)), Some(MapData::Values(types)))
+                if same_types(values, types) =>
+            {
+                Ok(())
+            }
+            _ => Err(wrong("its data is not of the type that the set has")),
+        }
+    }
+}
+
+fn is_backwards((first, last): (&Datum, &Datum)) -> bool {
+    last.bytes() < first.bytes()
+}
+
+fn same_types(values: &[Datum], types: &[DataType]) -> bool {
+    values
+        .iter()
+        .map(Datum::data_type)
+        .eq(types.iter().copied())
+}
+
+/// Bytes of such a key or data: one field as it is, several each padded to whole registers.
+pub(crate) fn joined_length(types: &[DataType]) -> usize {
+    match types {
+        [one] => one.length(),
+        many => many.iter().map(|one| one.padded_length()).sum(),
+    }
+}
+
+/// A set that the kernel could not hold, or an element that does not belong into its set.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ElementError {
+    /// The key's or data's types together are nothing, or more than 64 bytes.
+    #[error("key and data of {set} must have 1 to 64 bytes each, not {length}: use fewer fields")]
+    Length {
+        /// The set.
+        set: Name,
+        /// Bytes of its key or data, each field rounded up to 4.
+        length: usize,
+    },
+    /// Key or data of an element do not fit its set.
+    #[error("element {element} does not fit {set}: {problem}")]
+    Mismatch {
+        /// The set.
+        set: Name,
+        /// The element in nft's words.
+        element: String,
+        /// What does not fit.
+        problem: &'static str,
+    },
+}
+
+/// An element of a set or map.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Element {
+    /// What is looked up.
+    pub key: Key,
+    /// What a map's key leads to.
+    pub data: Option<Data>,
+}
+
+/// The key of an element.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Key {
+    /// One value a field.
+    Exact(Vec<Datum>),
+    /// Field by field, both ends included; only in sets with intervals.
+    Range {
+        /// Lowest values.
+        first: Vec<Datum>,
+        /// Highest values.
+        last: Vec<Datum>,
+    },
+}
+
+/// The data of a map's element.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Data {
+    /// One value a field.
+    Values(Vec<Datum>),
+    /// A verdict.
+    Verdict(Verdict),
+}
+
+impl Key {
+    fn bounds(&self) -> (&[Datum], &[Datum]) {
+        match self {
+            Self::Exact(key) => (key, key),
+            Self::Range { first, last } => (first, last),
+        }
+    }
+}
+
+impl Element {
+    /// An element of a set.
+    #[must_use]
+    pub fn new(key: impl Into<Vec<Datum>>) -> Self {
+        Self {
+            key: Key::Exact(key.into()),
+            data: None,
+        }
+    }
+
+    /// An element of an interval set, both ends included.
+    #[must_use]
+    pub fn range(first: impl Into<Vec<Datum>>, last: impl Into<Vec<Datum>>) -> Self {
+        Self {
+            key: Key::Range {
+                first: first.into(),
+                last: last.into(),
+            },
+            data: None,
+        }
+    }
+
+    /// The subnet of `address` as an element of an interval set; a prefix longer than the address
+    /// means all of it.
+    #[must_use]
+    pub fn subnet(address: IpAddr, prefix: u8) -> Self {
+        match address {
+            IpAddr::V4(address) => {
+                let host = u32::MAX.checked_shr(prefix.into()).unwrap_or(0);
+                let bits = address.to_bits();
+                Self::range(
+                    [Datum::Ipv4((bits & !host).into())],
+                    [Datum::Ipv4((bits | host).into())],
+                )
+            }
+            IpAddr::V6(address) => {
+                let host = u128::MAX.checked_shr(prefix.into()).unwrap_or(0);
+                let bits = address.to_bits();
+                Self::range(
+                    [Datum::Ipv6((bits & !host).into())],
+                    [Datum::Ipv6((bits | host).into())],
+                )
+            }
+        }
+    }
+
+    /// The same key with values as data.
+    #[must_use]
+    pub fn to_values(mut self, data: impl Into<Vec<Datum>>) -> Self {
+        self.data = Some(Data::Values(data.into()));
+        self
+    }
+
+    /// The same key with a verdict as data.
+    #[must_use]
+    pub fn to_verdict(mut self, verdict: Verdict) -> Self {
+        self.data = Some(Data::Verdict(verdict));
+        self
+    }
+}
+
+impl fmt::Display for Set {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("{ type ")?;
+        write_concatenation(f, &self.key)?;
+        match &self.data {
+            None => {}
+            Some(MapData::Verdict) => f.write_str(" : verdict")?,
+            Some(MapData::Values(types)) => {
+                f.write_str(" : ")?;
+                write_concatenation(f, types)?;
+            }
+        }
+        f.write_str(if self.interval {
+            "; flags interval; }"
+        } else {
+            "; }"
+        })
+    }
+}
+
+impl fmt::Display for Element {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.key {
+            Key::Exact(key) => write_concatenation(f, key)?,
+            Key::Range { first, last } => {
+                let ranges: Vec<_> = first.iter().zip(last).map(Range).collect();
+                write_concatenation(f, &ranges)?;
+            }
+        }
+        match &self.data {
+            None => Ok(()),
+            Some(Data::Verdict(verdict)) => write!(f, " : {verdict}"),
+            Some(Data::Values(values)) => {
+                f.write_str(" : ")?;
+                write_concatenation(f, values)
+            }
+        }
+    }
+}
+
+/// Both ends of one field's range.
+struct Range<'a>((&'a Datum, &'a Datum));
+
+impl fmt::Display for Range<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (first, last) = self.0;
+        if first == last {
+            return first.fmt(f);
+        }
+        match prefix_length(&first.bytes(), &last.bytes()) {
+            Some(length) if is_address(first) => write!(f, "{first}/{length}"),
+            _ => write!(f, "{first}-{last}"),
+        }
+    }
+}
+
+fn is_address(datum: &Datum) -> bool {
+    matches!(datum, Datum::Ipv4(_) | Datum::Ipv6(_))
+}
+
+/// The prefix that is exactly this range, if there is one.
+fn prefix_length(first: &[u8], last: &[u8]) -> Option<u32> {
+    let number = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .fold(0u128, |n, byte| n << 8 | u128::from(*byte))
+    };
+    let (first_number, last_number) = (number(first), number(last));
+    let host = first_number ^ last_number;
+    let whole = host & host.wrapping_add(1) == 0 && first_number & host == 0;
+    let bits = u32::try_from(first.len() * 8).ok()?;
+    whole.then(|| bits - (u128::BITS - host.leading_zeros()))
+}

@@ -1,0 +1,121 @@
+//! One netlink socket: open, send, receive (`man 7 netlink`).
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use netlink_sys::{Socket, SocketAddr, protocols};
+use nix::errno::Errno;
+use nix::libc::{MSG_DONTWAIT, MSG_TRUNC};
+use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::time::{TimeVal, TimeValLike};
+
+/// A netlink socket failed; the kernel's answer, if there was one, is unknown.
+#[derive(Debug, thiserror::Error)]
+#[error("the netlink socket could not {doing}")]
+pub struct SocketError {
+    /// What was being done.
+    pub doing: &'static str,
+    /// The system's reason.
+    #[source]
+    pub source: io::Error,
+}
+
+pub(crate) fn failed(doing: &'static str) -> impl FnOnce(io::Error) -> SocketError {
+    move |source| SocketError { doing, source }
+}
+
+/// The kernel's dumps come in pieces of at most 32 KiB (`netlink_dump` of `af_netlink.c`), its
+/// events in pages.
+const DATAGRAM_MAX: usize = 64 * 1024;
+
+/// The kernel answers inside the call that asks; this bounds a wait that should not happen.
+const ANSWER_SECONDS: i64 = 5;
+
+pub(crate) struct Channel {
+    socket: Socket,
+    port: u32,
+    buffer: Vec<u8>,
+    send_limit: usize,
+}
+
+impl Channel {
+    pub(crate) fn open() -> Result<Self, SocketError> {
+        let mut socket = Socket::new(protocols::NETLINK_NETFILTER).map_err(failed("open"))?;
+        let port = socket.bind_auto().map_err(failed("bind"))?.port_number();
+        let timeout = TimeVal::seconds(ANSWER_SECONDS);
+        setsockopt(&socket, sockopt::ReceiveTimeout, &timeout)
+            .map_err(|errno| failed("set its time-out")(errno.into()))?;
+        Ok(Self {
+            socket,
+            port,
+            buffer: vec![0; DATAGRAM_MAX],
+            send_limit: 0,
+        })
+    }
+
+    pub(crate) fn port(&self) -> u32 {
+        self.port
+    }
+
+    pub(crate) fn socket(&self) -> &Socket {
+        &self.socket
+    }
+
+    /// Makes room for this many bytes of received messages, beyond the system's limit where this
+    /// process may (`CAP_NET_ADMIN`).
+    pub(crate) fn reserve_receive(&self, bytes: usize) -> Result<(), SocketError> {
+        setsockopt(&self.socket, sockopt::RcvBufForce, &bytes)
+            .or_else(|_| setsockopt(&self.socket, sockopt::RcvBuf, &bytes))
+            .map_err(|errno| failed("enlarge its receive buffer")(errno.into()))
+    }
+
+    /// Sends one datagram, however long: the kernel has dealt with it when this returns.
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<(), SocketError> {
+        if bytes.len() > self.send_limit {
+            // The kernel doubles what is asked for, which covers its own bookkeeping.
+            let limit = bytes.len().next_power_of_two().max(DATAGRAM_MAX);
+            setsockopt(&self.socket, sockopt::SndBufForce, &limit)
+                .or_else(|_| setsockopt(&self.socket, sockopt::SndBuf, &limit))
+                .map_err(|errno| failed("enlarge its send buffer")(errno.into()))?;
+            self.send_limit = limit;
+        }
+        let kernel = SocketAddr::new(0, 0);
+        let sent = self.socket.send_to(bytes, &kernel, 0);
+        sent.map(drop).map_err(failed("send"))
+    }
+
+    /// The next datagram; `None` if there is none now.
+    pub(crate) fn receive_now(&mut self) -> Result<Option<&[u8]>, SocketError> {
+        match self.receive_with(MSG_DONTWAIT) {
+            Ok(length) => Ok(Some(&self.buffer[..length])),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(failed("receive")(error)),
+        }
+    }
+
+    /// The next datagram; waits for it up to the time-out.
+    pub(crate) fn receive(&mut self) -> Result<&[u8], SocketError> {
+        let length = self.receive_with(0).map_err(failed("receive"))?;
+        Ok(&self.buffer[..length])
+    }
+
+    fn receive_with(&mut self, flags: i32) -> io::Result<usize> {
+        let length = loop {
+            let mut free = self.buffer.as_mut_slice();
+            match self.socket.recv(&mut free, flags | MSG_TRUNC) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => break other?,
+            }
+        };
+        if length > self.buffer.len() {
+            return Err(Errno::EMSGSIZE.into());
+        }
+        Ok(length)
+    }
+}
+
+impl AsFd for Channel {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
