@@ -1,0 +1,135 @@
+//! What the kernel tells by itself: links, addresses and routes that come, change and go.
+
+use super::{SegmentError, kernel::errno_of, kernel::refused, observed::Link};
+use protocol::spec::InterfaceName;
+use rtnetlink::{
+    MulticastGroup,
+    packet_core::{NLM_F_REPLACE, NetlinkMessage, NetlinkPayload},
+    packet_route::{
+        AddressFamily, RouteNetlinkMessage, address::AddressMessage, link::LinkMessage,
+        route::RouteMessage,
+    },
+    sys::{AsyncSocket, AsyncSocketExt, SocketAddr, TokioSocket, protocols::NETLINK_ROUTE},
+};
+use std::io;
+
+/// Room for the events of about 2,000 changes while a reconcile keeps the reader busy; past it the
+/// kernel drops events and says so, and everything is looked at again.
+const RECEIVE_BUFFER_BYTES: u32 = 4 << 20;
+/// The kernel sends an event as one datagram, far smaller than this.
+const DATAGRAM_BYTES: usize = 64 << 10;
+
+/// One event.
+#[derive(Debug)]
+pub enum Event {
+    /// A link came or changed.
+    Link(InterfaceName, Link),
+    /// A link went.
+    LinkGone(u32),
+    /// A link's place on a bridge changed.
+    PortChanged(u32),
+    /// A link's addresses changed.
+    AddressChanged(u32),
+    /// A route came, in the place of others of its metric if it `replaces`.
+    Route {
+        /// The route.
+        route: RouteMessage,
+        /// Whether others went without an event of their own.
+        replaces: bool,
+    },
+    /// A route went.
+    RouteGone(RouteMessage),
+}
+
+/// A socket that the kernel's events come to, bounded by its buffer.
+pub struct Events {
+    socket: TokioSocket,
+    datagram: Vec<u8>,
+}
+
+impl Events {
+    /// Subscribes in the network namespace of the calling thread. What happens from now on is not
+    /// missed.
+    ///
+    /// # Errors
+    /// As making a netlink socket.
+    pub fn open() -> Result<Self, SegmentError> {
+        let socket = Self::subscribe()
+            .map_err(|error| refused("listen for", "the kernel's events", errno_of(&error)))?;
+        Ok(Self {
+            socket,
+            datagram: Vec::with_capacity(DATAGRAM_BYTES),
+        })
+    }
+
+    fn subscribe() -> io::Result<TokioSocket> {
+        let groups = [
+            MulticastGroup::Link,
+            MulticastGroup::Ipv4Ifaddr,
+            MulticastGroup::Ipv6Ifaddr,
+            MulticastGroup::Ipv4Route,
+            MulticastGroup::Ipv6Route,
+        ];
+        let mask = groups.iter().fold(0, |mask, g| mask | 1 << (*g as u32 - 1));
+        let mut socket = TokioSocket::new(NETLINK_ROUTE)?;
+        socket.socket_ref().set_rx_buf_sz(RECEIVE_BUFFER_BYTES)?;
+        socket.socket_mut().bind(&SocketAddr::new(0, mask))?;
+        Ok(socket)
+    }
+
+    /// Waits for the next events. Cancel-safe: a datagram is taken and read in one poll.
+    ///
+    /// # Errors
+    /// ENOBUFS if events were lost: what is known has to be looked at again.
+    pub async fn next(&mut self) -> io::Result<Vec<Event>> {
+        self.datagram.clear();
+        self.socket.recv(&mut self.datagram).await?;
+        Ok(decode(&self.datagram))
+    }
+}
+
+/// Reads the events of one datagram; what can't be read, or concerns nobody here, is left out.
+fn decode(mut bytes: &[u8]) -> Vec<Event> {
+    let mut events = Vec::new();
+    while let Ok(message) = NetlinkMessage::<RouteNetlinkMessage>::deserialize(bytes) {
+        // NLMSG_ALIGN of linux/netlink.h.
+        let length = (message.header.length as usize).next_multiple_of(4);
+        events.extend(event(message));
+        match bytes.get(length..) {
+            Some(rest) if length > 0 && !rest.is_empty() => bytes = rest,
+            _ => break,
+        }
+    }
+    events
+}
+
+fn event(message: NetlinkMessage<RouteNetlinkMessage>) -> Option<Event> {
+    let replaces = message.header.flags & NLM_F_REPLACE != 0;
+    let NetlinkPayload::InnerMessage(message) = message.payload else {
+        return None;
+    };
+    match message {
+        // A bridge tells of its ports by the same messages, in its own family: there a port that
+        // is taken off reads like a link that goes.
+        RouteNetlinkMessage::NewLink(message) | RouteNetlinkMessage::DelLink(message)
+            if is_port(&message) =>
+        {
+            Some(Event::PortChanged(message.header.index))
+        }
+        RouteNetlinkMessage::NewLink(message) => {
+            Link::parse(&message).map(|(name, link)| Event::Link(name, link))
+        }
+        RouteNetlinkMessage::DelLink(message) => Some(Event::LinkGone(message.header.index)),
+        RouteNetlinkMessage::NewAddress(AddressMessage { header, .. })
+        | RouteNetlinkMessage::DelAddress(AddressMessage { header, .. }) => {
+            Some(Event::AddressChanged(header.index))
+        }
+        RouteNetlinkMessage::NewRoute(route) => Some(Event::Route { route, replaces }),
+        RouteNetlinkMessage::DelRoute(route) => Some(Event::RouteGone(route)),
+        _ => None,
+    }
+}
+
+fn is_port(message: &LinkMessage) -> bool {
+    message.header.interface_family == AddressFamily::Bridge
+}

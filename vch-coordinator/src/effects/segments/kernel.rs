@@ -1,0 +1,290 @@
+//! The connection to the kernel, and everything that is read through it.
+
+use super::{
+    Bridge, Owner, Port, PortKind, SegmentError,
+    observed::{Address, Link, Namespace, Observed},
+    sysctl,
+};
+use futures_util::StreamExt;
+use nix::{errno::Errno, libc};
+use protocol::spec::InterfaceName;
+use rtnetlink::{
+    packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload},
+    packet_route::{
+        AddressFamily, RouteNetlinkMessage,
+        address::AddressMessage,
+        link::{LinkAttribute, LinkExtentMask, LinkMessage},
+        nsid::{NsidAttribute, NsidMessage},
+        route::RouteMessage,
+    },
+};
+use std::{
+    collections::BTreeMap,
+    fs::{File, OpenOptions},
+    io,
+    os::{
+        fd::{AsRawFd, RawFd},
+        unix::fs::{MetadataExt, OpenOptionsExt},
+    },
+    path::{Path, PathBuf},
+};
+use tokio::task::JoinHandle;
+
+/// The one connection through which segments are read and changed.
+pub struct Kernel {
+    pub(super) owner: Owner,
+    netlink: rtnetlink::Handle,
+    connection: JoinHandle<()>,
+}
+
+impl Drop for Kernel {
+    fn drop(&mut self) {
+        self.connection.abort();
+    }
+}
+
+impl Kernel {
+    /// Connects to the network namespace of the calling thread.
+    ///
+    /// # Errors
+    /// As making a netlink socket.
+    pub fn connect(owner: Owner) -> Result<Self, SegmentError> {
+        // Strict: the kernel heeds a dump's filters, so that one link's addresses don't cost all.
+        let (connection, netlink, _) = rtnetlink::new_connection_with_strict_check()
+            .map_err(|error| refused("connect to", "rtnetlink", errno_of(&error)))?;
+        Ok(Self {
+            owner,
+            netlink,
+            connection: tokio::spawn(connection),
+        })
+    }
+
+    /// Sends one request and waits until the kernel has done it.
+    pub(super) async fn perform(
+        &mut self,
+        message: RouteNetlinkMessage,
+        flags: u16,
+    ) -> Result<(), Errno> {
+        self.request(message, NLM_F_ACK | flags).await.map(drop)
+    }
+
+    async fn request(
+        &mut self,
+        message: RouteNetlinkMessage,
+        flags: u16,
+    ) -> Result<Vec<RouteNetlinkMessage>, Errno> {
+        let mut message = NetlinkMessage::from(message);
+        message.header.flags = NLM_F_REQUEST | flags;
+        // The connection is ours and ends with us: that it is gone means that its socket failed.
+        let mut answers = self.netlink.request(message).map_err(|_| Errno::EPIPE)?;
+        let mut messages = Vec::new();
+        while let Some(answer) = answers.next().await {
+            match answer.payload {
+                NetlinkPayload::InnerMessage(message) => messages.push(message),
+                NetlinkPayload::Error(error) if error.code.is_some() => {
+                    return Err(Errno::from_raw(-error.raw_code()));
+                }
+                _ => {}
+            }
+        }
+        Ok(messages)
+    }
+
+    /// Everything, and the namespaces that these ports reach into.
+    pub(super) async fn observe<'a>(
+        &mut self,
+        ports: impl IntoIterator<Item = &'a Port>,
+    ) -> Result<Observed, SegmentError> {
+        let mut message = LinkMessage::default();
+        message.attributes.push(without_statistics());
+        let links = self
+            .request(RouteNetlinkMessage::GetLink(message), NLM_F_DUMP)
+            .await
+            .map_err(|errno| refused("list", "the links", errno))?;
+        let addresses = self.addresses(0).await?;
+        let mut namespaces = BTreeMap::new();
+        for port in ports {
+            self.observe_namespace(port, &mut namespaces).await;
+        }
+        Ok(Observed {
+            links: links.iter().filter_map(parse_link).collect(),
+            addresses,
+            namespaces,
+            forwarding: sysctl::forwarding(),
+        })
+    }
+
+    /// What a bridge concerns.
+    pub(super) async fn observe_bridge(
+        &mut self,
+        bridge: &Bridge,
+    ) -> Result<Observed, SegmentError> {
+        let mut observed = self.observe_link(&bridge.name).await?;
+        if let Some(link) = observed.links.get(&bridge.name) {
+            observed.addresses = self.addresses(link.index).await?;
+        }
+        observed.forwarding = sysctl::forwarding();
+        Ok(observed)
+    }
+
+    /// What a port concerns.
+    pub(super) async fn observe_port(&mut self, port: &Port) -> Result<Observed, SegmentError> {
+        let mut observed = self.observe_link(&port.name).await?;
+        let bridge = self.observe_link(&port.bridge).await?;
+        observed.links.extend(bridge.links);
+        self.observe_namespace(port, &mut observed.namespaces).await;
+        Ok(observed)
+    }
+
+    /// The link of that name alone, if there is one.
+    pub(super) async fn observe_link(
+        &mut self,
+        name: &InterfaceName,
+    ) -> Result<Observed, SegmentError> {
+        let mut message = LinkMessage::default();
+        let name_attribute = LinkAttribute::IfName(name.to_string());
+        message.attributes = vec![name_attribute, without_statistics()];
+        let answer = self.request(RouteNetlinkMessage::GetLink(message), 0).await;
+        let messages = match answer {
+            // No such link, which is an answer.
+            Err(Errno::ENODEV) => Vec::new(),
+            answer => answer.map_err(|errno| refused("look at link", name, errno))?,
+        };
+        // The kernel finds a link by its alternative names too.
+        let links = messages.iter().filter_map(parse_link);
+        Ok(Observed {
+            links: links.map(|(_, link)| (name.clone(), link)).collect(),
+            ..Observed::default()
+        })
+    }
+
+    /// The addresses of one link, or of all if `index` is 0.
+    async fn addresses(&mut self, index: u32) -> Result<BTreeMap<u32, Vec<Address>>, SegmentError> {
+        let mut message = AddressMessage::default();
+        message.header.index = index;
+        let messages = self
+            .request(RouteNetlinkMessage::GetAddress(message), NLM_F_DUMP)
+            .await
+            .map_err(|errno| refused("list", "the addresses", errno))?;
+        let mut addresses: BTreeMap<u32, Vec<Address>> = BTreeMap::new();
+        for message in &messages {
+            if let RouteNetlinkMessage::NewAddress(message) = message
+                && let Some((index, address)) = Address::parse(message)
+            {
+                addresses.entry(index).or_default().push(address);
+            }
+        }
+        Ok(addresses)
+    }
+
+    /// The routes of all tables and both families.
+    pub(super) async fn routes(&mut self) -> Result<Vec<RouteMessage>, SegmentError> {
+        let mut routes = Vec::new();
+        for family in [AddressFamily::Inet, AddressFamily::Inet6] {
+            let mut message = RouteMessage::default();
+            message.header.address_family = family;
+            let answer = self
+                .request(RouteNetlinkMessage::GetRoute(message), NLM_F_DUMP)
+                .await;
+            let messages = match answer {
+                // The kernel lacks this family, so it has no routes of it.
+                Err(Errno::EOPNOTSUPP | Errno::EAFNOSUPPORT) => Vec::new(),
+                answer => answer.map_err(|errno| refused("list", "the routes", errno))?,
+            };
+            routes.extend(messages.into_iter().filter_map(|message| match message {
+                RouteNetlinkMessage::NewRoute(route) => Some(route),
+                _ => None,
+            }));
+        }
+        Ok(routes)
+    }
+
+    async fn observe_namespace(
+        &mut self,
+        port: &Port,
+        namespaces: &mut BTreeMap<PathBuf, Namespace>,
+    ) {
+        let PortKind::Veth { netns, .. } = &port.kind else {
+            return;
+        };
+        if !namespaces.contains_key(netns) {
+            let namespace = self.namespace(netns).await;
+            let namespace = namespace.unwrap_or_else(Namespace::Closed);
+            namespaces.insert(netns.clone(), namespace);
+        }
+    }
+
+    async fn namespace(&mut self, path: &Path) -> Result<Namespace, Errno> {
+        let file = open_namespace(path)?;
+        if is_own(&file).map_err(|error| errno_of(&error))? {
+            return Ok(Namespace::Own);
+        }
+        let mut message = NsidMessage::default();
+        message.attributes = vec![NsidAttribute::Fd(descriptor(&file).cast_unsigned())];
+        let answers = self
+            .request(RouteNetlinkMessage::GetNsId(message), 0)
+            .await?;
+        let id = answers.iter().find_map(|answer| match answer {
+            RouteNetlinkMessage::NewNsId(message) => {
+                message
+                    .attributes
+                    .iter()
+                    .find_map(|attribute| match attribute {
+                        NsidAttribute::Id(id) => Some(*id),
+                        _ => None,
+                    })
+            }
+            _ => None,
+        });
+        // NETNSA_NSID_NOT_ASSIGNED of linux/net_namespace.h is -1.
+        let id = id.filter(|id| *id >= 0);
+        Ok(id.map_or(Namespace::Unknown, Namespace::Known))
+    }
+}
+
+/// Opens a network namespace. A path to something else, even to a pipe, keeps nobody waiting.
+pub fn open_namespace(path: &Path) -> Result<File, Errno> {
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(libc::O_NONBLOCK);
+    options.open(path).map_err(|error| errno_of(&error))
+}
+
+/// The number by which the kernel finds an open file of this thread's process.
+pub fn descriptor(file: &File) -> RawFd {
+    file.as_raw_fd()
+}
+
+fn is_own(namespace: &File) -> io::Result<bool> {
+    let own = std::fs::metadata("/proc/thread-self/ns/net")?;
+    let other = namespace.metadata()?;
+    Ok((own.dev(), own.ino()) == (other.dev(), other.ino()))
+}
+
+fn parse_link(message: &RouteNetlinkMessage) -> Option<(InterfaceName, Link)> {
+    match message {
+        RouteNetlinkMessage::NewLink(message) => Link::parse(message),
+        _ => None,
+    }
+}
+
+fn without_statistics() -> LinkAttribute {
+    LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats])
+}
+
+/// What the kernel meant by an I/O error.
+pub fn errno_of(error: &io::Error) -> Errno {
+    error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
+}
+
+/// An error that names the operation and its object.
+pub fn refused(
+    operation: &'static str,
+    object: &(impl ToString + ?Sized),
+    source: Errno,
+) -> SegmentError {
+    SegmentError::Kernel {
+        operation,
+        object: object.to_string(),
+        source,
+    }
+}

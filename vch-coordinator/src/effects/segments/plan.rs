@@ -1,0 +1,365 @@
+//! From what is and what is to be, the steps between: pure, total, the same for the same input.
+
+use super::{
+    Bridge, Desired, Owner, Port, PortKind,
+    observed::{Address, Forwarding, Link, LinkIpv6, LinkKind, Namespace, Observed},
+    step::{Change, Family, Ipv6Setting, Step},
+};
+use ipnet::IpNet;
+use nix::errno::Errno;
+use protocol::spec::{InterfaceName, Mtu};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    path::PathBuf,
+};
+
+/// Why an object can't be made as it is desired; nothing of it is touched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// A link that is not ours bears its name.
+    NameTaken(Holder),
+    /// The port's bridge is neither there nor desired.
+    NoBridge(InterfaceName),
+    /// The port's bridge is a link that is not ours.
+    BridgeTaken(InterfaceName, Holder),
+    /// The port's network namespace can't be entered.
+    NoNamespace(PathBuf, Errno),
+}
+
+/// A link that is not ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// The kernel's word for what it is; empty for a physical link.
+    pub kind: String,
+    /// Its number.
+    pub index: u32,
+    /// Its group.
+    pub group: u32,
+}
+
+impl From<&Link> for Holder {
+    fn from(link: &Link) -> Self {
+        let kind = match &link.kind {
+            LinkKind::Bridge { .. } => "bridge",
+            LinkKind::Tap { .. } => "tap",
+            LinkKind::Veth { .. } => "veth",
+            LinkKind::Other(kind) => kind,
+        };
+        Self {
+            kind: kind.to_owned(),
+            index: link.index,
+            group: link.group,
+        }
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if self.kind.is_empty() {
+            "physical"
+        } else {
+            &self.kind
+        };
+        write!(
+            f,
+            "a {kind} link (index {}, group {:#x})",
+            self.index, self.group
+        )
+    }
+}
+
+/// What to do, and what can't be done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// In order: leftovers go, then bridges come, then their ports.
+    pub steps: Vec<Step>,
+    /// By the name of the link that was desired.
+    pub refused: BTreeMap<InterfaceName, Refusal>,
+}
+
+impl Plan {
+    fn add(&mut self, name: &InterfaceName, part: Result<Vec<Step>, Refusal>) {
+        match part {
+            Ok(steps) => self.steps.extend(steps),
+            Err(refusal) => {
+                self.refused.insert(name.clone(), refusal);
+            }
+        }
+    }
+}
+
+/// The whole difference: links with our mark that are not desired go, the rest becomes as desired,
+/// and what is right already is not touched. `observed` is everything.
+pub fn plan(owner: Owner, observed: &Observed, desired: &Desired) -> Plan {
+    let mut plan = Plan::default();
+    for (name, link) in &observed.links {
+        let wanted = desired.bridges.contains_key(name) || desired.ports.contains_key(name);
+        if link.group == owner.group() && !wanted {
+            plan.steps.push(remove(name, link));
+        }
+    }
+    plan.steps.extend(plan_forwarding(
+        observed.forwarding,
+        desired.bridges.values(),
+    ));
+    for (name, bridge) in &desired.bridges {
+        plan.add(name, plan_bridge(owner, observed, bridge));
+    }
+    for (name, port) in &desired.ports {
+        let planned =
+            desired.bridges.contains_key(&port.bridge) && !plan.refused.contains_key(&port.bridge);
+        plan.add(name, plan_port(owner, observed, port, planned));
+    }
+    plan
+}
+
+/// Forwarding for the families of these bridges' addresses.
+pub fn plan_forwarding<'a>(
+    now: Forwarding,
+    bridges: impl IntoIterator<Item = &'a Bridge>,
+) -> Vec<Step> {
+    let mut v4 = false;
+    let mut v6 = false;
+    for address in bridges.into_iter().flat_map(|bridge| &bridge.addresses) {
+        v4 |= matches!(address, IpNet::V4(_));
+        v6 |= matches!(address, IpNet::V6(_));
+    }
+    let mut steps = Vec::new();
+    if v4 && !now.v4 {
+        steps.push(Step::Forward(Family::V4));
+    }
+    if v6 && now.v6 == Some(false) {
+        steps.push(Step::Forward(Family::V6));
+    }
+    steps
+}
+
+/// One bridge. `observed` has the link of its name and that link's addresses, if there are any.
+///
+/// # Errors
+/// Says which link that is not ours has the name.
+pub fn plan_bridge(
+    owner: Owner,
+    observed: &Observed,
+    bridge: &Bridge,
+) -> Result<Vec<Step>, Refusal> {
+    let name = &bridge.name;
+    let mac = owner.bridge_mac(name);
+    let mut steps = Vec::new();
+    let mut link = ours(owner, observed, name)?;
+    if let Some(other) = link.filter(|link| !matches!(link.kind, LinkKind::Bridge { .. })) {
+        steps.push(remove(name, other));
+        link = None;
+    }
+    if let Some(link) = link {
+        if link.kind != (LinkKind::Bridge { plain: true }) {
+            steps.push(Step::MakePlain { name: name.clone() });
+        }
+    } else {
+        let name = name.clone();
+        steps.push(Step::CreateBridge { name, mac });
+    }
+    let wants_v6 = bridge.addresses.iter().any(|a| matches!(a, IpNet::V6(_)));
+    let ipv6 = match link {
+        Some(link) => link.ipv6,
+        // What the kernel gives a new link depends on the defaults: set all.
+        None => Some(LinkIpv6 {
+            disabled: true,
+            accept_dad: 1,
+            accept_ra: 1,
+            autoconf: 1,
+            silent: false,
+        }),
+    };
+    steps.extend(plan_ipv6(name, ipv6, wants_v6));
+    let change = Change {
+        mac: link.filter(|l| l.mac != mac.octets()).map(|_| mac),
+        mtu: bridge.mtu.filter(|mtu| has_other_mtu(link, *mtu)),
+        bridge: None,
+        up: link.is_none_or(|link| !link.up),
+    };
+    steps.extend(set(name, change));
+    let addresses = link.and_then(|link| observed.addresses.get(&link.index));
+    let addresses = addresses.map_or(&[][..], Vec::as_slice);
+    steps.extend(plan_addresses(name, addresses, &bridge.addresses));
+    Ok(steps)
+}
+
+/// One port. `observed` has the links of its name and its bridge's name and, for a pair, its
+/// namespace; `bridge_planned` says that its bridge will be there when the steps are taken.
+///
+/// # Errors
+/// Says what is in the way.
+pub fn plan_port(
+    owner: Owner,
+    observed: &Observed,
+    port: &Port,
+    bridge_planned: bool,
+) -> Result<Vec<Step>, Refusal> {
+    let name = &port.name;
+    let mut link = ours(owner, observed, name)?;
+    let bridge = observed.links.get(&port.bridge);
+    if !bridge_planned {
+        match bridge {
+            None => return Err(Refusal::NoBridge(port.bridge.clone())),
+            Some(bridge) if !is_bridge_of(owner, bridge) => {
+                return Err(Refusal::BridgeTaken(port.bridge.clone(), bridge.into()));
+            }
+            Some(_) => {}
+        }
+    }
+    if let PortKind::Veth { netns, .. } = &port.kind {
+        let namespace = observed.namespaces.get(netns).copied();
+        if let Namespace::Closed(errno) = namespace.unwrap_or(Namespace::Closed(Errno::ENOENT)) {
+            return Err(Refusal::NoNamespace(netns.clone(), errno));
+        }
+    }
+    let mut steps = Vec::new();
+    if let Some(other) = link.filter(|link| !is_kind(observed, &link.kind, &port.kind)) {
+        steps.push(remove(name, other));
+        link = None;
+    }
+    if link.is_none() {
+        steps.push(create_port(port));
+    }
+    let silent = match link {
+        Some(link) => link.ipv6.is_none_or(|ipv6| ipv6.silent),
+        None => matches!(port.kind, PortKind::Tap { .. }),
+    };
+    if !silent {
+        steps.push(Step::Silence { name: name.clone() });
+    }
+    let bridge = bridge.filter(|bridge| is_bridge_of(owner, bridge));
+    let attached = link.is_some_and(|l| l.master.is_some() && l.master == bridge.map(|b| b.index));
+    let change = Change {
+        mac: None,
+        mtu: port.mtu.filter(|mtu| has_other_mtu(link, *mtu)),
+        bridge: (!attached).then(|| port.bridge.clone()),
+        up: link.is_none_or(|link| !link.up),
+    };
+    steps.extend(set(name, change));
+    Ok(steps)
+}
+
+/// The removal of one link, if it is ours.
+pub fn plan_removal(owner: Owner, observed: &Observed, name: &InterfaceName) -> Vec<Step> {
+    let link = observed.links.get(name);
+    let link = link.filter(|link| link.group == owner.group());
+    link.map(|link| remove(name, link)).into_iter().collect()
+}
+
+fn ours<'a>(
+    owner: Owner,
+    observed: &'a Observed,
+    name: &InterfaceName,
+) -> Result<Option<&'a Link>, Refusal> {
+    match observed.links.get(name) {
+        Some(link) if link.group != owner.group() => Err(Refusal::NameTaken(link.into())),
+        link => Ok(link),
+    }
+}
+
+fn is_bridge_of(owner: Owner, link: &Link) -> bool {
+    link.group == owner.group() && matches!(link.kind, LinkKind::Bridge { .. })
+}
+
+fn is_kind(observed: &Observed, link: &LinkKind, port: &PortKind) -> bool {
+    match (link, port) {
+        (LinkKind::Tap { owner, persistent }, PortKind::Tap { owner: wanted }) => {
+            owner == wanted && *persistent
+        }
+        // What lives in the namespace may rename its end and change its address: that it is there
+        // is all that counts.
+        (LinkKind::Veth { peer }, PortKind::Veth { netns, .. }) => {
+            match observed.namespaces.get(netns) {
+                Some(Namespace::Known(id)) => *peer == Some(*id),
+                Some(Namespace::Own) => peer.is_none(),
+                _ => false,
+            }
+        }
+        _ => false,
+    }
+}
+
+fn create_port(port: &Port) -> Step {
+    let name = port.name.clone();
+    match &port.kind {
+        PortKind::Tap { owner } => Step::CreateTap {
+            name,
+            owner: *owner,
+        },
+        PortKind::Veth { netns, peer, mac } => Step::CreateVeth {
+            name,
+            netns: netns.clone(),
+            peer: peer.clone(),
+            mac: *mac,
+        },
+    }
+}
+
+fn has_other_mtu(link: Option<&Link>, mtu: Mtu) -> bool {
+    link.is_none_or(|link| link.mtu != u32::from(mtu))
+}
+
+fn remove(name: &InterfaceName, link: &Link) -> Step {
+    Step::Remove {
+        name: name.clone(),
+        index: link.index,
+    }
+}
+
+fn set(name: &InterfaceName, change: Change) -> Option<Step> {
+    (change != Change::default()).then(|| Step::Set {
+        name: name.clone(),
+        change,
+    })
+}
+
+fn plan_ipv6(name: &InterfaceName, now: Option<LinkIpv6>, wanted: bool) -> Vec<Step> {
+    let Some(now) = now else {
+        return Vec::new();
+    };
+    let settings = [
+        (wanted && now.disabled, Ipv6Setting::Enable),
+        (now.accept_dad != 0, Ipv6Setting::NoDad),
+        (now.accept_ra != 0, Ipv6Setting::NoRouterAdvertisements),
+        (now.autoconf != 0, Ipv6Setting::NoAutoconf),
+    ];
+    let needed = settings.into_iter().filter(|(needed, _)| *needed);
+    let name = name.clone();
+    needed
+        .map(|(_, setting)| Step::SetIpv6 {
+            name: name.clone(),
+            setting,
+        })
+        .collect()
+}
+
+fn plan_addresses(name: &InterfaceName, now: &[Address], wanted: &[IpNet]) -> Vec<Step> {
+    let goes = |address: &&Address| !wanted.contains(&address.net);
+    // With the first address of an IPv4 subnet the kernel removes all others of it, unless
+    // net.ipv4.conf.*.promote_secondaries is set: those that stay are given again.
+    let swept: BTreeSet<IpNet> = now
+        .iter()
+        .filter(goes)
+        .filter(|gone| !gone.secondary && matches!(gone.net, IpNet::V4(_)))
+        .map(|gone| gone.net.trunc())
+        .collect();
+    let present = |address: &IpNet| {
+        now.iter().any(|a| a.net == *address) && !swept.contains(&address.trunc())
+    };
+    let removed = now.iter().filter(goes).map(|gone| Step::RemoveAddress {
+        name: name.clone(),
+        address: gone.net,
+    });
+    let added = wanted.iter().filter(|address| !present(address));
+    let added = added.map(|address| Step::AddAddress {
+        name: name.clone(),
+        address: *address,
+    });
+    removed.chain(added).collect()
+}
+
+#[cfg(test)]
+mod tests;

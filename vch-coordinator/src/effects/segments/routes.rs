@@ -1,0 +1,211 @@
+//! The host's own routes, so that no subnet is handed out that hides one of them.
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use rtnetlink::packet_route::{
+    AddressFamily,
+    route::{RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteType},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::{Arc, PoisonError, RwLock},
+};
+
+/// The destinations of the host's routes, of all tables, but for those through this VCH's own
+/// bridges; kept current by the kernel's events.
+///
+/// Left out, since a bridge network does not hide them or nobody could ever be given one: default
+/// routes, also in halves (`0.0.0.0/1`) or as `2000::/3`; loopback; link-local and multicast
+/// destinations; the kernel's broadcast, anycast and multicast entries. The host's own addresses
+/// are in.
+#[derive(Clone, Debug, Default)]
+pub struct HostRoutes(Arc<RwLock<Table>>);
+
+impl HostRoutes {
+    /// A route's destination that has an address in common with this subnet, if there is one: the
+    /// widest that holds it, or else the first within it. A handful of look-ups in an ordered map,
+    /// no call of the kernel.
+    pub fn overlap(&self, subnet: &IpNet) -> Option<IpNet> {
+        let table = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        table.overlap(subnet)
+    }
+
+    /// All destinations, in order.
+    pub fn destinations(&self) -> Vec<IpNet> {
+        let table = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        table.routes.keys().copied().collect()
+    }
+
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut Table) -> T) -> T {
+        change(&mut self.0.write().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Routes by destination. Networks in prefix notation are nested or apart, never crossing.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Table {
+    routes: BTreeMap<IpNet, BTreeSet<Way>>,
+}
+
+/// A route that [`HostRoutes`] heeds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    pub(super) destination: IpNet,
+    pub(super) way: Way,
+}
+
+/// What tells two routes to the same destination apart.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Way {
+    rank: Rank,
+    /// The link, if it is one.
+    pub(super) link: Option<u32>,
+    gateway: Option<IpAddr>,
+}
+
+/// Routes to one destination that replace one another have this in common.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank {
+    table: u32,
+    metric: u32,
+    tos: u8,
+}
+
+impl Table {
+    /// A table of these routes.
+    pub fn of(routes: impl IntoIterator<Item = Route>) -> Self {
+        let mut table = Self::default();
+        for route in routes {
+            table.insert(route);
+        }
+        table
+    }
+
+    /// Adds a route.
+    pub fn insert(&mut self, route: Route) {
+        let ways = self.routes.entry(route.destination).or_default();
+        ways.insert(route.way);
+    }
+
+    /// Adds a route in the place of those of its table and metric.
+    pub fn replace(&mut self, route: Route) {
+        if let Some(ways) = self.routes.get_mut(&route.destination) {
+            ways.retain(|way| way.rank != route.way.rank);
+        }
+        self.insert(route);
+    }
+
+    /// Takes a route away; false if it was not known.
+    pub fn remove(&mut self, route: &Route) -> bool {
+        let Some(ways) = self.routes.get_mut(&route.destination) else {
+            return false;
+        };
+        let known = ways.remove(&route.way);
+        if ways.is_empty() {
+            self.routes.remove(&route.destination);
+        }
+        known
+    }
+
+    /// Takes away all routes through a link: when it goes down the kernel drops IPv4 routes and
+    /// says nothing.
+    pub fn remove_link(&mut self, index: u32) {
+        self.routes.retain(|_, ways| {
+            ways.retain(|way| way.link != Some(index));
+            !ways.is_empty()
+        });
+    }
+
+    fn overlap(&self, subnet: &IpNet) -> Option<IpNet> {
+        let holders = (0..=subnet.prefix_len()).filter_map(|length| {
+            let holder = IpNet::new(subnet.addr(), length).ok()?.trunc();
+            self.routes.contains_key(&holder).then_some(holder)
+        });
+        let mut within = self.routes.range(subnet.trunc()..).map(|(net, _)| *net);
+        let within = within.next().filter(|net| subnet.contains(net));
+        holders.into_iter().next().or(within)
+    }
+}
+
+impl Route {
+    /// Reads a route; none for what [`HostRoutes`] leaves out.
+    pub fn parse(message: &RouteMessage) -> Option<Self> {
+        let header = &message.header;
+        let is_noise = matches!(
+            header.kind,
+            RouteType::Broadcast | RouteType::Anycast | RouteType::Multicast
+        );
+        // A cloned route is a cache entry.
+        if is_noise || header.flags.contains(RouteFlags::Cloned) {
+            return None;
+        }
+        let mut destination = match header.address_family {
+            AddressFamily::Inet => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            AddressFamily::Inet6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+            _ => return None,
+        };
+        let mut rank = Rank {
+            table: header.table.into(),
+            metric: 0,
+            tos: header.tos,
+        };
+        let mut link = None;
+        let mut gateway = None;
+        for attribute in &message.attributes {
+            match attribute {
+                RouteAttribute::Destination(to) => destination = ip(to)?,
+                RouteAttribute::Gateway(via) => gateway = ip(via),
+                RouteAttribute::Oif(index) => link = Some(*index),
+                RouteAttribute::Priority(metric) => rank.metric = *metric,
+                RouteAttribute::Table(table) => rank.table = *table,
+                _ => {}
+            }
+        }
+        let destination = IpNet::new(destination, header.destination_prefix_length).ok()?;
+        let way = Way {
+            rank,
+            link,
+            gateway,
+        };
+        is_heeded(&destination).then_some(Self { destination, way })
+    }
+
+    /// Whether the message tells of a route over several links at once.
+    pub fn is_multipath(message: &RouteMessage) -> bool {
+        let mut attributes = message.attributes.iter();
+        attributes.any(|a| matches!(a, RouteAttribute::MultiPath(_)))
+    }
+}
+
+fn is_heeded(destination: &IpNet) -> bool {
+    const LOOPBACK: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8);
+    const LINK_LOCAL: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(169, 254, 0, 0), 16);
+    const UPPER: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(224, 0, 0, 0), 3);
+    const LINK_LOCAL_6: Ipv6Net =
+        Ipv6Net::new_assert(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10);
+    const MULTICAST_6: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0), 8);
+    match destination {
+        IpNet::V4(net) => {
+            net.prefix_len() > 1
+                && ![LOOPBACK, LINK_LOCAL, UPPER]
+                    .iter()
+                    .any(|n| n.contains(net))
+        }
+        IpNet::V6(net) => {
+            net.prefix_len() > 3
+                && net.addr() != Ipv6Addr::LOCALHOST
+                && ![LINK_LOCAL_6, MULTICAST_6].iter().any(|n| n.contains(net))
+        }
+    }
+}
+
+fn ip(address: &RouteAddress) -> Option<IpAddr> {
+    match address {
+        RouteAddress::Inet(v4) => Some((*v4).into()),
+        RouteAddress::Inet6(v6) => Some((*v6).into()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,74 @@
+//! Settings that netlink can't change: the only place that writes below `/proc/sys`.
+//!
+//! `/proc/sys/net` shows the network namespace of the thread that looks.
+
+use super::{
+    observed::Forwarding,
+    step::{Family, Ipv6Setting},
+};
+use protocol::spec::InterfaceName;
+use std::{fs, io, path::PathBuf};
+
+/// A setting's file and what is to be in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sysctl {
+    /// Its path.
+    pub path: PathBuf,
+    /// Its value.
+    pub value: &'static str,
+}
+
+impl Sysctl {
+    /// Forwarding of one family.
+    pub fn forward(family: Family) -> Self {
+        let path = match family {
+            Family::V4 => "/proc/sys/net/ipv4/ip_forward",
+            Family::V6 => "/proc/sys/net/ipv6/conf/all/forwarding",
+        };
+        Self {
+            path: path.into(),
+            value: "1",
+        }
+    }
+
+    /// An IPv6 setting of a link.
+    pub fn ipv6(link: &InterfaceName, setting: Ipv6Setting) -> Self {
+        let key = match setting {
+            Ipv6Setting::Enable => "disable_ipv6",
+            Ipv6Setting::NoDad => "accept_dad",
+            Ipv6Setting::NoRouterAdvertisements => "accept_ra",
+            Ipv6Setting::NoAutoconf => "autoconf",
+        };
+        let path = ["/proc/sys/net/ipv6/conf", link.as_str(), key];
+        Self {
+            path: path.iter().collect(),
+            value: "0",
+        }
+    }
+
+    /// Writes the value.
+    ///
+    /// # Errors
+    /// As writing a file; `NotFound` where the link has no IPv6.
+    pub fn write(&self) -> io::Result<()> {
+        fs::write(&self.path, self.value)
+    }
+
+    /// # Errors
+    /// As reading a file.
+    fn is_set(&self) -> io::Result<bool> {
+        Ok(fs::read_to_string(&self.path)?.trim() == self.value)
+    }
+}
+
+/// Whether packets are forwarded. What can't be read is taken as off: writing it will say why.
+pub fn forwarding() -> Forwarding {
+    let v6 = match Sysctl::forward(Family::V6).is_set() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        on => Some(on.unwrap_or(false)),
+    };
+    Forwarding {
+        v4: Sysctl::forward(Family::V4).is_set().unwrap_or(false),
+        v6,
+    }
+}
