@@ -50,7 +50,7 @@ lint: tools ## check formats, lints, documentation, licences and sources of depe
 	@cargo fmt --all --check
 	@cargo clippy -q --workspace --all-targets -- -D warnings
 	@RUSTDOCFLAGS="-D warnings" cargo doc -q --workspace --no-deps
-	@PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" cargo deny check bans licenses sources
+	@PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" cargo deny --log-level error check bans licenses sources
 
 fuzz: ## fuzz every parser, FUZZ_SECONDS (60) each, on the nightly compiler
 	@$(call installed,$(FUZZER))
@@ -62,5 +62,5 @@ fuzz: ## fuzz every parser, FUZZ_SECONDS (60) each, on the nightly compiler
 	done
 
 demo: image ## boot two VMs, give them their network and let one ping the other by name
-	@cargo build -q --release -p vch-coordinator
-	@cargo run -q -p lab --example demo
+	@cargo build --release -p vch-coordinator --bins
+	@cargo run --release -p lab --example demo

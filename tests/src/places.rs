@@ -3,7 +3,7 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use image::bootstrap::{Image, Recipe, Variant};
 
 /// The folder of cargo-installed tools, when it is not `target/tools`.
@@ -31,6 +31,22 @@ pub fn tool(name: &str) -> PathBuf {
 #[must_use]
 pub fn agent() -> PathBuf {
     folder(AGENT_VARIABLE, "target/agent/tether-net")
+}
+
+/// A program of this workspace, as built with the same profile as the running test or example.
+pub fn built(name: &str) -> Result<PathBuf> {
+    let running = env::current_exe().context("find the running program")?;
+    let profile = running
+        .ancestors()
+        .nth(2)
+        .context("cargo puts tests and examples two folders below")?;
+    let program = profile.join(name);
+    ensure!(
+        program.is_file(),
+        "{}: not there; run `cargo build --workspace --bins --examples`",
+        program.display()
+    );
+    Ok(program)
 }
 
 /// An image without an agent. Downloads at the first call, then costs milliseconds.

@@ -179,7 +179,11 @@ struct Door {
 }
 
 impl Door {
+    /// A VM of the same name that ran before left its socket.
     fn open(path: PathBuf) -> Result<Self> {
+        if path.exists() {
+            fs::remove_file(&path)?;
+        }
         let listener =
             UnixListener::bind(&path).with_context(|| format!("listen on {}", path.display()))?;
         listener.set_nonblocking(true)?;

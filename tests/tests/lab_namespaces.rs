@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use lab::{Lab, Namespace, Process, Topology, eventually};
+use anyhow::Result;
+use lab::{Lab, Namespace, Process, Topology, eventually, places};
 use nix::sys::signal::Signal;
 
 const SOON: Duration = Duration::from_secs(10);
@@ -100,12 +100,7 @@ fn a_panic_leaves_no_namespace_no_process_and_no_folder() {
 
 /// A run of its own that holds things, and the paths that are there as long as they are.
 fn held() -> Result<(Process, Vec<PathBuf>, impl Sized)> {
-    let test = std::env::current_exe()?;
-    let target = test
-        .ancestors()
-        .nth(2)
-        .context("cargo puts tests two folders below")?;
-    let mut command = Command::new(target.join("examples/hold"));
+    let mut command = Command::new(places::built("examples/hold")?);
     let (output, theirs) = std::io::pipe()?;
     let (input, ours) = std::io::pipe()?;
     command.stdout(theirs).stdin(Stdio::from(input));

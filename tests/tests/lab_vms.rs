@@ -1,12 +1,15 @@
 //! The lab's own VMs: each test boots what it needs, one test at a time.
 
 use std::io::{Read, Write};
+use std::net::UdpSocket;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use lab::{Lab, Need, Tap, eventually, prerequisites};
+use image::bootstrap::{Recipe, Variant};
+use lab::{Lab, Need, Tap, eventually, places, prerequisites};
 
 const MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 0x11];
 const SOON: Duration = Duration::from_secs(10);
@@ -33,6 +36,12 @@ fn a_command_in_a_vm_gives_its_status_and_both_outputs() {
     );
     assert!(vm.console().contains("init: ready"), "{}", vm.console());
     assert!(!vm.console().contains("is not loaded"), "{}", vm.console());
+    assert_eq!(vm.succeed("su user -c 'id -u'").unwrap(), "1000\n");
+    assert_eq!(
+        vm.run("su user -c 'cat /dev/ttyS0'").unwrap().status,
+        1,
+        "the channels are root's"
+    );
     vm.quit().unwrap();
 }
 
@@ -101,6 +110,82 @@ fn a_nic_comes_and_goes_while_the_vm_runs() {
 }
 
 #[test]
+fn names_in_the_guest_resolve_by_hosts_file_and_by_name_server() {
+    let lab = Lab::of_vms("names").unwrap();
+    let topology = lab.topology().unwrap();
+    let tap = Tap::create(&topology.vch, "tap0").unwrap();
+    topology
+        .vch
+        .ip("address add 172.16.0.1/24 dev tap0")
+        .unwrap();
+    let server = topology
+        .vch
+        .run(|| UdpSocket::bind("172.16.0.1:53").unwrap())
+        .unwrap();
+    let answering = server.try_clone().unwrap();
+    let answers = thread::spawn(move || answer_every_name_with(&answering, [172, 16, 0, 1]));
+    let mut vm = lab.vm("one").nic(tap, MAC).boot().unwrap();
+    vm.succeed("ip link set eth0 up && ip address add 172.16.0.2/24 dev eth0")
+        .unwrap();
+    vm.succeed("echo nameserver 172.16.0.1 >/etc/resolv.conf; echo 172.16.0.2 own >/etc/hosts")
+        .unwrap();
+    let by_hosts = vm.succeed("ping -c 1 -W 5 own").unwrap();
+    assert!(by_hosts.contains("PING own (172.16.0.2)"), "{by_hosts}");
+    let by_server = vm.succeed("ping -c 1 -W 5 server").unwrap();
+    assert!(
+        by_server.contains("64 bytes from 172.16.0.1: seq=0"),
+        "{by_server}"
+    );
+    server
+        .send_to(b"end", server.local_addr().unwrap())
+        .unwrap();
+    answers.join().unwrap().unwrap();
+}
+
+/// A name server until it gets `end`: every A question has this answer, every other question none.
+fn answer_every_name_with(socket: &UdpSocket, address: [u8; 4]) -> std::io::Result<()> {
+    let mut query = [0; 512];
+    loop {
+        let (length, from) = socket.recv_from(&mut query)?;
+        if &query[..length] == b"end" {
+            return Ok(());
+        }
+        let is_a = query[..length].ends_with(&[0, 1, 0, 1]);
+        let mut answer = query[..length].to_vec();
+        answer[2..8].copy_from_slice(&[0x85, 0x80, 0, 1, 0, u8::from(is_a)]);
+        if is_a {
+            answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 5, 0, 4]);
+            answer.extend(address);
+        }
+        socket.send_to(&answer, from)?;
+    }
+}
+
+#[test]
+fn the_host_variant_loads_all_of_its_modules() {
+    let lab = Lab::of_vms("host").unwrap();
+    let image = places::build(&Recipe::new("bare-host").variant(Variant::Host)).unwrap();
+    let mut vm = lab.vm("one").image(&image).boot().unwrap();
+    assert!(!vm.console().contains("is not loaded"), "{}", vm.console());
+    vm.succeed("brctl addbr br0 && tunctl -t tap0 && brctl addif br0 tap0")
+        .unwrap();
+    let loaded = vm.succeed("cut -d ' ' -f 1 /proc/modules").unwrap();
+    for module in [
+        "nf_tables",
+        "nft_masq",
+        "nft_chain_nat",
+        "veth",
+        "vmw_vsock_virtio_transport",
+        "vsock_loopback",
+    ] {
+        assert!(
+            loaded.lines().any(|line| line == module),
+            "{module} in {loaded}"
+        );
+    }
+}
+
+#[test]
 fn a_guest_that_reboots_answers_again() {
     let lab = Lab::of_vms("reboot").unwrap();
     let mut vm = lab.vm("one").reboots().boot().unwrap();
@@ -117,6 +202,13 @@ fn two_guests_on_vsock_and_serial_boot_side_by_side() {
     prerequisites::check(&[Need::VhostDeviceVsock]).unwrap();
     let lab = Lab::of_vms("channels").unwrap();
     let vsock = lab.vsock(&[3, 4]).unwrap();
+    // The device serves the next VM with the same CID as it did the first.
+    lab.vm("three")
+        .vsock(&vsock, 3)
+        .boot()
+        .unwrap()
+        .quit()
+        .unwrap();
     let (line, port) = (lab.path("line"), lab.path("port"));
     let mut three = lab
         .vm("three")
