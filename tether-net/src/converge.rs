@@ -1,0 +1,228 @@
+//! Observe, plan, apply, observe: until nothing is left to do.
+
+mod report;
+#[cfg(test)]
+mod tests;
+
+use crate::announce;
+use crate::apply::{Applied, apply};
+use crate::netlink::{Netlink, NetlinkError};
+use crate::observe::{ObserveError, Observed, Sysfs, observe};
+use crate::plan::{Outlook, Plan, Step, plan};
+use crate::resolver::Files;
+use protocol::message::{Capability, Failure, LinkEvent};
+use protocol::session::agent::Applied as Outcome;
+use protocol::spec::{NetSpec, SpecId};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+/// What this agent can do beyond the static network.
+pub const CAPABILITIES: &[Capability] = &[];
+
+/// A plan foresees what its steps bring about; rounds beyond the second are for what others do
+/// meanwhile.
+const ROUNDS: usize = 6;
+/// First and longest pause before what was refused is tried again.
+const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// Makes the kernel's network what a spec says.
+pub struct Converger {
+    netlink: Netlink,
+    sysfs: Sysfs,
+    files: Files,
+    /// Addresses that it added; see [`observe`].
+    remembered: BTreeSet<(u32, IpAddr)>,
+    /// Addresses to be announced as soon as their link has a carrier.
+    unannounced: BTreeSet<(u32, IpAddr)>,
+    links: report::Links,
+    written: Option<Written>,
+    standing: Option<Standing>,
+}
+
+/// What became of a spec's files.
+struct Written {
+    spec: SpecId,
+    failures: Vec<Failure>,
+    retry: Instant,
+}
+
+/// What was refused, and stays refused until it is tried again.
+struct Standing {
+    plan: Plan,
+    applied: Applied,
+    pause: Duration,
+    retry: Instant,
+}
+
+impl Converger {
+    /// Works in the calling thread's network namespace.
+    pub fn open(files: Files, sysfs: Sysfs) -> Result<Self, NetlinkError> {
+        Ok(Self {
+            netlink: Netlink::open()?,
+            sysfs,
+            files,
+            remembered: BTreeSet::new(),
+            unannounced: BTreeSet::new(),
+            links: report::Links::default(),
+            written: None,
+            standing: None,
+        })
+    }
+
+    /// When to converge again although nothing was heard: something was refused.
+    pub fn retry(&self) -> Option<Instant> {
+        let steps = self.standing.as_ref().map(|standing| standing.retry);
+        let written = self.written.iter();
+        let files = written.filter(|w| !w.failures.is_empty()).map(|w| w.retry);
+        steps.into_iter().chain(files).min()
+    }
+
+    /// What has become of the links since it was asked last.
+    pub fn link_events(&mut self) -> Vec<LinkEvent> {
+        self.links.take_events()
+    }
+
+    /// Looks at the links while there is no spec yet.
+    pub fn look(&mut self) -> Result<(), ObserveError> {
+        let observed = observe(&mut self.netlink, &self.sysfs, &self.remembered)?;
+        self.links.see(&observed);
+        Ok(())
+    }
+
+    /// Makes the network so. `forget` is called before each look at the kernel: what was heard
+    /// until then needs no other.
+    pub fn converge(
+        &mut self,
+        spec: &NetSpec,
+        now: Instant,
+        mut forget: impl FnMut(),
+    ) -> Result<Outcome, ObserveError> {
+        let mut last: Option<(Plan, Applied)> = None;
+        let mut rounds = 0;
+        let (observed, plan) = loop {
+            forget();
+            let observed = observe(&mut self.netlink, &self.sysfs, &self.remembered)?;
+            let plan = plan(&observed, spec, CAPABILITIES);
+            let stuck = last.as_ref().is_some_and(|(tried, _)| *tried == plan);
+            if plan.steps.is_empty() || stuck || rounds == ROUNDS || self.waits(&plan, now) {
+                break (observed, plan);
+            }
+            let applied = apply(&mut self.netlink, &self.sysfs, &plan);
+            self.note(spec, &plan, &applied);
+            last = Some((plan, applied));
+            rounds += 1;
+        };
+        self.stand(&plan, last, now);
+        self.announce(&observed);
+        self.links.see(&observed);
+        self.write_files(spec, now);
+        Ok(self.outcome(spec, &observed, &plan))
+    }
+
+    /// Whether this very plan was tried, refused, and is not yet to be tried again. Otherwise the
+    /// events that a refused plan itself brings about would make it be tried for ever.
+    fn waits(&self, plan: &Plan, now: Instant) -> bool {
+        let standing = self.standing.as_ref();
+        standing.is_some_and(|standing| standing.plan == *plan && now < standing.retry)
+    }
+
+    /// Keeps what is still refused, and when to try it again.
+    fn stand(&mut self, plan: &Plan, last: Option<(Plan, Applied)>, now: Instant) {
+        let before = self.standing.take();
+        if plan.steps.is_empty() {
+            return;
+        }
+        self.standing = match (last, before) {
+            (None, before) => before,
+            (Some((_, applied)), before) => {
+                let pause = before
+                    .filter(|before| before.plan == *plan)
+                    .map_or(RETRY.0, |before| (before.pause * 2).min(RETRY.1));
+                Some(Standing {
+                    plan: plan.clone(),
+                    applied,
+                    pause,
+                    retry: now + pause,
+                })
+            }
+        };
+    }
+
+    /// Takes note of the addresses that are new to their segment.
+    fn note(&mut self, spec: &NetSpec, plan: &Plan, applied: &Applied) {
+        for step in &applied.done {
+            match step {
+                Step::AddAddress { link, address } => {
+                    self.remembered.insert((*link, address.addr()));
+                    self.unannounced.insert((*link, address.addr()));
+                }
+                Step::RemoveAddress { link, address } => {
+                    self.remembered.remove(&(*link, address.addr()));
+                }
+                Step::SetUp { link } => {
+                    let interfaces = spec.parts().interfaces.iter().zip(&plan.outlooks);
+                    for (interface, outlook) in interfaces {
+                        if matches!(outlook, Outlook::Present { link: l, .. } if l == link) {
+                            let addresses = interface.addresses().iter();
+                            self.unannounced
+                                .extend(addresses.map(|address| (*link, address.addr())));
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn announce(&mut self, observed: &Observed) {
+        self.unannounced.retain(|(index, address)| {
+            let there = observed.addresses_of(*index);
+            let mut there = there.filter(|a| a.net.addr() == *address);
+            let link = observed.links.get(index);
+            let (Some(link), Some(_)) = (link, there.next()) else {
+                return false;
+            };
+            let Some(mac) = link.mac.filter(|_| link.carrier) else {
+                return true;
+            };
+            if let Err(errno) = announce::send(*index, &announce::announcement(*address, mac)) {
+                tracing::warn!(
+                    "can't announce {address} on {}: {}",
+                    link.name,
+                    errno.desc()
+                );
+            }
+            false
+        });
+        let links = &observed.links;
+        self.remembered.retain(|(link, _)| links.contains_key(link));
+    }
+
+    /// Writes the files once for each spec, and what was refused again a minute later.
+    fn write_files(&mut self, spec: &NetSpec, now: Instant) {
+        let done = self.written.as_ref().is_some_and(|written| {
+            written.spec == spec.id() && (written.failures.is_empty() || now < written.retry)
+        });
+        if done {
+            return;
+        }
+        self.written = Some(Written {
+            spec: spec.id(),
+            failures: self.files.apply(spec),
+            retry: now + RETRY.1,
+        });
+    }
+
+    fn outcome(&self, spec: &NetSpec, observed: &Observed, plan: &Plan) -> Outcome {
+        let refused = self.standing.as_ref().map(|standing| &standing.applied);
+        let refused = refused.map_or(&[][..], |applied| &applied.failures);
+        let mut failures = report::guest_failures(plan, refused);
+        failures.extend(self.written.iter().flat_map(|w| w.failures.clone()));
+        Outcome {
+            spec: spec.id(),
+            interfaces: report::interfaces(spec, observed, plan, refused),
+            failures,
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! What has to be done: the difference between what the kernel has and what a spec wants.
+//!
+//! Pure: no clock, no socket, no choice left to whoever carries it out. The steps come in an order
+//! in which the kernel takes them:
+//!
+//! 1. loopback up;
+//! 2. links that the spec no longer has: own routes and addresses away, down, mark off;
+//! 3. sysctls: no router advertisements (the coordinator is the one who says what the network is,
+//!    so nobody on the segment shall), secondaries promoted (else the kernel drops all IPv4
+//!    addresses of a subnet with the first);
+//! 4. own routes, then own addresses, that are no longer wanted;
+//! 5. link down, name, MAC, MTU, mark, up;
+//! 6. addresses, then routes, those without a gateway first.
+//!
+//! A name or a MAC is changed with the link down: kernels before 6.2 rename no other, some drivers
+//! change the MAC of no other, and only going down and up again gives the link the link-local
+//! address of its new MAC, by which two clones of one VM must differ.
+//!
+//! What is there and equal counts, whoever set it; only what bears the agent's mark is removed.
+//! Going down costs the link all its routes and IPv6 addresses, foreign ones too: that is the
+//! kernel's doing, and happens only when a NIC gets its name or MAC for the first time.
+
+mod assign;
+mod effect;
+mod links;
+mod routes;
+mod step;
+#[cfg(test)]
+mod tests;
+
+pub use step::{Owner, Planned, Step, Sysctl};
+
+use crate::observe::{Link, LinkKind, Observed};
+use protocol::message::{Capability, Failure};
+use protocol::spec::{Addressing, FirewallLevel, Interface, NetSpec};
+use std::collections::BTreeMap;
+
+/// What has to be done, in this order, and what that will make of each interface.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// The steps, each one kernel call.
+    pub steps: Vec<Planned>,
+    /// One entry an interface of the spec, in its order.
+    pub outlooks: Vec<Outlook>,
+}
+
+/// What a plan makes of an interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outlook {
+    /// Its NIC is not there.
+    Waiting,
+    /// It asks for what this agent can't do; nothing of it is touched.
+    Unsupported(Capability),
+    /// A NIC carries it.
+    Present {
+        /// The NIC's link.
+        link: u32,
+        /// What can't be done, known before it is tried.
+        conflict: Option<Failure>,
+    },
+}
+
+/// Compares what the kernel has with what a spec wants of an agent that is capable of so much.
+pub fn plan(observed: &Observed, spec: &NetSpec, capabilities: &[Capability]) -> Plan {
+    let interfaces = &spec.parts().interfaces;
+    let assigned = assign::assign(&observed.links, interfaces);
+    let outlooks = interfaces.iter().zip(&assigned).map(|(interface, link)| {
+        match (missing(interface, capabilities), link) {
+            (Some(capability), _) => Outlook::Unsupported(capability),
+            (None, None) => Outlook::Waiting,
+            (None, Some(link)) => Outlook::Present {
+                link: *link,
+                conflict: None,
+            },
+        }
+    });
+    let mut draft = Draft {
+        observed: observed.clone(),
+        outlooks: outlooks.collect(),
+        steps: Vec::new(),
+    };
+    let wanted = routes::wanted(interfaces, &mut draft);
+    loopback(&mut draft);
+    let released = release(&mut draft, &assigned);
+    let present = draft.present();
+    sysctls(&mut draft, interfaces, &present);
+    for (position, link) in &present {
+        let interface = &interfaces[*position];
+        let owner = Owner::Interface(interface.name.clone());
+        routes::remove_unwanted(&mut draft, &owner, *link, &wanted);
+        remove_addresses(&mut draft, &owner, *link, interface);
+    }
+    links::settle(&mut draft, interfaces, &present, &released);
+    for (position, link) in &present {
+        add_addresses(&mut draft, *link, &interfaces[*position]);
+    }
+    routes::add_missing(&mut draft, interfaces, &present, &wanted);
+    Plan {
+        steps: draft.steps,
+        outlooks: draft.outlooks,
+    }
+}
+
+/// A plan in the making: what the kernel will have after the steps so far.
+struct Draft {
+    observed: Observed,
+    outlooks: Vec<Outlook>,
+    steps: Vec<Planned>,
+}
+
+impl Draft {
+    fn push(&mut self, owner: &Owner, step: Step) {
+        effect::take(&mut self.observed, &step);
+        let owner = owner.clone();
+        self.steps.push(Planned { owner, step });
+    }
+
+    /// Positions of the interfaces that have a NIC, and its link.
+    fn present(&self) -> BTreeMap<usize, u32> {
+        let link = |outlook: &Outlook| match outlook {
+            Outlook::Present { link, .. } => Some(*link),
+            Outlook::Waiting | Outlook::Unsupported(_) => None,
+        };
+        let numbered = self.outlooks.iter().enumerate();
+        numbered.filter_map(|(i, o)| Some((i, link(o)?))).collect()
+    }
+
+    /// Notes what can't be done for an interface; the first one stays.
+    fn conflict(&mut self, position: usize, action: String) {
+        if let Some(Outlook::Present { conflict, .. }) = self.outlooks.get_mut(position) {
+            conflict.get_or_insert(Failure {
+                action,
+                errno: libc::EEXIST,
+            });
+        }
+    }
+
+    fn link(&self, index: u32) -> Option<&Link> {
+        self.observed.links.get(&index)
+    }
+}
+
+/// What an interface asks for and the agent lacks.
+fn missing(interface: &Interface, capabilities: &[Capability]) -> Option<Capability> {
+    let dhcp = (interface.addressing == Addressing::Dhcp).then_some(Capability::Dhcp);
+    let firewall = (interface.firewall != FirewallLevel::Open).then_some(Capability::Firewall);
+    let mut asked = dhcp.into_iter().chain(firewall);
+    asked.find(|capability| !capabilities.contains(capability))
+}
+
+fn loopback(draft: &mut Draft) {
+    let down = |(index, link): (&u32, &Link)| {
+        (link.kind == LinkKind::Loopback && !link.up).then_some(*index)
+    };
+    if let Some(link) = draft.observed.links.iter().find_map(down) {
+        draft.push(&Owner::Loopback, Step::SetUp { link });
+    }
+}
+
+/// Takes the agent's work off the links that carry no interface any more, and says which they were.
+fn release(draft: &mut Draft, assigned: &[Option<u32>]) -> Vec<u32> {
+    let carries = |link: &u32| assigned.contains(&Some(*link));
+    let others: Vec<u32> = draft.observed.links.keys().copied().collect();
+    let mut released = Vec::new();
+    for index in others.into_iter().filter(|link| !carries(link)) {
+        let Some(link) = draft.link(index).cloned() else {
+            continue;
+        };
+        let owner = Owner::Released(link.name.clone());
+        let routes: Vec<_> = draft.observed.routes_of(index).cloned().collect();
+        for route in routes.into_iter().filter(|r| r.ours) {
+            let (link, route) = (index, route.route);
+            draft.push(&owner, Step::RemoveRoute { link, route });
+        }
+        let addresses: Vec<_> = draft.observed.addresses_of(index).cloned().collect();
+        for address in addresses.into_iter().filter(|a| a.ours) {
+            let (link, address) = (index, address.net);
+            draft.push(&owner, Step::RemoveAddress { link, address });
+        }
+        if link.marked {
+            released.push(index);
+            if link.up {
+                draft.push(&owner, Step::SetDown { link: index });
+            }
+            draft.push(&owner, Step::Unmark { link: index });
+        }
+    }
+    released
+}
+
+fn sysctls(draft: &mut Draft, interfaces: &[Interface], present: &BTreeMap<usize, u32>) {
+    for (position, index) in present {
+        let Some(link) = draft.link(*index).cloned() else {
+            continue;
+        };
+        let owner = Owner::Interface(interfaces[*position].name.clone());
+        let unset = [
+            (
+                link.sysctls.refuses_router_advertisements,
+                Sysctl::RefuseRouterAdvertisements,
+            ),
+            (
+                link.sysctls.promotes_secondaries,
+                Sysctl::PromoteSecondaries,
+            ),
+        ];
+        for (_, sysctl) in unset.into_iter().filter(|(is, _)| *is == Some(false)) {
+            let (link, name) = (*index, link.name.clone());
+            draft.push(&owner, Step::SetSysctl { link, name, sysctl });
+        }
+    }
+}
+
+fn remove_addresses(draft: &mut Draft, owner: &Owner, link: u32, interface: &Interface) {
+    let present: Vec<_> = draft.observed.addresses_of(link).cloned().collect();
+    for address in present {
+        if address.ours && !interface.addresses().contains(&address.net) {
+            let address = address.net;
+            draft.push(owner, Step::RemoveAddress { link, address });
+        }
+    }
+}
+
+fn add_addresses(draft: &mut Draft, link: u32, interface: &Interface) {
+    let owner = Owner::Interface(interface.name.clone());
+    for address in interface.addresses() {
+        if !draft.observed.addresses_of(link).any(|a| a.net == *address) {
+            let address = *address;
+            draft.push(&owner, Step::AddAddress { link, address });
+        }
+    }
+}
