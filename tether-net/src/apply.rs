@@ -1,8 +1,5 @@
 //! Carries out steps: one kernel call each, and no policy.
 
-#[cfg(test)]
-mod tests;
-
 use crate::MARK;
 use crate::netlink::{NLM_F_CREATE, NLM_F_EXCL, Netlink, NetlinkError, Request};
 use crate::observe::{IFA_PROTO, RTNH_F_ONLINK, Sysfs};

@@ -1,8 +1,6 @@
 //! Observe, plan, apply, observe: until nothing is left to do.
 
 mod report;
-#[cfg(test)]
-mod tests;
 
 use crate::announce;
 use crate::apply::{Applied, apply};

@@ -8,9 +8,11 @@
 //! 3. sysctls: no router advertisements (the coordinator is the one who says what the network is,
 //!    so nobody on the segment shall), secondaries promoted (else the kernel drops all IPv4
 //!    addresses of a subnet with the first);
-//! 4. own routes, then own addresses, that are no longer wanted;
+//! 4. own routes that are no longer wanted;
 //! 5. link down, name, MAC, MTU, mark, up;
-//! 6. addresses, then routes, those without a gateway first.
+//! 6. addresses: new ones before old ones go, since with a link's last IPv4 address the kernel drops
+//!    all its IPv4 routes, whoever set them;
+//! 7. routes, those without a gateway first.
 //!
 //! A name or a MAC is changed with the link down: kernels before 6.2 rename no other, some drivers
 //! change the MAC of no other, and only going down and up again gives the link the link-local
@@ -31,6 +33,7 @@ mod tests;
 pub use step::{Owner, Planned, Step, Sysctl};
 
 use crate::observe::{Link, LinkKind, Observed};
+use ipnet::IpNet;
 use protocol::message::{Capability, Failure};
 use protocol::spec::{Addressing, FirewallLevel, Interface, NetSpec};
 use std::collections::BTreeMap;
@@ -85,14 +88,12 @@ pub fn plan(observed: &Observed, spec: &NetSpec, capabilities: &[Capability]) ->
     let present = draft.present();
     sysctls(&mut draft, interfaces, &present);
     for (position, link) in &present {
-        let interface = &interfaces[*position];
-        let owner = Owner::Interface(interface.name.clone());
+        let owner = Owner::Interface(interfaces[*position].name.clone());
         routes::remove_unwanted(&mut draft, &owner, *link, &wanted);
-        remove_addresses(&mut draft, &owner, *link, interface);
     }
     links::settle(&mut draft, interfaces, &present, &released);
     for (position, link) in &present {
-        add_addresses(&mut draft, *link, &interfaces[*position]);
+        addresses(&mut draft, *link, &interfaces[*position]);
     }
     routes::add_missing(&mut draft, interfaces, &present, &wanted);
     Plan {
@@ -211,22 +212,32 @@ fn sysctls(draft: &mut Draft, interfaces: &[Interface], present: &BTreeMap<usize
     }
 }
 
-fn remove_addresses(draft: &mut Draft, owner: &Owner, link: u32, interface: &Interface) {
-    let present: Vec<_> = draft.observed.addresses_of(link).cloned().collect();
-    for address in present {
-        if address.ours && !interface.addresses().contains(&address.net) {
-            let address = address.net;
-            draft.push(owner, Step::RemoveAddress { link, address });
+fn addresses(draft: &mut Draft, link: u32, interface: &Interface) {
+    let owner = Owner::Interface(interface.name.clone());
+    let wanted = interface.addresses();
+    let present = draft.observed.addresses_of(link).cloned();
+    let old: Vec<IpNet> = present
+        .filter(|a| a.ours && !wanted.contains(&a.net))
+        .map(|a| a.net)
+        .collect();
+    // The kernel has an IPv6 address on a link once, whatever its prefix length.
+    let in_the_way = |old: &IpNet| {
+        let again = wanted.iter().any(|new| new.addr() == old.addr());
+        matches!(old, IpNet::V6(_)) && again
+    };
+    let (first, last): (Vec<_>, Vec<_>) = old.into_iter().partition(in_the_way);
+    for address in first {
+        draft.push(&owner, Step::RemoveAddress { link, address });
+    }
+    for address in wanted.iter().copied() {
+        if !draft.observed.addresses_of(link).any(|a| a.net == address) {
+            draft.push(&owner, Step::AddAddress { link, address });
         }
     }
-}
-
-fn add_addresses(draft: &mut Draft, link: u32, interface: &Interface) {
-    let owner = Owner::Interface(interface.name.clone());
-    for address in interface.addresses() {
-        if !draft.observed.addresses_of(link).any(|a| a.net == *address) {
-            let address = *address;
-            draft.push(&owner, Step::AddAddress { link, address });
+    for address in last {
+        // Going down may have cost the link its IPv6 addresses.
+        if draft.observed.addresses_of(link).any(|a| a.net == address) {
+            draft.push(&owner, Step::RemoveAddress { link, address });
         }
     }
 }

@@ -8,8 +8,10 @@ use crate::netlink::{NetlinkError, open_socket};
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, SockFlag, recv};
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
-use tokio::io::unix::AsyncFd;
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixDatagram as Datagrams;
+use tokio::io::Interest;
+use tokio::net::UnixDatagram;
 
 /// `RTMGRP_LINK`, `RTMGRP_IPV4_IFADDR`, `RTMGRP_IPV4_ROUTE`, `RTMGRP_IPV6_IFADDR` and
 /// `RTMGRP_IPV6_ROUTE` of linux/rtnetlink.h.
@@ -18,15 +20,15 @@ const GROUPS: u32 = 0x1 | 0x10 | 0x40 | 0x100 | 0x400;
 /// A socket that hears of changes.
 #[derive(Debug)]
 pub struct Watch {
-    socket: AsyncFd<OwnedFd>,
+    /// A netlink socket: datagrams on a descriptor, which is all that this type makes use of.
+    socket: UnixDatagram,
 }
 
 impl Watch {
     /// Listens in the calling thread's network namespace; needs a tokio runtime.
     pub fn open() -> Result<Self, NetlinkError> {
         let socket = open_socket(SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK, GROUPS)?;
-        let socket = AsyncFd::register(socket).map_err(|error| {
-            let error = io::Error::from(error);
+        let socket = UnixDatagram::from_std(Datagrams::from(socket)).map_err(|error| {
             NetlinkError::Open(Errno::from_raw(error.raw_os_error().unwrap_or(0)))
         })?;
         Ok(Self { socket })
@@ -35,11 +37,11 @@ impl Watch {
     /// Waits until something has changed. Cancel-safe: nothing is taken before it is told.
     pub async fn changed(&self) -> io::Result<()> {
         loop {
-            let mut ready = self.socket.readable().await?;
-            if self.forget() {
-                return Ok(());
+            self.socket.readable().await?;
+            match self.socket.try_io(Interest::READABLE, || self.take()) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                other => return other,
             }
-            ready.clear_ready();
         }
     }
 
@@ -47,14 +49,21 @@ impl Watch {
     /// has them in it.
     pub fn forget(&self) -> bool {
         let mut changed = false;
+        // Not by tokio, which knows only what the reactor had heard when it ran last.
+        while self.take().is_ok() {
+            changed = true;
+        }
+        changed
+    }
+
+    fn take(&self) -> io::Result<()> {
+        // The rest of a message that does not fit is dropped by the kernel.
+        let mut start = [0; 16];
         loop {
-            // The rest of a message that does not fit is dropped by the kernel.
-            let mut start = [0; 16];
-            let socket = self.socket.get_ref().as_raw_fd();
-            match recv(socket, &mut start, MsgFlags::MSG_DONTWAIT) {
-                Ok(_) | Err(Errno::ENOBUFS) => changed = true,
+            match recv(self.socket.as_raw_fd(), &mut start, MsgFlags::MSG_DONTWAIT) {
+                Ok(_) | Err(Errno::ENOBUFS) => return Ok(()),
                 Err(Errno::EINTR) => {}
-                Err(_) => return changed,
+                Err(errno) => return Err(errno.into()),
             }
         }
     }

@@ -1,5 +1,8 @@
 //! What `/sys` and `/proc/sys` say of a link.
 
+#[cfg(test)]
+mod tests;
+
 use super::{Link, PciPlace, Sysctls};
 use protocol::spec::PciPath;
 use std::fs;

@@ -64,9 +64,7 @@ fn remove_address(observed: &mut Observed, link: u32, address: IpNet) {
     let gone = |a: &Address| a.link == link && a.net == address;
     observed.addresses.retain(|a| !gone(a));
     let ip = address.addr();
-    if observed.addresses.iter().any(|a| a.net.addr() == ip) {
-        return;
-    }
+    let elsewhere = observed.addresses.iter().any(|a| a.net.addr() == ip);
     match address {
         IpNet::V4(_) => {
             // With its source goes an IPv4 route; with a link's last address go all of them.
@@ -74,9 +72,11 @@ fn remove_address(observed: &mut Observed, link: u32, address: IpNet) {
             let last = observed.addresses_of(link).find(v4).is_none();
             observed.routes.retain(|r| {
                 let on_bare_link = last && r.link == link && r.route.destination.addr().is_ipv4();
-                r.route.source != Some(ip) && !on_bare_link
+                let sourceless = r.route.source == Some(ip) && !elsewhere;
+                !sourceless && !on_bare_link
             });
         }
+        IpNet::V6(_) if elsewhere => {}
         IpNet::V6(_) => {
             // An IPv6 route stays and loses its source.
             let routes = std::mem::take(&mut observed.routes);
