@@ -219,3 +219,6 @@ fn write_elements(
     }
     f.write_str(" }")
 }
+
+#[cfg(test)]
+mod tests;

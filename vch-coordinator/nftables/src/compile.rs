@@ -376,3 +376,6 @@ fn port_register(version: IpVersion) -> u32 {
             IpVersion::V6 => 4,
         }
 }
+
+#[cfg(test)]
+mod tests;

@@ -240,7 +240,7 @@ pub(crate) fn words(errno: Errno, reason: Option<&str>) -> String {
         Errno::EEXIST => "it is there already, with other properties or data",
         Errno::EBUSY => "it is still in use",
         Errno::EPERM => "this needs CAP_NET_ADMIN in the network namespace",
-        Errno::EOPNOTSUPP => "it is not possible in this family, hook or kernel",
+        Errno::EOPNOTSUPP | Errno::EPROTO => "it is not possible in this family, hook or kernel",
         Errno::EINVAL => "types, lengths or flags do not fit each other",
         Errno::ENFILE => "the set is full",
         Errno::EMLINK => "jumps go too deep",

@@ -310,3 +310,6 @@ fn predecessor(mut key: Vec<u8>) -> Vec<u8> {
     }
     key
 }
+
+#[cfg(test)]
+mod tests;

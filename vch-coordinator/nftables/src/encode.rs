@@ -353,3 +353,6 @@ fn comment_record(comment: &str) -> Vec<u8> {
     record.push(0);
     record
 }
+
+#[cfg(test)]
+mod tests;

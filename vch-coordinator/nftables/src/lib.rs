@@ -50,8 +50,15 @@
 //! that `nft list ruleset` shows what a batch made.
 //!
 //! # What a change costs
-//! An element of a set or map is added in constant time, however many there are
-//! (`cargo run --release -p vch-nftables --example cost` measures it, for intervals too).
+//! An element of a hash (any set or map without `interval`) is added in constant time, however
+//! many there are. In a set of ranges each *transaction* also costs time in proportion to the
+//! set's size, though each element of it does not: keep ranges off the path of a request, or
+//! change many at once. `cargo run --release -p vch-nftables --example cost` measures both.
+//!
+//! # Invariants
+//! - A batch is checked before anything is sent; nothing is sent of one that can't be said.
+//! - A rule that loads a header's field first makes sure of that header (`field.rs`).
+//! - What the kernel sends is never trusted: bytes that are not what they should be are an error.
 
 mod abi;
 mod batch;

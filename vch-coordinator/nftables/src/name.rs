@@ -206,3 +206,6 @@ impl fmt::Display for Comment {
         write!(f, "\"{}\"", self.0)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -337,3 +337,6 @@ fn prefix_length(first: &[u8], last: &[u8]) -> Option<u32> {
     let bits = u32::try_from(first.len() * 8).ok()?;
     whole.then(|| bits - (u128::BITS - host.leading_zeros()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -315,3 +315,6 @@ impl<'a> Attribute<'a> {
         &self.value[..end.unwrap_or(self.value.len())]
     }
 }
+
+#[cfg(test)]
+mod tests;

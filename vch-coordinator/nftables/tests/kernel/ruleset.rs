@@ -175,8 +175,80 @@ pub fn numbered(n: u32) -> Element {
     .to_values([Ipv4Addr::new(172, a, b, c).into(), Datum::Service(80)])
 }
 
-/// Rules that together have every statement and field that family inet takes.
-pub fn every_statement() -> Vec<Rule> {
+/// Rules that together have every statement and field.
+pub fn every_statement() -> Vec<(Family, Rule)> {
+    let all = [
+        (Family::Inet, inet_statements()),
+        (Family::Bridge, bridge_statements()),
+        (Family::Arp, arp_statements()),
+        (Family::Ip, ip_statements()),
+        (Family::Ip6, ip6_statements()),
+    ];
+    all.into_iter()
+        .flat_map(|(family, rules)| rules.into_iter().map(move |rule| (family, rule)))
+        .collect()
+}
+
+fn arp_statements() -> Vec<Rule> {
+    let address = Ipv4Addr::new(192, 0, 2, 1);
+    let mac = Datum::Ether([2, 0, 0, 0, 0, 1]);
+    vec![
+        Rule::new().is(Field::ArpOperation, Datum::ArpOperation(2)),
+        Rule::new()
+            .is(Field::ArpSenderIp, address)
+            .is(Field::ArpTargetIp, address),
+        Rule::new()
+            .is(Field::ArpSenderEther, mac)
+            .is_not(Field::ArpTargetEther, mac)
+            .drop(),
+    ]
+}
+
+fn bridge_statements() -> Vec<Rule> {
+    let address = Ipv4Addr::new(192, 0, 2, 1);
+    let mac = Datum::Ether([2, 0, 0, 0, 0, 1]);
+    let mut rules = arp_statements();
+    rules.extend([
+        Rule::new()
+            .is(Field::EtherSource, mac)
+            .is_not(Field::EtherDestination, mac),
+        Rule::new()
+            .is(Field::Protocol, Datum::EtherType(0x0806))
+            .accept(),
+        Rule::new().is(Field::IpSource, address).drop(),
+        Rule::new()
+            .in_subnet(Field::Ip6Source, Ipv6Addr::LOCALHOST.into(), 64)
+            .drop(),
+        Rule::new()
+            .is(Field::Icmpv6Type, Datum::Icmpv6Type(134))
+            .drop(),
+        Rule::new().set_mark(1, 1),
+    ]);
+    rules
+}
+
+fn ip_statements() -> Vec<Rule> {
+    let address = Ipv4Addr::new(192, 0, 2, 1);
+    vec![
+        Rule::new().is(Field::IpSource, address).counter().drop(),
+        Rule::new().is(Field::IcmpType, Datum::IcmpType(8)).accept(),
+    ]
+}
+
+fn ip6_statements() -> Vec<Rule> {
+    let address = Ipv6Addr::LOCALHOST;
+    vec![
+        Rule::new()
+            .is(Field::Ip6Destination, address)
+            .counter()
+            .drop(),
+        Rule::new()
+            .is(Field::Icmpv6Type, Datum::Icmpv6Type(135))
+            .accept(),
+    ]
+}
+
+fn inet_statements() -> Vec<Rule> {
     let new = Rule::new;
     let v4: IpAddr = Ipv4Addr::new(192, 0, 2, 0).into();
     let v6: IpAddr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0).into();

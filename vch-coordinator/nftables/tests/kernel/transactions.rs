@@ -1,16 +1,12 @@
-//! What the kernel makes of batches, in network namespaces of their own.
-
-#![expect(clippy::unwrap_used, reason = "a test's way to fail")]
-
-mod ruleset;
-mod space;
+//! Batches, what is read back of them, and what nft shows of them.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-use ruleset::Vch;
-use space::{nft, readable, space};
 use vch_nftables::*;
+
+use crate::ruleset::{self, Vch};
+use crate::space::{nft, readable, space};
 
 #[test]
 fn a_committed_ruleset_is_read_back_as_it_was_wanted() {
@@ -69,15 +65,18 @@ fn nft_shows_the_same_ruleset_for_a_batch_and_for_its_words() {
 
 #[test]
 fn nft_reads_every_kind_of_statement_as_it_was_written() {
-    let table = Table::new(Family::Inet, name!("words"));
-    let chain = Chain::filter(name!("c"), Hook::Prerouting, 10, Policy::Accept);
-    for rule in ruleset::every_statement() {
+    for (family, rule) in ruleset::every_statement() {
+        let table = Table::new(family, name!("words"));
+        let hook = match family {
+            Family::Arp => Hook::Input,
+            _ => Hook::Prerouting,
+        };
         let mut batch = Batch::new();
         batch.add_table(&table);
         batch.add_chain(&table, Chain::regular(name!("other")));
-        batch.add_chain(&table, chain.clone());
-        batch.add_rule(&table, &chain.name, rule.clone());
-        let list = ["-s", "list", "chain", "inet", "words", "c"];
+        batch.add_chain(&table, Chain::filter(name!("c"), hook, 10, Policy::Accept));
+        batch.add_rule(&table, &name!("c"), rule.clone());
+        let list = ["-s", "list", "ruleset"];
         let by_batch = space(|| {
             let committed = Connection::open().unwrap().commit(&batch);
             committed.unwrap_or_else(|error| panic!("{rule}: {error}"));
@@ -87,8 +86,49 @@ fn nft_reads_every_kind_of_statement_as_it_was_written() {
             nft(&["-f", "-"], &batch.to_string());
             nft(&list, "")
         });
-        assert_eq!(by_batch, by_words, "{rule}");
+        assert_eq!(by_batch, by_words, "{family} {rule}");
     }
+}
+
+#[test]
+fn concatenated_ranges_are_kept_and_read_back() {
+    let table = Table::new(Family::Inet, name!("vch"));
+    let types = [DataType::Ipv4, DataType::Service];
+    let set = Set::new(name!("both"), types).with_intervals();
+    let element = |n: u8, ports: (u16, u16)| {
+        Element::range(
+            [Ipv4Addr::new(10, n, 0, 0).into(), Datum::Service(ports.0)],
+            [
+                Ipv4Addr::new(10, n, 255, 255).into(),
+                Datum::Service(ports.1),
+            ],
+        )
+    };
+    let elements = vec![element(1, (80, 80)), element(2, (8000, 8099))];
+    let mut batch = Batch::new();
+    batch.add_table(&table);
+    batch.add_set(&table, &set);
+    batch.add_elements(&table, &set, elements.clone());
+    let words = batch.to_string();
+    let by_batch = space(move || {
+        let mut connection = Connection::open().unwrap();
+        connection.commit(&batch).unwrap();
+        let found = connection.elements(&table, &set).unwrap();
+        assert_eq!(found, elements.clone().into_iter().collect());
+        let sets = connection.sets(&table).unwrap();
+        assert_eq!(sets[0].value.as_ref(), Some(&set));
+        let listed = nft(&["list", "ruleset"], "");
+        let mut gone = Batch::new();
+        gone.delete_elements(&table, &set, elements);
+        connection.commit(&gone).unwrap();
+        assert!(connection.elements(&table, &set).unwrap().is_empty());
+        listed
+    });
+    let by_words = space(move || {
+        nft(&["-f", "-"], &words);
+        nft(&["list", "ruleset"], "")
+    });
+    assert_eq!(by_batch, by_words);
 }
 
 #[test]
