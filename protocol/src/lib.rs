@@ -10,6 +10,8 @@
 
 pub mod frame;
 pub mod message;
+#[cfg(test)]
+mod sample;
 pub mod session;
 pub mod spec;
 #[cfg(feature = "transport")]

@@ -198,3 +198,6 @@ pub enum SpecError {
     #[error("two interfaces have address {0}: an address belongs to one interface")]
     DuplicateAddress(std::net::IpAddr),
 }
+
+#[cfg(test)]
+mod tests;

@@ -143,3 +143,6 @@ pub enum DecodeError {
         limit: usize,
     },
 }
+
+#[cfg(test)]
+mod tests;

@@ -426,3 +426,6 @@ enum Numbering {
     /// That of the report that was sent last, whose content it repeats.
     Same,
 }
+
+#[cfg(test)]
+mod tests;

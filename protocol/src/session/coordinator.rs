@@ -449,3 +449,6 @@ impl Coordinator {
             .push_back(Output::Send(Envelope { nonce, message }));
     }
 }
+
+#[cfg(test)]
+mod tests;

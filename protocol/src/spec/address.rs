@@ -130,8 +130,7 @@ impl FromStr for PciPath {
         let malformed = || PciPathError(text.chars().take(64).collect());
         let step = |part: &str| {
             let (device, function) = part.split_once('.')?;
-            let parse = |digits: &str| u8::from_str_radix(digits, 16).ok();
-            Some((parse(device)?, parse(function)?))
+            Some((hexadecimal(device)?, hexadecimal(function)?))
         };
         let steps: Option<Vec<_>> = text
             .split('/')
@@ -140,6 +139,12 @@ impl FromStr for PciPath {
             .collect();
         Self::try_from(steps.ok_or_else(malformed)?).map_err(|_| malformed())
     }
+}
+
+/// One or two digits: `from_str_radix` by itself would take a sign and any number of zeros too.
+fn hexadecimal(digits: &str) -> Option<u8> {
+    let possible = digits.len() <= 2 && digits.bytes().all(|b| b.is_ascii_hexdigit());
+    u8::from_str_radix(digits, 16).ok().filter(|_| possible)
 }
 
 impl fmt::Display for PciPath {

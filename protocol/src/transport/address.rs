@@ -242,3 +242,6 @@ impl AddressError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
