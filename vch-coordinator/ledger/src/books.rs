@@ -126,7 +126,11 @@ impl Books {
     }
 
     fn put_network(&mut self, row: Network, settings: &Settings) {
-        self.erase_network(row.id);
+        if let Some(book) = self.networks.get_mut(&row.id) {
+            // A network's name and subnets are for life, so whatever hangs on it stays.
+            book.row = row;
+            return;
+        }
         self.network_names.insert(row.name.clone(), row.id);
         for subnet in &row.subnets {
             self.space.occupy(subnet.net, row.id);

@@ -13,7 +13,7 @@ use crate::{
     books::Books,
     spec::{self, Place},
 };
-use protocol::spec::{Generation, Incarnation, SpecId};
+use protocol::spec::{Generation, Incarnation, NetSpec, SpecId};
 use std::collections::BTreeMap;
 
 /// Against what a command is decided.
@@ -104,21 +104,32 @@ fn renumber(
     after: &mut Container,
     places_after: &[Place<'_>],
 ) -> Result<(), Refusal> {
-    // Any, as long as it is the same on both sides.
-    let id = SpecId {
-        incarnation: Incarnation([0; 16]),
-        generation: Generation(0),
-    };
-    let derived = spec::derive(after, places_after, settings, id);
-    let derived = derived.map_err(|reason| Refusal::SpecImpossible {
-        container: after.name.clone(),
-        reason: reason.to_string(),
-    })?;
-    let same = spec::derive(before, places_before, settings, id).is_ok_and(|old| old == derived);
+    let derived = possible(settings, after, places_after)?;
+    let same =
+        spec::derive(before, places_before, settings, NO_SPEC).is_ok_and(|old| old == derived);
     if !same {
         after.generation = Generation(before.generation.0 + 1);
     }
     Ok(())
+}
+
+/// Any spec's identity, to compare what is behind it.
+const NO_SPEC: SpecId = SpecId {
+    incarnation: Incarnation([0; 16]),
+    generation: Generation(0),
+};
+
+/// The spec, or why there can be none: checked before it is promised to anyone.
+fn possible(
+    settings: &Settings,
+    container: &Container,
+    places: &[Place<'_>],
+) -> Result<NetSpec, Refusal> {
+    let derived = spec::derive(container, places, settings, NO_SPEC);
+    derived.map_err(|reason| Refusal::SpecImpossible {
+        container: container.name.clone(),
+        reason: reason.to_string(),
+    })
 }
 
 fn random<const N: usize>(around: &mut Surroundings<'_>) -> [u8; N] {

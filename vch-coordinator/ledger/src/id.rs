@@ -164,3 +164,6 @@ impl<I: Id> fmt::Display for Reference<I> {
 pub type NetworkRef = Reference<NetworkId>;
 /// How a caller names a container.
 pub type ContainerRef = Reference<ContainerId>;
+
+#[cfg(test)]
+mod tests;

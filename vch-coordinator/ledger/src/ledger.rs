@@ -219,3 +219,6 @@ impl Ledger {
         spec::derive(&book.row, &places, &self.settings, book.row.spec_id()?).ok()
     }
 }
+
+#[cfg(test)]
+mod tests;

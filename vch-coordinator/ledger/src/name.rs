@@ -89,7 +89,7 @@ text!(
     SocketPath,
     "socket path",
     |text: &str| is_path(text, 107),
-    "give an absolute path of at most 107 bytes without `..`"
+    "give an absolute path of at most 107 bytes without empty parts, `.` and `..`"
 );
 
 text!(
@@ -97,7 +97,7 @@ text!(
     NamespacePath,
     "network namespace path",
     |text: &str| is_path(text, 255),
-    "give an absolute path of at most 255 bytes without `..`, as in /run/netns/NAME"
+    "give an absolute path of at most 255 bytes without empty parts, `.` and `..`, as in /run/netns/NAME"
 );
 
 impl AsRef<Path> for SocketPath {
@@ -125,5 +125,9 @@ fn is_path(text: &str, longest: usize) -> bool {
         && text.len() > 1
         && text.starts_with('/')
         && !text.chars().any(char::is_control)
-        && !text.split('/').any(|part| part == "..")
+        // One file, one text: two spellings of a path would be two channels.
+        && text
+            .split('/')
+            .skip(1)
+            .all(|part| !matches!(part, "" | "." | ".."))
 }

@@ -363,6 +363,19 @@ pub enum Refusal {
 
 impl Refusal {
     /// A code that stays the same for ever, whatever the text says.
+    ///
+    /// - NotFound: `container-not-found`, `network-not-found`, `not-connected`.
+    /// - Conflict: `already-connected`, `channel-taken`, `container-connected`,
+    ///   `container-name-taken`, `mac-taken`, `network-exists`, `nic-taken`.
+    /// - Invalid: `address-on-default-bridge`, `address-outside`, `address-twice`,
+    ///   `auxiliary-outside`, `cid-reserved`, `container-ambiguous`, `gateway-outside`,
+    ///   `network-ambiguous`, `no-subnet`, `not-a-host`, `range-host-bits`, `range-outside`,
+    ///   `range-too-big`, `reserved-twice`, `resolver`, `spec-impossible`, `subnet-host-bits`,
+    ///   `subnet-twice`, `subnet-unusable`, `too-long`, `too-many`.
+    /// - Forbidden: `address-in-use`, `address-not-granted`, `address-reserved`, `network-in-use`,
+    ///   `network-name-predefined`, `network-predefined`, `no-endpoints-on-none`, `route-overlap`,
+    ///   `subnet-overlap`.
+    /// - Exhausted: `addresses-exhausted`, `pools-exhausted`.
     pub fn code(&self) -> &'static str {
         self.class().0
     }

@@ -16,7 +16,7 @@ pub(super) fn choose(
     wanted: &[IpAddr],
     draft: &mut Draft,
 ) -> Result<Vec<IpNet>, Refusal> {
-    check_wanted(scene, network, wanted)?;
+    check_wanted(network, wanted)?;
     let mut addresses = Vec::new();
     for v4 in [true, false] {
         if !network.row.subnets.iter().any(|s| s.is_v4() == v4) {
@@ -33,11 +33,11 @@ pub(super) fn choose(
     Ok(addresses)
 }
 
-fn check_wanted(scene: Scene<'_>, network: &NetworkBook, wanted: &[IpAddr]) -> Result<(), Refusal> {
+fn check_wanted(network: &NetworkBook, wanted: &[IpAddr]) -> Result<(), Refusal> {
     let Some(first) = wanted.first() else {
         return Ok(());
     };
-    if network.row.name == scene.settings.default_bridge.name {
+    if network.row.predefined {
         return Err(Refusal::AddressOnDefaultBridge(*first));
     }
     for (index, one) in wanted.iter().enumerate() {

@@ -1,6 +1,6 @@
 //! Containers come, start, are renamed and go.
 
-use super::{Decision, Draft, Scene, addresses, at_most, endpoint, random, renumber};
+use super::{Decision, Draft, Scene, addresses, at_most, endpoint, possible, random, renumber};
 use crate::{
     AddContainer, Answer, Channel, Container, ContainerId, ContainerName, ContainerRef, Endpoint,
     Id, MAX_DNS_SERVERS, MAX_EXTRA_HOSTS, Refusal, Row, Surroundings,
@@ -40,6 +40,7 @@ pub(super) fn add(
         container: container.name.clone(),
         reason: reason.to_string(),
     })?;
+    possible(scene.settings, &container, &[])?;
     let mut draft = Draft::default();
     draft.add(Row::Container(container));
     Ok(draft.answered(Answer::ContainerAdded { container: id }))

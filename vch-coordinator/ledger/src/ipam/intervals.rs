@@ -60,3 +60,6 @@ impl Intervals {
         Some((*begin, *end))
     }
 }
+
+#[cfg(test)]
+mod tests;

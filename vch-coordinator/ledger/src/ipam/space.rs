@@ -157,3 +157,6 @@ impl PoolBook {
 fn ends(low: u128, high: u128) -> impl Iterator<Item = u128> {
     std::iter::once(low).chain((high != low).then_some(high))
 }
+
+#[cfg(test)]
+mod tests;

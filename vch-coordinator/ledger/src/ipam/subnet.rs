@@ -174,3 +174,6 @@ fn automatic(subnet: &Subnet, grants: &Grants) -> Intervals {
     }
     set
 }
+
+#[cfg(test)]
+mod tests;

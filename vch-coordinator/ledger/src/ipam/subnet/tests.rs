@@ -1,0 +1,132 @@
+use super::SubnetBook;
+use crate::{EndpointId, Grants, Id, Revision, Subnet};
+use std::net::IpAddr;
+
+fn subnet(net: &str, gateway: &str, range: Option<&str>, kept: &[&str]) -> Subnet {
+    let auxiliary = kept.iter().map(|a| ((*a).to_owned(), a.parse().unwrap()));
+    Subnet {
+        net: net.parse().unwrap(),
+        gateway: gateway.parse().unwrap(),
+        range: range.map(|range| range.parse().unwrap()),
+        auxiliary: auxiliary.collect(),
+    }
+}
+
+fn book(subnet: &Subnet) -> SubnetBook {
+    SubnetBook::new(subnet, &Grants::Whole)
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+/// Takes the next automatic address as a transaction does.
+fn next(book: &mut SubnetBook) -> Option<IpAddr> {
+    let choice = book.choose()?;
+    if choice.cursor.is_some() {
+        book.set_cursor(choice.cursor);
+    }
+    book.rouse(choice.address);
+    book.take(choice.address, EndpointId::from_bytes([1; 32]));
+    Some(choice.address)
+}
+
+fn all(book: &mut SubnetBook) -> Vec<String> {
+    let mut taken = Vec::new();
+    while let Some(address) = next(book) {
+        taken.push(address.to_string());
+    }
+    taken
+}
+
+#[test]
+fn every_host_is_handed_out_once_but_what_is_kept_back() {
+    let kept = subnet("10.0.0.0/29", "10.0.0.1", None, &["10.0.0.4"]);
+    assert_eq!(
+        all(&mut book(&kept)),
+        ["10.0.0.2", "10.0.0.3", "10.0.0.5", "10.0.0.6"]
+    );
+    let high = subnet("10.0.0.0/29", "10.0.0.6", Some("10.0.0.4/30"), &[]);
+    assert_eq!(all(&mut book(&high)), ["10.0.0.4", "10.0.0.5"]);
+    let v6 = subnet("fd00::/126", "fd00::1", None, &[]);
+    assert_eq!(all(&mut book(&v6)), ["fd00::2", "fd00::3"]);
+    let top = subnet(
+        "fdff:ffff:ffff:ffff::/64",
+        "fdff:ffff:ffff:ffff::1",
+        Some("fdff:ffff:ffff:ffff:ffff:ffff:ffff:fffe/127"),
+        &[],
+    );
+    assert_eq!(all(&mut book(&top)).len(), 2);
+    let tiny = subnet("10.0.0.0/30", "10.0.0.1", Some("10.0.0.0/31"), &[]);
+    assert_eq!(
+        all(&mut book(&tiny)),
+        [""; 0],
+        "the range holds no host but the gateway"
+    );
+}
+
+#[test]
+fn a_freed_address_is_the_last_to_be_handed_out_again() {
+    let mut book = book(&subnet("10.0.0.0/29", "10.0.0.1", None, &[]));
+    for expected in ["10.0.0.2", "10.0.0.3"] {
+        assert_eq!(next(&mut book), Some(ip(expected)));
+    }
+    for (address, since) in [("10.0.0.3", 1), ("10.0.0.2", 2)] {
+        book.release(ip(address));
+        book.rest(ip(address), Revision(since));
+    }
+    assert_eq!(
+        all(&mut book),
+        ["10.0.0.4", "10.0.0.5", "10.0.0.6", "10.0.0.3", "10.0.0.2"],
+        "first those never used, then the one that has rested longest"
+    );
+}
+
+#[test]
+fn an_address_that_no_longer_rests_by_name_waits_behind_the_cursor() {
+    let mut book = book(&subnet("10.0.0.0/29", "10.0.0.1", None, &[]));
+    for _ in 0..3 {
+        next(&mut book);
+    }
+    // 2 to 4 are taken; 2 is given back and roused at once, as with more rest than the limit lets.
+    book.release(ip("10.0.0.2"));
+    book.rest(ip("10.0.0.2"), Revision(1));
+    book.rouse(ip("10.0.0.2"));
+    assert_eq!(all(&mut book), ["10.0.0.5", "10.0.0.6", "10.0.0.2"]);
+}
+
+#[test]
+fn the_order_of_a_transactions_changes_does_not_matter() {
+    let fresh = || {
+        let mut book = book(&subnet("10.0.0.0/29", "10.0.0.1", None, &[]));
+        book.rest(ip("10.0.0.5"), Revision(1));
+        book
+    };
+    let endpoint = EndpointId::from_bytes([1; 32]);
+    let (mut one, mut other) = (fresh(), fresh());
+    one.rouse(ip("10.0.0.5"));
+    one.take(ip("10.0.0.5"), endpoint);
+    other.take(ip("10.0.0.5"), endpoint);
+    other.rouse(ip("10.0.0.5"));
+    assert_eq!(one, other);
+    one.release(ip("10.0.0.5"));
+    one.rest(ip("10.0.0.5"), Revision(2));
+    other.rest(ip("10.0.0.5"), Revision(2));
+    other.release(ip("10.0.0.5"));
+    assert_eq!(one, other);
+}
+
+#[test]
+fn an_address_outside_the_range_can_be_held_but_is_never_automatic() {
+    let mut book = book(&subnet("10.0.0.0/24", "10.0.0.1", Some("10.0.0.8/30"), &[]));
+    assert!(!book.is_automatic(ip("10.0.0.77")));
+    let endpoint = EndpointId::from_bytes([7; 32]);
+    book.take(ip("10.0.0.77"), endpoint);
+    assert_eq!(book.holder(ip("10.0.0.77")), Some(endpoint));
+    book.release(ip("10.0.0.77"));
+    assert_eq!(book.holder(ip("10.0.0.77")), None);
+    assert_eq!(
+        all(&mut book),
+        ["10.0.0.8", "10.0.0.9", "10.0.0.10", "10.0.0.11"]
+    );
+}

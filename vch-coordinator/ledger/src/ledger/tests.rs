@@ -1,0 +1,156 @@
+mod addresses;
+mod containers;
+mod loading;
+mod model;
+mod names;
+mod networks;
+mod scale;
+mod specs;
+
+use super::{Ledger, Surroundings};
+use crate::{
+    AddContainer, Answer, Channel, Command, Connect, CreateNetwork, Dns, Refusal, Row, RowKey,
+    Settings, Transaction, VchId,
+};
+use ipnet::IpNet;
+use std::collections::BTreeMap;
+
+/// A ledger, what stands around it, and a store that follows its changes.
+struct World {
+    ledger: Ledger,
+    seed: u64,
+    routes: Vec<IpNet>,
+    store: BTreeMap<RowKey, Row>,
+}
+
+impl World {
+    /// With the predefined networks.
+    fn new() -> Self {
+        Self::with(Settings::of(VchId([7; 16])))
+    }
+
+    fn with(settings: Settings) -> Self {
+        let mut world = Self::bare(settings);
+        let done = world.surrounded(|ledger, around| ledger.bootstrap(around));
+        let done = done.expect("the pools are free");
+        world.follow(&done.expect("nothing exists"));
+        world
+    }
+
+    fn bare(settings: Settings) -> Self {
+        Self {
+            ledger: Ledger::new(settings),
+            seed: 1,
+            routes: Vec::new(),
+            store: BTreeMap::new(),
+        }
+    }
+
+    fn surrounded<T>(&mut self, act: impl FnOnce(&mut Ledger, &mut Surroundings<'_>) -> T) -> T {
+        let (seed, routes) = (&mut self.seed, &self.routes);
+        let mut random = |bytes: &mut [u8]| fill(seed, bytes);
+        let meets = |net: &IpNet| {
+            let mut routes = routes.iter();
+            let met = routes.find(|route| route.contains(net) || net.contains(*route));
+            met.copied()
+        };
+        let mut around = Surroundings {
+            random: &mut random,
+            now_ms: 1_000,
+            host_overlap: &meets,
+        };
+        act(&mut self.ledger, &mut around)
+    }
+
+    fn run(&mut self, command: Command) -> Result<Transaction, Refusal> {
+        let done = self.surrounded(|ledger, around| ledger.decide(command, around))?;
+        self.follow(&done);
+        Ok(done)
+    }
+
+    /// What the store does: every row was what the change says it was.
+    fn follow(&mut self, done: &Transaction) {
+        assert_eq!(done.revision, self.ledger.revision());
+        for change in &done.changes {
+            let before = match &change.after {
+                Some(row) => {
+                    assert_eq!(row.key(), change.key);
+                    self.store.insert(change.key, row.clone())
+                }
+                None => self.store.remove(&change.key),
+            };
+            assert_eq!(before, change.before, "{:?}", change.key);
+        }
+    }
+
+    fn must(&mut self, command: Command) -> Answer {
+        self.run(command).expect("the command is possible").answer
+    }
+
+    /// The code with which a command is refused, having changed nothing.
+    fn refused(&mut self, command: Command) -> Refusal {
+        let before = self.ledger.clone();
+        let refusal = self.run(command).expect_err("the command is refused");
+        assert_eq!(self.ledger, before);
+        refusal
+    }
+
+    fn network(&mut self, name: &str, subnets: &[&str]) {
+        self.must(Command::CreateNetwork(network(name, subnets)));
+    }
+
+    fn container(&mut self, name: &str) {
+        self.must(Command::AddContainer(container(name)));
+    }
+
+    fn connect(&mut self, container: &str, network: &str) -> String {
+        match self.must(Command::Connect(Connect::tap(container, network))) {
+            Answer::Connected { addresses, .. } => list(&addresses),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn disconnect(&mut self, container: &str, network: &str) {
+        self.must(disconnect(container, network));
+    }
+}
+
+fn fill(seed: &mut u64, bytes: &mut [u8]) {
+    // SplitMix64: the same numbers in every run.
+    for chunk in bytes.chunks_mut(8) {
+        *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = *seed;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        chunk.copy_from_slice(&(z ^ (z >> 31)).to_be_bytes()[..chunk.len()]);
+    }
+}
+
+fn list(nets: &[IpNet]) -> String {
+    let nets = nets.iter().map(ToString::to_string);
+    nets.collect::<Vec<_>>().join(" ")
+}
+
+fn network(name: &str, subnets: &[&str]) -> CreateNetwork {
+    let mut wish = CreateNetwork::named(name.parse().unwrap());
+    let nets = subnets.iter().map(|net| net.parse::<IpNet>().unwrap());
+    wish.subnets = nets.map(Into::into).collect();
+    wish
+}
+
+fn container(name: &str) -> AddContainer {
+    AddContainer {
+        name: name.parse().unwrap(),
+        hostname: None,
+        channel: Channel::Unix { path: None },
+        dns: Dns::default(),
+        extra_hosts: Vec::new(),
+    }
+}
+
+fn disconnect(container: &str, network: &str) -> Command {
+    Command::Disconnect {
+        container: container.into(),
+        network: network.into(),
+    }
+}

@@ -1,0 +1,143 @@
+use super::{World, container};
+use crate::{
+    Command, Connect, ContainerName, NamespacePath, NetworkName, PrivilegedPort, SocketPath,
+};
+use proptest::prelude::*;
+use protocol::spec::Hostname;
+
+fn connect_as(container: &str, aliases: &[&str]) -> Command {
+    let mut wish = Connect::tap(container, "bridge");
+    wish.aliases = aliases.iter().map(|alias| alias.parse().unwrap()).collect();
+    Command::Connect(wish)
+}
+
+/// The names of a container's endpoint, its short id as `ID`; then the one that addresses lead to.
+fn names(world: &World, name: &str) -> (Vec<String>, String) {
+    let container = world.ledger.container(&name.into()).unwrap();
+    let endpoint = world.ledger.endpoints_of(container.id).next().unwrap();
+    let shown = |name: &Hostname| name.as_str().replace(&container.id.short(), "ID");
+    (
+        endpoint.names.iter().map(shown).collect(),
+        shown(&endpoint.pointer),
+    )
+}
+
+#[test]
+fn an_endpoint_is_found_by_name_short_id_aliases_and_full_name() {
+    let mut world = World::new();
+    world.container("Web");
+    world.must(connect_as("Web", &["www", "WWW", "web", "api.v1"]));
+    let (all, pointer) = names(&world, "Web");
+    assert_eq!(all, ["web", "ID", "www", "api.v1", "web.bridge"]);
+    assert_eq!(pointer, "web.bridge");
+}
+
+#[test]
+fn an_alias_may_be_several_containers() {
+    let mut world = World::new();
+    for name in ["one", "two"] {
+        world.container(name);
+        world.must(connect_as(name, &["web"]));
+        assert!(names(&world, name).0.contains(&"web".to_owned()));
+    }
+}
+
+#[test]
+fn a_name_that_is_no_host_name_is_not_published() {
+    let mut world = World::new();
+    let long = "a".repeat(64);
+    for name in ["web_", "a..b", &long] {
+        world.container(name);
+        world.must(connect_as(name, &["www"]));
+        let (all, pointer) = names(&world, name);
+        assert_eq!(
+            (all, pointer.as_str()),
+            (vec!["ID".to_owned(), "www".to_owned()], "ID"),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn a_rename_takes_the_old_names_away_in_the_same_transaction() {
+    let mut world = World::new();
+    world.container("web");
+    world.must(connect_as("web", &["www"]));
+    let rename = Command::RenameContainer {
+        container: "web".into(),
+        name: "app".parse().unwrap(),
+    };
+    let done = world.run(rename).unwrap();
+    assert_eq!(done.changes.len(), 2, "the endpoint and its container");
+    assert_eq!(names(&world, "app").0, ["app", "ID", "www", "app.bridge"]);
+    assert_eq!(
+        world.ledger.container(&"web".into()).unwrap_err().code(),
+        "container-not-found"
+    );
+    world.must(Command::AddContainer(container("web")));
+}
+
+#[test]
+fn names_follow_dockers_rule() {
+    for good in ["ab", "a1", "Web_1.x-y", "0.0"] {
+        assert!(good.parse::<ContainerName>().is_ok(), "{good}");
+    }
+    for bad in [
+        "",
+        "a",
+        "_a",
+        "-ab",
+        ".ab",
+        "a b",
+        "a/b",
+        "é1",
+        &"a".repeat(129),
+    ] {
+        let error = bad.parse::<ContainerName>().unwrap_err().to_string();
+        assert!(
+            error.contains("container name") && error.contains(bad),
+            "{error}"
+        );
+    }
+    assert!("a".parse::<NetworkName>().is_ok());
+    assert!("".parse::<NetworkName>().is_err());
+}
+
+#[test]
+fn paths_and_ports_are_checked_where_they_are_parsed() {
+    assert!("/run/vm/web.sock".parse::<SocketPath>().is_ok());
+    for bad in [
+        "",
+        "/",
+        "web.sock",
+        "/run/../web",
+        "/run//web",
+        "/run/./web",
+        "/run/web/",
+        "/a\nb",
+    ] {
+        assert!(bad.parse::<SocketPath>().is_err(), "{bad}");
+    }
+    let long = format!("/{}", "a".repeat(107));
+    assert!(long[..107].parse::<SocketPath>().is_ok());
+    assert!(long.parse::<SocketPath>().is_err());
+    assert!(long.parse::<NamespacePath>().is_ok());
+    for (port, good) in [(0, false), (1, true), (1023, true), (1024, false)] {
+        assert_eq!(PrivilegedPort::try_from(port).is_ok(), good, "{port}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_the_names_are_an_endpoint_is_published(
+        name in "[a-zA-Z0-9][a-zA-Z0-9_.-]{1,127}",
+        network in "[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}",
+        bytes: [u8; 32],
+    ) {
+        let id = crate::Id::from_bytes(bytes);
+        let (name, network) = (name.parse().unwrap(), network.parse().unwrap());
+        let names = crate::published_names(id, &name, &network, &[]);
+        prop_assert!(names.iter().any(|name| name.as_str() == id.short()));
+        prop_assert!(names.contains(&crate::pointer_name(id, &name, &network)));
+    }
+}

@@ -1,0 +1,209 @@
+use super::{World, container, network};
+use crate::{Command, Connect};
+use protocol::spec::{HostEntry, NetSpec, NicMatch};
+
+fn spec(world: &World, name: &str) -> NetSpec {
+    let id = world.ledger.container(&name.into()).unwrap().id;
+    world.ledger.spec(id).expect("it was started")
+}
+
+/// Interface, network and routes, a line each.
+fn routes(world: &World, name: &str) -> Vec<String> {
+    let spec = spec(world, name);
+    let lines = spec.parts().interfaces.iter().map(|interface| {
+        let routes = interface.routes.iter().map(|route| {
+            let via = route.gateway.unwrap();
+            format!(" {} via {via} metric {}", route.destination, route.metric)
+        });
+        let routes: String = routes.collect();
+        format!(
+            "{} {}{routes}",
+            interface.name,
+            super::list(interface.addresses())
+        )
+    });
+    lines.collect()
+}
+
+fn started(name: &str) -> World {
+    let mut world = World::new();
+    world.container(name);
+    world.must(Command::StartContainer(name.into()));
+    world
+}
+
+fn internal(name: &str, net: &str) -> Command {
+    let mut wish = network(name, &[net]);
+    wish.internal = true;
+    Command::CreateNetwork(wish)
+}
+
+#[test]
+fn a_spec_says_all_of_a_container_and_nothing_of_its_peers() {
+    let mut world = World::new();
+    let mut wish = container("web");
+    wish.hostname = Some("host.example".parse().unwrap());
+    wish.extra_hosts = vec![HostEntry {
+        address: "192.0.2.7".parse().unwrap(),
+        name: "db".parse().unwrap(),
+    }];
+    wish.dns.search = vec!["example".parse().unwrap()];
+    wish.dns.servers = vec!["192.0.2.53".parse().unwrap()];
+    world.must(Command::AddContainer(wish));
+    world.must(Command::StartContainer("web".into()));
+    let mut wish = network("app", &["10.9.8.0/24"]);
+    wish.mtu = Some(1400.try_into().unwrap());
+    world.must(Command::CreateNetwork(wish));
+    world.container("peer");
+    world.connect("peer", "app");
+    world.connect("web", "app");
+    let spec = spec(&world, "web");
+    let parts = spec.parts();
+    assert_eq!(parts.hostname.as_ref().unwrap().as_str(), "host.example");
+    let interface = &parts.interfaces[0];
+    assert_eq!(interface.name.as_str(), "eth0");
+    assert_eq!(interface.mtu, Some(1400.try_into().unwrap()));
+    assert_eq!(super::list(interface.addresses()), "10.9.8.3/24");
+    let resolver = parts.resolver.as_ref().unwrap();
+    assert_eq!(
+        resolver.servers(),
+        ["10.9.8.1".parse::<std::net::IpAddr>().unwrap()]
+    );
+    assert_eq!(resolver.search()[0].as_str(), "example");
+    assert_eq!(resolver.options(), ["ndots:0"]);
+    let hosts = parts
+        .hosts
+        .iter()
+        .map(|line| format!("{} {}", line.address, line.name));
+    let hosts: Vec<_> = hosts.collect();
+    assert_eq!(
+        hosts,
+        ["10.9.8.3 host.example", "10.9.8.3 web", "192.0.2.7 db"]
+    );
+}
+
+#[test]
+fn there_is_one_default_route_a_family() {
+    let mut world = started("web");
+    world.network("zoo", &["10.1.0.0/24", "fd00:1::/64"]);
+    world.network("app", &["10.2.0.0/24"]);
+    world.must(internal("aaa", "10.3.0.0/24"));
+    for network in ["aaa", "zoo", "app"] {
+        world.connect("web", network);
+    }
+    assert_eq!(
+        routes(&world, "web"),
+        [
+            "eth0 10.3.0.2/24",
+            "eth1 10.1.0.2/24 fd00:1::2/64 0.0.0.0/0 via 10.1.0.1 metric 0 ::/0 via fd00:1::1 metric 1024",
+            "eth2 10.2.0.2/24",
+        ],
+        "not through the internal network, and through the dual-stack one first"
+    );
+    world.disconnect("web", "zoo");
+    assert_eq!(
+        routes(&world, "web"),
+        [
+            "eth0 10.3.0.2/24",
+            "eth2 10.2.0.2/24 0.0.0.0/0 via 10.2.0.1 metric 0"
+        ]
+    );
+}
+
+#[test]
+fn the_first_gateway_is_by_priority_then_by_name() {
+    let mut world = started("web");
+    for (name, net) in [
+        ("beta", "10.1.0.0/24"),
+        ("alpha", "10.2.0.0/24"),
+        ("zoo", "10.3.0.0/24"),
+    ] {
+        world.network(name, &[net]);
+    }
+    world.connect("web", "beta");
+    world.connect("web", "alpha");
+    assert!(
+        routes(&world, "web")[1].contains("via 10.2.0.1"),
+        "{:?}",
+        routes(&world, "web")
+    );
+    let mut wish = Connect::tap("web", "zoo");
+    wish.gateway_priority = 1;
+    world.must(Command::Connect(wish));
+    let lines = routes(&world, "web");
+    assert!(lines[2].contains("via 10.3.0.1"), "{lines:?}");
+    assert_eq!(lines.iter().filter(|line| line.contains("via")).count(), 1);
+    let resolver = spec(&world, "web").parts().resolver.clone().unwrap();
+    assert_eq!(
+        resolver.servers(),
+        ["10.3.0.1".parse::<std::net::IpAddr>().unwrap()]
+    );
+}
+
+#[test]
+fn a_container_on_internal_networks_has_a_name_server_and_no_default_route() {
+    let mut world = started("web");
+    world.must(internal("back", "10.3.0.0/24"));
+    world.connect("web", "back");
+    assert_eq!(routes(&world, "web"), ["eth0 10.3.0.2/24"]);
+    let resolver = spec(&world, "web").parts().resolver.clone().unwrap();
+    assert_eq!(
+        resolver.servers(),
+        ["10.3.0.1".parse::<std::net::IpAddr>().unwrap()]
+    );
+}
+
+#[test]
+fn a_container_without_networks_has_a_spec_without_interfaces() {
+    let world = started("web");
+    let spec = spec(&world, "web");
+    assert_eq!(
+        (spec.parts().interfaces.len(), &spec.parts().resolver),
+        (0, &None)
+    );
+}
+
+#[test]
+fn the_eleventh_interface_comes_after_the_tenth() {
+    let mut world = started("web");
+    for n in 0..12 {
+        world.network(&format!("n{n}"), &[]);
+        world.connect("web", &format!("n{n}"));
+    }
+    let spec = spec(&world, "web");
+    let names = spec.parts().interfaces.iter().map(|i| i.name.to_string());
+    let expected: Vec<_> = (0..12).map(|n| format!("eth{n}")).collect();
+    assert_eq!(names.collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn the_largest_container_that_may_be_has_a_spec() {
+    let mut world = World::new();
+    let label = "h".repeat(63);
+    let long = format!("{label}.{label}.{label}.{}", "h".repeat(61));
+    let name = format!("{label}.{label}");
+    let mut wish = container(&name);
+    wish.hostname = Some(long.parse().unwrap());
+    let line = HostEntry {
+        address: "2001:db8::ffff".parse().unwrap(),
+        name: long.parse().unwrap(),
+    };
+    wish.extra_hosts = vec![line; crate::MAX_EXTRA_HOSTS];
+    wish.dns.search = vec![long.parse().unwrap(); 32];
+    wish.dns.options = vec!["o".repeat(64); 32];
+    world.must(Command::AddContainer(wish));
+    world.must(Command::StartContainer(name.as_str().into()));
+    for n in 0..crate::MAX_ENDPOINTS {
+        let network = format!("n{n}");
+        let nets = [format!("10.0.{n}.0/24"), format!("fd00:{n}::/64")];
+        world.network(&network, &nets.each_ref().map(String::as_str));
+        let mut wish = Connect::tap(name.as_str(), network.as_str());
+        let way = format!("1f.7/1f.7/1f.7/1f.7/1f.7/1f.7/1f.7/{n:02x}.0");
+        wish.nic = Some(NicMatch::PciPath(way.parse().unwrap()));
+        world.must(Command::Connect(wish));
+    }
+    assert_eq!(
+        spec(&world, &name).parts().interfaces.len(),
+        crate::MAX_ENDPOINTS
+    );
+}
