@@ -23,7 +23,7 @@ FUZZER := cargo-fuzz@0.13.2
 # $(call installed,crate@version): installs it unless this version is there.
 installed = grep -qs '"$(subst @, ,$(1)) ' $(TOOLS)/.crates.toml || cargo install --root $(TOOLS) --locked $(1)
 
-.PHONY: help tools agent image test lint fuzz demo
+.PHONY: help tools agent probe image test lint fuzz demo
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,10 +39,14 @@ agent: ## build the static agent as target/agent/tether-net and print its size
 	@install -D $(BUILT)/$(HOST)/agent/tether-net $(AGENT)
 	@size=$$(stat -c %s $(AGENT)); echo "$(AGENT): $$size bytes of $(AGENT_LIMIT)"; [ "$$size" -le $(AGENT_LIMIT) ]
 
+probe: ## build the static program that tests run in guests, as target/agent/vsock-probe
+	@RUSTFLAGS="$(AGENT_FLAGS)" cargo build -q --profile agent -p lab --bin vsock-probe --target $(HOST)
+	@install -D $(BUILT)/$(HOST)/agent/vsock-probe target/agent/vsock-probe
+
 image: tools agent ## make the kernel and the initramfs of container VMs in target/image
 	@cargo run -q -p image -- build --out target/image --agent $(AGENT)
 
-test: image ## run every test; VM tests take turns by themselves
+test: image probe ## run every test; VM tests take turns by themselves
 	@cargo build --workspace --bins --examples
 	@cargo test --workspace --no-fail-fast
 

@@ -33,6 +33,12 @@ pub fn agent() -> PathBuf {
     folder(AGENT_VARIABLE, "target/agent/tether-net")
 }
 
+/// The program that speaks AF_VSOCK in guests, which `make probe` built beside the agent.
+#[must_use]
+pub fn probe() -> PathBuf {
+    agent().with_file_name("vsock-probe")
+}
+
 /// A program of this workspace, as built with the same profile as the running test or example.
 pub fn built(name: &str) -> Result<PathBuf> {
     let running = env::current_exe().context("find the running program")?;
@@ -52,6 +58,11 @@ pub fn built(name: &str) -> Result<PathBuf> {
 /// An image without an agent. Downloads at the first call, then costs milliseconds.
 pub fn bare_image() -> Result<Image> {
     build(&Recipe::new("bare"))
+}
+
+/// The image of a container VM without an agent, in which tests run [`probe`] as `vsock-probe`.
+pub fn probing_image() -> Result<Image> {
+    build(&Recipe::new("probing").add(probe(), "/sbin/vsock-probe"))
 }
 
 /// The image of a container VM, with the agent that `make agent` built.

@@ -26,6 +26,8 @@ pub enum Need {
     VhostDeviceVsock,
     /// The static agent.
     Agent,
+    /// The static program that speaks AF_VSOCK in guests.
+    Probe,
 }
 
 impl Need {
@@ -53,6 +55,7 @@ impl Need {
             Self::Qemu => program(image::qemu::PROGRAM, "--version", image::qemu::PACKAGE),
             Self::VhostDeviceVsock => built(&places::tool("vhost-device-vsock"), "make tools"),
             Self::Agent => built(&places::agent(), "make agent"),
+            Self::Probe => built(&places::probe(), "make probe"),
         }
     }
 }
