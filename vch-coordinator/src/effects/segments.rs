@@ -223,3 +223,6 @@ impl Watch {
         self.0.borrow().clone()
     }
 }
+
+#[cfg(test)]
+mod tests;
