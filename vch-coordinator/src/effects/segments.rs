@@ -64,8 +64,8 @@ pub struct Reconciled {
     pub steps: usize,
     /// What could not be made or removed, by its link's name.
     pub failed: BTreeMap<InterfaceName, SegmentError>,
-    /// Why forwarding could not be switched on.
-    pub forwarding: Option<SegmentError>,
+    /// What failed that concerns no single link: forwarding, the removal of many at once.
+    pub general: Vec<SegmentError>,
 }
 
 /// The thread behind [`Segments`]; it ends when the last of them is dropped.
@@ -143,12 +143,12 @@ impl Segments {
             .await
     }
 
-    /// Removes a bridge of ours; its ports stay, attached to nothing. Answers with the number of
-    /// changes; 0: there was none of ours.
+    /// Removes a bridge of ours; its ports stay, attached to nothing. Answers whether there was one.
+    /// Removals asked for at the same time are made together.
     ///
     /// # Errors
     /// If the kernel refuses.
-    pub async fn remove_bridge(&self, name: &InterfaceName) -> Result<usize, SegmentError> {
+    pub async fn remove_bridge(&self, name: &InterfaceName) -> Result<bool, SegmentError> {
         let name = name.clone();
         self.ask(|answer| Command::Remove(name, answer)).await
     }
@@ -164,12 +164,12 @@ impl Segments {
         self.ask(|answer| Command::EnsurePort(port, answer)).await
     }
 
-    /// Removes a port of ours, and with a pair its other end. Answers with the number of changes;
-    /// 0: there was none of ours.
+    /// Removes a port of ours, and with a pair its other end. Answers whether there was one.
+    /// Removals asked for at the same time are made together.
     ///
     /// # Errors
     /// If the kernel refuses.
-    pub async fn remove_port(&self, name: &InterfaceName) -> Result<usize, SegmentError> {
+    pub async fn remove_port(&self, name: &InterfaceName) -> Result<bool, SegmentError> {
         let name = name.clone();
         self.ask(|answer| Command::Remove(name, answer)).await
     }

@@ -33,7 +33,7 @@ pub enum Command {
     /// Let a port be so.
     EnsurePort(Port, Answer<usize>),
     /// Let there be no link of ours of that name.
-    Remove(InterfaceName, Answer<usize>),
+    Remove(InterfaceName, Answer<bool>),
     /// Let all be so, and nothing else of ours be there.
     Reconcile(Desired, Answer<Reconciled>),
 }
@@ -99,7 +99,7 @@ impl Actor {
             let listening = !self.unsettled.everything;
             tokio::select! {
                 command = commands.recv() => match command {
-                    Some(command) => self.handle(command).await,
+                    Some(command) => self.handle_all(command, &mut commands).await,
                     None => return,
                 },
                 events = self.events.next(), if listening => self.hear(events),
@@ -110,8 +110,29 @@ impl Actor {
         }
     }
 
+    /// Handles a command, and with a removal those that wait behind it: many cost hardly more than
+    /// one.
+    async fn handle_all(&mut self, command: Command, commands: &mut mpsc::Receiver<Command>) {
+        let mut next = Some(command);
+        while let Some(command) = next.take() {
+            let Command::Remove(name, answer) = command else {
+                self.handle(command).await;
+                continue;
+            };
+            let mut removals = vec![(name, answer)];
+            loop {
+                match commands.try_recv() {
+                    Ok(Command::Remove(name, answer)) => removals.push((name, answer)),
+                    Ok(other) => break next = Some(other),
+                    Err(_) => break,
+                }
+            }
+            self.remove(removals).await;
+        }
+    }
+
+    // Whoever asked may have gone: the work is done all the same, so there is no one to tell.
     async fn handle(&mut self, command: Command) {
-        // Whoever asked may have gone: the work is done all the same, so there is no one to tell.
         match command {
             Command::EnsureBridge(bridge, answer) => {
                 let _ = answer.send(self.ensure_bridge(bridge).await);
@@ -120,7 +141,7 @@ impl Actor {
                 let _ = answer.send(self.ensure_port(port).await);
             }
             Command::Remove(name, answer) => {
-                let _ = answer.send(self.remove(&name).await);
+                self.remove(vec![(name, answer)]).await;
             }
             Command::Reconcile(desired, answer) => {
                 let _ = answer.send(self.reconcile(desired).await);
@@ -149,15 +170,39 @@ impl Actor {
         Ok(steps.len())
     }
 
-    async fn remove(&mut self, name: &InterfaceName) -> Result<usize, SegmentError> {
-        // Not wanted from here on, even if the kernel refuses: nobody is to heal it.
-        self.wanted.bridges.remove(name);
-        self.wanted.ports.remove(name);
-        self.is_right(name);
-        let observed = self.kernel.observe_link(name).await?;
-        let steps = plan_removal(self.kernel.owner, &observed, name);
-        self.take(&steps).await?;
-        Ok(steps.len())
+    async fn remove(&mut self, removals: Vec<(InterfaceName, Answer<bool>)>) {
+        let names: Vec<_> = removals.iter().map(|(name, _)| name).collect();
+        for name in &names {
+            // Not wanted from here on, even if the kernel refuses: nobody is to heal it.
+            self.wanted.bridges.remove(*name);
+            self.wanted.ports.remove(*name);
+            self.is_right(name);
+        }
+        let gone = self.remove_links(&names).await;
+        for (name, answer) in removals {
+            let _ = answer.send(
+                gone.as_ref()
+                    .map(|gone| gone.contains(&name))
+                    .map_err(Clone::clone),
+            );
+        }
+    }
+
+    /// Removes those of the links that are ours, and answers with their names.
+    async fn remove_links(
+        &mut self,
+        names: &[&InterfaceName],
+    ) -> Result<BTreeSet<InterfaceName>, SegmentError> {
+        let mut observed = Observed::default();
+        for name in names {
+            let link = self.kernel.observe_link(name).await?;
+            observed.links.extend(link.links);
+        }
+        let steps = plan_removal(self.kernel.owner, &observed);
+        for step in &steps {
+            self.kernel.apply(step).await?;
+        }
+        Ok(steps.iter().filter_map(Step::link).cloned().collect())
     }
 
     async fn reconcile(&mut self, desired: Desired) -> Result<Reconciled, SegmentError> {
@@ -181,7 +226,7 @@ impl Actor {
                 (Err(error), Some(name)) => {
                     done.failed.insert(name.clone(), error);
                 }
-                (Err(error), None) => done.forwarding = Some(error),
+                (Err(error), None) => done.general.push(error),
             }
         }
         self.wanted = desired;
@@ -198,31 +243,17 @@ impl Actor {
         let mut created = None;
         for step in steps {
             if let Err(error) = self.kernel.apply(step).await {
-                if let Some(name) = created {
-                    self.undo(name).await;
+                if let Some(name) = created
+                    && let Err(error) = self.remove_links(&[name]).await
+                {
+                    // The next reconcile finds it by its mark.
+                    tracing::warn!(link = %name, %error, "what could not be set up stays behind");
                 }
                 return Err(error);
             }
             created = created.or(step.link().filter(|_| step.creates()));
         }
         Ok(())
-    }
-
-    async fn undo(&mut self, name: &InterfaceName) {
-        let removed = match self.kernel.observe_link(name).await {
-            Ok(observed) => {
-                let steps = plan_removal(self.kernel.owner, &observed, name);
-                match steps.first() {
-                    Some(step) => self.kernel.apply(step).await,
-                    None => Ok(()),
-                }
-            }
-            Err(error) => Err(error),
-        };
-        if let Err(error) = removed {
-            // The next reconcile finds it by its mark.
-            tracing::warn!(link = %name, %error, "a link that could not be set up stays behind");
-        }
     }
 
     fn is_right(&self, name: &InterfaceName) {
@@ -246,7 +277,7 @@ impl Actor {
     fn note(&mut self, event: Event) {
         match event {
             Event::Link(name, link) => {
-                if link.group == self.kernel.owner.group() {
+                if self.kernel.owner.owns(link.group) {
                     let before = self.own.insert(link.index, name.clone());
                     // Renamed: the old name misses its link.
                     if let Some(before) = before.filter(|before| *before != name) {
@@ -371,11 +402,9 @@ impl Actor {
     }
 
     fn learn_links(&mut self, observed: &Observed) {
-        let group = self.kernel.owner.group();
-        let own = observed
-            .links
-            .iter()
-            .filter(|(_, link)| link.group == group);
+        let owner = self.kernel.owner;
+        let links = observed.links.iter();
+        let own = links.filter(|(_, link)| owner.owns(link.group));
         self.own = own.map(|(name, link)| (link.index, name.clone())).collect();
     }
 

@@ -34,6 +34,8 @@ impl Kernel {
         match step {
             Step::Forward(family) => write(&Sysctl::forward(*family)),
             Step::Remove { name, index } => self.remove(name, *index).await,
+            Step::Doom { name, index } => self.doom(name, *index).await,
+            Step::RemoveDoomed => self.remove_doomed().await,
             Step::CreateBridge { name, mac } => self.create_bridge(name, *mac).await,
             Step::MakePlain { name } => self
                 .change_link(link(name, [bridge_info()]))
@@ -68,6 +70,29 @@ impl Kernel {
             // Somebody was faster.
             Err(Errno::ENODEV) => Ok(()),
             done => done.map_err(|errno| refused("remove link", name, errno)),
+        }
+    }
+
+    async fn doom(&mut self, name: &InterfaceName, index: u32) -> Result<(), SegmentError> {
+        let mut message = LinkMessage::default();
+        message.header.index = index;
+        let group = LinkAttribute::Group(self.owner.doomed());
+        message.attributes.push(group);
+        match self.change_link(message).await {
+            // Somebody was faster.
+            Err(Errno::ENODEV) => Ok(()),
+            done => done.map_err(|errno| refused("mark for removal link", name, errno)),
+        }
+    }
+
+    async fn remove_doomed(&mut self) -> Result<(), SegmentError> {
+        let mut message = LinkMessage::default();
+        let group = LinkAttribute::Group(self.owner.doomed());
+        message.attributes.push(group);
+        match self.perform(RouteNetlinkMessage::DelLink(message), 0).await {
+            // Somebody was faster.
+            Err(Errno::ENODEV) => Ok(()),
+            done => done.map_err(|errno| refused("remove", "the links marked for it", errno)),
         }
     }
 

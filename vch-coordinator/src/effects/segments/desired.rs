@@ -4,28 +4,41 @@ use ipnet::IpNet;
 use protocol::spec::{InterfaceName, MacAddress, Mtu};
 use std::{collections::BTreeMap, fmt, path::PathBuf};
 
+// The kernel reads a group as a positive `int`: bit 30 is the highest.
+const MARKED: u32 = 1 << 30;
+const DOOMED: u32 = 1 << 29;
+
 /// Whose links these are: each link that a VCH makes bears its mark, and a VCH changes and removes
 /// marked links only.
 ///
 /// The mark is the link's group (`IFLA_GROUP`, `ip link show group N`): it is there from the moment
 /// in which the kernel makes the link, so a crash leaves nothing that nobody owns. Groups that
-/// people give out by hand are small; a mark has bit 30 set.
+/// people give out by hand are small; a mark has bit 30 set. Links on their way out are moved to a
+/// group of their own, with bit 29 set too, so that the kernel can remove them all at once.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Owner(u32);
 
 impl Owner {
     /// The mark of the VCH with this random id. The same id gives the same mark, for ever.
     pub fn of(vch: &[u8]) -> Self {
-        // The kernel reads a group as a positive `int`.
-        const MARKED: u32 = 1 << 30;
         let [.., a, b, c, d] = hash([vch]).to_be_bytes();
         let value = u32::from_be_bytes([a, b, c, d]);
-        Self((value % MARKED) | MARKED)
+        Self((value % DOOMED) | MARKED)
     }
 
-    /// The link group.
+    /// The group of this VCH's links.
     pub fn group(self) -> u32 {
         self.0
+    }
+
+    /// The group of those that are about to be removed.
+    pub fn doomed(self) -> u32 {
+        self.0 | DOOMED
+    }
+
+    /// Whether a link of this group is this VCH's.
+    pub fn owns(self, group: u32) -> bool {
+        group == self.group() || group == self.doomed()
     }
 
     /// The address of this VCH's bridge of that name: fixed, since a bridge without one of its own

@@ -93,12 +93,11 @@ impl Plan {
 /// and what is right already is not touched. `observed` is everything.
 pub fn plan(owner: Owner, observed: &Observed, desired: &Desired) -> Plan {
     let mut plan = Plan::default();
-    for (name, link) in &observed.links {
+    let leftovers = observed.links.iter().filter(|(name, link)| {
         let wanted = desired.bridges.contains_key(name) || desired.ports.contains_key(name);
-        if link.group == owner.group() && !wanted {
-            plan.steps.push(remove(name, link));
-        }
-    }
+        owner.owns(link.group) && !wanted
+    });
+    plan.steps.extend(remove_all(leftovers));
     plan.steps.extend(plan_forwarding(
         observed.forwarding,
         desired.bridges.values(),
@@ -148,7 +147,7 @@ pub fn plan_bridge(
     let mac = owner.bridge_mac(name);
     let mut steps = Vec::new();
     let mut link = ours(owner, observed, name)?;
-    if let Some(other) = link.filter(|link| !matches!(link.kind, LinkKind::Bridge { .. })) {
+    if let Some(other) = link.filter(|link| !is_bridge_of(owner, link)) {
         steps.push(remove(name, other));
         link = None;
     }
@@ -216,7 +215,9 @@ pub fn plan_port(
         }
     }
     let mut steps = Vec::new();
-    if let Some(other) = link.filter(|link| !is_kind(observed, &link.kind, &port.kind)) {
+    let is_right =
+        |link: &&Link| link.group == owner.group() && is_kind(observed, &link.kind, &port.kind);
+    if let Some(other) = link.filter(|link| !is_right(link)) {
         steps.push(remove(name, other));
         link = None;
     }
@@ -242,11 +243,25 @@ pub fn plan_port(
     Ok(steps)
 }
 
-/// The removal of one link, if it is ours.
-pub fn plan_removal(owner: Owner, observed: &Observed, name: &InterfaceName) -> Vec<Step> {
-    let link = observed.links.get(name);
-    let link = link.filter(|link| link.group == owner.group());
-    link.map(|link| remove(name, link)).into_iter().collect()
+/// The removal of all observed links that are ours.
+pub fn plan_removal(owner: Owner, observed: &Observed) -> Vec<Step> {
+    let links = observed.links.iter();
+    remove_all(links.filter(|(_, link)| owner.owns(link.group)))
+}
+
+/// Removing a link costs the kernel some 20 ms, mostly waiting; removing many at once costs hardly
+/// more.
+fn remove_all<'a>(links: impl Iterator<Item = (&'a InterfaceName, &'a Link)>) -> Vec<Step> {
+    let links: Vec<_> = links.collect();
+    if let [(name, link)] = links[..] {
+        return vec![remove(name, link)];
+    }
+    let doom = links.iter().map(|(name, link)| Step::Doom {
+        name: (*name).clone(),
+        index: link.index,
+    });
+    let removal = (!links.is_empty()).then_some(Step::RemoveDoomed);
+    doom.chain(removal).collect()
 }
 
 fn ours<'a>(
@@ -255,7 +270,7 @@ fn ours<'a>(
     name: &InterfaceName,
 ) -> Result<Option<&'a Link>, Refusal> {
     match observed.links.get(name) {
-        Some(link) if link.group != owner.group() => Err(Refusal::NameTaken(link.into())),
+        Some(link) if !owner.owns(link.group) => Err(Refusal::NameTaken(link.into())),
         link => Ok(link),
     }
 }

@@ -395,9 +395,47 @@ fn a_removal_spares_a_foreign_link_of_that_name() {
         links: [(name("br-1"), foreign("bridge"))].into(),
         ..Observed::default()
     };
-    assert_eq!(plan_removal(owner(), &observed, &name("br-1")), []);
-    let removal = plan_removal(owner(), &right(), &name("br-1"));
-    assert_eq!(removal.len(), 1);
+    assert_eq!(plan_removal(owner(), &observed), []);
+}
+
+#[test]
+fn many_are_removed_at_once_and_one_alone() {
+    let doom = |text, index| Step::Doom {
+        name: name(text),
+        index,
+    };
+    let expected = [
+        doom("br-1", 5),
+        doom("vt-1", 6),
+        doom("vt-2", 7),
+        Step::RemoveDoomed,
+    ];
+    assert_eq!(plan_removal(owner(), &right()), expected);
+    let mut observed = right();
+    observed.links.retain(|n, _| *n == name("vt-1"));
+    let expected = [remove(&name("vt-1"), &right_tap())];
+    assert_eq!(plan_removal(owner(), &observed), expected);
+}
+
+#[test]
+fn what_a_crash_left_doomed_is_made_anew() {
+    let mut observed = right();
+    for link in observed.links.values_mut() {
+        link.group = owner().doomed();
+    }
+    let steps = plan(owner(), &observed, &all()).steps;
+    for (link, index) in [("br-1", 5), ("vt-1", 6), ("vt-2", 7)] {
+        let name = name(link);
+        let mut of_link = steps.iter().filter(|step| step.link() == Some(&name));
+        assert_eq!(
+            of_link.next(),
+            Some(&Step::Remove {
+                name: name.clone(),
+                index
+            })
+        );
+        assert!(of_link.next().unwrap().creates());
+    }
 }
 
 #[test]
@@ -405,7 +443,7 @@ fn marks_and_bridge_addresses_are_stable_and_differ_between_hosts() {
     let other = Owner::of(b"another VCH");
     assert_eq!(owner(), Owner::of(b"a VCH"));
     assert_ne!(owner(), other);
-    assert!(owner().group() >> 30 == 1, "{:?}", owner());
+    assert!(owner().group() >> 29 == 2, "{:?}", owner());
     let here = owner().bridge_mac(&name("br-1"));
     assert_ne!(here, other.bridge_mac(&name("br-1")));
     assert_ne!(here, owner().bridge_mac(&name("br-2")));

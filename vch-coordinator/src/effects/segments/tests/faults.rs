@@ -19,7 +19,7 @@ fn a_foreign_link_with_the_name_is_told_and_left_alone() {
         );
         let error = segments.ensure_port(&tap("vt-1")).await.unwrap_err();
         assert_eq!(error.code(), "bridge-name-taken");
-        assert_eq!(segments.remove_bridge(&name("br-1")).await, Ok(0));
+        assert_eq!(segments.remove_bridge(&name("br-1")).await, Ok(false));
         assert!(ip("-o link show br-1").contains("state DOWN"), "untouched");
         assert!(!links().contains("vt-1"));
     });

@@ -86,7 +86,7 @@ fn a_reconcile_removes_own_leftovers_and_nothing_else() {
         let (second, _second_thread) = spawn().await;
         let kept = index("vt-3");
         let desired = world::desired(&[bridge("br-1", &[GATEWAY])], &[tap("vt-3")]);
-        assert_eq!(second.reconcile(&desired).await.unwrap().steps, 2);
+        assert_eq!(second.reconcile(&desired).await.unwrap().steps, 3);
         let expected = ["lo", "docker0", "br-1", "br-2", "vt-3"].map(ToOwned::to_owned);
         assert_eq!(links(), expected.into());
         assert_eq!(index("vt-3"), kept);
