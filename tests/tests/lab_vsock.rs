@@ -1,7 +1,6 @@
 //! vsock between host and guests and between siblings, as `vhost-device-vsock` carries it.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Duration;
 
@@ -51,7 +50,7 @@ fn the_host_reaches_a_port_of_the_guest_and_the_guest_a_listener_of_the_host() {
     );
 
     let listener = UnixListener::bind(format!("{}_7000", vsock.path(3).display())).unwrap();
-    vm.succeed("echo from the guest | vsock-probe connect 2 7000 >/run/answer 2>&1 &")
+    vm.succeed("echo from the guest | vsock-probe connect 2 7000 2>&1 | head -n 1 >/run/answer &")
         .unwrap();
     let (mut stream, _) = listener.accept().unwrap();
     stream.set_read_timeout(Some(SOON)).unwrap();
@@ -59,7 +58,7 @@ fn the_host_reaches_a_port_of_the_guest_and_the_guest_a_listener_of_the_host() {
     stream.read_exact(&mut text).unwrap();
     assert_eq!(&text, b"from the guest\n");
     stream.write_all(b"to the guest\n").unwrap();
-    stream.shutdown(Shutdown::Both).unwrap();
+    // Not closed yet: vhost-device-vsock may drop what is on its way when the host closes.
     eventually(SOON, "the answer is in the guest", || {
         vm.succeed("cat /run/answer").unwrap() == "to the guest\n"
     })
