@@ -26,7 +26,7 @@ struct Inside {
     folder: PathBuf,
     made: Made,
     /// Held until the world ends; the kernel frees it with the descriptor.
-    _turn: Option<File>,
+    turn: Option<File>,
 }
 
 impl Lab {
@@ -51,11 +51,7 @@ impl Lab {
         let folder = std::env::temp_dir().join(registry::unique(label));
         let made = Made::Folder(folder.clone());
         registry::note(made.clone());
-        let inside = Inside {
-            folder,
-            made,
-            _turn: turn,
-        };
+        let inside = Inside { folder, made, turn };
         DirBuilder::new()
             .mode(0o700)
             .create(&inside.folder)
@@ -83,6 +79,11 @@ impl Lab {
         fs::read(self.path(name))
             .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
             .unwrap_or_default()
+    }
+
+    /// Whether this world has the turn to run VMs.
+    pub(crate) fn may_run_vms(&self) -> bool {
+        self.inside.turn.is_some()
     }
 
     /// The namespaces `vch` and `outside`.

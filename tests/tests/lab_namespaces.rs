@@ -73,6 +73,13 @@ fn a_failed_ip_command_says_what_ip_said() {
 }
 
 #[test]
+fn a_vm_is_started_only_by_a_test_that_has_its_turn() {
+    let lab = Lab::of_namespaces("turn").unwrap();
+    let error = lab.vm("one").start().unwrap_err().to_string();
+    assert!(error.contains("Lab::of_vms"), "{error}");
+}
+
+#[test]
 fn a_panic_leaves_no_namespace_no_process_and_no_folder() {
     let (sender, made) = std::sync::mpsc::channel::<PathBuf>();
     let panicked = catch_unwind(move || {

@@ -1,7 +1,9 @@
 //! The lab's own VMs: each test boots what it needs, one test at a time.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::UdpSocket;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
@@ -159,6 +161,36 @@ fn answer_every_name_with(socket: &UdpSocket, address: [u8; 4]) -> std::io::Resu
         }
         socket.send_to(&answer, from)?;
     }
+}
+
+#[test]
+fn an_agent_that_dies_is_started_again_but_only_when_a_channel_is_given() {
+    let lab = Lab::of_vms("agent").unwrap();
+    let stand_in = lab.path("stand-in");
+    fs::write(&stand_in, "#!/bin/sh\necho ran >>/run/ran\nexit 7\n").unwrap();
+    fs::set_permissions(&stand_in, fs::Permissions::from_mode(0o755)).unwrap();
+    let image = places::build(&Recipe::new("stand-in").agent(&stand_in)).unwrap();
+    let mut idle = lab.vm("idle").image(&image).boot().unwrap();
+    assert_eq!(idle.run("cat /run/ran").unwrap().status, 1);
+    let mut vm = lab
+        .vm("one")
+        .image(&image)
+        .kernel_option("tether.channel=virtio:tether.0")
+        .boot()
+        .unwrap();
+    eventually(SOON, "it ran twice", || {
+        vm.run("cat /run/ran")
+            .unwrap()
+            .stdout
+            .starts_with("ran\nran\n")
+    })
+    .unwrap();
+    assert!(
+        vm.console()
+            .contains("init: tether-net ended with status 7"),
+        "{}",
+        vm.console()
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use image::bootstrap::Image;
 use image::qemu::{self, Accelerator, Machine, Memory, Nic, Stream, Vsock};
 
@@ -129,6 +129,11 @@ impl VmBuilder {
 
     /// Starts it and does not wait: several VMs boot side by side. See [`Vm::ready`].
     pub fn start(self) -> Result<Vm> {
+        ensure!(
+            self.lab.may_run_vms(),
+            "VM {}: a test with VMs begins with Lab::of_vms",
+            self.name
+        );
         let image = match &self.image {
             Some(image) => image.clone(),
             None => places::bare_image()?,
