@@ -20,13 +20,17 @@
 //!   itself, and after its restart takes none for its own; what the spec no longer wants then stays.
 //! * applied twice, a spec is no step at all.
 
+pub mod agent;
 pub mod announce;
 pub mod apply;
 pub mod converge;
+pub mod log;
 pub mod netlink;
 pub mod observe;
+pub mod options;
 pub mod plan;
 pub mod resolver;
+pub mod session;
 pub mod watch;
 
 /// What the agent's routes and addresses bear as protocol and its links as group.

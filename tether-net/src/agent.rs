@@ -1,0 +1,142 @@
+//! The whole agent: its futures, and what runs between them.
+
+use crate::converge::Converger;
+use crate::netlink::NetlinkError;
+use crate::observe::Sysfs;
+use crate::resolver::Files;
+use crate::session::{Ends, News, Session, at, open_channels, with_sources};
+use crate::watch::Watch;
+use protocol::message::LogLine;
+use protocol::session::agent::Applied;
+use protocol::spec::NetSpec;
+use protocol::transport::ChannelAddress;
+use protocol::transport::agent::Opener;
+use std::io;
+use std::time::{Duration, Instant};
+use thiserror::Error;
+use tokio::sync::{mpsc, watch};
+
+/// One change makes several events, and a NIC that comes a dozen: they are heard out for so long.
+const DEBOUNCE: Duration = Duration::from_millis(20);
+/// Pause after the kernel could not be observed.
+const OBSERVE_AGAIN: Duration = Duration::from_secs(1);
+/// One converging tells one report and a few link events: room for several, beyond which the loop
+/// waits for the session.
+const NEWS: usize = 64;
+
+/// Why an agent can't begin, or can't go on.
+#[derive(Debug, Error)]
+pub enum AgentError {
+    /// The kernel's network can't be reached.
+    #[error("the kernel's network can't be reached")]
+    Netlink(#[source] NetlinkError),
+    /// The kernel's events can't be heard any more.
+    #[error("the kernel's events can't be heard any more")]
+    Watch(#[source] io::Error),
+}
+
+/// What an agent works with.
+pub struct Agent {
+    /// Where the coordinator is.
+    pub channel: ChannelAddress,
+    /// Whose files it writes.
+    pub files: Files,
+    /// What is logged, for the coordinator.
+    pub logs: mpsc::Receiver<LogLine>,
+}
+
+impl Agent {
+    /// Runs until it is dropped, which leaves the network as it is. Works in the calling thread's
+    /// network namespace; needs a tokio runtime of one thread.
+    ///
+    /// # Errors
+    /// Where the kernel's network can't be reached. A channel that can't be opened is tried for
+    /// ever.
+    pub async fn run(self) -> Result<(), AgentError> {
+        let converger =
+            Converger::open(self.files, Sysfs::default()).map_err(AgentError::Netlink)?;
+        let watch = Watch::open().map_err(AgentError::Netlink)?;
+        // A request lies there or not; a channel waits for its taker.
+        let (requests, requested) = mpsc::channel(1);
+        let (opening, opened) = mpsc::channel(1);
+        let (desired, wanted) = watch::channel(None);
+        let (tell, news) = mpsc::channel(NEWS);
+        let ends = Ends {
+            requests,
+            opened,
+            desired,
+            news,
+            logs: self.logs,
+        };
+        let session = Session::new(ends, Box::new(random));
+        tokio::select! {
+            () = open_channels(Opener::new(self.channel), requested, opening) => Ok(()),
+            () = session.run() => Ok(()),
+            ended = keep(converger, &watch, wanted, tell) => ended,
+        }
+    }
+}
+
+/// From the kernel, so that a clone of a VM does not go on with its template's numbers.
+fn random() -> u64 {
+    // The kernel refuses only while it has no entropy yet, early at boot; the clock will do then.
+    getrandom::u64().unwrap_or_else(|_| {
+        let since = std::time::SystemTime::UNIX_EPOCH.elapsed();
+        since.map_or(1, |since| u64::from(since.subsec_nanos()) ^ since.as_secs())
+    })
+}
+
+/// Keeps the network what the newest spec says. The work itself does not yield: it is done in
+/// milliseconds, and one at a time.
+async fn keep(
+    mut converger: Converger,
+    watch: &Watch,
+    mut wanted: watch::Receiver<Option<NetSpec>>,
+    tell: mpsc::Sender<News>,
+) -> Result<(), AgentError> {
+    let mut told: Option<Applied> = None;
+    loop {
+        let spec = wanted.borrow_and_update().clone();
+        let begun = Instant::now();
+        let forget = || {
+            watch.forget();
+        };
+        let seen = match &spec {
+            Some(spec) => converger.converge(spec, begun, forget).map(Some),
+            None => converger.look().map(|()| None),
+        };
+        let mut retry = converger.retry();
+        let mut news: Vec<News> = converger
+            .link_events()
+            .into_iter()
+            .map(News::Link)
+            .collect();
+        match seen {
+            Ok(Some(applied)) if told.as_ref() != Some(&applied) => {
+                tracing::debug!("converged in {} µs", begun.elapsed().as_micros());
+                told = Some(applied.clone());
+                news.push(News::Applied(applied));
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::error!("{}", with_sources(&error));
+                retry = Some(Instant::now() + OBSERVE_AGAIN);
+            }
+        }
+        for one in news {
+            if tell.send(one).await.is_err() {
+                return Ok(());
+            }
+        }
+        tokio::select! {
+            changed = wanted.changed() => if changed.is_err() {
+                return Ok(());
+            },
+            heard = watch.changed() => {
+                heard.map_err(AgentError::Watch)?;
+                tokio::time::sleep(DEBOUNCE).await;
+            }
+            () = at(retry) => {}
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Drives the protocol's session machine: opens the channel when it says so, carries its messages,
+//! hands its specs to the converge loop and the loop's news to it.
+//!
+//! Two futures: [`open_channels`] opens, [`Session::run`] does the rest. They are apart so that a
+//! connection in the making is not begun anew whenever something else happens.
+
+use protocol::message::{LinkEvent, LogLine};
+use protocol::session::Entropy;
+use protocol::session::agent::{Agent, Applied, Input, Output};
+use protocol::spec::NetSpec;
+use protocol::transport::agent::{Opened, Opener};
+use protocol::transport::{AgentEnd, ChannelError, ChannelStream, OpenError, Received};
+use std::error::Error;
+use std::fmt::Write;
+use std::time::Instant;
+use tokio::sync::{mpsc, watch};
+
+/// What the converge loop has to tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// What became of a spec, or what it is since something changed.
+    Applied(Applied),
+    /// A link came, went or changed.
+    Link(LinkEvent),
+}
+
+/// Opens channels: where the coordinator dials, whenever it does; else once for each request.
+///
+/// Ends when nobody wants channels any more.
+pub async fn open_channels(
+    mut opener: Opener,
+    mut requests: mpsc::Receiver<()>,
+    opened: mpsc::Sender<Option<ChannelStream>>,
+) {
+    let mut last_refusal = String::new();
+    loop {
+        if !opener.listens() && requests.recv().await.is_none() {
+            return;
+        }
+        let stream = match opener.open().await {
+            Ok(Opened::Stream(stream)) => {
+                last_refusal.clear();
+                Some(stream)
+            }
+            Ok(Opened::TurnedAway(peer)) => {
+                tracing::warn!("closed a connection from {peer}: only the host may connect");
+                continue;
+            }
+            Err(error) => {
+                note_refusal(&mut last_refusal, &error);
+                if opener.listens() {
+                    continue;
+                }
+                None
+            }
+        };
+        if opened.send(stream).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Logs why a channel can't be opened, once for each reason.
+fn note_refusal(last: &mut String, error: &OpenError) {
+    let refusal = with_sources(error);
+    if *last != refusal {
+        tracing::warn!("{refusal}; trying on");
+        *last = refusal;
+    }
+}
+
+/// An error and what lies behind it, on one line.
+pub(crate) fn with_sources(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        // Writing into a String does not fail.
+        let _ = write!(text, ": {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+/// The session's ends towards the other futures of the agent.
+pub struct Ends {
+    /// Asks for a channel.
+    pub requests: mpsc::Sender<()>,
+    /// A channel, or `None` where one that was asked for can't be opened.
+    pub opened: mpsc::Receiver<Option<ChannelStream>>,
+    /// Newest spec.
+    pub desired: watch::Sender<Option<NetSpec>>,
+    /// From the converge loop.
+    pub news: mpsc::Receiver<News>,
+    /// From the log.
+    pub logs: mpsc::Receiver<LogLine>,
+}
+
+/// The agent's end of its sessions, one after the other.
+pub struct Session {
+    machine: Agent,
+    channel: Option<AgentEnd>,
+    skipped: u64,
+    ends: Ends,
+}
+
+enum Event {
+    Opened(Option<ChannelStream>),
+    Received(Result<Received<protocol::message::ToAgent>, ChannelError>),
+    Input(Input),
+    Over,
+}
+
+impl Session {
+    /// A session that begins when it runs.
+    pub fn new(ends: Ends, entropy: Entropy) -> Self {
+        let name = concat!("tether-net ", env!("CARGO_PKG_VERSION"));
+        let capabilities = crate::converge::CAPABILITIES.to_vec();
+        Self {
+            machine: Agent::new(Instant::now(), name, capabilities, entropy),
+            channel: None,
+            skipped: 0,
+            ends,
+        }
+    }
+
+    /// Runs until one of the other futures is gone.
+    pub async fn run(mut self) {
+        loop {
+            while let Some(output) = self.machine.poll() {
+                self.carry_out(output).await;
+            }
+            match self.next_event().await {
+                Event::Opened(Some(stream)) => {
+                    tracing::debug!("the channel is open");
+                    self.channel = Some(AgentEnd::new(stream));
+                    self.skipped = 0;
+                    self.handle(Input::ChannelOpened);
+                }
+                Event::Opened(None) => self.handle(Input::ChannelClosed),
+                Event::Received(Ok(Received::Message(envelope))) => {
+                    self.handle(Input::Message(envelope));
+                }
+                Event::Received(Ok(Received::Skipped(skipped))) => {
+                    self.skipped += 1;
+                    if self.skipped.is_power_of_two() {
+                        let count = self.skipped;
+                        tracing::warn!(
+                            "skipped {count} on this channel: {}",
+                            with_sources(&skipped)
+                        );
+                    }
+                }
+                Event::Received(Err(error)) => self.ended(&error),
+                Event::Input(input) => self.handle(input),
+                Event::Over => return,
+            }
+        }
+    }
+
+    /// Every arm is cancel-safe. What has come in is taken before the clock is asked whether the
+    /// peer was silent: the converge loop may have held the thread.
+    async fn next_event(&mut self) -> Event {
+        let deadline = self.machine.deadline();
+        let ends = &mut self.ends;
+        tokio::select! {
+            biased;
+            received = receive(&mut self.channel) => Event::Received(received),
+            opened = ends.opened.recv() => opened.map_or(Event::Over, Event::Opened),
+            news = ends.news.recv() => match news {
+                Some(News::Applied(applied)) => Event::Input(Input::Applied(applied)),
+                Some(News::Link(link)) => Event::Input(Input::Link(link)),
+                None => Event::Over,
+            },
+            line = ends.logs.recv() => {
+                line.map_or(Event::Over, |line| Event::Input(Input::Log(line)))
+            }
+            () = at(deadline) => Event::Input(Input::Tick),
+        }
+    }
+
+    fn handle(&mut self, input: Input) {
+        self.machine.handle(Instant::now(), input);
+    }
+
+    fn ended(&mut self, error: &ChannelError) {
+        tracing::debug!("the channel has ended: {}", with_sources(error));
+        self.channel = None;
+        self.handle(Input::ChannelClosed);
+    }
+
+    async fn carry_out(&mut self, output: Output) {
+        match output {
+            Output::OpenChannel => {
+                // One request lies there already if this one has no room.
+                let _ = self.ends.requests.try_send(());
+            }
+            Output::CloseChannel => self.channel = None,
+            Output::Send(envelope) => {
+                let Some(channel) = &mut self.channel else {
+                    return;
+                };
+                match channel.send(&envelope).await {
+                    Ok(()) => {}
+                    Err(error @ ChannelError::Unsendable(_)) => {
+                        tracing::error!("{}", with_sources(&error));
+                    }
+                    Err(error) => self.ended(&error),
+                }
+            }
+            Output::Apply(spec) => {
+                tracing::info!("spec {} is to be applied", spec.id());
+                self.ends.desired.send_replace(Some(spec));
+            }
+            Output::Established(welcome) => {
+                tracing::info!("the session stands, protocol version {}", welcome.version);
+            }
+            Output::Refused(refusal) => tracing::warn!("no session: {refusal:?}; asking on"),
+            Output::Lost(lost) => tracing::warn!("the session is over: {lost:?}"),
+        }
+    }
+}
+
+async fn receive(
+    channel: &mut Option<AgentEnd>,
+) -> Result<Received<protocol::message::ToAgent>, ChannelError> {
+    match channel {
+        Some(channel) => channel.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits until then, or for ever.
+pub(crate) async fn at(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}
