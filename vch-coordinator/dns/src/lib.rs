@@ -53,6 +53,23 @@
 //! Two for each address, one for each client connection and each question upstream, two for each
 //! thread: 4,096 addresses need a limit (RLIMIT_NOFILE) of some 10,000, which the process sets.
 //!
+//! # Example
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::sync::Arc;
+//! use vch_dns::{Config, Names, NetworkId, Policy, Server};
+//!
+//! let names = Arc::new(Names::new(Policy::default())?);
+//! let network = NetworkId(1);
+//! let server = Server::spawn(&Config { port: 0, ..Config::default() }, &names)?;
+//! let at = server.listen(network, "127.0.0.1".parse()?)?;
+//! names.publish(network, &"web".parse()?, "172.18.0.2".parse()?, None);
+//! println!("dig -p {} @{} web", at.port(), at.ip());
+//! server.shutdown()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! RFC 1034, 1035 (DNS), 2308 (negative answers), 3596 (AAAA), 5452 (forged answers), 6891 (EDNS),
 //! 7766 (TCP).
 

@@ -238,7 +238,7 @@ impl Server {
         network: NetworkId,
         sockets: Sockets,
     ) -> Result<(), ListenError> {
-        let (ip, port) = (sockets.local.ip(), sockets.local.port());
+        let ip = sockets.local.ip();
         let (done, added) = sync_channel(1);
         let command = Command::Listen {
             network,
@@ -248,10 +248,8 @@ impl Server {
         let told = self.threads.get(thread).is_some_and(|to| to.tell(command));
         match answered(told, &added) {
             Some(Ok(())) => Ok(()),
-            Some(Err(errno)) => Err(ListenError::Open {
+            Some(Err(errno)) => Err(ListenError::Watch {
                 ip,
-                port,
-                transport: "epoll for a",
                 source: errno.into(),
             }),
             None => Err(ListenError::Stopped),

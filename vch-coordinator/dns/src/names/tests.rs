@@ -101,3 +101,26 @@ fn settings_over_their_bounds_are_refused() {
     };
     assert!(names.declare_network(A, network).is_err());
 }
+
+#[test]
+fn a_name_that_moves_is_never_without_an_address() {
+    let names = table();
+    let web = name("web");
+    let (here, there) = (ip("10.0.0.2"), ip("10.0.0.3"));
+    names.publish(A, &web, here, None);
+    std::thread::scope(|scope| {
+        let mover = scope.spawn(|| {
+            for _ in 0..2000 {
+                for (to, from) in [(there, here), (here, there)] {
+                    names.publish(A, &web, to, None);
+                    names.withdraw(A, &web, from);
+                }
+            }
+        });
+        while !mover.is_finished() {
+            let count = names.addresses(&Scope::One(A), web.as_wire(), |found| found.v4.len());
+            assert!(matches!(count, Some(1 | 2)), "{count:?}");
+        }
+    });
+    assert_eq!((names.len(), names.by_address.len()), (1, 1));
+}

@@ -52,6 +52,16 @@ pub enum ListenError {
         #[source]
         source: io::Error,
     },
+    /// The kernel does not let a thread wait on the sockets (epoll_ctl(2): no memory, or
+    /// /proc/sys/fs/epoll/max_user_watches is reached).
+    #[error("dns: the sockets of {ip} can't be waited on: see to fs.epoll.max_user_watches")]
+    Watch {
+        /// The address.
+        ip: IpAddr,
+        /// The kernel's reason.
+        #[source]
+        source: io::Error,
+    },
     /// The address serves another network already.
     #[error("dns: {ip} is already served for network {}: unlisten it first", network.0)]
     OtherNetwork {

@@ -288,6 +288,18 @@ fn listening_twice_changes_nothing_and_for_another_network_is_refused() {
 }
 
 #[test]
+fn an_ipv6_gateway_answers_by_udp_and_by_tcp() {
+    let served = Served::with(Config::default());
+    let at = served.server.listen(NET, ip("::1")).unwrap();
+    let web = name("web");
+    served.names.publish(NET, &web, ip("10.0.0.2"), None);
+    for transport in ["+notcp", "+tcp"] {
+        let found = dig(at, &["+short", transport, "web", "A"]);
+        assert_eq!(found, "10.0.0.2\n");
+    }
+}
+
+#[test]
 fn an_address_that_does_not_exist_yet_is_listened_on() {
     let served = Served::with(Config::default());
     for address in ["192.0.2.77", "2001:db8::77"] {
