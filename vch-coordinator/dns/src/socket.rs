@@ -1,12 +1,14 @@
 //! Opening the sockets of one gateway address.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// Connections that the kernel accepts before we do.
 const BACKLOG: i32 = 128;
+/// A port that is free for UDP may be taken for TCP.
+const FREE_PORT_TRIES: usize = 16;
 
 /// What failed while a socket was opened.
 #[derive(Debug)]
@@ -28,6 +30,17 @@ impl Sockets {
     /// so that replies leave from it; with IP_FREEBIND (ip(7)) or IPV6_FREEBIND, so that the
     /// address may be still in duplicate detection, or come later, or go and come back.
     pub(crate) fn open(ip: IpAddr, port: u16) -> Result<Self, OpenError> {
+        let mut tries = if port == 0 { FREE_PORT_TRIES } else { 1 };
+        loop {
+            tries -= 1;
+            match Self::open_once(ip, port) {
+                Err(error) if tries > 0 && error.source.kind() == ErrorKind::AddrInUse => {}
+                other => return other,
+            }
+        }
+    }
+
+    fn open_once(ip: IpAddr, port: u16) -> Result<Self, OpenError> {
         let udp = bound(ip, port, Type::DGRAM, Protocol::UDP).map_err(|source| OpenError {
             transport: "udp",
             source,

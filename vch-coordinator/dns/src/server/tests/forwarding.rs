@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use domain::base::iana::{Rcode, Rtype};
 
-use super::support::{NET, PATIENCE, Served, data, dig, ip, query, rcode, receive, udp};
+use super::support::{NET, PATIENCE, Served, data, dig, own_address, query, rcode, receive, udp};
 use super::upstream::{Upstream, address_of, empty};
 use crate::{Config, ConfigError, ListenError, Network, Server};
 
@@ -49,7 +49,7 @@ fn a_silent_server_is_passed_over_and_then_asked_last() {
 
 #[test]
 fn a_server_that_fails_refuses_or_is_not_there_is_passed_over_at_once() {
-    let closed = UdpSocket::bind("127.0.0.1:0")
+    let closed = UdpSocket::bind((own_address(), 0))
         .unwrap()
         .local_addr()
         .unwrap();
@@ -250,15 +250,18 @@ fn upstream_servers_are_replaced_while_the_server_runs() {
 #[test]
 fn the_server_is_never_its_own_upstream() {
     let served = Served::with(asking(&[]));
-    let ours = served.server.set_upstreams(&[served.at]);
-    assert_eq!(ours, Err(ConfigError::UpstreamIsOurs { server: served.at }));
-    let port = served.at.port();
+    let refused = served.server.set_upstreams(&[served.at]);
+    assert_eq!(
+        refused,
+        Err(ConfigError::UpstreamIsOurs { server: served.at })
+    );
+    let (ours, port) = (own_address(), served.at.port());
     let config = Config {
         port,
-        ..asking(&[SocketAddr::new(ip("127.0.0.4"), port)])
+        ..asking(&[SocketAddr::new(ours, port)])
     };
     let server = Server::spawn(&config, &served.names).unwrap();
-    let refused = server.listen(NET, ip("127.0.0.4"));
+    let refused = server.listen(NET, ours);
     assert!(matches!(refused, Err(ListenError::IsUpstream { .. })));
 }
 
@@ -269,7 +272,7 @@ fn an_address_goes_while_a_question_waits_and_the_rest_is_served_on() {
         threads: 1,
         ..asking(&[silent.at])
     });
-    let other = served.server.listen(NET, ip("127.0.0.2")).unwrap();
+    let other = served.server.listen(NET, own_address()).unwrap();
     let waiting = udp(served.at);
     waiting.send(&query(1, "a.example", Rtype::A)).unwrap();
     let mut client = served.connect();

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use domain::base::iana::{Rcode, Rtype};
 
 use super::support::{
-    Client, NET, PATIENCE, Served, connect, data, dig, ip, name, names, query, rcode,
+    Client, NET, PATIENCE, Served, connect, data, dig, ip, name, names, own_address, query, rcode,
 };
 use crate::{Config, ListenError, NetworkId, Server, SpawnError};
 
@@ -63,7 +63,7 @@ fn dig_sees_the_truncation_and_gets_the_rest_by_tcp() {
 fn each_gateway_answers_for_its_network_and_from_its_own_address() {
     let served = Served::with(Config::default());
     let other = NetworkId(2);
-    let second = served.server.listen(other, ip("127.0.0.2")).unwrap();
+    let second = served.server.listen(other, own_address()).unwrap();
     served
         .names
         .publish(NET, &name("web"), ip("10.1.0.2"), None);
@@ -268,7 +268,7 @@ fn an_address_no_longer_listened_on_is_free_and_its_connections_are_closed() {
     assert!(client.is_closed());
     let _udp = UdpSocket::bind(served.at).expect("UDP is free");
     assert!(served.server.listening().is_empty());
-    let again = served.server.listen(NET, ip("127.0.0.1")).unwrap();
+    let again = served.server.listen(NET, served.at.ip()).unwrap();
     assert_eq!(
         rcode(&super::support::ask(again, "web", Rtype::A)),
         Rcode::NXDOMAIN
@@ -278,9 +278,9 @@ fn an_address_no_longer_listened_on_is_free_and_its_connections_are_closed() {
 #[test]
 fn listening_twice_changes_nothing_and_for_another_network_is_refused() {
     let served = Served::with(Config::default());
-    let again = served.server.listen(NET, ip("127.0.0.1")).unwrap();
+    let again = served.server.listen(NET, served.at.ip()).unwrap();
     assert_eq!(again, served.at);
-    let other = served.server.listen(NetworkId(2), ip("127.0.0.1"));
+    let other = served.server.listen(NetworkId(2), served.at.ip());
     assert!(matches!(
         other,
         Err(ListenError::OtherNetwork { network: NET, .. })
@@ -319,14 +319,15 @@ fn addresses_that_no_gateway_has_are_refused() {
 
 #[test]
 fn a_port_that_is_held_is_named_and_nothing_is_left_open() {
-    let holder = TcpListener::bind("127.0.0.3:0").unwrap();
+    let ip = own_address();
+    let holder = TcpListener::bind((ip, 0)).unwrap();
     let port = holder.local_addr().unwrap().port();
     let config = Config {
         port,
         ..Config::default()
     };
     let server = Server::spawn(&config, &names()).unwrap();
-    let refused = server.listen(NET, ip("127.0.0.3")).unwrap_err();
+    let refused = server.listen(NET, ip).unwrap_err();
     assert!(matches!(
         refused,
         ListenError::InUse {
@@ -337,9 +338,9 @@ fn a_port_that_is_held_is_named_and_nothing_is_left_open() {
     assert!(
         refused
             .to_string()
-            .contains(&format!("tcp port {port} of 127.0.0.3"))
+            .contains(&format!("tcp port {port} of {ip}"))
     );
-    let _udp = UdpSocket::bind(("127.0.0.3", port)).expect("the UDP socket was closed");
+    let _udp = UdpSocket::bind((ip, port)).expect("the UDP socket was closed");
     assert!(server.listening().is_empty());
 }
 

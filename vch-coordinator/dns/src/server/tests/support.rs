@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use domain::base::iana::{Rcode, Rtype};
@@ -25,6 +26,13 @@ pub fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
+/// A loopback address that no other test uses: a port that was free stays free.
+pub fn own_address() -> IpAddr {
+    static USED: AtomicU16 = AtomicU16::new(1);
+    let [high, low] = USED.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+    [127, 100, high, low].into()
+}
+
 pub fn names() -> Arc<Names> {
     Arc::new(Names::new(Policy::default()).unwrap())
 }
@@ -40,7 +48,7 @@ impl Served {
     pub fn with(config: Config) -> Self {
         let names = names();
         let server = Server::spawn(&Config { port: 0, ..config }, &names).unwrap();
-        let at = server.listen(NET, ip("127.0.0.1")).unwrap();
+        let at = server.listen(NET, own_address()).unwrap();
         Self { server, names, at }
     }
 

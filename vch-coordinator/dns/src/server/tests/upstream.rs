@@ -11,6 +11,8 @@ use domain::base::iana::Rcode;
 use domain::base::{Message, MessageBuilder, Ttl};
 use domain::rdata::A;
 
+use super::support::own_address;
+
 /// What it sends back for a query: any number of messages.
 type Behaviour = dyn Fn(&Message<Vec<u8>>, bool) -> Vec<Vec<u8>> + Send + Sync;
 
@@ -29,7 +31,7 @@ impl Upstream {
     pub fn new(
         behave: impl Fn(&Message<Vec<u8>>, bool) -> Vec<Vec<u8>> + Send + Sync + 'static,
     ) -> Self {
-        let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let udp = UdpSocket::bind((own_address(), 0)).unwrap();
         let at = udp.local_addr().unwrap();
         let tcp = TcpListener::bind(at).unwrap();
         let behave: Arc<Behaviour> = Arc::new(behave);
