@@ -1,0 +1,56 @@
+use super::*;
+use crate::effects::segments::{
+    HostRoutes, Owner, Watch,
+    tests::{
+        room::{in_namespace, ip},
+        world::{GATEWAY, bridge, desired, name, tap},
+    },
+};
+use tokio::sync::watch;
+
+async fn start() -> (Actor, Watch, HostRoutes) {
+    let (disturb, disturbed) = watch::channel(BTreeSet::new());
+    let routes = HostRoutes::default();
+    let actor = Actor::start(Owner::of(b"a VCH"), routes.clone(), disturb).await;
+    (actor.unwrap(), Watch(disturbed), routes)
+}
+
+#[test]
+fn after_lost_events_everything_is_looked_at_again() {
+    in_namespace(async |_room| {
+        let (mut actor, mut watch, routes) = start().await;
+        let all = desired(&[bridge("br-1", &[GATEWAY])], &[tap("vt-1"), tap("vt-3")]);
+        actor.reconcile(all).await.unwrap();
+        ip("link del vt-1");
+        ip("route add unreachable 10.20.0.0/16");
+        // What the socket says when its buffer ran over (netlink(7)).
+        let lost = io::Error::from_raw_os_error(nix::libc::ENOBUFS);
+        actor.hear(Err(lost));
+        assert!(!actor.unsettled.heeds_events());
+        actor.settle().await;
+        assert!(actor.unsettled.heeds_events());
+        assert_eq!(watch.changed().await, Ok([name("vt-1")].into()));
+        let route = "10.20.0.0/16".parse().unwrap();
+        assert_eq!(routes.overlap(&route), Some(route));
+        assert_eq!(actor.own.len(), 2, "the bridge and the other tap");
+    });
+}
+
+#[test]
+fn what_is_found_as_it_was_asked_for_is_not_reported() {
+    in_namespace(async |_room| {
+        let (mut actor, watch, _routes) = start().await;
+        let all = desired(&[bridge("br-1", &[GATEWAY])], &[tap("vt-1")]);
+        actor.reconcile(all).await.unwrap();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        // The last of its own events is that of the tap with its bridge.
+        while actor.unsettled.links.len() < 2 {
+            assert!(Instant::now() < deadline, "the own changes are told");
+            let events = actor.events.next().await;
+            actor.hear(events);
+        }
+        actor.settle().await;
+        assert_eq!(watch.now(), BTreeSet::new());
+        assert!(!watch.0.has_changed().unwrap());
+    });
+}
