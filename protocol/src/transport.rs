@@ -122,6 +122,3 @@ fn watch<T: AsRawFd + Into<OwnedFd>>(fd: T) -> io::Result<AsyncFd<T>> {
     let watched = unsafe { AsyncFd::register(fd) };
     Ok(watched?)
 }
-
-#[cfg(test)]
-mod tests;

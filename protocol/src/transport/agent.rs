@@ -108,3 +108,6 @@ async fn dial_unix(path: &Path) -> Result<ChannelStream, OpenError> {
         Ok(Ok(stream)) => Ok(Box::new(stream)),
     }
 }
+
+#[cfg(test)]
+mod tests;

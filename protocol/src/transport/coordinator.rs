@@ -161,14 +161,15 @@ async fn dial_hybrid(socket: &Path, port: PrivilegedPort) -> Result<ChannelStrea
 fn is_ok(answer: &[u8]) -> bool {
     answer
         .strip_prefix(b"OK ")
+        .and_then(|rest| rest.strip_suffix(b"\n"))
         .is_some_and(|port| !port.is_empty() && port.iter().all(u8::is_ascii_digit))
 }
 
-/// A line without its end, or as much of one as came. Byte by byte: what follows is the guest's.
+/// A line with its end, or as much of one as came. Byte by byte: what follows is the guest's.
 async fn read_line(stream: &mut UnixStream) -> io::Result<Vec<u8>> {
     let mut line = Vec::new();
     let mut byte = [0];
-    while line.len() < MAX_ANSWER && stream.read(&mut byte).await? == 1 && byte != *b"\n" {
+    while line.len() < MAX_ANSWER && !line.ends_with(b"\n") && stream.read(&mut byte).await? == 1 {
         line.extend(byte);
     }
     Ok(line)
@@ -250,3 +251,6 @@ impl NativeListener {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

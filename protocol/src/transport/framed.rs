@@ -185,3 +185,6 @@ impl<In: Message, Out: Message> FramedChannel<In, Out> {
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 }
+
+#[cfg(test)]
+mod tests;
