@@ -32,7 +32,9 @@ fn make_raw(file: &File) -> io::Result<()> {
     settings.control_flags &= !ControlFlags::CRTSCTS;
     settings.control_chars[SpecialCharacterIndices::VMIN as usize] = 1;
     settings.control_chars[SpecialCharacterIndices::VTIME as usize] = 0;
-    termios::cfsetspeed(&mut settings, BaudRate::B115200)?;
+    // Not by cfsetspeed(3): the libc crate asks for a version of it that a static glibc lacks.
+    settings.control_flags &= !ControlFlags::CBAUD;
+    settings.control_flags |= ControlFlags::from_bits_retain(BaudRate::B115200 as u32);
     termios::tcsetattr(file, SetArg::TCSANOW, &settings)?;
     Ok(())
 }
