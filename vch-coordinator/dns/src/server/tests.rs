@@ -2,5 +2,6 @@
 
 mod forwarding;
 mod loopback;
+mod namespace;
 mod support;
 mod upstream;
