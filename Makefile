@@ -8,8 +8,9 @@ BUILT := $(or $(CARGO_TARGET_DIR),target)
 TOOLS := target/tools
 AGENT := target/agent/tether-net
 HOST := x86_64-unknown-linux-gnu
-# Bytes, stripped: the agent is part of every container VM.
-AGENT_LIMIT := 2097152
+# The agent is part of every container VM: bytes of the stripped file, KiB resident when idle.
+AGENT_BYTES := 2097152
+AGENT_KIB := 5120
 AGENT_FLAGS := -C target-feature=+crt-static -C force-unwind-tables=no \
 	-C link-arg=-Wl,-z,pack-relative-relocs -C link-arg=-Wl,--icf=all
 FUZZ_SECONDS := 60
@@ -34,10 +35,14 @@ tools: ## install what the other targets use: Debian packages, and programs belo
 	if [ -n "$$missing" ]; then DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends $$missing; fi
 	@$(foreach crate,$(CRATES),$(call installed,$(crate));)
 
-agent: ## build the static agent as target/agent/tether-net and print its size
+agent: ## build the static agent as target/agent/tether-net; print its size and its memory
 	@RUSTFLAGS="$(AGENT_FLAGS)" cargo build --profile agent -p tether-net --bin tether-net --target $(HOST)
 	@install -D $(BUILT)/$(HOST)/agent/tether-net $(AGENT)
-	@size=$$(stat -c %s $(AGENT)); echo "$(AGENT): $$size bytes of $(AGENT_LIMIT)"; [ "$$size" -le $(AGENT_LIMIT) ]
+	@size=$$(stat -c %s $(AGENT)); echo "$(AGENT): $$size bytes of $(AGENT_BYTES)"; [ "$$size" -le $(AGENT_BYTES) ]
+	@folder=$$(mktemp -d); trap 'kill $$agent; rm -r "$$folder"' EXIT; \
+	unshare --net $(AGENT) --root "$$folder" --channel "unix:$$folder/none" 2>"$$folder/log" & agent=$$!; \
+	sleep 2; kib=$$(awk '/^VmRSS/ { print $$2 }' /proc/$$agent/status); \
+	echo "$(AGENT): $$kib KiB resident of $(AGENT_KIB)"; [ "$$kib" -le $(AGENT_KIB) ]
 
 probe: ## build the static program that tests run in guests, as target/agent/vsock-probe
 	@RUSTFLAGS="$(AGENT_FLAGS)" cargo build -q --profile agent -p lab --bin vsock-probe --target $(HOST)
@@ -56,12 +61,14 @@ lint: tools ## check formats, lints, documentation, licences and sources of depe
 	@RUSTDOCFLAGS="-D warnings" cargo doc -q --workspace --no-deps
 	@PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" cargo deny --log-level error check bans licenses sources
 
-fuzz: ## fuzz every parser, FUZZ_SECONDS (60) each, on the nightly compiler
+fuzz: ## fuzz every parser, FUZZ_SECONDS (60) each, on the nightly compiler; finds go to target/fuzz
 	@$(call installed,$(FUZZER))
 	@export PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH"; \
 	for folder in $$(find . -path ./target -prune -o -path '*/fuzz/Cargo.toml' -printf '%h\n'); do \
 		for target in $$(cargo +nightly fuzz list --fuzz-dir "$$folder"); do \
-			cargo +nightly fuzz run --fuzz-dir "$$folder" "$$target" -- -max_total_time=$(FUZZ_SECONDS); \
+			echo "=== $$folder $$target"; mkdir -p "target/fuzz/$$target"; \
+			cargo +nightly fuzz run --fuzz-dir "$$folder" "$$target" "target/fuzz/$$target" "$$folder/corpus/$$target" \
+				-- -max_total_time=$(FUZZ_SECONDS) -verbosity=0 -print_final_stats=1; \
 		done; \
 	done
 
