@@ -10,13 +10,13 @@ pub use error::ConfigError;
 
 use error::Source;
 use fields::File;
-use ipnet::IpNet;
+use protocol::transport::PrivilegedPort;
 use std::{
     net::{IpAddr, SocketAddr},
-    num::NonZeroUsize,
     path::{Path, PathBuf},
     time::Duration,
 };
+use vch_ledger::{Pool, Settings, VchId, default_pools};
 
 /// A whole, checked configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,24 +35,13 @@ pub struct Config {
     pub tether: Tether,
 }
 
-/// A range that is cut into subnets of one size.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pool {
-    /// The range.
-    pub base: IpNet,
-    /// Prefix length of each subnet cut from it, in bits.
-    pub size: u8,
-}
-
 /// The name server on every gateway address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dns {
-    /// Who is asked about names that are not ours, in order.
-    pub upstreams: Vec<SocketAddr>,
-    /// Threads over all sockets.
-    pub threads: NonZeroUsize,
-    /// How long a client may keep an answer.
-    pub ttl: Duration,
+    /// Its threads, and who is asked about names that are not ours.
+    pub server: vch_dns::Config,
+    /// How it answers about names that are ours.
+    pub policy: vch_dns::Policy,
 }
 
 /// Sessions with agents.
@@ -62,25 +51,24 @@ pub struct Tether {
     pub heartbeat: Duration,
     /// How long a request waits for the agent before it answers `pending`.
     pub report_deadline: Duration,
-    /// The native vsock port, below 1024, on which agents that dial are awaited.
-    pub vsock_port: Option<u32>,
+    /// The native vsock port on which agents that dial are awaited.
+    pub vsock_port: Option<PrivilegedPort>,
 }
 
-/// First answers like 172.18.0.0/16, then 4,096 networks of a /21 and 256 of a /24.
-const DEFAULT_POOLS: [(&str, u8); 4] = [
-    ("172.18.0.0/15", 16),
-    ("172.20.0.0/14", 16),
-    ("10.128.0.0/9", 21),
-    ("192.168.0.0/16", 24),
-];
 const DEFAULT_HEARTBEAT_MS: u64 = 1_000;
 const DEFAULT_REPORT_DEADLINE_MS: u64 = 5_000;
-const DEFAULT_TTL_SECONDS: u64 = 2;
+const DEFAULT_TTL_SECONDS: u64 = 0;
 const DEFAULT_DNS_THREADS: u64 = 2;
-/// Ports below this can be bound by root alone (ip(7), vsock(7)).
-const FIRST_UNPRIVILEGED_PORT: u64 = 1024;
 
 impl Config {
+    /// What the ledger of this VCH is told.
+    pub fn ledger_settings(&self, vch: VchId) -> Settings {
+        Settings {
+            pools: self.pools.clone(),
+            ..Settings::of(vch)
+        }
+    }
+
     /// Reads and checks a file.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
@@ -131,35 +119,23 @@ fn pools(
     pools: Option<Vec<toml::Spanned<fields::Pool>>>,
 ) -> Result<Vec<Pool>, ConfigError> {
     let Some(pools) = pools else {
-        let parse = |(base, size): (&str, u8)| {
-            Some(Pool {
-                base: base.parse().ok()?,
-                size,
-            })
-        };
-        return Ok(DEFAULT_POOLS.into_iter().filter_map(parse).collect());
+        return Ok(default_pools());
     };
     let mut checked: Vec<Pool> = Vec::with_capacity(pools.len());
     for entry in pools {
         let span = entry.span();
         let fields::Pool { base, size } = entry.into_inner();
-        let refuse =
-            |field, value, remedy: String| Err(source.field(span.clone(), field, value, &remedy));
-        if base.trunc() != base {
-            let remedy = format!("write {}: a pool's base has no host bits", base.trunc());
-            return refuse("bridge.pools.base", base.to_string(), remedy);
-        }
-        let longest = if base.addr().is_ipv4() { 29 } else { 64 };
-        if size < base.prefix_len() || size > longest {
-            let remedy = format!("use {} to {longest} bits", base.prefix_len());
-            return refuse("bridge.pools.size", size.to_string(), remedy);
-        }
-        let overlaps = |pool: &&Pool| pool.base.contains(&base) || base.contains(&pool.base);
+        let shown = format!("{base} in subnets of /{size}");
+        let refuse = |remedy: &str| source.field(span, "bridge.pools", shown, remedy);
+        let overlaps = |pool: &&Pool| pool.base().contains(&base) || base.contains(&pool.base());
         if let Some(other) = checked.iter().find(overlaps) {
-            let remedy = format!("it overlaps with pool {}: choose another range", other.base);
-            return refuse("bridge.pools.base", base.to_string(), remedy);
+            let remedy = format!(
+                "it overlaps with pool {}: choose another range",
+                other.base()
+            );
+            return Err(refuse(&remedy));
         }
-        checked.push(Pool { base, size });
+        checked.push(Pool::new(base, size).map_err(|error| refuse(&error.to_string()))?);
     }
     Ok(checked)
 }
@@ -177,19 +153,23 @@ fn dns(source: &Source<'_>, dns: fields::Dns) -> Result<Dns, ConfigError> {
         })?);
     }
     let threads = source.number("dns.threads", dns.threads, DEFAULT_DNS_THREADS, 1..=64)?;
+    let longest = vch_dns::Policy::MAX_TTL.as_secs();
     let ttl = source.number(
         "dns.ttl_seconds",
         dns.ttl_seconds,
         DEFAULT_TTL_SECONDS,
-        0..=3600,
+        0..=longest,
     )?;
     Ok(Dns {
-        upstreams,
-        threads: usize::try_from(threads)
-            .ok()
-            .and_then(NonZeroUsize::new)
-            .unwrap_or(NonZeroUsize::MIN),
-        ttl: Duration::from_secs(ttl),
+        server: vch_dns::Config {
+            upstreams,
+            threads: usize::try_from(threads).unwrap_or(1),
+            ..vch_dns::Config::default()
+        },
+        policy: vch_dns::Policy {
+            ttl: Duration::from_secs(ttl),
+            ..vch_dns::Policy::default()
+        },
     })
 }
 
@@ -206,18 +186,15 @@ fn tether(source: &Source<'_>, tether: fields::Tether) -> Result<Tether, ConfigE
         DEFAULT_REPORT_DEADLINE_MS,
         0..=60_000,
     )?;
-    let vsock_port = match tether.vsock_port {
-        None => None,
-        given => {
-            let range = 1..=FIRST_UNPRIVILEGED_PORT - 1;
-            let port = source.number("tether.vsock_port", given, 0, range)?;
-            u32::try_from(port).ok()
-        }
-    };
+    let vsock_port = tether.vsock_port.map(|port| {
+        let (span, port) = (port.span(), port.into_inner());
+        let checked = PrivilegedPort::try_from(port).map_err(|error| error.to_string());
+        checked.map_err(|error| source.field(span, "tether.vsock_port", port.to_string(), &error))
+    });
     Ok(Tether {
         heartbeat: Duration::from_millis(heartbeat),
         report_deadline: Duration::from_millis(deadline),
-        vsock_port,
+        vsock_port: vsock_port.transpose()?,
     })
 }
 

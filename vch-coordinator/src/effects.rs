@@ -1,3 +1,139 @@
 //! What follows the ledger: each effect makes one part of the machine as the ledger says.
+//!
+//! ```text
+//!   Work (from the ledger) ──► segments   bridges, taps, veth pairs, gateways' addresses
+//!                          ├─► nat        nftables: masquerade
+//!                          ├─► dns        names, and a listener on each gateway address
+//!                          └─► tether     sessions: each VM is told its newest spec
+//! ```
 
+pub mod dns;
+pub mod nat;
 pub mod segments;
+pub mod tether;
+pub mod work;
+
+use dns::{Dns, DnsError};
+use nat::{Nat, NatError};
+use protocol::message::Report;
+use segments::{Desired, SegmentError, Segments};
+use std::{collections::BTreeMap, sync::Arc};
+use tether::{ChannelError, Tether};
+use thiserror::Error;
+use vch_ledger::ContainerId;
+use work::Work;
+
+/// Which effect does not follow the ledger, and why.
+#[derive(Debug, Error)]
+pub enum EffectError {
+    /// Bridges, ports, gateways.
+    #[error("segments")]
+    Segments(#[from] SegmentError),
+    /// nftables.
+    #[error("nat")]
+    Nat(#[from] NatError),
+    /// Names and their server.
+    #[error("dns")]
+    Dns(#[from] DnsError),
+    /// Channels.
+    #[error("tether")]
+    Tether(#[from] ChannelError),
+}
+
+/// All effects of this VCH.
+pub struct Effects {
+    /// Bridges, ports, gateways.
+    pub segments: Segments,
+    /// nftables.
+    pub nat: Nat,
+    /// Names and their server.
+    pub dns: Dns,
+    /// Sessions.
+    pub tether: Arc<Tether>,
+}
+
+impl Effects {
+    /// Follows one transaction. What comes into being is made from the segment up, what goes is
+    /// taken down in the other direction.
+    pub async fn follow(&mut self, work: &Work) -> Result<(), EffectError> {
+        for segment in work.networks.values().flatten() {
+            self.segments.ensure_bridge(&segment.bridge).await?;
+        }
+        for place in work
+            .endpoints
+            .values()
+            .filter_map(|places| places.after.as_ref())
+        {
+            self.segments.ensure_port(&place.port).await?;
+        }
+        self.dns.follow(work)?;
+        self.nat.follow(work)?;
+        self.tether.follow(work, &mut BTreeMap::new())?;
+        for places in work
+            .endpoints
+            .values()
+            .filter(|places| places.after.is_none())
+        {
+            if let Some(place) = &places.before {
+                self.segments.remove_port(&place.port.name).await?;
+            }
+        }
+        for (id, segment) in &work.networks {
+            if segment.is_none() {
+                self.segments.remove_bridge(&work::bridge_name(*id)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes everything as a whole ledger says, and removes what is ours beyond that. Answers with
+    /// what could not be done; the rest is done.
+    pub async fn reconcile(
+        &mut self,
+        whole: &Work,
+        mut reports: BTreeMap<ContainerId, Report>,
+    ) -> Vec<EffectError> {
+        let mut failed = Vec::new();
+        match self.segments.reconcile(&desired(whole)).await {
+            Ok(done) => {
+                if done.steps > 0 {
+                    tracing::info!(steps = done.steps, "segments reconciled");
+                }
+                failed.extend(done.failed.into_values().map(EffectError::from));
+                failed.extend(done.forwarding.map(EffectError::from));
+            }
+            Err(error) => failed.push(error.into()),
+        }
+        failed.extend(self.dns.follow(whole).err().map(EffectError::from));
+        failed.extend(self.nat.reconcile(whole).err().map(EffectError::from));
+        let tether = self.tether.follow(whole, &mut reports);
+        failed.extend(tether.err().map(EffectError::from));
+        failed
+    }
+
+    /// Ends sessions and name server; links and rules stay.
+    pub async fn close(self) {
+        self.tether.close().await;
+        self.dns.close();
+    }
+}
+
+fn desired(whole: &Work) -> Desired {
+    let bridges = whole
+        .networks
+        .values()
+        .flatten()
+        .map(|segment| &segment.bridge);
+    let places = whole
+        .endpoints
+        .values()
+        .filter_map(|places| places.after.as_ref());
+    Desired {
+        bridges: bridges
+            .map(|bridge| (bridge.name.clone(), bridge.clone()))
+            .collect(),
+        ports: places
+            .map(|place| (place.port.name.clone(), place.port.clone()))
+            .collect(),
+    }
+}

@@ -1,3 +1,20 @@
 //! Owns everything about the network of a Virtual Container Host.
+//!
+//! ```text
+//!   vchctl ─► api ─► requests ─► store::keeper ─► ledger (decide) ─► database (commit)
+//!                       │              │
+//!                       │              └─ published in order ─► settling ─► effects
+//!                       └──── waits for effects and agent ◄──────────────────┘
+//! ```
+//!
+//! Invariants: nothing is answered or followed before it is durable; only `effects` touch the
+//! kernel; only `api` knows HTTP; only `effects::tether` speaks to agents; no effect derives truth
+//! from the kernel or from a VM.
 
+pub mod api;
+pub mod config;
 pub mod effects;
+pub mod requests;
+pub mod serve;
+pub mod settling;
+pub mod store;

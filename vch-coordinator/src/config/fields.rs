@@ -59,5 +59,5 @@ pub(super) struct Dns {
 pub(super) struct Tether {
     pub heartbeat_ms: Option<Spanned<u64>>,
     pub report_deadline_ms: Option<Spanned<u64>>,
-    pub vsock_port: Option<Spanned<u64>>,
+    pub vsock_port: Option<Spanned<u32>>,
 }

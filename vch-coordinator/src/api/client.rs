@@ -1,0 +1,129 @@
+//! A client of the native API, for `vchctl` and for tests.
+
+use super::shape::Problem;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{Method, Request, StatusCode, body::Bytes, client::conn::http1};
+use hyper_util::rt::TokioIo;
+use serde::{Serialize, de::DeserializeOwned};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+use thiserror::Error;
+use tokio::net::UnixStream;
+
+/// Most bytes of an answer: a listing of some hundred thousand endpoints.
+const MAX_ANSWER: usize = 256 << 20;
+
+/// Speaks to one coordinator; each call is a connection of its own.
+#[derive(Clone, Debug)]
+pub struct Client {
+    socket: PathBuf,
+}
+
+/// Why a call has no answer to show.
+#[derive(Debug, Error)]
+pub enum ClientError {
+    /// Nobody listens at the socket.
+    #[error(
+        "cannot reach a coordinator at {}: start one with `vch-coordinator --config FILE`, or name its socket with --socket",
+        socket.display()
+    )]
+    Unreachable {
+        /// The socket.
+        socket: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The coordinator refused; its own words.
+    #[error("{}", .0.message)]
+    Refused(Problem),
+    /// The conversation broke off.
+    #[error("the coordinator's answer broke off")]
+    Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The answer was not what this client understands.
+    #[error(
+        "the coordinator's answer is not understood: are client and coordinator of one release?"
+    )]
+    Answer(#[source] serde_json::Error),
+}
+
+impl Client {
+    /// A client of the coordinator that listens at a Unix socket.
+    pub fn new(socket: impl AsRef<Path>) -> Self {
+        Self {
+            socket: socket.as_ref().to_owned(),
+        }
+    }
+
+    /// `GET`, decoded.
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        self.call(Method::GET, path, Bytes::new()).await
+    }
+
+    /// `POST` of a body, decoded.
+    pub async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, ClientError> {
+        let body = serde_json::to_vec(body).map_err(ClientError::Answer)?;
+        self.call(Method::POST, path, body.into()).await
+    }
+
+    /// `DELETE`, decoded.
+    pub async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        self.call(Method::DELETE, path, Bytes::new()).await
+    }
+
+    async fn call<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<T, ClientError> {
+        let stream =
+            UnixStream::connect(&self.socket)
+                .await
+                .map_err(|source| ClientError::Unreachable {
+                    socket: self.socket.clone(),
+                    source,
+                })?;
+        let (status, bytes) = exchange(stream, method, path, body)
+            .await
+            .map_err(ClientError::Broken)?;
+        if status.is_success() {
+            return serde_json::from_slice(&bytes).map_err(ClientError::Answer);
+        }
+        let problem = serde_json::from_slice(&bytes).map_err(ClientError::Answer)?;
+        Err(ClientError::Refused(problem))
+    }
+}
+
+async fn exchange(
+    stream: UnixStream,
+    method: Method,
+    path: &str,
+    body: Bytes,
+) -> Result<(StatusCode, Bytes), Box<dyn std::error::Error + Send + Sync>> {
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", "vch")
+        .header("content-type", "application/json")
+        .body(Full::new(body))?;
+    // The connection moves the bytes; it ends when the sender is dropped.
+    let conversation = async move {
+        let response = sender.send_request(request).await?;
+        let status = response.status();
+        let bytes = Limited::new(response.into_body(), MAX_ANSWER)
+            .collect()
+            .await?
+            .to_bytes();
+        Ok((status, bytes))
+    };
+    let (answer, _) = tokio::join!(conversation, connection);
+    answer
+}

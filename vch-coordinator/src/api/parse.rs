@@ -1,0 +1,156 @@
+//! A request's text becomes the ledger's types, or an error that names the field.
+
+use super::{problem::ApiError, shape};
+use protocol::{
+    spec::{HostEntry, NicMatch},
+    transport::CoordinatorChannel,
+};
+use std::{fmt::Display, path::Path, str::FromStr};
+use vch_ledger::{
+    AddContainer, Attachment, Channel, Connect, CreateNetwork, Dns, PrivilegedPort, SubnetRequest,
+};
+
+type Parsed<T> = Result<T, ApiError>;
+
+fn field<T: FromStr>(name: &str, text: &str) -> Parsed<T>
+where
+    T::Err: Display,
+{
+    text.parse()
+        .map_err(|error: T::Err| ApiError::invalid(name, text, &error.to_string()))
+}
+
+fn optional<T: FromStr>(name: &str, text: Option<&String>) -> Parsed<Option<T>>
+where
+    T::Err: Display,
+{
+    text.map(|text| field(name, text)).transpose()
+}
+
+fn list<T: FromStr>(name: &str, texts: &[String]) -> Parsed<Vec<T>>
+where
+    T::Err: Display,
+{
+    texts.iter().map(|text| field(name, text)).collect()
+}
+
+/// A network to be made.
+pub fn create_network(request: shape::CreateNetwork) -> Parsed<CreateNetwork> {
+    let subnet = |subnet: &shape::SubnetRequest| {
+        let auxiliary = subnet
+            .auxiliary
+            .iter()
+            .map(|(name, address)| Ok((name.clone(), field("subnets.auxiliary", address)?)));
+        Ok(SubnetRequest {
+            net: field("subnets.subnet", &subnet.subnet)?,
+            gateway: optional("subnets.gateway", subnet.gateway.as_ref())?,
+            range: optional("subnets.range", subnet.range.as_ref())?,
+            auxiliary: auxiliary.collect::<Parsed<_>>()?,
+        })
+    };
+    let mtu = request.mtu.map(|mtu| {
+        mtu.try_into().map_err(|error: protocol::spec::MtuError| {
+            ApiError::invalid("mtu", &mtu.to_string(), &error.to_string())
+        })
+    });
+    Ok(CreateNetwork {
+        subnets: request.subnets.iter().map(subnet).collect::<Parsed<_>>()?,
+        mtu: mtu.transpose()?,
+        internal: request.internal,
+        labels: request.labels,
+        ..CreateNetwork::named(field("name", &request.name)?)
+    })
+}
+
+/// A container to be made known.
+pub fn add_container(request: &shape::AddContainer) -> Parsed<AddContainer> {
+    Ok(AddContainer {
+        name: field("name", &request.name)?,
+        hostname: optional("hostname", request.hostname.as_ref())?,
+        channel: channel(&request.channel)?,
+        dns: Dns {
+            servers: list("dns", &request.dns)?,
+            search: list("dns_search", &request.dns_search)?,
+            options: request.dns_options.clone(),
+        },
+        extra_hosts: request
+            .extra_hosts
+            .iter()
+            .map(|text| extra_host(text))
+            .collect::<Parsed<_>>()?,
+    })
+}
+
+fn extra_host(text: &str) -> Parsed<HostEntry> {
+    let Some((name, address)) = text.split_once(':') else {
+        return Err(ApiError::invalid("extra_hosts", text, "write name:address"));
+    };
+    Ok(HostEntry {
+        name: field("extra_hosts", name)?,
+        address: field("extra_hosts", address)?,
+    })
+}
+
+fn channel(text: &str) -> Parsed<Channel> {
+    if text == "unix" {
+        return Ok(Channel::Unix { path: None });
+    }
+    let socket = |path: &Path| field("channel", &path.to_string_lossy());
+    Ok(match field("channel", text)? {
+        CoordinatorChannel::Unix(path) => Channel::Unix {
+            path: Some(socket(&path)?),
+        },
+        CoordinatorChannel::Chardev(path) => Channel::Chardev {
+            path: socket(&path)?,
+        },
+        CoordinatorChannel::Vsock(cid) => Channel::Vsock { cid },
+        CoordinatorChannel::HybridVsock { socket: path, port } => Channel::HybridVsock {
+            path: socket(&path)?,
+            port: PrivilegedPort::try_from(port.get())
+                .map_err(|error| ApiError::invalid("channel", text, &error.to_string()))?,
+        },
+    })
+}
+
+/// A place on a network to be given to a container.
+pub fn connect(container: &str, request: &shape::Connect) -> Parsed<Connect> {
+    let ip: Option<std::net::Ipv4Addr> = optional("ip", request.ip.as_ref())?;
+    let ip6: Option<std::net::Ipv6Addr> = optional("ip6", request.ip6.as_ref())?;
+    let addresses = ip.map(Into::into).into_iter().chain(ip6.map(Into::into));
+    Ok(Connect {
+        addresses: addresses.collect(),
+        mac: optional("mac", request.mac.as_ref())?,
+        aliases: list("aliases", &request.aliases)?,
+        attachment: attachment(request.attachment.as_deref().unwrap_or("tap"))?,
+        nic: nic(request.nic.as_deref().unwrap_or("mac"))?,
+        ..Connect::tap(container, request.network.as_str())
+    })
+}
+
+fn attachment(text: &str) -> Parsed<Attachment> {
+    match text.split_once(':') {
+        None if text == "tap" => Ok(Attachment::Tap),
+        Some(("veth", path)) => Ok(Attachment::Veth {
+            namespace: field("attachment", path)?,
+        }),
+        _ => {
+            let remedy = "write tap, or veth:PATH with the path of a network namespace";
+            Err(ApiError::invalid("attachment", text, remedy))
+        }
+    }
+}
+
+fn nic(text: &str) -> Parsed<Option<NicMatch>> {
+    match text.split_once(':') {
+        None if text == "mac" => Ok(None),
+        Some(("pci", path)) => Ok(Some(NicMatch::PciPath(field("nic", path)?))),
+        Some(("slot", number)) => Ok(Some(NicMatch::PciSlot(field("nic", number)?))),
+        _ => {
+            let remedy = "write mac, pci:PATH as in pci:02.0/00.0, or slot:NUMBER";
+            Err(ApiError::invalid("nic", text, remedy))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,118 @@
+//! Errors as answers.
+
+use super::shape::Problem;
+use crate::{requests::RequestError, store::KeeperError};
+use axum::{
+    Json,
+    extract::rejection::{JsonRejection, QueryRejection},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use vch_ledger::{Refusal, RefusalKind};
+
+/// An answer that is no success.
+#[derive(Debug)]
+pub struct ApiError {
+    status: StatusCode,
+    problem: Problem,
+}
+
+impl ApiError {
+    fn new(status: StatusCode, code: &str, message: String) -> Self {
+        Self {
+            status,
+            problem: Problem {
+                code: code.to_owned(),
+                message,
+            },
+        }
+    }
+
+    /// A value of the request that can't be.
+    pub fn invalid(field: &str, value: &str, remedy: &str) -> Self {
+        // What is shown of a value is bounded.
+        let shown: String = value.chars().take(200).collect();
+        let message = format!("field `{field}` cannot be `{shown}`: {remedy}");
+        Self::new(StatusCode::BAD_REQUEST, "invalid-field", message)
+    }
+
+    /// What was asked for was made, and removed by another request before it could be shown.
+    pub fn gone() -> Self {
+        let message = "it was removed by another request in the same moment: ask again";
+        Self::new(
+            StatusCode::CONFLICT,
+            "removed-meanwhile",
+            message.to_owned(),
+        )
+    }
+
+    /// Nothing answers at this path.
+    pub fn no_such_route(method: &str, path: &str) -> Self {
+        let path: String = path.chars().take(200).collect();
+        let message = format!(
+            "{method} {path} is not part of this API: see GET /v1/status and the documentation of `vch_coordinator::api`"
+        );
+        Self::new(StatusCode::NOT_FOUND, "no-such-route", message)
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        (self.status, Json(self.problem)).into_response()
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        let status = match refusal.kind() {
+            RefusalKind::NotFound => StatusCode::NOT_FOUND,
+            RefusalKind::Conflict | RefusalKind::Exhausted => StatusCode::CONFLICT,
+            RefusalKind::Invalid => StatusCode::BAD_REQUEST,
+            RefusalKind::Forbidden => StatusCode::FORBIDDEN,
+        };
+        Self::new(status, refusal.code(), refusal.to_string())
+    }
+}
+
+impl From<RequestError> for ApiError {
+    fn from(error: RequestError) -> Self {
+        let message = error.to_string();
+        match error {
+            RequestError::Refused(refusal) => refusal.into(),
+            RequestError::Effect { .. } => {
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "effect-failed", message)
+            }
+            RequestError::Guest { .. } => {
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "guest-refused", message)
+            }
+            RequestError::Stopping(error) => error.into(),
+        }
+    }
+}
+
+impl From<KeeperError> for ApiError {
+    fn from(error: KeeperError) -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "stopping",
+            error.to_string(),
+        )
+    }
+}
+
+impl From<JsonRejection> for ApiError {
+    fn from(rejection: JsonRejection) -> Self {
+        let status = rejection.status();
+        Self::new(status, "invalid-body", rejection.body_text())
+    }
+}
+
+impl From<QueryRejection> for ApiError {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "invalid-query",
+            rejection.body_text(),
+        )
+    }
+}

@@ -1,0 +1,177 @@
+//! Rows of the ledger and what agents report, as the API shows them.
+
+use super::shape;
+use crate::effects::{
+    tether::{EndpointState, Readiness, SessionState, Tether, failures},
+    work::{bridge_name, port_name},
+};
+use vch_ledger::{Attachment, Channel, Container, Endpoint, Ledger, Network, NetworkKind};
+
+/// A container with its places, taken out of the ledger.
+pub struct ContainerRows {
+    pub container: Container,
+    pub places: Vec<PlaceRow>,
+}
+
+/// A place with the names of both its ends.
+pub struct PlaceRow {
+    pub endpoint: Endpoint,
+    pub container: Container,
+    pub network: String,
+}
+
+impl ContainerRows {
+    pub fn of(ledger: &Ledger, container: &Container) -> Self {
+        let places = ledger.endpoints_of(container.id);
+        Self {
+            container: container.clone(),
+            places: places
+                .filter_map(|place| PlaceRow::of(ledger, place))
+                .collect(),
+        }
+    }
+
+    pub fn show(&self, tether: &Tether) -> shape::Container {
+        let container = &self.container;
+        let state = session_state(tether, container);
+        shape::Container {
+            id: container.id.to_string(),
+            name: container.name.to_string(),
+            hostname: container.hostname.to_string(),
+            channel: channel(container, tether),
+            incarnation: container
+                .incarnation
+                .map(|incarnation| incarnation.to_string()),
+            generation: container.generation.0,
+            session: session(container, &state),
+            endpoints: self
+                .places
+                .iter()
+                .map(|place| (place.network.clone(), place.show_with(&state)))
+                .collect(),
+            created: container.created_ms / 1000,
+        }
+    }
+}
+
+impl PlaceRow {
+    pub fn of(ledger: &Ledger, endpoint: &Endpoint) -> Option<Self> {
+        Some(Self {
+            endpoint: endpoint.clone(),
+            container: ledger.container_by_id(endpoint.container)?.clone(),
+            network: ledger.network_by_id(endpoint.network)?.name.to_string(),
+        })
+    }
+
+    pub fn show(&self, tether: &Tether) -> shape::Endpoint {
+        self.show_with(&session_state(tether, &self.container))
+    }
+
+    fn show_with(&self, state: &SessionState) -> shape::Endpoint {
+        let endpoint = &self.endpoint;
+        let reported = state.report.as_ref().and_then(|report| {
+            let of = |one: &&protocol::message::InterfaceReport| one.mac == endpoint.mac;
+            report.interfaces.iter().find(of)
+        });
+        let spec = self.container.spec_id();
+        shape::Endpoint {
+            id: endpoint.id.to_string(),
+            container: self.container.name.to_string(),
+            network: self.network.clone(),
+            addresses: endpoint.addresses.iter().map(ToString::to_string).collect(),
+            mac: endpoint.mac.to_string(),
+            interface: endpoint.interface.to_string(),
+            attachment: match &endpoint.attachment {
+                Attachment::Tap => "tap".to_owned(),
+                Attachment::Veth { .. } => "veth".to_owned(),
+            },
+            link: port_name(endpoint.id).to_string(),
+            names: endpoint.names.iter().map(ToString::to_string).collect(),
+            state: spec
+                .map_or(EndpointState::Pending, |spec| {
+                    state.endpoint(spec, &endpoint.interface)
+                })
+                .word()
+                .to_owned(),
+            observed: reported
+                .map(|one| one.addresses.iter().map(ToString::to_string).collect())
+                .unwrap_or_default(),
+        }
+    }
+}
+
+fn session_state(tether: &Tether, container: &Container) -> SessionState {
+    let state = tether.state(container.id);
+    state
+        .map(|state| state.borrow().clone())
+        .unwrap_or_default()
+}
+
+fn session(container: &Container, state: &SessionState) -> shape::Session {
+    let readiness = container
+        .spec_id()
+        .map_or(Readiness::Pending, |spec| state.readiness(spec));
+    shape::Session {
+        live: state.agent.is_some(),
+        agent: state.agent.clone(),
+        state: match readiness {
+            Readiness::Ready => "ready",
+            Readiness::Pending => "pending",
+            Readiness::Failed(_) => "failed",
+        }
+        .to_owned(),
+        reported: state.report.as_ref().map(|report| report.spec.generation.0),
+        failures: state.report.as_ref().map(failures).unwrap_or_default(),
+    }
+}
+
+/// As it is written in a request; a Unix channel with the path that the coordinator chose.
+pub fn channel(container: &Container, tether: &Tether) -> String {
+    match &container.channel {
+        Channel::HybridVsock { path, port } => format!("hybrid-vsock:{path}:{}", u32::from(*port)),
+        Channel::Chardev { path } => format!("chardev:{path}"),
+        Channel::Vsock { cid } => format!("vsock:{cid}"),
+        Channel::Unix { path } => {
+            format!(
+                "unix:{}",
+                tether.unix_path(container.id, path.as_ref()).display()
+            )
+        }
+    }
+}
+
+/// A network with everybody on it.
+pub fn network(ledger: &Ledger, network: &Network) -> (shape::Network, Vec<PlaceRow>) {
+    let (driver, scope, carried) = match network.kind {
+        NetworkKind::Bridge => ("bridge", "bridge", true),
+        NetworkKind::None => ("null", "none", false),
+    };
+    let shown = shape::Network {
+        id: network.id.to_string(),
+        name: network.name.to_string(),
+        driver: driver.to_owned(),
+        scope: scope.to_owned(),
+        subnets: network
+            .subnets
+            .iter()
+            .map(|subnet| shape::Subnet {
+                subnet: subnet.net.to_string(),
+                gateway: subnet.gateway.to_string(),
+                range: subnet.range.map(|range| range.to_string()),
+            })
+            .collect(),
+        mtu: network.mtu.map(u32::from),
+        internal: network.internal,
+        labels: network.labels.clone(),
+        created: network.created_ms / 1000,
+        link: carried.then(|| bridge_name(network.id).to_string()),
+        endpoints: std::collections::BTreeMap::new(),
+    };
+    let places = ledger.endpoints_on(network.id);
+    (
+        shown,
+        places
+            .filter_map(|place| PlaceRow::of(ledger, place))
+            .collect(),
+    )
+}

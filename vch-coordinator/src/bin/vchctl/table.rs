@@ -1,0 +1,212 @@
+//! Answers as aligned columns.
+
+use comfy_table::{Table, presets};
+use vch_coordinator::api::shape;
+
+/// Digits of an ID that are shown, as Docker's users know it.
+const SHORT_ID: usize = 12;
+
+pub fn networks(list: &[shape::Network]) {
+    let rows = list.iter().map(|network| {
+        [
+            short(&network.id),
+            network.name.clone(),
+            network.driver.clone(),
+            network.scope.clone(),
+            join(network.subnets.iter().map(|subnet| subnet.subnet.clone())),
+            network.endpoints.len().to_string(),
+        ]
+    });
+    print(
+        [
+            "NETWORK ID",
+            "NAME",
+            "DRIVER",
+            "SCOPE",
+            "SUBNETS",
+            "CONTAINERS",
+        ],
+        rows,
+    );
+}
+
+pub fn network(one: &shape::Network) {
+    let mut facts = vec![
+        ["Name", &one.name].map(str::to_owned),
+        ["ID", &one.id].map(str::to_owned),
+        ["Driver", &one.driver].map(str::to_owned),
+        ["Scope", &one.scope].map(str::to_owned),
+    ];
+    if let Some(link) = &one.link {
+        facts.push(["Link", link].map(str::to_owned));
+    }
+    for subnet in &one.subnets {
+        let range = subnet
+            .range
+            .iter()
+            .map(|range| format!(", addresses from {range}"));
+        let text = format!(
+            "{} via {}{}",
+            subnet.subnet,
+            subnet.gateway,
+            range.collect::<String>()
+        );
+        facts.push(["Subnet".to_owned(), text]);
+    }
+    if let Some(mtu) = one.mtu {
+        facts.push(["MTU".to_owned(), mtu.to_string()]);
+    }
+    facts.push(["Internal".to_owned(), one.internal.to_string()]);
+    for (key, value) in &one.labels {
+        facts.push(["Label".to_owned(), format!("{key}={value}")]);
+    }
+    print_facts(facts);
+    if !one.endpoints.is_empty() {
+        println!();
+        endpoints(one.endpoints.values());
+    }
+}
+
+pub fn containers(list: &[shape::Container]) {
+    let rows = list.iter().map(|container| {
+        let addresses = container.endpoints.iter().map(|(network, endpoint)| {
+            format!("{network} {}", join(endpoint.addresses.iter().cloned()))
+        });
+        [
+            short(&container.id),
+            container.name.clone(),
+            container.session.state.clone(),
+            if container.session.live { "live" } else { "-" }.to_owned(),
+            container.channel.clone(),
+            join(addresses),
+        ]
+    });
+    print(
+        [
+            "CONTAINER ID",
+            "NAME",
+            "STATE",
+            "SESSION",
+            "CHANNEL",
+            "ADDRESSES",
+        ],
+        rows,
+    );
+}
+
+pub fn container(one: &shape::Container) {
+    let session = &one.session;
+    let mut facts = vec![
+        ["Name", &one.name].map(str::to_owned),
+        ["ID", &one.id].map(str::to_owned),
+        ["Host name", &one.hostname].map(str::to_owned),
+        ["Channel", &one.channel].map(str::to_owned),
+        [
+            "Incarnation",
+            one.incarnation
+                .as_deref()
+                .unwrap_or("- (type `vchctl container start`)"),
+        ]
+        .map(str::to_owned),
+        ["Generation".to_owned(), one.generation.to_string()],
+        ["State", &session.state].map(str::to_owned),
+        [
+            "Agent",
+            session.agent.as_deref().unwrap_or("- (no session)"),
+        ]
+        .map(str::to_owned),
+    ];
+    for failure in &session.failures {
+        facts.push(["Failed", failure].map(str::to_owned));
+    }
+    print_facts(facts);
+    if !one.endpoints.is_empty() {
+        println!();
+        endpoints(one.endpoints.values());
+    }
+}
+
+pub fn started(started: &shape::Started) {
+    print_facts(vec![
+        ["ID", &started.id].map(str::to_owned),
+        ["Incarnation", &started.incarnation].map(str::to_owned),
+        ["Channel", &started.channel].map(str::to_owned),
+    ]);
+    if !started.endpoints.is_empty() {
+        println!();
+        endpoints(&started.endpoints);
+    }
+}
+
+pub fn endpoints<'a>(list: impl IntoIterator<Item = &'a shape::Endpoint>) {
+    let rows = list.into_iter().map(|endpoint| {
+        [
+            endpoint.container.clone(),
+            endpoint.network.clone(),
+            join(endpoint.addresses.iter().cloned()),
+            endpoint.mac.clone(),
+            endpoint.interface.clone(),
+            format!("{} {}", endpoint.attachment, endpoint.link),
+            endpoint.state.clone(),
+        ]
+    });
+    print(
+        [
+            "CONTAINER",
+            "NETWORK",
+            "ADDRESSES",
+            "MAC",
+            "INTERFACE",
+            "ATTACHMENT",
+            "STATE",
+        ],
+        rows,
+    );
+}
+
+pub fn status(status: &shape::Status) {
+    let mut facts = vec![
+        [
+            "Coordinator".to_owned(),
+            format!("{} (process {})", status.version, status.pid),
+        ],
+        ["VCH", &status.vch].map(str::to_owned),
+        ["Revision".to_owned(), status.revision.to_string()],
+        ["Networks".to_owned(), status.networks.to_string()],
+        ["Containers".to_owned(), status.containers.to_string()],
+        ["Endpoints".to_owned(), status.endpoints.to_string()],
+        ["Sessions".to_owned(), status.sessions.to_string()],
+    ];
+    for effect in &status.unsettled {
+        facts.push(["Unsettled", effect].map(str::to_owned));
+    }
+    print_facts(facts);
+}
+
+fn print_facts(facts: Vec<[String; 2]>) {
+    let mut table = bare();
+    table.add_rows(facts);
+    println!("{table}");
+}
+
+fn print<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [String; N]>) {
+    let mut table = bare();
+    table.set_header(head);
+    table.add_rows(rows);
+    println!("{}", table.trim_fmt());
+}
+
+/// Columns parted by spaces alone, never wrapped: what `awk` and `column` expect.
+fn bare() -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING);
+    table
+}
+
+fn short(id: &str) -> String {
+    id.chars().take(SHORT_ID).collect()
+}
+
+fn join(parts: impl Iterator<Item = String>) -> String {
+    parts.collect::<Vec<_>>().join(", ")
+}

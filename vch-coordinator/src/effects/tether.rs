@@ -1,0 +1,158 @@
+//! One session a container: told the newest spec, heard for what became of it.
+//!
+//! ```text
+//!   follow(work) ──desired──► driver task ◄══ channel ══► agent
+//!                               │
+//!                               ├── keeper: each report is durable before it is acknowledged
+//!                               └── state (watch): live?, newest report ──► requests, api
+//! ```
+
+mod channel;
+mod driver;
+mod state;
+
+pub use channel::{ChannelError, Channels};
+pub use state::{EndpointState, Readiness, SessionState, failures};
+
+use super::work::{Tethered, Work};
+use crate::store::Keeper;
+use protocol::message::Report;
+use std::{collections::BTreeMap, path::PathBuf, sync::Mutex, time::Duration};
+use tokio::sync::watch;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use vch_ledger::{Channel, ContainerId, SocketPath};
+
+/// All sessions of this VCH.
+pub struct Tether {
+    sessions: Mutex<BTreeMap<ContainerId, Session>>,
+    channels: Channels,
+    keeper: Keeper,
+    heartbeat: Duration,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+struct Session {
+    channel: Channel,
+    desired: watch::Sender<Tethered>,
+    state: watch::Receiver<SessionState>,
+    stop: CancellationToken,
+}
+
+impl Tether {
+    /// No session yet.
+    pub fn new(channels: Channels, keeper: Keeper, heartbeat: Duration) -> Self {
+        Self {
+            sessions: Mutex::default(),
+            channels,
+            keeper,
+            heartbeat,
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        }
+    }
+
+    /// Sessions of the containers that must have one, with what they must be told.
+    pub fn follow(
+        &self,
+        work: &Work,
+        reports: &mut BTreeMap<ContainerId, Report>,
+    ) -> Result<(), ChannelError> {
+        for (id, tethered) in &work.containers {
+            match tethered {
+                Some(tethered) => self.keep(*id, tethered, reports.remove(id))?,
+                None => self.end(*id),
+            }
+        }
+        Ok(())
+    }
+
+    fn keep(
+        &self,
+        id: ContainerId,
+        tethered: &Tethered,
+        report: Option<Report>,
+    ) -> Result<(), ChannelError> {
+        let mut sessions = self.sessions();
+        if let Some(session) = sessions.get(&id)
+            && session.channel == tethered.channel
+        {
+            session.desired.send_if_modified(|desired| {
+                let changed = desired != tethered;
+                desired.clone_from(tethered);
+                changed
+            });
+            return Ok(());
+        }
+        if let Some(before) = sessions.remove(&id) {
+            before.stop.cancel();
+            self.channels.forget(id, &before.channel);
+        }
+        let opener = self.channels.opener(id, &tethered.channel)?;
+        let (desired, wanted) = watch::channel(tethered.clone());
+        let (publish, state) = watch::channel(SessionState {
+            report,
+            ..SessionState::default()
+        });
+        let stop = self.stop.child_token();
+        let driver = driver::Driver {
+            container: id,
+            opener,
+            wanted,
+            state: publish,
+            keeper: self.keeper.clone(),
+            heartbeat: self.heartbeat,
+        };
+        self.tasks
+            .spawn(stop.clone().run_until_cancelled_owned(driver.run()));
+        sessions.insert(
+            id,
+            Session {
+                channel: tethered.channel.clone(),
+                desired,
+                state,
+                stop,
+            },
+        );
+        Ok(())
+    }
+
+    fn end(&self, id: ContainerId) {
+        if let Some(session) = self.sessions().remove(&id) {
+            session.stop.cancel();
+            self.channels.forget(id, &session.channel);
+        }
+    }
+
+    /// Where the socket of a container's Unix channel lies.
+    pub fn unix_path(&self, id: ContainerId, path: Option<&SocketPath>) -> PathBuf {
+        self.channels.unix_path(id, path)
+    }
+
+    /// What is known of a container's agent, and what it will be.
+    pub fn state(&self, id: ContainerId) -> Option<watch::Receiver<SessionState>> {
+        self.sessions()
+            .get(&id)
+            .map(|session| session.state.clone())
+    }
+
+    /// How many sessions are live.
+    pub fn live(&self) -> usize {
+        let live = |session: &&Session| session.state.borrow().agent.is_some();
+        self.sessions().values().filter(live).count()
+    }
+
+    /// Ends every session; the agents keep their networks as they are.
+    pub async fn close(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    fn sessions(&self) -> std::sync::MutexGuard<'_, BTreeMap<ContainerId, Session>> {
+        // Nothing panics while it holds the lock; what it guards stays whole in any case.
+        self.sessions
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,181 @@
+//! How the coordinator comes by a container's channel.
+
+use protocol::transport::{
+    ChannelStream, CoordinatorChannel, OpenError, PrivilegedPort, PrivilegedPortError,
+    coordinator::{NativeListener, NativePeer, Opener as TransportOpener},
+};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use thiserror::Error;
+use tokio::sync::mpsc;
+use vch_ledger::{Channel, ContainerId, SocketPath};
+
+/// Connections of one guest that wait: its agent's and one that takes its place.
+const WAITING_STREAMS: usize = 2;
+/// Between two tries to accept, when the kernel has no more files to give.
+const ACCEPT_RETRY: Duration = Duration::from_millis(200);
+
+/// Why a container's channel can't be kept open.
+#[derive(Debug, Error)]
+pub enum ChannelError {
+    /// Native vsock is not listened on.
+    #[error("channel vsock:{cid} needs the native vsock listener: set `tether.vsock_port`")]
+    NoNativeListener {
+        /// The container's context ID.
+        cid: u32,
+    },
+    /// The folder of the sockets can't be made.
+    #[error("cannot make {}: make the folder writable, or set `vch.run_dir`", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A port that is not privileged reached us.
+    #[error(transparent)]
+    Port(#[from] PrivilegedPortError),
+}
+
+/// From where a container's streams come.
+pub enum Opener {
+    /// A socket of its own.
+    Transport(TransportOpener),
+    /// The shared native listener.
+    Native(mpsc::Receiver<ChannelStream>),
+}
+
+impl Opener {
+    /// Whether the agent dials, so that streams may come at any time.
+    pub fn listens(&self) -> bool {
+        match self {
+            Self::Transport(opener) => opener.listens(),
+            Self::Native(_) => true,
+        }
+    }
+
+    /// The next stream. Cancel-safe.
+    pub async fn open(&mut self) -> Result<ChannelStream, OpenError> {
+        match self {
+            Self::Transport(opener) => opener.open().await,
+            Self::Native(streams) => match streams.recv().await {
+                Some(stream) => Ok(stream),
+                // The container has another channel now: its driver is about to be stopped.
+                None => std::future::pending().await,
+            },
+        }
+    }
+}
+
+type Native = Arc<Mutex<BTreeMap<u32, (ContainerId, mpsc::Sender<ChannelStream>)>>>;
+
+/// All containers' channels.
+pub struct Channels {
+    folder: PathBuf,
+    native: Option<Native>,
+}
+
+impl Channels {
+    /// Sockets of our own lie in `folder`, which is made here for root alone; native vsock is there
+    /// if it `listens`.
+    pub fn new(folder: PathBuf, listens: bool) -> Result<Self, ChannelError> {
+        use std::os::unix::fs::DirBuilderExt;
+        let made = fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&folder);
+        made.map_err(|source| ChannelError::Folder {
+            path: folder.clone(),
+            source,
+        })?;
+        Ok(Self {
+            folder,
+            native: listens.then(Native::default),
+        })
+    }
+
+    /// Hands the native listener's streams to the containers that their CIDs name, for ever.
+    pub fn serve_native(
+        &self,
+        listener: NativeListener,
+    ) -> Option<impl Future<Output = ()> + Send + use<>> {
+        let native = Arc::clone(self.native.as_ref()?);
+        Some(async move {
+            loop {
+                match listener.accept().await {
+                    Ok(NativePeer::Connected(peer, stream)) => {
+                        let container = guard(&native).get(&peer.cid).map(|(_, s)| s.clone());
+                        let Some(streams) = container else {
+                            tracing::warn!(%peer, "no container has this CID: disconnected");
+                            continue;
+                        };
+                        if streams.try_send(stream).is_err() {
+                            tracing::warn!(%peer, "too many connections: disconnected");
+                        }
+                    }
+                    Ok(NativePeer::TurnedAway(peer)) => {
+                        tracing::warn!(%peer, "not from a privileged port: disconnected");
+                    }
+                    Err(error) => {
+                        tracing::error!(error = crate::requests::chain(&error), "native vsock");
+                        tokio::time::sleep(ACCEPT_RETRY).await;
+                    }
+                }
+            }
+        })
+    }
+
+    /// Where a container's streams come from, from now on.
+    pub fn opener(&self, id: ContainerId, channel: &Channel) -> Result<Opener, ChannelError> {
+        let channel = match channel {
+            Channel::HybridVsock { path, port } => CoordinatorChannel::HybridVsock {
+                socket: path.as_str().into(),
+                port: PrivilegedPort::try_from(u32::from(*port))?,
+            },
+            Channel::Chardev { path } => CoordinatorChannel::Chardev(path.as_str().into()),
+            Channel::Unix { path } => CoordinatorChannel::Unix(self.unix_path(id, path.as_ref())),
+            Channel::Vsock { cid } => return self.native(id, *cid),
+        };
+        Ok(Opener::Transport(TransportOpener::new(channel)))
+    }
+
+    fn native(&self, id: ContainerId, cid: u32) -> Result<Opener, ChannelError> {
+        let native = self
+            .native
+            .as_ref()
+            .ok_or(ChannelError::NoNativeListener { cid })?;
+        let (sender, streams) = mpsc::channel(WAITING_STREAMS);
+        guard(native).insert(cid, (id, sender));
+        Ok(Opener::Native(streams))
+    }
+
+    /// A container has this channel no longer.
+    pub fn forget(&self, id: ContainerId, channel: &Channel) {
+        if let (Channel::Vsock { cid }, Some(native)) = (channel, &self.native) {
+            let mut native = guard(native);
+            // The CID may be another container's by now.
+            if native.get(cid).is_some_and(|(holder, _)| *holder == id) {
+                native.remove(cid);
+            }
+        }
+    }
+
+    /// Where the socket of a container's Unix channel lies.
+    pub fn unix_path(&self, id: ContainerId, path: Option<&SocketPath>) -> PathBuf {
+        match path {
+            Some(path) => Path::new(path.as_str()).to_owned(),
+            None => self.folder.join(format!("{}.sock", id.short())),
+        }
+    }
+}
+
+fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing panics while it holds the lock.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,226 @@
+//! The task of one session: moves what happens into the session machine and its outputs out.
+
+use super::{channel::Opener, state::SessionState};
+use crate::{effects::work::Tethered, requests::chain, store::Keeper};
+use protocol::{
+    message::{LogLevel, LogLine, Refusal, Report},
+    session::{
+        Entropy,
+        coordinator::{Coordinator, Input, Output},
+    },
+    spec::NetSpec,
+    transport::{
+        ChannelError, ChannelStream, CoordinatorEnd, OpenError, Received, coordinator::turn_away,
+    },
+};
+use std::time::{Duration, Instant};
+use tokio::{sync::watch, task::JoinSet};
+use vch_ledger::ContainerId;
+
+/// Connections beside the live one that are being told to go, at a time; more are just closed.
+const TURNED_AWAY: usize = 4;
+
+pub(super) struct Driver {
+    pub container: ContainerId,
+    pub opener: Opener,
+    pub wanted: watch::Receiver<Tethered>,
+    pub state: watch::Sender<SessionState>,
+    pub keeper: Keeper,
+    pub heartbeat: Duration,
+}
+
+/// What the driver waited for.
+enum Event {
+    Wanted,
+    Opened(Result<ChannelStream, OpenError>),
+    Received(Result<Received<protocol::message::ToCoordinator>, ChannelError>),
+    Deadline,
+    Gone,
+}
+
+impl Driver {
+    /// Until cancelled.
+    pub async fn run(mut self) {
+        let mut machine = Coordinator::new(Instant::now(), self.heartbeat, entropy());
+        let mut channel: Option<CoordinatorEnd> = None;
+        let mut opening = false;
+        let mut turned_away = JoinSet::new();
+        self.desire(&mut machine);
+        loop {
+            while let Some(output) = machine.poll() {
+                match output {
+                    Output::OpenChannel => opening = true,
+                    Output::CloseChannel => (channel, opening) = (None, false),
+                    Output::Send(envelope) => {
+                        if let Some(open) = &mut channel
+                            && let Err(error) = open.send(&envelope).await
+                        {
+                            self.log(&chain(&error));
+                            channel = None;
+                            machine.handle(Instant::now(), Input::ChannelClosed);
+                        }
+                    }
+                    Output::Reported(report) => self.reported(report).await,
+                    other => self.note(other),
+                }
+            }
+            match self.next(machine.deadline(), &mut channel, opening).await {
+                Event::Gone => return,
+                Event::Wanted => self.desire(&mut machine),
+                Event::Deadline => machine.handle(Instant::now(), Input::Tick),
+                Event::Opened(Ok(stream)) if channel.is_none() => {
+                    (channel, opening) = (Some(CoordinatorEnd::new(stream)), false);
+                    machine.handle(Instant::now(), Input::ChannelOpened);
+                }
+                Event::Opened(Ok(second)) => {
+                    self.log("a second agent connected: refused");
+                    while turned_away.try_join_next().is_some() {}
+                    if turned_away.len() < TURNED_AWAY {
+                        turned_away.spawn(turn_away(second, Refusal::Occupied));
+                    }
+                }
+                Event::Opened(Err(error)) => {
+                    tracing::debug!(container = ?self.container, error = chain(&error), "channel");
+                    if opening {
+                        opening = false;
+                        machine.handle(Instant::now(), Input::ChannelClosed);
+                    }
+                }
+                Event::Received(Ok(Received::Message(envelope))) => {
+                    machine.handle(Instant::now(), Input::Message(envelope));
+                }
+                Event::Received(Ok(Received::Skipped(skipped))) => {
+                    tracing::debug!(container = ?self.container, error = chain(&skipped), "skipped");
+                }
+                Event::Received(Err(error)) => {
+                    self.log(&chain(&error));
+                    channel = None;
+                    machine.handle(Instant::now(), Input::ChannelClosed);
+                }
+            }
+        }
+    }
+
+    async fn next(
+        &mut self,
+        deadline: Option<Instant>,
+        channel: &mut Option<CoordinatorEnd>,
+        opening: bool,
+    ) -> Event {
+        let accepting = opening || self.opener.listens();
+        // Every arm is cancel-safe: `changed`, `open` and `recv` say so, the clock holds nothing.
+        tokio::select! {
+            changed = self.wanted.changed() => match changed {
+                Ok(()) => Event::Wanted,
+                Err(_) => Event::Gone,
+            },
+            received = async {
+                match channel {
+                    Some(open) => open.recv().await,
+                    None => std::future::pending().await,
+                }
+            } => Event::Received(received),
+            opened = self.opener.open(), if accepting => Event::Opened(opened),
+            () = async {
+                match deadline {
+                    Some(at) => tokio::time::sleep_until(at.into()).await,
+                    None => std::future::pending().await,
+                }
+            } => Event::Deadline,
+        }
+    }
+
+    fn desire(&mut self, machine: &mut Coordinator) {
+        let spec = self.wanted.borrow_and_update().spec.clone();
+        if let Some(spec) = spec {
+            machine.handle(Instant::now(), Input::Desired(spec));
+        } else {
+            machine.handle(Instant::now(), Input::Tick);
+        }
+    }
+
+    /// Keeps a report. The machine acknowledges it with its next ping, which this task sends only
+    /// after this has returned: nothing is acknowledged that is not durable.
+    async fn reported(&self, report: Report) {
+        let plausible = {
+            let wanted = self.wanted.borrow();
+            wanted
+                .spec
+                .as_ref()
+                .is_some_and(|spec| is_about(&report, spec))
+        };
+        if !plausible {
+            self.log("a report is about another spec than this container's: dropped");
+            return;
+        }
+        if self
+            .keeper
+            .record(self.container, report.clone())
+            .await
+            .is_ok()
+        {
+            self.state.send_modify(|state| state.report = Some(report));
+        }
+    }
+
+    fn note(&self, output: Output) {
+        let name = self.wanted.borrow().name.clone();
+        match output {
+            Output::Established(hello) => {
+                tracing::info!(container = name, agent = hello.agent, "session is live");
+                self.state
+                    .send_modify(|state| state.agent = Some(hello.agent));
+            }
+            Output::Lost(why) => {
+                tracing::info!(container = name, ?why, "session is over");
+                self.state.send_modify(|state| state.agent = None);
+            }
+            Output::Refused(refusal) => {
+                tracing::warn!(container = name, ?refusal, "agent refused");
+            }
+            Output::Linked(event) => {
+                tracing::info!(container = name, link = %event.name, change = ?event.change, "link");
+            }
+            Output::Logged(line) => log_line(&name, &line),
+            Output::OpenChannel | Output::CloseChannel | Output::Send(_) | Output::Reported(_) => {}
+        }
+    }
+
+    fn log(&self, what: &str) {
+        tracing::info!(container = self.wanted.borrow().name, "{what}");
+    }
+}
+
+/// Whether a report can be about a container's network: of its present life, not newer than what it
+/// was told, and only about its own interfaces.
+fn is_about(report: &Report, spec: &NetSpec) -> bool {
+    let id = spec.id();
+    let own = |one: &protocol::message::InterfaceReport| {
+        spec.parts()
+            .interfaces
+            .iter()
+            .any(|interface| interface.name == one.name && interface.mac == one.mac)
+    };
+    report.spec.incarnation == id.incarnation
+        && report.spec.generation <= id.generation
+        && (report.spec.generation < id.generation || report.interfaces.iter().all(own))
+}
+
+/// An agent's line, as one of ours. What a guest writes is escaped: it may hold anything.
+fn log_line(container: &str, line: &LogLine) {
+    let text = line.text.escape_debug();
+    match line.level {
+        LogLevel::Error => tracing::error!(container, "agent: {text}"),
+        LogLevel::Warn => tracing::warn!(container, "agent: {text}"),
+        LogLevel::Info => tracing::info!(container, "agent: {text}"),
+        LogLevel::Debug => tracing::debug!(container, "agent: {text}"),
+    }
+}
+
+fn entropy() -> Entropy {
+    // `Store::open` has used getrandom(2) before any session: it does not fail later.
+    Box::new(|| getrandom::u64().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,72 @@
+//! `vch-coordinator`: the daemon.
+
+use anyhow::Context;
+use clap::Parser;
+use std::{path::PathBuf, process::ExitCode};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+use vch_coordinator::{config::Config, serve::serve};
+
+/// Owns the network of a Virtual Container Host: bridges, addresses, names, NAT, and the session
+/// with the agent in each container VM.
+///
+/// Runs in the network namespace in which it is started, as root. What it has decided lies in its
+/// store; links and rules stay when it ends, and it takes them up again when it starts.
+#[derive(Parser)]
+#[command(
+    version,
+    after_help = "Then, in another shell:  vchctl status
+Logs go to stderr; RUST_LOG=debug says more, RUST_LOG=warn less."
+)]
+struct Arguments {
+    /// The configuration; every field of it has a default
+    #[arg(long, short, default_value = "/etc/vch/vch.toml")]
+    config: PathBuf,
+    /// Check the configuration and end
+    #[arg(long)]
+    check: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("vch-coordinator: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let config = Config::read(&arguments.config)?;
+    if arguments.check {
+        println!("{}: all right", arguments.config.display());
+        return Ok(());
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("no runtime")?;
+    runtime.block_on(async {
+        let stop = CancellationToken::new();
+        let mut terminate = signal(SignalKind::terminate()).context("no signal handler")?;
+        let mut interrupt = signal(SignalKind::interrupt()).context("no signal handler")?;
+        let serving = serve(config, stop.clone());
+        tokio::pin!(serving);
+        tokio::select! {
+            ended = &mut serving => return Ok(ended?),
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping");
+        stop.cancel();
+        Ok(serving.await?)
+    })
+}

@@ -1,0 +1,122 @@
+//! Keeps the effects behind the ledger: in the order of its transactions, tried again where they
+//! failed, healed where somebody else changed the kernel.
+
+use crate::{
+    effects::{EffectError, Effects, work::Work},
+    requests::chain,
+    store::{Keeper, KeeperError, Published},
+};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+
+/// First and longest pause before what failed is tried again.
+const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+
+/// What does not agree with the ledger at present, in words. Empty when all is well.
+#[derive(Clone, Debug, Default)]
+pub struct Unsettled(Arc<Mutex<Vec<String>>>);
+
+impl Unsettled {
+    /// A line for each effect that is being retried.
+    pub fn words(&self) -> Vec<String> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Says what is not so, in place of what was said before.
+    pub fn report(&self, failed: &[EffectError]) {
+        let words = failed.iter().map(|error| chain(error)).collect();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = words;
+    }
+}
+
+/// Follows the ledger until it is cancelled or the keeper ends.
+pub struct Settler {
+    /// The effects.
+    pub effects: Effects,
+    /// The one writer.
+    pub keeper: Keeper,
+    /// What was committed, in order.
+    pub published: mpsc::Receiver<Published>,
+    /// What is not yet so.
+    pub unsettled: Unsettled,
+}
+
+impl Settler {
+    /// Runs until cancelled, then gives the effects back to be closed.
+    pub async fn run(mut self, stop: CancellationToken) -> Effects {
+        let mut disturbed = self.effects.segments.watch();
+        let mut pause = RETRY.0;
+        // The next try of what failed.
+        let mut again = (!self.unsettled.words().is_empty()).then(|| Instant::now() + pause);
+        loop {
+            // Every arm is cancel-safe: `recv`, `changed` and `cancelled` say so.
+            let healing = tokio::select! {
+                () = stop.cancelled() => return self.effects,
+                published = self.published.recv() => {
+                    let Some(published) = published else {
+                        return self.effects;
+                    };
+                    let followed = self.effects.follow(&published.committed.work).await;
+                    if let Err(error) = &followed {
+                        tracing::warn!(error = chain(error), "an effect failed");
+                        again.get_or_insert(Instant::now() + pause);
+                    }
+                    // Whoever asked may have gone away.
+                    let _ = published.settled.send(followed);
+                    continue;
+                }
+                changed = disturbed.changed() => match changed {
+                    Ok(links) if links.is_empty() => continue,
+                    Ok(links) => {
+                        tracing::warn!(?links, "somebody else changed our links: healing");
+                        true
+                    }
+                    Err(error) => {
+                        tracing::error!(error = chain(&error), "segments");
+                        return self.effects;
+                    }
+                },
+                () = async {
+                    match again {
+                        Some(at) => sleep_until(at).await,
+                        None => std::future::pending().await,
+                    }
+                } => false,
+            };
+            match self.reconcile().await {
+                Ok(true) => (again, pause) = (None, RETRY.0),
+                Ok(false) => {
+                    pause = if healing {
+                        RETRY.0
+                    } else {
+                        (pause * 2).min(RETRY.1)
+                    };
+                    again = Some(Instant::now() + pause);
+                }
+                Err(KeeperError) => return self.effects,
+            }
+        }
+    }
+
+    /// Whether everything agrees with the ledger now.
+    async fn reconcile(&mut self) -> Result<bool, KeeperError> {
+        let whole = self.keeper.read(Work::whole).await?;
+        let failed = self.effects.reconcile(&whole, BTreeMap::new()).await;
+        for error in &failed {
+            tracing::warn!(error = chain(error), "not settled yet");
+        }
+        self.unsettled.report(&failed);
+        Ok(failed.is_empty())
+    }
+}
