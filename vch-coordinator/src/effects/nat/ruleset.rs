@@ -20,27 +20,43 @@ const SOURCE_NAT: i32 = 100;
 ///
 /// ```text
 ///   set bridges  { br-0123456789ab, ... }     every bridge of ours
+///   set within   { br-0123... . br-0123... }  each with itself
 ///   set internal { ... }                      those without a way out
-///   chain forward      iifname @internal drop; oifname @internal drop
+///   chain forward      iifname . oifname @within accept
+///                      iifname @internal drop; oifname @internal drop
 ///                      iifname @bridges oifname @bridges drop
 ///   chain postrouting  iifname @bridges oifname != @bridges masquerade
 /// ```
 ///
-/// `iifname` is known in postrouting since Linux 5.7, for what is forwarded.
+/// With br_netfilter loaded, frames that stay on a bridge pass `forward` too, with the bridge on
+/// both sides: hence `within`. `iifname` is known in postrouting since Linux 5.7, for what is
+/// forwarded.
 pub struct Ruleset {
     table: Table,
     bridges: Set,
+    within: Set,
     internal: Set,
     chains: Vec<(Chain, Vec<Rule>)>,
 }
 
 impl Ruleset {
     pub fn new() -> Result<Self, NameError> {
-        let set = |name: &str| Ok(Set::new(Name::new(name)?, [DataType::Interface]));
+        let set =
+            |name: &str| Ok::<_, NameError>(Set::new(Name::new(name)?, [DataType::Interface]));
         let (bridges, internal) = (set("bridges")?, set("internal")?);
+        let within = Set::new(Name::new("within")?, [DataType::Interface; 2]);
         let (from, to) = ([Field::InputInterface], [Field::OutputInterface]);
         let rule = |rule: Rule, why: &str| Ok::<_, NameError>(rule.comment(Comment::new(why)?));
         let forward = vec![
+            rule(
+                Rule::new()
+                    .is_in(
+                        [Field::InputInterface, Field::OutputInterface],
+                        within.name.clone(),
+                    )
+                    .accept(),
+                "what stays on its bridge",
+            )?,
             rule(
                 Rule::new().is_in(from, internal.name.clone()).drop(),
                 "an internal network has no way out",
@@ -78,6 +94,7 @@ impl Ruleset {
         Ok(Self {
             table: Table::new(Family::Inet, Name::new("vch")?),
             bridges,
+            within,
             internal,
             chains,
         })
@@ -87,8 +104,9 @@ impl Ruleset {
     pub fn whole(&self, networks: &Networks) -> Result<Batch, NameError> {
         let mut batch = Batch::new();
         batch.replace_table(&self.table);
-        batch.add_set(&self.table, &self.bridges);
-        batch.add_set(&self.table, &self.internal);
+        for set in self.sets() {
+            batch.add_set(&self.table, set);
+        }
         for (chain, rules) in &self.chains {
             batch.add_chain(&self.table, chain.clone());
             for rule in rules {
@@ -99,18 +117,34 @@ impl Ruleset {
         Ok(batch)
     }
 
+    fn sets(&self) -> [&Set; 3] {
+        [&self.bridges, &self.within, &self.internal]
+    }
+
+    /// What a set must hold.
+    fn elements(&self, set: &Set, networks: &Networks) -> Result<BTreeSet<Element>, NameError> {
+        let only_internal = *set == self.internal;
+        let listed = networks
+            .iter()
+            .filter(|(_, internal)| !only_internal || **internal);
+        listed
+            .map(|(name, _)| {
+                let name = NftInterface::new(name.as_str())?;
+                Ok(Element::new(vec![Datum::Interface(name); set.key.len()]))
+            })
+            .collect()
+    }
+
     /// The elements that differ; nothing where nothing does.
     pub fn change(&self, from: &Networks, to: &Networks) -> Result<Batch, NameError> {
         let mut batch = Batch::new();
-        for (set, before, after) in [
-            (&self.bridges, names(from, false), names(to, false)),
-            (&self.internal, names(from, true), names(to, true)),
-        ] {
-            let gone = elements(before.difference(&after))?;
+        for set in self.sets() {
+            let (before, after) = (self.elements(set, from)?, self.elements(set, to)?);
+            let gone: Vec<_> = before.difference(&after).cloned().collect();
             if !gone.is_empty() {
                 batch.delete_elements(&self.table, set, gone);
             }
-            let new = elements(after.difference(&before))?;
+            let new: Vec<_> = after.difference(&before).cloned().collect();
             if !new.is_empty() {
                 batch.add_elements(&self.table, set, new);
             }
@@ -130,6 +164,11 @@ impl Ruleset {
                     Some(name) => networks.insert(name, internal),
                     None => return Ok(None),
                 };
+            }
+        }
+        for set in self.sets() {
+            if connection.elements(&self.table, set)? != self.elements(set, &networks)? {
+                return Ok(None);
             }
         }
         Ok(Some(networks))
@@ -176,23 +215,6 @@ impl Ruleset {
         });
         Ok(chains == wanted_chains && sets == wanted_sets && same_rules)
     }
-}
-
-fn names(networks: &Networks, internal_only: bool) -> BTreeSet<InterfaceName> {
-    let listed = networks
-        .iter()
-        .filter(|(_, internal)| !internal_only || **internal);
-    listed.map(|(name, _)| name.clone()).collect()
-}
-
-fn elements<'a>(names: impl Iterator<Item = &'a InterfaceName>) -> Result<Vec<Element>, NameError> {
-    names
-        .map(|name| {
-            Ok(Element::new([Datum::Interface(NftInterface::new(
-                name.as_str(),
-            )?)]))
-        })
-        .collect()
 }
 
 fn bridge(element: &Element) -> Option<InterfaceName> {
