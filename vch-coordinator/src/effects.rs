@@ -100,7 +100,7 @@ impl Effects {
                     tracing::info!(steps = done.steps, "segments reconciled");
                 }
                 failed.extend(done.failed.into_values().map(EffectError::from));
-                failed.extend(done.forwarding.map(EffectError::from));
+                failed.extend(done.general.into_iter().map(EffectError::from));
             }
             Err(error) => failed.push(error.into()),
         }

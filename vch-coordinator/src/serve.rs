@@ -130,7 +130,8 @@ pub async fn serve(config: Config, stop: CancellationToken) -> Result<(), ServeE
     }
     while tasks.join_next().await.is_some() {}
     segments_thread.ended().await;
-    drop(keeper);
+    // The last that could ask the keeper: its thread ends now.
+    drop((keeper, tether));
     let joined = tokio::task::spawn_blocking(move || kept.thread.join()).await;
     joined.unwrap_or(Ok(()))?;
     served

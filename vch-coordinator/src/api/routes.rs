@@ -303,7 +303,7 @@ fn removed(id: &impl ToString) -> shape::Removed {
 fn answer<T>(outcome: &Outcome, body: T) -> shape::Answer<T> {
     shape::Answer {
         revision: outcome.committed.revision.0,
-        state: match outcome.progress {
+        progress: match outcome.progress {
             Progress::Done => "done",
             Progress::Pending => "pending",
         }

@@ -200,7 +200,7 @@ pub struct Answer<T> {
     /// The ledger's revision in which it was committed.
     pub revision: u64,
     /// `done`; or `pending`: committed and in force on the VCH, not yet reported by the agent.
-    pub state: String,
+    pub progress: String,
     /// What was made.
     #[serde(flatten)]
     pub body: T,

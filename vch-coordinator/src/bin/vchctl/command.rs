@@ -72,13 +72,13 @@ async fn container(client: &Client, format: Format, command: &Container) -> Resu
             let path = format!("{}/endpoints", at(&words.container));
             let made: shape::Answer<shape::Endpoint> = client.post(&path, &words.request()).await?;
             show(format, &made, || table::endpoints([&made.body]));
-            Ok(outcome(&made.state))
+            Ok(outcome(&made.progress))
         }
         Container::Disconnect { container, network } => {
             let path = format!("{}/endpoints/{}", at(container), segment(network));
             let gone: shape::Answer<shape::Removed> = client.delete(&path).await?;
             show(format, &gone, || println!("{container} left {network}"));
-            Ok(outcome(&gone.state))
+            Ok(outcome(&gone.progress))
         }
         Container::Start { container } => {
             let path = format!("{}/start", at(container));
@@ -114,8 +114,8 @@ async fn container(client: &Client, format: Format, command: &Container) -> Resu
     }
 }
 
-fn outcome(state: &str) -> Outcome {
-    match state {
+fn outcome(progress: &str) -> Outcome {
+    match progress {
         "pending" => Outcome::Pending,
         _ => Outcome::Done,
     }
