@@ -3,6 +3,7 @@
 //! ```text
 //!   Lab ── one test's world: a folder for sockets and logs, and the turn to run VMs
 //!    ├── Namespace, Topology     `vch` and `outside`, joined by a veth
+//!    ├── Coordinator             vch-coordinator in `vch`, asked by vchctl
 //!    ├── Process                 dies with the test, killed by its pid
 //!    ├── VsockHost               vhost-device-vsock for one VM or for siblings
 //!    └── Vm                      QEMU: console, lab shell, QMP, taps, hot-plug
@@ -22,6 +23,7 @@ pub mod registry;
 
 pub mod template;
 pub mod topology;
+pub mod vch;
 pub mod vm;
 mod world;
 
@@ -32,5 +34,6 @@ pub use process::Process;
 
 pub use template::Template;
 pub use topology::Topology;
+pub use vch::Coordinator;
 pub use vm::{Output, Tap, Vm, VmBuilder, VsockHost};
 pub use world::Lab;

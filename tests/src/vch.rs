@@ -1,0 +1,148 @@
+//! A running coordinator, asked by the `vchctl` that people type.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::deadline::eventually;
+use crate::namespace::Namespace;
+use crate::places;
+use crate::process::Process;
+use crate::world::Lab;
+
+/// From the start of the process to its first answer.
+const START: Duration = Duration::from_secs(10);
+const STOP: Duration = Duration::from_secs(10);
+
+/// `vch-coordinator` in a network namespace, with a store in the test's folder. Killed on drop.
+#[derive(Debug)]
+pub struct Coordinator<'a> {
+    lab: Lab,
+    namespace: &'a Namespace,
+    folder: PathBuf,
+    process: Option<Process>,
+    starts: u32,
+}
+
+impl<'a> Coordinator<'a> {
+    /// Starts one with the default configuration.
+    pub fn start(lab: &Lab, namespace: &'a Namespace) -> Result<Self> {
+        Self::start_with(lab, namespace, "")
+    }
+
+    /// Starts one; `tables` is TOML behind `[vch]`, such as `[dns]\nupstreams = [...]`.
+    pub fn start_with(lab: &Lab, namespace: &'a Namespace, tables: &str) -> Result<Self> {
+        let folder = lab.path("vch");
+        std::fs::create_dir_all(&folder).context("make the VCH's folder")?;
+        let shown = folder.display();
+        let config =
+            format!("[vch]\nstate_dir = \"{shown}/state\"\nrun_dir = \"{shown}/run\"\n{tables}\n");
+        std::fs::write(folder.join("vch.toml"), config).context("write vch.toml")?;
+        let mut coordinator = Self {
+            lab: lab.clone(),
+            namespace,
+            folder,
+            process: None,
+            starts: 0,
+        };
+        coordinator.restart()?;
+        Ok(coordinator)
+    }
+
+    /// Starts it again, after [`Self::kill`] or [`Self::stop`], and waits until it answers.
+    pub fn restart(&mut self) -> Result<()> {
+        self.starts += 1;
+        let log = std::fs::File::create(self.lab.path(&self.log_name())).context("make a log")?;
+        let mut command = Command::new(places::built("vch-coordinator")?);
+        command.arg("--config").arg(self.folder.join("vch.toml"));
+        command.env("NO_COLOR", "1").stderr(log);
+        self.process = Some(self.namespace.spawn("vch-coordinator", command)?);
+        let answers = eventually(START, "the coordinator answers", || {
+            self.vchctl("status").is_ok()
+        });
+        answers.with_context(|| format!("its log: {}", self.log()))
+    }
+
+    /// Kills it (SIGKILL).
+    pub fn kill(&mut self) -> Result<()> {
+        match self.process.take() {
+            Some(mut process) => process.kill(),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends it (SIGTERM) and waits; it must succeed.
+    pub fn stop(&mut self) -> Result<()> {
+        if let Some(mut process) = self.process.take() {
+            let status = process.terminate(STOP)?;
+            if !status.success() {
+                bail!("the coordinator ended with {status}: {}", self.log());
+            }
+        }
+        Ok(())
+    }
+
+    /// Its process.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::pid)
+    }
+
+    /// The socket of its API.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.folder.join("run/api.sock")
+    }
+
+    /// The folder of `vch.toml`, `state` and `run`.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What its present process has logged.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.lab.read(&self.log_name())
+    }
+
+    fn log_name(&self) -> String {
+        format!("coordinator-{}.log", self.starts)
+    }
+
+    /// Runs `vchctl` with these words, which must succeed or end as `pending` (4); gives what it printed.
+    pub fn vchctl(&self, words: &str) -> Result<String> {
+        let output = Command::new(places::built("vchctl")?)
+            .env("VCH_SOCKET", self.socket())
+            .args(words.split_whitespace())
+            .output()
+            .context("run vchctl")?;
+        if !matches!(output.status.code(), Some(0 | 4)) {
+            bail!(
+                "vchctl {words}: {}: {}",
+                output.status,
+                String::from_utf8_lossy(&output.stderr).trim()
+            );
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Runs `vchctl --format json` with these words and gives the answer.
+    pub fn ask(&self, words: &str) -> Result<Value> {
+        let text = self.vchctl(&format!("--format json {words}"))?;
+        serde_json::from_str(&text).with_context(|| format!("vchctl {words}: {text}"))
+    }
+
+    /// Waits until the container's agent has reported everything up; gives the container.
+    pub fn ready(&self, container: &str, within: Duration) -> Result<Value> {
+        let words = format!("container wait {container} --timeout {}", within.as_secs());
+        let shown = self.ask(&words)?;
+        if shown["session"]["state"] != "ready" {
+            bail!("{container} is not ready: {shown:#}\nlog: {}", self.log());
+        }
+        Ok(shown)
+    }
+}
