@@ -81,6 +81,11 @@ fn a_chosen_address_may_be_one_that_rests() {
     world.connect("c0", "app");
     world.disconnect("c0", "app");
     world.must(with_address("c1", "app", &["10.9.8.2"]));
+    let rests = |row: &crate::Row| matches!(row, crate::Row::RestingAddress(_));
+    assert!(
+        !world.store.values().any(rests),
+        "it is taken, so it rests no longer"
+    );
     let refusal = world.refused(with_address("c0", "app", &["10.9.8.2"]));
     assert_eq!(
         (refusal.code(), refusal.kind()),

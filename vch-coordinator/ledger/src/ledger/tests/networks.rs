@@ -155,6 +155,16 @@ fn range_gateway_and_auxiliary_addresses_lie_inside_their_subnet() {
 }
 
 #[test]
+fn a_range_may_be_the_whole_subnet() {
+    let mut world = World::new();
+    let mut wish = network("app", &["10.9.8.0/24"]);
+    wish.subnets[0].range = Some("10.9.8.0/24".parse().unwrap());
+    world.must(Command::CreateNetwork(wish));
+    world.container("web");
+    assert_eq!(world.connect("web", "app"), "10.9.8.2/24");
+}
+
+#[test]
 fn the_gateway_is_the_first_address_that_is_not_kept_back() {
     let mut world = World::new();
     let mut wish = network("app", &["10.9.8.0/24"]);
@@ -285,6 +295,14 @@ fn a_network_is_found_by_id_then_name_then_unique_prefix() {
             _ => assert_eq!(outcome, Err("network-ambiguous")),
         }
     }
+    // A name that is another network's whole id: the id wins.
+    let app = world.ledger.network(&"app".into()).unwrap().id;
+    world.network(&app.to_string(), &[]);
+    let found = world
+        .ledger
+        .network(&app.to_string().as_str().into())
+        .unwrap();
+    assert_eq!(found.id, app);
     let missing = NetworkId::from_bytes([9; 32]);
     assert_eq!(
         world.ledger.network(&missing.into()).unwrap_err().code(),

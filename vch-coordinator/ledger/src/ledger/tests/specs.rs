@@ -108,6 +108,12 @@ fn there_is_one_default_route_a_family() {
             "eth2 10.2.0.2/24 0.0.0.0/0 via 10.2.0.1 metric 0"
         ]
     );
+    let resolver = spec(&world, "web").parts().resolver.clone().unwrap();
+    assert_eq!(
+        resolver.servers(),
+        ["10.2.0.1".parse::<std::net::IpAddr>().unwrap()],
+        "nor is the internal network's gateway the name server"
+    );
 }
 
 #[test]
