@@ -1,14 +1,14 @@
 //! nftables follows the ledger: one set element a network.
 //!
-//! The rules never change; which networks they are about stands in two sets of bridge names.
+//! The rules never change; which networks they are about stands in sets of bridge names.
 
 mod ruleset;
 
 use super::work::{Work, bridge_name};
-use ruleset::{Networks, Ruleset};
+use protocol::spec::InterfaceName;
+use ruleset::{Change, Networks, Ruleset, changes};
 use std::collections::BTreeMap;
 use thiserror::Error;
-use vch_ledger::NetworkId;
 use vch_nftables::{CommitError, Connection, NameError, ReadError, SocketError};
 
 /// Why nftables does not follow the ledger.
@@ -47,21 +47,28 @@ impl Nat {
 
     /// Adds and removes the elements of networks that came, changed or went.
     pub fn follow(&mut self, work: &Work) -> Result<(), NatError> {
-        let mut wanted = self.networks.clone();
-        place(&mut wanted, work);
-        self.change(wanted)
+        let changes: Vec<_> = wanted(work)
+            .map(|(bridge, after)| Change {
+                before: self.networks.get(&bridge).copied(),
+                bridge,
+                after,
+            })
+            .collect();
+        self.change(&changes)
     }
 
     /// Makes the rules as they must be where they are missing or others changed them, and the sets
     /// as the whole ledger says. Flows that are established go on: they are the connection
     /// tracker's.
     pub fn reconcile(&mut self, whole: &Work) -> Result<(), NatError> {
-        let mut wanted = Networks::new();
-        place(&mut wanted, whole);
+        let wanted: Networks = wanted(whole)
+            .filter_map(|(bridge, internal)| Some((bridge, internal?)))
+            .collect();
         match self.ruleset.observe(&mut self.connection)? {
             Some(found) => {
                 self.networks = found;
-                self.change(wanted)
+                let changes = changes(&self.networks, &wanted);
+                self.change(&changes)
             }
             None => {
                 tracing::info!("nftables rules are missing or changed: made anew");
@@ -72,22 +79,27 @@ impl Nat {
         }
     }
 
-    fn change(&mut self, wanted: Networks) -> Result<(), NatError> {
-        let batch = self.ruleset.change(&self.networks, &wanted)?;
+    fn change(&mut self, changes: &[Change]) -> Result<(), NatError> {
+        let batch = self.ruleset.change(changes)?;
         if !batch.is_empty() {
             self.connection.commit(&batch)?;
         }
-        self.networks = wanted;
+        for change in changes {
+            match change.after {
+                Some(internal) => self.networks.insert(change.bridge.clone(), internal),
+                None => self.networks.remove(&change.bridge),
+            };
+        }
         Ok(())
     }
 }
 
-fn place(networks: &mut Networks, work: &Work) {
-    for (id, segment) in &work.networks {
-        let bridge: (NetworkId, _) = (*id, bridge_name(*id));
-        match segment {
-            Some(segment) => networks.insert(bridge.1, segment.internal),
-            None => networks.remove(&bridge.1),
-        };
-    }
+fn wanted(work: &Work) -> impl Iterator<Item = (InterfaceName, Option<bool>)> {
+    work.networks.iter().map(|(id, segment)| {
+        let internal = segment.as_ref().map(|segment| segment.internal);
+        (bridge_name(*id), internal)
+    })
 }
+
+#[cfg(test)]
+mod tests;

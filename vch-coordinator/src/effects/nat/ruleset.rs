@@ -5,11 +5,22 @@ use protocol::spec::InterfaceName;
 use std::collections::{BTreeMap, BTreeSet};
 use vch_nftables::{
     Batch, Chain, Comment, Connection, DataType, Datum, Element, Family, Field, Hook,
-    InterfaceName as NftInterface, Key, Name, NameError, Policy, Rule, Set, Table,
+    InterfaceName as NftInterface, Key, Name, NameError, Policy, ReadError, Rule, Set, Table,
 };
 
 /// Bridges by name, each with whether its network is internal.
 pub type Networks = BTreeMap<InterfaceName, bool>;
+
+/// A bridge whose elements may differ: what the sets hold of it, and what they must.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Its link.
+    pub bridge: InterfaceName,
+    /// Whether it was internal; `None` where it was not there.
+    pub before: Option<bool>,
+    /// Whether it must be internal; `None` where it must go.
+    pub after: Option<bool>,
+}
 
 /// `NF_IP_PRI_FILTER` of linux/netfilter_ipv4.h.
 const FILTER: i32 = 0;
@@ -46,9 +57,8 @@ impl Ruleset {
         let (bridges, internal) = (set("bridges")?, set("internal")?);
         let within = Set::new(Name::new("within")?, [DataType::Interface; 2]);
         let (from, to) = ([Field::InputInterface], [Field::OutputInterface]);
-        let rule = |rule: Rule, why: &str| Ok::<_, NameError>(rule.comment(Comment::new(why)?));
         let forward = vec![
-            rule(
+            explained(
                 Rule::new()
                     .is_in(
                         [Field::InputInterface, Field::OutputInterface],
@@ -57,15 +67,15 @@ impl Ruleset {
                     .accept(),
                 "what stays on its bridge",
             )?,
-            rule(
+            explained(
                 Rule::new().is_in(from, internal.name.clone()).drop(),
                 "an internal network has no way out",
             )?,
-            rule(
+            explained(
                 Rule::new().is_in(to, internal.name.clone()).drop(),
                 "an internal network has no way in",
             )?,
-            rule(
+            explained(
                 Rule::new()
                     .is_in(from, bridges.name.clone())
                     .is_in(to, bridges.name.clone())
@@ -73,7 +83,7 @@ impl Ruleset {
                 "bridge networks are apart",
             )?,
         ];
-        let postrouting = vec![rule(
+        let postrouting = vec![explained(
             Rule::new()
                 .is_in(from, bridges.name.clone())
                 .is_not_in(to, bridges.name.clone())
@@ -113,7 +123,7 @@ impl Ruleset {
                 batch.add_rule(&self.table, &chain.name, rule.clone());
             }
         }
-        batch.append(self.change(&Networks::new(), networks)?);
+        batch.append(self.change(&changes(&Networks::new(), networks))?);
         Ok(batch)
     }
 
@@ -121,30 +131,38 @@ impl Ruleset {
         [&self.bridges, &self.within, &self.internal]
     }
 
-    /// What a set must hold.
-    fn elements(&self, set: &Set, networks: &Networks) -> Result<BTreeSet<Element>, NameError> {
-        let only_internal = *set == self.internal;
-        let listed = networks
-            .iter()
-            .filter(|(_, internal)| !only_internal || **internal);
-        listed
-            .map(|(name, _)| {
-                let name = NftInterface::new(name.as_str())?;
-                Ok(Element::new(vec![Datum::Interface(name); set.key.len()]))
-            })
-            .collect()
+    /// What a set holds of a bridge.
+    fn element(
+        &self,
+        set: &Set,
+        bridge: &InterfaceName,
+        internal: Option<bool>,
+    ) -> Result<Option<Element>, NameError> {
+        let holds = internal.is_some_and(|internal| internal || *set != self.internal);
+        if !holds {
+            return Ok(None);
+        }
+        let name = NftInterface::new(bridge.as_str())?;
+        let key = vec![Datum::Interface(name); set.key.len()];
+        Ok(Some(Element::new(key)))
     }
 
     /// The elements that differ; nothing where nothing does.
-    pub fn change(&self, from: &Networks, to: &Networks) -> Result<Batch, NameError> {
+    pub fn change(&self, changes: &[Change]) -> Result<Batch, NameError> {
         let mut batch = Batch::new();
         for set in self.sets() {
-            let (before, after) = (self.elements(set, from)?, self.elements(set, to)?);
-            let gone: Vec<_> = before.difference(&after).cloned().collect();
+            let (mut gone, mut new) = (Vec::new(), Vec::new());
+            for change in changes {
+                let before = self.element(set, &change.bridge, change.before)?;
+                let after = self.element(set, &change.bridge, change.after)?;
+                if before != after {
+                    gone.extend(before);
+                    new.extend(after);
+                }
+            }
             if !gone.is_empty() {
                 batch.delete_elements(&self.table, set, gone);
             }
-            let new: Vec<_> = after.difference(&before).cloned().collect();
             if !new.is_empty() {
                 batch.add_elements(&self.table, set, new);
             }
@@ -152,8 +170,17 @@ impl Ruleset {
         Ok(batch)
     }
 
-    /// What the kernel's sets hold; `None` where its rules are not ours.
+    /// What the kernel's sets hold; `None` where the table is not as we make it.
     pub fn observe(&self, connection: &mut Connection) -> Result<Option<Networks>, NatError> {
+        match self.read(connection) {
+            // Another program put something there that we have no words for, or removed it just now.
+            Err(NatError::Read(ReadError::Decode(_))) => Ok(None),
+            Err(NatError::Read(error)) if error.is_missing() => Ok(None),
+            read => read,
+        }
+    }
+
+    fn read(&self, connection: &mut Connection) -> Result<Option<Networks>, NatError> {
         if !connection.tables()?.contains(&self.table) || !self.stands(connection)? {
             return Ok(None);
         }
@@ -167,54 +194,61 @@ impl Ruleset {
             }
         }
         for set in self.sets() {
-            if connection.elements(&self.table, set)? != self.elements(set, &networks)? {
+            let wanted = networks
+                .iter()
+                .map(|(bridge, internal)| self.element(set, bridge, Some(*internal)));
+            let wanted: BTreeSet<_> = wanted
+                .filter_map(Result::transpose)
+                .collect::<Result<_, _>>()?;
+            if connection.elements(&self.table, set)? != wanted {
                 return Ok(None);
             }
         }
         Ok(Some(networks))
     }
 
-    /// Whether chains, sets and rules are there, the rules known by their comments.
+    /// Whether exactly our chains, sets and rules are there; rules are known by their comments,
+    /// which say what is in them.
     fn stands(&self, connection: &mut Connection) -> Result<bool, NatError> {
-        let chains: BTreeSet<_> = connection
-            .chains(&self.table)?
-            .into_iter()
-            .map(|f| f.value)
-            .collect();
-        let sets: BTreeSet<_> = connection
-            .sets(&self.table)?
-            .into_iter()
-            .map(|f| f.value)
-            .collect();
-        let rules: Vec<_> = connection
-            .rules(&self.table)?
-            .into_iter()
-            .map(|rule| (rule.chain, rule.comment))
-            .collect();
-        let wanted_chains = self
-            .chains
-            .iter()
-            .map(|(chain, _)| Some(chain.clone()))
-            .collect();
-        let wanted_sets = [&self.bridges, &self.internal]
-            .map(|set| Some(set.clone()))
-            .into();
-        let wanted_rules = |chain: &Chain| {
-            let of_chain = self.chains.iter().filter(|(one, _)| one.name == chain.name);
-            of_chain
-                .flat_map(|(_, rules)| rules)
-                .map(|rule| rule.comment.as_ref().map(ToString::to_string))
-                .collect::<Vec<_>>()
-        };
-        let same_rules = self.chains.iter().all(|(chain, _)| {
-            let found = rules.iter().filter(|(name, _)| *name == chain.name);
+        let found_chains = connection.chains(&self.table)?;
+        let found_chains: BTreeSet<_> = found_chains.into_iter().map(|one| one.value).collect();
+        let chains = self.chains.iter().map(|(chain, _)| Some(chain.clone()));
+        let found_sets = connection.sets(&self.table)?;
+        let found_sets: BTreeSet<_> = found_sets.into_iter().map(|one| one.value).collect();
+        let sets = self.sets().map(|set| Some(set.clone()));
+        if found_chains != chains.collect() || found_sets != sets.into() {
+            return Ok(false);
+        }
+        let found = connection.rules(&self.table)?;
+        let same_rules = |(chain, rules): &(Chain, Vec<Rule>)| {
+            let found = found.iter().filter(|one| one.chain == chain.name);
+            let wanted = rules.iter().map(|rule| rule.comment.as_ref());
             found
-                .map(|(_, comment)| comment.clone())
-                .collect::<Vec<_>>()
-                == wanted_rules(chain)
-        });
-        Ok(chains == wanted_chains && sets == wanted_sets && same_rules)
+                .map(|one| one.comment.as_deref())
+                .eq(wanted.map(|comment| comment.map(Comment::as_str)))
+        };
+        Ok(self.chains.iter().all(same_rules))
     }
+}
+
+/// What differs between two states of the sets.
+pub fn changes(from: &Networks, to: &Networks) -> Vec<Change> {
+    let bridges: BTreeSet<_> = from.keys().chain(to.keys()).collect();
+    let changes = bridges.into_iter().map(|bridge| Change {
+        bridge: bridge.clone(),
+        before: from.get(bridge).copied(),
+        after: to.get(bridge).copied(),
+    });
+    changes
+        .filter(|change| change.before != change.after)
+        .collect()
+}
+
+/// A rule with a comment that says why it is there and, by a checksum of its words, what it is: an
+/// older release's rule of the same purpose is told from ours.
+fn explained(rule: Rule, why: &str) -> Result<Rule, NameError> {
+    let words = crc32fast::hash(rule.to_string().as_bytes());
+    Ok(rule.comment(Comment::new(format!("{why} [{words:08x}]"))?))
 }
 
 fn bridge(element: &Element) -> Option<InterfaceName> {
