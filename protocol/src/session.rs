@@ -30,6 +30,8 @@ mod backoff;
 mod budget;
 pub mod coordinator;
 
+pub use budget::Budget;
+
 use std::time::Duration;
 
 /// So many heartbeats without a frame of the session, and it is lost.

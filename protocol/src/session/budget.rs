@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 /// Lets `burst` through at once and one more every `every` (a token bucket).
 #[derive(Debug)]
-pub(super) struct Budget {
+pub struct Budget {
     burst: u32,
     every: Duration,
     left: u32,
@@ -12,7 +12,9 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    pub(super) fn new(burst: u32, every: Duration) -> Self {
+    /// As many at once, and one more each time `every` has passed; `every` is not zero.
+    #[must_use]
+    pub fn new(burst: u32, every: Duration) -> Self {
         Self {
             burst,
             every,
@@ -22,7 +24,7 @@ impl Budget {
     }
 
     /// Whether one more may happen at `now`; it is then counted.
-    pub(super) fn take(&mut self, now: Instant) -> bool {
+    pub fn take(&mut self, now: Instant) -> bool {
         self.fill(now);
         let any = self.left > 0;
         self.left = self.left.saturating_sub(1);
@@ -30,14 +32,15 @@ impl Budget {
     }
 
     /// When the next one may happen, once [`Budget::take`] has said no.
-    pub(super) fn next(&self) -> Option<Instant> {
+    #[must_use]
+    pub fn next(&self) -> Option<Instant> {
         self.filled.map(|filled| filled + self.every)
     }
 
     fn fill(&mut self, now: Instant) {
         let filled = *self.filled.get_or_insert(now);
         let elapsed = now.saturating_duration_since(filled);
-        let gained = elapsed.as_nanos() / self.every.as_nanos();
+        let gained = elapsed.as_nanos() / self.every.as_nanos().max(1);
         if gained >= u128::from(self.burst - self.left) {
             self.left = self.burst;
             self.filled = Some(now);

@@ -176,7 +176,7 @@ impl Ledger {
     }
 
     /// All networks, by id.
-    pub fn networks(&self) -> impl Iterator<Item = &Network> {
+    pub fn networks(&self) -> impl ExactSizeIterator<Item = &Network> {
         self.books.networks.values().map(|book| &book.row)
     }
 
@@ -194,7 +194,7 @@ impl Ledger {
     }
 
     /// All containers, by id.
-    pub fn containers(&self) -> impl Iterator<Item = &Container> {
+    pub fn containers(&self) -> impl ExactSizeIterator<Item = &Container> {
         self.books.containers.values().map(|book| &book.row)
     }
 
@@ -204,7 +204,7 @@ impl Ledger {
     }
 
     /// All endpoints, by id.
-    pub fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+    pub fn endpoints(&self) -> impl ExactSizeIterator<Item = &Endpoint> {
         self.books.endpoints.values()
     }
 

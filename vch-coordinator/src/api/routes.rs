@@ -28,9 +28,9 @@ pub async fn status(State(api): State<Api>) -> Shown<shape::Status> {
     let counts = api.requests.keeper.read(|ledger| {
         (
             ledger.revision().0,
-            ledger.networks().count(),
-            ledger.containers().count(),
-            ledger.endpoints().count(),
+            ledger.networks().len(),
+            ledger.containers().len(),
+            ledger.endpoints().len(),
         )
     });
     let (revision, networks, containers, endpoints) = counts.await?;

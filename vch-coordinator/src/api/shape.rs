@@ -80,7 +80,7 @@ pub struct Subnet {
 pub struct AddContainer {
     /// The container's name.
     pub name: String,
-    /// Its host name; by default the name, where it is one.
+    /// Its host name; by default its short ID, as with Docker.
     pub hostname: Option<String>,
     /// The channel to its agent: `hybrid-vsock:PATH:PORT`, `chardev:PATH`, `unix`, `unix:PATH`
     /// or `vsock:CID`.

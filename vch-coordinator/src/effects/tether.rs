@@ -9,6 +9,7 @@
 
 mod channel;
 mod driver;
+mod guest_log;
 mod state;
 
 pub use channel::{ChannelError, Channels};
@@ -16,8 +17,14 @@ pub use state::{EndpointState, Readiness, SessionState, failures};
 
 use super::work::{Tethered, Work};
 use crate::store::Keeper;
+use guest_log::GuestLog;
 use protocol::message::Report;
-use std::{collections::BTreeMap, path::PathBuf, sync::Mutex, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use vch_ledger::{Channel, ContainerId, SocketPath};
@@ -28,6 +35,8 @@ pub struct Tether {
     channels: Channels,
     keeper: Keeper,
     heartbeat: Duration,
+    /// Held once more by each live session.
+    live: Arc<()>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -47,6 +56,7 @@ impl Tether {
             channels,
             keeper,
             heartbeat,
+            live: Arc::default(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         }
@@ -102,6 +112,9 @@ impl Tether {
             state: publish,
             keeper: self.keeper.clone(),
             heartbeat: self.heartbeat,
+            live: Arc::downgrade(&self.live),
+            session: None,
+            log: GuestLog::new(),
         };
         self.tasks
             .spawn(stop.clone().run_until_cancelled_owned(driver.run()));
@@ -138,8 +151,7 @@ impl Tether {
 
     /// How many sessions are live.
     pub fn live(&self) -> usize {
-        let live = |session: &&Session| session.state.borrow().agent.is_some();
-        self.sessions().values().filter(live).count()
+        Arc::strong_count(&self.live) - 1
     }
 
     /// Ends every session; the agents keep their networks as they are.

@@ -177,7 +177,7 @@ pub struct AddContainer {
     /// The channel to its agent: hybrid-vsock:PATH:PORT, chardev:PATH, unix, unix:PATH or vsock:CID
     #[arg(long, default_value = "unix")]
     channel: String,
-    /// Its host name (by default its name)
+    /// Its host name (by default its short ID)
     #[arg(long)]
     hostname: Option<String>,
     /// A name server for names that are not ours (may be repeated)

@@ -1,5 +1,6 @@
 //! How the coordinator comes by a container's channel.
 
+use super::guest_log::GuestLog;
 use protocol::transport::{
     ChannelStream, CoordinatorChannel, OpenError, PrivilegedPort, PrivilegedPortError,
     coordinator::{NativeListener, NativePeer, Opener as TransportOpener},
@@ -106,21 +107,25 @@ impl Channels {
         listener: NativeListener,
     ) -> Option<impl Future<Output = ()> + Send + use<>> {
         let native = Arc::clone(self.native.as_ref()?);
+        let mut log = GuestLog::new();
+        let mut turned_away = move |peer: &dyn std::fmt::Display, why: &str| {
+            if log.line() {
+                tracing::warn!(%peer, "{why}: disconnected");
+            }
+        };
         Some(async move {
             loop {
                 match listener.accept().await {
                     Ok(NativePeer::Connected(peer, stream)) => {
                         let container = guard(&native).get(&peer.cid).map(|(_, s)| s.clone());
-                        let Some(streams) = container else {
-                            tracing::warn!(%peer, "no container has this CID: disconnected");
-                            continue;
-                        };
-                        if streams.try_send(stream).is_err() {
-                            tracing::warn!(%peer, "too many connections: disconnected");
+                        match container.map(|streams| streams.try_send(stream)) {
+                            None => turned_away(&peer, "no container has this CID"),
+                            Some(Err(_)) => turned_away(&peer, "too many connections"),
+                            Some(Ok(())) => {}
                         }
                     }
                     Ok(NativePeer::TurnedAway(peer)) => {
-                        tracing::warn!(%peer, "not from a privileged port: disconnected");
+                        turned_away(&peer, "not from a privileged port");
                     }
                     Err(error) => {
                         tracing::error!(error = crate::requests::chain(&error), "native vsock");

@@ -1,6 +1,10 @@
 //! The task of one session: moves what happens into the session machine and its outputs out.
 
-use super::{channel::Opener, state::SessionState};
+use super::{
+    channel::Opener,
+    guest_log::GuestLog,
+    state::{AHEAD, SessionState},
+};
 use crate::{effects::work::Tethered, requests::chain, store::Keeper};
 use protocol::{
     message::{LogLevel, LogLine, Refusal, Report},
@@ -13,7 +17,10 @@ use protocol::{
         ChannelError, ChannelStream, CoordinatorEnd, OpenError, Received, coordinator::turn_away,
     },
 };
-use std::time::{Duration, Instant};
+use std::{
+    sync::{Arc, Weak},
+    time::{Duration, Instant},
+};
 use tokio::{sync::watch, task::JoinSet};
 use vch_ledger::ContainerId;
 
@@ -27,6 +34,11 @@ pub(super) struct Driver {
     pub state: watch::Sender<SessionState>,
     pub keeper: Keeper,
     pub heartbeat: Duration,
+    /// Held once more by each live session.
+    pub live: Weak<()>,
+    /// That, while this session is live.
+    pub session: Option<Arc<()>>,
+    pub log: GuestLog,
 }
 
 /// What the driver waited for.
@@ -55,7 +67,7 @@ impl Driver {
                         if let Some(open) = &mut channel
                             && let Err(error) = open.send(&envelope).await
                         {
-                            self.log(&chain(&error));
+                            self.tell(&chain(&error));
                             channel = None;
                             machine.handle(Instant::now(), Input::ChannelClosed);
                         }
@@ -73,7 +85,7 @@ impl Driver {
                     machine.handle(Instant::now(), Input::ChannelOpened);
                 }
                 Event::Opened(Ok(second)) => {
-                    self.log("a second agent connected: refused");
+                    self.tell("a second agent connected: refused");
                     while turned_away.try_join_next().is_some() {}
                     if turned_away.len() < TURNED_AWAY {
                         turned_away.spawn(turn_away(second, Refusal::Occupied));
@@ -90,10 +102,13 @@ impl Driver {
                     machine.handle(Instant::now(), Input::Message(envelope));
                 }
                 Event::Received(Ok(Received::Skipped(skipped))) => {
-                    tracing::debug!(container = ?self.container, error = chain(&skipped), "skipped");
+                    if self.log.line() {
+                        let error = chain(&skipped);
+                        tracing::debug!(container = ?self.container, error, "skipped");
+                    }
                 }
                 Event::Received(Err(error)) => {
-                    self.log(&chain(&error));
+                    self.tell(&chain(&error));
                     channel = None;
                     machine.handle(Instant::now(), Input::ChannelClosed);
                 }
@@ -109,7 +124,10 @@ impl Driver {
     ) -> Event {
         let accepting = opening || self.opener.listens();
         // Every arm is cancel-safe: `changed`, `open` and `recv` say so, the clock holds nothing.
+        // What has come is taken before a deadline that passed meanwhile: a VCH that was stopped
+        // for a while has not lost every session.
         tokio::select! {
+            biased;
             changed = self.wanted.changed() => match changed {
                 Ok(()) => Event::Wanted,
                 Err(_) => Event::Gone,
@@ -141,7 +159,7 @@ impl Driver {
 
     /// Keeps a report. The machine acknowledges it with its next ping, which this task sends only
     /// after this has returned: nothing is acknowledged that is not durable.
-    async fn reported(&self, report: Report) {
+    async fn reported(&mut self, report: Report) {
         let plausible = {
             let wanted = self.wanted.borrow();
             wanted
@@ -150,7 +168,7 @@ impl Driver {
                 .is_some_and(|spec| is_about(&report, spec))
         };
         if !plausible {
-            self.log("a report is about another spec than this container's: dropped");
+            self.tell("a report is about another spec than this container's: dropped");
             return;
         }
         if self
@@ -163,31 +181,48 @@ impl Driver {
         }
     }
 
-    fn note(&self, output: Output) {
+    fn note(&mut self, output: Output) {
+        let logged = self.log.line();
         let name = self.wanted.borrow().name.clone();
         match output {
             Output::Established(hello) => {
-                tracing::info!(container = name, agent = hello.agent, "session is live");
-                self.state
-                    .send_modify(|state| state.agent = Some(hello.agent));
+                if logged {
+                    tracing::info!(container = name, agent = hello.agent, "session is live");
+                }
+                self.session = self.live.upgrade();
+                self.state.send_modify(|state| {
+                    state.agent = Some(hello.agent);
+                    state.held = hello.held;
+                });
+                let wanted = self.wanted.borrow().spec.as_ref().map(NetSpec::id);
+                if wanted.is_some_and(|spec| self.state.borrow().is_ahead(spec)) {
+                    self.tell(AHEAD);
+                }
             }
             Output::Lost(why) => {
-                tracing::info!(container = name, ?why, "session is over");
-                self.state.send_modify(|state| state.agent = None);
+                if logged {
+                    tracing::info!(container = name, ?why, "session is over");
+                }
+                self.session = None;
+                self.state
+                    .send_modify(|state| (state.agent, state.held) = (None, None));
             }
-            Output::Refused(refusal) => {
+            Output::Refused(refusal) if logged => {
                 tracing::warn!(container = name, ?refusal, "agent refused");
             }
-            Output::Linked(event) => {
+            Output::Linked(event) if logged => {
                 tracing::info!(container = name, link = %event.name, change = ?event.change, "link");
             }
-            Output::Logged(line) => log_line(&name, &line),
-            Output::OpenChannel | Output::CloseChannel | Output::Send(_) | Output::Reported(_) => {}
+            Output::Logged(line) if logged => log_line(&name, &line),
+            _ => {}
         }
     }
 
-    fn log(&self, what: &str) {
-        tracing::info!(container = self.wanted.borrow().name, "{what}");
+    /// One line about this container in the log.
+    fn tell(&mut self, what: &str) {
+        if self.log.line() {
+            tracing::warn!(container = self.wanted.borrow().name, "{what}");
+        }
     }
 }
 

@@ -5,6 +5,10 @@ use protocol::{
     spec::{InterfaceName, SpecId},
 };
 
+/// What a person is told when an agent is ahead of the ledger.
+pub const AHEAD: &str = "the agent holds a later network than the store knows of: was the store \
+    taken back to an older copy? Start the container again: `vchctl container start`";
+
 /// What is known of a container's agent; changes as it speaks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SessionState {
@@ -12,6 +16,8 @@ pub struct SessionState {
     pub agent: Option<String>,
     /// Its newest report: kept when the session ends, and over a restart of the coordinator.
     pub report: Option<Report>,
+    /// The spec that the agent held when the session began.
+    pub held: Option<SpecId>,
 }
 
 /// Whether a VM's network is what it must be.
@@ -56,6 +62,9 @@ impl EndpointState {
 impl SessionState {
     /// Whether the VM's network is that of `spec`, or of a later one of the same life.
     pub fn readiness(&self, spec: SpecId) -> Readiness {
+        if self.is_ahead(spec) {
+            return Readiness::Failed(vec![AHEAD.to_owned()]);
+        }
         let Some(report) = self.reported(spec) else {
             return Readiness::Pending;
         };
@@ -72,6 +81,15 @@ impl SessionState {
             true => Readiness::Ready,
             false => Readiness::Pending,
         }
+    }
+
+    /// Whether the agent holds a later spec of the same life than the ledger has: it takes no
+    /// older one, until a new life begins.
+    pub fn is_ahead(&self, spec: SpecId) -> bool {
+        let later = |held: SpecId| {
+            held.incarnation == spec.incarnation && held.generation > spec.generation
+        };
+        self.held.is_some_and(later)
     }
 
     /// The newest report, where it is about `spec` or a later one of the same life.

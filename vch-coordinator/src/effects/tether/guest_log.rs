@@ -1,0 +1,38 @@
+//! The log of what guests cause.
+
+use protocol::session::Budget;
+use std::time::{Duration, Instant};
+
+/// Lines at once, and the time in which one more becomes free: what an agent may send of its own
+/// log, twice.
+const BURST: u32 = 200;
+const EVERY: Duration = Duration::from_millis(25);
+
+/// Bounds the lines that one guest, or one listener, causes: a guest may do anything at any pace.
+pub(super) struct GuestLog {
+    budget: Budget,
+    left_out: u64,
+}
+
+impl GuestLog {
+    pub(super) fn new() -> Self {
+        Self {
+            budget: Budget::new(BURST, EVERY),
+            left_out: 0,
+        }
+    }
+
+    /// Whether one more line may be written. Before the first one after a flood stands how many
+    /// were left out.
+    pub(super) fn line(&mut self) -> bool {
+        if !self.budget.take(Instant::now()) {
+            self.left_out += 1;
+            return false;
+        }
+        if self.left_out > 0 {
+            tracing::warn!(lines = self.left_out, "left out: a guest caused too many");
+            self.left_out = 0;
+        }
+        true
+    }
+}
