@@ -61,13 +61,15 @@ lint: tools ## check formats, lints, documentation, licences and sources of depe
 	@RUSTDOCFLAGS="-D warnings" cargo doc -q --workspace --no-deps
 	@PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" cargo deny --log-level error check bans licenses sources
 
-fuzz: ## fuzz every parser, FUZZ_SECONDS (60) each, on the nightly compiler; finds go to target/fuzz
+# Sanitizer flags are for nightly compilers; RUSTC_BOOTSTRAP lets the pinned one take them, so that no
+# second toolchain is needed.
+fuzz: ## fuzz every parser, FUZZ_SECONDS (60) each; finds go to target/fuzz
 	@$(call installed,$(FUZZER))
-	@export PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH"; \
+	@export PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" RUSTC_BOOTSTRAP=1; \
 	for folder in $$(find . -path ./target -prune -o -path '*/fuzz/Cargo.toml' -printf '%h\n'); do \
-		for target in $$(cargo +nightly fuzz list --fuzz-dir "$$folder"); do \
+		for target in $$(cargo fuzz list --fuzz-dir "$$folder"); do \
 			echo "=== $$folder $$target"; mkdir -p "target/fuzz/$$target"; \
-			cargo +nightly fuzz run --fuzz-dir "$$folder" "$$target" "target/fuzz/$$target" "$$folder/corpus/$$target" \
+			cargo fuzz run --fuzz-dir "$$folder" "$$target" "target/fuzz/$$target" "$$folder/corpus/$$target" \
 				-- -max_total_time=$(FUZZ_SECONDS) -verbosity=0 -print_final_stats=1; \
 		done; \
 	done
