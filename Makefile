@@ -16,7 +16,7 @@ AGENT_FLAGS := -C target-feature=+crt-static -C force-unwind-tables=no \
 FUZZ_SECONDS := 60
 
 # program=package, for what is used here from Debian.
-PROGRAMS := qemu-system-x86_64=qemu-system-x86 ip=iproute2 nft=nftables dig=bind9-dnsutils dpkg-deb=dpkg cc=build-essential
+PROGRAMS := qemu-system-x86_64=qemu-system-x86 ip=iproute2 nft=nftables dig=bind9-dnsutils ping=iputils-ping dpkg-deb=dpkg cc=build-essential
 # crate@version, for what is used here from crates.io.
 CRATES := vhost-device-vsock@0.3.0 cargo-deny@0.20.2
 FUZZER := cargo-fuzz@0.13.2

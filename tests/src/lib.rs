@@ -4,6 +4,7 @@
 //!   Lab ── one test's world: a folder for sockets and logs, and the turn to run VMs
 //!    ├── Namespace, Topology     `vch` and `outside`, joined by a veth
 //!    ├── Coordinator             vch-coordinator in `vch`, asked by vchctl
+//!    ├── Member                  a container that is a namespace, with the real agent
 //!    ├── Process                 dies with the test, killed by its pid
 //!    ├── VsockHost               vhost-device-vsock for one VM or for siblings
 //!    └── Vm                      QEMU: console, lab shell, QMP, taps, hot-plug
@@ -15,6 +16,7 @@
 //! namespaces that the lab made. No AF_VSOCK socket is ever opened on the host.
 
 pub mod deadline;
+pub mod member;
 pub mod namespace;
 pub mod places;
 pub mod prerequisites;
@@ -28,6 +30,7 @@ pub mod vm;
 mod world;
 
 pub use deadline::{eventually, eventually_some};
+pub use member::Member;
 pub use namespace::Namespace;
 pub use prerequisites::Need;
 pub use process::Process;

@@ -16,6 +16,10 @@ pub enum Need {
     Root,
     /// The program `ip`.
     Ip,
+    /// The program `ping`.
+    Ping,
+    /// The program `dig`.
+    Dig,
     /// The program `nft`, to look at rules.
     Nft,
     /// The device that taps come from.
@@ -33,6 +37,9 @@ pub enum Need {
 impl Need {
     /// Every test with namespaces.
     pub const NAMESPACES: &'static [Self] = &[Self::Root, Self::Ip];
+    /// Every test with [`crate::Member`]s.
+    pub const MEMBERS: &'static [Self] =
+        &[Self::Root, Self::Ip, Self::Ping, Self::Dig, Self::Agent];
     /// Every test with VMs.
     pub const VMS: &'static [Self] = &[Self::Root, Self::Ip, Self::Tun, Self::Qemu];
 
@@ -42,6 +49,8 @@ impl Need {
             Self::Root => (!Uid::effective().is_root())
                 .then(|| "not root: run as root, or by `sudo -E`".to_owned()),
             Self::Ip => program("ip", "-V", "iproute2"),
+            Self::Ping => program("ping", "-V", "iputils-ping"),
+            Self::Dig => program("dig", "-v", "bind9-dnsutils"),
             Self::Nft => program("nft", "--version", "nftables"),
             Self::Tun => {
                 let opened = OpenOptions::new()

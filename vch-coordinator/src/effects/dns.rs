@@ -117,13 +117,10 @@ impl Dns {
             self.names.withdraw(zone(*network), name, *address);
         }
         if let Some(place) = &places.after {
-            let main = place
-                .names
-                .first()
-                .and_then(|name| name.as_str().parse::<Name>().ok());
+            let pointer = place.pointer.as_str().parse::<Name>().ok();
             for (network, name, address) in entries(place) {
                 self.names
-                    .publish(zone(network), &name, address, main.as_ref());
+                    .publish(zone(network), &name, address, pointer.as_ref());
             }
         }
     }

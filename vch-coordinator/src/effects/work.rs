@@ -52,8 +52,10 @@ pub struct Place {
     pub port: Port,
     /// Its addresses.
     pub addresses: Vec<IpAddr>,
-    /// Every name that answers with them, the main one first.
+    /// Every name that answers with them.
     pub names: Vec<Hostname>,
+    /// The name that they resolve to.
+    pub pointer: Hostname,
 }
 
 /// A container's agent: how it is reached, and what it is told.
@@ -191,6 +193,7 @@ fn place(ledger: &Ledger, endpoint: &Endpoint) -> Option<Place> {
         },
         addresses: endpoint.addresses.iter().map(IpNet::addr).collect(),
         names: endpoint.names.clone(),
+        pointer: endpoint.pointer.clone(),
     })
 }
 

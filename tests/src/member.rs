@@ -1,0 +1,177 @@
+//! A container that is a network namespace, with the real agent in it.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::namespace::Namespace;
+use crate::places;
+use crate::process::Process;
+use crate::vch::Coordinator;
+use crate::world::Lab;
+
+/// A container without a VM: attached by `veth`, its agent on a Unix socket. What of it is on this machine goes with
+/// it; the ledger keeps the container until it is removed there.
+#[derive(Debug)]
+pub struct Member {
+    name: String,
+    namespace: Namespace,
+    folder: PathBuf,
+    channel: String,
+    agent: Option<Process>,
+}
+
+impl Member {
+    /// Adds a container, connects it and starts it; each of `connections` is a network's name with the options of
+    /// `vchctl container connect`. Its agent runs when this returns; [`Coordinator::ready`] waits for it.
+    pub fn start(
+        lab: &Lab,
+        coordinator: &Coordinator<'_>,
+        name: &str,
+        connections: &[&str],
+    ) -> Result<Self> {
+        coordinator.vchctl(&format!("container add {name}"))?;
+        let namespace = Namespace::create(name)?;
+        let folder = lab.path(name);
+        std::fs::create_dir_all(folder.join("etc")).context("make the member's root")?;
+        let mut member = Self {
+            name: name.to_owned(),
+            namespace,
+            folder,
+            channel: String::new(),
+            agent: None,
+        };
+        for connection in connections {
+            member.connect(coordinator, connection)?;
+        }
+        let started = coordinator.ask(&format!("container start {name}"))?;
+        member.channel = text(&started, "channel")?;
+        member.restart_agent()?;
+        Ok(member)
+    }
+
+    /// Connects it to a further network: its name, and options of `vchctl container connect`.
+    pub fn connect(&self, coordinator: &Coordinator<'_>, connection: &str) -> Result<Value> {
+        coordinator.ask(&format!(
+            "container connect {} {connection} --attachment veth:{}",
+            self.name,
+            self.namespace.path()
+        ))
+    }
+
+    /// Starts its agent, after [`Self::kill_agent`] too.
+    pub fn restart_agent(&mut self) -> Result<()> {
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.folder.join("agent.log"))
+            .context("make the agent's log")?;
+        let mut command = Command::new(places::agent());
+        command.args(["--channel", &self.channel, "--root"]);
+        command.arg(&self.folder).stderr(log);
+        self.agent = Some(self.namespace.spawn("tether-net", command)?);
+        Ok(())
+    }
+
+    /// Kills its agent (SIGKILL).
+    pub fn kill_agent(&mut self) -> Result<()> {
+        match self.agent.take() {
+            Some(mut agent) => agent.kill(),
+            None => Ok(()),
+        }
+    }
+
+    /// The container's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its network namespace.
+    #[must_use]
+    pub fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    /// Its root: `etc/resolv.conf`, `etc/hosts` and `etc/hostname` are what the agent made them.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The process of its agent.
+    #[must_use]
+    pub fn agent_pid(&self) -> Option<u32> {
+        self.agent.as_ref().map(Process::pid)
+    }
+
+    /// What its agent has logged.
+    #[must_use]
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.join("agent.log")).unwrap_or_default()
+    }
+
+    /// Its first address on a network, as the ledger has it.
+    pub fn address(&self, coordinator: &Coordinator<'_>, network: &str) -> Result<IpAddr> {
+        let shown = coordinator.ask(&format!("container inspect {}", self.name))?;
+        let first = &shown["endpoints"][network]["addresses"][0];
+        let address = first.as_str().and_then(|net| net.split('/').next());
+        let address = address.with_context(|| format!("no address on {network}: {shown:#}"))?;
+        address
+            .parse()
+            .with_context(|| format!("{address} is no address"))
+    }
+
+    /// Whether one echo request to `to` is answered within `within`, at least a second.
+    pub fn reaches(&self, to: IpAddr, within: Duration) -> Result<bool> {
+        let mut command = Command::new("ping");
+        let seconds = within.as_secs().max(1).to_string();
+        command.args(["-n", "-q", "-c", "1", "-W", &seconds]);
+        let output = self.namespace.output({
+            command.arg(to.to_string());
+            command
+        })?;
+        match output.status.code() {
+            Some(0) => Ok(true),
+            Some(1) => Ok(false),
+            // No route: nothing was sent.
+            Some(2) if String::from_utf8_lossy(&output.stderr).contains("unreachable") => Ok(false),
+            _ => bail!(
+                "ping {to}: {}",
+                String::from_utf8_lossy(&output.stderr).trim()
+            ),
+        }
+    }
+
+    /// Answers to a question, by dig: `words` such as `web` or `-x 172.18.0.2`. It asks the server that the agent wrote
+    /// into its resolv.conf.
+    pub fn resolve(&self, words: &str) -> Result<Vec<String>> {
+        let path = self.folder.join("etc/resolv.conf");
+        let resolver = std::fs::read_to_string(&path).context("read its resolv.conf")?;
+        let server = resolver
+            .lines()
+            .find_map(|line| line.strip_prefix("nameserver "));
+        let server = server.with_context(|| format!("no nameserver in {resolver:?}"))?;
+        let mut command = Command::new("dig");
+        command.args(["+short", "+tries=1", "+time=2", &format!("@{server}")]);
+        command.args(words.split_whitespace());
+        let output = self.namespace.output(command)?;
+        if !output.status.success() {
+            bail!(
+                "dig {words}: {}",
+                String::from_utf8_lossy(&output.stdout).trim()
+            );
+        }
+        let printed = String::from_utf8_lossy(&output.stdout);
+        Ok(printed.lines().map(str::to_owned).collect())
+    }
+}
+
+fn text(value: &Value, field: &str) -> Result<String> {
+    let found = value[field].as_str().map(str::to_owned);
+    found.with_context(|| format!("no {field} in {value:#}"))
+}
