@@ -88,28 +88,6 @@ impl Ledger {
         Ok(self.commit(decision))
     }
 
-    /// Takes the last transaction back: the store could not write it, and nobody has been told. Where
-    /// several could not be written, the newest goes first.
-    ///
-    /// # Errors
-    /// It is not the last one; nothing has changed then.
-    pub fn revert(&mut self, transaction: &Transaction) -> Result<(), RevertError> {
-        if transaction.revision != self.revision {
-            return Err(RevertError {
-                given: transaction.revision,
-                last: self.revision,
-            });
-        }
-        for change in transaction.changes.iter().rev() {
-            match &change.before {
-                Some(row) => self.books.put(row.clone(), &self.settings),
-                None => self.books.erase(change.key),
-            }
-        }
-        self.revision = Revision(self.revision.0.saturating_sub(1));
-        Ok(())
-    }
-
     fn scene(&self) -> Scene<'_> {
         Scene {
             books: &self.books,
@@ -136,18 +114,6 @@ impl Ledger {
             answer: decision.answer,
         }
     }
-}
-
-/// A transaction that can't be taken back.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error(
-    "transaction {given} can't be taken back: the last one is {last}, and the newest goes first",
-    given = .given.0,
-    last = .last.0
-)]
-pub struct RevertError {
-    given: Revision,
-    last: Revision,
 }
 
 /// Questions.

@@ -36,7 +36,7 @@ pub use id::{
     ContainerId, ContainerRef, EndpointId, Id, IdError, NetworkId, NetworkRef, Reference, VchId,
 };
 pub use ipam::AddressRange;
-pub use ledger::{Ledger, RevertError, Surroundings};
+pub use ledger::{Ledger, Surroundings};
 pub use load::{Contradiction, LoadError};
 pub use name::{ContainerName, NameError, NamespacePath, NetworkName, SocketPath};
 pub use published::{pointer_name, published_names};

@@ -215,6 +215,8 @@ impl Desk {
                 self.take(job, &mut group, &mut held);
             }
             if !group.is_empty() {
+                // After a failed commit nobody can say what the disk holds: the coordinator ends,
+                // and its next start reads what is there. Who waits is told that it stopped.
                 self.store.write(&group)?;
             }
             for one in held {

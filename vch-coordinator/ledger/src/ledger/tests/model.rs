@@ -186,10 +186,6 @@ fn play(ops: &[Op], tally: &mut Tally) -> World {
         );
         match done {
             Ok(done) => {
-                let mut reverted = world.ledger.clone();
-                assert_eq!(reverted.revert(&done), Ok(()));
-                assert_eq!(reverted, before, "what was taken back never was");
-                assert!(reverted.revert(&done).is_err(), "it is taken back once");
                 model.follow(op, &done.answer);
                 let touched: Vec<Row> = done.changes.into_iter().filter_map(|c| c.after).collect();
                 check_specs(&old_specs, &world, &touched);
