@@ -10,7 +10,6 @@ use crate::{
 use ipnet::IpNet;
 use protocol::spec::{MacAddress, NetSpec};
 use std::net::IpAddr;
-use thiserror::Error;
 
 /// What a decision needs from outside the books.
 pub struct Surroundings<'a> {
