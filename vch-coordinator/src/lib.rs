@@ -12,6 +12,7 @@
 //! from the kernel or from a VM.
 
 pub mod api;
+mod chain;
 pub mod config;
 pub mod effects;
 pub mod requests;

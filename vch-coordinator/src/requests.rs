@@ -6,6 +6,7 @@
 //! second transaction; a removal is never undone.
 
 use crate::{
+    chain::chain,
     effects::{
         EffectError,
         tether::{EndpointState, Tether, failures},
@@ -223,16 +224,4 @@ fn undo(answer: &Answer) -> Option<(&'static str, Command)> {
         )),
         _ => None,
     }
-}
-
-/// An error with its causes, for a person.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -2,8 +2,8 @@
 //! failed, healed where somebody else changed the kernel.
 
 use crate::{
+    chain::chain,
     effects::{EffectError, Effects, work::Work},
-    requests::chain,
     store::{Keeper, KeeperError, Published},
 };
 use std::{

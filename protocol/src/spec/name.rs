@@ -1,7 +1,5 @@
 //! Names: of interfaces, hosts and domains.
 
-use serde::{Deserialize, Serialize};
-use std::{fmt, str::FromStr};
 use thiserror::Error;
 
 /// Why something is not a name of its kind.
@@ -13,36 +11,51 @@ pub struct NameError {
     remedy: &'static str,
 }
 
-macro_rules! name {
-    ($(#[$doc:meta])* $type:ident, $kind:literal, $valid:path, $remedy:literal) => {
+impl NameError {
+    /// An error about this text; of a long one only the beginning is kept.
+    #[must_use]
+    pub fn new(kind: &'static str, text: &str, remedy: &'static str) -> Self {
+        let value = text.chars().take(300).collect();
+        Self {
+            kind,
+            value,
+            remedy,
+        }
+    }
+}
+
+/// Makes a type of checked text: `text!(/// docs Type, "kind of thing", valid, "remedy")`, where
+/// `valid` takes a `&str`. Its errors are [`NameError`]s.
+#[macro_export]
+macro_rules! text {
+    ($(#[$doc:meta])* $type:ident, $kind:literal, $valid:expr, $remedy:literal) => {
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, ::serde::Serialize, ::serde::Deserialize)]
         #[serde(try_from = "String", into = "String")]
         pub struct $type(String);
 
         impl $type {
-            /// The name as text.
+            /// As text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
         }
 
         impl TryFrom<String> for $type {
-            type Error = NameError;
+            type Error = $crate::spec::NameError;
 
-            fn try_from(text: String) -> Result<Self, NameError> {
+            fn try_from(text: String) -> Result<Self, $crate::spec::NameError> {
                 if $valid(&text) {
                     return Ok(Self(text));
                 }
-                let value = text.chars().take(300).collect();
-                Err(NameError { kind: $kind, value, remedy: $remedy })
+                Err($crate::spec::NameError::new($kind, &text, $remedy))
             }
         }
 
-        impl FromStr for $type {
-            type Err = NameError;
+        impl ::std::str::FromStr for $type {
+            type Err = $crate::spec::NameError;
 
-            fn from_str(text: &str) -> Result<Self, NameError> {
+            fn from_str(text: &str) -> Result<Self, $crate::spec::NameError> {
                 Self::try_from(text.to_owned())
             }
         }
@@ -53,21 +66,21 @@ macro_rules! name {
             }
         }
 
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl ::std::fmt::Display for $type {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
                 f.write_str(&self.0)
             }
         }
 
-        impl fmt::Debug for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Display::fmt(self, f)
+        impl ::std::fmt::Debug for $type {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                ::std::fmt::Display::fmt(self, f)
             }
         }
     };
 }
 
-name!(
+text!(
     /// A link's name: what the kernel's `dev_valid_name` lets through, in printable ASCII.
     InterfaceName,
     "interface name",
@@ -75,7 +88,7 @@ name!(
     "use 1 to 15 printable ASCII characters without `/`, `:` and spaces"
 );
 
-name!(
+text!(
     /// A host's name: one label or several (RFC 1123, section 2.1), with underscores inside labels
     /// let through since container names have them.
     Hostname,
@@ -84,7 +97,7 @@ name!(
     "use labels of 1 to 63 letters, digits, `-` and `_` that begin and end with a letter or digit, joined by dots, 253 characters at most"
 );
 
-name!(
+text!(
     /// A domain, as in a resolver's search list.
     DomainName,
     "domain name",

@@ -1,7 +1,9 @@
-//! What a caller's words name: full id, then full name, then unique prefix of an id.
+//! What a caller's words name, and who holds what.
+//!
+//! Words: full id, then full name, then unique prefix of an id.
 
 use crate::{
-    ContainerRef, Id, NetworkRef, Reference, Refusal,
+    ContainerName, ContainerRef, EndpointId, Id, NetworkRef, Reference, Refusal,
     books::{Books, ContainerBook, NetworkBook},
     id::prefix_range,
 };
@@ -34,6 +36,13 @@ pub(crate) fn container<'a>(
         Miss::None => Refusal::ContainerNotFound(container.to_string()),
         Miss::Several => Refusal::ContainerAmbiguous(container.to_string()),
     })
+}
+
+/// The name of the container whose endpoint it is.
+pub(crate) fn holder(books: &Books, endpoint: EndpointId) -> Option<ContainerName> {
+    let endpoint = books.endpoints.get(&endpoint)?;
+    let container = books.containers.get(&endpoint.container)?;
+    Some(container.row.name.clone())
 }
 
 fn find<'a, I: Id, B>(

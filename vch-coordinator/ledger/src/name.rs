@@ -1,71 +1,7 @@
 //! Names that people give: networks and containers; and paths that they give on the VCH.
 
-use serde::{Deserialize, Serialize};
-use std::{fmt, path::Path, str::FromStr};
-use thiserror::Error;
-
-/// Why text is not a name or path of its kind.
-#[derive(Debug, Error, PartialEq, Eq)]
-#[error("{kind} `{value}` is not possible: {remedy}")]
-pub struct NameError {
-    kind: &'static str,
-    value: String,
-    remedy: &'static str,
-}
-
-macro_rules! text {
-    ($(#[$doc:meta])* $type:ident, $kind:literal, $valid:expr, $remedy:literal) => {
-        $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $type(String);
-
-        impl $type {
-            /// As text.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl TryFrom<String> for $type {
-            type Error = NameError;
-
-            fn try_from(text: String) -> Result<Self, NameError> {
-                if $valid(&text) {
-                    return Ok(Self(text));
-                }
-                let value = text.chars().take(300).collect();
-                Err(NameError { kind: $kind, value, remedy: $remedy })
-            }
-        }
-
-        impl FromStr for $type {
-            type Err = NameError;
-
-            fn from_str(text: &str) -> Result<Self, NameError> {
-                Self::try_from(text.to_owned())
-            }
-        }
-
-        impl From<$type> for String {
-            fn from(text: $type) -> Self {
-                text.0
-            }
-        }
-
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-
-        impl fmt::Debug for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Display::fmt(self, f)
-            }
-        }
-    };
-}
+use protocol::text;
+use std::path::Path;
 
 text!(
     /// A network's name: Docker's rule, `[a-zA-Z0-9][a-zA-Z0-9_.-]*`, at most 128 characters.

@@ -5,6 +5,7 @@ use crate::{
     AddressCursor, Endpoint, Network, Refusal, RestingAddress, Row, Subnet,
     books::NetworkBook,
     ipam::{Choice, SubnetBook, number},
+    lookup,
 };
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -82,7 +83,7 @@ fn requested<'a>(
         });
     }
     let endpoint = subnet.holder(address);
-    if let Some(holder) = endpoint.and_then(|id| super::endpoint::holder(scene.books, id)) {
+    if let Some(holder) = endpoint.and_then(|id| lookup::holder(scene.books, id)) {
         return Err(Refusal::AddressInUse { address, holder });
     }
     let granted = scene.settings.grants.of(row);

@@ -2,8 +2,8 @@
 
 use super::{Decision, Draft, Scene, addresses, at_most, random, renumber};
 use crate::{
-    Answer, Connect, Container, ContainerName, ContainerRef, Endpoint, EndpointId, Id, MAX_ALIASES,
-    MAX_ENDPOINTS, NetworkKind, NetworkRef, Refusal, Row, Surroundings,
+    Answer, Connect, Container, ContainerRef, Endpoint, EndpointId, Id, MAX_ALIASES, MAX_ENDPOINTS,
+    NetworkKind, NetworkRef, Refusal, Row, Surroundings,
     books::{Books, ContainerBook, NetworkBook},
     derived, lookup, pointer_name, published_names,
     spec::{self, Place},
@@ -93,13 +93,6 @@ pub(super) fn disconnect(
     Ok(draft.answered(answer))
 }
 
-/// The name of the container whose endpoint it is.
-pub(super) fn holder(books: &Books, endpoint: EndpointId) -> Option<ContainerName> {
-    let endpoint = books.endpoints.get(&endpoint)?;
-    let container = books.containers.get(&endpoint.container)?;
-    Some(container.row.name.clone())
-}
-
 /// Every name of a container's endpoint on a network.
 pub(super) fn names(
     container: &Container,
@@ -159,7 +152,7 @@ fn choose_mac(
     };
     match taken
         .get(&mac)
-        .and_then(|other| holder(scene.books, *other))
+        .and_then(|other| lookup::holder(scene.books, *other))
     {
         None => Ok(mac),
         Some(holder) => Err(Refusal::MacTaken { mac, holder }),

@@ -1,6 +1,7 @@
 //! How the coordinator comes by a container's channel.
 
 use super::guest_log::GuestLog;
+use crate::chain::chain;
 use protocol::transport::{
     ChannelStream, CoordinatorChannel, OpenError, PrivilegedPort, PrivilegedPortError,
     coordinator::{NativeListener, NativePeer, Opener as TransportOpener},
@@ -128,7 +129,7 @@ impl Channels {
                         turned_away(&peer, "not from a privileged port");
                     }
                     Err(error) => {
-                        tracing::error!(error = crate::requests::chain(&error), "native vsock");
+                        tracing::error!(error = chain(&error), "native vsock");
                         tokio::time::sleep(ACCEPT_RETRY).await;
                     }
                 }

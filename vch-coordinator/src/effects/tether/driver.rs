@@ -5,7 +5,7 @@ use super::{
     guest_log::GuestLog,
     state::{AHEAD, SessionState},
 };
-use crate::{effects::work::Tethered, requests::chain, store::Keeper};
+use crate::{chain::chain, effects::work::Tethered, store::Keeper};
 use protocol::{
     message::{LogLevel, LogLine, Refusal, Report},
     session::{
