@@ -8,6 +8,7 @@
 //!    ├── Process                 dies with the test, killed by its pid
 //!    ├── VsockHost               vhost-device-vsock for one VM or for siblings
 //!    └── Vm                      QEMU: console, lab shell, QMP, taps, hot-plug
+//!         ├── Tether           its channel to the coordinator
 //!         └── Template           a saved VM and its clones
 //! ```
 //!
@@ -24,6 +25,7 @@ pub mod process;
 pub mod registry;
 
 pub mod template;
+pub mod tether;
 pub mod topology;
 pub mod vch;
 pub mod vm;
@@ -36,6 +38,7 @@ pub use prerequisites::Need;
 pub use process::Process;
 
 pub use template::Template;
+pub use tether::Tether;
 pub use topology::Topology;
 pub use vch::Coordinator;
 pub use vm::{Output, Tap, Vm, VmBuilder, VsockHost};

@@ -85,6 +85,18 @@ impl<'a> Coordinator<'a> {
         Ok(())
     }
 
+    /// The world that it is in.
+    #[must_use]
+    pub fn lab(&self) -> &Lab {
+        &self.lab
+    }
+
+    /// The namespace that it owns the network of.
+    #[must_use]
+    pub fn namespace(&self) -> &Namespace {
+        self.namespace
+    }
+
     /// Its process.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {

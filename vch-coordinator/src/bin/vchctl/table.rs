@@ -186,7 +186,7 @@ pub fn status(status: &shape::Status) {
 fn print_facts(facts: Vec<[String; 2]>) {
     let mut table = bare();
     table.add_rows(facts);
-    println!("{table}");
+    println!("{}", table.trim_fmt());
 }
 
 fn print<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [String; N]>) {

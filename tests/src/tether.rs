@@ -1,0 +1,87 @@
+//! The channel between a container VM and the coordinator, as a device of the VM.
+
+use anyhow::{Context, Result, ensure};
+
+use crate::places;
+use crate::vch::Coordinator;
+use crate::vm::{Tap, VmBuilder, VsockHost};
+use crate::world::Lab;
+
+/// The port that agents listen on, in hybrid vsock.
+const PORT: u16 = 1023;
+
+/// By what a VM's agent and the coordinator speak.
+#[derive(Debug, Clone, Copy)]
+pub enum Tether<'a> {
+    /// Hybrid vsock, as the guest with this CID.
+    Vsock(&'a VsockHost, u32),
+    /// The second serial line.
+    Serial,
+    /// A virtserialport.
+    Port,
+}
+
+impl Tether<'_> {
+    /// What `vchctl container add --channel` is told for the VM `name`.
+    #[must_use]
+    pub fn channel(&self, lab: &Lab, name: &str) -> String {
+        match self {
+            Self::Vsock(host, cid) => format!("hybrid-vsock:{}:{PORT}", host.path(*cid).display()),
+            Self::Serial | Self::Port => {
+                format!("chardev:{}", lab.path(&format!("{name}.tether")).display())
+            }
+        }
+    }
+
+    fn plug(&self, vm: VmBuilder, lab: &Lab, name: &str) -> VmBuilder {
+        let socket = lab.path(&format!("{name}.tether"));
+        match self {
+            Self::Vsock(host, cid) => vm
+                .vsock(host, *cid)
+                .kernel_option(&format!("tether.channel=vsock-listen:{PORT}")),
+            Self::Serial => vm
+                .serial(socket)
+                .kernel_option("tether.channel=serial:/dev/ttyS1"),
+            Self::Port => vm
+                .port("tether.0", socket)
+                .kernel_option("tether.channel=virtio:tether.0"),
+        }
+    }
+}
+
+impl Coordinator<'_> {
+    /// Begins the VM of a container that was added with [`Tether::channel`], connected and started: with the agent, the
+    /// channel's device, and a NIC for each of its endpoints, in the order of their interfaces' names.
+    pub fn vm(&self, name: &str, tether: Tether<'_>) -> Result<VmBuilder> {
+        let shown = self.ask(&format!("container inspect {name}"))?;
+        let endpoints = shown["endpoints"].as_object().context("endpoints")?;
+        let mut nics = Vec::new();
+        for endpoint in endpoints.values() {
+            let text = |field: &str| {
+                let text = endpoint[field].as_str();
+                text.with_context(|| format!("no {field} in {endpoint:#}"))
+            };
+            nics.push((text("interface")?, text("link")?, mac(text("mac")?)?));
+        }
+        nics.sort_unstable();
+        let lab = self.lab();
+        let image = places::container_image()?;
+        let mut vm = tether.plug(lab.vm(name).image(&image), lab, name);
+        for (_, link, mac) in nics {
+            vm = vm.nic(Tap::open(self.namespace(), link)?, mac);
+        }
+        Ok(vm)
+    }
+}
+
+fn mac(text: &str) -> Result<[u8; 6]> {
+    let bytes: Result<Vec<u8>, _> = text
+        .split(':')
+        .map(|part| u8::from_str_radix(part, 16))
+        .collect();
+    let bytes = bytes.with_context(|| format!("{text} is no MAC address"))?;
+    ensure!(bytes.len() == 6, "{text} is no MAC address");
+    let mut mac = [0; 6];
+    mac.copy_from_slice(&bytes);
+    Ok(mac)
+}
