@@ -1,5 +1,6 @@
 //! Where a channel is, as text.
 
+use ::vsock::{VMADDR_CID_ANY, VMADDR_CID_HOST};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::{fmt, str::FromStr};
@@ -9,9 +10,6 @@ use thiserror::Error;
 const MAX_SOCKET_PATH: usize = 107;
 const MAX_PATH: usize = 4095;
 const MAX_PORT_NAME: usize = 64;
-/// `VMADDR_CID_HOST` and `VMADDR_CID_ANY` of linux/vm_sockets.h.
-const CID_HOST: u32 = 2;
-const CID_ANY: u32 = u32::MAX;
 
 /// A vsock port that only root can bind: 1 to 1023 (`LAST_RESERVED_PORT` of the kernel's
 /// af_vsock.c).
@@ -155,7 +153,7 @@ impl FromStr for CoordinatorChannel {
                 .map(Self::Unix)
                 .ok_or_else(|| error("write unix:PATH with an absolute path of at most 107 bytes")),
             "vsock" => parse_cid(rest)
-                .filter(|cid| *cid > CID_HOST)
+                .filter(|cid| *cid > VMADDR_CID_HOST)
                 .map(Self::Vsock)
                 .ok_or_else(|| error("write vsock:CID with the container VM's CID, 3 or more")),
             _ => Err(error("use hybrid-vsock:PATH:PORT, chardev:PATH, unix:PATH or vsock:CID")),
@@ -209,7 +207,7 @@ fn parse_port(text: &str) -> Option<PrivilegedPort> {
 
 fn parse_cid(text: &str) -> Option<u32> {
     // 0 is the hypervisor itself, which has no sockets.
-    parse_number(text).filter(|cid| *cid != 0 && *cid != CID_ANY)
+    parse_number(text).filter(|cid| *cid != 0 && *cid != VMADDR_CID_ANY)
 }
 
 fn parse_path(text: &str, limit: usize) -> Option<PathBuf> {

@@ -1,8 +1,9 @@
 //! How an agent comes by its channel.
 
 use super::device::{open_serial, open_virtio};
-use super::vsock::{self, CID_HOST, Listener};
+use super::vsock::{self, Listener};
 use super::{ChannelAddress, ChannelStream, DIAL_DEADLINE, OpenError, Peer, PrivilegedPort};
+use ::vsock::VMADDR_CID_HOST;
 use std::path::Path;
 use std::time::Duration;
 use tokio::net::UnixStream;
@@ -93,7 +94,7 @@ async fn accept_host(listener: &Listener, port: PrivilegedPort) -> Result<Opened
         "accept on",
         format_args!("vsock port {port}"),
     ))?;
-    if peer.cid == CID_HOST {
+    if peer.cid == VMADDR_CID_HOST {
         return Ok(Opened::Stream(stream));
     }
     drop(stream);

@@ -43,7 +43,7 @@ pub use published::{pointer_name, published_names};
 pub use refusal::{Refusal, RefusalKind};
 pub use row::{
     AddressCursor, Attachment, Change, Channel, Container, Dns, Endpoint, Network, NetworkKind,
-    PrivilegedPort, PrivilegedPortError, RestingAddress, Revision, Row, RowKey, Subnet,
+    RestingAddress, Revision, Row, RowKey, Subnet,
 };
 pub use settings::{
     DefaultBridge, Grants, Limits, MAX_ALIASES, MAX_AUXILIARY, MAX_DNS_SERVERS, MAX_ENDPOINTS,

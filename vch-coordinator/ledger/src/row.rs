@@ -7,7 +7,7 @@ mod container;
 mod endpoint;
 mod network;
 
-pub use container::{Channel, Container, Dns, PrivilegedPort, PrivilegedPortError};
+pub use container::{Channel, Container, Dns};
 pub use endpoint::{Attachment, Endpoint};
 pub use network::{Network, NetworkKind, Subnet};
 

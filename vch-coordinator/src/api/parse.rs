@@ -6,9 +6,7 @@ use protocol::{
     transport::CoordinatorChannel,
 };
 use std::{fmt::Display, path::Path, str::FromStr};
-use vch_ledger::{
-    AddContainer, Attachment, Channel, Connect, CreateNetwork, Dns, PrivilegedPort, SubnetRequest,
-};
+use vch_ledger::{AddContainer, Attachment, Channel, Connect, CreateNetwork, Dns, SubnetRequest};
 
 type Parsed<T> = Result<T, ApiError>;
 
@@ -106,8 +104,7 @@ fn channel(text: &str) -> Parsed<Channel> {
         CoordinatorChannel::Vsock(cid) => Channel::Vsock { cid },
         CoordinatorChannel::HybridVsock { socket: path, port } => Channel::HybridVsock {
             path: socket(&path)?,
-            port: PrivilegedPort::try_from(port.get())
-                .map_err(|error| ApiError::invalid("channel", text, &error.to_string()))?,
+            port,
         },
     })
 }

@@ -128,15 +128,13 @@ fn session(container: &Container, state: &SessionState) -> shape::Session {
 /// As it is written in a request; a Unix channel with the path that the coordinator chose.
 pub fn channel(container: &Container, tether: &Tether) -> String {
     match &container.channel {
-        Channel::HybridVsock { path, port } => format!("hybrid-vsock:{path}:{}", u32::from(*port)),
-        Channel::Chardev { path } => format!("chardev:{path}"),
-        Channel::Vsock { cid } => format!("vsock:{cid}"),
         Channel::Unix { path } => {
             format!(
                 "unix:{}",
                 tether.unix_path(container.id, path.as_ref()).display()
             )
         }
+        other => other.to_string(),
     }
 }
 

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn a_sibling_is_reached_by_way_of_the_host_and_the_host_directly() {
     let port = PrivilegedPort::try_from(1000).unwrap();
-    for (cid, flags) in [(1, 0), (CID_HOST, 0), (3, FLAG_TO_HOST)] {
+    for (cid, flags) in [(1, 0), (VMADDR_CID_HOST, 0), (3, FLAG_TO_HOST)] {
         let address = remote(cid, port);
         assert_eq!((address.cid(), address.port()), (cid, 1000));
         let raw: &libc::sockaddr_vm = address.as_ref();

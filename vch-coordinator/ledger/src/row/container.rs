@@ -2,9 +2,9 @@
 
 use crate::{ContainerId, ContainerName, SocketPath};
 use protocol::spec::{DomainName, Generation, HostEntry, Hostname, Incarnation, SpecId};
+use protocol::transport::PrivilegedPort;
 use serde::{Deserialize, Serialize};
 use std::{fmt, net::IpAddr};
-use thiserror::Error;
 
 /// A container, which is a VM.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +51,10 @@ pub struct Dns {
 }
 
 /// How a container's agent is reached. It names the container: a message never does.
+///
+/// This is what is wished and stored; the coordinator makes a
+/// [`CoordinatorChannel`](protocol::transport::CoordinatorChannel) of it, in which every path is
+/// chosen, when it opens it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Channel {
     /// A vsock device behind a Unix socket, as Firecracker, Cloud Hypervisor and vhost-device-vsock
@@ -81,7 +85,7 @@ pub enum Channel {
 impl fmt::Display for Channel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::HybridVsock { path, port } => write!(f, "hybrid-vsock:{path}:{}", port.0),
+            Self::HybridVsock { path, port } => write!(f, "hybrid-vsock:{path}:{port}"),
             Self::Chardev { path } => write!(f, "chardev:{path}"),
             Self::Unix { path: Some(path) } => write!(f, "unix:{path}"),
             Self::Unix { path: None } => f.write_str("unix"),
@@ -89,31 +93,3 @@ impl fmt::Display for Channel {
         }
     }
 }
-
-/// A vsock port that only the guest's root can bind: 1 to 1023.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "u32", into = "u32")]
-pub struct PrivilegedPort(u32);
-
-impl TryFrom<u32> for PrivilegedPort {
-    type Error = PrivilegedPortError;
-
-    fn try_from(port: u32) -> Result<Self, PrivilegedPortError> {
-        // LAST_RESERVED_PORT of net/vmw_vsock/af_vsock.c.
-        if (1..=1023).contains(&port) {
-            return Ok(Self(port));
-        }
-        Err(PrivilegedPortError(port))
-    }
-}
-
-impl From<PrivilegedPort> for u32 {
-    fn from(port: PrivilegedPort) -> Self {
-        port.0
-    }
-}
-
-/// A port that any process of the guest could bind.
-#[derive(Debug, Error, PartialEq, Eq)]
-#[error("vsock port {0} is not privileged: use 1 to 1023, which only the guest's root can bind")]
-pub struct PrivilegedPortError(u32);

@@ -8,19 +8,17 @@ use super::{
     tap::Tap,
 };
 use ipnet::IpNet;
-use nix::{errno::Errno, net::if_::if_nametoindex};
-use protocol::spec::{InterfaceName, MacAddress};
-use rtnetlink::{
-    packet_core::{NLM_F_CREATE, NLM_F_EXCL},
-    packet_route::{
-        AddressFamily, RouteNetlinkMessage,
-        address::{AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage},
-        link::{
-            AfSpecInet6, AfSpecUnspec, BridgeStpState, In6AddrGenMode, InfoBridge, InfoData,
-            InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
-        },
+use netlink_packet_route::{
+    AddressFamily, RouteNetlinkMessage,
+    address::{AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage},
+    link::{
+        AfSpecInet6, AfSpecUnspec, BridgeStpState, In6AddrGenMode, InfoBridge, InfoData, InfoKind,
+        InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
     },
 };
+use nix::{errno::Errno, net::if_::if_nametoindex};
+use protocol::spec::{InterfaceName, MacAddress};
+use rtnetlink::packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use std::{io, net::IpAddr, path::Path};
 
 const CREATE: u16 = NLM_F_CREATE | NLM_F_EXCL;

@@ -1,14 +1,14 @@
 //! What the kernel tells by itself: links, addresses and routes that come, change and go.
 
 use super::{SegmentError, kernel::errno_of, kernel::refused, observed::Link};
+use netlink_packet_route::{
+    AddressFamily, RouteNetlinkMessage, address::AddressMessage, link::LinkMessage,
+    route::RouteMessage,
+};
 use protocol::spec::InterfaceName;
 use rtnetlink::{
     MulticastGroup,
     packet_core::{NLM_F_REPLACE, NetlinkMessage, NetlinkPayload},
-    packet_route::{
-        AddressFamily, RouteNetlinkMessage, address::AddressMessage, link::LinkMessage,
-        route::RouteMessage,
-    },
     sys::{AsyncSocket, AsyncSocketExt, SocketAddr, TokioSocket, protocols::NETLINK_ROUTE},
 };
 use std::io;

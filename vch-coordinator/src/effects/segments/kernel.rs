@@ -6,17 +6,17 @@ use super::{
     sysctl,
 };
 use futures_util::StreamExt;
+use netlink_packet_route::{
+    AddressFamily, RouteNetlinkMessage,
+    address::AddressMessage,
+    link::{LinkAttribute, LinkExtentMask, LinkMessage},
+    nsid::{NsidAttribute, NsidMessage},
+    route::RouteMessage,
+};
 use nix::{errno::Errno, libc};
 use protocol::spec::InterfaceName;
-use rtnetlink::{
-    packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload},
-    packet_route::{
-        AddressFamily, RouteNetlinkMessage,
-        address::AddressMessage,
-        link::{LinkAttribute, LinkExtentMask, LinkMessage},
-        nsid::{NsidAttribute, NsidMessage},
-        route::RouteMessage,
-    },
+use rtnetlink::packet_core::{
+    NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
 };
 use std::{
     collections::BTreeMap,

@@ -1,18 +1,16 @@
 //! What the kernel has, as far as segments are concerned; parsed from its messages.
 
 use ipnet::IpNet;
-use nix::errno::Errno;
-use protocol::spec::InterfaceName;
-use rtnetlink::{
-    packet_core::Nla,
-    packet_route::{
-        address::{AddressAttribute, AddressFlags, AddressMessage},
-        link::{
-            AfSpecInet6, AfSpecUnspec, BridgeStpState, In6AddrGenMode, InfoBridge, InfoData,
-            InfoKind, InfoTun, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
-        },
+use netlink_packet_route::{
+    address::{AddressAttribute, AddressFlags, AddressMessage},
+    link::{
+        AfSpecInet6, AfSpecUnspec, BridgeStpState, In6AddrGenMode, InfoBridge, InfoData, InfoKind,
+        InfoTun, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
     },
 };
+use nix::errno::Errno;
+use protocol::spec::InterfaceName;
+use rtnetlink::packet_core::Nla;
 use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
 
 /// The part of the kernel's state that a plan is made from: all of it, or what one object concerns.

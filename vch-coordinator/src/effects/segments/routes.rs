@@ -1,7 +1,7 @@
 //! The host's own routes, so that no subnet is handed out that hides one of them.
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use rtnetlink::packet_route::{
+use netlink_packet_route::{
     AddressFamily,
     route::{RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteType},
 };

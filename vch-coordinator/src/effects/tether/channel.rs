@@ -3,7 +3,7 @@
 use super::guest_log::GuestLog;
 use crate::chain::chain;
 use protocol::transport::{
-    ChannelStream, CoordinatorChannel, OpenError, PrivilegedPort, PrivilegedPortError,
+    ChannelStream, CoordinatorChannel, OpenError,
     coordinator::{NativeListener, NativePeer, Opener as TransportOpener},
 };
 use std::{
@@ -40,9 +40,6 @@ pub enum ChannelError {
         #[source]
         source: io::Error,
     },
-    /// A port that is not privileged reached us.
-    #[error(transparent)]
-    Port(#[from] PrivilegedPortError),
 }
 
 /// From where a container's streams come.
@@ -142,7 +139,7 @@ impl Channels {
         let channel = match channel {
             Channel::HybridVsock { path, port } => CoordinatorChannel::HybridVsock {
                 socket: path.as_str().into(),
-                port: PrivilegedPort::try_from(u32::from(*port))?,
+                port: *port,
             },
             Channel::Chardev { path } => CoordinatorChannel::Chardev(path.as_str().into()),
             Channel::Unix { path } => CoordinatorChannel::Unix(self.unix_path(id, path.as_ref())),

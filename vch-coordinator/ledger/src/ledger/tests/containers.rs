@@ -271,3 +271,17 @@ fn lists_of_a_container_are_bounded() {
     let refusal = world.refused(Command::Connect(Connect::tap("web", "bridge")));
     assert_eq!(refusal.code(), "too-many");
 }
+
+#[test]
+fn a_stored_channel_keeps_its_bytes_and_is_checked_when_it_is_read() {
+    let channel = Channel::HybridVsock {
+        path: "/run/a".parse().unwrap(),
+        port: 1023.try_into().unwrap(),
+    };
+    let bytes = postcard::to_allocvec(&channel).unwrap();
+    // The variant, the path behind its length, the port as a varint.
+    assert_eq!(bytes, b"\x00\x06/run/a\xff\x07");
+    assert_eq!(postcard::from_bytes::<Channel>(&bytes), Ok(channel));
+    let of_anyone = b"\x00\x06/run/a\x80\x08";
+    assert!(postcard::from_bytes::<Channel>(of_anyone).is_err(), "1024");
+}

@@ -1,7 +1,5 @@
 use super::{World, container};
-use crate::{
-    Command, Connect, ContainerName, NamespacePath, NetworkName, PrivilegedPort, SocketPath,
-};
+use crate::{Command, Connect, ContainerName, NamespacePath, NetworkName, SocketPath};
 use proptest::prelude::*;
 use protocol::spec::Hostname;
 
@@ -122,9 +120,6 @@ fn paths_and_ports_are_checked_where_they_are_parsed() {
     assert!(long[..107].parse::<SocketPath>().is_ok());
     assert!(long.parse::<SocketPath>().is_err());
     assert!(long.parse::<NamespacePath>().is_ok());
-    for (port, good) in [(0, false), (1, true), (1023, true), (1024, false)] {
-        assert_eq!(PrivilegedPort::try_from(port).is_ok(), good, "{port}");
-    }
 }
 
 proptest! {

@@ -10,8 +10,8 @@ use crate::effects::segments::{
     routes::{Route, Table},
     step::Step,
 };
+use netlink_packet_route::route::RouteMessage;
 use protocol::spec::InterfaceName;
-use rtnetlink::packet_route::route::RouteMessage;
 use std::{collections::BTreeSet, io};
 use tokio::time::{Duration, Instant};
 
