@@ -3,6 +3,7 @@
 use crate::converge::Converger;
 use crate::netlink::NetlinkError;
 use crate::observe::Sysfs;
+use crate::reseed::Reseeder;
 use crate::resolver::Files;
 use crate::session::{Ends, News, Session, at, open_channels, with_sources};
 use crate::watch::Watch;
@@ -95,8 +96,13 @@ async fn keep(
     tell: mpsc::Sender<News>,
 ) -> Result<(), AgentError> {
     let mut told: Option<Applied> = None;
+    let mut reseeder = Reseeder::default();
     loop {
         let spec = wanted.borrow_and_update().clone();
+        let life = spec.as_ref().map(|spec| spec.id().incarnation);
+        if let Some(refused) = life.and_then(|life| reseeder.live(life)) {
+            tracing::warn!("{}", with_sources(&refused));
+        }
         let begun = Instant::now();
         let forget = || {
             watch.forget();

@@ -12,7 +12,8 @@
 //! One thread; the session and the converge loop are two tasks of it. Invariants:
 //!
 //! * only `observe`, `apply`, `announce` and `watch` touch the kernel's network, only `resolver`
-//!   writes files, and none of them decides anything: all policy is in [`plan`];
+//!   writes files, only `reseed` the kernel's random numbers, and none of them decides anything: all
+//!   policy is in [`plan`];
 //! * the agent removes only what it set. What it set bears the number [`MARK`]: routes as their
 //!   protocol, addresses as theirs (`IFA_PROTO`, Linux 5.18 and later), links as their group
 //!   (`ip link show group 77`). The kernel keeps the marks, so a restarted agent knows its own
@@ -29,6 +30,7 @@ pub mod netlink;
 pub mod observe;
 pub mod options;
 pub mod plan;
+pub mod reseed;
 pub mod resolver;
 pub mod session;
 pub mod watch;

@@ -33,7 +33,8 @@ Usage: tether-net [OPTION]...
   --help              say this
 
 It runs in the foreground until SIGTERM or SIGINT, and then leaves the network as it is.
-It needs CAP_NET_ADMIN and CAP_NET_RAW, and CAP_SYS_ADMIN for the kernel's host name.
+It needs CAP_NET_ADMIN and CAP_NET_RAW, and CAP_SYS_ADMIN for the kernel's host name
+and to reseed its random numbers when the VM is a clone.
 What it sets is marked with the number 77, so that it never removes what others set:
   ip route show proto 77;  ip link show group 77;  ip -details address show
 

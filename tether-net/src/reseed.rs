@@ -1,0 +1,114 @@
+//! Makes the random numbers of a VM's new life other than those of the lives before.
+//!
+//! A VM that is restored, or cloned from a saved one, goes on with the random state that was saved:
+//! two clones would draw the same keys. The incarnation, which is new for each start, restore or
+//! clone, is mixed into the kernel's pool, and the generator is made to draw from the pool at once.
+//!
+//! What that gives is *difference*, not secrecy: the coordinator, and whoever reads its answers,
+//! knows the incarnation, and together with the saved memory it tells what comes next until the
+//! kernel has gathered noise of its own. So no entropy is credited for it. A write does that, and
+//! needs no right (random(4): it adds data "but does not increment the entropy count"), where
+//! `RNDADDENTROPY` would need one to do the same. `RNDRESEEDCRNG` needs `CAP_SYS_ADMIN`; without it
+//! the kernel draws from the pool by itself, within a minute.
+
+#[cfg(test)]
+mod tests;
+
+use nix::errno::Errno;
+use protocol::spec::Incarnation;
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// random(4).
+const DEVICE: &str = "/dev/urandom";
+
+nix::ioctl_none!(
+    /// `RNDRESEEDCRNG` of linux/random.h: the generator takes a new key from the pool.
+    reseed_crng,
+    b'R',
+    7
+);
+
+/// Why the kernel's random numbers could not be made others.
+#[derive(Debug, Error)]
+pub enum ReseedError {
+    /// The incarnation could not be written to the pool.
+    #[error("can't mix this life into {device}, so its random numbers may repeat those of a clone")]
+    Mix {
+        /// The device.
+        device: String,
+        /// The kernel's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// The generator goes on with its old key for up to a minute.
+    #[error(
+        "can't reseed the kernel's random numbers at once: give the agent CAP_SYS_ADMIN, or clones draw the same for up to a minute"
+    )]
+    Reseed(#[source] Errno),
+}
+
+/// Reseeds the kernel whenever a new life begins.
+#[derive(Debug)]
+pub struct Reseeder {
+    device: PathBuf,
+    life: Life,
+    refused: bool,
+}
+
+impl Default for Reseeder {
+    fn default() -> Self {
+        Self::of(Path::new(DEVICE))
+    }
+}
+
+impl Reseeder {
+    fn of(device: &Path) -> Self {
+        Self {
+            device: device.to_owned(),
+            life: Life::default(),
+            refused: false,
+        }
+    }
+
+    /// To be called with each spec before it is applied. A refusal is for the log: once, since
+    /// another life would be refused alike.
+    pub fn live(&mut self, incarnation: Incarnation) -> Option<ReseedError> {
+        if !self.life.begins(incarnation) {
+            return None;
+        }
+        let refused = reseed(&self.device, incarnation).err()?;
+        let told = std::mem::replace(&mut self.refused, true);
+        (!told).then_some(refused)
+    }
+}
+
+/// The life that the VM is in, as far as the agent was told.
+#[derive(Debug, Default)]
+struct Life(Option<Incarnation>);
+
+impl Life {
+    /// Whether this is another life than the last one; the first one is.
+    fn begins(&mut self, incarnation: Incarnation) -> bool {
+        self.0.replace(incarnation) != Some(incarnation)
+    }
+}
+
+#[expect(unsafe_code, reason = "RNDRESEEDCRNG is an ioctl")]
+fn reseed(device: &Path, incarnation: Incarnation) -> Result<(), ReseedError> {
+    let mix = |source| ReseedError::Mix {
+        device: device.display().to_string(),
+        source,
+    };
+    let mut pool = OpenOptions::new().write(true).open(device).map_err(mix)?;
+    pool.write_all(&incarnation.0).map_err(mix)?;
+    // SAFETY: the descriptor is open, and the request has no argument.
+    match unsafe { reseed_crng(pool.as_raw_fd()) } {
+        // Not seeded at all yet: its first key will come from the pool, with the incarnation in it.
+        Ok(_) | Err(Errno::ENODATA) => Ok(()),
+        Err(errno) => Err(ReseedError::Reseed(errno)),
+    }
+}
