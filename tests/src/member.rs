@@ -34,24 +34,35 @@ impl Member {
         name: &str,
         connections: &[&str],
     ) -> Result<Self> {
+        let mut member = Self::add(lab, coordinator, name)?;
+        for connection in connections {
+            member.connect(coordinator, connection)?;
+        }
+        member.begin(coordinator)?;
+        member.restart_agent()?;
+        Ok(member)
+    }
+
+    /// Adds a container that is on no network yet, and makes its namespace. No agent runs.
+    pub fn add(lab: &Lab, coordinator: &Coordinator<'_>, name: &str) -> Result<Self> {
         coordinator.vchctl(&format!("container add {name}"))?;
         let namespace = Namespace::create(name)?;
         let folder = lab.path(name);
         std::fs::create_dir_all(folder.join("etc")).context("make the member's root")?;
-        let mut member = Self {
+        Ok(Self {
             name: name.to_owned(),
             namespace,
             folder,
             channel: String::new(),
             agent: None,
-        };
-        for connection in connections {
-            member.connect(coordinator, connection)?;
-        }
-        let started = coordinator.ask(&format!("container start {name}"))?;
-        member.channel = text(&started, "channel")?;
-        member.restart_agent()?;
-        Ok(member)
+        })
+    }
+
+    /// Begins a life of the container (`container start`); no agent runs yet.
+    pub fn begin(&mut self, coordinator: &Coordinator<'_>) -> Result<()> {
+        let started = coordinator.ask(&format!("container start {}", self.name))?;
+        self.channel = text(&started, "channel")?;
+        Ok(())
     }
 
     /// Connects it to a further network: its name, and options of `vchctl container connect`.
@@ -63,7 +74,7 @@ impl Member {
         ))
     }
 
-    /// Starts its agent, after [`Self::kill_agent`] too.
+    /// Starts its agent, after [`Self::begin`], and again after [`Self::kill_agent`].
     pub fn restart_agent(&mut self) -> Result<()> {
         let log = std::fs::OpenOptions::new()
             .create(true)
@@ -145,6 +156,22 @@ impl Member {
                 String::from_utf8_lossy(&output.stderr).trim()
             ),
         }
+    }
+
+    /// What `ping` prints who is given a name and looks it up by the resolv.conf that the agent wrote: it runs in a
+    /// mount namespace where that file is /etc/resolv.conf. One echo request; no answer is an error.
+    pub fn ping_by_name(&self, name: &str) -> Result<String> {
+        let script = "mount --bind \"$1\" /etc/resolv.conf && exec ping -n -c 1 -W 5 \"$2\"";
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c", script, "sh"]);
+        command.arg(self.folder.join("etc/resolv.conf")).arg(name);
+        let output = self.namespace.output(command)?;
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        if !output.status.success() {
+            let errors = String::from_utf8_lossy(&output.stderr);
+            bail!("{} pings {name}: {printed}{errors}", self.name);
+        }
+        Ok(printed)
     }
 
     /// Answers to a question, by dig: `words` such as `web` or `-x 172.18.0.2`. It asks the server that the agent wrote
