@@ -1,5 +1,7 @@
 //! Two container VMs on one bridge network, from their first boot to a reboot, on real VMs.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
 use std::time::Duration;
 
 use lab::{Coordinator, Lab, Need, Tether, Topology, Vm, eventually, prerequisites};
