@@ -24,7 +24,7 @@ FUZZER := cargo-fuzz@0.13.2
 # $(call installed,crate@version): installs it unless this version is there.
 installed = grep -qs '"$(subst @, ,$(1)) ' $(TOOLS)/.crates.toml || cargo install --root $(TOOLS) --locked $(1)
 
-.PHONY: help tools agent probe image test lint fuzz demo
+.PHONY: help tools agent probe host image test lint fuzz demo
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,10 +48,15 @@ probe: ## build the static program that tests run in guests, as target/agent/vso
 	@RUSTFLAGS="$(AGENT_FLAGS)" cargo build -q --profile agent -p lab --bin vsock-probe --target $(HOST)
 	@install -D $(BUILT)/$(HOST)/agent/vsock-probe target/agent/vsock-probe
 
+host: ## build a static coordinator for VMs that are a VCH themselves, in target/agent
+	@RUSTFLAGS="-C target-feature=+crt-static -C strip=symbols" \
+		cargo build -q -p vch-coordinator --bins --target $(HOST)
+	@install -D -t target/agent $(BUILT)/$(HOST)/debug/vch-coordinator $(BUILT)/$(HOST)/debug/vchctl
+
 image: tools agent ## make the kernel and the initramfs of container VMs in target/image
 	@cargo run -q -p image -- build --out target/image --agent $(AGENT)
 
-test: image probe ## run every test; VM tests take turns by themselves
+test: image probe host ## run every test; VM tests take turns by themselves
 	@cargo build --workspace --bins --examples
 	@cargo test --workspace --no-fail-fast
 

@@ -39,6 +39,12 @@ pub fn probe() -> PathBuf {
     agent().with_file_name("vsock-probe")
 }
 
+/// A static `vch-coordinator` or `vchctl` for VMs that are a VCH themselves, which `make host` built beside the agent.
+#[must_use]
+pub fn host_program(name: &str) -> PathBuf {
+    agent().with_file_name(name)
+}
+
 /// A program of this workspace, as built with the same profile as the running test or example.
 pub fn built(name: &str) -> Result<PathBuf> {
     let running = env::current_exe().context("find the running program")?;
@@ -68,6 +74,12 @@ pub fn probing_image() -> Result<Image> {
 /// The image of a container VM, with the agent that `make agent` built.
 pub fn container_image() -> Result<Image> {
     build(&Recipe::new("container").agent(agent()))
+}
+
+/// The image of a container VM with the agent and [`probe`], for tests that look at a running agent from its own VM.
+pub fn guarded_image() -> Result<Image> {
+    let recipe = Recipe::new("guarded").agent(agent());
+    build(&recipe.add(probe(), "/sbin/vsock-probe"))
 }
 
 /// The image of a VM that is a Virtual Container Host itself. `add` is baked in: paths here, paths in the guest.

@@ -32,6 +32,8 @@ pub enum Need {
     Agent,
     /// The static program that speaks AF_VSOCK in guests.
     Probe,
+    /// The static coordinator for VMs that are a VCH themselves.
+    Host,
 }
 
 impl Need {
@@ -65,6 +67,7 @@ impl Need {
             Self::VhostDeviceVsock => built(&places::tool("vhost-device-vsock"), "make tools"),
             Self::Agent => built(&places::agent(), "make agent"),
             Self::Probe => built(&places::probe(), "make probe"),
+            Self::Host => built(&places::host_program("vch-coordinator"), "make host"),
         }
     }
 }
