@@ -94,7 +94,8 @@ fn what_is_removed_comes_back(vm: &mut Vm, container: &Value) {
 }
 
 fn the_coordinator_dies_and_comes_back(vch: &mut Coordinator<'_>, client: &mut Vm, before: &Value) {
-    let (links, steps) = (links_seen(client), self::steps(client));
+    let links_before = links_seen(client);
+    let steps_before = steps(client);
     vch.kill().unwrap();
     client.succeed("ping -c 1 198.18.0.1").unwrap();
     vch.restart().unwrap();
@@ -113,9 +114,9 @@ fn the_coordinator_dies_and_comes_back(vch: &mut Coordinator<'_>, client: &mut V
     client.succeed("ping -c 1 server").unwrap();
 
     // The kernel counts each loss of carrier; a link set down would cost the agent steps to mend.
-    assert_eq!(links_seen(client), links);
-    assert!(steps > 0, "no step was seen");
-    assert_eq!(self::steps(client), steps);
+    assert_eq!(links_seen(client), links_before);
+    assert!(steps_before > 0, "no step was seen");
+    assert_eq!(steps(client), steps_before);
 }
 
 /// How often the guest's kernel has lost and found the carrier of eth0, and the link's number.
