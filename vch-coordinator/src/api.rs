@@ -18,7 +18,7 @@
 //!
 //! `{network}` and `{container}` are a full ID, a name or a unique beginning of an ID. Whatever is
 //! no success answers [`shape::Problem`] with a stable code: 400 for what can't be, 403 for what
-//! must not be, 404, 409 for what another object forbids, 500 for an effect that failed (the
+//! must not be, 404, 405, 409 for what another object forbids, 500 for an effect that failed (the
 //! request was undone), 503 while the coordinator stops.
 
 pub mod client;
@@ -122,6 +122,7 @@ pub fn router(api: Api) -> Router {
             routing::get(routes::wait_container),
         )
         .fallback(routes::no_such_route)
+        .method_not_allowed_fallback(routes::no_such_method)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(api)
 }

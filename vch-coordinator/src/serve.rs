@@ -15,10 +15,16 @@ use crate::{
     store::{Keeper, StartError, Store, StoreError},
 };
 use protocol::transport::{OpenError, coordinator::NativeListener};
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use thiserror::Error;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+
+/// For requests that are being answered when the coordinator stops.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// Why a coordinator does not start, or ended.
 #[derive(Debug, Error)]
@@ -122,6 +128,7 @@ pub async fn serve(config: Config, stop: CancellationToken) -> Result<(), ServeE
     let served = tokio::select! {
         served = serving => served.map_err(ServeError::Api),
         () = keeper.ended() => Ok(()),
+        () = grace(&stop) => Ok(()),
     };
     stop.cancel();
     // Its panic would have been logged by the runtime; there is nothing left to close then.
@@ -130,9 +137,17 @@ pub async fn serve(config: Config, stop: CancellationToken) -> Result<(), ServeE
     }
     while tasks.join_next().await.is_some() {}
     segments_thread.ended().await;
-    // The last that could ask the keeper: its thread ends now.
-    drop((keeper, tether));
+    // A client that still talks is told that the coordinator stops.
+    keeper.end().await;
+    drop(tether);
     let joined = tokio::task::spawn_blocking(move || kept.thread.join()).await;
     joined.unwrap_or(Ok(()))?;
     served
+}
+
+/// Resolves when those who were asking at the stop have had their time to hear the answer: one may
+/// wait for minutes, or never end its request.
+async fn grace(stop: &CancellationToken) {
+    stop.cancelled().await;
+    tokio::time::sleep(GRACE).await;
 }

@@ -4,7 +4,7 @@ use super::shape::Problem;
 use crate::{requests::RequestError, store::KeeperError};
 use axum::{
     Json,
-    extract::rejection::{JsonRejection, QueryRejection},
+    extract::rejection::{JsonRejection, PathRejection, QueryRejection},
     http::StatusCode,
     response::{IntoResponse, Response},
 };
@@ -53,6 +53,15 @@ impl ApiError {
             "{method} {path} is not part of this API: see GET /v1/status and the documentation of `vch_coordinator::api`"
         );
         Self::new(StatusCode::NOT_FOUND, "no-such-route", message)
+    }
+
+    /// The path is there, but not for this method.
+    pub fn no_such_method(method: &str, path: &str) -> Self {
+        let path: String = path.chars().take(200).collect();
+        let message = format!(
+            "{path} does not take {method}: see the documentation of `vch_coordinator::api`"
+        );
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "no-such-method", message)
     }
 }
 
@@ -104,6 +113,16 @@ impl From<JsonRejection> for ApiError {
     fn from(rejection: JsonRejection) -> Self {
         let status = rejection.status();
         Self::new(status, "invalid-body", rejection.body_text())
+    }
+}
+
+impl From<PathRejection> for ApiError {
+    fn from(rejection: PathRejection) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "invalid-path",
+            rejection.body_text(),
+        )
     }
 }
 

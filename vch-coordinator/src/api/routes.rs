@@ -10,16 +10,30 @@ use crate::{
 };
 use axum::{
     Json,
-    extract::{Path, Query, State, rejection::JsonRejection, rejection::QueryRejection},
-    http::{Method, StatusCode, Uri},
+    extract::{
+        FromRequestParts, Query, State, rejection::JsonRejection, rejection::QueryRejection,
+    },
+    http::{Method, StatusCode, Uri, request::Parts},
 };
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use std::time::Duration;
 use vch_ledger::{Answer, Command, ContainerId, ContainerRef, NetworkRef, Refusal};
 
 type Body<T> = Result<Json<T>, JsonRejection>;
 type Shown<T> = Result<Json<T>, ApiError>;
 type Made<T> = Result<(StatusCode, Json<shape::Answer<T>>), ApiError>;
+
+/// The names in a request's path; what can't be read is a problem like any other.
+pub struct Path<T>(T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let path = axum::extract::Path::from_request_parts(parts, state).await?;
+        Ok(Self(path.0))
+    }
+}
 
 /// Longest that a client may wait for readiness, in seconds.
 const MAX_WAIT: u32 = 600;
@@ -290,6 +304,10 @@ async fn wait_until_ready(api: &Api, id: ContainerId) -> Result<(), ApiError> {
             return Ok(());
         }
     }
+}
+
+pub async fn no_such_method(method: Method, uri: Uri) -> ApiError {
+    ApiError::no_such_method(method.as_str(), uri.path())
 }
 
 pub async fn no_such_route(method: Method, uri: Uri) -> ApiError {

@@ -8,6 +8,9 @@ use std::{
 use thiserror::Error;
 use toml::Spanned;
 
+/// Most characters of a line that an error shows.
+const MAX_SHOWN: usize = 120;
+
 /// Why a configuration was not taken.
 #[derive(Debug, Error)]
 pub enum ConfigError {
@@ -21,7 +24,7 @@ pub enum ConfigError {
         source: io::Error,
     },
     /// The file is no TOML of the right shape.
-    #[error("{}:{line}: {message}", file.display())]
+    #[error("{}:{line}: {message}, in `{written}`: see vch.example.toml", file.display())]
     Syntax {
         /// The file.
         file: PathBuf,
@@ -29,6 +32,8 @@ pub enum ConfigError {
         line: usize,
         /// What is wrong there.
         message: String,
+        /// That line, as far as it is shown.
+        written: String,
     },
     /// A value is not possible.
     #[error("{}:{line}: `{field}` cannot be `{value}`: {remedy}", file.display())]
@@ -54,10 +59,13 @@ pub(super) struct Source<'a> {
 
 impl Source<'_> {
     pub fn syntax(&self, error: &toml::de::Error) -> ConfigError {
+        let line = error.span().map_or(1, |span| self.line(&span));
+        let written = self.text.lines().nth(line - 1).unwrap_or_default();
         ConfigError::Syntax {
             file: self.file.to_owned(),
-            line: error.span().map_or(1, |span| self.line(&span)),
+            line,
             message: error.message().to_owned(),
+            written: written.trim().chars().take(MAX_SHOWN).collect(),
         }
     }
 

@@ -35,7 +35,7 @@ fn the_example_in_the_repository_is_valid() {
 fn an_unknown_field_is_named_with_its_line() {
     assert_eq!(
         refusal("[vch]\nstate_dri = \"/x\"\n"),
-        "vch.toml:2: unknown field `state_dri`, expected `state_dir` or `run_dir`"
+        "vch.toml:2: unknown field `state_dri`, expected `state_dir` or `run_dir`, in `state_dri = \"/x\"`: see vch.example.toml"
     );
 }
 
@@ -81,4 +81,66 @@ fn an_upstream_without_a_port_is_asked_on_53() {
     let upstreams = config.expect("valid").dns.server.upstreams;
     assert_eq!(upstreams[0].to_string(), "192.0.2.1:53");
     assert_eq!(upstreams[1].to_string(), "[2001:db8::1]:5353");
+}
+
+#[test]
+fn a_wrong_type_is_shown_with_its_line() {
+    let refused = refusal("[dns]\nttl_seconds = 0\nthreads = \"two\"\n");
+    assert!(refused.starts_with("vch.toml:3: invalid type"), "{refused}");
+    assert!(refused.contains("in `threads = \"two\"`"), "{refused}");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let refused = Config::read(Path::new("/nowhere/vch.toml")).expect_err("not there");
+    assert!(refused.to_string().contains("/nowhere/vch.toml"));
+}
+
+#[test]
+fn a_pool_that_is_there_twice_or_lies_around_another_is_refused() {
+    for (one, other) in [
+        ("10.0.0.0/8", "10.0.0.0/8"),
+        ("10.1.0.0/16", "10.0.0.0/8"),
+        ("fd00::/16", "fd00:1::/32"),
+    ] {
+        let size = if one.contains(':') { 64 } else { 24 };
+        let text = format!(
+            "[bridge]\npools = [\n{{ base = \"{one}\", size = {size} }},\n{{ base = \"{other}\", size = {size} }} ]\n"
+        );
+        let refused = refusal(&text);
+        assert!(
+            refused.starts_with("vch.toml:4: `bridge.pools`"),
+            "{refused}"
+        );
+        assert!(refused.contains(other), "{refused}");
+        assert!(
+            refused.contains(&format!("overlaps with pool {one}")),
+            "{refused}"
+        );
+    }
+}
+
+#[test]
+fn an_upstream_that_is_no_address_is_told_what_to_write() {
+    assert_eq!(
+        refusal("[dns]\nupstreams = [\"192.0.2.1\",\n\"dns.example\"]\n"),
+        "vch.toml:3: `dns.upstreams` cannot be `dns.example`: write an IP address, or address:port ([address]:port for IPv6)"
+    );
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_text_is_taken_or_refused_with_file_and_line(text in "(\\[(vch|api|bridge|dns|tether)\\]\n)?(\\PC{0,40}\n){0,4}") {
+        if let Err(error) = parse(&text) {
+            let words = error.to_string();
+            proptest::prop_assert!(words.starts_with("vch.toml:"), "{}", words);
+        }
+    }
+
+    #[test]
+    fn any_number_is_taken_or_told_the_range(heartbeat in proptest::num::u64::ANY) {
+        let taken = parse(&format!("[tether]\nheartbeat_ms = {heartbeat}\n"));
+        let within = (100..=60_000).contains(&heartbeat);
+        proptest::prop_assert_eq!(taken.is_ok(), within);
+    }
 }

@@ -63,6 +63,18 @@ pub enum StoreError {
         #[source]
         source: postcard::Error,
     },
+    /// Its file is no store, or is broken.
+    #[error(
+        "cannot read the store {}: put back a copy of it, or move it away to begin anew",
+        path.display()
+    )]
+    Broken {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<Self>,
+    },
     /// The database refused.
     #[error("the store failed to {action}")]
     Database {
@@ -135,7 +147,20 @@ impl Store {
             source,
         })?;
         let lock = Lock::take(dir)?;
-        let database = Database::create(dir.join("ledger.redb")).map_err(failed("open"))?;
+        let path = dir.join("ledger.redb");
+        let opened = Database::create(&path)
+            .map_err(failed("open"))
+            .and_then(|database| Self::begin(database, lock));
+        opened.map_err(|source| match source {
+            StoreError::Value { .. } | StoreError::Database { .. } => StoreError::Broken {
+                path,
+                source: Box::new(source),
+            },
+            other => other,
+        })
+    }
+
+    fn begin(database: Database, lock: Lock) -> Result<(Self, Loaded), StoreError> {
         let store = Self {
             database,
             _lock: lock,

@@ -56,6 +56,7 @@ enum Job {
     Decide(Command, oneshot::Sender<(Decision, Option<Settled>)>),
     Report(ContainerId, Report, oneshot::Sender<()>),
     Read(Box<dyn FnOnce(&Ledger) + Send>),
+    End,
 }
 
 /// Resolves when the effects have followed a transaction.
@@ -78,7 +79,8 @@ pub struct KeeperThread {
 }
 
 impl KeeperThread {
-    /// Waits for its end, which comes when every [`Keeper`] is dropped or the store fails.
+    /// Waits for its end, which comes when every [`Keeper`] is dropped, by [`Keeper::end`] or when
+    /// the store fails.
     pub fn join(self) -> Result<(), StoreError> {
         self.thread.join().unwrap_or(Ok(()))
     }
@@ -176,6 +178,12 @@ impl Keeper {
         answered.await.map_err(|_| KeeperError)
     }
 
+    /// Ends the thread after what was asked before; whoever asks later is told [`KeeperError`].
+    pub async fn end(&self) {
+        // It has ended already then.
+        let _ = self.jobs.send(Job::End).await;
+    }
+
     /// Resolves when the thread has ended: the store failed.
     pub async fn ended(&self) {
         self.jobs.closed().await;
@@ -208,11 +216,12 @@ impl Desk {
         while let Some(first) = inbox.blocking_recv() {
             let mut group = Group::default();
             let mut held = Vec::new();
-            self.take(first, &mut group, &mut held);
-            while held.len() < GROUP
+            let mut goes_on = self.take(first, &mut group, &mut held);
+            while goes_on
+                && held.len() < GROUP
                 && let Ok(job) = inbox.try_recv()
             {
-                self.take(job, &mut group, &mut held);
+                goes_on = self.take(job, &mut group, &mut held);
             }
             if !group.is_empty() {
                 // After a failed commit nobody can say what the disk holds: the coordinator ends,
@@ -222,11 +231,15 @@ impl Desk {
             for one in held {
                 self.answer(one);
             }
+            if !goes_on {
+                break;
+            }
         }
         Ok(())
     }
 
-    fn take(&mut self, job: Job, group: &mut Group, held: &mut Vec<Held>) {
+    /// Whether more may be taken.
+    fn take(&mut self, job: Job, group: &mut Group, held: &mut Vec<Held>) -> bool {
         match job {
             Job::Decide(command, answer) => {
                 let ledger = &mut self.ledger;
@@ -250,7 +263,9 @@ impl Desk {
                 held.push(Held::Report(answer));
             }
             Job::Read(look) => held.push(Held::Read(look)),
+            Job::End => return false,
         }
+        true
     }
 
     fn answer(&self, held: Held) {
@@ -308,3 +323,6 @@ fn add(group: &mut Group, transaction: &Transaction) {
     group.changes.extend(transaction.changes.iter().cloned());
     group.revision = Some(transaction.revision);
 }
+
+#[cfg(test)]
+mod tests;

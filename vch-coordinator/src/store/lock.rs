@@ -1,7 +1,10 @@
 //! One coordinator a store.
 
 use super::StoreError;
-use nix::fcntl::{Flock, FlockArg};
+use nix::{
+    errno::Errno,
+    fcntl::{Flock, FlockArg},
+};
 use std::{
     fs::{File, OpenOptions},
     io::{Read, Seek, Write},
@@ -26,19 +29,31 @@ impl Lock {
             .truncate(false)
             .open(&path)
             .map_err(io)?;
-        let mut holder = String::new();
-        (&mut file)
-            .take(32)
-            .read_to_string(&mut holder)
-            .map_err(io)?;
-        let mut file =
-            Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| StoreError::InUse {
+        let mut written = Vec::new();
+        (&mut file).take(32).read_to_end(&mut written).map_err(io)?;
+        let locked = Flock::lock(file, FlockArg::LockExclusiveNonblock);
+        let mut file = locked.map_err(|(_, errno)| match errno {
+            Errno::EWOULDBLOCK => StoreError::InUse {
                 dir: dir.to_owned(),
-                holder: holder.trim().to_owned(),
-            })?;
+                holder: holder(&written),
+            },
+            other => io(other.into()),
+        })?;
         file.set_len(0).map_err(io)?;
         file.rewind().map_err(io)?;
         write!(file, "{}", std::process::id()).map_err(io)?;
         Ok(Self(file))
     }
 }
+
+/// The process that a lock file names; it may not have written itself yet.
+fn holder(written: &[u8]) -> String {
+    let text = String::from_utf8_lossy(written);
+    match text.trim().parse::<u32>() {
+        Ok(pid) => pid.to_string(),
+        Err(_) => "of unknown number".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,224 @@
+use super::*;
+use crate::effects::segments::PortKind;
+use protocol::spec::MacAddress;
+use vch_ledger::{
+    AddContainer, Command, Connect, CreateNetwork, Dns, Id, Settings, Surroundings, VchId,
+};
 
+struct World {
+    ledger: Ledger,
+    seed: u8,
+}
+
+impl World {
+    fn new() -> Self {
+        let mut world = Self {
+            ledger: Ledger::new(Settings::of(VchId([7; 16]))),
+            seed: 0,
+        };
+        world
+            .surrounded(|ledger, around| ledger.bootstrap(around))
+            .unwrap();
+        world
+    }
+
+    fn surrounded<T>(&mut self, act: impl FnOnce(&mut Ledger, &mut Surroundings<'_>) -> T) -> T {
+        let seed = &mut self.seed;
+        let mut around = Surroundings {
+            random: &mut |bytes| {
+                *seed += 1;
+                bytes.fill(*seed);
+            },
+            now_ms: 1,
+            host_overlap: &|_| None,
+        };
+        act(&mut self.ledger, &mut around)
+    }
+
+    /// What a command means for the VCH.
+    fn work(&mut self, command: Command) -> Work {
+        let done = self.surrounded(|ledger, around| ledger.decide(command, around));
+        follow(&self.ledger, &done.unwrap())
+    }
+
+    /// A world with network `app` and container `web`.
+    fn furnished() -> Self {
+        let mut world = Self::new();
+        world.work(network("app"));
+        world.work(add("web"));
+        world
+    }
+}
+
+fn network(name: &str) -> Command {
+    let mut wish = CreateNetwork::named(name.parse().unwrap());
+    wish.subnets = vec!["10.9.8.0/24".parse::<IpNet>().unwrap().into()];
+    wish.internal = true;
+    Command::CreateNetwork(wish)
+}
+
+fn add(name: &str) -> Command {
+    Command::AddContainer(AddContainer {
+        name: name.parse().unwrap(),
+        hostname: None,
+        channel: Channel::Unix { path: None },
+        dns: Dns::default(),
+        extra_hosts: Vec::new(),
+    })
+}
+
+fn connect(attachment: Attachment) -> Command {
+    Command::Connect(Connect {
+        attachment,
+        aliases: vec!["www".parse().unwrap()],
+        ..Connect::tap("web", "app")
+    })
+}
+
+fn disconnect() -> Command {
+    Command::Disconnect {
+        container: "web".into(),
+        network: "app".into(),
+    }
+}
+
+fn only<K: Ord, V>(map: &BTreeMap<K, V>) -> &V {
+    assert_eq!(map.len(), 1);
+    map.values().next().unwrap()
+}
+
+#[test]
+fn names_of_links_fit_the_kernel_and_tell_their_kind() {
+    let network = NetworkId::from_bytes([0xab; 32]);
+    let endpoint = EndpointId::from_bytes([0xcd; 32]);
+    assert_eq!(bridge_name(network).to_string(), "br-abababababab");
+    assert_eq!(port_name(endpoint).to_string(), "vt-cdcdcdcdcdcd");
+}
+
+#[test]
+fn a_network_is_a_bridge_with_its_gateway() {
+    let mut world = World::new();
+    let work = world.work(network("app"));
+    let segment = only(&work.networks).as_ref().unwrap();
+    let gateway: IpNet = "10.9.8.1/24".parse().unwrap();
+    assert_eq!(segment.bridge.addresses, [gateway]);
+    assert!(segment.internal);
+    assert!(work.endpoints.is_empty() && work.containers.is_empty());
+    let gone = world.work(Command::RemoveNetwork("app".into()));
+    assert_eq!(only(&gone.networks), &None);
+}
+
+#[test]
+fn the_whole_of_a_new_ledger_has_a_bridge_for_bridge_and_none_for_none() {
+    let world = World::new();
+    let whole = Work::whole(&world.ledger);
+    assert_eq!(whole.networks.len(), world.ledger.networks().len());
+    for network in world.ledger.networks() {
+        let carried = network.kind == NetworkKind::Bridge;
+        assert_eq!(whole.networks[&network.id].is_some(), carried);
+    }
+}
+
+#[test]
+fn a_connection_is_a_port_with_names_and_a_new_spec() {
+    let mut world = World::furnished();
+    world.work(Command::StartContainer("web".into()));
+    let work = world.work(connect(Attachment::Tap));
+    let places = only(&work.endpoints);
+    assert_eq!(places.before, None);
+    let place = places.after.as_ref().unwrap();
+    assert_eq!(place.port.kind, PortKind::Tap { owner: None });
+    assert_eq!(place.port.bridge, bridge_name(place.network));
+    let address: IpAddr = "10.9.8.2".parse().unwrap();
+    assert_eq!(place.addresses, [address]);
+    let names: Vec<_> = place.names.iter().map(ToString::to_string).collect();
+    assert!(names.contains(&"web".to_owned()) && names.contains(&"www".to_owned()));
+    let tethered = only(&work.containers).as_ref().unwrap();
+    assert_eq!(tethered.asks_from, [(place.network, address)]);
+    let spec = tethered.spec.as_ref().unwrap();
+    assert_eq!(spec.parts().interfaces.len(), 1);
+
+    let gone = world.work(disconnect());
+    let places = only(&gone.endpoints);
+    assert_eq!(places.before.as_ref(), Some(place));
+    assert_eq!(places.after, None);
+    let tethered = only(&gone.containers).as_ref().unwrap();
+    assert!(tethered.asks_from.is_empty());
+    let after = tethered.spec.as_ref().unwrap();
+    assert!(after.parts().interfaces.is_empty());
+    assert!(after.id().generation > spec.id().generation);
+}
+
+#[test]
+fn a_veth_goes_to_its_namespace_with_the_endpoints_mac() {
+    let mut world = World::furnished();
+    let namespace = "/run/netns/web".parse().unwrap();
+    let work = world.work(connect(Attachment::Veth { namespace }));
+    let place = only(&work.endpoints).after.as_ref().unwrap();
+    let PortKind::Veth { netns, peer, mac } = &place.port.kind else {
+        panic!("{:?}", place.port.kind);
+    };
+    assert_eq!(netns.to_str(), Some("/run/netns/web"));
+    assert_eq!(peer.to_string(), "eth0");
+    let endpoint = world.ledger.endpoints().next().unwrap();
+    let expected: MacAddress = endpoint.mac;
+    assert_eq!(*mac, expected);
+}
+
+#[test]
+fn a_container_has_no_spec_before_its_first_start() {
+    let mut world = World::furnished();
+    let work = world.work(connect(Attachment::Tap));
+    assert_eq!(only(&work.containers).as_ref().unwrap().spec, None);
+    let started = world.work(Command::StartContainer("web".into()));
+    assert!(only(&started.containers).as_ref().unwrap().spec.is_some());
+}
+
+#[test]
+fn a_container_that_goes_takes_its_places_along() {
+    let mut world = World::furnished();
+    world.work(connect(Attachment::Tap));
+    let work = world.work(Command::RemoveContainer {
+        container: "web".into(),
+        force: true,
+    });
+    assert_eq!(only(&work.containers), &None);
+    let places = only(&work.endpoints);
+    assert!(places.before.is_some() && places.after.is_none());
+}
+
+#[test]
+fn what_was_followed_step_by_step_is_the_whole() {
+    let mut world = World::furnished();
+    let mut followed = Work::whole(&World::furnished().ledger);
+    let steps = [
+        connect(Attachment::Tap),
+        Command::StartContainer("web".into()),
+        add("db"),
+        Command::Connect(Connect::tap("db", "app")),
+        disconnect(),
+    ];
+    for step in steps {
+        let work = world.work(step);
+        followed.networks.extend(work.networks);
+        followed.containers.extend(work.containers);
+        for (id, places) in work.endpoints {
+            match places.after {
+                Some(after) => {
+                    let after = Some(after);
+                    followed.endpoints.insert(
+                        id,
+                        Places {
+                            before: None,
+                            after,
+                        },
+                    );
+                }
+                None => {
+                    followed.endpoints.remove(&id);
+                }
+            }
+        }
+    }
+    assert_eq!(followed, Work::whole(&world.ledger));
+}

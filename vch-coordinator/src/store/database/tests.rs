@@ -1,1 +1,198 @@
+use super::*;
+use protocol::spec::{Generation, Incarnation, SpecId};
+use std::fs;
+use vch_ledger::{
+    AddContainer, Answer, Channel, Command, Dns, Ledger, Settings, Surroundings, Transaction,
+};
 
+fn refused(dir: &Path) -> StoreError {
+    match Store::open(dir) {
+        Ok(_) => panic!("the store must not open"),
+        Err(error) => error,
+    }
+}
+
+fn decide(ledger: &mut Ledger, command: Command) -> Transaction {
+    let mut around = Surroundings {
+        random: &mut |bytes| bytes.fill(7),
+        now_ms: 1,
+        host_overlap: &|_| None,
+    };
+    ledger.decide(command, &mut around).unwrap()
+}
+
+fn container(name: &str) -> Command {
+    Command::AddContainer(AddContainer {
+        name: name.parse().unwrap(),
+        hostname: None,
+        channel: Channel::Unix { path: None },
+        dns: Dns::default(),
+        extra_hosts: Vec::new(),
+    })
+}
+
+fn report(sequence: u64) -> Report {
+    Report {
+        sequence,
+        spec: SpecId {
+            incarnation: Incarnation([1; 16]),
+            generation: Generation(1),
+        },
+        interfaces: Vec::new(),
+        failures: Vec::new(),
+    }
+}
+
+/// A group with one container and its report, and who it is.
+fn one_container(vch: VchId) -> (Group, ContainerId) {
+    let mut ledger = Ledger::new(Settings::of(vch));
+    let done = decide(&mut ledger, container("web"));
+    let Answer::ContainerAdded { container } = done.answer else {
+        panic!("{:?}", done.answer);
+    };
+    let group = Group {
+        changes: done.changes,
+        revision: Some(done.revision),
+        reports: BTreeMap::from([(container, Some(report(9)))]),
+    };
+    (group, container)
+}
+
+#[test]
+fn what_was_written_is_there_after_a_reopening() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, new) = Store::open(dir.path()).unwrap();
+    assert!(new.rows.is_empty() && new.reports.is_empty());
+    assert_eq!(new.revision, Revision::default());
+    let (group, container) = one_container(new.vch);
+    store.write(&group).unwrap();
+    drop(store);
+
+    let (store, again) = Store::open(dir.path()).unwrap();
+    assert_eq!(again.vch, new.vch, "a VCH keeps its identity");
+    assert_eq!(Some(again.revision), group.revision);
+    let written: Vec<_> = group
+        .changes
+        .iter()
+        .filter_map(|c| c.after.clone())
+        .collect();
+    assert_eq!(again.rows, written);
+    assert_eq!(again.reports, BTreeMap::from([(container, report(9))]));
+
+    let gone = Group {
+        changes: group
+            .changes
+            .into_iter()
+            .map(|change| Change {
+                after: None,
+                before: change.after.clone(),
+                ..change
+            })
+            .collect(),
+        revision: Some(Revision(again.revision.0 + 1)),
+        reports: BTreeMap::from([(container, None)]),
+    };
+    store.write(&gone).unwrap();
+    drop(store);
+    let (_, empty) = Store::open(dir.path()).unwrap();
+    assert!(empty.rows.is_empty() && empty.reports.is_empty());
+    assert_eq!(Some(empty.revision), gone.revision);
+}
+
+#[test]
+fn what_was_written_is_there_after_a_crash() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, loaded) = Store::open(dir.path()).unwrap();
+    let (group, _) = one_container(loaded.vch);
+    store.write(&group).unwrap();
+    // The file as a process that dies now leaves it: not closed.
+    let after = tempfile::tempdir().unwrap();
+    fs::copy(
+        dir.path().join("ledger.redb"),
+        after.path().join("ledger.redb"),
+    )
+    .unwrap();
+    let (_, again) = Store::open(after.path()).unwrap();
+    assert_eq!(again.vch, loaded.vch);
+    assert_eq!(Some(again.revision), group.revision);
+    assert_eq!(again.rows.len(), group.changes.len());
+}
+
+#[test]
+fn a_store_has_one_holder() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_store, _) = Store::open(dir.path()).unwrap();
+    let error = refused(dir.path());
+    assert!(matches!(error, StoreError::InUse { .. }), "{error}");
+}
+
+#[test]
+fn a_file_of_garbage_is_named_with_a_remedy_and_left_alone() {
+    for garbage in [b"no store at all".repeat(400), vec![0xff; 8192]] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ledger.redb");
+        fs::write(&path, &garbage).unwrap();
+        let error = refused(dir.path());
+        assert!(matches!(error, StoreError::Broken { .. }), "{error}");
+        let words = error.to_string();
+        assert!(words.contains(path.to_str().unwrap()), "{words}");
+        assert!(words.contains("move it away"), "{words}");
+        assert_eq!(fs::read(&path).unwrap(), garbage);
+    }
+}
+
+#[test]
+fn a_store_that_was_cut_off_is_refused_and_never_half_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, loaded) = Store::open(dir.path()).unwrap();
+    let (group, _) = one_container(loaded.vch);
+    store.write(&group).unwrap();
+    drop(store);
+    let whole = fs::read(dir.path().join("ledger.redb")).unwrap();
+    for part in [1, 2, 3] {
+        let torn = tempfile::tempdir().unwrap();
+        let kept = whole.len() * part / 4;
+        fs::write(torn.path().join("ledger.redb"), &whole[..kept]).unwrap();
+        match Store::open(torn.path()) {
+            Ok((_, read)) => assert_eq!(Some(read.revision), group.revision, "{kept} bytes"),
+            Err(error) => assert!(matches!(error, StoreError::Broken { .. }), "{error}"),
+        }
+    }
+}
+
+#[test]
+fn a_store_of_another_schema_is_refused_with_a_remedy() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = Store::open(dir.path()).unwrap();
+    let write = store.database.begin_write().unwrap();
+    let other = encode("facts", &99_u32).unwrap();
+    write
+        .open_table(FACTS)
+        .unwrap()
+        .insert(SCHEMA, other.as_slice())
+        .unwrap();
+    write.commit().unwrap();
+    drop(store);
+    let words = refused(dir.path()).to_string();
+    assert!(words.contains("schema 99"), "{words}");
+    assert!(words.contains("use the release that wrote it"), "{words}");
+}
+
+#[test]
+fn a_row_of_garbage_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = Store::open(dir.path()).unwrap();
+    let write = store.database.begin_write().unwrap();
+    write
+        .open_table(ROWS)
+        .unwrap()
+        .insert([1].as_slice(), [0xff; 40].as_slice())
+        .unwrap();
+    write.commit().unwrap();
+    drop(store);
+    let error = refused(dir.path());
+    let StoreError::Broken { source, .. } = &error else {
+        panic!("{error}");
+    };
+    assert!(matches!(**source, StoreError::Value { table: "rows", .. }));
+}

@@ -1,0 +1,171 @@
+use super::*;
+use std::path::Path;
+use vch_ledger::{AddContainer, Channel, CreateNetwork, Dns};
+
+fn start(dir: &Path) -> Kept {
+    let (store, loaded) = Store::open(dir).unwrap();
+    let settings = Settings::of(loaded.vch);
+    Keeper::spawn(store, loaded, settings, Arc::new(|_| None)).unwrap()
+}
+
+fn stop(kept: Kept) {
+    let Kept {
+        keeper,
+        thread,
+        published,
+        ..
+    } = kept;
+    drop((keeper, published));
+    thread.join().unwrap();
+}
+
+fn add(name: &str) -> Command {
+    Command::AddContainer(AddContainer {
+        name: name.parse().unwrap(),
+        hostname: None,
+        channel: Channel::Unix { path: None },
+        dns: Dns::default(),
+        extra_hosts: Vec::new(),
+    })
+}
+
+fn remove(name: &str) -> Command {
+    Command::RemoveContainer {
+        container: name.into(),
+        force: true,
+    }
+}
+
+async fn done(keeper: &Keeper, command: Command) -> Arc<Committed> {
+    keeper.decide(command).await.unwrap().0.unwrap()
+}
+
+async fn ledger(keeper: &Keeper) -> Ledger {
+    keeper.read(Ledger::clone).await.unwrap()
+}
+
+fn report() -> Report {
+    Report {
+        sequence: 1,
+        spec: protocol::spec::SpecId {
+            incarnation: protocol::spec::Incarnation([1; 16]),
+            generation: protocol::spec::Generation(1),
+        },
+        interfaces: Vec::new(),
+        failures: Vec::new(),
+    }
+}
+
+#[tokio::test]
+async fn what_was_answered_is_there_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let kept = start(dir.path());
+    let committed = done(&kept.keeper, add("web")).await;
+    let network = Command::CreateNetwork(CreateNetwork::named("app".parse().unwrap()));
+    let last = done(&kept.keeper, network).await;
+    assert_eq!(last.revision.0, committed.revision.0 + 1);
+    let before = ledger(&kept.keeper).await;
+    stop(kept);
+
+    let again = start(dir.path());
+    assert_eq!(ledger(&again.keeper).await, before);
+    assert_eq!(again.whole, Work::whole(&before));
+    stop(again);
+}
+
+#[tokio::test]
+async fn a_refusal_leaves_everything_as_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut kept = start(dir.path());
+    done(&kept.keeper, add("web")).await;
+    assert!(kept.published.recv().await.is_some());
+    let before = ledger(&kept.keeper).await;
+    let (decision, settled) = kept.keeper.decide(add("web")).await.unwrap();
+    assert_eq!(decision.unwrap_err().code(), "container-name-taken");
+    assert!(settled.is_none(), "nothing follows a refusal");
+    assert!(kept.published.try_recv().is_err());
+    assert_eq!(ledger(&kept.keeper).await, before);
+    stop(kept);
+    let again = start(dir.path());
+    assert_eq!(ledger(&again.keeper).await, before);
+    stop(again);
+}
+
+#[tokio::test]
+async fn many_at_once_are_published_in_the_order_of_their_revisions() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut kept = start(dir.path());
+    let mut callers = tokio::task::JoinSet::new();
+    const CALLERS: usize = 200;
+    for number in 0..CALLERS {
+        let keeper = kept.keeper.clone();
+        callers.spawn(async move {
+            // Each name is asked for twice: one of the two is refused.
+            let command = add(&format!("c{}", number / 2));
+            keeper.decide(command).await.unwrap().0.is_ok()
+        });
+    }
+    let taken = callers
+        .join_all()
+        .await
+        .into_iter()
+        .filter(|ok| *ok)
+        .count();
+    assert_eq!(taken, CALLERS / 2);
+    let mut last = None;
+    while let Ok(published) = kept.published.try_recv() {
+        let revision = published.committed.revision;
+        if let Some(Revision(last)) = last {
+            assert_eq!(revision.0, last + 1);
+        }
+        last = Some(revision);
+    }
+    let before = ledger(&kept.keeper).await;
+    assert_eq!(Some(before.revision()), last);
+    assert_eq!(before.containers().len(), CALLERS / 2);
+    stop(kept);
+    let again = start(dir.path());
+    assert_eq!(ledger(&again.keeper).await, before);
+    stop(again);
+}
+
+#[tokio::test]
+async fn a_report_is_kept_until_its_container_goes() {
+    let dir = tempfile::tempdir().unwrap();
+    let kept = start(dir.path());
+    let Answer::ContainerAdded { container } = done(&kept.keeper, add("web")).await.answer else {
+        panic!("another answer");
+    };
+    kept.keeper.record(container, report()).await.unwrap();
+    stop(kept);
+
+    let (store, loaded) = Store::open(dir.path()).unwrap();
+    assert_eq!(loaded.reports.get(&container), Some(&report()));
+    drop((store, loaded));
+    let kept = start(dir.path());
+    done(&kept.keeper, remove("web")).await;
+    // Too late: its container is gone.
+    kept.keeper.record(container, report()).await.unwrap();
+    stop(kept);
+    let (_store, loaded) = Store::open(dir.path()).unwrap();
+    assert!(loaded.reports.is_empty());
+}
+
+#[tokio::test]
+async fn a_keeper_that_was_ended_says_so_and_has_kept_what_came_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let kept = start(dir.path());
+    let keeper = kept.keeper.clone();
+    done(&keeper, add("web")).await;
+    keeper.end().await;
+    keeper.ended().await;
+    let error = keeper.decide(add("db")).await.err();
+    assert!(error.unwrap().to_string().contains("stopping"));
+    keeper.end().await;
+    // Ended although somebody could still ask.
+    kept.thread.join().unwrap();
+    let again = start(dir.path());
+    let containers = ledger(&again.keeper).await.containers().len();
+    assert_eq!(containers, 1);
+    stop(again);
+}
