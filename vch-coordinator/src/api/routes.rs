@@ -10,8 +10,10 @@ use crate::{
 };
 use axum::{
     Json,
+    body::Bytes,
     extract::{
-        FromRequestParts, Query, State, rejection::JsonRejection, rejection::QueryRejection,
+        FromRequestParts, Query, State,
+        rejection::{BytesRejection, JsonRejection, QueryRejection},
     },
     http::{Method, StatusCode, Uri, request::Parts},
 };
@@ -235,9 +237,12 @@ pub async fn disconnect(
     Ok(Json(answer(&outcome, removed(&endpoint))))
 }
 
+/// A body says nothing here, but it is taken: of a request that is answered before its body has
+/// come the server can't keep the connection, and a client that still sends it fails.
 pub async fn start_container(
     State(api): State<Api>,
     Path(container): Path<String>,
+    _body: Result<Bytes, BytesRejection>,
 ) -> Shown<shape::Answer<shape::Started>> {
     let command = Command::StartContainer(container.as_str().into());
     let outcome = api.requests.carry_out(command).await?;
