@@ -30,6 +30,8 @@ pub use vsock::VsockHost;
 const BOOT: Duration = Duration::from_secs(60);
 /// For a command in the guest that needs no more than a moment.
 const COMMAND: Duration = Duration::from_secs(20);
+/// How long QEMU may take to end once its connections broke.
+const END: Duration = Duration::from_secs(1);
 const UNPLUG: Duration = Duration::from_secs(15);
 /// How much of a console a failed test shows.
 const CONSOLE_TAIL: usize = 60;
@@ -61,7 +63,8 @@ impl Vm {
     /// Runs a shell script in the guest; when the time is up it is killed there.
     pub fn run_within(&mut self, within: Duration, script: &str) -> Result<Output> {
         let answer = self.shell.run(within, script);
-        if answer.is_err() && !self.process.is_running() {
+        // A connection breaks a moment before its process has ended.
+        if answer.is_err() && self.process.wait_within(END).is_ok() {
             bail!(
                 "QEMU of VM {} ended: {}",
                 self.name,

@@ -112,7 +112,7 @@ fn a_connection_from_within_is_closed_at_once(vm: &mut Vm, vch: &Coordinator<'_>
     println!("closed within {:?}", begun.elapsed());
     logs(vch, "agent: closed a connection from vsock CID 1 port 1000")?;
     assert_eq!(
-        as_user(vm, "vsock-probe connect 1 1023 </dev/null")?,
+        as_user(vm, "timeout 5 vsock-probe connect 1 1023 </run/open")?,
         (0, String::new())
     );
     let ordinary = || {
