@@ -14,7 +14,7 @@ use vch_coordinator::api::shape;
     version,
     after_help = "Example, a VM reached over hybrid vsock:
   vchctl network create web
-  vchctl container add server --channel hybrid-vsock:/run/vms/server.vsock:1021
+  vchctl container add server --channel hybrid-vsock:/run/vms/server.vsock:1023
   vchctl container connect server web --alias www
   vchctl container start server
   vchctl container wait server
