@@ -33,6 +33,11 @@ pub struct Template {
 impl Template {
     /// Boots this VM, waits until its shell answers and saves it. QEMU refuses to save a vhost-user vsock device.
     pub fn save(vm: VmBuilder) -> Result<Self> {
+        Self::save_after(vm, |_| Ok(()))
+    }
+
+    /// [`Self::save`], of a guest in which `work` was done first.
+    pub fn save_after(vm: VmBuilder, work: impl FnOnce(&mut Vm) -> Result<()>) -> Result<Self> {
         let path = |kind| vm.lab().path(&format!("{}.{kind}", vm.name()));
         let template = Self {
             memory: path("memory"),
@@ -41,6 +46,7 @@ impl Template {
         let mut vm = vm
             .memory(Memory::Template(template.memory.clone()))
             .boot()?;
+        work(&mut vm)?;
         template.write(&mut vm)?;
         vm.quit()?;
         Ok(template)
