@@ -80,7 +80,10 @@ impl Reseeder {
         if !self.life.begins(incarnation) {
             return None;
         }
-        let refused = reseed(&self.device, incarnation).err()?;
+        let Err(refused) = reseed(&self.device, incarnation) else {
+            tracing::info!("a new life of the VM: the kernel's random numbers are reseeded");
+            return None;
+        };
         let told = std::mem::replace(&mut self.refused, true);
         (!told).then_some(refused)
     }
