@@ -126,26 +126,33 @@ fn default_route(place: &Place<'_>, v4: bool) -> Option<Route> {
     })
 }
 
-/// One name server, the gateway of the first bridge: it answers for all of the container's
-/// networks, and asks the container's own servers for the rest.
+/// The gateways of its bridges as name servers, the first one's first: each answers for all of the
+/// container's networks, and asks the container's own servers for the rest. So names are found while
+/// a NIC is still awaited. An internal network's gateway asks nobody: it serves where there is no
+/// other.
 fn resolver(
     container: &Container,
     ranked: &[Place<'_>],
     settings: &Settings,
 ) -> Result<Option<Resolver>, ResolverError> {
-    let bridge = |place: &&Place<'_>| place.network.kind == NetworkKind::Bridge;
-    let Some(first) = ranked.iter().find(bridge) else {
+    let bridges = ranked
+        .iter()
+        .filter(|place| place.network.kind == NetworkKind::Bridge);
+    let Some(first) = bridges.clone().next() else {
         return Ok(None);
     };
-    let own = first.endpoint.addresses.first();
-    let subnet = own.and_then(|own| first.network.subnet_of(own.addr()));
-    let server: Option<IpAddr> = subnet.map(|subnet| subnet.gateway);
-    resolver_of(container, server, settings).map(Some)
+    let alike = bridges.filter(|place| place.network.internal == first.network.internal);
+    let gateway = |place: &Place<'_>| {
+        let own = place.endpoint.addresses.first()?.addr();
+        Some(place.network.subnet_of(own)?.gateway)
+    };
+    let servers = alike.filter_map(gateway).take(Resolver::MAX_SERVERS);
+    resolver_of(container, servers.collect(), settings).map(Some)
 }
 
 pub(crate) fn resolver_of(
     container: &Container,
-    server: Option<IpAddr>,
+    servers: Vec<IpAddr>,
     settings: &Settings,
 ) -> Result<Resolver, ResolverError> {
     let dns = &container.dns;
@@ -159,7 +166,7 @@ pub(crate) fn resolver_of(
     } else {
         dns.options.clone()
     };
-    Resolver::new(server.into_iter().collect(), search, options)
+    Resolver::new(servers, search, options)
 }
 
 /// Own names on own addresses, and extra hosts; never peers.

@@ -36,9 +36,11 @@ pub(super) fn add(
         created_ms: around.now_ms,
     };
     // Refused now, and not when the first endpoint makes a resolver of it.
-    spec::resolver_of(&container, None, scene.settings).map_err(|reason| Refusal::Resolver {
-        container: container.name.clone(),
-        reason: reason.to_string(),
+    spec::resolver_of(&container, Vec::new(), scene.settings).map_err(|reason| {
+        Refusal::Resolver {
+            container: container.name.clone(),
+            reason: reason.to_string(),
+        }
     })?;
     possible(scene.settings, &container, &[])?;
     let mut draft = Draft::default();
