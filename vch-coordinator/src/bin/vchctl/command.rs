@@ -2,7 +2,7 @@
 
 use crate::{
     arguments::{Arguments, Command, Container, Format, Network},
-    table,
+    awaited, table,
 };
 use serde::Serialize;
 use vch_coordinator::api::{
@@ -90,10 +90,14 @@ async fn container(client: &Client, format: Format, command: &Container) -> Resu
             let path = format!("{}/wait?timeout={timeout}", at(container));
             let one: shape::Container = client.get(&path).await?;
             show(format, &one, || table::container(&one));
-            Ok(match one.session.state.as_str() {
-                "ready" => Outcome::Done,
-                _ => Outcome::Pending,
-            })
+            if one.session.state == "ready" {
+                return Ok(Outcome::Done);
+            }
+            eprintln!("vchctl: {} is not ready:", one.name);
+            for line in awaited::lines(&one) {
+                eprintln!("  {line}");
+            }
+            Ok(Outcome::Pending)
         }
         Container::Ls => {
             let list: Vec<shape::Container> = client.get("/v1/containers").await?;

@@ -1,6 +1,7 @@
 //! `vchctl`: what a person types to a coordinator.
 
 mod arguments;
+mod awaited;
 mod command;
 mod table;
 
