@@ -80,7 +80,9 @@ impl Driver {
                 Event::Gone => return,
                 Event::Wanted => self.desire(&mut machine),
                 Event::Deadline => machine.handle(Instant::now(), Input::Tick),
-                Event::Opened(Ok(stream)) if channel.is_none() => {
+                // Who has not become a session, or is none any more, gives way: what only connects
+                // and is silent keeps no agent out.
+                Event::Opened(Ok(stream)) if channel.is_none() || !machine.is_established() => {
                     (channel, opening) = (Some(CoordinatorEnd::new(stream)), false);
                     machine.handle(Instant::now(), Input::ChannelOpened);
                 }
