@@ -114,6 +114,12 @@ impl Member {
         &self.folder
     }
 
+    /// The socket of its channel, after [`Self::begin`].
+    #[must_use]
+    pub fn socket(&self) -> &Path {
+        Path::new(self.channel.trim_start_matches("unix:"))
+    }
+
     /// The process of its agent.
     #[must_use]
     pub fn agent_pid(&self) -> Option<u32> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::deadline::eventually;
+use crate::deadline::eventually_some;
 use crate::namespace::Namespace;
 use crate::places;
 use crate::process::Process;
@@ -59,11 +59,17 @@ impl<'a> Coordinator<'a> {
         let mut command = Command::new(places::built("vch-coordinator")?);
         command.arg("--config").arg(self.folder.join("vch.toml"));
         command.env("NO_COLOR", "1").stderr(log);
-        self.process = Some(self.namespace.spawn("vch-coordinator", command)?);
-        let answers = eventually(START, "the coordinator answers", || {
-            self.vchctl("status").is_ok()
+        let mut process = self.namespace.spawn("vch-coordinator", command)?;
+        let answers = eventually_some(START, "the coordinator answers", || {
+            let answers = self.vchctl("status").is_ok();
+            (answers || !process.is_running()).then_some(answers)
         });
-        answers.with_context(|| format!("its log: {}", self.log()))
+        let log = || format!("its log: {}", self.log());
+        if !answers.with_context(log)? {
+            bail!("the coordinator ended at once: {}", self.log());
+        }
+        self.process = Some(process);
+        Ok(())
     }
 
     /// Kills it (SIGKILL).
