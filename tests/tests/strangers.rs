@@ -1,7 +1,5 @@
 //! Who connects to a container's channel and never says hello.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
-
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
