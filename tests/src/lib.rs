@@ -5,6 +5,7 @@
 //!    ├── Namespace, Topology     `vch` and `outside`, joined by a veth
 //!    ├── Coordinator             vch-coordinator in `vch`, asked by vchctl
 //!    ├── Member                  a container that is a namespace, with the real agent
+//!    ├── Monitor                 hears what changes in a namespace
 //!    ├── Process                 dies with the test, killed by its pid
 //!    ├── VsockHost               vhost-device-vsock for one VM or for siblings
 //!    └── Vm                      QEMU: console, lab shell, QMP, taps, hot-plug
@@ -18,6 +19,7 @@
 
 pub mod deadline;
 pub mod member;
+pub mod monitor;
 pub mod namespace;
 pub mod places;
 pub mod prerequisites;
@@ -33,6 +35,7 @@ mod world;
 
 pub use deadline::{eventually, eventually_some};
 pub use member::Member;
+pub use monitor::Monitor;
 pub use namespace::Namespace;
 pub use prerequisites::Need;
 pub use process::Process;
