@@ -1,0 +1,181 @@
+//! An agent whose kernel takes every spec at once.
+
+use super::SOON;
+use protocol::{
+    message::{
+        Envelope, Hello, InterfaceReport, Refusal, SessionNonce, ToAgent, ToCoordinator, Version,
+    },
+    session::{
+        agent::{Agent, Applied, Input, Output},
+        seeded,
+    },
+    spec::SpecId,
+    transport::{AgentEnd, Received},
+};
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
+use tokio::{net::UnixStream, sync::mpsc, task::JoinSet};
+
+/// What became of the session, seen by the agent.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Told {
+    Established,
+    Spec(SpecId),
+    Refused(Refusal),
+    Lost,
+}
+
+/// Ends when it is dropped.
+pub struct Guest {
+    told: mpsc::Receiver<Told>,
+    _task: JoinSet<()>,
+}
+
+impl Guest {
+    /// For a container without interfaces.
+    pub fn spawn(socket: PathBuf) -> Self {
+        Self::spawn_with(socket, vec![Vec::new()])
+    }
+
+    /// `reports` is what it says of its interfaces, one after the other, whatever the spec.
+    pub fn spawn_with(socket: PathBuf, reports: Vec<Vec<InterfaceReport>>) -> Self {
+        let (tell, told) = mpsc::channel(64);
+        let mut task = JoinSet::new();
+        task.spawn(run(socket, reports, tell));
+        Self { told, _task: task }
+    }
+
+    pub async fn next(&mut self) -> Told {
+        let told = tokio::time::timeout(SOON, self.told.recv()).await;
+        told.unwrap().unwrap()
+    }
+
+    pub fn is_quiet(&mut self) -> bool {
+        self.told.try_recv().is_err()
+    }
+}
+
+async fn run(socket: PathBuf, reports: Vec<Vec<InterfaceReport>>, tell: mpsc::Sender<Told>) {
+    let mut machine = Agent::new(Instant::now(), "guest", Vec::new(), seeded(7));
+    let mut channel = None;
+    loop {
+        while let Some(output) = machine.poll() {
+            let input = match output {
+                Output::OpenChannel => {
+                    channel = open(&socket).await;
+                    let opened = channel.is_some();
+                    Some(if opened {
+                        Input::ChannelOpened
+                    } else {
+                        Input::ChannelClosed
+                    })
+                }
+                Output::CloseChannel => {
+                    channel = None;
+                    None
+                }
+                Output::Send(envelope) => send(&mut channel, &envelope).await,
+                Output::Apply(spec) => {
+                    tell.send(Told::Spec(spec.id())).await.unwrap();
+                    for interfaces in &reports {
+                        let applied = Applied {
+                            spec: spec.id(),
+                            interfaces: interfaces.clone(),
+                            failures: Vec::new(),
+                        };
+                        machine.handle(Instant::now(), Input::Applied(applied));
+                    }
+                    None
+                }
+                Output::Established(_) => {
+                    tell.send(Told::Established).await.unwrap();
+                    None
+                }
+                Output::Refused(refusal) => {
+                    tell.send(Told::Refused(refusal)).await.unwrap();
+                    None
+                }
+                Output::Lost(_) => {
+                    tell.send(Told::Lost).await.unwrap();
+                    None
+                }
+            };
+            if let Some(input) = input {
+                machine.handle(Instant::now(), input);
+            }
+        }
+        let input = next(&mut channel, machine.deadline()).await;
+        machine.handle(Instant::now(), input);
+    }
+}
+
+async fn open(socket: &Path) -> Option<AgentEnd> {
+    let stream = UnixStream::connect(socket).await.ok()?;
+    Some(AgentEnd::new(Box::new(stream)))
+}
+
+async fn send(channel: &mut Option<AgentEnd>, envelope: &Envelope<ToCoordinator>) -> Option<Input> {
+    let sent = channel.as_mut()?.send(envelope).await;
+    sent.is_err().then(|| {
+        *channel = None;
+        Input::ChannelClosed
+    })
+}
+
+async fn next(channel: &mut Option<AgentEnd>, deadline: Option<Instant>) -> Input {
+    let received = async {
+        match channel {
+            Some(open) => open.recv().await,
+            None => std::future::pending().await,
+        }
+    };
+    let at = deadline.unwrap_or_else(|| Instant::now() + SOON);
+    let received = tokio::time::timeout_at(at.into(), received).await;
+    match received {
+        Err(_) => Input::Tick,
+        Ok(Ok(Received::Message(envelope))) => Input::Message(envelope),
+        Ok(Ok(Received::Skipped(skipped))) => panic!("a Unix socket loses nothing: {skipped}"),
+        Ok(Err(_)) => {
+            *channel = None;
+            Input::ChannelClosed
+        }
+    }
+}
+
+/// Waits until the coordinator listens.
+pub async fn there(socket: &Path) {
+    let listening = async {
+        while !socket.exists() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(SOON, listening).await.unwrap();
+}
+
+/// Says hello in a range of versions on a connection of its own, and gives the refusal.
+pub async fn say(socket: PathBuf, oldest: Version, newest: Version) -> Refusal {
+    there(&socket).await;
+    let nonce = SessionNonce(0x5a5a);
+    let message = ToCoordinator::Hello(Hello {
+        oldest,
+        newest,
+        nonce,
+        agent: "stranger".to_owned(),
+        capabilities: Vec::new(),
+        held: None,
+    });
+    let talk = async {
+        let mut channel = open(&socket).await.unwrap();
+        channel.send(&Envelope { nonce, message }).await.unwrap();
+        loop {
+            if let Received::Message(envelope) = channel.recv().await.unwrap()
+                && let ToAgent::Refuse(refusal) = envelope.message
+            {
+                return refusal;
+            }
+        }
+    };
+    tokio::time::timeout(SOON, talk).await.unwrap()
+}

@@ -1,0 +1,112 @@
+//! A keeper and its sessions, without any other effect.
+
+use super::super::super::{Channels, SessionState, Tether};
+use super::SOON;
+use crate::{
+    effects::work::Work,
+    store::{Committed, Keeper, Kept, Loaded, Store},
+};
+use protocol::{session::DEFAULT_HEARTBEAT, spec::SpecId};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use tempfile::TempDir;
+use vch_ledger::{AddContainer, Channel, Command, ContainerId, Dns, Settings};
+
+pub struct House {
+    folder: TempDir,
+    kept: Kept,
+    tether: Tether,
+}
+
+impl House {
+    pub fn open() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, loaded) = Store::open(&folder.path().join("state")).unwrap();
+        let settings = Settings::of(loaded.vch);
+        let kept = Keeper::spawn(store, loaded, settings, Arc::new(|_| None)).unwrap();
+        let channels = Channels::new(folder.path().join("tether"), false).unwrap();
+        let tether = Tether::new(channels, kept.keeper.clone(), DEFAULT_HEARTBEAT);
+        Self {
+            folder,
+            kept,
+            tether,
+        }
+    }
+
+    pub async fn add(&mut self, name: &str) -> ContainerId {
+        let committed = self
+            .decide(Command::AddContainer(AddContainer {
+                name: name.parse().unwrap(),
+                hostname: None,
+                channel: Channel::Unix { path: None },
+                dns: Dns::default(),
+                extra_hosts: Vec::new(),
+            }))
+            .await;
+        *committed.work.containers.keys().next().unwrap()
+    }
+
+    /// The spec of its new life.
+    pub async fn start(&mut self, name: &str) -> Option<SpecId> {
+        let committed = self.decide(Command::StartContainer(name.into())).await;
+        let tethered = committed.work.containers.values().flatten().next()?;
+        Some(tethered.spec.as_ref()?.id())
+    }
+
+    pub async fn remove(&mut self, name: &str) {
+        let container = name.into();
+        let force = false;
+        self.decide(Command::RemoveContainer { container, force })
+            .await;
+    }
+
+    async fn decide(&mut self, command: Command) -> Arc<Committed> {
+        let (decision, _) = self.kept.keeper.decide(command).await.unwrap();
+        let committed = decision.unwrap();
+        self.kept.published.recv().await.unwrap();
+        self.follow(&committed.work);
+        committed
+    }
+
+    fn follow(&self, work: &Work) {
+        self.tether.follow(work, &mut BTreeMap::new()).unwrap();
+    }
+
+    pub fn socket(&self, container: ContainerId) -> PathBuf {
+        self.tether.unix_path(container, None)
+    }
+
+    pub fn live(&self) -> usize {
+        self.tether.live()
+    }
+
+    pub fn state(&self, container: ContainerId) -> Option<SessionState> {
+        let state = self.tether.state(container)?;
+        let state = state.borrow().clone();
+        Some(state)
+    }
+
+    /// What is known of a container as soon as `enough` says so.
+    pub async fn known(
+        &self,
+        container: ContainerId,
+        enough: impl FnMut(&SessionState) -> bool,
+    ) -> SessionState {
+        let mut state = self.tether.state(container).unwrap();
+        let known = tokio::time::timeout(SOON, state.wait_for(enough)).await;
+        known.unwrap().unwrap().clone()
+    }
+
+    /// Ends the sessions; the folder stays until the house is dropped.
+    pub async fn close(&self) {
+        self.tether.close().await;
+    }
+
+    /// What another coordinator finds in the store.
+    pub async fn reopened(self) -> Loaded {
+        self.tether.close().await;
+        let Kept { keeper, thread, .. } = self.kept;
+        drop((keeper, self.tether));
+        thread.join().unwrap();
+        Store::open(&self.folder.path().join("state")).unwrap().1
+    }
+}
