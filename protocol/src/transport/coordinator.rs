@@ -9,7 +9,7 @@ use crate::message::{Refusal, ToCoordinator};
 use crate::session::coordinator::refuse;
 use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -95,6 +95,15 @@ impl Opener {
 struct Socket {
     listener: UnixListener,
     path: PathBuf,
+    file: FileId,
+}
+
+/// Device and inode of a file.
+type FileId = (u64, u64);
+
+fn file_id(path: &Path) -> io::Result<FileId> {
+    let found = fs::symlink_metadata(path)?;
+    Ok((found.dev(), found.ino()))
 }
 
 impl Socket {
@@ -115,9 +124,14 @@ impl Socket {
         let listener = UnixListener::bind(&unnamed).map_err(refused("bind"))?;
         fs::set_permissions(&unnamed, Permissions::from_mode(0o600))
             .map_err(refused("set the mode of"))?;
+        let file = file_id(&unnamed).map_err(refused("look at"))?;
         fs::rename(&unnamed, path).map_err(refused("name"))?;
         let path = path.to_owned();
-        Ok(Self { listener, path })
+        Ok(Self {
+            listener,
+            path,
+            file,
+        })
     }
 
     async fn accept(&self) -> Result<ChannelStream, OpenError> {
@@ -132,8 +146,11 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        // Nothing is lost where it stays: the next one takes its place.
-        let _gone = fs::remove_file(&self.path);
+        // The name may be that of its successor by now, which listens already.
+        if file_id(&self.path).is_ok_and(|file| file == self.file) {
+            // Nothing is lost where it stays: the next one takes its place.
+            let _gone = fs::remove_file(&self.path);
+        }
     }
 }
 

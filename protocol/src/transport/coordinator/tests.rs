@@ -196,3 +196,16 @@ async fn who_is_turned_away_and_says_nothing_is_dropped_after_two_seconds() {
     turn_away(Box::new(ours), Refusal::Occupied).await.unwrap();
     assert_eq!(begun.elapsed(), HELLO_DEADLINE);
 }
+
+#[tokio::test]
+async fn a_listener_that_goes_late_leaves_its_successor_the_name() {
+    let place = Place::new();
+    let first = Socket::bind(&place.socket()).unwrap();
+    let second = Socket::bind(&place.socket()).unwrap();
+    drop(first);
+    let path = place.socket();
+    let (_dialled, accepted) = tokio::join!(dial(&path), second.accept());
+    accepted.unwrap();
+    drop(second);
+    assert!(!place.socket().exists());
+}
