@@ -36,7 +36,14 @@ impl Program {
     fn signal(&mut self, signal: nix::sys::signal::Signal) -> std::process::ExitStatus {
         let pid = nix::unistd::Pid::from_raw(self.child.id().cast_signed());
         nix::sys::signal::kill(pid, signal).unwrap();
-        self.child.wait().unwrap()
+        let limit = Instant::now() + Duration::from_secs(10);
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < limit, "it goes on after {signal}");
+            std::thread::yield_now();
+        }
     }
 
     fn file(&self, name: &str) -> String {

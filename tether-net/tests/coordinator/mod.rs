@@ -115,7 +115,10 @@ impl Coordinator {
                     let Some(channel) = &mut self.channel else {
                         continue;
                     };
-                    if self.runtime.block_on(channel.send(&envelope)).is_err() {
+                    let sent = self.runtime.block_on(async {
+                        tokio::time::timeout(LIMIT, channel.send(&envelope)).await
+                    });
+                    if sent.expect("the agent reads").is_err() {
                         self.channel = None;
                         self.machine.handle(Instant::now(), Input::ChannelClosed);
                     }
