@@ -37,6 +37,10 @@ fn a_nic_is_configured_when_it_appears_and_missed_when_it_goes() {
     })
     .unwrap();
 
+    // That network's gateway is to be the container's first; until its NIC is there the other one serves.
+    vm.succeed("ping -c 1 -W 5 198.18.0.1").unwrap();
+    vm.succeed("nslookup 172.18.0.2").unwrap();
+
     // Both times are the guest's own.
     let watch = format!(
         "until grep -q {mac} /sys/class/net/*/address; do usleep 5000; done

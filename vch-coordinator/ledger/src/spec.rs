@@ -87,8 +87,9 @@ fn in_gateway_order<'a>(places: &[Place<'a>]) -> Vec<Place<'a>> {
 fn interface(place: &Place<'_>, ranked: &[Place<'_>]) -> Result<Interface, InterfaceError> {
     let endpoint = place.endpoint;
     let routes = [true, false].into_iter().filter_map(|v4| {
-        let first = ranked.iter().find(|rank| leads_out(rank, v4))?;
-        (first.endpoint.id == endpoint.id).then(|| default_route(place, v4))?
+        let mut ways_out = ranked.iter().filter(|rank| leads_out(rank, v4));
+        let rank = ways_out.position(|rank| rank.endpoint.id == endpoint.id)?;
+        default_route(place, v4, u32::try_from(rank).ok()?)
     });
     Interface::try_from(InterfaceParts {
         nic: endpoint.nic.clone(),
@@ -107,15 +108,17 @@ fn leads_out(place: &Place<'_>, v4: bool) -> bool {
     !place.network.internal && addresses.any(|address| address.addr().is_ipv4() == v4)
 }
 
-fn default_route(place: &Place<'_>, v4: bool) -> Option<Route> {
+/// Every gateway that leads out has a default route, the first one with the least metric: the way
+/// out stays open while the first one's NIC is awaited, or gone.
+fn default_route(place: &Place<'_>, v4: bool, rank: u32) -> Option<Route> {
     let mut addresses = place.endpoint.addresses.iter();
     let own = addresses.find(|address| address.addr().is_ipv4() == v4)?;
     let gateway = place.network.subnet_of(own.addr())?.gateway;
     let (destination, metric) = if v4 {
-        (IpNet::V4(Ipv4Net::default()), 0)
+        (IpNet::V4(Ipv4Net::default()), rank)
     } else {
         // The kernel turns an IPv6 metric of 0 into IP6_RT_PRIO_USER (linux/ipv6_route.h).
-        (IpNet::V6(Ipv6Net::default()), 1024)
+        (IpNet::V6(Ipv6Net::default()), 1024 + rank)
     };
     Some(Route {
         destination,

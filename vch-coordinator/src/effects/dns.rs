@@ -36,7 +36,7 @@ pub struct Dns {
     names: Arc<Names>,
     server: Server,
     listening: BTreeMap<NetworkId, BTreeSet<IpAddr>>,
-    askers: BTreeMap<ContainerId, Vec<(NetworkId, IpAddr)>>,
+    askers: BTreeMap<ContainerId, BTreeSet<(NetworkId, IpAddr)>>,
 }
 
 impl Dns {
@@ -126,20 +126,27 @@ impl Dns {
     }
 
     fn container(&mut self, id: ContainerId, tethered: Option<&Tethered>) -> Result<(), DnsError> {
-        let wanted = tethered.map(|t| t.asks_from.clone()).unwrap_or_default();
-        for (network, address) in self.askers.remove(&id).unwrap_or_default() {
-            if !wanted.contains(&(network, address)) {
-                self.names.forget_asker(zone(network), address);
-            }
+        let places = tethered.map(|t| t.asks_from.clone()).unwrap_or_default();
+        let networks: BTreeSet<NetworkId> = places.iter().map(|(network, _)| *network).collect();
+        // From each of its addresses at each of its gateways: while a NIC is awaited the container
+        // asks that network's gateway by way of another.
+        let pairs = networks.iter().flat_map(|network| {
+            let addresses = places.iter().map(|(_, address)| *address);
+            addresses.map(|address| (*network, address))
+        });
+        let wanted: BTreeSet<(NetworkId, IpAddr)> = pairs.collect();
+        let before = self.askers.remove(&id).unwrap_or_default();
+        for (network, address) in before.difference(&wanted) {
+            self.names.forget_asker(zone(*network), *address);
         }
         for (network, address) in &wanted {
             // What the network itself knows comes before what its other networks know.
-            let mut sees = vec![zone(*network)];
-            for (other, _) in &wanted {
-                if !sees.contains(&zone(*other)) {
-                    sees.push(zone(*other));
-                }
-            }
+            let others = networks.iter().filter(|other| *other != network);
+            let sees: Vec<_> = [network]
+                .into_iter()
+                .chain(others)
+                .map(|n| zone(*n))
+                .collect();
             self.names.set_asker(zone(*network), *address, &sees)?;
         }
         if !wanted.is_empty() {

@@ -83,7 +83,7 @@ fn a_spec_says_all_of_a_container_and_nothing_of_its_peers() {
 }
 
 #[test]
-fn there_is_one_default_route_a_family() {
+fn default_routes_are_ranked_and_internal_networks_have_none() {
     let mut world = started("web");
     world.network("zoo", &["10.1.0.0/24", "fd00:1::/64"]);
     world.network("app", &["10.2.0.0/24"]);
@@ -96,7 +96,7 @@ fn there_is_one_default_route_a_family() {
         [
             "eth0 10.3.0.2/24",
             "eth1 10.1.0.2/24 fd00:1::2/64 0.0.0.0/0 via 10.1.0.1 metric 0 ::/0 via fd00:1::1 metric 1024",
-            "eth2 10.2.0.2/24",
+            "eth2 10.2.0.2/24 0.0.0.0/0 via 10.2.0.1 metric 1",
         ],
         "not through the internal network, and through the dual-stack one first"
     );
@@ -128,17 +128,19 @@ fn the_first_gateway_is_by_priority_then_by_name() {
     }
     world.connect("web", "beta");
     world.connect("web", "alpha");
-    assert!(
-        routes(&world, "web")[1].contains("via 10.2.0.1"),
-        "{:?}",
-        routes(&world, "web")
-    );
+    let lines = routes(&world, "web");
+    assert!(lines[1].contains("via 10.2.0.1 metric 0"), "{lines:?}");
     let mut wish = Connect::tap("web", "zoo");
     wish.gateway_priority = 1;
     world.must(Command::Connect(wish));
     let lines = routes(&world, "web");
-    assert!(lines[2].contains("via 10.3.0.1"), "{lines:?}");
-    assert_eq!(lines.iter().filter(|line| line.contains("via")).count(), 1);
+    for (line, way_out) in [
+        (0, "via 10.1.0.1 metric 2"),
+        (1, "via 10.2.0.1 metric 1"),
+        (2, "via 10.3.0.1 metric 0"),
+    ] {
+        assert!(lines[line].contains(way_out), "{lines:?}");
+    }
     let resolver = spec(&world, "web").parts().resolver.clone().unwrap();
     assert_eq!(
         resolver.servers(),
