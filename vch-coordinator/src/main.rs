@@ -3,14 +3,14 @@
 use anyhow::Context;
 use clap::Parser;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use std::{path::PathBuf, process::ExitCode};
+use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 use vch_coordinator::{config::Config, serve::serve};
 
-/// Enough open files for 10,000 containers on 10,000 networks.
-const FILES: u64 = 65_536;
+/// Enough open files for 5,000 containers on as many networks.
+const FILES: u64 = 16_384;
 
 /// Owns the network of a Virtual Container Host: bridges, addresses, names, NAT, and the session
 /// with the agent in each container VM.
@@ -38,6 +38,7 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .init();
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,

@@ -132,7 +132,7 @@ impl Server {
         if let Some(load) = state.load.get_mut(thread) {
             *load += 1;
         }
-        tracing::info!(%local, network = network.0, "dns: listening");
+        tracing::info!(%local, network = format!("{:032x}", network.0), "dns: listening");
         Ok(local)
     }
 
