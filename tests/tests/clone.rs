@@ -13,7 +13,8 @@ use serde_json::Value;
 const BOOT: Duration = Duration::from_secs(30);
 const SOON: Duration = Duration::from_secs(15);
 
-/// A container whose agent is on a virtserialport, with a NIC on `web`; gives the NIC's endpoint.
+/// A container with a NIC on `web`; gives the NIC's endpoint. To the coordinator, a UART and a
+/// virtserialport are the same: a chardev's socket.
 fn add(lab: &Lab, vch: &Coordinator<'_>, name: &str, nic: &str) -> Value {
     let channel = Tether::Port.channel(lab, name);
     vch.vchctl(&format!(
@@ -28,6 +29,20 @@ fn add(lab: &Lab, vch: &Coordinator<'_>, name: &str, nic: &str) -> Value {
 fn described(lab: &Lab, vch: &Coordinator<'_>, name: &str) -> VmBuilder {
     let vm = vch.vm(name, Tether::Port).unwrap();
     vm.serial(lab.path(&format!("{name}.line"))).root_ports(1)
+}
+
+/// Saves a VM that is ready as the container `saved`; gives how another container names the NIC that it has.
+fn save(vch: &Coordinator<'_>, saved: &Value, vm: VmBuilder) -> (Template, String) {
+    let mut place = String::new();
+    let template = Template::save_after(vm, |vm| {
+        vch.ready("saved", BOOT)?;
+        bears(vm, "eth0", saved, saved);
+        place = vm.succeed("basename $(readlink -f /sys/class/net/eth0/device/..)")?;
+        Ok(())
+    });
+    // As in 0000:00:02.0, below the root bus.
+    let nic = format!("pci:{}", place.trim().rsplit(':').next().unwrap());
+    (template.unwrap(), nic)
 }
 
 fn text<'a>(endpoint: &'a Value, field: &str) -> &'a str {
@@ -64,16 +79,7 @@ fn clones_of_a_container_are_containers_of_their_own() {
     // The template lives as a container before it is saved.
     let saved = add(&lab, &vch, "saved", "mac");
     vch.vchctl("container start saved").unwrap();
-    let mut place = String::new();
-    let template = Template::save_after(described(&lab, &vch, "saved"), |vm| {
-        vch.ready("saved", BOOT)?;
-        bears(vm, "eth0", &saved, &saved);
-        place = vm.succeed("basename $(readlink -f /sys/class/net/eth0/device/..)")?;
-        Ok(())
-    })
-    .unwrap();
-    // As in 0000:00:02.0, below the root bus.
-    let nic = format!("pci:{}", place.trim().rsplit(':').next().unwrap());
+    let (template, nic) = save(&vch, &saved, described(&lab, &vch, "saved"));
 
     // Both begin with the NIC that was saved; the second gets one more before it goes on.
     let of_one = add(&lab, &vch, "one", &nic);
@@ -126,4 +132,29 @@ fn clones_of_a_container_are_containers_of_their_own() {
         );
         assert_eq!(shown["session"]["live"], name != "saved", "{shown:#}");
     }
+}
+
+#[test]
+fn a_clone_on_a_serial_line_is_a_container_of_its_own() {
+    prerequisites::check(&[Need::Agent]).unwrap();
+    let lab = Lab::of_vms("line").unwrap();
+    let topology = lab.topology().unwrap();
+    let vch = Coordinator::start(&lab, &topology.vch).unwrap();
+    vch.vchctl("network create web").unwrap();
+    let saved = add(&lab, &vch, "saved", "mac");
+    vch.vchctl("container start saved").unwrap();
+    let vm = vch.vm("saved", Tether::Serial).unwrap();
+    let (template, nic) = save(&vch, &saved, vm);
+
+    let own = add(&lab, &vch, "clone", &nic);
+    vch.vchctl("container start clone").unwrap();
+    let vm = vch.vm("clone", Tether::Serial).unwrap();
+    let mut vm = template.restore(vm).unwrap();
+    let began = Instant::now();
+    vm.resume().unwrap();
+    vch.ready("clone", SOON).unwrap();
+    println!("the clone is ready {:?} after it went on", began.elapsed());
+    bears(&mut vm, "eth0", &own, &saved);
+    assert_eq!(vm.succeed("hostname").unwrap().trim(), "clone");
+    vm.succeed("ping -c 1 -W 5 172.18.0.1").unwrap();
 }
