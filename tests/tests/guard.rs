@@ -146,9 +146,15 @@ fn a_second_agent_on_one_channel_is_refused_and_the_first_goes_on() {
     logs(&vch, "a second agent connected: refused").unwrap();
     let told = || lab.read("second.log").contains("no session: Occupied");
     eventually(SOON, "the second is told why", told).unwrap();
-    second.kill().unwrap();
-
     assert_eq!(vch.ready("first", SOON).unwrap(), shown);
+
+    // The next spec is the first one's: the second, which asks on, is given none.
+    vch.vchctl("network create store").unwrap();
+    first.connect(&vch, "store").unwrap();
+    let shown = vch.ready("first", SOON).unwrap();
+    assert_eq!(shown["endpoints"]["store"]["state"], "up");
+    assert_eq!(std::fs::read_dir(root.join("etc")).unwrap().count(), 0);
+    second.kill().unwrap();
     assert!(!vch.log().contains("session is over"), "{}", vch.log());
     assert_eq!(
         first.resolve("first").unwrap().len(),
