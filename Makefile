@@ -12,7 +12,7 @@ HOST := x86_64-unknown-linux-gnu
 AGENT_BYTES := 2097152
 AGENT_KIB := 5120
 AGENT_FLAGS := -C target-feature=+crt-static -C force-unwind-tables=no \
-	-C link-arg=-Wl,-z,pack-relative-relocs -C link-arg=-Wl,--icf=all
+	-C link-arg=-Wl,-z,pack-relative-relocs -C link-arg=-Wl,--icf=all -C link-arg=-Wl,--no-eh-frame-hdr
 FUZZ_SECONDS := 60
 
 # program=package, for what is used here from Debian.

@@ -87,8 +87,7 @@ fn random() -> u64 {
     })
 }
 
-/// Keeps the network what the newest spec says. The work itself does not yield: it is done in
-/// milliseconds, and one at a time.
+/// Keeps the network what the newest spec says, one spec at a time: each is done in milliseconds.
 async fn keep(
     mut converger: Converger,
     watch: &Watch,
@@ -108,8 +107,8 @@ async fn keep(
             watch.forget();
         };
         let seen = match &spec {
-            Some(spec) => converger.converge(spec, begun, forget).map(Some),
-            None => converger.look().map(|()| None),
+            Some(spec) => converger.converge(spec, begun, forget).await.map(Some),
+            None => converger.look().await.map(|()| None),
         };
         let mut retry = converger.retry();
         let mut news: Vec<News> = converger

@@ -1,19 +1,24 @@
 //! Carries out steps: one kernel call each, and no policy.
 
 use crate::MARK;
-use crate::netlink::{NLM_F_CREATE, NLM_F_EXCL, Netlink, NetlinkError, Request};
-use crate::observe::{IFA_PROTO, RTNH_F_ONLINK, Sysfs};
+use crate::netlink::{Netlink, NetlinkError};
+use crate::observe::Sysfs;
 use crate::plan::{Owner, Plan, Step, Sysctl};
 use ipnet::IpNet;
+use netlink_packet_route::address::{
+    AddressAttribute, AddressHeaderFlags, AddressMessage, AddressProtocol,
+};
+use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use netlink_packet_route::route::{
+    RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
+};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use nix::errno::Errno;
 use protocol::message::{Failure, MAX_ACTION};
-use protocol::spec::{MacAddress, Mtu, Route};
+use protocol::spec::Route;
+use rtnetlink::packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-
-/// `IFA_F_NODAD` (linux/if_addr.h): usable at once. The ledger gives an address to one endpoint
-/// only, and duplicate address detection would keep it silent for its first second or two.
-const IFA_F_NODAD: u8 = 0x02;
 
 /// What became of a plan.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,13 +32,13 @@ pub struct Applied {
 }
 
 /// Carries out a plan's steps in their order. What is refused is noted and the rest goes on.
-pub fn apply(netlink: &mut Netlink, sysfs: &Sysfs, plan: &Plan) -> Applied {
+pub async fn apply(netlink: &mut Netlink, sysfs: &Sysfs, plan: &Plan) -> Applied {
     let mut applied = Applied::default();
     for planned in &plan.steps {
         if applied.vanished.contains(&planned.step.link()) {
             continue;
         }
-        match carry_out(netlink, sysfs, &planned.step) {
+        match carry_out(netlink, sysfs, &planned.step).await {
             Ok(()) => {
                 tracing::info!("{planned}");
                 applied.done.push(planned.step.clone());
@@ -58,30 +63,45 @@ pub(crate) fn failure(mut action: String, errno: i32) -> Failure {
     Failure { action, errno }
 }
 
-fn carry_out(netlink: &mut Netlink, sysfs: &Sysfs, step: &Step) -> Result<(), Errno> {
-    match step {
-        Step::SetDown { link } => ask(netlink, &flags(*link, 0)),
-        Step::SetUp { link } => ask(netlink, &flags(*link, libc::IFF_UP.cast_unsigned())),
-        Step::Rename { link, name } => ask(netlink, &rename(*link, name)),
-        Step::SetMac { link, mac } => ask(netlink, &mac_address(*link, *mac)),
-        Step::SetMtu { link, mtu } => ask(netlink, &mtu_bytes(*link, *mtu)),
-        Step::Mark { link } => ask(netlink, &group(*link, MARK)),
-        Step::Unmark { link } => ask(netlink, &group(*link, 0)),
-        Step::SetSysctl { name, sysctl, .. } => set_sysctl(sysfs, name, *sysctl),
-        Step::AddAddress { link, address } => ask(netlink, &add_address(*link, *address)),
-        Step::RemoveAddress { link, address } => {
-            match ask(netlink, &remove_address(*link, *address)) {
-                // Somebody else removed it first.
-                Err(Errno::EADDRNOTAVAIL) => Ok(()),
-                other => other,
-            }
+async fn carry_out(netlink: &mut Netlink, sysfs: &Sysfs, step: &Step) -> Result<(), Errno> {
+    let (request, flags) = match step {
+        Step::SetSysctl { name, sysctl, .. } => return set_sysctl(sysfs, name, *sysctl),
+        Step::SetDown { link } => (switched(*link, LinkFlags::empty()), 0),
+        Step::SetUp { link } => (switched(*link, LinkFlags::Up), 0),
+        Step::Rename { link, name } => {
+            let name = name.as_str().to_owned();
+            (changed(*link, LinkAttribute::IfName(name)), 0)
         }
-        Step::AddRoute { link, route } => ask(netlink, &add_route(*link, route)),
-        Step::RemoveRoute { link, route } => match ask(netlink, &remove_route(*link, route)) {
-            // It went with its link's state or its source address.
-            Err(Errno::ESRCH) => Ok(()),
-            other => other,
-        },
+        Step::SetMac { link, mac } => {
+            let octets = mac.octets().to_vec();
+            (changed(*link, LinkAttribute::Address(octets)), 0)
+        }
+        Step::SetMtu { link, mtu } => (changed(*link, LinkAttribute::Mtu((*mtu).into())), 0),
+        Step::Mark { link } => (changed(*link, LinkAttribute::Group(MARK.into())), 0),
+        Step::Unmark { link } => (changed(*link, LinkAttribute::Group(0)), 0),
+        Step::AddAddress { link, address } => (
+            RouteNetlinkMessage::NewAddress(new_address(*link, *address)),
+            NLM_F_CREATE | NLM_F_EXCL,
+        ),
+        Step::RemoveAddress { link, address } => (
+            RouteNetlinkMessage::DelAddress(address_message(*link, *address)),
+            0,
+        ),
+        Step::AddRoute { link, route } => {
+            (new_route(*link, route), new_route_flags(route.destination))
+        }
+        Step::RemoveRoute { link, route } => {
+            // RT_SCOPE_NOWHERE matches any scope (fib_table_delete).
+            let message = route_message(*link, route, RouteScope::NoWhere);
+            (RouteNetlinkMessage::DelRoute(message), 0)
+        }
+    };
+    match (step, ask(netlink, request, flags).await) {
+        // Somebody else removed it first.
+        (Step::RemoveAddress { .. }, Err(Errno::EADDRNOTAVAIL)) => Ok(()),
+        // It went with its link's state or its source address.
+        (Step::RemoveRoute { .. }, Err(Errno::ESRCH)) => Ok(()),
+        (_, answer) => answer,
     }
 }
 
@@ -105,12 +125,11 @@ impl Step {
     }
 }
 
-fn ask(netlink: &mut Netlink, request: &Request) -> Result<(), Errno> {
-    netlink.request(request).map_err(|error| match error {
-        NetlinkError::Open(errno) | NetlinkError::Socket(errno) | NetlinkError::Refused(errno) => {
-            errno
-        }
-        NetlinkError::Malformed(_) | NetlinkError::Restless => Errno::EPROTO,
+async fn ask(netlink: &mut Netlink, message: RouteNetlinkMessage, flags: u16) -> Result<(), Errno> {
+    let answer = netlink.request(message, flags).await;
+    answer.map_err(|error| match error {
+        NetlinkError::Open(errno) | NetlinkError::Refused(errno) => errno,
+        NetlinkError::Ended | NetlinkError::Restless => Errno::EPROTO,
     })
 }
 
@@ -125,124 +144,101 @@ fn set_sysctl(sysfs: &Sysfs, name: &str, sysctl: Sysctl) -> Result<(), Errno> {
     }
 }
 
-/// `struct ifinfomsg` (linux/rtnetlink.h), all but the link left as it is.
-fn link_request(link: u32, flags: u32, change: u32) -> Request {
-    let mut fixed = [0; 16];
-    fixed[4..8].copy_from_slice(&link.to_ne_bytes());
-    fixed[8..12].copy_from_slice(&flags.to_ne_bytes());
-    fixed[12..].copy_from_slice(&change.to_ne_bytes());
-    Request::new(libc::RTM_NEWLINK, &fixed)
+/// All but the link's own state left as it is.
+fn switched(link: u32, up: LinkFlags) -> RouteNetlinkMessage {
+    let mut message = LinkMessage::default();
+    message.header.index = link;
+    message.header.flags = up;
+    message.header.change_mask = LinkFlags::Up;
+    RouteNetlinkMessage::NewLink(message)
 }
 
-fn flags(link: u32, up: u32) -> Request {
-    link_request(link, up, libc::IFF_UP.cast_unsigned())
+fn changed(link: u32, attribute: LinkAttribute) -> RouteNetlinkMessage {
+    let mut message = LinkMessage::default();
+    message.header.index = link;
+    message.attributes.push(attribute);
+    RouteNetlinkMessage::NewLink(message)
 }
 
-fn rename(link: u32, name: &str) -> Request {
-    let mut text = name.as_bytes().to_vec();
-    text.push(0);
-    link_request(link, 0, 0).attribute(libc::IFLA_IFNAME, &text)
-}
-
-fn mac_address(link: u32, mac: MacAddress) -> Request {
-    link_request(link, 0, 0).attribute(libc::IFLA_ADDRESS, &mac.octets())
-}
-
-fn mtu_bytes(link: u32, mtu: Mtu) -> Request {
-    link_request(link, 0, 0).number(libc::IFLA_MTU, mtu.into())
-}
-
-fn group(link: u32, group: u8) -> Request {
-    link_request(link, 0, 0).number(libc::IFLA_GROUP, group.into())
-}
-
-fn family(address: IpAddr) -> u8 {
+fn family(address: IpAddr) -> AddressFamily {
     match address {
-        IpAddr::V4(_) => 2,  // AF_INET
-        IpAddr::V6(_) => 10, // AF_INET6
+        IpAddr::V4(_) => AddressFamily::Inet,
+        IpAddr::V6(_) => AddressFamily::Inet6,
     }
 }
 
-fn octets(address: IpAddr) -> Vec<u8> {
-    match address {
-        IpAddr::V4(v4) => v4.octets().to_vec(),
-        IpAddr::V6(v6) => v6.octets().to_vec(),
-    }
-}
-
-/// `struct ifaddrmsg` (linux/if_addr.h).
-fn address_request(kind: u16, link: u32, address: IpNet, flags: u8) -> Request {
+fn address_message(link: u32, address: IpNet) -> AddressMessage {
     let ip = address.addr();
-    let mut fixed = [family(ip), address.prefix_len(), flags, 0, 0, 0, 0, 0];
-    fixed[4..].copy_from_slice(&link.to_ne_bytes());
-    let bytes = octets(ip);
-    Request::new(kind, &fixed)
-        .attribute(libc::IFA_LOCAL, &bytes)
-        .attribute(libc::IFA_ADDRESS, &bytes)
+    let mut message = AddressMessage::default();
+    message.header.family = family(ip);
+    message.header.prefix_len = address.prefix_len();
+    message.header.index = link;
+    message.attributes = vec![AddressAttribute::Local(ip), AddressAttribute::Address(ip)];
+    message
 }
 
-fn add_address(link: u32, address: IpNet) -> Request {
-    let flags = match address {
-        IpNet::V4(_) => 0,
-        IpNet::V6(_) => IFA_F_NODAD,
-    };
-    let request = address_request(libc::RTM_NEWADDR, link, address, flags)
-        .attribute(IFA_PROTO, &[MARK])
-        .flags(NLM_F_CREATE | NLM_F_EXCL);
+fn new_address(link: u32, address: IpNet) -> AddressMessage {
+    let mut message = address_message(link, address);
+    let mark = AddressProtocol::from(MARK);
+    message.attributes.push(AddressAttribute::Protocol(mark));
     match address {
         // RFC 3021: no broadcast address on a /31; a /32 has no subnet.
         IpNet::V4(net) if net.prefix_len() < 31 => {
-            request.attribute(libc::IFA_BROADCAST, &net.broadcast().octets())
+            let broadcast = AddressAttribute::Broadcast(net.broadcast());
+            message.attributes.push(broadcast);
         }
-        IpNet::V4(_) | IpNet::V6(_) => request,
+        IpNet::V4(_) => {}
+        // Usable at once: the ledger gives an address to one endpoint only, and duplicate address
+        // detection would keep it silent for its first second or two.
+        IpNet::V6(_) => message.header.flags = AddressHeaderFlags::Nodad,
     }
+    message
 }
 
-fn remove_address(link: u32, address: IpNet) -> Request {
-    address_request(libc::RTM_DELADDR, link, address, 0)
-}
-
-/// `struct rtmsg` (linux/rtnetlink.h).
-fn route_request(kind: u16, link: u32, route: &Route, scope: u8) -> Request {
+fn route_message(link: u32, route: &Route, scope: RouteScope) -> RouteMessage {
     let destination = route.destination;
-    let mut fixed = [0; 12];
-    fixed[0] = family(destination.addr());
-    fixed[1] = destination.prefix_len();
-    fixed[4] = libc::RT_TABLE_MAIN;
-    fixed[5] = MARK;
-    fixed[6] = scope;
-    fixed[7] = libc::RTN_UNICAST;
-    let flags = if route.on_link { RTNH_F_ONLINK } else { 0 };
-    fixed[8..].copy_from_slice(&flags.to_ne_bytes());
-    let mut request = Request::new(kind, &fixed).number(libc::RTA_OIF, link);
+    let mut message = RouteMessage::default();
+    message.header = RouteHeader {
+        address_family: family(destination.addr()),
+        destination_prefix_length: destination.prefix_len(),
+        table: RouteHeader::RT_TABLE_MAIN,
+        protocol: RouteProtocol::from(MARK),
+        scope,
+        kind: RouteType::Unicast,
+        ..RouteHeader::default()
+    };
+    if route.on_link {
+        message.header.flags = RouteFlags::Onlink;
+    }
+    let attributes = &mut message.attributes;
+    attributes.push(RouteAttribute::Oif(link));
     if destination.prefix_len() > 0 {
-        request = request.attribute(libc::RTA_DST, &octets(destination.addr()));
+        attributes.push(RouteAttribute::Destination(destination.addr().into()));
     }
     if let Some(gateway) = route.gateway {
-        request = request.attribute(libc::RTA_GATEWAY, &octets(gateway));
+        attributes.push(RouteAttribute::Gateway(gateway.into()));
     }
     if let Some(source) = route.source {
-        request = request.attribute(libc::RTA_PREFSRC, &octets(source));
+        attributes.push(RouteAttribute::PrefSource(source.into()));
     }
-    request.number(libc::RTA_PRIORITY, route.metric)
+    attributes.push(RouteAttribute::Priority(route.metric));
+    message
 }
 
-fn add_route(link: u32, route: &Route) -> Request {
+fn new_route(link: u32, route: &Route) -> RouteNetlinkMessage {
     // ip-route(8): what is on the link has link scope; IPv6 has no scopes.
     let scope = match (route.destination, route.gateway) {
-        (IpNet::V4(_), None) => libc::RT_SCOPE_LINK,
-        _ => libc::RT_SCOPE_UNIVERSE,
+        (IpNet::V4(_), None) => RouteScope::Link,
+        _ => RouteScope::Universe,
     };
-    // Without EXCL an IPv4 route is put before others with the same metric, which stay; in IPv6 it
-    // would be joined to them as one more next hop.
-    let flags = match route.destination {
-        IpNet::V4(_) => NLM_F_CREATE,
-        IpNet::V6(_) => NLM_F_CREATE | NLM_F_EXCL,
-    };
-    route_request(libc::RTM_NEWROUTE, link, route, scope).flags(flags)
+    RouteNetlinkMessage::NewRoute(route_message(link, route, scope))
 }
 
-fn remove_route(link: u32, route: &Route) -> Request {
-    // RT_SCOPE_NOWHERE matches any scope (fib_table_delete).
-    route_request(libc::RTM_DELROUTE, link, route, libc::RT_SCOPE_NOWHERE)
+/// Without EXCL an IPv4 route is put before others with the same metric, which stay; in IPv6 it would
+/// be joined to them as one more next hop.
+fn new_route_flags(destination: IpNet) -> u16 {
+    match destination {
+        IpNet::V4(_) => NLM_F_CREATE,
+        IpNet::V6(_) => NLM_F_CREATE | NLM_F_EXCL,
+    }
 }

@@ -54,7 +54,7 @@ struct Standing {
 }
 
 impl Converger {
-    /// Works in the calling thread's network namespace.
+    /// Works in the calling thread's network namespace; needs a tokio runtime.
     pub fn open(files: Files, sysfs: Sysfs) -> Result<Self, NetlinkError> {
         Ok(Self {
             netlink: Netlink::open()?,
@@ -82,15 +82,15 @@ impl Converger {
     }
 
     /// Looks at the links while there is no spec yet.
-    pub fn look(&mut self) -> Result<(), ObserveError> {
-        let observed = observe(&mut self.netlink, &self.sysfs, &self.remembered)?;
+    pub async fn look(&mut self) -> Result<(), ObserveError> {
+        let observed = observe(&mut self.netlink, &self.sysfs, &self.remembered).await?;
         self.links.see(&observed);
         Ok(())
     }
 
     /// Makes the network so. `forget` is called before each look at the kernel: what was heard
     /// until then needs no other.
-    pub fn converge(
+    pub async fn converge(
         &mut self,
         spec: &NetSpec,
         now: Instant,
@@ -100,13 +100,13 @@ impl Converger {
         let mut rounds = 0;
         let (observed, plan) = loop {
             forget();
-            let observed = observe(&mut self.netlink, &self.sysfs, &self.remembered)?;
+            let observed = observe(&mut self.netlink, &self.sysfs, &self.remembered).await?;
             let plan = plan(&observed, spec, CAPABILITIES);
             let stuck = last.as_ref().is_some_and(|(tried, _)| *tried == plan);
             if plan.steps.is_empty() || stuck || rounds == ROUNDS || self.waits(&plan, now) {
                 break (observed, plan);
             }
-            let applied = apply(&mut self.netlink, &self.sysfs, &plan);
+            let applied = apply(&mut self.netlink, &self.sysfs, &plan).await;
             self.note(spec, &plan, &applied);
             last = Some((plan, applied));
             rounds += 1;

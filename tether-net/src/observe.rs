@@ -6,7 +6,6 @@
 mod kernel;
 mod sysfs;
 
-pub(crate) use kernel::{IFA_PROTO, RTNH_F_ONLINK};
 pub use kernel::{ObserveError, observe};
 pub use sysfs::Sysfs;
 

@@ -4,9 +4,11 @@
 //! not make wrong. So an overrun of the socket (ENOBUFS) is a change like any other, and the queue
 //! is bounded by the socket's buffer.
 
-use crate::netlink::{NetlinkError, open_socket};
+use crate::netlink::NetlinkError;
 use nix::errno::Errno;
-use nix::sys::socket::{MsgFlags, SockFlag, recv};
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, socket,
+};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixDatagram as Datagrams;
@@ -27,7 +29,11 @@ pub struct Watch {
 impl Watch {
     /// Listens in the calling thread's network namespace; needs a tokio runtime.
     pub fn open() -> Result<Self, NetlinkError> {
-        let socket = open_socket(SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK, GROUPS)?;
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        let protocol = SockProtocol::NetlinkRoute;
+        let socket = socket(AddressFamily::Netlink, SockType::Raw, flags, protocol)
+            .map_err(NetlinkError::Open)?;
+        bind(socket.as_raw_fd(), &NetlinkAddr::new(0, GROUPS)).map_err(NetlinkError::Open)?;
         let socket = UnixDatagram::from_std(Datagrams::from(socket)).map_err(|error| {
             NetlinkError::Open(Errno::from_raw(error.raw_os_error().unwrap_or(0)))
         })?;

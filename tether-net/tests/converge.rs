@@ -19,7 +19,7 @@ struct Guest {
     converger: Converger,
     root: tempfile::TempDir,
     watch: Watch,
-    _runtime: tokio::runtime::Runtime,
+    runtime: tokio::runtime::Runtime,
 }
 
 impl Guest {
@@ -28,24 +28,24 @@ impl Guest {
             .enable_io()
             .build()
             .unwrap();
-        let watch = {
-            let _inside = runtime.enter();
-            Watch::open().unwrap()
-        };
         let root = tempfile::tempdir().unwrap();
         let files = Files::new(root.path(), HostnameScope::File);
+        let (watch, converger) = {
+            let _inside = runtime.enter();
+            let converger = Converger::open(files, Sysfs::default()).unwrap();
+            (Watch::open().unwrap(), converger)
+        };
         Self {
-            converger: Converger::open(files, Sysfs::default()).unwrap(),
+            converger,
             root,
             watch,
-            _runtime: runtime,
+            runtime,
         }
     }
 
     fn converge(&mut self, spec: &NetSpec) -> Applied {
-        self.converger
-            .converge(spec, Instant::now(), || {})
-            .unwrap()
+        let converging = self.converger.converge(spec, Instant::now(), || {});
+        self.runtime.block_on(converging).unwrap()
     }
 
     /// Converges, and says whether the kernel told of any change.
@@ -255,7 +255,8 @@ fn what_the_kernel_refuses_is_told_with_its_errno_and_the_rest_is_done() {
         assert!(guest.converger.retry().is_some());
         ip("-6 route del 2001:db8::/32 dev blocked");
         let later = Instant::now() + Duration::from_secs(2);
-        let applied = guest.converger.converge(&wanted, later, || {}).unwrap();
+        let converging = guest.converger.converge(&wanted, later, || {});
+        let applied = guest.runtime.block_on(converging).unwrap();
         assert_eq!(applied.interfaces[0].state, InterfaceState::Up);
     });
 }
@@ -327,9 +328,14 @@ fn observing_tells_whose_an_address_is() {
         veth("ens3", 1);
         all_up(&Guest::new().converge(&spec(1, vec![interface("eth0", 1, &["10.0.0.2/24"])])));
         ip("addr add 10.0.0.3/24 dev eth0");
-        let mut netlink = Netlink::open().unwrap();
-        let remembered = Default::default();
-        let seen = observe(&mut netlink, &Sysfs::default(), &remembered).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = { runtime }.enable_io().build().unwrap();
+        let seen = runtime.block_on(async {
+            let mut netlink = Netlink::open().unwrap();
+            let remembered = Default::default();
+            observe(&mut netlink, &Sysfs::default(), &remembered).await
+        });
+        let seen = seen.unwrap();
         let whose = |text: &str| {
             seen.addresses
                 .iter()

@@ -2,24 +2,18 @@
 
 use super::{Address, Link, LinkKind, LinkRoute, Observed, Sysctls, Sysfs};
 use crate::MARK;
-use crate::netlink::{Message, Netlink, NetlinkError, Request, number};
+use crate::netlink::{Netlink, NetlinkError};
 use ipnet::IpNet;
+use netlink_packet_route::address::{AddressAttribute, AddressMessage};
+use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage};
+use netlink_packet_route::route::{
+    RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteProtocol, RouteType,
+};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use protocol::spec::{MacAddress, Route};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use thiserror::Error;
-
-/// `IFA_PROTO` of linux/if_addr.h, Linux 5.18.
-pub(crate) const IFA_PROTO: u16 = 11;
-/// `IFLA_PERM_ADDRESS` of linux/if_link.h, Linux 5.6.
-const IFLA_PERM_ADDRESS: u16 = 54;
-/// Bytes of `struct ifinfomsg`, `struct ifaddrmsg` and `struct rtmsg` (linux/rtnetlink.h,
-/// linux/if_addr.h).
-const IFINFOMSG_BYTES: usize = 16;
-const IFADDRMSG_BYTES: usize = 8;
-const RTMSG_BYTES: usize = 12;
-/// `RTNH_F_ONLINK` of linux/rtnetlink.h.
-pub(crate) const RTNH_F_ONLINK: u32 = 4;
 
 /// Why the kernel's state could not be read.
 #[derive(Debug, Error)]
@@ -36,21 +30,15 @@ pub struct ObserveError {
 ///
 /// `remembered` are the addresses that the agent itself added, by link: on a kernel that keeps no
 /// `IFA_PROTO` they are the ones it takes for its own.
-pub fn observe(
+pub async fn observe(
     netlink: &mut Netlink,
     sysfs: &Sysfs,
     remembered: &BTreeSet<(u32, IpAddr)>,
 ) -> Result<Observed, ObserveError> {
     let named = |table| move |source| ObserveError { table, source };
-    let get = |kind, size| Request::new(kind, &vec![0; size]);
-    let mut links: BTreeMap<u32, Link> = netlink
-        .dump(
-            &get(libc::RTM_GETLINK, IFINFOMSG_BYTES),
-            |found, message| {
-                read_into(found, link(message));
-            },
-        )
-        .map_err(named("links"))?;
+    let found = netlink.dump(|| RouteNetlinkMessage::GetLink(LinkMessage::default()));
+    let found = found.await.map_err(named("links"))?.into_iter();
+    let mut links: BTreeMap<u32, Link> = found.filter_map(link).collect();
     for (index, link) in &mut links {
         link.pci = sysfs.pci_place(*index, link);
         link.sysctls = match link.kind {
@@ -58,24 +46,15 @@ pub fn observe(
             LinkKind::Loopback | LinkKind::Other => Sysctls::default(),
         };
     }
-    let found: Vec<(Address, Option<u8>)> = netlink
-        .dump(
-            &get(libc::RTM_GETADDR, IFADDRMSG_BYTES),
-            |found, message| {
-                read_into(found, address(message));
-            },
-        )
-        .map_err(named("addresses"))?;
-    let addresses = claim(found, remembered);
-    let routes: BTreeSet<LinkRoute> = netlink
-        .dump(&get(libc::RTM_GETROUTE, RTMSG_BYTES), |found, message| {
-            read_into(found, route(message));
-        })
-        .map_err(named("routes"))?;
+    let found = netlink.dump(|| RouteNetlinkMessage::GetAddress(AddressMessage::default()));
+    let found = found.await.map_err(named("addresses"))?.into_iter();
+    let addresses = claim(found.filter_map(address).collect(), remembered);
+    let found = netlink.dump(|| RouteNetlinkMessage::GetRoute(RouteMessage::default()));
+    let found = found.await.map_err(named("routes"))?.into_iter();
     Ok(Observed {
         links,
         addresses,
-        routes,
+        routes: found.filter_map(route).collect(),
     })
 }
 
@@ -96,121 +75,115 @@ fn claim(
     found.into_iter().map(claim).collect()
 }
 
-fn read_into<T, C: Extend<T>>(found: &mut C, one: Option<T>) {
-    found.extend(one);
-}
-
-fn link(message: Message<'_>) -> Option<(u32, Link)> {
-    if message.kind != libc::RTM_NEWLINK {
+fn link(message: RouteNetlinkMessage) -> Option<(u32, Link)> {
+    let RouteNetlinkMessage::NewLink(message) = message else {
         return None;
-    }
-    let (fixed, attributes) = message.split(IFINFOMSG_BYTES)?;
-    let kind = match u16::from_ne_bytes(fixed[2..4].try_into().ok()?) {
-        libc::ARPHRD_ETHER => LinkKind::Ethernet,
-        libc::ARPHRD_LOOPBACK => LinkKind::Loopback,
-        _ => LinkKind::Other,
     };
-    let index = number(&fixed[4..8])?;
-    let flags = number(&fixed[8..12])?;
-    let has = |flag: libc::c_int| flags & flag.cast_unsigned() != 0;
+    let has = |flag| message.header.flags.contains(flag);
     let mut link = Link {
         name: String::new(),
-        kind,
+        kind: match message.header.link_layer_type {
+            LinkLayerType::Ether => LinkKind::Ethernet,
+            LinkLayerType::Loopback => LinkKind::Loopback,
+            _ => LinkKind::Other,
+        },
         mac: None,
         permanent_mac: None,
         pci: None,
         mtu: 0,
-        up: has(libc::IFF_UP),
-        carrier: has(libc::IFF_LOWER_UP),
+        up: has(LinkFlags::Up),
+        carrier: has(LinkFlags::LowerUp),
         marked: false,
         sysctls: Sysctls::default(),
     };
-    attributes.each(|kind, value| match kind {
-        libc::IFLA_IFNAME => link.name = text(value),
-        libc::IFLA_ADDRESS => link.mac = mac(value),
-        IFLA_PERM_ADDRESS => link.permanent_mac = mac(value),
-        libc::IFLA_MTU => link.mtu = number(value).unwrap_or(0),
-        libc::IFLA_GROUP => link.marked = number(value) == Some(u32::from(MARK)),
-        _ => {}
-    });
-    Some((index, link))
+    for attribute in message.attributes {
+        match attribute {
+            LinkAttribute::IfName(name) => link.name = name,
+            LinkAttribute::Address(octets) => link.mac = mac(&octets),
+            LinkAttribute::PermAddress(octets) => link.permanent_mac = mac(&octets),
+            LinkAttribute::Mtu(mtu) => link.mtu = mtu,
+            LinkAttribute::Group(group) => link.marked = group == u32::from(MARK),
+            _ => {}
+        }
+    }
+    Some((message.header.index, link))
 }
 
 /// The address and, where the kernel keeps one, its mark.
-fn address(message: Message<'_>) -> Option<(Address, Option<u8>)> {
-    if message.kind != libc::RTM_NEWADDR {
+fn address(message: RouteNetlinkMessage) -> Option<(Address, Option<u8>)> {
+    let RouteNetlinkMessage::NewAddress(message) = message else {
         return None;
-    }
-    let (fixed, attributes) = message.split(IFADDRMSG_BYTES)?;
-    let prefix = fixed[1];
-    let link = number(&fixed[4..8])?;
+    };
     let (mut address, mut local, mut mark) = (None, None, None);
-    attributes.each(|kind, value| match kind {
-        libc::IFA_ADDRESS => address = ip(value),
-        libc::IFA_LOCAL => local = ip(value),
-        IFA_PROTO => mark = value.first().copied(),
-        _ => {}
-    });
+    for attribute in message.attributes {
+        match attribute {
+            AddressAttribute::Address(ip) => address = Some(ip),
+            AddressAttribute::Local(ip) => local = Some(ip),
+            AddressAttribute::Protocol(protocol) => mark = Some(u8::from(protocol)),
+            _ => {}
+        }
+    }
     // On a point-to-point link IFA_ADDRESS is the peer's (linux/if_addr.h).
     let own = local.or(address)?;
     if matches!(own, IpAddr::V6(v6) if v6.is_unicast_link_local()) {
         return None;
     }
-    let net = IpNet::new(own, prefix).ok()?;
+    let link = message.header.index;
+    let net = IpNet::new(own, message.header.prefix_len).ok()?;
     let ours = false;
     Some((Address { link, net, ours }, mark))
 }
 
-fn route(message: Message<'_>) -> Option<LinkRoute> {
-    if message.kind != libc::RTM_NEWROUTE {
+fn route(message: RouteNetlinkMessage) -> Option<LinkRoute> {
+    let RouteNetlinkMessage::NewRoute(message) = message else {
+        return None;
+    };
+    let header = &message.header;
+    let from_kernel = matches!(
+        header.protocol,
+        RouteProtocol::Kernel | RouteProtocol::IcmpRedirect
+    );
+    let in_main = header.table == RouteHeader::RT_TABLE_MAIN;
+    if !in_main || header.kind != RouteType::Unicast || from_kernel {
         return None;
     }
-    let (fixed, attributes) = message.split(RTMSG_BYTES)?;
-    let [family, prefix, _, _, table, protocol, _, kind] = *fixed.first_chunk()?;
-    let flags = number(&fixed[8..12])?;
-    let from_kernel = matches!(protocol, libc::RTPROT_KERNEL | libc::RTPROT_REDIRECT);
-    if table != libc::RT_TABLE_MAIN || kind != libc::RTN_UNICAST || from_kernel {
-        return None;
-    }
-    let mut destination = match i32::from(family) {
-        libc::AF_INET => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        libc::AF_INET6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    let mut destination = match header.address_family {
+        AddressFamily::Inet => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        AddressFamily::Inet6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
         _ => return None,
     };
     let (mut link, mut gateway, mut metric, mut source) = (None, None, 0, None);
-    attributes.each(|kind, value| match kind {
-        libc::RTA_DST => destination = ip(value).unwrap_or(destination),
-        libc::RTA_OIF => link = number(value),
-        libc::RTA_GATEWAY => gateway = ip(value),
-        libc::RTA_PRIORITY => metric = number(value).unwrap_or(0),
-        libc::RTA_PREFSRC => source = ip(value),
-        _ => {}
-    });
+    for attribute in message.attributes {
+        match attribute {
+            RouteAttribute::Destination(to) => destination = ip(&to).unwrap_or(destination),
+            RouteAttribute::Oif(index) => link = Some(index),
+            RouteAttribute::Gateway(via) => gateway = ip(&via),
+            RouteAttribute::Priority(priority) => metric = priority,
+            RouteAttribute::PrefSource(from) => source = ip(&from),
+            _ => {}
+        }
+    }
     Some(LinkRoute {
         link: link?,
         route: Route {
-            destination: IpNet::new(destination, prefix).ok()?,
+            destination: IpNet::new(destination, header.destination_prefix_length).ok()?,
             gateway,
             metric,
-            on_link: flags & RTNH_F_ONLINK != 0,
+            on_link: header.flags.contains(RouteFlags::Onlink),
             source,
         },
-        ours: protocol == MARK,
+        ours: u8::from(header.protocol) == MARK,
     })
 }
 
-fn text(value: &[u8]) -> String {
-    let end = value.iter().position(|b| *b == 0).unwrap_or(value.len());
-    String::from_utf8_lossy(&value[..end]).into_owned()
+fn mac(octets: &[u8]) -> Option<MacAddress> {
+    MacAddress::try_from(<[u8; 6]>::try_from(octets).ok()?).ok()
 }
 
-fn mac(value: &[u8]) -> Option<MacAddress> {
-    MacAddress::try_from(<[u8; 6]>::try_from(value).ok()?).ok()
-}
-
-fn ip(value: &[u8]) -> Option<IpAddr> {
-    if let Ok(v4) = <[u8; 4]>::try_from(value) {
-        return Some(IpAddr::from(v4));
+fn ip(address: &RouteAddress) -> Option<IpAddr> {
+    match address {
+        RouteAddress::Inet(v4) => Some((*v4).into()),
+        RouteAddress::Inet6(v6) => Some((*v6).into()),
+        _ => None,
     }
-    Some(IpAddr::from(<[u8; 16]>::try_from(value).ok()?))
 }
