@@ -3,7 +3,7 @@
 //! Its typed requests keep the whole error of a refusal, whose words alone would be a tenth of the
 //! agent: here messages go in, and an errno comes out.
 
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt};
 use netlink_packet_route::RouteNetlinkMessage;
 use nix::errno::Errno;
 use rtnetlink::Handle;
@@ -58,9 +58,12 @@ impl Drop for Netlink {
 impl Netlink {
     /// Opens a socket in the calling thread's network namespace; needs a tokio runtime.
     pub fn open() -> Result<Self, NetlinkError> {
-        let (connection, handle, _) = rtnetlink::new_connection().map_err(|error| {
+        let (mut connection, handle, _) = rtnetlink::new_connection().map_err(|error| {
             NetlinkError::Open(Errno::from_raw(error.raw_os_error().unwrap_or(0)))
         })?;
+        // Without them a connection that fails would look like one whose answer is complete.
+        connection.set_forward_ack(true);
+        connection.set_forward_done(true);
         Ok(Self {
             handle,
             connection: tokio::spawn(connection),
@@ -73,14 +76,13 @@ impl Netlink {
         message: RouteNetlinkMessage,
         flags: u16,
     ) -> Result<(), NetlinkError> {
-        let mut request = NetlinkMessage::from(message);
-        request.header.flags = NLM_F_REQUEST | NLM_F_ACK | flags;
-        let answers = self.handle.request(request);
-        let mut answers = answers.map_err(|_| NetlinkError::Ended)?;
+        let mut answers = self.ask(message, NLM_F_ACK | flags)?;
         while let Some(answer) = answers.next().await {
-            refusal(&answer)?;
+            if let NetlinkPayload::Error(answer) = answer.payload {
+                return answered(answer.raw_code());
+            }
         }
-        Ok(())
+        Err(NetlinkError::Ended)
     }
 
     /// Has the kernel list what `message` asks for. A dump that was disturbed is begun again, with a
@@ -90,35 +92,60 @@ impl Netlink {
         message: impl Fn() -> RouteNetlinkMessage,
     ) -> Result<Vec<RouteNetlinkMessage>, NetlinkError> {
         for _ in 0..DUMP_TRIES {
-            let mut request = NetlinkMessage::from(message());
-            request.header.flags = NLM_F_REQUEST | NLM_F_DUMP;
-            let answers = self.handle.request(request);
-            let mut answers = answers.map_err(|_| NetlinkError::Ended)?;
-            let mut undisturbed = true;
-            let mut found = Vec::new();
-            while let Some(answer) = answers.next().await {
-                refusal(&answer)?;
-                undisturbed &= answer.header.flags & NLM_F_DUMP_INTR == 0;
-                if let NetlinkPayload::InnerMessage(message) = answer.payload {
-                    found.push(message);
-                }
-            }
-            if undisturbed {
+            if let Some(found) = self.dump_once(message()).await? {
                 return Ok(found);
             }
         }
         Err(NetlinkError::Restless)
     }
-}
 
-fn refusal(answer: &NetlinkMessage<RouteNetlinkMessage>) -> Result<(), NetlinkError> {
-    match &answer.payload {
-        NetlinkPayload::Error(error) => match error.code {
-            Some(code) => Err(NetlinkError::Refused(Errno::from_raw(
-                code.get().saturating_neg(),
-            ))),
-            None => Ok(()),
-        },
-        _ => Ok(()),
+    async fn dump_once(
+        &mut self,
+        message: RouteNetlinkMessage,
+    ) -> Result<Option<Vec<RouteNetlinkMessage>>, NetlinkError> {
+        let mut answers = self.ask(message, NLM_F_DUMP)?;
+        let mut undisturbed = true;
+        let mut found = Vec::new();
+        while let Some(answer) = answers.next().await {
+            undisturbed &= answer.header.flags & NLM_F_DUMP_INTR == 0;
+            match answer.payload {
+                NetlinkPayload::InnerMessage(message) => found.push(message),
+                NetlinkPayload::Error(refusal) => answered(refusal.raw_code())?,
+                // A dump that failed on its way says so in its last message.
+                NetlinkPayload::Done(done) => {
+                    return answered(done.code).map(|()| undisturbed.then_some(found));
+                }
+                _ => {}
+            }
+        }
+        Err(NetlinkError::Ended)
+    }
+
+    /// Sends a request, by a new socket where the one before has failed.
+    fn ask(
+        &mut self,
+        message: RouteNetlinkMessage,
+        flags: u16,
+    ) -> Result<impl Stream<Item = NetlinkMessage<RouteNetlinkMessage>> + use<>, NetlinkError> {
+        if self.connection.is_finished() {
+            *self = Self::open()?;
+        }
+        let mut request = NetlinkMessage::from(message);
+        request.header.flags = NLM_F_REQUEST | flags;
+        let answers = self.handle.request(request);
+        answers.map_err(|_| NetlinkError::Ended)
     }
 }
+
+/// Reads the code of an answer: a negative errno, or 0 for done.
+fn answered(code: i32) -> Result<(), NetlinkError> {
+    match code {
+        0 => Ok(()),
+        code => Err(NetlinkError::Refused(Errno::from_raw(
+            code.saturating_neg(),
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests;
