@@ -16,7 +16,7 @@ use netlink_packet_route::{
 use nix::{errno::Errno, libc};
 use protocol::spec::InterfaceName;
 use rtnetlink::packet_core::{
-    NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
+    NLM_F_ACK, NLM_F_DUMP, NLM_F_MULTIPART, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
 };
 use std::{
     collections::BTreeMap,
@@ -50,8 +50,11 @@ impl Kernel {
     /// As making a netlink socket.
     pub fn connect(owner: Owner) -> Result<Self, SegmentError> {
         // Strict: the kernel heeds a dump's filters, so that one link's addresses don't cost all.
-        let (connection, netlink, _) = rtnetlink::new_connection_with_strict_check()
+        let (mut connection, netlink, _) = rtnetlink::new_connection_with_strict_check()
             .map_err(|error| refused("connect to", "rtnetlink", errno_of(&error)))?;
+        // Without them a connection that fails would look like one whose answer is complete.
+        connection.set_forward_ack(true);
+        connection.set_forward_done(true);
         Ok(Self {
             owner,
             netlink,
@@ -78,16 +81,28 @@ impl Kernel {
         // The connection is ours and ends with us: that it is gone means that its socket failed.
         let mut answers = self.netlink.request(message).map_err(|_| Errno::EPIPE)?;
         let mut messages = Vec::new();
+        let mut complete = false;
         while let Some(answer) = answers.next().await {
-            match answer.payload {
-                NetlinkPayload::InnerMessage(message) => messages.push(message),
-                NetlinkPayload::Error(error) if error.code.is_some() => {
-                    return Err(Errno::from_raw(-error.raw_code()));
+            let code = match answer.payload {
+                NetlinkPayload::InnerMessage(message) => {
+                    messages.push(message);
+                    complete |= answer.header.flags & NLM_F_MULTIPART == 0;
+                    continue;
                 }
-                _ => {}
+                NetlinkPayload::Error(answer) => answer.raw_code(),
+                NetlinkPayload::Done(done) => done.code,
+                _ => continue,
+            };
+            if code != 0 {
+                return Err(Errno::from_raw(code.saturating_neg()));
             }
+            complete = true;
         }
-        Ok(messages)
+        if complete {
+            Ok(messages)
+        } else {
+            Err(Errno::EPIPE)
+        }
     }
 
     /// Everything, and the namespaces that these ports reach into.
