@@ -16,6 +16,8 @@ mod chain;
 pub mod config;
 pub mod effects;
 pub mod requests;
+#[cfg(test)]
+mod sample;
 pub mod serve;
 pub mod settling;
 pub mod store;

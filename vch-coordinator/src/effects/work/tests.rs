@@ -1,9 +1,7 @@
 use super::*;
-use crate::effects::segments::PortKind;
+use crate::{effects::segments::PortKind, sample::add};
 use protocol::spec::MacAddress;
-use vch_ledger::{
-    AddContainer, Command, Connect, CreateNetwork, Dns, Id, Settings, Surroundings, VchId,
-};
+use vch_ledger::{Command, Connect, CreateNetwork, Id, Settings, Surroundings, VchId};
 
 struct World {
     ledger: Ledger,
@@ -55,16 +53,6 @@ fn network(name: &str) -> Command {
     wish.subnets = vec!["10.9.8.0/24".parse::<IpNet>().unwrap().into()];
     wish.internal = true;
     Command::CreateNetwork(wish)
-}
-
-fn add(name: &str) -> Command {
-    Command::AddContainer(AddContainer {
-        name: name.parse().unwrap(),
-        hostname: None,
-        channel: Channel::Unix { path: None },
-        dns: Dns::default(),
-        extra_hosts: Vec::new(),
-    })
 }
 
 fn connect(attachment: Attachment) -> Command {

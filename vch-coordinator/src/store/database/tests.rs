@@ -1,9 +1,7 @@
 use super::*;
-use protocol::spec::{Generation, Incarnation, SpecId};
+use crate::sample::{add, report};
 use std::fs;
-use vch_ledger::{
-    AddContainer, Answer, Channel, Command, Dns, Ledger, Settings, Surroundings, Transaction,
-};
+use vch_ledger::{Answer, Command, Ledger, Settings, Surroundings, Transaction};
 
 fn refused(dir: &Path) -> StoreError {
     match Store::open(dir) {
@@ -21,32 +19,10 @@ fn decide(ledger: &mut Ledger, command: Command) -> Transaction {
     ledger.decide(command, &mut around).unwrap()
 }
 
-fn container(name: &str) -> Command {
-    Command::AddContainer(AddContainer {
-        name: name.parse().unwrap(),
-        hostname: None,
-        channel: Channel::Unix { path: None },
-        dns: Dns::default(),
-        extra_hosts: Vec::new(),
-    })
-}
-
-fn report(sequence: u64) -> Report {
-    Report {
-        sequence,
-        spec: SpecId {
-            incarnation: Incarnation([1; 16]),
-            generation: Generation(1),
-        },
-        interfaces: Vec::new(),
-        failures: Vec::new(),
-    }
-}
-
 /// A group with one container and its report, and who it is.
 fn one_container(vch: VchId) -> (Group, ContainerId) {
     let mut ledger = Ledger::new(Settings::of(vch));
-    let done = decide(&mut ledger, container("web"));
+    let done = decide(&mut ledger, add("web"));
     let Answer::ContainerAdded { container } = done.answer else {
         panic!("{:?}", done.answer);
     };

@@ -1,6 +1,7 @@
 use super::*;
+use crate::sample::{add, report};
 use std::path::Path;
-use vch_ledger::{AddContainer, Channel, CreateNetwork, Dns};
+use vch_ledger::CreateNetwork;
 
 fn start(dir: &Path) -> Kept {
     let (store, loaded) = Store::open(dir).unwrap();
@@ -19,16 +20,6 @@ fn stop(kept: Kept) {
     thread.join().unwrap();
 }
 
-fn add(name: &str) -> Command {
-    Command::AddContainer(AddContainer {
-        name: name.parse().unwrap(),
-        hostname: None,
-        channel: Channel::Unix { path: None },
-        dns: Dns::default(),
-        extra_hosts: Vec::new(),
-    })
-}
-
 fn remove(name: &str) -> Command {
     Command::RemoveContainer {
         container: name.into(),
@@ -42,18 +33,6 @@ async fn done(keeper: &Keeper, command: Command) -> Arc<Committed> {
 
 async fn ledger(keeper: &Keeper) -> Ledger {
     keeper.read(Ledger::clone).await.unwrap()
-}
-
-fn report() -> Report {
-    Report {
-        sequence: 1,
-        spec: protocol::spec::SpecId {
-            incarnation: protocol::spec::Incarnation([1; 16]),
-            generation: protocol::spec::Generation(1),
-        },
-        interfaces: Vec::new(),
-        failures: Vec::new(),
-    }
 }
 
 #[tokio::test]
@@ -136,16 +115,16 @@ async fn a_report_is_kept_until_its_container_goes() {
     let Answer::ContainerAdded { container } = done(&kept.keeper, add("web")).await.answer else {
         panic!("another answer");
     };
-    kept.keeper.record(container, report()).await.unwrap();
+    kept.keeper.record(container, report(1)).await.unwrap();
     stop(kept);
 
     let (store, loaded) = Store::open(dir.path()).unwrap();
-    assert_eq!(loaded.reports.get(&container), Some(&report()));
+    assert_eq!(loaded.reports.get(&container), Some(&report(1)));
     drop((store, loaded));
     let kept = start(dir.path());
     done(&kept.keeper, remove("web")).await;
     // Too late: its container is gone.
-    kept.keeper.record(container, report()).await.unwrap();
+    kept.keeper.record(container, report(1)).await.unwrap();
     stop(kept);
     let (_store, loaded) = Store::open(dir.path()).unwrap();
     assert!(loaded.reports.is_empty());

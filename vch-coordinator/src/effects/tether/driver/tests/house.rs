@@ -4,12 +4,13 @@ use super::super::super::{Channels, SessionState, Tether};
 use super::SOON;
 use crate::{
     effects::work::Work,
+    sample,
     store::{Committed, Keeper, Kept, Loaded, Store},
 };
 use protocol::{session::DEFAULT_HEARTBEAT, spec::SpecId};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use tempfile::TempDir;
-use vch_ledger::{AddContainer, Channel, Command, ContainerId, Dns, Settings};
+use vch_ledger::{Command, ContainerId, Settings};
 
 pub struct House {
     folder: TempDir,
@@ -33,15 +34,7 @@ impl House {
     }
 
     pub async fn add(&mut self, name: &str) -> ContainerId {
-        let committed = self
-            .decide(Command::AddContainer(AddContainer {
-                name: name.parse().unwrap(),
-                hostname: None,
-                channel: Channel::Unix { path: None },
-                dns: Dns::default(),
-                extra_hosts: Vec::new(),
-            }))
-            .await;
+        let committed = self.decide(sample::add(name)).await;
         *committed.work.containers.keys().next().unwrap()
     }
 

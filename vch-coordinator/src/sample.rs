@@ -1,0 +1,31 @@
+//! What several tests begin with.
+
+use protocol::{
+    message::Report,
+    spec::{Generation, Incarnation, SpecId},
+};
+use vch_ledger::{AddContainer, Channel, Command, Dns};
+
+/// Adds a container on a Unix channel.
+pub fn add(name: &str) -> Command {
+    Command::AddContainer(AddContainer {
+        name: name.parse().unwrap(),
+        hostname: None,
+        channel: Channel::Unix { path: None },
+        dns: Dns::default(),
+        extra_hosts: Vec::new(),
+    })
+}
+
+/// A report of a VM without interfaces.
+pub fn report(sequence: u64) -> Report {
+    Report {
+        sequence,
+        spec: SpecId {
+            incarnation: Incarnation([1; 16]),
+            generation: Generation(1),
+        },
+        interfaces: Vec::new(),
+        failures: Vec::new(),
+    }
+}
