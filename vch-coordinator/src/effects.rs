@@ -16,12 +16,12 @@ pub mod work;
 use dns::{Dns, DnsError};
 use nat::{Nat, NatError};
 use protocol::message::Report;
-use segments::{Desired, SegmentError, Segments};
+use segments::{Bridge, Desired, Port, SegmentError, Segments};
 use std::{collections::BTreeMap, sync::Arc};
 use tether::{ChannelError, Tether};
 use thiserror::Error;
 use vch_ledger::ContainerId;
-use work::Work;
+use work::{Carried, Carrier, Place, Work};
 
 /// Which effect does not follow the ledger, and why.
 #[derive(Debug, Error)]
@@ -56,15 +56,15 @@ impl Effects {
     /// Follows one transaction. What comes into being is made from the segment up, what goes is
     /// taken down in the other direction.
     pub async fn follow(&mut self, work: &Work) -> Result<(), EffectError> {
-        for segment in work.networks.values().flatten() {
-            self.segments.ensure_bridge(&segment.bridge).await?;
+        for bridge in work.networks.values().flatten().filter_map(bridge) {
+            self.segments.ensure_bridge(&bridge).await?;
         }
         for place in work
             .endpoints
             .values()
             .filter_map(|places| places.after.as_ref())
         {
-            self.segments.ensure_port(&place.port).await?;
+            self.segments.ensure_port(&port(place)).await?;
         }
         self.dns.follow(work)?;
         self.nat.follow(work)?;
@@ -75,11 +75,11 @@ impl Effects {
             .filter(|places| places.after.is_none())
         {
             if let Some(place) = &places.before {
-                self.segments.remove_port(&place.port.name).await?;
+                self.segments.remove_port(&place.port).await?;
             }
         }
-        for (id, segment) in &work.networks {
-            if segment.is_none() {
+        for (id, carried) in &work.networks {
+            if carried.is_none() {
                 self.segments.remove_bridge(&work::bridge_name(*id)).await?;
             }
         }
@@ -119,21 +119,42 @@ impl Effects {
 }
 
 fn desired(whole: &Work) -> Desired {
-    let bridges = whole
-        .networks
-        .values()
-        .flatten()
-        .map(|segment| &segment.bridge);
+    let bridges = whole.networks.values().flatten().filter_map(bridge);
     let places = whole
         .endpoints
         .values()
         .filter_map(|places| places.after.as_ref());
     Desired {
         bridges: bridges
-            .map(|bridge| (bridge.name.clone(), bridge.clone()))
+            .map(|bridge| (bridge.name.clone(), bridge))
             .collect(),
         ports: places
-            .map(|place| (place.port.name.clone(), place.port.clone()))
+            .map(|place| (place.port.clone(), port(place)))
             .collect(),
+    }
+}
+
+/// The bridge that a network has to itself.
+fn bridge(carried: &Carried) -> Option<Bridge> {
+    match &carried.by {
+        Carrier::Dedicated(name) => Some(Bridge {
+            name: name.clone(),
+            addresses: carried.addresses.clone(),
+            mtu: carried.mtu,
+        }),
+        Carrier::Shared | Carrier::External(_) => None,
+    }
+}
+
+fn port(place: &Place) -> Port {
+    Port {
+        name: place.port.clone(),
+        bridge: match &place.carrier {
+            Carrier::Dedicated(bridge) => bridge.clone(),
+            Carrier::Shared => work::shared_bridge(),
+            Carrier::External(external) => external.interface.clone(),
+        },
+        kind: place.kind.clone(),
+        mtu: place.mtu,
     }
 }

@@ -1,8 +1,8 @@
 //! The books: every row in memory, and what finds it in O(log n).
 
 use crate::{
-    Channel, Container, ContainerId, ContainerName, Endpoint, EndpointId, Network, NetworkId,
-    NetworkName, Row, RowKey, Settings, SocketPath,
+    Channel, Container, ContainerId, ContainerName, Endpoint, EndpointId, HostPort, Network,
+    NetworkId, NetworkName, PortBinding, PortNumber, Row, RowKey, Settings, SocketPath,
     ipam::{Space, SubnetBook},
 };
 use protocol::spec::MacAddress;
@@ -21,6 +21,8 @@ pub(crate) struct Books {
     pub(crate) channels: BTreeMap<ChannelKey, ContainerId>,
     pub(crate) endpoints: BTreeMap<EndpointId, Endpoint>,
     pub(crate) macs: BTreeMap<MacAddress, EndpointId>,
+    /// By port of the VCH, then by address: what may meet is found together.
+    pub(crate) bindings: BTreeMap<PortNumber, BTreeMap<Option<IpAddr>, PortBinding>>,
     pub(crate) space: Space,
 }
 
@@ -37,6 +39,7 @@ pub(crate) struct NetworkBook {
 pub(crate) struct ContainerBook {
     pub(crate) row: Container,
     pub(crate) endpoints: BTreeMap<NetworkId, EndpointId>,
+    pub(crate) bindings: BTreeSet<HostPort>,
 }
 
 /// What of a channel two containers can't share.
@@ -79,6 +82,7 @@ impl Books {
             channels: BTreeMap::new(),
             endpoints: BTreeMap::new(),
             macs: BTreeMap::new(),
+            bindings: BTreeMap::new(),
             space: Space::new(settings.all_pools()),
         }
     }
@@ -99,6 +103,7 @@ impl Books {
                     subnet.set_cursor(Some(row.next));
                 }
             }
+            Row::PortBinding(row) => self.put_binding(row),
         }
     }
 
@@ -118,6 +123,7 @@ impl Books {
                     subnet.set_cursor(None);
                 }
             }
+            RowKey::PortBinding(host) => self.erase_binding(host),
         }
     }
 
@@ -157,18 +163,23 @@ impl Books {
 
     fn put_container(&mut self, row: Container) {
         let id = row.id;
-        let endpoints = match self.containers.remove(&id) {
+        let (endpoints, bindings) = match self.containers.remove(&id) {
             Some(old) => {
                 self.forget_container_keys(&old.row);
-                old.endpoints
+                (old.endpoints, old.bindings)
             }
-            None => BTreeMap::new(),
+            None => (BTreeMap::new(), BTreeSet::new()),
         };
         self.container_names.insert(row.name.clone(), id);
         if let Some(key) = ChannelKey::of(&row.channel) {
             self.channels.insert(key, id);
         }
-        self.containers.insert(id, ContainerBook { row, endpoints });
+        let book = ContainerBook {
+            row,
+            endpoints,
+            bindings,
+        };
+        self.containers.insert(id, book);
     }
 
     fn erase_container(&mut self, id: ContainerId) {
@@ -181,6 +192,27 @@ impl Books {
         self.container_names.remove(&row.name);
         if let Some(key) = ChannelKey::of(&row.channel) {
             self.channels.remove(&key);
+        }
+    }
+
+    fn put_binding(&mut self, row: PortBinding) {
+        if let Some(book) = self.containers.get_mut(&row.container) {
+            book.bindings.insert(row.host);
+        }
+        let at_port = self.bindings.entry(row.host.number()).or_default();
+        at_port.insert(row.host.address, row);
+    }
+
+    fn erase_binding(&mut self, host: HostPort) {
+        let Some(at_port) = self.bindings.get_mut(&host.number()) else {
+            return;
+        };
+        let gone = at_port.remove(&host.address);
+        if at_port.is_empty() {
+            self.bindings.remove(&host.number());
+        }
+        if let Some(book) = gone.and_then(|row| self.containers.get_mut(&row.container)) {
+            book.bindings.remove(&host);
         }
     }
 

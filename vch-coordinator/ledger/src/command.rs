@@ -2,7 +2,7 @@
 
 use crate::{
     Attachment, Change, Channel, ContainerId, ContainerName, ContainerRef, Dns, EndpointId,
-    NetworkId, NetworkName, NetworkRef, Revision, Subnet,
+    NetworkId, NetworkName, NetworkRef, Revision, Segment, Subnet,
 };
 use ipnet::IpNet;
 use protocol::spec::{
@@ -57,6 +57,8 @@ pub struct CreateNetwork {
     pub ipv6: bool,
     /// Subnets that the caller chose.
     pub subnets: Vec<SubnetRequest>,
+    /// The L2 that carries it; `None` for the VCH's default.
+    pub segment: Option<Segment>,
     /// The MTU of its interfaces.
     pub mtu: Option<Mtu>,
     /// Without a way out.
@@ -75,6 +77,7 @@ impl CreateNetwork {
             ipv4: true,
             ipv6: false,
             subnets: Vec::new(),
+            segment: None,
             mtu: None,
             internal: false,
             labels: BTreeMap::new(),

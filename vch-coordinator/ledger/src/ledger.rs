@@ -2,14 +2,14 @@
 
 use crate::{
     Command, Container, ContainerId, ContainerRef, Endpoint, EndpointId, LoadError, Network,
-    NetworkId, NetworkRef, Refusal, Revision, Row, Settings, Transaction,
+    NetworkId, NetworkRef, PortBinding, Refusal, Revision, Row, Settings, Transaction,
     books::Books,
     decide::{self, Decision, Scene},
     load, lookup, spec,
 };
 use ipnet::IpNet;
 use protocol::spec::{MacAddress, NetSpec};
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 
 /// What a decision needs from outside the books.
 pub struct Surroundings<'a> {
@@ -191,6 +191,18 @@ impl Ledger {
     pub fn endpoint_of(&self, container: ContainerId, network: NetworkId) -> Option<&Endpoint> {
         let book = self.books.containers.get(&container)?;
         self.books.endpoints.get(book.endpoints.get(&network)?)
+    }
+
+    /// All published ports that are in force, by the VCH's port.
+    pub fn bindings(&self) -> impl Iterator<Item = &PortBinding> {
+        self.books.bindings.values().flat_map(BTreeMap::values)
+    }
+
+    /// A container's published ports that are in force.
+    pub fn bindings_of(&self, container: ContainerId) -> impl Iterator<Item = &PortBinding> {
+        let book = self.books.containers.get(&container);
+        let hosts = book.into_iter().flat_map(|book| &book.bindings);
+        hosts.filter_map(|host| self.books.bindings.get(&host.number())?.get(&host.address))
     }
 
     /// The network whose subnet covers an address.

@@ -42,11 +42,12 @@ pub use name::{ContainerName, NamespacePath, NetworkName, SocketPath};
 pub use published::{pointer_name, published_names};
 pub use refusal::{Refusal, RefusalKind};
 pub use row::{
-    AddressCursor, Attachment, Change, Channel, Container, Dns, Endpoint, Network, NetworkKind,
-    RestingAddress, Revision, Row, RowKey, Subnet,
+    AddressCursor, Attachment, Change, Channel, Container, ContainerPort, Dns, Endpoint, External,
+    ExternalAddressing, HostPort, Link, Network, NetworkKind, PortBinding, PortNumber, Protocol,
+    Publish, RestingAddress, Revision, Row, RowKey, Segment, Subnet,
 };
 pub use settings::{
-    DefaultBridge, Grants, Limits, MAX_ALIASES, MAX_AUXILIARY, MAX_DNS_SERVERS, MAX_ENDPOINTS,
-    MAX_EXTRA_HOSTS, MAX_LABEL_KEY, MAX_LABEL_VALUE, MAX_LABELS, MAX_SUBNETS, Pool, PoolError,
-    Settings, default_pools,
+    DEFAULT_EPHEMERAL, DefaultBridge, ExternalNetwork, Grants, Limits, MAX_ALIASES, MAX_AUXILIARY,
+    MAX_DNS_SERVERS, MAX_ENDPOINTS, MAX_EXTRA_HOSTS, MAX_LABEL_KEY, MAX_LABEL_VALUE, MAX_LABELS,
+    MAX_SUBNETS, Pool, PoolError, Settings, default_pools,
 };

@@ -1,13 +1,13 @@
 //! From stored rows to books, and back.
 
 use crate::{
-    AddressCursor, ContainerId, Endpoint, EndpointId, Network, NetworkId, RestingAddress, Revision,
-    Row, RowKey, Settings,
+    AddressCursor, ContainerId, Endpoint, EndpointId, Network, NetworkId, PortBinding,
+    RestingAddress, Revision, Row, RowKey, Settings,
     books::{Books, ChannelKey},
     settings::unusable,
 };
 use ipnet::IpNet;
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 use thiserror::Error;
 
 /// Rows that contradict one another: the store is damaged, or was written by another program.
@@ -44,6 +44,9 @@ pub enum Contradiction {
     /// It refers to a container that is not there.
     #[error("container {0} is not there")]
     NoContainer(ContainerId),
+    /// It refers to an endpoint that is not there, or is another container's.
+    #[error("endpoint {0} is not there, or another container's")]
+    NoEndpoint(EndpointId),
     /// Its container has another endpoint on its network.
     #[error("endpoint {0} is the container's place on that network")]
     Place(EndpointId),
@@ -112,6 +115,8 @@ pub(crate) fn rows(books: &Books) -> Vec<Row> {
             }));
         }
     }
+    let bindings = books.bindings.values().flat_map(BTreeMap::values);
+    rows.extend(bindings.cloned().map(Row::PortBinding));
     rows.sort_by_key(Row::key);
     rows
 }
@@ -137,6 +142,7 @@ fn check(books: &Books, row: &Row, last: Revision) -> Result<(), Contradiction> 
             check_resting(books, row)
         }
         Row::AddressCursor(row) => check_cursor(books, row),
+        Row::PortBinding(row) => check_binding(books, row),
     }
 }
 
@@ -146,9 +152,10 @@ fn check_network(books: &Books, row: &Network) -> Result<(), Contradiction> {
     }
     for (index, subnet) in row.subnets.iter().enumerate() {
         let net = subnet.net;
-        let kept = std::iter::once(&subnet.gateway).chain(subnet.auxiliary.values());
-        let inside = kept.into_iter().all(|address| net.contains(address));
-        let range_inside = subnet.range.is_none_or(|range| net.contains(&range));
+        let inside = subnet.kept().all(|address| net.contains(&address));
+        let mut ranges = subnet.ranges.iter();
+        let range_inside =
+            ranges.all(|range| net.contains(&range.first()) && net.contains(&range.last()));
         if net.trunc() != net || unusable(&net).is_some() || !inside || !range_inside {
             return Err(Contradiction::Subnet(net));
         }
@@ -180,7 +187,7 @@ fn check_endpoint(books: &Books, row: &Endpoint) -> Result<(), Contradiction> {
         let subnet = network.subnet_of(address);
         let subnet = subnet.filter(|s| s.net().prefix_len() == net.prefix_len());
         let kept = network.row.subnet_of(address);
-        let kept = kept.is_none_or(|s| s.gateway == address);
+        let kept = kept.is_none_or(|s| s.gateway == Some(address) || s.vch == Some(address));
         let subnet = subnet.filter(|_| !kept);
         let subnet = subnet.ok_or(Contradiction::Address(address))?;
         if subnet.holder(address).is_some() {
@@ -188,6 +195,19 @@ fn check_endpoint(books: &Books, row: &Endpoint) -> Result<(), Contradiction> {
         }
     }
     Ok(())
+}
+
+fn check_binding(books: &Books, row: &PortBinding) -> Result<(), Contradiction> {
+    let endpoint = books.endpoints.get(&row.endpoint);
+    let own = endpoint.filter(|endpoint| endpoint.container == row.container);
+    let Some(endpoint) = own else {
+        return Err(Contradiction::NoEndpoint(row.endpoint));
+    };
+    let mut targets = row.target.iter();
+    match targets.find(|target| !endpoint.addresses.iter().any(|net| net.addr() == **target)) {
+        Some(target) => Err(Contradiction::Address(*target)),
+        None => Ok(()),
+    }
 }
 
 fn check_resting(books: &Books, row: &RestingAddress) -> Result<(), Contradiction> {

@@ -6,10 +6,12 @@
 mod container;
 mod endpoint;
 mod network;
+mod port;
 
 pub use container::{Channel, Container, Dns};
-pub use endpoint::{Attachment, Endpoint};
-pub use network::{Network, NetworkKind, Subnet};
+pub use endpoint::{Attachment, Endpoint, Link};
+pub use network::{External, ExternalAddressing, Network, NetworkKind, Segment, Subnet};
+pub use port::{ContainerPort, HostPort, PortBinding, PortNumber, Protocol, Publish};
 
 use crate::{ContainerId, EndpointId, NetworkId};
 use serde::{Deserialize, Serialize};
@@ -34,6 +36,8 @@ pub enum Row {
     RestingAddress(RestingAddress),
     /// Where the search for a subnet's next address goes on.
     AddressCursor(AddressCursor),
+    /// A published port that is in force.
+    PortBinding(PortBinding),
 }
 
 /// What identifies a row.
@@ -49,6 +53,8 @@ pub enum RowKey {
     RestingAddress(NetworkId, IpAddr),
     /// Of the cursor in a network's subnet, known by its subnet address.
     AddressCursor(NetworkId, IpAddr),
+    /// Of a port of the VCH.
+    PortBinding(HostPort),
 }
 
 impl Row {
@@ -60,6 +66,7 @@ impl Row {
             Self::Endpoint(row) => RowKey::Endpoint(row.id),
             Self::RestingAddress(row) => RowKey::RestingAddress(row.network, row.address),
             Self::AddressCursor(row) => RowKey::AddressCursor(row.network, row.subnet),
+            Self::PortBinding(row) => RowKey::PortBinding(row.host),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! What the ledger is told about its VCH.
 
-use crate::{AddressRange, NetworkName, Subnet, VchId, derived};
+use crate::{AddressRange, External, NetworkName, PortNumber, Segment, Subnet, VchId, derived};
 use ipnet::IpNet;
 use protocol::spec::DomainName;
+use std::{collections::BTreeMap, ops::RangeInclusive};
 use thiserror::Error;
 
 /// What the ledger is told about its VCH.
@@ -18,10 +19,29 @@ pub struct Settings {
     pub default_bridge: DefaultBridge,
     /// The network of containers that want none.
     pub none: NetworkName,
+    /// The L2 of bridge networks that choose none themselves.
+    pub default_segment: Segment,
+    /// The external networks, as the configuration declares them at present.
+    pub externals: Vec<ExternalNetwork>,
+    /// Which ports the VCH may choose for published ones that name none.
+    pub ephemeral: RangeInclusive<u16>,
+    /// Ports of the VCH's own services, each with whose it is; never published.
+    pub reserved: BTreeMap<PortNumber, String>,
     /// A domain that containers search where they name none themselves.
     pub domain: Option<DomainName>,
     /// How much there may be.
     pub limits: Limits,
+}
+
+/// A network outside, as the configuration declares it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExternalNetwork {
+    /// Its name.
+    pub name: NetworkName,
+    /// Its subnets, each with the VCH's own address and the ranges that the VCH may hand out.
+    pub subnets: Vec<Subnet>,
+    /// The rest.
+    pub external: External,
 }
 
 /// The bridge network that exists from the start.
@@ -32,6 +52,9 @@ pub struct DefaultBridge {
     /// Its subnet; `None` for the first of the pools that is free.
     pub net: Option<IpNet>,
 }
+
+/// The ports that IANA keeps for no service (RFC 6335, 6), as Docker falls back to.
+pub const DEFAULT_EPHEMERAL: RangeInclusive<u16> = 49_153..=65_535;
 
 /// A range that is cut into subnets of one size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -217,6 +240,10 @@ impl Settings {
                 net: None,
             },
             none: constant("none"),
+            default_segment: Segment::default(),
+            externals: Vec::new(),
+            ephemeral: DEFAULT_EPHEMERAL,
+            reserved: BTreeMap::new(),
             domain: None,
             limits: Limits::default(),
         }

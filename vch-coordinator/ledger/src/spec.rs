@@ -3,7 +3,7 @@
 //! No other container's rows go into it: an attach changes nobody else's spec.
 
 use crate::{
-    Container, Endpoint, Network, NetworkKind, Settings,
+    Container, Endpoint, Network, Settings,
     books::{Books, ContainerBook},
 };
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -113,7 +113,7 @@ fn leads_out(place: &Place<'_>, v4: bool) -> bool {
 fn default_route(place: &Place<'_>, v4: bool, rank: u32) -> Option<Route> {
     let mut addresses = place.endpoint.addresses.iter();
     let own = addresses.find(|address| address.addr().is_ipv4() == v4)?;
-    let gateway = place.network.subnet_of(own.addr())?.gateway;
+    let gateway = place.network.subnet_of(own.addr())?.gateway?;
     let (destination, metric) = if v4 {
         (IpNet::V4(Ipv4Net::default()), rank)
     } else {
@@ -138,16 +138,14 @@ fn resolver(
     ranked: &[Place<'_>],
     settings: &Settings,
 ) -> Result<Option<Resolver>, ResolverError> {
-    let bridges = ranked
-        .iter()
-        .filter(|place| place.network.kind == NetworkKind::Bridge);
+    let bridges = ranked.iter().filter(|place| place.network.is_bridge());
     let Some(first) = bridges.clone().next() else {
         return Ok(None);
     };
     let alike = bridges.filter(|place| place.network.internal == first.network.internal);
     let gateway = |place: &Place<'_>| {
         let own = place.endpoint.addresses.first()?.addr();
-        Some(place.network.subnet_of(own)?.gateway)
+        place.network.subnet_of(own)?.gateway
     };
     let servers = alike.filter_map(gateway).take(Resolver::MAX_SERVERS);
     resolver_of(container, servers.collect(), settings).map(Some)

@@ -68,10 +68,11 @@ pub struct Network {
 pub struct Subnet {
     /// `address/length`.
     pub subnet: String,
-    /// The VCH's address there.
-    pub gateway: String,
-    /// Where automatic addresses come from.
-    pub range: Option<String>,
+    /// The next hop of its containers' default route: on a bridge network the VCH.
+    pub gateway: Option<String>,
+    /// Where automatic addresses come from: `address/length` or `first-last`; empty for the whole
+    /// subnet.
+    pub ranges: Vec<String>,
 }
 
 /// `POST /v1/containers`.

@@ -3,9 +3,9 @@
 use super::shape;
 use crate::effects::{
     tether::{EndpointState, Readiness, SessionState, Tether, failures},
-    work::{bridge_name, port_name},
+    work::{bridge_name, port_name, shared_bridge},
 };
-use vch_ledger::{Attachment, Channel, Container, Endpoint, Ledger, Network, NetworkKind};
+use vch_ledger::{Attachment, Channel, Container, Endpoint, Ledger, Network, NetworkKind, Segment};
 
 /// A container with its places, taken out of the ledger.
 pub struct ContainerRows {
@@ -140,9 +140,15 @@ pub fn channel(container: &Container, tether: &Tether) -> String {
 
 /// A network with everybody on it.
 pub fn network(ledger: &Ledger, network: &Network) -> (shape::Network, Vec<PlaceRow>) {
-    let (driver, scope, carried) = match network.kind {
-        NetworkKind::Bridge => ("bridge", "bridge", true),
-        NetworkKind::None => ("null", "none", false),
+    let (driver, scope, link) = match &network.kind {
+        NetworkKind::Bridge(Segment::Dedicated) => {
+            ("bridge", "bridge", Some(bridge_name(network.id)))
+        }
+        NetworkKind::Bridge(Segment::Shared) => ("bridge", "bridge", Some(shared_bridge())),
+        NetworkKind::None => ("null", "none", None),
+        NetworkKind::External(external) => {
+            ("external", "external", Some(external.interface.clone()))
+        }
     };
     let shown = shape::Network {
         id: network.id.to_string(),
@@ -154,15 +160,15 @@ pub fn network(ledger: &Ledger, network: &Network) -> (shape::Network, Vec<Place
             .iter()
             .map(|subnet| shape::Subnet {
                 subnet: subnet.net.to_string(),
-                gateway: subnet.gateway.to_string(),
-                range: subnet.range.map(|range| range.to_string()),
+                gateway: subnet.gateway.map(|gateway| gateway.to_string()),
+                ranges: subnet.ranges.iter().map(ToString::to_string).collect(),
             })
             .collect(),
         mtu: network.mtu.map(u32::from),
         internal: network.internal,
         labels: network.labels.clone(),
         created: network.created_ms / 1000,
-        link: carried.then(|| bridge_name(network.id).to_string()),
+        link: link.map(|link| link.to_string()),
         endpoints: std::collections::BTreeMap::new(),
     };
     let places = ledger.endpoints_on(network.id);

@@ -1,6 +1,6 @@
 //! Names and listeners follow the ledger: one entry a change.
 
-use super::work::{Place, Places, Segment, Tethered, Work};
+use super::work::{Carried, Carrier, Place, Places, Tethered, Work};
 use crate::config;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -67,24 +67,27 @@ impl Dns {
         for (id, tethered) in &work.containers {
             self.container(*id, tethered.as_ref())?;
         }
-        for (id, segment) in &work.networks {
-            self.network(*id, segment.as_ref())?;
+        for (id, carried) in &work.networks {
+            self.network(*id, carried.as_ref())?;
         }
         Ok(())
     }
 
-    fn network(&mut self, id: NetworkId, segment: Option<&Segment>) -> Result<(), DnsError> {
-        let wanted: BTreeSet<IpAddr> = segment
+    fn network(&mut self, id: NetworkId, carried: Option<&Carried>) -> Result<(), DnsError> {
+        // On an external network the VCH is nobody's name server; its names are found by those of
+        // its containers that are on a bridge too.
+        let served = carried.filter(|carried| !matches!(carried.by, Carrier::External(_)));
+        let wanted: BTreeSet<IpAddr> = served
             .iter()
-            .flat_map(|segment| &segment.bridge.addresses)
+            .flat_map(|carried| &carried.addresses)
             .map(ipnet::IpNet::addr)
             .collect();
-        match segment {
-            Some(segment) => self.names.declare_network(
+        match carried {
+            Some(carried) => self.names.declare_network(
                 zone(id),
                 Network {
-                    internal: segment.internal,
-                    subnets: segment.subnets.clone(),
+                    internal: carried.internal,
+                    subnets: carried.subnets.clone(),
                 },
             )?,
             None => {

@@ -95,8 +95,8 @@ impl Nat {
 }
 
 fn wanted(work: &Work) -> impl Iterator<Item = (InterfaceName, Option<bool>)> {
-    work.networks.iter().map(|(id, segment)| {
-        let internal = segment.as_ref().map(|segment| segment.internal);
+    work.networks.iter().map(|(id, carried)| {
+        let internal = carried.as_ref().map(|carried| carried.internal);
         (bridge_name(*id), internal)
     })
 }

@@ -3,35 +3,61 @@
 //! Each object stands here as it must be from now on, or as gone; following the same work twice
 //! changes nothing.
 
-use super::segments::{Bridge, Port, PortKind};
+use super::segments::PortKind;
 use ipnet::IpNet;
-use protocol::spec::{Hostname, InterfaceName, NetSpec};
+use protocol::spec::{FirewallLevel, Hostname, InterfaceName, MacAddress, Mtu, NetSpec};
 use std::{collections::BTreeMap, net::IpAddr};
 use vch_ledger::{
-    Attachment, Channel, Container, ContainerId, Endpoint, EndpointId, Ledger, Network, NetworkId,
-    NetworkKind, Row, Transaction,
+    Attachment, Channel, Container, ContainerId, Endpoint, EndpointId, External, HostPort, Ledger,
+    Network, NetworkId, NetworkKind, PortBinding, PortNumber, Row, Segment, Subnet, Transaction,
 };
 
 /// What must be so: `None` is what must be gone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Work {
-    /// Bridge networks.
-    pub networks: BTreeMap<NetworkId, Option<Segment>>,
+    /// Networks that something carries.
+    pub networks: BTreeMap<NetworkId, Option<Carried>>,
     /// Places on them: what each was, and what it must be.
     pub endpoints: BTreeMap<EndpointId, Places>,
     /// Containers' agents.
     pub containers: BTreeMap<ContainerId, Option<Tethered>>,
+    /// Published ports: what each was, and what it must be.
+    pub bindings: BTreeMap<HostPort, Bindings>,
 }
 
-/// A bridge network on the VCH.
+/// A network on the VCH.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Segment {
-    /// The link with the gateways' addresses.
-    pub bridge: Bridge,
+pub struct Carried {
+    /// By what link.
+    pub by: Carrier,
     /// Its subnets.
     pub subnets: Vec<IpNet>,
+    /// The VCH's own addresses on it, each with its subnet's prefix length.
+    pub addresses: Vec<IpNet>,
+    /// MTU of its interfaces.
+    pub mtu: Option<Mtu>,
     /// No way out.
     pub internal: bool,
+}
+
+/// The link that carries a network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// A bridge of its own.
+    Dedicated(InterfaceName),
+    /// The bridge of all shared networks.
+    Shared,
+    /// A link that the configuration names: not ours.
+    External(External),
+}
+
+/// A published port before and after.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bindings {
+    /// As it was, as far as this work knows.
+    pub before: Option<PortBinding>,
+    /// As it must be.
+    pub after: Option<PortBinding>,
 }
 
 /// A place before and after.
@@ -48,14 +74,26 @@ pub struct Places {
 pub struct Place {
     /// The network.
     pub network: NetworkId,
-    /// The port of its bridge.
-    pub port: Port,
+    /// What its network is carried by.
+    pub carrier: Carrier,
+    /// Its link on the VCH.
+    pub port: InterfaceName,
+    /// What hangs on that.
+    pub kind: PortKind,
+    /// The link's MTU.
+    pub mtu: Option<Mtu>,
     /// Its addresses.
     pub addresses: Vec<IpAddr>,
+    /// Its MAC address.
+    pub mac: MacAddress,
     /// Every name that answers with them.
     pub names: Vec<Hostname>,
     /// The name that they resolve to.
     pub pointer: Hostname,
+    /// What may pass on an external network; `None` on a bridge network.
+    pub level: Option<FirewallLevel>,
+    /// The ports open there.
+    pub opened: Vec<PortNumber>,
 }
 
 /// A container's agent: how it is reached, and what it is told.
@@ -81,6 +119,12 @@ pub fn port_name(endpoint: EndpointId) -> InterfaceName {
     link_name("vt", &endpoint.short())
 }
 
+/// The bridge of all shared networks.
+pub fn shared_bridge() -> InterfaceName {
+    #[expect(clippy::expect_used, reason = "10 printable characters")]
+    "vch-shared".parse().expect("an interface name")
+}
+
 fn link_name(kind: &str, id: &str) -> InterfaceName {
     #[expect(clippy::expect_used, reason = "15 printable characters")]
     format!("{kind}-{id}").parse().expect("an interface name")
@@ -104,25 +148,28 @@ impl Work {
                 work.endpoints.insert(endpoint.id, places);
             }
         }
+        for binding in ledger.bindings() {
+            let bindings = Bindings {
+                before: None,
+                after: Some(binding.clone()),
+            };
+            work.bindings.insert(binding.host, bindings);
+        }
         work
     }
 
     fn network(&mut self, id: NetworkId, network: Option<&Network>) {
-        let carried = |network: &&Network| network.kind == NetworkKind::Bridge;
-        let segment = network.filter(carried).map(|network| Segment {
-            bridge: Bridge {
-                name: bridge_name(network.id),
-                addresses: network
-                    .subnets
-                    .iter()
-                    .map(vch_ledger::Subnet::gateway_net)
-                    .collect(),
+        let carried = network.and_then(|network| {
+            let by = carrier(network)?;
+            Some(Carried {
+                by,
+                subnets: network.subnets.iter().map(|subnet| subnet.net).collect(),
+                addresses: network.subnets.iter().filter_map(Subnet::vch_net).collect(),
                 mtu: network.mtu,
-            },
-            subnets: network.subnets.iter().map(|subnet| subnet.net).collect(),
-            internal: network.internal,
+                internal: network.internal,
+            })
         });
-        self.networks.insert(id, segment);
+        self.networks.insert(id, carried);
     }
 
     fn container(&mut self, ledger: &Ledger, id: ContainerId, container: Option<&Container>) {
@@ -155,6 +202,15 @@ pub fn follow(ledger: &Ledger, transaction: &Transaction) -> Work {
                 work.container(ledger, container.id, Some(container));
             }
             (Some(Row::Container(container)), None) => work.container(ledger, container.id, None),
+            (Some(Row::PortBinding(binding)), _) | (None, Some(Row::PortBinding(binding))) => {
+                let known = |row: &Option<Row>| match row {
+                    Some(Row::PortBinding(binding)) => Some(binding.clone()),
+                    _ => None,
+                };
+                let (before, after) = (known(&change.before), known(&change.after));
+                work.bindings
+                    .insert(binding.host, Bindings { before, after });
+            }
             (before, after) => {
                 let known = |row: &Option<Row>| match row {
                     Some(Row::Endpoint(endpoint)) => place(ledger, endpoint),
@@ -170,7 +226,18 @@ pub fn follow(ledger: &Ledger, transaction: &Transaction) -> Work {
     work
 }
 
-/// `None` where the network is not carried by a bridge.
+fn carrier(network: &Network) -> Option<Carrier> {
+    match &network.kind {
+        NetworkKind::Bridge(Segment::Dedicated) => {
+            Some(Carrier::Dedicated(bridge_name(network.id)))
+        }
+        NetworkKind::Bridge(Segment::Shared) => Some(Carrier::Shared),
+        NetworkKind::External(external) => Some(Carrier::External(external.clone())),
+        NetworkKind::None => None,
+    }
+}
+
+/// `None` where nothing carries the network.
 fn place(ledger: &Ledger, endpoint: &Endpoint) -> Option<Place> {
     // A network outlives its endpoints: one that is gone was removed with none left, in a later
     // transaction.
@@ -185,12 +252,13 @@ fn place(ledger: &Ledger, endpoint: &Endpoint) -> Option<Place> {
     };
     Some(Place {
         network: endpoint.network,
-        port: Port {
-            name: port_name(endpoint.id),
-            bridge: bridge_name(endpoint.network),
-            kind,
-            mtu: network.mtu,
-        },
+        carrier: carrier(network)?,
+        port: port_name(endpoint.id),
+        kind,
+        mtu: network.mtu,
+        mac: endpoint.mac,
+        level: network.external().map(|external| external.level),
+        opened: endpoint.opened.clone(),
         addresses: endpoint.addresses.iter().map(IpNet::addr).collect(),
         names: endpoint.names.clone(),
         pointer: endpoint.pointer.clone(),

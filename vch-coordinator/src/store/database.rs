@@ -21,7 +21,7 @@ const VCH: &str = "vch";
 const SCHEMA: &str = "schema";
 const REVISION: &str = "revision";
 /// The shape of rows that this build reads and writes.
-const SCHEMA_VERSION: u32 = 1;
+const SCHEMA_VERSION: u32 = 2;
 
 /// Why the store does not serve.
 #[derive(Debug, Error)]

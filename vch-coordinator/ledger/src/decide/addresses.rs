@@ -97,8 +97,11 @@ fn requested<'a>(
 }
 
 fn kept_as(subnet: &Subnet, address: IpAddr) -> Option<String> {
-    if subnet.gateway == address {
+    if subnet.gateway == Some(address) {
         return Some("the gateway".to_owned());
+    }
+    if subnet.vch == Some(address) {
+        return Some("the VCH".to_owned());
     }
     let mut auxiliary = subnet.auxiliary.iter();
     let (name, _) = auxiliary.find(|(_, kept)| **kept == address)?;

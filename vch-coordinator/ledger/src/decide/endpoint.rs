@@ -38,6 +38,9 @@ pub(super) fn connect(
         nic,
         attachment: wish.attachment,
         gateway_priority: wish.gateway_priority,
+        links: Vec::new(),
+        only_healthy: false,
+        opened: Vec::new(),
     };
     let before = spec::places(scene.books, container);
     let mut after = before.clone();

@@ -92,7 +92,7 @@ fn bridge(
     Ok(Network {
         id: fresh_id(scene.books, around),
         name: wish.name,
-        kind: NetworkKind::Bridge,
+        kind: NetworkKind::Bridge(wish.segment.unwrap_or(scene.settings.default_segment)),
         predefined,
         subnets,
         mtu: wish.mtu,

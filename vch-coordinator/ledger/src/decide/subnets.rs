@@ -2,7 +2,8 @@
 
 use super::{Scene, at_most, bounded_map};
 use crate::{
-    CreateNetwork, MAX_AUXILIARY, MAX_SUBNETS, Refusal, Subnet, SubnetRequest, Surroundings,
+    AddressRange, CreateNetwork, MAX_AUXILIARY, MAX_SUBNETS, Refusal, Subnet, SubnetRequest,
+    Surroundings,
     ipam::{address, number},
     settings::unusable,
 };
@@ -92,8 +93,9 @@ fn checked(request: &SubnetRequest) -> Result<Subnet, Refusal> {
     let kept: BTreeMap<IpAddr, &String> = request.auxiliary.iter().map(|(k, v)| (*v, k)).collect();
     let mut subnet = Subnet {
         net,
-        gateway: request.gateway.unwrap_or(net.addr()),
-        range: request.range,
+        gateway: request.gateway,
+        vch: request.gateway,
+        ranges: request.range.map(AddressRange::from).into_iter().collect(),
         auxiliary: request.auxiliary.clone(),
     };
     let (first, last) = subnet.hosts();
@@ -109,13 +111,17 @@ fn checked(request: &SubnetRequest) -> Result<Subnet, Refusal> {
         None => {
             let hosts = (first..=last).map(|host| address(host, subnet.is_v4()));
             let mut free = hosts.filter(|host| !kept.contains_key(host));
-            subnet.gateway = free.next().ok_or(Refusal::SubnetUnusable {
+            let gateway = free.next().ok_or(Refusal::SubnetUnusable {
                 net,
                 reason: "its auxiliary addresses leave no gateway",
             })?;
+            (subnet.gateway, subnet.vch) = (Some(gateway), Some(gateway));
         }
     }
-    let twice = kept.len() < subnet.auxiliary.len() || kept.contains_key(&subnet.gateway);
+    let twice = kept.len() < subnet.auxiliary.len()
+        || request
+            .gateway
+            .is_some_and(|gateway| kept.contains_key(&gateway));
     match request.auxiliary.values().find(|a| repeated(a, &subnet)) {
         Some(address) if twice => Err(Refusal::ReservedTwice {
             address: *address,
@@ -127,7 +133,7 @@ fn checked(request: &SubnetRequest) -> Result<Subnet, Refusal> {
 
 fn repeated(address: &IpAddr, subnet: &Subnet) -> bool {
     let same = subnet.auxiliary.values().filter(|other| *other == address);
-    *address == subnet.gateway || same.count() > 1
+    subnet.gateway == Some(*address) || same.count() > 1
 }
 
 fn check_range(range: IpNet, net: IpNet) -> Result<(), Refusal> {

@@ -1,10 +1,12 @@
 //! Addresses as numbers.
 
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Addresses of one family from a first to a last, both included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct AddressRange {
     first: IpAddr,
     last: IpAddr,
@@ -19,7 +21,34 @@ impl From<IpNet> for AddressRange {
     }
 }
 
+impl fmt::Display for AddressRange {
+    /// A subnet where it is one, else both ends.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.net() {
+            Some(net) => write!(f, "{net}"),
+            None => write!(f, "{}-{}", self.first, self.last),
+        }
+    }
+}
+
 impl AddressRange {
+    /// `None` where the ends are not of one family, or in the wrong order.
+    pub fn new(first: IpAddr, last: IpAddr) -> Option<Self> {
+        let ordered = first.is_ipv4() == last.is_ipv4() && first <= last;
+        ordered.then_some(Self { first, last })
+    }
+
+    /// The subnet that has exactly these addresses.
+    pub fn net(&self) -> Option<IpNet> {
+        let width = if self.first.is_ipv4() { 32 } else { 128 };
+        let (first, last) = self.bounds();
+        // As many trailing zeros as the range has bits.
+        let host_bits = 128 - (last - first).leading_zeros();
+        let prefix = u8::try_from(width - host_bits).ok()?;
+        let net = IpNet::new(self.first, prefix).ok()?;
+        (net.network() == self.first && net.broadcast() == self.last).then_some(net)
+    }
+
     /// The lowest address.
     pub fn first(&self) -> IpAddr {
         self.first

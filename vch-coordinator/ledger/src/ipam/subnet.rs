@@ -1,7 +1,7 @@
 //! Who has which address of one subnet.
 
 use super::{intervals::Intervals, range};
-use crate::{EndpointId, Grants, Revision, Subnet};
+use crate::{AddressRange, EndpointId, Grants, Revision, Subnet};
 use ipnet::IpNet;
 use std::{collections::BTreeMap, net::IpAddr};
 
@@ -160,16 +160,20 @@ impl SubnetBook {
 fn automatic(subnet: &Subnet, grants: &Grants) -> Intervals {
     let mut set = Intervals::default();
     let (low, high) = subnet.hosts();
-    let window = subnet.range.map_or((low, high), |range| {
-        let (first, last) = crate::AddressRange::from(range).bounds();
-        (first.max(low), last.min(high))
-    });
+    let whole = [AddressRange::from(subnet.net)];
+    let ranges = match subnet.ranges.as_slice() {
+        [] => &whole,
+        ranges => ranges,
+    };
     for granted in grants.of(subnet) {
         let (first, last) = granted.bounds();
-        set.insert(first.max(window.0), last.min(window.1));
+        for range in ranges {
+            let (begin, end) = range.bounds();
+            set.insert(first.max(begin).max(low), last.min(end).min(high));
+        }
     }
-    for kept in std::iter::once(&subnet.gateway).chain(subnet.auxiliary.values()) {
-        let number = range::number(*kept);
+    for kept in subnet.kept() {
+        let number = range::number(kept);
         set.remove(number, number);
     }
     set

@@ -1,6 +1,6 @@
 //! A container's row.
 
-use crate::{ContainerId, ContainerName, SocketPath};
+use crate::{ContainerId, ContainerName, ContainerPort, SocketPath};
 use protocol::spec::{DomainName, Generation, HostEntry, Hostname, Incarnation, SpecId};
 use protocol::transport::PrivilegedPort;
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,13 @@ pub struct Container {
     pub dns: Dns,
     /// Lines for its hosts file beside its own names.
     pub extra_hosts: Vec<HostEntry>,
-    /// Its VM's present life; `None` before the first start.
+    /// The ports that it exposes and publishes, in ascending order.
+    pub ports: Vec<ContainerPort>,
+    /// Publish what is exposed, too, at ports that the VCH chooses.
+    pub publish_all: bool,
+    /// Its health check fails at present.
+    pub unhealthy: bool,
+    /// Its VM's present life; `None` while it does not run.
     pub incarnation: Option<Incarnation>,
     /// The number of its present spec.
     pub generation: Generation,
@@ -30,7 +36,12 @@ pub struct Container {
 }
 
 impl Container {
-    /// Which spec is its present one; `None` before the first start.
+    /// Whether it runs: its names and ports are in force as long as it does.
+    pub fn runs(&self) -> bool {
+        self.incarnation.is_some()
+    }
+
+    /// Which spec is its present one; `None` while it does not run.
     pub fn spec_id(&self) -> Option<SpecId> {
         self.incarnation.map(|incarnation| SpecId {
             incarnation,

@@ -1,6 +1,6 @@
 //! An endpoint's row.
 
-use crate::{ContainerId, EndpointId, NamespacePath, NetworkId};
+use crate::{ContainerId, EndpointId, NamespacePath, NetworkId, PortNumber};
 use ipnet::IpNet;
 use protocol::spec::{Hostname, InterfaceName, MacAddress, NicMatch};
 use serde::{Deserialize, Serialize};
@@ -21,8 +21,9 @@ pub struct Endpoint {
     pub mac: MacAddress,
     /// Further names on this network; other containers may share them.
     pub aliases: Vec<Hostname>,
-    /// Every name under which the network's containers find it, in lower case, the main one first:
-    /// see [`published_names`](crate::published_names).
+    /// Every name under which the network's containers find it now, in lower case, the main one
+    /// first: see [`published_names`](crate::published_names). Empty while the container does not
+    /// run, and where `only_healthy` asks for it, while it is unhealthy.
     pub names: Vec<Hostname>,
     /// The name that its addresses resolve to: see [`pointer_name`](crate::pointer_name).
     pub pointer: Hostname,
@@ -34,6 +35,21 @@ pub struct Endpoint {
     pub attachment: Attachment,
     /// Whose gateway is the container's default: the greatest first.
     pub gateway_priority: i32,
+    /// Names that this container alone has for others on the network.
+    pub links: Vec<Link>,
+    /// Its names answer only while the container is healthy.
+    pub only_healthy: bool,
+    /// The ports that are open to the outside on an external network now, in ascending order.
+    pub opened: Vec<PortNumber>,
+}
+
+/// A name that one container alone has for another.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Link {
+    /// Which container is meant, as long as it is on the network.
+    pub container: ContainerId,
+    /// By what name.
+    pub alias: Hostname,
 }
 
 /// How an endpoint hangs on its network's segment.

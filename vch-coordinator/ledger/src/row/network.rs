@@ -2,17 +2,54 @@
 
 use crate::{AddressRange, NetworkId, NetworkName};
 use ipnet::IpNet;
-use protocol::spec::Mtu;
+use protocol::spec::{FirewallLevel, InterfaceName, Mtu};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::IpAddr};
 
 /// What carries a network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NetworkKind {
-    /// A bridge of the VCH, with the VCH on it as gateway and name server.
-    Bridge,
+    /// A segment of the VCH, with the VCH on it as gateway and name server.
+    Bridge(Segment),
     /// Nothing: the network of containers that want none.
     None,
+    /// A network outside, which the configuration declares.
+    External(External),
+}
+
+/// The L2 that carries a bridge network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Segment {
+    /// A Linux bridge of its own.
+    #[default]
+    Dedicated,
+    /// The one that all shared networks of the VCH are on, told apart by their subnets alone.
+    Shared,
+}
+
+/// What the configuration says of an external network, beside its subnets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct External {
+    /// The VCH's link to it; containers can be attached where it is a bridge.
+    pub interface: InterfaceName,
+    /// The name servers of containers that are on external networks only.
+    pub dns: Vec<IpAddr>,
+    /// Who gives addresses there.
+    pub addressing: ExternalAddressing,
+    /// What may pass between it and a container's tap.
+    pub level: FirewallLevel,
+    /// Whether ports that name no address of the VCH are published here.
+    pub published: bool,
+}
+
+/// Who gives the addresses of an external network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ExternalAddressing {
+    /// The VCH, from the ranges of the subnets.
+    #[default]
+    Static,
+    /// A DHCP server out there.
+    Dhcp,
 }
 
 /// A network.
@@ -41,10 +78,17 @@ pub struct Network {
 }
 
 impl Network {
-    /// The gateway of the first subnet of a family: what containers use as gateway and name server.
-    pub fn gateway(&self, v4: bool) -> Option<IpAddr> {
-        let mut subnets = self.subnets.iter().filter(|s| s.is_v4() == v4);
-        subnets.next().map(|subnet| subnet.gateway)
+    /// What the configuration says of it, if it is an external one.
+    pub fn external(&self) -> Option<&External> {
+        match &self.kind {
+            NetworkKind::External(external) => Some(external),
+            NetworkKind::Bridge(_) | NetworkKind::None => None,
+        }
+    }
+
+    /// Whether the VCH is its gateway and name server.
+    pub fn is_bridge(&self) -> bool {
+        matches!(self.kind, NetworkKind::Bridge(_))
     }
 
     /// The subnet that covers an address.
@@ -58,10 +102,13 @@ impl Network {
 pub struct Subnet {
     /// The subnet; no host bits.
     pub net: IpNet,
-    /// The VCH's own address in it.
-    pub gateway: IpAddr,
-    /// Where automatic addresses come from; `None` for the whole subnet.
-    pub range: Option<IpNet>,
+    /// The next hop of its containers' default route: of a bridge network the VCH itself. `None` on
+    /// an external network that leads nowhere.
+    pub gateway: Option<IpAddr>,
+    /// The VCH's own address in it; never handed out.
+    pub vch: Option<IpAddr>,
+    /// Where automatic addresses come from; empty for the whole subnet.
+    pub ranges: Vec<AddressRange>,
     /// Addresses that are never handed out, each with the name under which it was kept back.
     pub auxiliary: BTreeMap<String, IpAddr>,
 }
@@ -80,9 +127,14 @@ impl Subnet {
         (first + 1, if self.is_v4() { last - 1 } else { last })
     }
 
-    /// The gateway with the subnet's prefix length, as the bridge bears it.
-    pub fn gateway_net(&self) -> IpNet {
-        // The prefix length is that of a net of the same family.
-        IpNet::new(self.gateway, self.net.prefix_len()).unwrap_or(self.net)
+    /// The VCH's address with the subnet's prefix length, as its link bears it.
+    pub fn vch_net(&self) -> Option<IpNet> {
+        IpNet::new(self.vch?, self.net.prefix_len()).ok()
+    }
+
+    /// What is never handed out: gateway, the VCH's address and the auxiliary ones.
+    pub(crate) fn kept(&self) -> impl Iterator<Item = IpAddr> {
+        let own = [self.gateway, self.vch].into_iter().flatten();
+        own.chain(self.auxiliary.values().copied())
     }
 }

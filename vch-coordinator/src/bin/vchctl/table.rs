@@ -41,16 +41,13 @@ pub fn network(one: &shape::Network) {
         facts.push(["Link", link].map(str::to_owned));
     }
     for subnet in &one.subnets {
-        let range = subnet
-            .range
-            .iter()
-            .map(|range| format!(", addresses from {range}"));
-        let text = format!(
-            "{} via {}{}",
-            subnet.subnet,
-            subnet.gateway,
-            range.collect::<String>()
-        );
+        let mut text = subnet.subnet.clone();
+        if let Some(gateway) = &subnet.gateway {
+            text.push_str(&format!(" via {gateway}"));
+        }
+        if !subnet.ranges.is_empty() {
+            text.push_str(&format!(", addresses from {}", subnet.ranges.join(", ")));
+        }
         facts.push(["Subnet".to_owned(), text]);
     }
     if let Some(mtu) = one.mtu {

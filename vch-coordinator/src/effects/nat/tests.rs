@@ -1,7 +1,7 @@
 //! The rules in the kernel, each test in a network namespace of its own.
 
 use super::*;
-use crate::effects::{segments::Bridge, work::Segment};
+use crate::effects::work::{Carried, Carrier};
 use nix::sched::{CloneFlags, unshare};
 use std::process::Command;
 use vch_ledger::{Id, NetworkId};
@@ -41,16 +41,14 @@ fn id(number: u8) -> NetworkId {
 /// `None` is a network that goes.
 fn work(networks: &[(u8, Option<bool>)]) -> Work {
     let networks = networks.iter().map(|(number, internal)| {
-        let segment = internal.map(|internal| Segment {
-            bridge: Bridge {
-                name: bridge_name(id(*number)),
-                addresses: Vec::new(),
-                mtu: None,
-            },
+        let carried = internal.map(|internal| Carried {
+            by: Carrier::Dedicated(bridge_name(id(*number))),
             subnets: Vec::new(),
+            addresses: Vec::new(),
+            mtu: None,
             internal,
         });
-        (id(*number), segment)
+        (id(*number), carried)
     });
     Work {
         networks: networks.collect(),

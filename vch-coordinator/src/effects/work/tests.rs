@@ -87,10 +87,10 @@ fn names_of_links_fit_the_kernel_and_tell_their_kind() {
 fn a_network_is_a_bridge_with_its_gateway() {
     let mut world = World::new();
     let work = world.work(network("app"));
-    let segment = only(&work.networks).as_ref().unwrap();
+    let carried = only(&work.networks).as_ref().unwrap();
     let gateway: IpNet = "10.9.8.1/24".parse().unwrap();
-    assert_eq!(segment.bridge.addresses, [gateway]);
-    assert!(segment.internal);
+    assert_eq!(carried.addresses, [gateway]);
+    assert!(carried.internal);
     assert!(work.endpoints.is_empty() && work.containers.is_empty());
     let gone = world.work(Command::RemoveNetwork("app".into()));
     assert_eq!(only(&gone.networks), &None);
@@ -102,7 +102,7 @@ fn the_whole_of_a_new_ledger_has_a_bridge_for_bridge_and_none_for_none() {
     let whole = Work::whole(&world.ledger);
     assert_eq!(whole.networks.len(), world.ledger.networks().len());
     for network in world.ledger.networks() {
-        let carried = network.kind == NetworkKind::Bridge;
+        let carried = network.is_bridge();
         assert_eq!(whole.networks[&network.id].is_some(), carried);
     }
 }
@@ -115,8 +115,9 @@ fn a_connection_is_a_port_with_names_and_a_new_spec() {
     let places = only(&work.endpoints);
     assert_eq!(places.before, None);
     let place = places.after.as_ref().unwrap();
-    assert_eq!(place.port.kind, PortKind::Tap { owner: None });
-    assert_eq!(place.port.bridge, bridge_name(place.network));
+    assert_eq!(place.kind, PortKind::Tap { owner: None });
+    let bridge = Carrier::Dedicated(bridge_name(place.network));
+    assert_eq!(place.carrier, bridge);
     let address: IpAddr = "10.9.8.2".parse().unwrap();
     assert_eq!(place.addresses, [address]);
     let names: Vec<_> = place.names.iter().map(ToString::to_string).collect();
@@ -143,8 +144,8 @@ fn a_veth_goes_to_its_namespace_with_the_endpoints_mac() {
     let namespace = "/run/netns/web".parse().unwrap();
     let work = world.work(connect(Attachment::Veth { namespace }));
     let place = only(&work.endpoints).after.as_ref().unwrap();
-    let PortKind::Veth { netns, peer, mac } = &place.port.kind else {
-        panic!("{:?}", place.port.kind);
+    let PortKind::Veth { netns, peer, mac } = &place.kind else {
+        panic!("{:?}", place.kind);
     };
     assert_eq!(netns.to_str(), Some("/run/netns/web"));
     assert_eq!(peer.to_string(), "eth0");

@@ -1,13 +1,17 @@
 use super::SubnetBook;
-use crate::{EndpointId, Grants, Id, Revision, Subnet};
+use crate::{AddressRange, EndpointId, Grants, Id, Revision, Subnet};
+use ipnet::IpNet;
 use std::net::IpAddr;
 
 fn subnet(net: &str, gateway: &str, range: Option<&str>, kept: &[&str]) -> Subnet {
     let auxiliary = kept.iter().map(|a| ((*a).to_owned(), a.parse().unwrap()));
+    let ranges = range.into_iter();
+    let ranges = ranges.map(|range| AddressRange::from(range.parse::<IpNet>().unwrap()));
     Subnet {
         net: net.parse().unwrap(),
-        gateway: gateway.parse().unwrap(),
-        range: range.map(|range| range.parse().unwrap()),
+        gateway: Some(ip(gateway)),
+        vch: Some(ip(gateway)),
+        ranges: ranges.collect(),
         auxiliary: auxiliary.collect(),
     }
 }

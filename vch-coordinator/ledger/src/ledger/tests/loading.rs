@@ -149,7 +149,8 @@ fn shared_macs_channels_places_and_subnets_are_refused() {
     let overlap = |row: &mut Row| {
         if let Row::Network(row) = row {
             row.subnets.iter_mut().for_each(|s| {
-                (s.net, s.gateway) = ("10.0.0.0/8".parse().unwrap(), "10.0.0.1".parse().unwrap());
+                s.net = "10.0.0.0/8".parse().unwrap();
+                (s.gateway, s.vch) = (Some(s.net.addr()), None);
             });
         }
     };

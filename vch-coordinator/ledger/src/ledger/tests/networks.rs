@@ -6,7 +6,7 @@ fn subnets(world: &World, name: &str) -> Vec<(String, String)> {
     let network = world.ledger.network(&name.into()).unwrap();
     let subnets = network.subnets.iter();
     subnets
-        .map(|s| (s.net.to_string(), s.gateway.to_string()))
+        .map(|s| (s.net.to_string(), s.gateway.unwrap().to_string()))
         .collect()
 }
 
@@ -22,7 +22,7 @@ fn the_predefined_networks_are_made_once() {
         [pair("172.17.0.0/16", "172.17.0.1")]
     );
     let none = world.ledger.network(&"none".into()).unwrap();
-    assert_eq!((none.kind, none.subnets.len()), (NetworkKind::None, 0));
+    assert_eq!((&none.kind, none.subnets.len()), (&NetworkKind::None, 0));
     let again = world.surrounded(|ledger, around| ledger.bootstrap(around));
     assert_eq!(again, Ok(None));
 }
