@@ -1,8 +1,10 @@
 //! Waiting for a condition: the only place of the project's tests that sleeps.
 
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 /// Short against what is waited for (a link, a boot), long against what a probe costs.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -36,4 +38,12 @@ pub fn eventually_some<T>(
 )]
 fn pause() {
     std::thread::sleep(PAUSE);
+}
+
+/// Whether something can be read from a descriptor, now or within a moment: for threads that must end when they are told.
+pub(crate) fn readable(descriptor: impl AsFd) -> bool {
+    /// Milliseconds.
+    const MOMENT: u16 = 50;
+    let mut waiting = [PollFd::new(descriptor.as_fd(), PollFlags::POLLIN)];
+    matches!(poll(&mut waiting, PollTimeout::from(MOMENT)), Ok(1..))
 }

@@ -6,6 +6,8 @@
 //!    ├── Coordinator             vch-coordinator in `vch`, asked by vchctl
 //!    ├── Member                  a container that is a namespace, with the real agent
 //!    ├── Monitor                 hears what changes in a namespace
+//!    ├── Responder, ask          one who answers, and the questions: TCP, UDP, ICMP
+//!    ├── Capture                 sees every packet of a namespace
 //!    ├── Process                 dies with the test, killed by its pid
 //!    ├── VsockHost               vhost-device-vsock for one VM or for siblings
 //!    └── Vm                      QEMU: console, lab shell, QMP, taps, hot-plug
@@ -17,6 +19,7 @@
 //! remove it too; and what a killed run left is removed at the start of the next one. Test traffic stays in
 //! namespaces that the lab made. No AF_VSOCK socket is ever opened on the host.
 
+pub mod capture;
 pub mod deadline;
 pub mod member;
 pub mod monitor;
@@ -25,7 +28,7 @@ pub mod places;
 pub mod prerequisites;
 pub mod process;
 pub mod registry;
-
+pub mod responder;
 pub mod template;
 pub mod tether;
 pub mod topology;
@@ -33,13 +36,14 @@ pub mod vch;
 pub mod vm;
 mod world;
 
+pub use capture::{Capture, Packet};
 pub use deadline::{eventually, eventually_some};
 pub use member::Member;
 pub use monitor::Monitor;
 pub use namespace::Namespace;
 pub use prerequisites::Need;
 pub use process::Process;
-
+pub use responder::{Responder, Way, ask, ask_again};
 pub use template::Template;
 pub use tether::Tether;
 pub use topology::Topology;

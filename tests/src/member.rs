@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::namespace::Namespace;
 use crate::places;
 use crate::process::Process;
+use crate::responder;
 use crate::vch::Coordinator;
 use crate::world::Lab;
 
@@ -145,23 +146,7 @@ impl Member {
 
     /// Whether one echo request to `to` is answered within `within`, at least a second.
     pub fn reaches(&self, to: IpAddr, within: Duration) -> Result<bool> {
-        let mut command = Command::new("ping");
-        let seconds = within.as_secs().max(1).to_string();
-        command.args(["-n", "-q", "-c", "1", "-W", &seconds]);
-        let output = self.namespace.output({
-            command.arg(to.to_string());
-            command
-        })?;
-        match output.status.code() {
-            Some(0) => Ok(true),
-            Some(1) => Ok(false),
-            // No route: nothing was sent.
-            Some(2) if String::from_utf8_lossy(&output.stderr).contains("unreachable") => Ok(false),
-            _ => bail!(
-                "ping {to}: {}",
-                String::from_utf8_lossy(&output.stderr).trim()
-            ),
-        }
+        responder::echo(&self.namespace, to, within)
     }
 
     /// What `ping` prints who is given a name and looks it up by the resolv.conf that the agent wrote: it runs in a

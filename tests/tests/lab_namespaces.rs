@@ -1,14 +1,16 @@
 //! The lab's own namespaces and processes.
 
 use std::io::{BufRead, BufReader};
-use std::net::{TcpListener, TcpStream};
+use std::net::{IpAddr, TcpListener, TcpStream};
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::Result;
-use lab::{Lab, Namespace, Process, Topology, eventually, places};
+use lab::{
+    Capture, Lab, Namespace, Packet, Process, Responder, Topology, Way, ask, eventually, places,
+};
 use nix::sys::signal::Signal;
 
 const SOON: Duration = Duration::from_secs(10);
@@ -154,4 +156,35 @@ fn what_a_killed_run_left_is_removed_by_the_next_one() {
         assert!(!path.exists(), "{} is left", path.display());
     }
     next.terminate(SOON).unwrap();
+}
+
+#[test]
+fn a_responder_answers_whoever_asks_and_a_capture_sees_it() {
+    let topology = Topology::create().unwrap();
+    let _responder = Responder::start(&topology.outside, "outside", 7000).unwrap();
+    let capture = Capture::start(&topology.outside).unwrap();
+    let to = IpAddr::from(Topology::GATEWAY);
+    let said = format!("outside {}", Topology::VCH);
+    for way in [Way::Tcp(7000), Way::Udp(7000)] {
+        let answer = ask(&topology.vch, to, way, SOON).unwrap();
+        assert_eq!(answer.as_deref(), Some(&*said), "{way:?}");
+    }
+    assert_eq!(
+        ask(&topology.vch, to, Way::Echo, SOON).unwrap(),
+        Some(String::new())
+    );
+    let from_vch = |packet: &Packet| packet.source == IpAddr::from(Topology::VCH);
+    for protocol in [6, 17, 1] {
+        let which = |packet: &Packet| from_vch(packet) && packet.protocol == protocol;
+        capture
+            .sees(SOON, "a packet of the protocol", which)
+            .unwrap();
+    }
+    for way in [Way::Tcp(7001), Way::Udp(7001)] {
+        assert_eq!(
+            ask(&topology.vch, to, way, SOON).unwrap(),
+            None,
+            "{way:?}: nobody listens there"
+        );
+    }
 }

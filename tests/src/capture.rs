@@ -1,0 +1,146 @@
+//! What arrives in a namespace, packet by packet.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use anyhow::{Context, Result};
+use nix::errno::Errno;
+use nix::sys::socket::{
+    AddressFamily, LinkAddr, SockFlag, SockProtocol, SockType, recvfrom, socket,
+};
+
+use crate::deadline::{eventually, readable};
+use crate::namespace::Namespace;
+
+/// An IP packet that was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Packet {
+    /// Who it says that it is from.
+    pub source: IpAddr,
+    /// To whom.
+    pub destination: IpAddr,
+    /// Protocol number (IANA): 6 TCP, 17 UDP, 1 ICMP, 58 ICMPv6.
+    pub protocol: u8,
+    /// The first byte behind the IP header: an ICMP type.
+    pub first: u8,
+}
+
+impl Packet {
+    /// ICMPv6 that finds neighbours and routers (RFC 4861, RFC 3810): kernels send it by themselves.
+    #[must_use]
+    pub fn is_discovery(&self) -> bool {
+        self.protocol == 58 && matches!(self.first, 130..=137 | 143) || self.protocol == 0
+    }
+}
+
+/// Sees every IP packet of a namespace (packet(7)), on all of its links, both ways. Ends on drop.
+#[derive(Debug)]
+pub struct Capture {
+    seen: Arc<Mutex<Vec<Packet>>>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Capture {
+    /// Begins.
+    pub fn start(namespace: &Namespace) -> Result<Self> {
+        let opened = namespace.run(|| {
+            let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+            socket(
+                AddressFamily::Packet,
+                SockType::Datagram,
+                flags,
+                SockProtocol::EthAll,
+            )
+        })?;
+        let socket = opened.with_context(|| format!("a packet socket in {}", namespace.name()))?;
+        let (seen, stop) = (
+            Arc::new(Mutex::new(Vec::new())),
+            Arc::new(AtomicBool::new(false)),
+        );
+        let (to, until) = (Arc::clone(&seen), Arc::clone(&stop));
+        let thread = thread::spawn(move || {
+            while !until.load(Ordering::Relaxed) {
+                collect(&socket, &to);
+            }
+        });
+        Ok(Self {
+            seen,
+            stop,
+            thread: Some(thread),
+        })
+    }
+
+    /// The packets so far for which `which` holds.
+    pub fn matching(&self, which: impl Fn(&Packet) -> bool) -> Vec<Packet> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.iter()
+            .filter(|packet| which(packet))
+            .copied()
+            .collect()
+    }
+
+    /// Waits for a packet: what came before it has been seen then, too.
+    pub fn sees(
+        &self,
+        within: std::time::Duration,
+        what: &str,
+        which: impl Fn(&Packet) -> bool,
+    ) -> Result<()> {
+        eventually(within, what, || !self.matching(&which).is_empty())
+    }
+}
+
+impl Drop for Capture {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            // It does not panic; and a test that fails already must not fail twice.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn collect(socket: &OwnedFd, seen: &Mutex<Vec<Packet>>) {
+    if !readable(socket) {
+        return;
+    }
+    let mut bytes = [0; 256];
+    loop {
+        match recvfrom::<LinkAddr>(socket.as_raw_fd(), &mut bytes) {
+            Ok((length, _)) => {
+                let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+                seen.extend(packet(&bytes[..length.min(bytes.len())]));
+            }
+            Err(Errno::EINTR) => {}
+            Err(_) => return,
+        }
+    }
+}
+
+/// `None` for what is no IP packet (RFC 791, RFC 8200).
+fn packet(bytes: &[u8]) -> Option<Packet> {
+    let quad = |at: usize| <[u8; 4]>::try_from(bytes.get(at..at + 4)?).ok();
+    let long = |at: usize| <[u8; 16]>::try_from(bytes.get(at..at + 16)?).ok();
+    match bytes.first()? >> 4 {
+        4 => {
+            let header = usize::from(bytes[0] & 0x0f) * 4;
+            Some(Packet {
+                source: IpAddr::V4(Ipv4Addr::from(quad(12)?)),
+                destination: IpAddr::V4(Ipv4Addr::from(quad(16)?)),
+                protocol: *bytes.get(9)?,
+                first: bytes.get(header).copied().unwrap_or_default(),
+            })
+        }
+        6 => Some(Packet {
+            source: IpAddr::V6(Ipv6Addr::from(long(8)?)),
+            destination: IpAddr::V6(Ipv6Addr::from(long(24)?)),
+            protocol: *bytes.get(6)?,
+            first: bytes.get(40).copied().unwrap_or_default(),
+        }),
+        _ => None,
+    }
+}
