@@ -2,18 +2,28 @@
 //!
 //! ```text
 //!   api ──command──► keeper (one thread: decides, commits in groups, publishes in order) ──► effects
-//!                      │
-//!                      └── database (redb): rows by key, the last report of each container
+//!                      │                                                              └────► changes
+//!                      └── database (redb): rows by key, the last report of each container,
+//!                                           the last transactions (log)
 //! ```
 //!
-//! Invariant: nothing is answered or published before it is durable.
+//! Invariants: nothing is answered, published or told to a follower before it is durable; a
+//! transaction is on disk as a whole or not at all.
 
+mod changes;
 mod database;
+mod error;
 mod keeper;
 mod lock;
+mod log;
+mod outside;
+mod value;
 
-pub use database::{Loaded, Store, StoreError};
+pub use changes::{Changes, ChangesError};
+pub use database::{Loaded, Store};
+pub use error::StoreError;
 pub use keeper::{
-    Committed, Decision, HostOverlap, Keeper, KeeperError, KeeperThread, Kept, Published, Settled,
-    StartError,
+    Committed, Decision, Keeper, KeeperError, KeeperThread, Kept, Published, Settled, StartError,
 };
+pub use log::Logged;
+pub use outside::HostOverlap;

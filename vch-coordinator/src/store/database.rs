@@ -1,15 +1,22 @@
 //! Rows in redb. Keys and values are postcard, read back whole at start.
 
-use super::lock::Lock;
+use super::{
+    StoreError,
+    error::failed,
+    lock::Lock,
+    log::{Bounds, Encoded, Log, Logged},
+    value::{decode, encode},
+};
 use protocol::message::Report;
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 use std::{
     collections::BTreeMap,
+    fs::{self, File},
     io,
-    path::{Path, PathBuf},
+    path::Path,
+    sync::Arc,
 };
-use thiserror::Error;
-use vch_ledger::{Change, ContainerId, Id, Revision, Row, VchId};
+use vch_ledger::{ContainerId, Id, Revision, Row, VchId};
 
 /// Rows of the ledger: postcard of `RowKey` to postcard of `Row`.
 const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rows");
@@ -21,78 +28,22 @@ const VCH: &str = "vch";
 const SCHEMA: &str = "schema";
 const REVISION: &str = "revision";
 /// The shape of rows that this build reads and writes.
-const SCHEMA_VERSION: u32 = 2;
+pub(super) const SCHEMA_VERSION: u32 = 2;
+/// The store's file in its folder.
+const FILE: &str = "ledger.redb";
+/// The same while it is being made.
+const UNFINISHED: &str = "ledger.redb.new";
 
-/// Why the store does not serve.
-#[derive(Debug, Error)]
-pub enum StoreError {
-    /// Its folder can't be used.
-    #[error("cannot use {}: make the folder writable, or set `vch.state_dir`", path.display())]
-    Directory {
-        /// What was tried.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// Another coordinator holds it.
-    #[error(
-        "the store in {} is in use by process {holder}: stop that coordinator, or give this one a `vch.state_dir` of its own",
-        dir.display()
-    )]
-    InUse {
-        /// The store's folder.
-        dir: PathBuf,
-        /// The process that holds it.
-        holder: String,
-    },
-    /// It was written by another release.
-    #[error(
-        "the store has schema {found}, this release reads {SCHEMA_VERSION}: use the release that wrote it"
-    )]
-    Schema {
-        /// What it has.
-        found: u32,
-    },
-    /// A value is not what this release writes.
-    #[error("the store's table `{table}` holds a value that cannot be read")]
-    Value {
-        /// Where.
-        table: &'static str,
-        /// Why.
-        #[source]
-        source: postcard::Error,
-    },
-    /// Its file is no store, or is broken.
-    #[error(
-        "cannot read the store {}: put back a copy of it, or move it away to begin anew",
-        path.display()
-    )]
-    Broken {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: Box<Self>,
-    },
-    /// The database refused.
-    #[error("the store failed to {action}")]
-    Database {
-        /// What was being done.
-        action: &'static str,
-        /// Why.
-        #[source]
-        source: Box<redb::Error>,
-    },
-    /// The kernel gave no random bytes.
-    #[error("no random bytes for the VCH's identity: {0}")]
-    Random(getrandom::Error),
-}
+/// Fills a slice with random bytes, of the quality of getrandom(2).
+type Random<'a> = &'a mut dyn FnMut(&mut [u8]) -> Result<(), getrandom::Error>;
 
 /// An open store.
 pub struct Store {
     database: Database,
-    _lock: Lock,
+    revision: Revision,
+    log: Log,
+    /// `None` where it is not in a folder.
+    _lock: Option<Lock>,
 }
 
 /// What a store held when it was opened.
@@ -107,50 +58,45 @@ pub struct Loaded {
     pub reports: BTreeMap<ContainerId, Report>,
 }
 
-/// What one commit writes: any number of transactions of the ledger, in order.
+/// What one commit writes: any number of transactions of the ledger, in order, and reports.
 #[derive(Default)]
 pub(super) struct Group {
-    pub changes: Vec<Change>,
-    pub revision: Option<Revision>,
+    pub transactions: Vec<Arc<Logged>>,
     pub reports: BTreeMap<ContainerId, Option<Report>>,
 }
 
 impl Group {
     pub fn is_empty(&self) -> bool {
-        self.changes.is_empty() && self.revision.is_none() && self.reports.is_empty()
+        self.transactions.is_empty() && self.reports.is_empty()
     }
-}
-
-fn failed<E: Into<redb::Error>>(action: &'static str) -> impl Fn(E) -> StoreError {
-    move |source| StoreError::Database {
-        action,
-        source: Box::new(source.into()),
-    }
-}
-
-fn decode<'a, T: serde::Deserialize<'a>>(
-    table: &'static str,
-    bytes: &'a [u8],
-) -> Result<T, StoreError> {
-    postcard::from_bytes(bytes).map_err(|source| StoreError::Value { table, source })
-}
-
-fn encode(table: &'static str, value: &impl serde::Serialize) -> Result<Vec<u8>, StoreError> {
-    postcard::to_allocvec(value).map_err(|source| StoreError::Value { table, source })
 }
 
 impl Store {
     /// Opens the store in a folder, made if it is not there, and reads it whole.
+    ///
+    /// # Errors
+    /// [`StoreError`], with a remedy; what is in the folder stays as it is.
     pub fn open(dir: &Path) -> Result<(Self, Loaded), StoreError> {
-        std::fs::create_dir_all(dir).map_err(|source| StoreError::Directory {
+        let unusable = |source| StoreError::Directory {
             path: dir.to_owned(),
             source,
-        })?;
+        };
+        fs::create_dir_all(dir).map_err(unusable)?;
         let lock = Lock::take(dir)?;
-        let path = dir.join("ledger.redb");
+        let path = dir.join(FILE);
+        if !path.try_exists().map_err(unusable)? {
+            make(dir)?;
+        }
         let opened = Database::create(&path)
             .map_err(failed("open"))
-            .and_then(|database| Self::begin(database, lock));
+            .and_then(|database| {
+                Self::begin(
+                    database,
+                    Some(lock),
+                    Bounds::default(),
+                    &mut getrandom::fill,
+                )
+            });
         opened.map_err(|source| match source {
             StoreError::Value { .. } | StoreError::Database { .. } => StoreError::Broken {
                 path,
@@ -160,130 +106,193 @@ impl Store {
         })
     }
 
-    fn begin(database: Database, lock: Lock) -> Result<(Self, Loaded), StoreError> {
+    pub(super) fn begin(
+        database: Database,
+        lock: Option<Lock>,
+        bounds: Bounds,
+        random: Random<'_>,
+    ) -> Result<(Self, Loaded), StoreError> {
+        let vch = prepare(&database, random)?;
+        let (loaded, log) = load(&database, vch, bounds)?;
         let store = Self {
             database,
+            revision: loaded.revision,
+            log,
             _lock: lock,
         };
-        let vch = store.prepare()?;
-        let loaded = store.load(vch)?;
         Ok((store, loaded))
     }
 
-    /// Makes tables and facts where they are missing.
-    fn prepare(&self) -> Result<VchId, StoreError> {
+    /// Writes a group in one transaction; durable when this returns.
+    pub(super) fn write(&mut self, group: &Group) -> Result<(), StoreError> {
         let write = self.database.begin_write().map_err(failed("begin"))?;
-        let vch = {
-            write.open_table(ROWS).map_err(failed("open rows"))?;
-            write.open_table(REPORTS).map_err(failed("open reports"))?;
+        write_rows(&write, group)?;
+        write_reports(&write, group)?;
+        let last = group.transactions.last().map(|last| last.revision);
+        if let Some(revision) = last {
+            let transactions = group.transactions.iter().map(|logged| &**logged);
+            self.log.append(&write, transactions)?;
             let mut facts = write.open_table(FACTS).map_err(failed("open facts"))?;
-            let found = facts.get(SCHEMA).map_err(failed("read facts"))?;
-            let found = found
-                .map(|v| decode::<u32>("facts", v.value()))
-                .transpose()?;
-            match found {
-                Some(SCHEMA_VERSION) => {}
-                Some(found) => return Err(StoreError::Schema { found }),
-                None => {
-                    let schema = encode("facts", &SCHEMA_VERSION)?;
-                    facts
-                        .insert(SCHEMA, schema.as_slice())
-                        .map_err(failed("write facts"))?;
-                    let mut id = [0; 16];
-                    getrandom::fill(&mut id).map_err(StoreError::Random)?;
-                    let id = encode("facts", &VchId(id))?;
-                    facts
-                        .insert(VCH, id.as_slice())
-                        .map_err(failed("write facts"))?;
-                }
-            }
-            let vch = facts.get(VCH).map_err(failed("read facts"))?;
-            let bytes = vch.map(|v| v.value().to_vec()).unwrap_or_default();
-            decode("facts", &bytes)?
-        };
+            let value = encode("facts", &revision)?;
+            facts
+                .insert(REVISION, value.as_slice())
+                .map_err(failed("write facts"))?;
+        }
         write.commit().map_err(failed("commit"))?;
-        Ok(vch)
+        self.revision = last.unwrap_or(self.revision);
+        Ok(())
     }
 
-    fn load(&self, vch: VchId) -> Result<Loaded, StoreError> {
+    /// The last transaction that is durable.
+    pub(super) fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// The oldest revision behind which every transaction is kept.
+    pub(super) fn oldest(&self) -> Revision {
+        self.log.oldest().unwrap_or(self.revision)
+    }
+
+    /// The first transactions behind `after`, as many as fit in `page`.
+    pub(super) fn page(&self, after: Revision, page: Bounds) -> Result<Vec<Encoded>, StoreError> {
         let read = self
             .database
             .begin_read()
             .map_err(failed("begin reading"))?;
-        let facts = read.open_table(FACTS).map_err(failed("open facts"))?;
-        let revision = match facts.get(REVISION).map_err(failed("read facts"))? {
-            Some(value) => decode("facts", value.value())?,
-            None => Revision::default(),
-        };
-        let mut rows = Vec::new();
-        let table = read.open_table(ROWS).map_err(failed("open rows"))?;
-        for entry in table.iter().map_err(failed("read rows"))? {
-            let (_, value) = entry.map_err(failed("read rows"))?;
-            rows.push(decode("rows", value.value())?);
-        }
-        let mut reports = BTreeMap::new();
-        let table = read.open_table(REPORTS).map_err(failed("open reports"))?;
-        for entry in table.iter().map_err(failed("read reports"))? {
-            let (key, value) = entry.map_err(failed("read reports"))?;
-            if let Ok(id) = key.value().try_into() {
-                reports.insert(
-                    ContainerId::from_bytes(id),
-                    decode("reports", value.value())?,
-                );
-            }
-        }
-        Ok(Loaded {
-            vch,
-            revision,
-            rows,
-            reports,
-        })
+        Log::page(&read, after, page)
     }
+}
 
-    /// Writes a group in one transaction; durable when this returns.
-    pub(super) fn write(&self, group: &Group) -> Result<(), StoreError> {
-        let write = self.database.begin_write().map_err(failed("begin"))?;
-        {
-            let mut rows = write.open_table(ROWS).map_err(failed("open rows"))?;
-            for change in &group.changes {
-                let key = encode("rows", &change.key)?;
-                match &change.after {
-                    Some(row) => {
-                        let value = encode("rows", row)?;
-                        rows.insert(key.as_slice(), value.as_slice())
-                            .map_err(failed("write a row"))?;
-                    }
-                    None => {
-                        rows.remove(key.as_slice())
-                            .map_err(failed("remove a row"))?;
-                    }
-                }
-            }
-            let mut reports = write.open_table(REPORTS).map_err(failed("open reports"))?;
-            for (container, report) in &group.reports {
-                let key = container.bytes().as_slice();
-                match report {
-                    Some(report) => {
-                        let value = encode("reports", report)?;
-                        reports
-                            .insert(key, value.as_slice())
-                            .map_err(failed("write a report"))?;
-                    }
-                    None => {
-                        reports.remove(key).map_err(failed("remove a report"))?;
-                    }
-                }
-            }
-            if let Some(revision) = group.revision {
-                let mut facts = write.open_table(FACTS).map_err(failed("open facts"))?;
-                let value = encode("facts", &revision)?;
+/// Makes a new store, aside: a file of which only a part was made would be refused as broken, so
+/// the name is given to a whole one only.
+fn make(dir: &Path) -> Result<(), StoreError> {
+    let unfinished = dir.join(UNFINISHED);
+    let unusable = |source| StoreError::Directory {
+        path: unfinished.clone(),
+        source,
+    };
+    match fs::remove_file(&unfinished) {
+        // Most often there is none.
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unusable(error)),
+        _ => {}
+    }
+    let database = Database::create(&unfinished).map_err(failed("make"))?;
+    prepare(&database, &mut getrandom::fill)?;
+    drop(database);
+    fs::rename(&unfinished, dir.join(FILE)).map_err(unusable)?;
+    // The name is durable when the folder is (rename(2), fsync(2)).
+    File::open(dir)
+        .and_then(|folder| folder.sync_all())
+        .map_err(unusable)
+}
+
+/// Makes tables and facts where they are missing.
+fn prepare(database: &Database, random: Random<'_>) -> Result<VchId, StoreError> {
+    let write = database.begin_write().map_err(failed("begin"))?;
+    let vch = {
+        write.open_table(ROWS).map_err(failed("open rows"))?;
+        write.open_table(REPORTS).map_err(failed("open reports"))?;
+        Log::prepare(&write)?;
+        let mut facts = write.open_table(FACTS).map_err(failed("open facts"))?;
+        let found = facts.get(SCHEMA).map_err(failed("read facts"))?;
+        let found = found
+            .map(|v| decode::<u32>("facts", v.value()))
+            .transpose()?;
+        match found {
+            Some(SCHEMA_VERSION) => {}
+            Some(found) => return Err(StoreError::Schema { found }),
+            None => {
+                let schema = encode("facts", &SCHEMA_VERSION)?;
                 facts
-                    .insert(REVISION, value.as_slice())
+                    .insert(SCHEMA, schema.as_slice())
+                    .map_err(failed("write facts"))?;
+                let mut id = [0; 16];
+                random(&mut id).map_err(StoreError::Random)?;
+                let id = encode("facts", &VchId(id))?;
+                facts
+                    .insert(VCH, id.as_slice())
                     .map_err(failed("write facts"))?;
             }
         }
-        write.commit().map_err(failed("commit"))
+        let vch = facts.get(VCH).map_err(failed("read facts"))?;
+        let bytes = vch.map(|v| v.value().to_vec()).unwrap_or_default();
+        decode("facts", &bytes)?
+    };
+    write.commit().map_err(failed("commit"))?;
+    Ok(vch)
+}
+
+fn load(database: &Database, vch: VchId, bounds: Bounds) -> Result<(Loaded, Log), StoreError> {
+    let read = database.begin_read().map_err(failed("begin reading"))?;
+    let facts = read.open_table(FACTS).map_err(failed("open facts"))?;
+    let revision = match facts.get(REVISION).map_err(failed("read facts"))? {
+        Some(value) => decode("facts", value.value())?,
+        None => Revision::default(),
+    };
+    let mut rows = Vec::new();
+    let table = read.open_table(ROWS).map_err(failed("open rows"))?;
+    for entry in table.iter().map_err(failed("read rows"))? {
+        let (_, value) = entry.map_err(failed("read rows"))?;
+        rows.push(decode("rows", value.value())?);
     }
+    let mut reports = BTreeMap::new();
+    let table = read.open_table(REPORTS).map_err(failed("open reports"))?;
+    for entry in table.iter().map_err(failed("read reports"))? {
+        let (key, value) = entry.map_err(failed("read reports"))?;
+        if let Ok(id) = key.value().try_into() {
+            reports.insert(
+                ContainerId::from_bytes(id),
+                decode("reports", value.value())?,
+            );
+        }
+    }
+    let log = Log::read(&read, bounds)?;
+    let loaded = Loaded {
+        vch,
+        revision,
+        rows,
+        reports,
+    };
+    Ok((loaded, log))
+}
+
+fn write_rows(write: &WriteTransaction, group: &Group) -> Result<(), StoreError> {
+    let mut rows = write.open_table(ROWS).map_err(failed("open rows"))?;
+    let changes = group.transactions.iter().flat_map(|logged| &logged.changes);
+    for change in changes {
+        let key = encode("rows", &change.key)?;
+        match &change.after {
+            Some(row) => {
+                let value = encode("rows", row)?;
+                rows.insert(key.as_slice(), value.as_slice())
+                    .map_err(failed("write a row"))?;
+            }
+            None => {
+                rows.remove(key.as_slice())
+                    .map_err(failed("remove a row"))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn write_reports(write: &WriteTransaction, group: &Group) -> Result<(), StoreError> {
+    let mut reports = write.open_table(REPORTS).map_err(failed("open reports"))?;
+    for (container, report) in &group.reports {
+        let key = container.bytes().as_slice();
+        match report {
+            Some(report) => {
+                let value = encode("reports", report)?;
+                reports
+                    .insert(key, value.as_slice())
+                    .map_err(failed("write a report"))?;
+            }
+            None => {
+                reports.remove(key).map_err(failed("remove a report"))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -4,31 +4,24 @@
 //! commit, and only then answers and publishes, in the order of their revisions.
 
 use super::{
-    Store, StoreError,
+    Changes, ChangesError, Logged, Store, StoreError,
+    changes::{BEHIND, PAGE, Page},
     database::{Group, Loaded},
+    outside::{HostOverlap, Outside},
 };
 use crate::effects::work::{Work, follow};
-use ipnet::IpNet;
 use protocol::message::Report;
-use std::{
-    sync::Arc,
-    thread,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{sync::Arc, thread};
 use thiserror::Error;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 use vch_ledger::{
-    Answer, Command, ContainerId, Ledger, LoadError, Refusal, Revision, RowKey, Settings,
-    Surroundings, Transaction,
+    Answer, Change, Command, ContainerId, Ledger, LoadError, Refusal, Revision, RowKey, Settings,
 };
 
 /// Jobs that may wait: beyond it callers do, so a slow disk slows callers and not memory.
 const WAITING_JOBS: usize = 1024;
 /// Jobs that share one commit.
 const GROUP: usize = 256;
-
-/// A route of the host, not made by us, that overlaps a subnet.
-pub type HostOverlap = Arc<dyn Fn(&IpNet) -> Option<IpNet> + Send + Sync>;
 
 /// A transaction that is durable, with what the effects must make of it.
 #[derive(Debug)]
@@ -56,7 +49,24 @@ enum Job {
     Decide(Command, oneshot::Sender<(Decision, Option<Settled>)>),
     Report(ContainerId, Report, oneshot::Sender<()>),
     Read(Box<dyn FnOnce(&Ledger) + Send>),
+    Follow(FollowJob),
     End,
+}
+
+/// Asks for transactions behind a revision.
+pub(super) struct FollowJob {
+    pub after: Revision,
+    pub answer: oneshot::Sender<Result<Page, ChangesError>>,
+}
+
+/// A way to the keeper that does not keep it alive.
+pub(super) struct Jobs(mpsc::WeakSender<Job>);
+
+impl Jobs {
+    pub async fn send(&self, job: FollowJob) -> Result<(), KeeperError> {
+        let jobs = self.0.upgrade().ok_or(KeeperError)?;
+        jobs.send(Job::Follow(job)).await.map_err(|_| KeeperError)
+    }
 }
 
 /// Resolves when the effects have followed a transaction.
@@ -118,8 +128,9 @@ pub enum StartError {
 struct Desk {
     ledger: Ledger,
     store: Store,
-    host_overlap: HostOverlap,
+    outside: Outside,
     published: mpsc::Sender<Published>,
+    followed: broadcast::Sender<Arc<Logged>>,
 }
 
 impl Keeper {
@@ -131,11 +142,21 @@ impl Keeper {
         settings: Settings,
         host_overlap: HostOverlap,
     ) -> Result<Kept, StartError> {
+        Self::spawn_amid(Outside::system(host_overlap), store, loaded, settings)
+    }
+
+    pub(super) fn spawn_amid(
+        mut outside: Outside,
+        mut store: Store,
+        loaded: Loaded,
+        settings: Settings,
+    ) -> Result<Kept, StartError> {
         let mut ledger = Ledger::load(settings, loaded.rows, loaded.revision)?;
-        let made = surrounded(&host_overlap, |around| ledger.bootstrap(around))
-            .map_err(StartError::Bootstrap)?;
-        if let Some(transaction) = made {
-            store.write(&group_of([&transaction]))?;
+        let (made, at_ms) = outside.decide(|around| ledger.bootstrap(around));
+        if let Some(transaction) = made.map_err(StartError::Bootstrap)? {
+            let mut group = Group::default();
+            add(&mut group, transaction.revision, at_ms, transaction.changes);
+            store.write(&group)?;
         }
         let work = Work::whole(&ledger);
         let (jobs, inbox) = mpsc::channel(WAITING_JOBS);
@@ -143,8 +164,9 @@ impl Keeper {
         let desk = Desk {
             ledger,
             store,
-            host_overlap,
+            outside,
             published: publish,
+            followed: broadcast::Sender::new(BEHIND),
         };
         let thread = thread::Builder::new()
             .name("keeper".to_owned())
@@ -178,6 +200,16 @@ impl Keeper {
         answered.await.map_err(|_| KeeperError)
     }
 
+    /// Follows what is committed: every transaction behind `after`, which is the last one that the
+    /// caller knows; those that are kept, then new ones as they come.
+    ///
+    /// # Errors
+    /// [`ChangesError::Compacted`] and [`ChangesError::Ahead`] want a [`read`](Self::read) of
+    /// [`Ledger::rows`] and [`Ledger::revision`] first.
+    pub async fn changes_since(&self, after: Revision) -> Result<Changes, ChangesError> {
+        Changes::follow(Jobs(self.jobs.downgrade()), after).await
+    }
+
     /// Ends the thread after what was asked before; whoever asks later is told [`KeeperError`].
     pub async fn end(&self) {
         // It has ended already then.
@@ -209,6 +241,7 @@ enum Held {
     Decision(oneshot::Sender<(Decision, Option<Settled>)>, Decision),
     Report(oneshot::Sender<()>),
     Read(Box<dyn FnOnce(&Ledger) + Send>),
+    Follow(FollowJob),
 }
 
 impl Desk {
@@ -228,6 +261,10 @@ impl Desk {
                 // and its next start reads what is there. Who waits is told that it stopped.
                 self.store.write(&group)?;
             }
+            for logged in group.transactions {
+                // Most often nobody follows.
+                let _ = self.followed.send(logged);
+            }
             for one in held {
                 self.answer(one);
             }
@@ -243,13 +280,14 @@ impl Desk {
         match job {
             Job::Decide(command, answer) => {
                 let ledger = &mut self.ledger;
-                let decided =
-                    surrounded(&self.host_overlap, |around| ledger.decide(command, around));
+                let (decided, at_ms) = self.outside.decide(|around| ledger.decide(command, around));
                 let decision = decided.map(|transaction| {
-                    add(group, &transaction);
+                    let work = follow(&self.ledger, &transaction);
+                    let revision = transaction.revision;
+                    add(group, revision, at_ms, transaction.changes);
                     Arc::new(Committed {
-                        revision: transaction.revision,
-                        work: follow(&self.ledger, &transaction),
+                        revision,
+                        work,
                         answer: transaction.answer,
                     })
                 });
@@ -263,6 +301,7 @@ impl Desk {
                 held.push(Held::Report(answer));
             }
             Job::Read(look) => held.push(Held::Read(look)),
+            Job::Follow(follow) => held.push(Held::Follow(follow)),
             Job::End => return false,
         }
         true
@@ -276,6 +315,9 @@ impl Desk {
             }
             // Looked at after the commit: what is shown is durable.
             Held::Read(look) => look(&self.ledger),
+            Held::Follow(FollowJob { after, answer }) => {
+                let _ = answer.send(self.page(after));
+            }
             Held::Decision(answer, Err(refusal)) => {
                 let _ = answer.send((Err(refusal), None));
             }
@@ -291,37 +333,34 @@ impl Desk {
             }
         }
     }
-}
 
-fn surrounded<T>(host_overlap: &HostOverlap, decide: impl FnOnce(&mut Surroundings<'_>) -> T) -> T {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    decide(&mut Surroundings {
-        // The kernel's pool is ready before any coordinator starts: getrandom(2) fails only for
-        // want of the system call, and `Store::open` has used it.
-        random: &mut |bytes| {
-            let _ = getrandom::fill(bytes);
-        },
-        now_ms: now.map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(u64::MAX)),
-        host_overlap: &**host_overlap,
-    })
-}
-
-fn group_of<'a>(transactions: impl IntoIterator<Item = &'a Transaction>) -> Group {
-    let mut group = Group::default();
-    for transaction in transactions {
-        add(&mut group, transaction);
+    /// Asked between two commits: who is given its end hears of the next one.
+    fn page(&self, after: Revision) -> Result<Page, ChangesError> {
+        let (oldest, newest) = (self.store.oldest(), self.store.revision());
+        if after > newest {
+            return Err(ChangesError::Ahead { after, newest });
+        }
+        if after < oldest {
+            return Err(ChangesError::Compacted { after, oldest });
+        }
+        let transactions = self.store.page(after, PAGE)?;
+        let last = transactions.last().map_or(after, |last| last.revision);
+        let live = (last == newest).then(|| self.followed.subscribe());
+        Ok(Page { transactions, live })
     }
-    group
 }
 
-fn add(group: &mut Group, transaction: &Transaction) {
-    for change in &transaction.changes {
+fn add(group: &mut Group, revision: Revision, at_ms: u64, changes: Vec<Change>) {
+    for change in &changes {
         if let (RowKey::Container(container), None) = (change.key, &change.after) {
             group.reports.insert(container, None);
         }
     }
-    group.changes.extend(transaction.changes.iter().cloned());
-    group.revision = Some(transaction.revision);
+    group.transactions.push(Arc::new(Logged {
+        revision,
+        at_ms,
+        changes,
+    }));
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 use super::*;
 use crate::sample::{add, report};
-use std::fs;
-use vch_ledger::{Answer, Command, Ledger, Settings, Surroundings, Transaction};
+use vch_ledger::{Answer, Change, Command, Ledger, Settings, Surroundings, Transaction};
 
 fn refused(dir: &Path) -> StoreError {
     match Store::open(dir) {
@@ -27,8 +26,11 @@ fn one_container(vch: VchId) -> (Group, ContainerId) {
         panic!("{:?}", done.answer);
     };
     let group = Group {
-        changes: done.changes,
-        revision: Some(done.revision),
+        transactions: vec![Arc::new(Logged {
+            revision: done.revision,
+            at_ms: 1,
+            changes: done.changes,
+        })],
         reports: BTreeMap::from([(container, Some(report(9)))]),
     };
     (group, container)
@@ -37,17 +39,17 @@ fn one_container(vch: VchId) -> (Group, ContainerId) {
 #[test]
 fn what_was_written_is_there_after_a_reopening() {
     let dir = tempfile::tempdir().unwrap();
-    let (store, new) = Store::open(dir.path()).unwrap();
+    let (mut store, new) = Store::open(dir.path()).unwrap();
     assert!(new.rows.is_empty() && new.reports.is_empty());
     assert_eq!(new.revision, Revision::default());
     let (group, container) = one_container(new.vch);
     store.write(&group).unwrap();
     drop(store);
 
-    let (store, again) = Store::open(dir.path()).unwrap();
+    let (mut store, again) = Store::open(dir.path()).unwrap();
     assert_eq!(again.vch, new.vch, "a VCH keeps its identity");
-    assert_eq!(Some(again.revision), group.revision);
-    let written: Vec<_> = group
+    assert_eq!(again.revision, group.transactions[0].revision);
+    let written: Vec<_> = group.transactions[0]
         .changes
         .iter()
         .filter_map(|c| c.after.clone())
@@ -55,30 +57,31 @@ fn what_was_written_is_there_after_a_reopening() {
     assert_eq!(again.rows, written);
     assert_eq!(again.reports, BTreeMap::from([(container, report(9))]));
 
+    let changes = group.transactions[0].changes.iter();
+    let undone = changes.map(|change| Change {
+        key: change.key,
+        before: change.after.clone(),
+        after: None,
+    });
     let gone = Group {
-        changes: group
-            .changes
-            .into_iter()
-            .map(|change| Change {
-                after: None,
-                before: change.after.clone(),
-                ..change
-            })
-            .collect(),
-        revision: Some(Revision(again.revision.0 + 1)),
+        transactions: vec![Arc::new(Logged {
+            revision: Revision(again.revision.0 + 1),
+            at_ms: 2,
+            changes: undone.collect(),
+        })],
         reports: BTreeMap::from([(container, None)]),
     };
     store.write(&gone).unwrap();
     drop(store);
     let (_, empty) = Store::open(dir.path()).unwrap();
     assert!(empty.rows.is_empty() && empty.reports.is_empty());
-    assert_eq!(Some(empty.revision), gone.revision);
+    assert_eq!(empty.revision, gone.transactions[0].revision);
 }
 
 #[test]
 fn what_was_written_is_there_after_a_crash() {
     let dir = tempfile::tempdir().unwrap();
-    let (store, loaded) = Store::open(dir.path()).unwrap();
+    let (mut store, loaded) = Store::open(dir.path()).unwrap();
     let (group, _) = one_container(loaded.vch);
     store.write(&group).unwrap();
     // The file as a process that dies now leaves it: not closed.
@@ -90,8 +93,19 @@ fn what_was_written_is_there_after_a_crash() {
     .unwrap();
     let (_, again) = Store::open(after.path()).unwrap();
     assert_eq!(again.vch, loaded.vch);
-    assert_eq!(Some(again.revision), group.revision);
-    assert_eq!(again.rows.len(), group.changes.len());
+    assert_eq!(again.revision, group.transactions[0].revision);
+    assert_eq!(again.rows.len(), group.transactions[0].changes.len());
+}
+
+#[test]
+fn what_a_crash_left_of_a_store_in_the_making_is_made_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    // As after a crash between the file's making and its first page.
+    let unfinished = dir.path().join("ledger.redb.new");
+    fs::write(&unfinished, vec![0; 8192]).unwrap();
+    let (_store, new) = Store::open(dir.path()).unwrap();
+    assert!(new.rows.is_empty());
+    assert!(!unfinished.exists());
 }
 
 #[test]
@@ -120,7 +134,7 @@ fn a_file_of_garbage_is_named_with_a_remedy_and_left_alone() {
 #[test]
 fn a_store_that_was_cut_off_is_refused_and_never_half_read() {
     let dir = tempfile::tempdir().unwrap();
-    let (store, loaded) = Store::open(dir.path()).unwrap();
+    let (mut store, loaded) = Store::open(dir.path()).unwrap();
     let (group, _) = one_container(loaded.vch);
     store.write(&group).unwrap();
     drop(store);
@@ -130,7 +144,10 @@ fn a_store_that_was_cut_off_is_refused_and_never_half_read() {
         let kept = whole.len() * part / 4;
         fs::write(torn.path().join("ledger.redb"), &whole[..kept]).unwrap();
         match Store::open(torn.path()) {
-            Ok((_, read)) => assert_eq!(Some(read.revision), group.revision, "{kept} bytes"),
+            Ok((_, read)) => assert_eq!(
+                read.revision, group.transactions[0].revision,
+                "{kept} bytes"
+            ),
             Err(error) => assert!(matches!(error, StoreError::Broken { .. }), "{error}"),
         }
     }

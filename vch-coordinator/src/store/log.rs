@@ -1,0 +1,163 @@
+//! The last transactions, kept for whoever follows: a bounded tail of the ledger's history.
+
+use super::{
+    StoreError,
+    error::failed,
+    value::{decode, encode},
+};
+use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+use vch_ledger::{Change, Revision};
+
+/// Transactions by revision: postcard of what of [`Logged`] is not the key.
+const CHANGES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("changes");
+
+/// A committed transaction, as the stream of changes tells it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Logged {
+    /// Its number.
+    pub revision: Revision,
+    /// When it was decided, milliseconds since 1970, by the VCH's clock.
+    pub at_ms: u64,
+    /// What became of which rows; no row twice. Whoever applies them in order to the rows of the
+    /// revision before has the rows of this one.
+    pub changes: Vec<Change>,
+}
+
+/// How much of the past is kept; the newest transaction always is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Bounds {
+    /// Transactions.
+    pub transactions: usize,
+    /// Bytes of their values.
+    pub bytes: usize,
+}
+
+impl Default for Bounds {
+    /// Some minutes of a busy VCH: who follows and was away for longer reads the whole.
+    fn default() -> Self {
+        Self {
+            transactions: 4_096,
+            bytes: 16 << 20,
+        }
+    }
+}
+
+/// What is kept of the past. It remembers sizes only: the transactions are on disk.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Log {
+    bounds: Bounds,
+    /// Revision and bytes of each, in order, without a gap.
+    kept: VecDeque<(u64, usize)>,
+    bytes: usize,
+}
+
+impl Log {
+    /// Makes the table where it is missing.
+    pub fn prepare(write: &WriteTransaction) -> Result<(), StoreError> {
+        write.open_table(CHANGES).map_err(failed("open changes"))?;
+        Ok(())
+    }
+
+    /// What a store holds.
+    pub fn read(read: &ReadTransaction, bounds: Bounds) -> Result<Self, StoreError> {
+        let mut log = Self {
+            bounds,
+            kept: VecDeque::new(),
+            bytes: 0,
+        };
+        let table = read.open_table(CHANGES).map_err(failed("open changes"))?;
+        for entry in table.iter().map_err(failed("read changes"))? {
+            let (revision, value) = entry.map_err(failed("read changes"))?;
+            log.push(revision.value(), value.value().len());
+        }
+        Ok(log)
+    }
+
+    fn push(&mut self, revision: u64, bytes: usize) {
+        self.kept.push_back((revision, bytes));
+        self.bytes += bytes;
+    }
+
+    /// Adds transactions, and lets go of the oldest ones beyond the bounds.
+    pub fn append<'a>(
+        &mut self,
+        write: &WriteTransaction,
+        transactions: impl IntoIterator<Item = &'a Logged>,
+    ) -> Result<(), StoreError> {
+        let mut table = write.open_table(CHANGES).map_err(failed("open changes"))?;
+        for Logged {
+            revision,
+            at_ms,
+            changes,
+        } in transactions
+        {
+            let value = encode("changes", &(at_ms, changes))?;
+            table
+                .insert(revision.0, value.as_slice())
+                .map_err(failed("write a change"))?;
+            self.push(revision.0, value.len());
+        }
+        while self.kept.len() > self.bounds.transactions.max(1)
+            || (self.bytes > self.bounds.bytes && self.kept.len() > 1)
+        {
+            let Some((revision, bytes)) = self.kept.pop_front() else {
+                break;
+            };
+            self.bytes -= bytes;
+            table.remove(revision).map_err(failed("remove a change"))?;
+        }
+        Ok(())
+    }
+
+    /// The oldest revision behind which everything is kept; `None` while nothing is.
+    pub fn oldest(&self) -> Option<Revision> {
+        let (first, _) = self.kept.front()?;
+        Some(Revision(first.saturating_sub(1)))
+    }
+
+    /// The transactions behind `after`, the first ones of them: as many as fit in `page`, and at
+    /// least one. As they are on disk, so that whoever asked decodes them.
+    pub fn page(
+        read: &ReadTransaction,
+        after: Revision,
+        page: Bounds,
+    ) -> Result<Vec<Encoded>, StoreError> {
+        let table = read.open_table(CHANGES).map_err(failed("open changes"))?;
+        let behind = after.0.saturating_add(1)..;
+        let mut entries = Vec::new();
+        let mut bytes = 0;
+        for entry in table.range(behind).map_err(failed("read changes"))? {
+            let (revision, value) = entry.map_err(failed("read changes"))?;
+            let value = value.value();
+            bytes += value.len();
+            if entries.len() >= page.transactions || (bytes > page.bytes && !entries.is_empty()) {
+                break;
+            }
+            entries.push(Encoded {
+                revision: Revision(revision.value()),
+                value: value.to_vec(),
+            });
+        }
+        Ok(entries)
+    }
+}
+
+/// A transaction as it is on disk.
+#[derive(Debug)]
+pub(super) struct Encoded {
+    pub revision: Revision,
+    value: Vec<u8>,
+}
+
+impl Encoded {
+    pub fn decode(&self) -> Result<Logged, StoreError> {
+        let (at_ms, changes) = decode("changes", &self.value)?;
+        Ok(Logged {
+            revision: self.revision,
+            at_ms,
+            changes,
+        })
+    }
+}
