@@ -11,6 +11,8 @@
 //! transaction is on disk as a whole or not at all.
 
 mod changes;
+#[cfg(test)]
+mod crash;
 mod database;
 mod error;
 mod keeper;

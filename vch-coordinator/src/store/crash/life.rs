@@ -1,0 +1,243 @@
+//! One life of a coordinator, from its store's opening to the power failure.
+
+use super::{
+    dice::Dice,
+    disk::Disk,
+    wishes::{Wish, wish},
+    world::{Amid, Difference, State, open},
+};
+use crate::store::{Keeper, Kept, Store, database::Loaded, outside::Outside};
+use std::sync::{Arc, mpsc};
+use tokio::sync::oneshot;
+use vch_ledger::{Answer, Command, Ledger, Settings, Surroundings};
+
+/// Groups in a life whose power lasts.
+const GROUPS: usize = 20;
+/// Most wishes that share a commit.
+const GROUP: usize = 8;
+
+pub(super) struct Life {
+    dice: Dice,
+    /// What the ledger is given from outside, once for the keeper and once for the model.
+    outside: Given,
+    /// What was acknowledged.
+    pub sure: State,
+    /// What is there if the commit that was going on came through.
+    pub maybe: Option<State>,
+    pub acknowledged: usize,
+    pub amid: Amid,
+}
+
+/// Chance and time of one life.
+#[derive(Clone)]
+struct Given {
+    dice: Dice,
+    now_ms: u64,
+}
+
+impl Given {
+    fn outside(&self) -> Outside {
+        let (mut chance, mut now_ms) = (self.dice.clone(), self.now_ms);
+        Outside {
+            host_overlap: Arc::new(|_| None),
+            random: Box::new(move |bytes| chance.fill(bytes)),
+            clock: Box::new(move || {
+                now_ms += 1;
+                now_ms
+            }),
+        }
+    }
+
+    fn decide<T>(&mut self, decide: impl FnOnce(&mut Surroundings<'_>) -> T) -> (T, u64) {
+        self.now_ms += 1;
+        let decided = decide(&mut Surroundings {
+            random: &mut |bytes| self.dice.fill(bytes),
+            now_ms: self.now_ms,
+            host_overlap: &|_| None,
+        });
+        (decided, self.now_ms)
+    }
+}
+
+/// What the model says that the keeper answers: the refusal's code, or nothing for a report.
+type Verdict = Option<Result<Answer, &'static str>>;
+
+impl Life {
+    pub fn of(state: State, dice: &mut Dice) -> Self {
+        let mut own = || Dice::new(dice.roll());
+        Self {
+            dice: own(),
+            outside: Given {
+                dice: own(),
+                now_ms: 1_764_000_000_000,
+            },
+            sure: state,
+            maybe: None,
+            acknowledged: 0,
+            amid: Amid::Opening,
+        }
+    }
+
+    /// Lives until the power fails. Nothing holds the disk when this returns.
+    pub async fn live(&mut self, disk: &Disk, settings: &Settings) -> Result<(), Difference> {
+        let opened = open(disk, &mut self.dice);
+        let lived = match opened {
+            Ok((store, loaded)) => self.serve(disk, settings, store, loaded).await,
+            Err(_) if disk.has_power() => Err(Difference::Unreadable),
+            Err(_) => Ok(()),
+        };
+        disk.cut_power();
+        lived
+    }
+
+    async fn serve(
+        &mut self,
+        disk: &Disk,
+        settings: &Settings,
+        store: Store,
+        loaded: Loaded,
+    ) -> Result<(), Difference> {
+        self.amid = Amid::Starting;
+        let outside = self.outside.outside();
+        let mut begun = self.sure.clone();
+        let (made, at_ms) = self
+            .outside
+            .decide(|around| begun.ledger.bootstrap(around).unwrap());
+        if let Some(made) = made {
+            begun.follow(&made, at_ms);
+            self.maybe = Some(begun);
+        }
+        let kept = match Keeper::spawn_amid(outside, store, loaded, settings.clone()) {
+            Ok(kept) => kept,
+            Err(_) if disk.has_power() => return Err(Difference::Unreadable),
+            Err(_) => return Ok(()),
+        };
+        self.acknowledge();
+        self.amid = Amid::Rest;
+        let Kept {
+            keeper,
+            thread,
+            mut published,
+            ..
+        } = kept;
+        let mut asked = Ok(());
+        for _ in 0..GROUPS {
+            asked = self.group(&keeper).await;
+            while published.try_recv().is_ok() {}
+            if asked.is_err() || !disk.has_power() {
+                break;
+            }
+        }
+        let failed_early = self.maybe.is_some() && disk.has_power();
+        disk.cut_power();
+        drop((keeper, published));
+        // It may have ended because the disk did.
+        let _ = thread.join();
+        if failed_early {
+            return Err(Difference::Answer);
+        }
+        asked
+    }
+
+    fn acknowledge(&mut self) {
+        if let Some(maybe) = self.maybe.take() {
+            self.sure = maybe;
+            self.acknowledged += 1;
+        }
+    }
+
+    /// Wishes that share one commit.
+    async fn group(&mut self, keeper: &Keeper) -> Result<(), Difference> {
+        let mut next = self.sure.clone();
+        let mut asked = Vec::new();
+        for _ in 0..=self.dice.below(GROUP) {
+            let wish = wish(&next.ledger, &mut self.dice);
+            let verdict = self.verdict(&mut next, &wish);
+            asked.push((wish, verdict));
+        }
+        self.maybe = (next != self.sure).then_some(next);
+        let (wishes, verdicts): (Vec<_>, Vec<_>) = asked.into_iter().unzip();
+        let answers = ask_together(keeper, wishes).await;
+        match answers.into_iter().collect::<Option<Vec<_>>>() {
+            // The keeper has ended, and nobody was told anything.
+            None => Ok(()),
+            Some(answers) if answers == verdicts => {
+                self.acknowledge();
+                Ok(())
+            }
+            Some(_) => Err(Difference::Answer),
+        }
+    }
+
+    fn verdict(&mut self, state: &mut State, wish: &Wish) -> Verdict {
+        match wish {
+            Wish::Report(container, report) => {
+                if state.ledger.container_by_id(*container).is_some() {
+                    state.reports.insert(*container, report.clone());
+                }
+                None
+            }
+            Wish::Command(command) => {
+                let ledger: &mut Ledger = &mut state.ledger;
+                let decide = |around: &mut Surroundings<'_>| ledger.decide(command.clone(), around);
+                let (decided, at_ms) = self.outside.decide(decide);
+                Some(match decided {
+                    Ok(done) => {
+                        state.follow(&done, at_ms);
+                        Ok(done.answer)
+                    }
+                    Err(refusal) => Err(refusal.code()),
+                })
+            }
+        }
+    }
+}
+
+/// Asks everything while the keeper is busy, so that it all shares one commit. An answer is `None`
+/// where the keeper has ended.
+async fn ask_together(keeper: &Keeper, wishes: Vec<Wish>) -> Vec<Option<Verdict>> {
+    let (entered, busy) = oneshot::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let gate = keeper.clone();
+    let gate = tokio::spawn(async move {
+        // The keeper may have ended.
+        let _ = gate
+            .read(move |_| {
+                let _ = entered.send(());
+                let _ = released.recv();
+            })
+            .await;
+    });
+    let _ = busy.await;
+    let mut asking = Vec::new();
+    for wish in wishes {
+        asking.push(tokio::spawn(ask(keeper.clone(), wish)));
+    }
+    // On one thread tasks begin in the order in which they were spawned.
+    let last = tokio::spawn(async move { drop(release) });
+    let mut answers = Vec::new();
+    for one in asking {
+        answers.push(one.await.unwrap());
+    }
+    last.await.unwrap();
+    gate.await.unwrap();
+    answers
+}
+
+async fn ask(keeper: Keeper, wish: Wish) -> Option<Verdict> {
+    match wish {
+        Wish::Report(container, report) => {
+            keeper.record(container, report).await.ok()?;
+            Some(None)
+        }
+        Wish::Command(command) => Some(Some(answer(&keeper, command).await?)),
+    }
+}
+
+async fn answer(keeper: &Keeper, command: Command) -> Option<Result<Answer, &'static str>> {
+    let (decision, _) = keeper.decide(command).await.ok()?;
+    Some(match decision {
+        Ok(committed) => Ok(committed.answer.clone()),
+        Err(refusal) => Err(refusal.code()),
+    })
+}

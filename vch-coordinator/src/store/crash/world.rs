@@ -1,0 +1,213 @@
+//! A VCH that lives through power failures, and a model of what its store must hold.
+
+use super::{
+    dice::Dice,
+    disk::{Disk, Power},
+    life::Life,
+};
+use crate::store::{
+    Logged, Store, StoreError,
+    database::Loaded,
+    error::failed,
+    log::{Bounds, Encoded},
+};
+use protocol::message::Report;
+use redb::Database;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fmt,
+};
+use vch_ledger::{ContainerId, Ledger, Revision, Row, RowKey, Settings, Transaction};
+
+/// Few, so that transactions are let go of in every world.
+const BOUNDS: Bounds = Bounds {
+    transactions: 24,
+    bytes: 1 << 20,
+};
+
+/// What is on the disk, or should be.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct State {
+    pub ledger: Ledger,
+    pub reports: BTreeMap<ContainerId, Report>,
+    pub log: VecDeque<Logged>,
+}
+
+impl State {
+    fn oldest(&self) -> Revision {
+        let first = self.log.front();
+        first.map_or(self.ledger.revision(), |first| {
+            Revision(first.revision.0 - 1)
+        })
+    }
+
+    /// Takes over what was decided.
+    pub fn follow(&mut self, done: &Transaction, at_ms: u64) {
+        for change in &done.changes {
+            if let (RowKey::Container(container), None) = (change.key, &change.after) {
+                self.reports.remove(&container);
+            }
+        }
+        self.log(Logged {
+            revision: done.revision,
+            at_ms,
+            changes: done.changes.clone(),
+        });
+    }
+
+    fn log(&mut self, logged: Logged) {
+        self.log.push_back(logged);
+        if self.log.len() > BOUNDS.transactions {
+            self.log.pop_front();
+        }
+    }
+}
+
+/// How the disk differs from the model after a power failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Difference {
+    /// What was acknowledged is not there.
+    Lost,
+    /// What is there was never decided, or is a part of what was decided together.
+    Strange,
+    /// The store or the ledger does not open.
+    Unreadable,
+    /// The keeper acknowledged something else than the model.
+    Answer,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Lost => "an acknowledged transaction is lost",
+            Self::Strange => "what is there was never decided so",
+            Self::Unreadable => "the store does not open",
+            Self::Answer => "the keeper's answer is not the model's",
+        })
+    }
+}
+
+/// How a round went.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Round {
+    /// What was being done when the power failed.
+    pub amid: Amid,
+    /// Groups that were acknowledged before.
+    pub acknowledged: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Amid {
+    Opening,
+    Starting,
+    /// A commit that is not there after it.
+    LostCommit,
+    /// A commit that is there after it, although nobody was told.
+    WholeCommit,
+    Rest,
+}
+
+pub(super) struct World {
+    pub image: Vec<u8>,
+    pub state: State,
+    settings: Settings,
+    dice: Dice,
+    lies: bool,
+}
+
+impl World {
+    /// A VCH at its first start, of which the store is made and nothing decided.
+    pub fn new(seed: u64, lies: bool) -> Self {
+        let mut dice = Dice::new(seed);
+        let disk = Disk::holding(Vec::new(), Power::Good);
+        let (store, loaded) = open(&disk, &mut dice).ok().unwrap();
+        let settings = Settings::of(loaded.vch);
+        drop(store);
+        Self {
+            image: disk.cached(),
+            state: State {
+                ledger: Ledger::new(settings.clone()),
+                reports: BTreeMap::new(),
+                log: VecDeque::new(),
+            },
+            settings,
+            dice,
+            lies,
+        }
+    }
+
+    /// One life: opens the store, asks until the power fails, and looks at what is left.
+    pub async fn round(&mut self) -> Result<Round, Difference> {
+        // Some lives end while the store is being opened, some after many commits.
+        let most = [12, 80, 400][self.dice.below(3)];
+        let power = match self.dice.below(8) {
+            0 => Power::Good,
+            1..4 => Power::Syncs(self.dice.roll() % (most / 10)),
+            _ => Power::Operations(self.dice.roll() % most),
+        };
+        let image = std::mem::take(&mut self.image);
+        let disk = if self.lies {
+            Disk::lying(image, power)
+        } else {
+            Disk::holding(image, power)
+        };
+        let mut life = Life::of(self.state.clone(), &mut self.dice);
+        let lived = life.live(&disk, &self.settings).await;
+        self.image = disk.after_failure(&mut self.dice);
+        lived?;
+        let found = self.look()?;
+        let amid = match &life.maybe {
+            Some(maybe) if found == *maybe => Amid::WholeCommit,
+            _ if found != life.sure && found.ledger.revision() < life.sure.ledger.revision() => {
+                return Err(Difference::Lost);
+            }
+            _ if found != life.sure => return Err(Difference::Strange),
+            Some(_) if life.amid == Amid::Rest => Amid::LostCommit,
+            _ => life.amid,
+        };
+        self.state = found;
+        Ok(Round {
+            amid,
+            acknowledged: life.acknowledged,
+        })
+    }
+
+    /// What a new start finds; the image stays as it is.
+    fn look(&mut self) -> Result<State, Difference> {
+        let unreadable = |_| Difference::Unreadable;
+        let disk = Disk::holding(self.image.clone(), Power::Good);
+        let (store, loaded) = open(&disk, &mut self.dice).map_err(unreadable)?;
+        if loaded.vch != self.settings.vch {
+            return Err(Difference::Lost);
+        }
+        let mut rows = loaded.rows;
+        let ledger = Ledger::load(self.settings.clone(), rows.clone(), loaded.revision);
+        let ledger = ledger.map_err(|_| Difference::Unreadable)?;
+        rows.sort_by_key(Row::key);
+        let all = Bounds {
+            transactions: usize::MAX,
+            bytes: usize::MAX,
+        };
+        let page = store.page(Revision(0), all).map_err(unreadable)?;
+        let log = page.iter().map(Encoded::decode).collect::<Result<_, _>>();
+        let found = State {
+            ledger,
+            reports: loaded.reports,
+            log: log.map_err(unreadable)?,
+        };
+        if rows != found.ledger.rows() || store.oldest() != found.oldest() {
+            return Err(Difference::Strange);
+        }
+        Ok(found)
+    }
+}
+
+pub(super) fn open(disk: &Disk, dice: &mut Dice) -> Result<(Store, Loaded), StoreError> {
+    let database = Database::builder().create_with_backend(disk.clone());
+    let database = database.map_err(failed("open"))?;
+    let mut random = |bytes: &mut [u8]| {
+        dice.fill(bytes);
+        Ok(())
+    };
+    Store::begin(database, None, BOUNDS, &mut random)
+}
