@@ -51,7 +51,7 @@ fn demo() -> Result<()> {
     prerequisites::check(NEEDS)?;
     let lab = Lab::of_vms("demo")?;
     let (topology, vsock) = phase(
-        "Two network namespaces: `vch`, and `outside` behind its external interface",
+        "Network namespaces: `vch`, and one behind each of its networks",
         || Ok((lab.topology()?, lab.vsock(&[CID])?)),
     )?;
     println!(

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   Lab ── one test's world: a folder for sockets and logs, and the turn to run VMs
-//!    ├── Namespace, Topology     `vch` and `outside`, joined by a veth
+//!    ├── Namespace, Topology     `vch`, and a place behind each of its networks
 //!    ├── Coordinator             vch-coordinator in `vch`, asked by vchctl
 //!    ├── Member                  a container that is a namespace, with the real agent
 //!    ├── Monitor                 hears what changes in a namespace

@@ -11,6 +11,7 @@ use crate::deadline::eventually_some;
 use crate::namespace::Namespace;
 use crate::places;
 use crate::process::Process;
+use crate::topology::Topology;
 use crate::world::Lab;
 
 /// From the start of the process to its first answer.
@@ -28,18 +29,19 @@ pub struct Coordinator<'a> {
 }
 
 impl<'a> Coordinator<'a> {
-    /// Starts one with the default configuration.
+    /// Starts one with the default configuration in a `vch` of a [`Topology`].
     pub fn start(lab: &Lab, namespace: &'a Namespace) -> Result<Self> {
         Self::start_with(lab, namespace, "")
     }
 
-    /// Starts one; `tables` is TOML behind `[vch]`, such as `[dns]\nupstreams = [...]`.
+    /// Starts one; `tables` is TOML behind `[vch]`, such as `[dns]\nupstreams = [...]`. The kinds of network that it does
+    /// not declare are the [`Topology`]'s.
     pub fn start_with(lab: &Lab, namespace: &'a Namespace, tables: &str) -> Result<Self> {
         let folder = lab.path("vch");
         std::fs::create_dir_all(&folder).context("make the VCH's folder")?;
         let shown = folder.display();
-        let config =
-            format!("[vch]\nstate_dir = \"{shown}/state\"\nrun_dir = \"{shown}/run\"\n{tables}\n");
+        let vch = format!("[vch]\nstate_dir = \"{shown}/state\"\nrun_dir = \"{shown}/run\"");
+        let config = format!("{vch}\n{tables}\n{}", Topology::tables(tables));
         std::fs::write(folder.join("vch.toml"), config).context("write vch.toml")?;
         let mut coordinator = Self {
             lab: lab.clone(),

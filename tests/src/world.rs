@@ -86,7 +86,7 @@ impl Lab {
         self.inside.turn.is_some()
     }
 
-    /// The namespaces `vch` and `outside`.
+    /// The namespace `vch`, and one behind each of its networks.
     pub fn topology(&self) -> Result<Topology> {
         Topology::create()
     }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use lab::{Coordinator, Lab, Member, Need, Process, eventually, places, prerequisites};
+use lab::{Coordinator, Lab, Member, Need, Process, Topology, eventually, places, prerequisites};
 use protocol::frame::{Decoder, MAX_PAYLOAD, encode};
 use protocol::message::{Hello, Message, Refusal, SessionNonce, ToAgent, ToCoordinator};
 use serde_json::Value;
@@ -44,8 +44,14 @@ fn everything(vch: &Coordinator<'_>) -> [Value; 3] {
     ]
 }
 
-/// What a coordinator says that does not start with this configuration.
+/// What a coordinator says that does not start with this configuration; the kinds of network that it does not declare
+/// are the topology's.
 fn does_not_start(lab: &Lab, vch: &lab::Namespace, config: &str) -> String {
+    does_not_start_with(lab, vch, &(config.to_owned() + &Topology::tables(config)))
+}
+
+/// The same with exactly this file.
+fn does_not_start_with(lab: &Lab, vch: &lab::Namespace, config: &str) -> String {
     let path = lab.path("bad.toml");
     std::fs::write(&path, config).unwrap();
     let log = std::fs::File::create(lab.path("bad.log")).unwrap();
@@ -101,6 +107,72 @@ fn a_configuration_that_cannot_be_is_refused_by_file_line_field_value_and_remedy
         let said = does_not_start(&lab, &topology.vch, config);
         assert!(said.contains(wanted), "{said}");
     }
+}
+
+#[test]
+fn a_vch_that_lacks_a_kind_of_network_is_told_which() {
+    prerequisites::check(Need::NAMESPACES).unwrap();
+    let lab = Lab::of_namespaces("kinds").unwrap();
+    let topology = lab.topology().unwrap();
+    for (kind, headers) in [
+        ("management", "[docker_endpoint][[external]][bridge]"),
+        ("docker_endpoint", "[management][[external]][bridge]"),
+        ("external", "[management][docker_endpoint][bridge]"),
+        ("bridge", "[management][docker_endpoint][[external]]"),
+    ] {
+        // All tables less those of the other kinds: this one's alone.
+        let own = Topology::tables(headers);
+        let config = Topology::tables("").replace(&own, "");
+        let said = does_not_start_with(&lab, &topology.vch, &config);
+        let wanted = format!("bad.toml: `{kind}` is missing: ");
+        assert!(said.contains(&wanted), "{said}");
+    }
+}
+
+#[test]
+fn a_vch_that_is_not_as_its_configuration_says_is_told_the_difference() {
+    prerequisites::check(Need::NAMESPACES).unwrap();
+    let lab = Lab::of_namespaces("links").unwrap();
+    let topology = lab.topology().unwrap();
+    let config = Topology::tables("");
+    let elsewhere = config.replace("\"192.0.2.2\"", "\"192.0.2.9\"");
+    let said = does_not_start(&lab, &topology.vch, &elsewhere);
+    let wanted = "`management.address` cannot be `192.0.2.9`: management bears 192.0.2.2/24, ";
+    assert!(said.contains(wanted), "{said}");
+    assert!(
+        said.contains("`ip address add 192.0.2.9/PREFIX dev management`"),
+        "{said}"
+    );
+
+    topology
+        .vch
+        .ip("address delete 208.91.3.3/24 dev production")
+        .unwrap();
+    let said = does_not_start(&lab, &topology.vch, &config);
+    let wanted = "`external.subnets.address` of vic-production cannot be `208.91.3.3`: production bears 2001:db8:3::3/64";
+    assert!(said.contains(wanted), "{said}");
+    assert!(
+        said.contains("`ip address add 208.91.3.3/24 dev production`"),
+        "{said}"
+    );
+
+    topology.vch.ip("link delete production").unwrap();
+    let said = does_not_start(&lab, &topology.vch, &config);
+    let wanted = "`external.interface` of vic-production cannot be `production`: there is no such link: make it first, \
+        or write one of endpoint, external, external-up, management, production-up";
+    assert!(said.contains(wanted), "{said}");
+
+    // The remedies are what they say.
+    topology.vch.ip("link add production type bridge").unwrap();
+    topology
+        .vch
+        .ip("address add 208.91.3.3/24 dev production")
+        .unwrap();
+    topology
+        .vch
+        .ip("address add 2001:db8:3::3/64 dev production")
+        .unwrap();
+    Coordinator::start(&lab, &topology.vch).unwrap();
 }
 
 #[test]

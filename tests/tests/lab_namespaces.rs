@@ -1,5 +1,8 @@
 //! The lab's own namespaces and processes.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, TcpListener, TcpStream};
 use std::panic::catch_unwind;
@@ -21,27 +24,56 @@ fn sleeping() -> Command {
     command
 }
 
+/// Whom a listener in `place` sees when `from` connects to it.
+fn asked(from: &Namespace, place: &Namespace, address: IpAddr) -> IpAddr {
+    let listener = place.run(|| TcpListener::bind((address, 7)).unwrap());
+    let listener = listener.unwrap();
+    let stream = from.run(|| TcpStream::connect((address, 7)).unwrap());
+    let (_, peer) = listener.accept().unwrap();
+    assert_eq!(peer, stream.unwrap().local_addr().unwrap());
+    peer.ip()
+}
+
 #[test]
-fn the_vch_and_the_outside_reach_each_other_and_nothing_else() {
+fn the_vch_reaches_what_is_behind_each_of_its_networks_and_nothing_else() {
     let lab = Lab::of_namespaces("reach").unwrap();
     let topology = lab.topology().unwrap();
-    let listener = topology
-        .outside
-        .run(|| TcpListener::bind((Topology::BEYOND, 7)).unwrap())
-        .unwrap();
-    let stream = topology
-        .vch
-        .run(|| TcpStream::connect((Topology::BEYOND, 7)).unwrap())
-        .unwrap();
-    let (_, peer) = listener.accept().unwrap();
-    assert_eq!(peer, stream.local_addr().unwrap());
-    assert_eq!(peer.ip(), Topology::VCH);
+    let (outside, admin, clients) = (&topology.outside, &topology.admin, &topology.clients);
+    let reached: [(&Namespace, IpAddr, IpAddr); 6] = [
+        (outside, Topology::BEYOND.into(), Topology::VCH.into()),
+        (outside, Topology::BEYOND6.into(), Topology::VCH6.into()),
+        (
+            outside,
+            Topology::PRODUCTION_GATEWAY.into(),
+            Topology::PRODUCTION_VCH.into(),
+        ),
+        (
+            outside,
+            Topology::PRODUCTION_GATEWAY6.into(),
+            Topology::PRODUCTION_VCH6.into(),
+        ),
+        (admin, Topology::ADMIN.into(), Topology::MANAGEMENT.into()),
+        (clients, Topology::CLIENT.into(), Topology::ENDPOINT.into()),
+    ];
+    for (place, address, source) in reached {
+        assert_eq!(asked(&topology.vch, place, address), source, "{address}");
+    }
     let links = topology.vch.ip("-o link").unwrap();
-    assert_eq!(
-        links.lines().count(),
-        2,
-        "lo and the interface outwards: {links}"
-    );
+    let links: BTreeSet<&str> = links
+        .lines()
+        .filter_map(|line| line.split([':', '@']).nth(1))
+        .map(str::trim)
+        .collect();
+    let expected = [
+        "endpoint",
+        "external",
+        "external-up",
+        "lo",
+        "management",
+        "production",
+        "production-up",
+    ];
+    assert_eq!(links, expected.into());
     let routes = topology.outside.ip("route show default").unwrap();
     assert_eq!(routes, "", "outside has no way to this machine's networks");
 }

@@ -4,13 +4,18 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use lab::{Lab, Namespace, Need, Tap, Vm, eventually, places, prerequisites};
+use lab::{Lab, Namespace, Need, Tap, Topology, Vm, eventually, places, prerequisites};
 use serde_json::{Value, json};
 
 const SOON: Duration = Duration::from_secs(30);
 const BOOT: Duration = Duration::from_secs(60);
 const VCH_CID: u32 = 3;
 const SIBLING_CID: u32 = 4;
+const EXTERNAL: &str = "[[external]]
+name = \"default-external\"
+interface = \"external\"
+subnets = [{ subnet = \"10.2.0.0/24\", address = \"10.2.0.2\" }]
+";
 const MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 0x31];
 /// Programs built without optimisation, emulated.
 const HOST_MEMORY_MIB: u32 = 256;
@@ -36,10 +41,22 @@ fn logs(vch: &mut Vm, line: &str) -> Result<()> {
 }
 
 fn start_coordinator(vch: &mut Vm) -> Result<()> {
-    vch.succeed(
-        "printf '[tether]\\nvsock_port = 1021\\n' >/etc/vch.toml
-        NO_COLOR=1 vch-coordinator --config /etc/vch.toml >/run/vch.log 2>&1 &",
-    )?;
+    for (interface, address) in [
+        (Topology::MANAGEMENT_INTERFACE, Topology::MANAGEMENT),
+        (Topology::ENDPOINT_INTERFACE, Topology::ENDPOINT),
+        (Topology::EXTERNAL_INTERFACE, Topology::VCH),
+    ] {
+        vch.succeed(&format!(
+            "ip link add {interface} type bridge
+            ip address add {address}/24 dev {interface}"
+        ))?;
+    }
+    let config = format!("[tether]\nvsock_port = 1021\n{EXTERNAL}");
+    let config = format!("{config}{}", Topology::tables(&config));
+    vch.succeed(&format!(
+        "cat >/etc/vch.toml <<'END'\n{config}\nEND
+        NO_COLOR=1 vch-coordinator --config /etc/vch.toml >/run/vch.log 2>&1 &"
+    ))?;
     let answers = || {
         vch.run("vchctl status")
             .is_ok_and(|output| output.status == 0)

@@ -3,20 +3,33 @@
 //! Parsed once into types that hold their invariants; an error names file, line, field, value and
 //! remedy. The file's shape is documented in `vch.example.toml`, which a test parses.
 
+mod bridge;
 mod error;
+mod external;
 mod fields;
+mod links;
+mod ports;
+mod reload;
+mod stations;
 
+pub use bridge::Bridge;
 pub use error::ConfigError;
+pub use links::{Links, LinksError};
+pub use reload::RestartNeeded;
+pub use stations::{DockerEndpoint, Station};
 
 use error::Source;
+use external::Others;
 use fields::File;
 use protocol::transport::PrivilegedPort;
 use std::{
+    collections::BTreeMap,
     net::{IpAddr, SocketAddr},
+    ops::RangeInclusive,
     path::{Path, PathBuf},
     time::Duration,
 };
-use vch_ledger::{Pool, Settings, VchId, default_pools};
+use vch_ledger::{ExternalNetwork, PortNumber, Protocol, Settings, SocketPath, VchId};
 
 /// A whole, checked configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,8 +40,18 @@ pub struct Config {
     pub run_dir: PathBuf,
     /// The native API's Unix socket.
     pub api_socket: PathBuf,
-    /// From where automatic subnets are cut, in order.
-    pub pools: Vec<Pool>,
+    /// Where the VCH is on the management network.
+    pub management: Station,
+    /// Where Docker's clients find it.
+    pub docker_endpoint: DockerEndpoint,
+    /// The external networks: at least one, and at least one of them for published ports.
+    pub externals: Vec<ExternalNetwork>,
+    /// What bridge networks are made of.
+    pub bridge: Bridge,
+    /// From where published ports are taken that name none; none for the kernel's own range.
+    pub ephemeral: Option<RangeInclusive<u16>>,
+    /// The socket of whoever starts VMs: asked to plug a NIC.
+    pub runtime_hook: Option<SocketPath>,
     /// The name server.
     pub dns: Dns,
     /// Sessions with agents.
@@ -63,10 +86,26 @@ const DEFAULT_DNS_THREADS: u64 = 2;
 impl Config {
     /// What the ledger of this VCH is told.
     pub fn ledger_settings(&self, vch: VchId) -> Settings {
-        Settings {
-            pools: self.pools.clone(),
-            ..Settings::of(vch)
-        }
+        let mut settings = Settings::of(vch);
+        settings.pools.clone_from(&self.bridge.pools);
+        settings.default_bridge.net = self.bridge.subnet;
+        settings.default_segment = self.bridge.segment;
+        settings.externals.clone_from(&self.externals);
+        settings.ephemeral = self.ephemeral();
+        settings.reserved = self.reserved();
+        settings
+    }
+
+    /// Ports of the VCH's own services, each with whose it is.
+    fn reserved(&self) -> BTreeMap<PortNumber, String> {
+        let docker = PortNumber {
+            protocol: Protocol::Tcp,
+            port: self.docker_endpoint.port,
+        };
+        BTreeMap::from([(
+            docker,
+            "the docker endpoint (docker_endpoint.port)".to_owned(),
+        )])
     }
 
     /// Reads and checks a file.
@@ -84,6 +123,18 @@ impl Config {
         let file: File = toml::from_str(text).map_err(|error| source.syntax(&error))?;
         let run_dir = absolute(&source, "vch.run_dir", file.vch.run_dir, "/run/vch")?;
         let default_socket = run_dir.join("api.sock");
+        let management = stations::management(&source, file.management)?;
+        let docker_endpoint = stations::docker_endpoint(&source, file.docker_endpoint)?;
+        let stations = [&management, &docker_endpoint.station];
+        let bridge = bridge::bridge(&source, file.bridge, stations)?;
+        let others = Others {
+            stations: [
+                ("management", &management),
+                ("docker_endpoint", &docker_endpoint.station),
+            ],
+            bridge: &bridge,
+        };
+        let externals = external::externals(&source, file.external, &others)?;
         Ok(Self {
             state_dir: absolute(&source, "vch.state_dir", file.vch.state_dir, "/var/lib/vch")?,
             api_socket: match file.api.socket {
@@ -91,7 +142,15 @@ impl Config {
                 None => default_socket,
             },
             run_dir,
-            pools: pools(&source, file.bridge.pools)?,
+            externals,
+            management,
+            docker_endpoint,
+            bridge,
+            ephemeral: ports::ephemeral(&source, file.ports)?,
+            runtime_hook: match file.runtime.hook {
+                Some(path) => Some(source.parsed("runtime.hook", &path, None)?),
+                None => None,
+            },
             dns: dns(&source, file.dns)?,
             tether: tether(&source, file.tether)?,
         })
@@ -112,32 +171,6 @@ fn absolute(
     }
     let shown = value.get_ref().display().to_string();
     Err(source.field(value.span(), field, shown, "write an absolute path"))
-}
-
-fn pools(
-    source: &Source<'_>,
-    pools: Option<Vec<toml::Spanned<fields::Pool>>>,
-) -> Result<Vec<Pool>, ConfigError> {
-    let Some(pools) = pools else {
-        return Ok(default_pools());
-    };
-    let mut checked: Vec<Pool> = Vec::with_capacity(pools.len());
-    for entry in pools {
-        let span = entry.span();
-        let fields::Pool { base, size } = entry.into_inner();
-        let shown = format!("{base} in subnets of /{size}");
-        let refuse = |remedy: &str| source.field(span, "bridge.pools", shown, remedy);
-        let overlaps = |pool: &&Pool| pool.base().contains(&base) || base.contains(&pool.base());
-        if let Some(other) = checked.iter().find(overlaps) {
-            let remedy = format!(
-                "it overlaps with pool {}: choose another range",
-                other.base()
-            );
-            return Err(refuse(&remedy));
-        }
-        checked.push(Pool::new(base, size).map_err(|error| refuse(&error.to_string()))?);
-    }
-    Ok(checked)
 }
 
 fn dns(source: &Source<'_>, dns: fields::Dns) -> Result<Dns, ConfigError> {

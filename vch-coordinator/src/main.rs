@@ -24,7 +24,7 @@ const FILES: u64 = 16_384;
 Logs go to stderr; RUST_LOG=debug says more, RUST_LOG=warn less."
 )]
 struct Arguments {
-    /// The configuration; every field of it has a default
+    /// The configuration, which declares the four kinds of network: see vch.example.toml
     #[arg(long, short, default_value = "/etc/vch/vch.toml")]
     config: PathBuf,
     /// Check the configuration and end

@@ -2,7 +2,7 @@
 
 use crate::{
     api::{self, Api},
-    config::Config,
+    config::{Config, Links, LinksError},
     effects::{
         EffectError, Effects,
         dns::Dns,
@@ -29,6 +29,9 @@ const GRACE: Duration = Duration::from_secs(1);
 /// Why a coordinator does not start, or ended.
 #[derive(Debug, Error)]
 pub enum ServeError {
+    /// The VCH is not as its configuration says.
+    #[error(transparent)]
+    Links(#[from] LinksError),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -68,6 +71,7 @@ impl From<ChannelError> for ServeError {
 /// [`ServeError`]; nothing was left running.
 pub async fn serve(config: Config, stop: CancellationToken) -> Result<(), ServeError> {
     let began = Instant::now();
+    Links::observe()?.verify(&config)?;
     let (store, mut loaded) = Store::open(&config.state_dir)?;
     let vch = loaded.vch;
     let reports = std::mem::take(&mut loaded.reports);

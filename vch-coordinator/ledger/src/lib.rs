@@ -49,5 +49,5 @@ pub use row::{
 pub use settings::{
     DEFAULT_EPHEMERAL, DefaultBridge, ExternalNetwork, Grants, Limits, MAX_ALIASES, MAX_AUXILIARY,
     MAX_DNS_SERVERS, MAX_ENDPOINTS, MAX_EXTRA_HOSTS, MAX_LABEL_KEY, MAX_LABEL_VALUE, MAX_LABELS,
-    MAX_SUBNETS, Pool, PoolError, Settings, default_pools,
+    MAX_SUBNETS, Pool, PoolError, Settings, default_pools, unusable,
 };

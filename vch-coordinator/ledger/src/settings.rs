@@ -131,8 +131,8 @@ pub(crate) fn longest_prefix(net: &IpNet) -> u8 {
     }
 }
 
-/// What keeps a range from being a network of hosts.
-pub(crate) fn unusable(net: &IpNet) -> Option<&'static str> {
+/// What keeps a range from being a network of hosts; `None` where nothing does.
+pub fn unusable(net: &IpNet) -> Option<&'static str> {
     let reserved: &[(&str, &'static str)] = match net {
         IpNet::V4(_) => &[
             ("0.0.0.0/8", "0.0.0.0/8 means this host (RFC 1122)"),

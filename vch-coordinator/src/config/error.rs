@@ -1,9 +1,12 @@
 //! Errors that name file, line, field, value and remedy.
 
+use ipnet::IpNet;
 use std::{
-    io,
+    fmt, io,
+    net::IpAddr,
     ops::{Range, RangeInclusive},
     path::{Path, PathBuf},
+    str::FromStr,
 };
 use thiserror::Error;
 use toml::Spanned;
@@ -34,6 +37,16 @@ pub enum ConfigError {
         message: String,
         /// That line, as far as it is shown.
         written: String,
+    },
+    /// One of the four kinds of network is not there.
+    #[error("{}: `{field}` is missing: {remedy}", file.display())]
+    Missing {
+        /// The file.
+        file: PathBuf,
+        /// The table.
+        field: &'static str,
+        /// What to write.
+        remedy: &'static str,
     },
     /// A value is not possible.
     #[error("{}:{line}: `{field}` cannot be `{value}`: {remedy}", file.display())]
@@ -83,6 +96,60 @@ impl Source<'_> {
             value,
             remedy: remedy.to_owned(),
         }
+    }
+
+    pub fn missing(&self, field: &'static str, remedy: &'static str) -> ConfigError {
+        ConfigError::Missing {
+            file: self.file.to_owned(),
+            field,
+            remedy,
+        }
+    }
+
+    /// A text that must be a `T`; without a `remedy` its own error says what to write.
+    pub fn parsed<T: FromStr<Err: fmt::Display>>(
+        &self,
+        field: &'static str,
+        value: &Spanned<String>,
+        remedy: Option<&str>,
+    ) -> Result<T, ConfigError> {
+        let text = value.get_ref();
+        text.parse().map_err(|error: T::Err| {
+            let own = error.to_string();
+            self.field(value.span(), field, text.clone(), remedy.unwrap_or(&own))
+        })
+    }
+
+    /// An address that a host can have and others can send to.
+    pub fn host(
+        &self,
+        field: &'static str,
+        value: &Spanned<String>,
+    ) -> Result<IpAddr, ConfigError> {
+        let remedy = "write an IP address without a prefix length";
+        let address: IpAddr = self.parsed(field, value, Some(remedy))?;
+        let reason = match address {
+            _ if address.is_loopback() => "loopback addresses belong to no network",
+            _ if address.is_multicast() => "it is a multicast address",
+            _ if address.is_unspecified() => "it is no address of one host",
+            IpAddr::V4(v4) if v4.is_broadcast() => "it is no address of one host",
+            IpAddr::V6(v6) if v6.is_unicast_link_local() => "link-local addresses are of no use",
+            _ => return Ok(address),
+        };
+        let remedy = format!("{reason}: write one that others on its network can reach");
+        Err(self.field(value.span(), field, value.get_ref().clone(), &remedy))
+    }
+
+    /// A subnet with room for hosts, and without host bits.
+    pub fn net(&self, field: &'static str, value: &Spanned<String>) -> Result<IpNet, ConfigError> {
+        let remedy = "write a subnet, as in 10.2.0.0/16 or 2001:db8::/64";
+        let net: IpNet = self.parsed(field, value, Some(remedy))?;
+        let remedy = match vch_ledger::unusable(&net) {
+            _ if net.trunc() != net => format!("it has host bits: write {}", net.trunc()),
+            Some(reason) => format!("{reason}: write a subnet of hosts"),
+            None => return Ok(net),
+        };
+        Err(self.field(value.span(), field, net.to_string(), &remedy))
     }
 
     /// A number that must lie in a range.

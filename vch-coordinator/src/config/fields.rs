@@ -12,8 +12,14 @@ pub(super) struct File {
     pub vch: Vch,
     #[serde(default)]
     pub api: Api,
+    pub management: Option<Station>,
+    pub docker_endpoint: Option<DockerEndpoint>,
+    pub external: Option<Vec<External>>,
+    pub bridge: Option<Bridge>,
     #[serde(default)]
-    pub bridge: Bridge,
+    pub ports: Ports,
+    #[serde(default)]
+    pub runtime: Runtime,
     #[serde(default)]
     pub dns: Dns,
     #[serde(default)]
@@ -33,10 +39,93 @@ pub(super) struct Api {
     pub socket: Option<Spanned<PathBuf>>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Station {
+    pub interface: Spanned<String>,
+    pub address: Spanned<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DockerEndpoint {
+    pub interface: Spanned<String>,
+    pub address: Spanned<String>,
+    pub port: Option<Spanned<u64>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct External {
+    pub name: Spanned<String>,
+    pub interface: Spanned<String>,
+    pub subnets: Spanned<Vec<Spanned<Subnet>>>,
+    #[serde(default)]
+    pub dns: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub addressing: Addressing,
+    #[serde(default)]
+    pub level: Level,
+    pub published: Option<Spanned<bool>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Subnet {
+    pub subnet: Spanned<String>,
+    pub gateway: Option<Spanned<String>>,
+    pub address: Option<Spanned<String>>,
+    #[serde(default)]
+    pub ranges: Vec<Spanned<String>>,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Addressing {
+    #[default]
+    Static,
+    Dhcp,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Level {
+    Closed,
+    Outbound,
+    Peers,
+    #[default]
+    Published,
+    Open,
+}
+
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Bridge {
+    #[serde(default)]
+    pub segment: Segment,
+    pub shared_interface: Option<Spanned<String>>,
+    pub subnet: Option<Spanned<String>>,
     pub pools: Option<Vec<Spanned<Pool>>>,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Segment {
+    #[default]
+    Dedicated,
+    Shared,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Ports {
+    pub ephemeral: Option<Spanned<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Runtime {
+    pub hook: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]

@@ -1,7 +1,31 @@
 use super::*;
+use vch_ledger::{Segment, default_pools};
+
+mod external;
+mod links;
+mod reload;
+
+const MANAGEMENT: &str = "[management]\ninterface = \"eth0\"\naddress = \"192.0.2.2\"\n";
+const DOCKER_ENDPOINT: &str =
+    "[docker_endpoint]\ninterface = \"eth1\"\naddress = \"198.51.100.2\"\n";
+const EXTERNAL: &str = "[[external]]\nname = \"default-external\"\ninterface = \"eth2\"\n\
+    subnets = [{ subnet = \"10.2.0.0/16\", gateway = \"10.2.0.1\", address = \"10.2.0.2\" }]\n";
+const BRIDGE: &str = "[bridge]\n";
+const KINDS: [(&str, &str); 4] = [
+    ("[management]", MANAGEMENT),
+    ("[docker_endpoint]", DOCKER_ENDPOINT),
+    ("[[external]]", EXTERNAL),
+    ("[bridge]", BRIDGE),
+];
+
+/// The text, and behind it the kinds of network that it does not declare itself.
+fn whole(text: &str) -> String {
+    let missing = KINDS.iter().filter(|(header, _)| !text.contains(header));
+    missing.fold(text.to_owned(), |text, (_, table)| text + table)
+}
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
-    Config::parse(Path::new("vch.toml"), text)
+    Config::parse(Path::new("vch.toml"), &whole(text))
 }
 
 fn refusal(text: &str) -> String {
@@ -9,16 +33,162 @@ fn refusal(text: &str) -> String {
 }
 
 #[test]
-fn an_empty_file_is_a_working_vch() {
+fn the_four_kinds_alone_are_a_working_vch() {
     let config = parse("").expect("defaults");
     assert_eq!(config.api_socket, Path::new("/run/vch/api.sock"));
-    assert_eq!(config.pools, default_pools());
+    assert_eq!(config.bridge.pools, default_pools());
+    assert_eq!(config.bridge.segment, Segment::Dedicated);
+    assert_eq!(config.bridge.shared_interface.as_str(), "vch-shared");
+    assert_eq!(config.management.interface.as_str(), "eth0");
+    assert_eq!(config.docker_endpoint.port, 2376);
+    assert_eq!(config.externals.len(), 1);
+}
+
+#[test]
+fn each_kind_that_is_missing_is_named_with_what_to_write() {
+    for (without, (_, absent)) in KINDS.iter().enumerate() {
+        let others = KINDS.iter().enumerate().filter(|(at, _)| *at != without);
+        let text: String = others.map(|(_, (_, table))| *table).collect();
+        let refused = Config::parse(Path::new("vch.toml"), &text).expect_err("one is missing");
+        let name = absent.lines().next().unwrap_or_default();
+        let name = name.trim_matches(['[', ']']);
+        let expected = format!("vch.toml: `{name}` is missing: ");
+        assert!(refused.to_string().starts_with(&expected), "{refused}");
+    }
+}
+
+#[test]
+fn a_kind_without_its_interface_or_address_is_told_which() {
+    let refused = refusal("[management]\naddress = \"192.0.2.2\"\n");
+    assert!(refused.contains("missing field `interface`"), "{refused}");
+    let refused = refusal("[docker_endpoint]\ninterface = \"eth1\"\n");
+    assert!(refused.contains("missing field `address`"), "{refused}");
+}
+
+#[test]
+fn a_station_has_an_address_that_others_can_reach_on_a_link_of_its_own() {
+    for (interface, address, words) in [
+        ("lo", "192.0.2.2", "`management.interface` cannot be `lo`: "),
+        (
+            "eth/0",
+            "192.0.2.2",
+            "use 1 to 15 printable ASCII characters",
+        ),
+        ("eth0", "192.0.2.2/24", "without a prefix length"),
+        (
+            "eth0",
+            "127.0.0.1",
+            "`management.address` cannot be `127.0.0.1`: loopback",
+        ),
+        ("eth0", "224.0.0.1", "it is a multicast address"),
+        ("eth0", "::", "it is no address of one host"),
+        ("eth0", "255.255.255.255", "it is no address of one host"),
+        ("eth0", "fe80::1", "link-local addresses are of no use"),
+    ] {
+        let text = format!("[management]\ninterface = \"{interface}\"\naddress = \"{address}\"\n");
+        let refused = refusal(&text);
+        assert!(refused.contains(words), "{refused}");
+    }
+}
+
+#[test]
+fn management_and_docker_endpoint_may_share_a_link() {
+    let both = "[docker_endpoint]\ninterface = \"eth0\"\naddress = \"192.0.2.2\"\nport = 2375\n";
+    let config = parse(both).expect("valid");
+    assert_eq!(config.docker_endpoint.station, config.management);
+    assert_eq!(config.docker_endpoint.port, 2375);
+    let none = format!("{both}\n").replace("2375", "0");
+    assert!(refusal(&none).contains("`docker_endpoint.port` cannot be `0`: use 1 to 65535"));
+}
+
+#[test]
+fn the_shared_segment_is_a_link_of_its_own() {
+    let config = parse("[bridge]\nsegment = \"shared\"\nshared_interface = \"all\"\n");
+    let config = config.expect("valid");
+    assert_eq!(config.bridge.segment, Segment::Shared);
+    assert_eq!(config.bridge.shared_interface.as_str(), "all");
+    for taken in ["eth0", "eth1", "eth2"] {
+        let refused = refusal(&format!("[bridge]\nshared_interface = \"{taken}\"\n"));
+        assert!(refused.contains("shared_interface"), "{refused}");
+    }
+    let refused = refusal("[bridge]\nsegment = \"split\"\n");
+    assert!(
+        refused.contains("expected `dedicated` or `shared`"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn the_default_bridge_s_subnet_is_apart_from_the_other_kinds() {
+    for (subnet, words) in [
+        (
+            "192.0.2.0/24",
+            "192.0.2.2 of another kind of network is in it",
+        ),
+        ("172.30.0.1/16", "it has host bits: write 172.30.0.0/16"),
+        (
+            "10.2.0.0/16",
+            "it overlaps with 10.2.0.0/16 of bridge.subnet",
+        ),
+    ] {
+        let refused = refusal(&format!("[bridge]\nsubnet = \"{subnet}\"\n"));
+        assert!(refused.contains(words), "{refused}");
+    }
+}
+
+#[test]
+fn ephemeral_ports_are_a_range_and_by_default_the_kernel_s() {
+    let config = parse("[ports]\nephemeral = \"49153-65535\"\n").expect("valid");
+    assert_eq!(config.ephemeral(), 49_153..=65_535);
+    for wrong in ["0-10", "10", "20-10", "1-65536", "-", "a-b"] {
+        let refused = refusal(&format!("[ports]\nephemeral = \"{wrong}\"\n"));
+        assert!(
+            refused.starts_with("vch.toml:2: `ports.ephemeral` cannot be"),
+            "{refused}"
+        );
+        assert!(refused.contains("as in 49153-65535"), "{refused}");
+    }
+    let kernel = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range");
+    let kernel: Vec<u16> = kernel
+        .expect("readable")
+        .split_whitespace()
+        .map(|end| end.parse().expect("a port"))
+        .collect();
+    let range = parse("").expect("defaults").ephemeral();
+    assert_eq!([*range.start(), *range.end()], kernel[..]);
+}
+
+#[test]
+fn the_runtime_s_hook_is_a_socket_s_path() {
+    let config = parse("[runtime]\nhook = \"/run/vms.sock\"\n").expect("valid");
+    assert_eq!(
+        config.runtime_hook.expect("given").as_str(),
+        "/run/vms.sock"
+    );
+    let refused = refusal("[runtime]\nhook = \"vms.sock\"\n");
+    assert!(refused.contains("give an absolute path"), "{refused}");
+}
+
+#[test]
+fn the_ledger_is_told_what_the_file_says() {
+    let text = "[bridge]\nsegment = \"shared\"\nsubnet = \"172.30.0.0/16\"\n\
+        [ports]\nephemeral = \"50000-50009\"\n";
+    let config = parse(text).expect("valid");
+    let settings = config.ledger_settings(VchId([7; 16]));
+    assert_eq!(settings.externals, config.externals);
+    assert_eq!(settings.default_segment, Segment::Shared);
+    assert_eq!(settings.ephemeral, 50_000..=50_009);
+    let subnet = settings.default_bridge.net.map(|net| net.to_string());
+    assert_eq!(subnet.as_deref(), Some("172.30.0.0/16"));
+    let reserved: Vec<u16> = settings.reserved.keys().map(|number| number.port).collect();
+    assert_eq!(reserved, [2376]);
 }
 
 #[test]
 fn default_pools_give_at_least_4096_networks() {
     let networks: u64 = parse("")
         .expect("defaults")
+        .bridge
         .pools
         .iter()
         .map(|pool| 1 << (pool.size() - pool.base().prefix_len()))
@@ -28,7 +198,20 @@ fn default_pools_give_at_least_4096_networks() {
 
 #[test]
 fn the_example_in_the_repository_is_valid() {
-    parse(include_str!("../../vch.example.toml")).expect("the example parses");
+    let text = include_str!("../../vch.example.toml");
+    let config = Config::parse(Path::new("vch.example.toml"), text).expect("the example parses");
+    // What it gives as defaults are the defaults.
+    let bare = parse("").expect("defaults");
+    assert_eq!(config.bridge, bare.bridge);
+    assert_eq!(config.docker_endpoint.port, bare.docker_endpoint.port);
+    assert_eq!(config.dns.policy, bare.dns.policy);
+    assert_eq!(config.dns.server.threads, bare.dns.server.threads);
+    assert_eq!(config.tether.heartbeat, bare.tether.heartbeat);
+    assert_eq!(config.tether.report_deadline, bare.tether.report_deadline);
+    let paths = |config: &Config| {
+        [&config.state_dir, &config.run_dir, &config.api_socket].map(Clone::clone)
+    };
+    assert_eq!(paths(&config), paths(&bare));
 }
 
 #[test]
@@ -130,7 +313,7 @@ fn an_upstream_that_is_no_address_is_told_what_to_write() {
 
 proptest::proptest! {
     #[test]
-    fn any_text_is_taken_or_refused_with_file_and_line(text in "(\\[(vch|api|bridge|dns|tether)\\]\n)?(\\PC{0,40}\n){0,4}") {
+    fn any_text_is_taken_or_refused_with_file_and_line(text in "(\\[(vch|api|management|bridge|dns|ports|tether)\\]\n)?(\\PC{0,40}\n){0,4}") {
         if let Err(error) = parse(&text) {
             let words = error.to_string();
             proptest::prop_assert!(words.starts_with("vch.toml:"), "{}", words);

@@ -1,0 +1,105 @@
+//! What bridge networks are made of.
+
+use super::{ConfigError, Station, error::Source, fields, stations::interface};
+use ipnet::IpNet;
+use protocol::spec::InterfaceName;
+use toml::Spanned;
+use vch_ledger::{Pool, Segment, default_pools};
+
+const DEFAULT_SHARED_INTERFACE: &str = "vch-shared";
+
+/// What bridge networks are made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bridge {
+    /// What carries a network that does not say itself.
+    pub segment: Segment,
+    /// The link, made by the coordinator, that carries all shared ones.
+    pub shared_interface: InterfaceName,
+    /// The subnet of the default bridge, when it is first made; none for the first free one.
+    pub subnet: Option<IpNet>,
+    /// From where automatic subnets are cut, in order.
+    pub pools: Vec<Pool>,
+}
+
+pub(super) fn bridge(
+    source: &Source<'_>,
+    table: Option<fields::Bridge>,
+    others: [&Station; 2],
+) -> Result<Bridge, ConfigError> {
+    let remedy = "write [bridge]; every field of it has a default";
+    let table = table.ok_or_else(|| source.missing("bridge", remedy))?;
+    let shared_interface = match &table.shared_interface {
+        Some(name) => interface(source, "bridge.shared_interface", name)?,
+        None => default_shared_interface(),
+    };
+    let mut stations = others.iter();
+    if stations.any(|station| station.interface == shared_interface) {
+        let span = table.shared_interface.map_or(0..0, |name| name.span());
+        let remedy = "another kind of network is there: write a name that is free";
+        let shown = shared_interface.to_string();
+        return Err(source.field(span, "bridge.shared_interface", shown, remedy));
+    }
+    let subnet = match &table.subnet {
+        Some(written) => Some(default_subnet(source, written, others)?),
+        None => None,
+    };
+    Ok(Bridge {
+        segment: match table.segment {
+            fields::Segment::Dedicated => Segment::Dedicated,
+            fields::Segment::Shared => Segment::Shared,
+        },
+        shared_interface,
+        subnet,
+        pools: pools(source, table.pools)?,
+    })
+}
+
+fn default_shared_interface() -> InterfaceName {
+    #[expect(clippy::expect_used, reason = "a constant of ours, known to be a name")]
+    DEFAULT_SHARED_INTERFACE.parse().expect("an interface name")
+}
+
+fn default_subnet(
+    source: &Source<'_>,
+    written: &Spanned<String>,
+    others: [&Station; 2],
+) -> Result<IpNet, ConfigError> {
+    let net = source.net("bridge.subnet", written)?;
+    let mut stations = others.iter();
+    match stations.find(|station| net.contains(&station.address)) {
+        Some(station) => {
+            let remedy = format!(
+                "{} of another kind of network is in it: choose another",
+                station.address
+            );
+            Err(source.field(written.span(), "bridge.subnet", net.to_string(), &remedy))
+        }
+        None => Ok(net),
+    }
+}
+
+fn pools(
+    source: &Source<'_>,
+    pools: Option<Vec<Spanned<fields::Pool>>>,
+) -> Result<Vec<Pool>, ConfigError> {
+    let Some(pools) = pools else {
+        return Ok(default_pools());
+    };
+    let mut checked: Vec<Pool> = Vec::with_capacity(pools.len());
+    for entry in pools {
+        let span = entry.span();
+        let fields::Pool { base, size } = entry.into_inner();
+        let shown = format!("{base} in subnets of /{size}");
+        let refuse = |remedy: &str| source.field(span, "bridge.pools", shown, remedy);
+        let overlaps = |pool: &&Pool| pool.base().contains(&base) || base.contains(&pool.base());
+        if let Some(other) = checked.iter().find(overlaps) {
+            let remedy = format!(
+                "it overlaps with pool {}: choose another range",
+                other.base()
+            );
+            return Err(refuse(&remedy));
+        }
+        checked.push(Pool::new(base, size).map_err(|error| refuse(&error.to_string()))?);
+    }
+    Ok(checked)
+}

@@ -1,0 +1,158 @@
+//! Whether the VCH has the links and addresses that its configuration declares.
+
+use super::Config;
+use ipnet::IpNet;
+use nix::{errno::Errno, ifaddrs::getifaddrs, sys::socket::SockaddrStorage};
+use protocol::spec::InterfaceName;
+use std::{collections::BTreeMap, net::IpAddr};
+use thiserror::Error;
+
+/// Most links, and most addresses, that an error names.
+const MAX_NAMED: usize = 16;
+
+/// Why a VCH is not as its configuration says.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum LinksError {
+    /// The kernel does not say.
+    #[error("cannot list this network namespace's links")]
+    Unknown(#[source] Errno),
+    /// A link is not there.
+    #[error(
+        "{field} cannot be `{interface}`: there is no such link: make it first, or write one of {present}"
+    )]
+    NoLink {
+        /// The field, and whose it is.
+        field: String,
+        /// What it says.
+        interface: InterfaceName,
+        /// The links that there are.
+        present: String,
+    },
+    /// A link bears other addresses.
+    #[error(
+        "{field} cannot be `{address}`: {interface} bears {borne}: `ip address add {remedy} dev {interface}`, or write an address that it bears"
+    )]
+    NoAddress {
+        /// The field, and whose it is.
+        field: String,
+        /// What it says.
+        address: IpAddr,
+        /// The link.
+        interface: InterfaceName,
+        /// The addresses that it bears.
+        borne: String,
+        /// The address with a prefix length.
+        remedy: String,
+    },
+}
+
+/// The links of a network namespace, each with the addresses that it bears.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Links(pub BTreeMap<InterfaceName, Vec<IpNet>>);
+
+impl Links {
+    /// Those of the caller's network namespace.
+    ///
+    /// # Errors
+    /// If the kernel does not list them.
+    pub fn observe() -> Result<Self, LinksError> {
+        let mut links: BTreeMap<InterfaceName, Vec<IpNet>> = BTreeMap::new();
+        for entry in getifaddrs().map_err(LinksError::Unknown)? {
+            // An IPv4 address may bear a label behind its link's name, as in eth0:1.
+            let name = entry.interface_name.split(':').next().unwrap_or_default();
+            let Ok(name) = name.parse() else {
+                continue;
+            };
+            let addresses = links.entry(name).or_default();
+            let address = entry.address.as_ref().and_then(ip_of);
+            let netmask = entry.netmask.as_ref().and_then(ip_of);
+            if let Some(address) = address {
+                let net = netmask.and_then(|mask| IpNet::with_netmask(address, mask).ok());
+                addresses.push(net.unwrap_or(address.into()));
+            }
+        }
+        Ok(Self(links))
+    }
+
+    /// Whether each declared link is there and bears the VCH's declared address.
+    ///
+    /// # Errors
+    /// The first field for which it is not so.
+    pub fn verify(&self, config: &Config) -> Result<(), LinksError> {
+        let docker = &config.docker_endpoint.station;
+        for (kind, station) in [
+            ("management", &config.management),
+            ("docker_endpoint", docker),
+        ] {
+            let borne = self.link(format!("`{kind}.interface`"), &station.interface)?;
+            if !borne.iter().any(|net| net.addr() == station.address) {
+                let field = format!("`{kind}.address`");
+                let remedy = format!("{}/PREFIX", station.address);
+                return Err(no_address(
+                    field,
+                    &station.interface,
+                    station.address,
+                    borne,
+                    remedy,
+                ));
+            }
+        }
+        for network in &config.externals {
+            let (name, interface) = (&network.name, &network.external.interface);
+            let borne = self.link(format!("`external.interface` of {name}"), interface)?;
+            let own = network.subnets.iter().filter_map(|subnet| subnet.vch_net());
+            for own in own {
+                if !borne.iter().any(|net| net.addr() == own.addr()) {
+                    let field = format!("`external.subnets.address` of {name}");
+                    let remedy = own.to_string();
+                    return Err(no_address(field, interface, own.addr(), borne, remedy));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn link(&self, field: String, interface: &InterfaceName) -> Result<&[IpNet], LinksError> {
+        let link = self.0.get(interface).map(Vec::as_slice);
+        link.ok_or_else(|| LinksError::NoLink {
+            field,
+            interface: interface.clone(),
+            present: named(self.0.keys().filter(|name| name.as_str() != "lo")),
+        })
+    }
+}
+
+fn no_address(
+    field: String,
+    interface: &InterfaceName,
+    address: IpAddr,
+    borne: &[IpNet],
+    remedy: String,
+) -> LinksError {
+    LinksError::NoAddress {
+        field,
+        address,
+        interface: interface.clone(),
+        borne: named(borne.iter()),
+        remedy,
+    }
+}
+
+/// The first ones by name, and how many there are beyond.
+fn named<T: ToString>(all: impl Iterator<Item = T>) -> String {
+    let mut names: Vec<String> = all.map(|one| one.to_string()).collect();
+    if names.is_empty() {
+        return "none".to_owned();
+    }
+    if names.len() > MAX_NAMED {
+        let more = format!("{} more", names.len() - MAX_NAMED);
+        names.truncate(MAX_NAMED);
+        names.push(more);
+    }
+    names.join(", ")
+}
+
+fn ip_of(address: &SockaddrStorage) -> Option<IpAddr> {
+    let v4 = address.as_sockaddr_in().map(|v4| v4.ip().into());
+    v4.or_else(|| address.as_sockaddr_in6().map(|v6| v6.ip().into()))
+}

@@ -1,0 +1,41 @@
+//! From where published ports are taken that name none.
+
+use super::{Config, ConfigError, error::Source, fields};
+use std::{fs, ops::RangeInclusive};
+use vch_ledger::DEFAULT_EPHEMERAL;
+
+/// The kernel's range for sockets that name no port, of the reader's network namespace.
+const KERNEL_RANGE: &str = "/proc/sys/net/ipv4/ip_local_port_range";
+
+impl Config {
+    /// From where published ports are taken that name none: as configured, else where the kernel
+    /// takes its own, as Docker does.
+    pub fn ephemeral(&self) -> RangeInclusive<u16> {
+        let configured = self.ephemeral.clone();
+        configured
+            .or_else(|| range(&fs::read_to_string(KERNEL_RANGE).ok()?, char::is_whitespace))
+            .unwrap_or(DEFAULT_EPHEMERAL)
+    }
+}
+
+pub(super) fn ephemeral(
+    source: &Source<'_>,
+    table: fields::Ports,
+) -> Result<Option<RangeInclusive<u16>>, ConfigError> {
+    let Some(written) = table.ephemeral else {
+        return Ok(None);
+    };
+    let text = written.get_ref();
+    let checked = range(text, |c| c == '-').ok_or_else(|| {
+        let remedy = "write FIRST-LAST with ports from 1 to 65535, as in 49153-65535";
+        source.field(written.span(), "ports.ephemeral", text.clone(), remedy)
+    });
+    checked.map(Some)
+}
+
+/// Two port numbers, the lower one first.
+fn range(text: &str, separator: impl Fn(char) -> bool) -> Option<RangeInclusive<u16>> {
+    let (first, last) = text.trim().split_once(separator)?;
+    let (first, last): (u16, u16) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+    (1 <= first && first <= last).then_some(first..=last)
+}

@@ -1,0 +1,78 @@
+//! Where the VCH stands on the management network and on the docker endpoint's.
+
+use super::{ConfigError, error::Source, fields};
+use protocol::spec::InterfaceName;
+use std::net::IpAddr;
+use toml::Spanned;
+
+/// Docker's own port for TLS.
+const DEFAULT_DOCKER_PORT: u64 = 2_376;
+const ADDRESS: &str = "say where the VCH is on it, with `interface` and `address`";
+const LOOPBACK: &str = "lo";
+
+/// A link of the VCH, and the address that it has there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Station {
+    /// The link.
+    pub interface: InterfaceName,
+    /// Its address.
+    pub address: IpAddr,
+}
+
+/// Where Docker's clients find the VCH.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DockerEndpoint {
+    /// Link and address.
+    pub station: Station,
+    /// The TCP port.
+    pub port: u16,
+}
+
+pub(super) fn management(
+    source: &Source<'_>,
+    table: Option<fields::Station>,
+) -> Result<Station, ConfigError> {
+    let table = table.ok_or_else(|| source.missing("management", ADDRESS))?;
+    Ok(Station {
+        interface: interface(source, "management.interface", &table.interface)?,
+        address: source.host("management.address", &table.address)?,
+    })
+}
+
+pub(super) fn docker_endpoint(
+    source: &Source<'_>,
+    table: Option<fields::DockerEndpoint>,
+) -> Result<DockerEndpoint, ConfigError> {
+    let table = table.ok_or_else(|| source.missing("docker_endpoint", ADDRESS))?;
+    let station = Station {
+        interface: interface(source, "docker_endpoint.interface", &table.interface)?,
+        address: source.host("docker_endpoint.address", &table.address)?,
+    };
+    let ports = 1..=u64::from(u16::MAX);
+    let port = source.number(
+        "docker_endpoint.port",
+        table.port,
+        DEFAULT_DOCKER_PORT,
+        ports,
+    )?;
+    Ok(DockerEndpoint {
+        station,
+        // Within the range that was just checked.
+        port: u16::try_from(port).unwrap_or(u16::MAX),
+    })
+}
+
+/// A link that a network can be on.
+pub(super) fn interface(
+    source: &Source<'_>,
+    field: &'static str,
+    value: &Spanned<String>,
+) -> Result<InterfaceName, ConfigError> {
+    let name: InterfaceName = source.parsed(field, value, None)?;
+    if name.as_str() == LOOPBACK {
+        let remedy = "what the VCH sends to itself passes there, whatever its network: \
+                      write a link of its own, as `ip link add NAME type bridge` makes one";
+        return Err(source.field(value.span(), field, name.to_string(), remedy));
+    }
+    Ok(name)
+}
