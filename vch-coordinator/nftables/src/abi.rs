@@ -65,6 +65,8 @@ pub(crate) const KEY_MAX: usize = 64;
 pub(crate) mod table {
     pub(crate) const NAME: u16 = 1;
     pub(crate) const FLAGS: u16 = 2;
+    /// `NFT_TABLE_F_DORMANT`
+    pub(crate) const F_DORMANT: u32 = 0x1;
 }
 
 /// `enum nft_chain_attributes`
@@ -112,11 +114,14 @@ pub(crate) mod set {
     pub(crate) const ORDER_NONE: u32 = 0;
     pub(crate) const ORDER_HOST: u32 = 1;
     pub(crate) const ORDER_NETWORK: u32 = 2;
+    pub(crate) const DESC_SIZE: u16 = 1;
     pub(crate) const DESC_CONCAT: u16 = 2;
     pub(crate) const FIELD_LEN: u16 = 1;
     pub(crate) const F_ANONYMOUS: u32 = 0x1;
     pub(crate) const F_INTERVAL: u32 = 0x4;
     pub(crate) const F_MAP: u32 = 0x8;
+    pub(crate) const F_TIMEOUT: u32 = 0x10;
+    pub(crate) const F_EVAL: u32 = 0x20;
     pub(crate) const F_CONCAT: u32 = 0x80;
 }
 
@@ -183,6 +188,13 @@ pub(crate) mod expr {
     pub(crate) const LOOKUP_DREG: u16 = 3;
     pub(crate) const LOOKUP_FLAGS: u16 = 5;
     pub(crate) const LOOKUP_F_INVERTED: u32 = 1;
+
+    /// `enum nft_dynset_attributes`, `nft_dynset_ops`
+    pub(crate) const DYNSET_SET: u16 = 1;
+    pub(crate) const DYNSET_OP: u16 = 3;
+    pub(crate) const DYNSET_SREG_KEY: u16 = 4;
+    pub(crate) const DYNSET_TIMEOUT: u16 = 6;
+    pub(crate) const DYNSET_UPDATE: u32 = 1;
 
     /// `enum nft_payload_attributes`, `nft_payload_bases`
     pub(crate) const PAYLOAD_DREG: u16 = 1;

@@ -1,8 +1,11 @@
 //! A rule's statements -> expressions of the kernel's virtual machine.
 
+use std::time::Duration;
+
 use crate::abi::{self, data, expr, verdict};
 use crate::datum::{DataType, Datum, IpVersion};
 use crate::field::{Field, Guard, Header, Load};
+use crate::name::InterfacePrefix;
 use crate::object::Family;
 use crate::rule::{NatSide, Operator, Reject, Rule, Statement, Verdict};
 use crate::set::joined_length;
@@ -91,6 +94,7 @@ impl Compiler<'_> {
                     self.known.push((field.load(), value.bytes()));
                 }
             }
+            Statement::Begins(field, prefix) => self.begins(*field, *prefix)?,
             Statement::CompareBits {
                 field,
                 mask,
@@ -120,6 +124,12 @@ impl Compiler<'_> {
                 self.lookup(map.as_str(), Some(abi::REGISTER_VERDICT), false);
             }
             Statement::SetMark { mask, value } => self.set_mark(*mask, *value),
+            Statement::SetMarkMap { key, map } => {
+                self.load_all(key)?;
+                self.lookup(map.as_str(), Some(FIRST), false);
+                self.write_mark();
+            }
+            Statement::Update { set, key, timeout } => self.update(set.as_str(), key, *timeout)?,
             Statement::Nat {
                 side,
                 address,
@@ -156,6 +166,32 @@ impl Compiler<'_> {
                 w.nested(expr::IMMEDIATE_DATA, |w| write_verdict(w, verdict));
             }),
         }
+        Ok(())
+    }
+
+    fn begins(&mut self, field: Field, prefix: InterfacePrefix) -> Result<(), RuleError> {
+        if field.data_type() != DataType::Interface {
+            return Err(RuleError::Type {
+                field,
+                expected: field.data_type(),
+                found: DataType::Interface,
+                value: prefix.to_string(),
+            });
+        }
+        self.load_all(&[field])?;
+        self.compare(expr::CMP_EQ, prefix.as_str().as_bytes());
+        Ok(())
+    }
+
+    fn update(&mut self, set: &str, key: &[Field], timeout: Duration) -> Result<(), RuleError> {
+        self.load_all(key)?;
+        let milliseconds = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+        self.expression("dynset", |w| {
+            w.text(expr::DYNSET_SET, set);
+            w.u32(expr::DYNSET_OP, expr::DYNSET_UPDATE);
+            w.u32(expr::DYNSET_SREG_KEY, FIRST);
+            w.u64(expr::DYNSET_TIMEOUT, milliseconds);
+        });
         Ok(())
     }
 
@@ -284,6 +320,10 @@ impl Compiler<'_> {
             self.load(Field::Mark.load(), FIRST, DataType::Mark.length());
             self.bitwise(&(!mask).to_ne_bytes(), &(value & mask).to_ne_bytes());
         }
+        self.write_mark();
+    }
+
+    fn write_mark(&mut self) {
         self.expression("meta", |w| {
             w.u32(expr::META_KEY, expr::META_MARK);
             w.u32(expr::META_SREG, FIRST);

@@ -31,6 +31,8 @@ pub enum DataType {
     Protocol,
     /// `inet_service`: a port
     Service,
+    /// `tcp_flag`
+    TcpFlags,
     /// `icmp_type`
     IcmpType,
     /// `icmpv6_type`
@@ -51,7 +53,7 @@ pub enum DataType {
     AddressType,
 }
 
-const TYPES: [(DataType, u32, &str, usize); 16] = [
+const TYPES: [(DataType, u32, &str, usize); 17] = [
     (DataType::NfProto, 2, "nf_proto", 1),
     (DataType::Ipv4, 7, "ipv4_addr", 4),
     (DataType::Ipv6, 8, "ipv6_addr", 16),
@@ -61,6 +63,7 @@ const TYPES: [(DataType, u32, &str, usize); 16] = [
     (DataType::Protocol, 12, "inet_proto", 1),
     (DataType::Service, 13, "inet_service", 2),
     (DataType::IcmpType, 14, "icmp_type", 1),
+    (DataType::TcpFlags, 15, "tcp_flag", 1),
     (DataType::Mark, 19, "mark", 4),
     (DataType::CtState, 26, "ct_state", 4),
     (DataType::CtDirection, 27, "ct_dir", 1),
@@ -149,6 +152,8 @@ pub enum Datum {
     Protocol(u8),
     /// A port of TCP, UDP or SCTP.
     Service(u16),
+    /// Control bits of TCP (RFC 9293, 3.1).
+    TcpFlags(TcpFlags),
     /// RFC 792.
     IcmpType(u8),
     /// RFC 4443, RFC 4861.
@@ -191,6 +196,23 @@ pub enum AddressType {
     Multicast = 5,
 }
 
+/// Control bits of TCP (RFC 9293, 3.1): join them by `|`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TcpFlags(pub(crate) u8);
+
+impl TcpFlags {
+    /// No bit at all.
+    pub const NONE: Self = Self(0);
+    /// The sender has no more data.
+    pub const FIN: Self = Self(1);
+    /// The connection begins.
+    pub const SYN: Self = Self(2);
+    /// The connection is broken off.
+    pub const RST: Self = Self(4);
+    /// The acknowledgement number means something: all but the first segment.
+    pub const ACK: Self = Self(16);
+}
+
 /// Bits of `ct state` (`linux/netfilter/nf_conntrack_common.h`, `NF_CT_STATE_*`): join them by `|`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CtState(u32);
@@ -230,6 +252,13 @@ impl BitOr for CtState {
     }
 }
 
+impl BitOr for TcpFlags {
+    type Output = Self;
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
 impl BitOr for CtStatus {
     type Output = Self;
     fn bitor(self, other: Self) -> Self {
@@ -256,6 +285,7 @@ impl Datum {
             Self::ArpOperation(_) => DataType::ArpOperation,
             Self::Protocol(_) => DataType::Protocol,
             Self::Service(_) => DataType::Service,
+            Self::TcpFlags(_) => DataType::TcpFlags,
             Self::IcmpType(_) => DataType::IcmpType,
             Self::Icmpv6Type(_) => DataType::Icmpv6Type,
             Self::NfProto(_) => DataType::NfProto,
@@ -278,7 +308,10 @@ impl Datum {
             Self::EtherType(n) | Self::ArpOperation(n) | Self::Service(n) => {
                 n.to_be_bytes().to_vec()
             }
-            Self::Protocol(n) | Self::IcmpType(n) | Self::Icmpv6Type(n) => vec![*n],
+            Self::Protocol(n)
+            | Self::IcmpType(n)
+            | Self::Icmpv6Type(n)
+            | Self::TcpFlags(TcpFlags(n)) => vec![*n],
             Self::NfProto(version) => vec![*version as u8],
             Self::Mark(n) | Self::CtState(CtState(n)) | Self::CtStatus(CtStatus(n)) => {
                 n.to_ne_bytes().to_vec()
@@ -309,6 +342,7 @@ impl Datum {
             DataType::ArpOperation => Self::ArpOperation(short()?),
             DataType::Service => Self::Service(short()?),
             DataType::Protocol => Self::Protocol(byte()?),
+            DataType::TcpFlags => Self::TcpFlags(TcpFlags(byte()?)),
             DataType::IcmpType => Self::IcmpType(byte()?),
             DataType::Icmpv6Type => Self::Icmpv6Type(byte()?),
             DataType::NfProto => Self::NfProto(match byte()? {

@@ -39,6 +39,13 @@ pub(crate) fn table(message: Received<'_>) -> Result<Option<Table>, DecodeError>
     Ok(Family::from_number(family).map(|family| Table { family, name }))
 }
 
+/// Whether a table is switched off.
+pub(crate) fn is_dormant(message: Received<'_>) -> Result<bool, DecodeError> {
+    let (_, attributes) = message.generic("a table")?;
+    let flags = attributes.find(table::FLAGS)?.map(Attribute::u32);
+    Ok(flags.transpose()?.unwrap_or(0) & table::F_DORMANT != 0)
+}
+
 /// The table that a chain, set or rule belongs to: their first attribute, all three.
 pub(crate) fn owner(message: Received<'_>) -> Result<Option<Table>, DecodeError> {
     table(message)
@@ -99,7 +106,20 @@ pub(crate) fn set(message: Received<'_>) -> Result<Option<Found<Set>>, DecodeErr
     if flags & set::F_ANONYMOUS != 0 {
         return Ok(None);
     }
+    let filled_by_packets = set::F_TIMEOUT | set::F_EVAL;
     let ours = set::F_INTERVAL | set::F_MAP | set::F_CONCAT;
+    let size = match attributes.find(set::DESC)? {
+        Some(description) => description.nested().find(set::DESC_SIZE)?,
+        None => None,
+    };
+    let size = size.map(Attribute::u32).transpose()?;
+    // A set of packets' elements without a size, or an elements' limit of another's, is not ours.
+    let dynamic = match (flags & filled_by_packets, size) {
+        (0, None) => Some(None),
+        (bits, Some(size)) if bits == filled_by_packets => Some(Some(size)),
+        _ => None,
+    };
+    let ours = ours | filled_by_packets;
     let key = number(set::KEY_TYPE)?.and_then(DataType::from_number);
     let fits = |types: &[DataType], length: Option<u32>| {
         usize::try_from(length.unwrap_or(0)).ok() == Some(joined_length(types))
@@ -115,12 +135,16 @@ pub(crate) fn set(message: Received<'_>) -> Result<Option<Found<Set>>, DecodeErr
             .map(|types| Some(MapData::Values(types))),
         None => None,
     };
-    let value = key.zip(data).map(|(key, data)| Set {
-        name: name.clone(),
-        key,
-        data,
-        interval: flags & set::F_INTERVAL != 0,
-    });
+    let value = key
+        .zip(data)
+        .zip(dynamic)
+        .map(|((key, data), dynamic)| Set {
+            name: name.clone(),
+            key,
+            data,
+            interval: flags & set::F_INTERVAL != 0,
+            dynamic,
+        });
     Ok(Some(Found { name, value }))
 }
 

@@ -212,6 +212,7 @@ impl Encoder {
             (set.interval, set::F_INTERVAL),
             (set.data.is_some(), set::F_MAP),
             (concatenated_ranges, set::F_CONCAT),
+            (set.dynamic.is_some(), set::F_TIMEOUT | set::F_EVAL),
         ] {
             flags |= if condition { flag } else { 0 };
         }
@@ -232,6 +233,9 @@ impl Encoder {
             w.u32(set::ID, id);
             if concatenated_ranges {
                 w.nested(set::DESC, |w| write_fields(w, &set.key));
+            }
+            if let Some(size) = set.dynamic {
+                w.nested(set::DESC, |w| w.u32(set::DESC_SIZE, size));
             }
             w.raw(set::USERDATA, &order_records(set));
         });

@@ -24,6 +24,8 @@ pub enum Field {
     Mark,
     /// `meta protocol`: what the frame carries, behind a VLAN tag.
     Protocol,
+    /// `ether type`: what the frame itself says it carries; a tagged frame says VLAN.
+    EtherType,
     /// `ether saddr`
     EtherSource,
     /// `ether daddr`
@@ -50,6 +52,8 @@ pub enum Field {
     SourcePort,
     /// `th dport`
     DestinationPort,
+    /// `tcp flags`
+    TcpFlags,
     /// `icmp type`
     IcmpType,
     /// `icmpv6 type`
@@ -106,8 +110,9 @@ pub(crate) enum Header {
     Transport(u8),
 }
 
-/// `IPPROTO_ICMP` and `IPPROTO_ICMPV6` of `netinet/in.h`
+/// `IPPROTO_ICMP`, `IPPROTO_TCP` and `IPPROTO_ICMPV6` of `netinet/in.h`
 const ICMP: u8 = 1;
+const TCP: u8 = 6;
 const ICMPV6: u8 = 58;
 
 impl Field {
@@ -119,7 +124,7 @@ impl Field {
             Self::NfProto => DataType::NfProto,
             Self::L4Proto => DataType::Protocol,
             Self::Mark | Self::CtMark => DataType::Mark,
-            Self::Protocol => DataType::EtherType,
+            Self::Protocol | Self::EtherType => DataType::EtherType,
             Self::EtherSource
             | Self::EtherDestination
             | Self::ArpSenderEther
@@ -139,6 +144,7 @@ impl Field {
             Self::SourcePort | Self::DestinationPort | Self::CtOriginalDestinationPort => {
                 DataType::Service
             }
+            Self::TcpFlags => DataType::TcpFlags,
             Self::IcmpType => DataType::IcmpType,
             Self::Icmpv6Type => DataType::Icmpv6Type,
             Self::CtState => DataType::CtState,
@@ -159,6 +165,7 @@ impl Field {
             Self::Protocol => Load::Meta(expr::META_PROTOCOL),
             Self::EtherDestination => Load::Payload(expr::PAYLOAD_LINK, 0),
             Self::EtherSource => Load::Payload(expr::PAYLOAD_LINK, 6),
+            Self::EtherType => Load::Payload(expr::PAYLOAD_LINK, 12),
             Self::ArpOperation => Load::Payload(expr::PAYLOAD_NETWORK, 6),
             Self::ArpSenderEther => Load::Payload(expr::PAYLOAD_NETWORK, 8),
             Self::ArpSenderIp => Load::Payload(expr::PAYLOAD_NETWORK, 14),
@@ -172,6 +179,7 @@ impl Field {
                 Load::Payload(expr::PAYLOAD_TRANSPORT, 0)
             }
             Self::DestinationPort => Load::Payload(expr::PAYLOAD_TRANSPORT, 2),
+            Self::TcpFlags => Load::Payload(expr::PAYLOAD_TRANSPORT, 13),
             Self::NeighbourTarget => Load::Payload(expr::PAYLOAD_TRANSPORT, 8),
             Self::CtState => Load::Ct(expr::CT_STATE),
             Self::CtDirection => Load::Ct(expr::CT_DIRECTION),
@@ -189,7 +197,7 @@ impl Field {
 
     pub(crate) fn header(self) -> Header {
         match self {
-            Self::EtherSource | Self::EtherDestination => Header::Ethernet,
+            Self::EtherSource | Self::EtherDestination | Self::EtherType => Header::Ethernet,
             Self::ArpOperation
             | Self::ArpSenderEther
             | Self::ArpSenderIp
@@ -197,6 +205,7 @@ impl Field {
             | Self::ArpTargetIp => Header::Arp,
             Self::IpSource | Self::IpDestination => Header::Ip(IpVersion::V4),
             Self::Ip6Source | Self::Ip6Destination => Header::Ip(IpVersion::V6),
+            Self::TcpFlags => Header::Transport(TCP),
             Self::IcmpType => Header::Transport(ICMP),
             Self::Icmpv6Type | Self::NeighbourTarget => Header::Transport(ICMPV6),
             _ => Header::Any,
@@ -211,6 +220,7 @@ impl Field {
             Self::L4Proto => "meta l4proto",
             Self::Mark => "meta mark",
             Self::Protocol => "meta protocol",
+            Self::EtherType => "ether type",
             Self::EtherSource => "ether saddr",
             Self::EtherDestination => "ether daddr",
             Self::ArpOperation => "arp operation",
@@ -224,6 +234,7 @@ impl Field {
             Self::Ip6Destination => "ip6 daddr",
             Self::SourcePort => "th sport",
             Self::DestinationPort => "th dport",
+            Self::TcpFlags => "tcp flags",
             Self::IcmpType => "icmp type",
             Self::Icmpv6Type => "icmpv6 type",
             Self::NeighbourTarget => "icmpv6 taddr",

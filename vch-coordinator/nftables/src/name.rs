@@ -167,6 +167,38 @@ impl fmt::Debug for InterfaceName {
     }
 }
 
+/// What the names of some interfaces begin with: 1 to 14 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InterfacePrefix(InterfaceName);
+
+impl InterfacePrefix {
+    const PROBLEM: &'static str =
+        "must be 1 to 14 ASCII characters without space, '/', '\"' or '*'";
+
+    /// Checks and takes the beginning of a name.
+    ///
+    /// # Errors
+    /// [`NameError`] names the value and what is allowed.
+    pub fn new(prefix: &str) -> Result<Self, NameError> {
+        InterfaceName::from_bytes(prefix.as_bytes())
+            .filter(|_| prefix.len() < InterfaceName::LENGTH - 1)
+            .map(Self)
+            .ok_or_else(|| NameError::new("interface prefix", prefix, Self::PROBLEM))
+    }
+
+    /// The prefix as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl fmt::Display for InterfacePrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// A comment on a rule, or the prefix of a log line: 1 to 127 printable ASCII characters without
 /// `"` and `\` (nft's own limit, `NFTNL_UDATA_COMMENT_MAXLEN`).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

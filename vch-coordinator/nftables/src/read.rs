@@ -58,7 +58,8 @@ impl ReadError {
 const TRIES: usize = 10;
 
 impl Connection {
-    /// All tables of the families that this crate speaks of, other programs' too.
+    /// All tables of the families that this crate speaks of, other programs' too; but none that is
+    /// switched off (`flags dormant`): no packet meets its rules.
     ///
     /// # Errors
     /// [`ReadError`]
@@ -70,7 +71,9 @@ impl Connection {
             set: None,
         };
         self.dump(&question, BTreeSet::new, |found, one| {
-            found.extend(decode::table(one)?);
+            if !decode::is_dormant(one)? {
+                found.extend(decode::table(one)?);
+            }
             Ok(())
         })
     }

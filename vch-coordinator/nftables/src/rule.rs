@@ -3,10 +3,11 @@
 mod display;
 
 use std::net::IpAddr;
+use std::time::Duration;
 
-use crate::datum::{CtState, CtStatus, Datum, IpVersion};
+use crate::datum::{CtState, CtStatus, Datum, IpVersion, TcpFlags};
 use crate::field::Field;
-use crate::name::{Comment, Name};
+use crate::name::{Comment, InterfacePrefix, Name};
 
 /// Statements that a packet passes from left to right until one does not match or decides.
 ///
@@ -31,6 +32,8 @@ pub struct Rule {
 pub enum Statement {
     /// Goes on where the field compares so.
     Compare(Field, Operator, Datum),
+    /// Goes on where the name of the interface that the field holds begins so.
+    Begins(Field, InterfacePrefix),
     /// Goes on where `field & mask` compares so.
     CompareBits {
         /// What is loaded.
@@ -66,6 +69,24 @@ pub enum Statement {
         mask: u32,
         /// What they become.
         value: u32,
+    },
+    /// Makes the packet's mark what the map says for the fields' key; goes on where it says
+    /// something.
+    SetMarkMap {
+        /// One field, or several that are concatenated.
+        key: Vec<Field>,
+        /// A map whose data is a mark.
+        map: Name,
+    },
+    /// Puts the fields' key into a set, or lets it stay there for another `timeout`; goes on
+    /// unless the set is full.
+    Update {
+        /// A set with [`crate::Set::dynamic`].
+        set: Name,
+        /// One field, or several that are concatenated.
+        key: Vec<Field>,
+        /// When it leaves the set again by itself; the kernel counts in milliseconds.
+        timeout: Duration,
     },
     /// Translates to a fixed address, and port if one is given; only in chains of type nat.
     Nat {
@@ -196,6 +217,23 @@ impl Rule {
         })
     }
 
+    /// The segment has one of these control bits (`tcp flags a,b`).
+    #[must_use]
+    pub fn tcp_flags(self, bits: TcpFlags) -> Self {
+        self.then(Statement::CompareBits {
+            field: Field::TcpFlags,
+            mask: Datum::TcpFlags(bits),
+            operator: Operator::NotEqual,
+            value: Datum::TcpFlags(TcpFlags::NONE),
+        })
+    }
+
+    /// The interface's name begins so.
+    #[must_use]
+    pub fn begins(self, field: Field, prefix: InterfacePrefix) -> Self {
+        self.then(Statement::Begins(field, prefix))
+    }
+
     /// The packet's mark has all bits of `mask` as in `value`.
     #[must_use]
     pub fn mark_is(self, mask: u32, value: u32) -> Self {
@@ -256,6 +294,20 @@ impl Rule {
     #[must_use]
     pub fn set_mark(self, mask: u32, value: u32) -> Self {
         self.then(Statement::SetMark { mask, value })
+    }
+
+    /// Makes the packet's mark what the map says.
+    #[must_use]
+    pub fn set_mark_map(self, key: impl Into<Vec<Field>>, map: Name) -> Self {
+        let key = key.into();
+        self.then(Statement::SetMarkMap { key, map })
+    }
+
+    /// Keeps the key in the set for `timeout` from now on.
+    #[must_use]
+    pub fn update(self, set: Name, key: impl Into<Vec<Field>>, timeout: Duration) -> Self {
+        let key = key.into();
+        self.then(Statement::Update { set, key, timeout })
     }
 
     /// Translates the destination to a fixed address.

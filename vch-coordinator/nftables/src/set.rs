@@ -19,6 +19,9 @@ pub struct Set {
     pub data: Option<MapData>,
     /// Keys are ranges. A change then costs more than in a hash: see the crate's page.
     pub interval: bool,
+    /// Packets put elements there ([`crate::Statement::Update`]), at most so many; each leaves by
+    /// itself when its time is over.
+    pub dynamic: Option<u32>,
 }
 
 /// What a map's keys lead to.
@@ -39,6 +42,7 @@ impl Set {
             key: key.into(),
             data: None,
             interval: false,
+            dynamic: None,
         }
     }
 
@@ -64,6 +68,13 @@ impl Set {
     #[must_use]
     pub fn with_intervals(mut self) -> Self {
         self.interval = true;
+        self
+    }
+
+    /// The same, filled by packets up to so many elements.
+    #[must_use]
+    pub fn dynamic(mut self, size: u32) -> Self {
+        self.dynamic = Some(size);
         self
     }
 
@@ -276,11 +287,11 @@ impl fmt::Display for Set {
                 write_concatenation(f, types)?;
             }
         }
-        f.write_str(if self.interval {
-            "; flags interval; }"
-        } else {
-            "; }"
-        })
+        match (self.interval, self.dynamic) {
+            (true, _) => f.write_str("; flags interval; }"),
+            (false, None) => f.write_str("; }"),
+            (false, Some(size)) => write!(f, "; size {size}; flags dynamic,timeout; }}"),
+        }
     }
 }
 

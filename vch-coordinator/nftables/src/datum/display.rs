@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{AddressType, CtState, CtStatus, Datum, IpVersion};
+use super::{AddressType, CtState, CtStatus, Datum, IpVersion, TcpFlags};
 
 impl fmt::Display for Datum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -32,6 +32,7 @@ impl fmt::Display for Datum {
             Self::CtState(CtState(bits)) => write_bits(f, *bits, &STATES),
             Self::CtReply(reply) => f.write_str(if *reply { "reply" } else { "original" }),
             Self::CtStatus(CtStatus(bits)) => write_bits(f, *bits, &STATUSES),
+            Self::TcpFlags(TcpFlags(bits)) => write_bits(f, u32::from(*bits), &TCP_FLAGS),
             Self::AddressType(kind) => f.write_str(match kind {
                 AddressType::Unicast => "unicast",
                 AddressType::Local => "local",
@@ -49,6 +50,7 @@ const STATES: [(u32, &str); 5] = [
     (8, "new"),
     (64, "untracked"),
 ];
+const TCP_FLAGS: [(u32, &str); 4] = [(1, "fin"), (2, "syn"), (4, "rst"), (16, "ack")];
 const STATUSES: [(u32, &str); 2] = [(1 << 4, "snat"), (1 << 5, "dnat")];
 
 fn write_bits(f: &mut fmt::Formatter<'_>, bits: u32, names: &[(u32, &str)]) -> fmt::Result {

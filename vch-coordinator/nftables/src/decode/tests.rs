@@ -7,9 +7,10 @@ use crate::encode::encode;
 use crate::wire::messages;
 use crate::{Batch, name};
 
-fn sets() -> [Set; 4] {
+fn sets() -> [Set; 5] {
     let ranges = Set::new(name!("ranges"), [DataType::Ipv4]).with_intervals();
     let both = Set::new(name!("both"), [DataType::Ipv4, DataType::Service]).with_intervals();
+    let flows = Set::new(name!("flows"), [DataType::Protocol, DataType::Ipv6]).dynamic(9);
     [
         Set::map(
             name!("map"),
@@ -19,6 +20,7 @@ fn sets() -> [Set; 4] {
         Set::verdict_map(name!("verdicts"), [DataType::Interface, DataType::Ether]),
         ranges,
         both,
+        flows,
     ]
 }
 
@@ -126,7 +128,7 @@ proptest! {
     }
 
     #[test]
-    fn sets_that_were_encoded_are_decoded(which in 0usize..4) {
+    fn sets_that_were_encoded_are_decoded(which in 0usize..5) {
         let wanted = sets()[which].clone();
         let bytes = batch_of(&wanted, Vec::new());
         let message = messages(&bytes).map(Result::unwrap).find(|message| {

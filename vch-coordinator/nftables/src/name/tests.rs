@@ -39,3 +39,12 @@ fn comments_hold_nothing_that_would_end_them() {
         assert!(Comment::new(bad).is_err(), "{bad:?}");
     }
 }
+
+#[test]
+fn a_prefix_leaves_room_for_a_name() {
+    assert_eq!(InterfacePrefix::new("vt-").unwrap().as_str(), "vt-");
+    assert!(InterfacePrefix::new("").is_err());
+    assert!(InterfacePrefix::new("01234567890123").is_ok());
+    let error = InterfacePrefix::new("012345678901234").unwrap_err();
+    assert!(error.to_string().contains("1 to 14"), "{error}");
+}

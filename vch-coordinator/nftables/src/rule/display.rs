@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use super::{NatSide, Operator, Reject, Rule, Statement, Verdict};
-use crate::datum::{CtState, CtStatus, Datum, IpVersion, write_concatenation};
+use crate::datum::{CtState, CtStatus, Datum, IpVersion, TcpFlags, write_concatenation};
 use crate::field::Field;
 
 impl fmt::Display for Rule {
@@ -34,6 +34,7 @@ impl fmt::Display for Statement {
                 operator,
                 value,
             } => write_bits(f, *field, mask, *operator, value),
+            Self::Begins(field, prefix) => write!(f, "{field} \"{prefix}*\""),
             Self::Between(field, first, last) => write!(f, "{field} {first}-{last}"),
             Self::Lookup { key, set, inverted } => {
                 write_concatenation(f, key)?;
@@ -52,6 +53,16 @@ impl fmt::Display for Statement {
                 Datum::Mark(!mask),
                 Datum::Mark(value & mask)
             ),
+            Self::SetMarkMap { key, map } => {
+                f.write_str("meta mark set ")?;
+                write_concatenation(f, key)?;
+                write!(f, " map @{map}")
+            }
+            Self::Update { set, key, timeout } => {
+                write!(f, "update @{set} {{ ")?;
+                write_concatenation(f, key)?;
+                write!(f, " timeout {}ms }}", timeout.as_millis())
+            }
             Self::Nat {
                 side,
                 address,
@@ -102,9 +113,12 @@ fn write_bits(
         (Datum::Ipv4(_) | Datum::Ipv6(_), _) if bits.count_ones() == leading => {
             write!(f, "{field} {operator}{value}/{leading}")
         }
-        (_, Datum::CtState(CtState::NONE) | Datum::CtStatus(CtStatus::NONE))
-            if operator == Operator::NotEqual =>
-        {
+        (
+            _,
+            Datum::CtState(CtState::NONE)
+            | Datum::CtStatus(CtStatus::NONE)
+            | Datum::TcpFlags(TcpFlags::NONE),
+        ) if operator == Operator::NotEqual => {
             write!(f, "{field} {mask}")
         }
         _ if operator == Operator::Equal => write!(f, "{field} & {mask} == {value}"),

@@ -9,6 +9,7 @@
     reason = "a test's way to fail"
 )]
 
+mod flows;
 mod packets;
 mod ruleset;
 mod space;

@@ -213,6 +213,24 @@ fn bridge_statements() -> Vec<Rule> {
             .is(Field::EtherSource, mac)
             .is_not(Field::EtherDestination, mac),
         Rule::new()
+            .is(Field::EtherType, Datum::EtherType(0x0806))
+            .accept(),
+        Rule::new()
+            .is(Field::EtherType, Datum::EtherType(0x8100))
+            .drop(),
+        Rule::new()
+            .begins(Field::InputInterface, InterfacePrefix::new("vt-").unwrap())
+            .drop(),
+        Rule::new().tcp_flags(TcpFlags::FIN | TcpFlags::RST).drop(),
+        Rule::new()
+            .is(Field::L4Proto, Datum::UDP)
+            .then(Statement::Between(
+                Field::SourcePort,
+                Datum::Service(0),
+                Datum::Service(u16::MAX),
+            ))
+            .drop(),
+        Rule::new()
             .is(Field::Protocol, Datum::EtherType(0x0806))
             .accept(),
         Rule::new().is(Field::IpSource, address).drop(),

@@ -84,7 +84,7 @@ pub fn nft(arguments: &[&str], input: &str) -> String {
     program("nft", "nftables", arguments, input)
 }
 
-fn program(name: &str, package: &str, arguments: &[&str], input: &str) -> String {
+pub fn program(name: &str, package: &str, arguments: &[&str], input: &str) -> String {
     let mut child = Command::new(name)
         .args(arguments)
         .stdin(Stdio::piped())
