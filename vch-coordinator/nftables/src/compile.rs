@@ -124,11 +124,7 @@ impl Compiler<'_> {
                 self.lookup(map.as_str(), Some(abi::REGISTER_VERDICT), false);
             }
             Statement::SetMark { mask, value } => self.set_mark(*mask, *value),
-            Statement::SetMarkMap { key, map } => {
-                self.load_all(key)?;
-                self.lookup(map.as_str(), Some(FIRST), false);
-                self.write_mark();
-            }
+            Statement::SetMarkMap { key, map } => self.set_mark_map(key, map.as_str())?,
             Statement::Update { set, key, timeout } => self.update(set.as_str(), key, *timeout)?,
             Statement::Nat {
                 side,
@@ -321,6 +317,13 @@ impl Compiler<'_> {
             self.bitwise(&(!mask).to_ne_bytes(), &(value & mask).to_ne_bytes());
         }
         self.write_mark();
+    }
+
+    fn set_mark_map(&mut self, key: &[Field], map: &str) -> Result<(), RuleError> {
+        self.load_all(key)?;
+        self.lookup(map, Some(FIRST), false);
+        self.write_mark();
+        Ok(())
     }
 
     fn write_mark(&mut self) {

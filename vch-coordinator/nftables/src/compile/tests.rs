@@ -96,7 +96,7 @@ fn a_jump_names_its_chain() {
 
 #[test]
 fn an_interfaces_name_and_nothing_else_begins_with_a_prefix() {
-    let prefix = crate::InterfacePrefix::new("vt-").unwrap();
+    let prefix = InterfacePrefix::new("vt-").unwrap();
     let rule = Rule::new().begins(Field::InputInterface, prefix);
     assert_eq!(expressions(Family::Bridge, &rule).unwrap(), ["meta", "cmp"]);
     let error = expressions(Family::Bridge, &Rule::new().begins(Field::Mark, prefix)).unwrap_err();
@@ -108,7 +108,7 @@ fn a_packets_key_goes_into_a_set_and_a_maps_value_into_its_mark() {
     let rule = Rule::new().update(
         name!("flows"),
         [Field::InputInterface, Field::IpSource],
-        std::time::Duration::from_secs(1),
+        Duration::from_secs(1),
     );
     let found = expressions(Family::Bridge, &rule).unwrap();
     assert_eq!(found, ["meta", "cmp", "meta", "payload", "dynset"]);
