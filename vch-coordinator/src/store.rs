@@ -15,9 +15,11 @@ mod changes;
 mod crash;
 mod database;
 mod error;
+mod facts;
 mod keeper;
 mod lock;
 mod log;
+mod migration;
 mod outside;
 mod value;
 

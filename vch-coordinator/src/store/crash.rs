@@ -11,6 +11,9 @@ mod life;
 mod wishes;
 mod world;
 
+pub(super) use dice::Dice;
+pub(super) use disk::{Disk, Power};
+
 use std::{collections::BTreeMap, env};
 use world::{Amid, Difference, World};
 

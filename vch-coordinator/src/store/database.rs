@@ -3,8 +3,10 @@
 use super::{
     StoreError,
     error::failed,
+    facts::{self, Facts, REVISION, SCHEMA, VCH},
     lock::Lock,
     log::{Bounds, Encoded, Log, Logged},
+    migration,
     value::{decode, encode},
 };
 use protocol::message::Report;
@@ -19,14 +21,9 @@ use std::{
 use vch_ledger::{ContainerId, Id, Revision, Row, VchId};
 
 /// Rows of the ledger: postcard of `RowKey` to postcard of `Row`.
-const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rows");
+pub(super) const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rows");
 /// Last acknowledged report of each container: ID to postcard of `Report`.
 const REPORTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("reports");
-/// Facts of the store itself, by name.
-const FACTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("facts");
-const VCH: &str = "vch";
-const SCHEMA: &str = "schema";
-const REVISION: &str = "revision";
 /// The shape of rows that this build reads and writes.
 pub(super) const SCHEMA_VERSION: u32 = 2;
 /// The store's file in its folder.
@@ -132,11 +129,7 @@ impl Store {
         if let Some(revision) = last {
             let transactions = group.transactions.iter().map(|logged| &**logged);
             self.log.append(&write, transactions)?;
-            let mut facts = write.open_table(FACTS).map_err(failed("open facts"))?;
-            let value = encode("facts", &revision)?;
-            facts
-                .insert(REVISION, value.as_slice())
-                .map_err(failed("write facts"))?;
+            Facts::open(&write)?.put(REVISION, &revision)?;
         }
         write.commit().map_err(failed("commit"))?;
         self.revision = last.unwrap_or(self.revision);
@@ -186,49 +179,42 @@ fn make(dir: &Path) -> Result<(), StoreError> {
         .map_err(unusable)
 }
 
-/// Makes tables and facts where they are missing.
+/// Makes tables and facts where they are missing, and brings those of an older release to the
+/// present schema.
 fn prepare(database: &Database, random: Random<'_>) -> Result<VchId, StoreError> {
     let write = database.begin_write().map_err(failed("begin"))?;
-    let vch = {
-        write.open_table(ROWS).map_err(failed("open rows"))?;
-        write.open_table(REPORTS).map_err(failed("open reports"))?;
-        Log::prepare(&write)?;
-        let mut facts = write.open_table(FACTS).map_err(failed("open facts"))?;
-        let found = facts.get(SCHEMA).map_err(failed("read facts"))?;
-        let found = found
-            .map(|v| decode::<u32>("facts", v.value()))
-            .transpose()?;
-        match found {
-            Some(SCHEMA_VERSION) => {}
-            Some(found) => return Err(StoreError::Schema { found }),
-            None => {
-                let schema = encode("facts", &SCHEMA_VERSION)?;
-                facts
-                    .insert(SCHEMA, schema.as_slice())
-                    .map_err(failed("write facts"))?;
-                let mut id = [0; 16];
-                random(&mut id).map_err(StoreError::Random)?;
-                let id = encode("facts", &VchId(id))?;
-                facts
-                    .insert(VCH, id.as_slice())
-                    .map_err(failed("write facts"))?;
-            }
+    write.open_table(ROWS).map_err(failed("open rows"))?;
+    write.open_table(REPORTS).map_err(failed("open reports"))?;
+    Log::prepare(&write)?;
+    let found = Facts::open(&write)?.get(SCHEMA)?;
+    match found {
+        Some(SCHEMA_VERSION) => {}
+        Some(found @ migration::OLDEST..SCHEMA_VERSION) => {
+            migration::migrate(&write, found)?;
+            Facts::open(&write)?.put(SCHEMA, &SCHEMA_VERSION)?;
+            tracing::info!(from = found, to = SCHEMA_VERSION, "store migrated");
         }
-        let vch = facts.get(VCH).map_err(failed("read facts"))?;
-        let bytes = vch.map(|v| v.value().to_vec()).unwrap_or_default();
-        decode("facts", &bytes)?
-    };
+        Some(found) => return Err(StoreError::Schema { found }),
+        None => {
+            let mut id = [0; 16];
+            random(&mut id).map_err(StoreError::Random)?;
+            let mut facts = Facts::open(&write)?;
+            facts.put(SCHEMA, &SCHEMA_VERSION)?;
+            facts.put(VCH, &VchId(id))?;
+        }
+    }
+    let vch = Facts::open(&write)?.get(VCH)?;
+    let vch = vch.ok_or(StoreError::Value {
+        table: "facts",
+        source: postcard::Error::DeserializeUnexpectedEnd,
+    })?;
     write.commit().map_err(failed("commit"))?;
     Ok(vch)
 }
 
 fn load(database: &Database, vch: VchId, bounds: Bounds) -> Result<(Loaded, Log), StoreError> {
     let read = database.begin_read().map_err(failed("begin reading"))?;
-    let facts = read.open_table(FACTS).map_err(failed("open facts"))?;
-    let revision = match facts.get(REVISION).map_err(failed("read facts"))? {
-        Some(value) => decode("facts", value.value())?,
-        None => Revision::default(),
-    };
+    let revision = facts::read(&read, REVISION)?.unwrap_or_default();
     let mut rows = Vec::new();
     let table = read.open_table(ROWS).map_err(failed("open rows"))?;
     for entry in table.iter().map_err(failed("read rows"))? {

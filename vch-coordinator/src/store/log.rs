@@ -60,6 +60,13 @@ impl Log {
         Ok(())
     }
 
+    /// Empties the table.
+    pub fn forget(write: &WriteTransaction) -> Result<(), StoreError> {
+        let mut table = write.open_table(CHANGES).map_err(failed("open changes"))?;
+        let none = table.retain(|_, _| false);
+        none.map_err(failed("remove the changes"))
+    }
+
     /// What a store holds.
     pub fn read(read: &ReadTransaction, bounds: Bounds) -> Result<Self, StoreError> {
         let mut log = Self {

@@ -158,12 +158,7 @@ fn a_store_of_another_schema_is_refused_with_a_remedy() {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = Store::open(dir.path()).unwrap();
     let write = store.database.begin_write().unwrap();
-    let other = encode("facts", &99_u32).unwrap();
-    write
-        .open_table(FACTS)
-        .unwrap()
-        .insert(SCHEMA, other.as_slice())
-        .unwrap();
+    Facts::open(&write).unwrap().put(SCHEMA, &99_u32).unwrap();
     write.commit().unwrap();
     drop(store);
     let words = refused(dir.path()).to_string();

@@ -1,0 +1,56 @@
+//! Facts of the store itself, by name.
+
+use super::{
+    StoreError,
+    error::failed,
+    value::{decode, encode},
+};
+use redb::{ReadTransaction, ReadableTable, Table, TableDefinition, WriteTransaction};
+use serde::{Serialize, de::DeserializeOwned};
+
+/// Postcard of each fact.
+const FACTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("facts");
+/// Who the VCH is: a `VchId`.
+pub(super) const VCH: &str = "vch";
+/// The shape of rows: a `u32`.
+pub(super) const SCHEMA: &str = "schema";
+/// The last transaction: a `Revision`; none before the first.
+pub(super) const REVISION: &str = "revision";
+
+/// The facts in a transaction that may change them.
+pub(super) struct Facts<'a>(Table<'a, &'static str, &'static [u8]>);
+
+impl<'a> Facts<'a> {
+    pub fn open(write: &'a WriteTransaction) -> Result<Self, StoreError> {
+        let table = write.open_table(FACTS);
+        table.map(Self).map_err(failed("open facts"))
+    }
+
+    pub fn get<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StoreError> {
+        get(&self.0, name)
+    }
+
+    pub fn put(&mut self, name: &str, value: &impl Serialize) -> Result<(), StoreError> {
+        let value = encode("facts", value)?;
+        let put = self.0.insert(name, value.as_slice());
+        put.map(|_| ()).map_err(failed("write facts"))
+    }
+}
+
+/// A fact as it was when the transaction began.
+pub(super) fn read<T: DeserializeOwned>(
+    read: &ReadTransaction,
+    name: &str,
+) -> Result<Option<T>, StoreError> {
+    get(&read.open_table(FACTS).map_err(failed("open facts"))?, name)
+}
+
+fn get<T: DeserializeOwned>(
+    table: &impl ReadableTable<&'static str, &'static [u8]>,
+    name: &str,
+) -> Result<Option<T>, StoreError> {
+    let value = table.get(name).map_err(failed("read facts"))?;
+    value
+        .map(|value| decode("facts", value.value()))
+        .transpose()
+}
