@@ -10,6 +10,7 @@ use crate::{
     spec::{self, Place},
 };
 use protocol::spec::{Generation, Incarnation};
+use std::collections::BTreeMap;
 
 /// Makes a container known.
 pub(super) fn add(
@@ -33,6 +34,7 @@ pub(super) fn add(
         extra_hosts: wish.extra_hosts,
         ports: Vec::new(),
         publish_all: false,
+        chosen: BTreeMap::new(),
         unhealthy: false,
         incarnation: None,
         generation: Generation(0),

@@ -1,10 +1,10 @@
 //! A container's row.
 
-use crate::{ContainerId, ContainerName, ContainerPort, SocketPath};
+use crate::{ContainerId, ContainerName, ContainerPort, PortNumber, SocketPath};
 use protocol::spec::{DomainName, Generation, HostEntry, Hostname, Incarnation, SpecId};
 use protocol::transport::PrivilegedPort;
 use serde::{Deserialize, Serialize};
-use std::{fmt, net::IpAddr};
+use std::{collections::BTreeMap, fmt, net::IpAddr};
 
 /// A container, which is a VM.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +25,9 @@ pub struct Container {
     pub ports: Vec<ContainerPort>,
     /// Publish what is exposed, too, at ports that the VCH chooses.
     pub publish_all: bool,
+    /// The port of the VCH that was chosen last for each wish that names none, by the container's
+    /// port and [`HostPort::address`](crate::HostPort::address): chosen again while it is free.
+    pub chosen: BTreeMap<(PortNumber, Option<IpAddr>), u16>,
     /// Its health check fails at present.
     pub unhealthy: bool,
     /// Its VM's present life; `None` while it does not run.
