@@ -15,7 +15,7 @@ mod stations;
 pub use bridge::Bridge;
 pub use error::ConfigError;
 pub use links::{Links, LinksError};
-pub use reload::RestartNeeded;
+pub use reload::{ReloadError, RestartNeeded};
 pub use stations::{DockerEndpoint, Station};
 
 use error::Source;

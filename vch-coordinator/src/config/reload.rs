@@ -1,6 +1,7 @@
 //! What a running coordinator takes over from a file that was changed.
 
-use super::Config;
+use super::{Config, ConfigError, Links, LinksError};
+use std::path::Path;
 use thiserror::Error;
 use vch_ledger::ExternalNetwork;
 
@@ -14,7 +15,33 @@ pub struct RestartNeeded {
     pub field: &'static str,
 }
 
+/// Why a file is not taken over by a running coordinator.
+#[derive(Debug, Error)]
+pub enum ReloadError {
+    /// It is no configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// It changes what only a start takes over.
+    #[error(transparent)]
+    Restart(#[from] RestartNeeded),
+    /// The VCH is not as it says.
+    #[error(transparent)]
+    Links(#[from] LinksError),
+}
+
 impl Config {
+    /// Reads a file again, and the VCH's links, of the caller's network namespace. What is given back
+    /// differs from `self` in its external networks at most.
+    ///
+    /// # Errors
+    /// Where the file can't be taken over; `self` stays in force.
+    pub fn reread(&self, file: &Path) -> Result<Self, ReloadError> {
+        let newer = Self::read(file)?;
+        self.reload(&newer)?;
+        Links::observe()?.verify(&newer)?;
+        Ok(newer)
+    }
+
     /// The external networks of a newer configuration, where nothing else differs.
     ///
     /// # Errors

@@ -215,6 +215,15 @@ fn the_example_in_the_repository_is_valid() {
 }
 
 #[test]
+fn the_readme_s_configuration_is_valid() {
+    let readme = include_str!("../../../README.md");
+    let (_, text) = readme.split_once("<<'END'\n").expect("begins");
+    let (text, _) = text.split_once("\nEND\n").expect("ends");
+    let config = Config::parse(Path::new("README.md"), text).expect("it parses");
+    assert_eq!(config.docker_endpoint.station, config.management);
+}
+
+#[test]
 fn an_unknown_field_is_named_with_its_line() {
     assert_eq!(
         refusal("[vch]\nstate_dri = \"/x\"\n"),

@@ -1,6 +1,7 @@
 //! What a running coordinator takes over.
 
-use super::{EXTERNAL, parse};
+use super::{EXTERNAL, parse, whole};
+use crate::config::{ConfigError, LinksError, ReloadError};
 
 #[test]
 fn other_external_networks_are_taken_over() {
@@ -58,4 +59,46 @@ fn everything_else_needs_a_restart_and_is_named() {
         assert_eq!(refused.field, field);
         assert!(refused.to_string().contains("restart the coordinator"));
     }
+}
+
+#[test]
+fn a_file_that_can_t_be_taken_over_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("vch.toml");
+    let config = parse("").expect("valid");
+    let reread = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        config.reread(&file).expect_err("must be refused")
+    };
+    let no_toml = reread("[vch");
+    assert!(
+        matches!(
+            no_toml,
+            ReloadError::Config(ConfigError::Syntax { line: 1, .. })
+        ),
+        "{no_toml}"
+    );
+    let restart = reread(&whole("[dns]\nthreads = 3\n"));
+    assert!(
+        matches!(restart, ReloadError::Restart(ref needed) if needed.field == "dns"),
+        "{restart}"
+    );
+    // No machine has a link of that name.
+    let gone = parse("[management]\ninterface = \"not-there\"\naddress = \"192.0.2.2\"\n");
+    let text = whole("[management]\ninterface = \"not-there\"\naddress = \"192.0.2.2\"\n");
+    std::fs::write(&file, text).unwrap();
+    let links = gone
+        .expect("valid")
+        .reread(&file)
+        .expect_err("no such link");
+    assert!(
+        matches!(links, ReloadError::Links(LinksError::NoLink { .. })),
+        "{links}"
+    );
+    std::fs::remove_file(&file).unwrap();
+    let absent = config.reread(&file).expect_err("no file");
+    assert!(
+        matches!(absent, ReloadError::Config(ConfigError::Read { .. })),
+        "{absent}"
+    );
 }
