@@ -1,7 +1,7 @@
 //! Rows of schema 1 as rows of schema 2.
 
 use super::v1;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use vch_ledger::{
     AddressCursor, AddressRange, Attachment, Channel, Container, ContainerId, Dns, Endpoint,
     Network, NetworkKind, RestingAddress, Row, Segment, Subnet,
@@ -86,6 +86,7 @@ fn container(row: v1::Container) -> Container {
         extra_hosts: row.extra_hosts,
         ports: Vec::new(),
         publish_all: false,
+        chosen: BTreeMap::new(),
         unhealthy: false,
         incarnation: row.incarnation,
         generation: row.generation,
