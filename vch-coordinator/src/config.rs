@@ -90,6 +90,9 @@ impl Config {
         settings.pools.clone_from(&self.bridge.pools);
         settings.default_bridge.net = self.bridge.subnet;
         settings.default_segment = self.bridge.segment;
+        settings
+            .shared_link
+            .clone_from(&self.bridge.shared_interface);
         settings.externals.clone_from(&self.externals);
         settings.ephemeral = self.ephemeral();
         settings.reserved = self.reserved();

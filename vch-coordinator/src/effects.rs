@@ -14,13 +14,14 @@ pub mod tether;
 pub mod work;
 
 use dns::{Dns, DnsError};
+use ipnet::IpNet;
 use nat::{Nat, NatError};
-use protocol::message::Report;
+use protocol::{message::Report, spec::InterfaceName};
 use segments::{Bridge, Desired, Port, SegmentError, Segments};
 use std::{collections::BTreeMap, sync::Arc};
 use tether::{ChannelError, Tether};
 use thiserror::Error;
-use vch_ledger::ContainerId;
+use vch_ledger::{ContainerId, NetworkId};
 use work::{Carried, Carrier, Place, Work};
 
 /// Which effect does not follow the ledger, and why.
@@ -50,14 +51,21 @@ pub struct Effects {
     pub dns: Dns,
     /// Sessions.
     pub tether: Arc<Tether>,
+    /// The VCH's addresses on the shared segment, by network: what goes with it.
+    pub shared: BTreeMap<NetworkId, SharedAddresses>,
 }
+
+/// What a network has of the shared segment: its bridge, and the VCH's addresses there.
+pub type SharedAddresses = (InterfaceName, Vec<IpNet>);
 
 impl Effects {
     /// Follows one transaction. What comes into being is made from the segment up, what goes is
     /// taken down in the other direction.
     pub async fn follow(&mut self, work: &Work) -> Result<(), EffectError> {
-        for bridge in work.networks.values().flatten().filter_map(bridge) {
-            self.segments.ensure_bridge(&bridge).await?;
+        for (id, carried) in &work.networks {
+            if let Some(carried) = carried {
+                self.carry(*id, carried).await?;
+            }
         }
         for place in work
             .endpoints
@@ -80,7 +88,39 @@ impl Effects {
         }
         for (id, carried) in &work.networks {
             if carried.is_none() {
-                self.segments.remove_bridge(&work::bridge_name(*id)).await?;
+                self.drop_carrier(*id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn carry(&mut self, id: NetworkId, carried: &Carried) -> Result<(), SegmentError> {
+        match &carried.by {
+            Carrier::Dedicated(_) => {
+                if let Some(bridge) = bridge(carried) {
+                    self.segments.ensure_bridge(&bridge).await?;
+                }
+            }
+            Carrier::Shared(link) => {
+                let addresses = carried.addresses.clone();
+                self.segments.add_addresses(link, &addresses).await?;
+                self.shared.insert(id, (link.clone(), addresses));
+            }
+            // Whoever wrote the configuration made it.
+            Carrier::External(_) => {}
+        }
+        Ok(())
+    }
+
+    async fn drop_carrier(&mut self, id: NetworkId) -> Result<(), SegmentError> {
+        match self.shared.get(&id) {
+            Some((link, addresses)) => {
+                self.segments.remove_addresses(link, addresses).await?;
+                self.shared.remove(&id);
+            }
+            None => {
+                let name = work::bridge_name(id);
+                self.segments.remove_bridge(&name).await?;
             }
         }
         Ok(())
@@ -94,6 +134,7 @@ impl Effects {
         mut reports: BTreeMap<ContainerId, Report>,
     ) -> Vec<EffectError> {
         let mut failed = Vec::new();
+        self.shared = shared(whole);
         match self.segments.reconcile(&desired(whole)).await {
             Ok(done) => {
                 if done.steps > 0 {
@@ -119,15 +160,24 @@ impl Effects {
 }
 
 fn desired(whole: &Work) -> Desired {
-    let bridges = whole.networks.values().flatten().filter_map(bridge);
+    let dedicated = whole.networks.values().flatten().filter_map(bridge);
+    let mut bridges: BTreeMap<_, _> = dedicated
+        .map(|bridge| (bridge.name.clone(), bridge))
+        .collect();
+    for (name, addresses) in shared(whole).into_values() {
+        let bridge = bridges.entry(name.clone()).or_insert(Bridge {
+            name,
+            addresses: Vec::new(),
+            mtu: None,
+        });
+        bridge.addresses.extend(addresses);
+    }
     let places = whole
         .endpoints
         .values()
         .filter_map(|places| places.after.as_ref());
     Desired {
-        bridges: bridges
-            .map(|bridge| (bridge.name.clone(), bridge))
-            .collect(),
+        bridges,
         ports: places
             .map(|place| (place.port.clone(), port(place)))
             .collect(),
@@ -142,18 +192,27 @@ fn bridge(carried: &Carried) -> Option<Bridge> {
             addresses: carried.addresses.clone(),
             mtu: carried.mtu,
         }),
-        Carrier::Shared | Carrier::External(_) => None,
+        Carrier::Shared(_) | Carrier::External(_) => None,
     }
+}
+
+fn shared(whole: &Work) -> BTreeMap<NetworkId, SharedAddresses> {
+    let networks = whole.networks.iter();
+    let on_it = networks.filter_map(|(id, carried)| {
+        let carried = carried.as_ref()?;
+        match &carried.by {
+            Carrier::Shared(link) => Some((*id, (link.clone(), carried.addresses.clone()))),
+            Carrier::Dedicated(_) | Carrier::External(_) => None,
+        }
+    });
+    on_it.collect()
 }
 
 fn port(place: &Place) -> Port {
     Port {
         name: place.port.clone(),
-        bridge: match &place.carrier {
-            Carrier::Dedicated(bridge) => bridge.clone(),
-            Carrier::Shared => work::shared_bridge(),
-            Carrier::External(external) => external.interface.clone(),
-        },
+        bridge: place.carrier.link().clone(),
+        foreign: matches!(place.carrier, Carrier::External(_)),
         kind: place.kind.clone(),
         mtu: place.mtu,
     }

@@ -16,6 +16,7 @@ use crate::{
 };
 use protocol::transport::{OpenError, coordinator::NativeListener};
 use std::{
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -101,6 +102,7 @@ pub async fn serve(config: Config, stop: CancellationToken) -> Result<(), ServeE
         nat: Nat::open().map_err(EffectError::from)?,
         dns: Dns::spawn(&config.dns).map_err(EffectError::from)?,
         tether: Arc::clone(&tether),
+        shared: BTreeMap::new(),
     };
     let unsettled = Unsettled::default();
     let failed = effects.reconcile(&kept.whole, reports).await;

@@ -2,8 +2,8 @@
 
 use crate::{AddressRange, External, NetworkName, PortNumber, Segment, Subnet, VchId, derived};
 use ipnet::IpNet;
-use protocol::spec::DomainName;
-use std::{collections::BTreeMap, ops::RangeInclusive};
+use protocol::spec::{DomainName, InterfaceName};
+use std::{collections::BTreeMap, fmt, ops::RangeInclusive, str::FromStr};
 use thiserror::Error;
 
 /// What the ledger is told about its VCH.
@@ -21,6 +21,8 @@ pub struct Settings {
     pub none: NetworkName,
     /// The L2 of bridge networks that choose none themselves.
     pub default_segment: Segment,
+    /// The link that carries all shared networks.
+    pub shared_link: InterfaceName,
     /// The external networks, as the configuration declares them at present.
     pub externals: Vec<ExternalNetwork>,
     /// Which ports the VCH may choose for published ones that name none.
@@ -241,6 +243,7 @@ impl Settings {
             },
             none: constant("none"),
             default_segment: Segment::default(),
+            shared_link: constant("vch-shared"),
             externals: Vec::new(),
             ephemeral: DEFAULT_EPHEMERAL,
             reserved: BTreeMap::new(),
@@ -258,9 +261,9 @@ impl Settings {
     }
 }
 
-fn constant(name: &str) -> NetworkName {
+fn constant<T: FromStr<Err: fmt::Debug>>(name: &str) -> T {
     #[expect(clippy::expect_used, reason = "a constant of ours, known to be a name")]
-    name.parse().expect("a network name")
+    name.parse().expect("a name")
 }
 
 /// First Docker's own 172.17.0.0/16 to 172.31.0.0/16, then 256 networks of 192.168.0.0/16, then

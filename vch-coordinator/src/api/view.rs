@@ -3,9 +3,9 @@
 use super::shape;
 use crate::effects::{
     tether::{EndpointState, Readiness, SessionState, Tether, failures},
-    work::{bridge_name, port_name, shared_bridge},
+    work::{carrier, port_name},
 };
-use vch_ledger::{Attachment, Channel, Container, Endpoint, Ledger, Network, NetworkKind, Segment};
+use vch_ledger::{Attachment, Channel, Container, Endpoint, Ledger, Network, NetworkKind};
 
 /// A container with its places, taken out of the ledger.
 pub struct ContainerRows {
@@ -140,15 +140,10 @@ pub fn channel(container: &Container, tether: &Tether) -> String {
 
 /// A network with everybody on it.
 pub fn network(ledger: &Ledger, network: &Network) -> (shape::Network, Vec<PlaceRow>) {
-    let (driver, scope, link) = match &network.kind {
-        NetworkKind::Bridge(Segment::Dedicated) => {
-            ("bridge", "bridge", Some(bridge_name(network.id)))
-        }
-        NetworkKind::Bridge(Segment::Shared) => ("bridge", "bridge", Some(shared_bridge())),
-        NetworkKind::None => ("null", "none", None),
-        NetworkKind::External(external) => {
-            ("external", "external", Some(external.interface.clone()))
-        }
+    let (driver, scope) = match &network.kind {
+        NetworkKind::Bridge(_) => ("bridge", "bridge"),
+        NetworkKind::None => ("null", "none"),
+        NetworkKind::External(_) => ("external", "external"),
     };
     let shown = shape::Network {
         id: network.id.to_string(),
@@ -168,7 +163,7 @@ pub fn network(ledger: &Ledger, network: &Network) -> (shape::Network, Vec<Place
         internal: network.internal,
         labels: network.labels.clone(),
         created: network.created_ms / 1000,
-        link: link.map(|link| link.to_string()),
+        link: carrier(ledger, network).map(|carrier| carrier.link().to_string()),
         endpoints: std::collections::BTreeMap::new(),
     };
     let places = ledger.endpoints_on(network.id);

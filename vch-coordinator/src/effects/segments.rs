@@ -35,6 +35,7 @@ pub use plan::Holder;
 pub use routes::HostRoutes;
 
 use actor::{Actor, Answer, Command};
+use ipnet::IpNet;
 use kernel::{errno_of, refused};
 use protocol::spec::InterfaceName;
 use std::{
@@ -140,6 +141,36 @@ impl Segments {
     pub async fn ensure_bridge(&self, bridge: &Bridge) -> Result<usize, SegmentError> {
         let bridge = bridge.clone();
         self.ask(|answer| Command::EnsureBridge(bridge, answer))
+            .await
+    }
+
+    /// Gives a bridge of ours these addresses beside those that it has, and makes it if it is not
+    /// there. Costs the same however many it has. Answers with the number of changes.
+    ///
+    /// # Errors
+    /// As [`Segments::ensure_bridge`].
+    pub async fn add_addresses(
+        &self,
+        bridge: &InterfaceName,
+        addresses: &[IpNet],
+    ) -> Result<usize, SegmentError> {
+        let (bridge, addresses) = (bridge.clone(), addresses.to_vec());
+        self.ask(|answer| Command::AddAddresses(bridge, addresses, answer))
+            .await
+    }
+
+    /// Takes these addresses from a bridge of ours; one that is left without any is removed. Answers
+    /// with the number of changes.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub async fn remove_addresses(
+        &self,
+        bridge: &InterfaceName,
+        addresses: &[IpNet],
+    ) -> Result<usize, SegmentError> {
+        let (bridge, addresses) = (bridge.clone(), addresses.to_vec());
+        self.ask(|answer| Command::RemoveAddresses(bridge, addresses, answer))
             .await
     }
 

@@ -46,9 +46,19 @@ pub enum Carrier {
     /// A bridge of its own.
     Dedicated(InterfaceName),
     /// The bridge of all shared networks.
-    Shared,
+    Shared(InterfaceName),
     /// A link that the configuration names: not ours.
     External(External),
+}
+
+impl Carrier {
+    /// The link's name.
+    pub fn link(&self) -> &InterfaceName {
+        match self {
+            Self::Dedicated(link) | Self::Shared(link) => link,
+            Self::External(external) => &external.interface,
+        }
+    }
 }
 
 /// A published port before and after.
@@ -119,12 +129,6 @@ pub fn port_name(endpoint: EndpointId) -> InterfaceName {
     link_name("vt", &endpoint.short())
 }
 
-/// The bridge of all shared networks.
-pub fn shared_bridge() -> InterfaceName {
-    #[expect(clippy::expect_used, reason = "10 printable characters")]
-    "vch-shared".parse().expect("an interface name")
-}
-
 fn link_name(kind: &str, id: &str) -> InterfaceName {
     #[expect(clippy::expect_used, reason = "15 printable characters")]
     format!("{kind}-{id}").parse().expect("an interface name")
@@ -135,7 +139,7 @@ impl Work {
     pub fn whole(ledger: &Ledger) -> Self {
         let mut work = Self::default();
         for network in ledger.networks() {
-            work.network(network.id, Some(network));
+            work.network(ledger, network.id, Some(network));
         }
         for container in ledger.containers() {
             work.container(ledger, container.id, Some(container));
@@ -158,9 +162,9 @@ impl Work {
         work
     }
 
-    fn network(&mut self, id: NetworkId, network: Option<&Network>) {
+    fn network(&mut self, ledger: &Ledger, id: NetworkId, network: Option<&Network>) {
         let carried = network.and_then(|network| {
-            let by = carrier(network)?;
+            let by = carrier(ledger, network)?;
             Some(Carried {
                 by,
                 subnets: network.subnets.iter().map(|subnet| subnet.net).collect(),
@@ -196,8 +200,8 @@ pub fn follow(ledger: &Ledger, transaction: &Transaction) -> Work {
     let mut work = Work::default();
     for change in &transaction.changes {
         match (&change.before, &change.after) {
-            (_, Some(Row::Network(network))) => work.network(network.id, Some(network)),
-            (Some(Row::Network(network)), None) => work.network(network.id, None),
+            (_, Some(Row::Network(network))) => work.network(ledger, network.id, Some(network)),
+            (Some(Row::Network(network)), None) => work.network(ledger, network.id, None),
             (_, Some(Row::Container(container))) => {
                 work.container(ledger, container.id, Some(container));
             }
@@ -226,12 +230,15 @@ pub fn follow(ledger: &Ledger, transaction: &Transaction) -> Work {
     work
 }
 
-fn carrier(network: &Network) -> Option<Carrier> {
+/// The link that carries a network; `None` where nothing does.
+pub fn carrier(ledger: &Ledger, network: &Network) -> Option<Carrier> {
     match &network.kind {
         NetworkKind::Bridge(Segment::Dedicated) => {
             Some(Carrier::Dedicated(bridge_name(network.id)))
         }
-        NetworkKind::Bridge(Segment::Shared) => Some(Carrier::Shared),
+        NetworkKind::Bridge(Segment::Shared) => {
+            Some(Carrier::Shared(ledger.settings().shared_link.clone()))
+        }
         NetworkKind::External(external) => Some(Carrier::External(external.clone())),
         NetworkKind::None => None,
     }
@@ -252,7 +259,7 @@ fn place(ledger: &Ledger, endpoint: &Endpoint) -> Option<Place> {
     };
     Some(Place {
         network: endpoint.network,
-        carrier: carrier(network)?,
+        carrier: carrier(ledger, network)?,
         port: port_name(endpoint.id),
         kind,
         mtu: network.mtu,

@@ -9,9 +9,11 @@ use super::{
     events::Events,
     kernel::Kernel,
     observed::Observed,
-    plan::{plan, plan_bridge, plan_forwarding, plan_port, plan_removal},
+    plan::{plan, plan_bridge, plan_forwarding, plan_further, plan_port, plan_removal},
     step::Step,
+    sysctl,
 };
+use ipnet::IpNet;
 use protocol::spec::InterfaceName;
 use std::collections::{BTreeMap, BTreeSet};
 use tokio::{
@@ -26,6 +28,10 @@ pub type Answer<T> = oneshot::Sender<Result<T, SegmentError>>;
 pub enum Command {
     /// Let a bridge be so.
     EnsureBridge(Bridge, Answer<usize>),
+    /// Let a bridge have these addresses beside those that it has.
+    AddAddresses(InterfaceName, Vec<IpNet>, Answer<usize>),
+    /// Let a bridge have none of these addresses; without any it goes.
+    RemoveAddresses(InterfaceName, Vec<IpNet>, Answer<usize>),
     /// Let a port be so.
     EnsurePort(Port, Answer<usize>),
     /// Let there be no link of ours of that name.
@@ -107,6 +113,12 @@ impl Actor {
             Command::EnsureBridge(bridge, answer) => {
                 let _ = answer.send(self.ensure_bridge(bridge).await);
             }
+            Command::AddAddresses(bridge, addresses, answer) => {
+                let _ = answer.send(self.add_addresses(bridge, addresses).await);
+            }
+            Command::RemoveAddresses(bridge, addresses, answer) => {
+                let _ = answer.send(self.remove_addresses(&bridge, &addresses).await);
+            }
             Command::EnsurePort(port, answer) => {
                 let _ = answer.send(self.ensure_port(port).await);
             }
@@ -132,6 +144,56 @@ impl Actor {
         self.is_right(&bridge.name);
         self.wanted.bridges.insert(bridge.name.clone(), bridge);
         Ok(steps.len())
+    }
+
+    /// Of the bridge's other addresses nothing is read: their number costs nothing.
+    async fn add_addresses(
+        &mut self,
+        name: InterfaceName,
+        mut addresses: Vec<IpNet>,
+    ) -> Result<usize, SegmentError> {
+        let wanted = self.wanted.bridges.get(&name);
+        addresses.retain(|one| !wanted.is_some_and(|bridge| bridge.addresses.contains(one)));
+        let mut observed = self.kernel.observe_link(&name).await?;
+        observed.forwarding = sysctl::forwarding();
+        let planned = plan_further(self.kernel.owner, &observed, &name, addresses.clone());
+        let steps = planned.map_err(|r| SegmentError::refused(name.clone(), r))?;
+        self.take(&steps).await?;
+        let bridge = self.wanted.bridges.entry(name.clone());
+        let bridge = bridge.or_insert_with(|| Bridge {
+            name,
+            addresses: Vec::new(),
+            mtu: None,
+        });
+        bridge.addresses.extend(addresses);
+        Ok(steps.len())
+    }
+
+    async fn remove_addresses(
+        &mut self,
+        name: &InterfaceName,
+        addresses: &[IpNet],
+    ) -> Result<usize, SegmentError> {
+        if let Some(bridge) = self.wanted.bridges.get_mut(name) {
+            bridge.addresses.retain(|one| !addresses.contains(one));
+            if bridge.addresses.is_empty() {
+                self.wanted.bridges.remove(name);
+                self.is_right(name);
+                return Ok(self.remove_links(&[name]).await?.len());
+            }
+        }
+        let observed = self.kernel.observe_link(name).await?;
+        if observed.links.is_empty() {
+            return Ok(0);
+        }
+        for address in addresses {
+            let step = Step::RemoveAddress {
+                name: name.clone(),
+                address: *address,
+            };
+            self.kernel.apply(&step).await?;
+        }
+        Ok(addresses.len())
     }
 
     async fn ensure_port(&mut self, port: Port) -> Result<usize, SegmentError> {

@@ -44,11 +44,21 @@ impl Owner {
     /// The address of this VCH's bridge of that name: fixed, since a bridge without one of its own
     /// takes its lowest port's and changes it as ports come and go.
     pub fn bridge_mac(self, bridge: &InterfaceName) -> MacAddress {
+        self.mac(0x02, bridge)
+    }
+
+    /// The address of the VCH's end of a port on somebody else's bridge: so high that the bridge,
+    /// which may take its lowest port's as its own, never takes this one and keeps what it has.
+    pub fn port_mac(self, port: &InterfaceName) -> MacAddress {
+        self.mac(0xfe, port)
+    }
+
+    /// `first` is that of a locally administered unicast address.
+    fn mac(self, first: u8, link: &InterfaceName) -> MacAddress {
         let [.., a, b, c, d, e] =
-            hash([&self.0.to_be_bytes()[..], bridge.as_str().as_bytes()]).to_be_bytes();
-        // 02: locally administered, unicast.
-        #[expect(clippy::expect_used, reason = "02 is even and not zero")]
-        MacAddress::try_from([2, a, b, c, d, e]).expect("a unicast address")
+            hash([&self.0.to_be_bytes()[..], link.as_str().as_bytes()]).to_be_bytes();
+        #[expect(clippy::expect_used, reason = "02 and fe are even and not zero")]
+        MacAddress::try_from([first, a, b, c, d, e]).expect("a unicast address")
     }
 }
 
@@ -86,6 +96,8 @@ pub struct Port {
     pub name: InterfaceName,
     /// The bridge that it is a port of.
     pub bridge: InterfaceName,
+    /// The bridge is not ours but the configuration's: it is used as it is.
+    pub foreign: bool,
     /// What hangs on it.
     pub kind: PortKind,
     /// `None` leaves it alone.

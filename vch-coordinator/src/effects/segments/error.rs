@@ -39,6 +39,18 @@ pub enum SegmentError {
         /// Who holds that name.
         holder: Holder,
     },
+    /// What the configuration names is no bridge.
+    #[error(
+        "port {port} is to be on {bridge}, which is {holder} and carries no containers: make a bridge, put that link on it, and name the bridge as `external.interface`"
+    )]
+    NotABridge {
+        /// The port.
+        port: InterfaceName,
+        /// What is to carry it.
+        bridge: InterfaceName,
+        /// What that is.
+        holder: Holder,
+    },
     /// The kernel has no room for another port on the bridge (`BR_MAX_PORTS`).
     #[error(
         "bridge {bridge} has no room for port {port}: a Linux bridge takes 1023 ports; put it on another network"
@@ -99,6 +111,7 @@ impl SegmentError {
             Self::NameTaken { .. } => "link-name-taken",
             Self::NoBridge { .. } => "no-bridge",
             Self::BridgeTaken { .. } => "bridge-name-taken",
+            Self::NotABridge { .. } => "not-a-bridge",
             Self::BridgeFull { .. } => "bridge-full",
             Self::NoNamespace { .. } => "no-namespace",
             Self::PeerTaken { .. } => "peer-name-taken",
@@ -113,6 +126,11 @@ impl SegmentError {
             Refusal::NameTaken(holder) => Self::NameTaken { name, holder },
             Refusal::NoBridge(bridge) => Self::NoBridge { port: name, bridge },
             Refusal::BridgeTaken(bridge, holder) => Self::BridgeTaken {
+                port: name,
+                bridge,
+                holder,
+            },
+            Refusal::NotABridge(bridge, holder) => Self::NotABridge {
                 port: name,
                 bridge,
                 holder,

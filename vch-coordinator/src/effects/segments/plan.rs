@@ -23,6 +23,8 @@ pub enum Refusal {
     NoBridge(InterfaceName),
     /// The port's bridge is a link that is not ours.
     BridgeTaken(InterfaceName, Holder),
+    /// The port's bridge is to be somebody else's, and is no bridge.
+    NotABridge(InterfaceName, Holder),
     /// The port's network namespace can't be entered.
     NoNamespace(PathBuf, Errno),
 }
@@ -185,6 +187,27 @@ pub fn plan_bridge(
     Ok(steps)
 }
 
+/// Further addresses of a bridge that may have any number of them: what they need of the link, and
+/// themselves. `observed` has the link of its name, and is asked for none of its addresses.
+///
+/// # Errors
+/// Says which link that is not ours has the name.
+pub fn plan_further(
+    owner: Owner,
+    observed: &Observed,
+    name: &InterfaceName,
+    further: Vec<IpNet>,
+) -> Result<Vec<Step>, Refusal> {
+    let bridge = Bridge {
+        name: name.clone(),
+        addresses: further,
+        mtu: None,
+    };
+    let mut steps = plan_forwarding(observed.forwarding, [&bridge]);
+    steps.extend(plan_bridge(owner, observed, &bridge)?);
+    Ok(steps)
+}
+
 /// One port. `observed` has the links of its name and its bridge's name and, for a pair, its
 /// namespace; `bridge_planned` says that its bridge will be there when the steps are taken.
 ///
@@ -202,6 +225,11 @@ pub fn plan_port(
     if !bridge_planned {
         match bridge {
             None => return Err(Refusal::NoBridge(port.bridge.clone())),
+            Some(bridge) if port.foreign => {
+                if !matches!(bridge.kind, LinkKind::Bridge { .. }) {
+                    return Err(Refusal::NotABridge(port.bridge.clone(), bridge.into()));
+                }
+            }
             Some(bridge) if !is_bridge_of(owner, bridge) => {
                 return Err(Refusal::BridgeTaken(port.bridge.clone(), bridge.into()));
             }
@@ -231,10 +259,11 @@ pub fn plan_port(
     if !silent {
         steps.push(Step::Silence { name: name.clone() });
     }
-    let bridge = bridge.filter(|bridge| is_bridge_of(owner, bridge));
+    let bridge = bridge.filter(|bridge| port.foreign || is_bridge_of(owner, bridge));
     let attached = link.is_some_and(|l| l.master.is_some() && l.master == bridge.map(|b| b.index));
+    let mac = port.foreign.then(|| owner.port_mac(name));
     let change = Change {
-        mac: None,
+        mac: mac.filter(|mac| link.is_none_or(|link| link.mac != mac.octets())),
         mtu: port.mtu.filter(|mtu| has_other_mtu(link, *mtu)),
         bridge: (!attached).then(|| port.bridge.clone()),
         up: link.is_none_or(|link| !link.up),

@@ -4,6 +4,7 @@ mod faults;
 mod healing;
 mod host_routes;
 pub mod room;
+mod shared;
 pub mod world;
 
 use super::{

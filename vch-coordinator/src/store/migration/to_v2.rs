@@ -88,6 +88,7 @@ fn container(row: v1::Container) -> Container {
         publish_all: false,
         chosen: BTreeMap::new(),
         unhealthy: false,
+        chosen: BTreeMap::new(),
         incarnation: row.incarnation,
         generation: row.generation,
         created_ms: row.created_ms,

@@ -27,6 +27,7 @@ fn tap() -> Port {
     Port {
         name: name("vt-1"),
         bridge: name("br-1"),
+        foreign: false,
         kind: PortKind::Tap { owner: None },
         mtu: None,
     }
@@ -36,6 +37,7 @@ fn veth() -> Port {
     Port {
         name: name("vt-2"),
         bridge: name("br-1"),
+        foreign: false,
         kind: PortKind::Veth {
             netns: "/run/netns/c".into(),
             peer: name("eth0"),

@@ -26,6 +26,7 @@ pub fn tap(text: &str) -> Port {
     Port {
         name: name(text),
         bridge: name("br-1"),
+        foreign: false,
         kind: PortKind::Tap { owner: Some(107) },
         mtu: None,
     }
@@ -35,6 +36,7 @@ pub fn veth(text: &str, peer: &Neighbour) -> Port {
     Port {
         name: name(text),
         bridge: name("br-1"),
+        foreign: false,
         kind: PortKind::Veth {
             netns: peer.path().to_owned(),
             peer: name("eth0"),
