@@ -86,7 +86,6 @@ fn container(row: v1::Container) -> Container {
         extra_hosts: row.extra_hosts,
         ports: Vec::new(),
         publish_all: false,
-        chosen: BTreeMap::new(),
         unhealthy: false,
         chosen: BTreeMap::new(),
         incarnation: row.incarnation,

@@ -60,7 +60,7 @@ fn networks_share_a_bridge_and_the_last_one_takes_it_along() {
         assert_eq!(segments.remove_addresses(&all, &one).await, Ok(2));
         assert_eq!(addresses("vch-shared"), ["172.19.0.1/16"]);
         assert_eq!(segments.remove_addresses(&all, &other).await, Ok(1));
-        assert!(!links().contains(&"vch-shared".to_owned()));
+        assert!(!links().contains("vch-shared"));
         assert_eq!(segments.remove_addresses(&all, &other).await, Ok(0));
     });
 }
@@ -136,7 +136,7 @@ fn what_is_no_bridge_carries_no_containers() {
         );
         let said = refused.to_string();
         assert!(said.contains("external, which is a veth link"), "{said}");
-        assert!(!links().contains(&"vt-1".to_owned()));
+        assert!(!links().contains("vt-1"));
         let port = Port {
             bridge: name("nowhere"),
             ..port
