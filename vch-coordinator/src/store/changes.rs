@@ -109,8 +109,10 @@ impl Changes {
     /// [`ChangesError::Lagged`] for a slow follower, who may go on; anything else is the end.
     pub async fn next(&mut self) -> Result<Arc<Logged>, ChangesError> {
         let next = loop {
-            if let Some(encoded) = self.page.pop_front() {
-                break Arc::new(encoded.decode()?);
+            if let Some(encoded) = self.page.front() {
+                let logged = encoded.decode()?;
+                self.page.pop_front();
+                break Arc::new(logged);
             }
             let Some(live) = &mut self.live else {
                 self.turn().await?;

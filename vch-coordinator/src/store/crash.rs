@@ -1,8 +1,8 @@
 //! Power failures: random commands to keeper, ledger and store on a disk that forgets and tears
-//! what was not synced. After each failure everything that was acknowledged is there, and nothing
-//! but what was decided, group by group.
+//! what was not synced. After each failure everything that was acknowledged, or told to a follower,
+//! is there, and nothing but what was decided, group by group.
 //!
-//! 100 rounds; `CRASH_ROUNDS=2000` makes it more, `CRASH_SEED` another game. The last line printed is
+//! 100 rounds; `POWER_ROUNDS=2000` makes it more, `POWER_SEED` another game. The last line printed is
 //! `N rounds, M differences`.
 
 mod dice;
@@ -67,7 +67,7 @@ fn play(rounds: u64, seed: u64, lies: bool) -> Tally {
 
 #[test]
 fn a_power_failure_loses_nothing_that_was_acknowledged() {
-    let tally = play(number("CRASH_ROUNDS", 100), number("CRASH_SEED", 1), false);
+    let tally = play(number("POWER_ROUNDS", 100), number("POWER_SEED", 1), false);
     println!(
         "{} groups acknowledged; the power failed amid {:?}",
         tally.acknowledged, tally.amid

@@ -6,10 +6,15 @@ use super::{
     wishes::{Wish, wish},
     world::{Amid, Difference, State, open},
 };
-use crate::store::{Keeper, Kept, Store, database::Loaded, outside::Outside};
-use std::sync::{Arc, mpsc};
+use crate::store::{Changes, Keeper, Kept, Store, database::Loaded, outside::Outside};
+use std::{
+    future::Future,
+    pin::pin,
+    sync::{Arc, mpsc},
+    task::{self, Poll},
+};
 use tokio::sync::oneshot;
-use vch_ledger::{Answer, Command, Ledger, Settings, Surroundings};
+use vch_ledger::{Answer, Command, Ledger, Revision, Settings, Surroundings};
 
 /// Groups in a life whose power lasts.
 const GROUPS: usize = 20;
@@ -24,6 +29,8 @@ pub(super) struct Life {
     pub sure: State,
     /// What is there if the commit that was going on came through.
     pub maybe: Option<State>,
+    /// What a follower was told last.
+    pub told: Revision,
     pub acknowledged: usize,
     pub amid: Amid,
 }
@@ -65,6 +72,7 @@ type Verdict = Option<Result<Answer, &'static str>>;
 impl Life {
     pub fn of(state: State, dice: &mut Dice) -> Self {
         let mut own = || Dice::new(dice.roll());
+        let told = state.ledger.revision();
         Self {
             dice: own(),
             outside: Given {
@@ -73,6 +81,7 @@ impl Life {
             },
             sure: state,
             maybe: None,
+            told,
             acknowledged: 0,
             amid: Amid::Opening,
         }
@@ -120,10 +129,13 @@ impl Life {
             mut published,
             ..
         } = kept;
+        let changes = keeper.changes_since(self.told).await;
+        let mut changes = changes.map_err(|_| Difference::Answer)?;
         let mut asked = Ok(());
         for _ in 0..GROUPS {
             asked = self.group(&keeper).await;
             while published.try_recv().is_ok() {}
+            asked = asked.and(self.listen(&mut changes));
             if asked.is_err() || !disk.has_power() {
                 break;
             }
@@ -167,6 +179,22 @@ impl Life {
             }
             Some(_) => Err(Difference::Answer),
         }
+    }
+
+    /// What the follower has been told by now. Of a group that was acknowledged it is all.
+    fn listen(&mut self, changes: &mut Changes) -> Result<(), Difference> {
+        let mut nobody = task::Context::from_waker(task::Waker::noop());
+        while let Poll::Ready(Ok(logged)) = pin!(changes.next()).poll(&mut nobody) {
+            let now = self.maybe.as_ref().unwrap_or(&self.sure);
+            if !now.log.contains(&logged) {
+                return Err(Difference::Strange);
+            }
+            self.told = logged.revision;
+        }
+        if self.told < self.sure.ledger.revision() {
+            return Err(Difference::Answer);
+        }
+        Ok(())
     }
 
     fn verdict(&mut self, state: &mut State, wish: &Wish) -> Verdict {

@@ -25,6 +25,9 @@ const BOUNDS: Bounds = Bounds {
     bytes: 1 << 20,
 };
 
+/// Writes and a sync, about, of a commit.
+const OPERATIONS: u64 = 12;
+
 /// What is on the disk, or should be.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct State {
@@ -139,11 +142,11 @@ impl World {
     /// One life: opens the store, asks until the power fails, and looks at what is left.
     pub async fn round(&mut self) -> Result<Round, Difference> {
         // Some lives end while the store is being opened, some after many commits.
-        let most = [12, 80, 400][self.dice.below(3)];
+        let most = [3, 8, 20][self.dice.below(3)];
         let power = match self.dice.below(8) {
             0 => Power::Good,
-            1..4 => Power::Syncs(self.dice.roll() % (most / 10)),
-            _ => Power::Operations(self.dice.roll() % most),
+            1..4 => Power::Syncs(self.dice.roll() % most),
+            _ => Power::Operations(self.dice.roll() % (most * OPERATIONS)),
         };
         let image = std::mem::take(&mut self.image);
         let disk = if self.lies {
@@ -156,6 +159,9 @@ impl World {
         self.image = disk.after_failure(&mut self.dice);
         lived?;
         let found = self.look()?;
+        if life.told > found.ledger.revision() {
+            return Err(Difference::Lost);
+        }
         let amid = match &life.maybe {
             Some(maybe) if found == *maybe => Amid::WholeCommit,
             _ if found != life.sure && found.ledger.revision() < life.sure.ledger.revision() => {
