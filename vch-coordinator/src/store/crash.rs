@@ -2,8 +2,9 @@
 //! what was not synced. After each failure everything that was acknowledged, or told to a follower,
 //! is there, and nothing but what was decided, group by group.
 //!
-//! 100 rounds; `POWER_ROUNDS=2000` makes it more, `POWER_SEED` another game. The last line printed is
-//! `N rounds, M differences`.
+//! 100 rounds; `POWER_ROUNDS=2000` makes it more, `POWER_SEED` another game. With `--nocapture` the
+//! last line is `N rounds, M differences`:
+//! `cargo test -p vch-coordinator --lib store::crash::a_power_failure -- --nocapture`.
 
 mod dice;
 mod disk;
@@ -13,6 +14,7 @@ mod world;
 
 pub(super) use dice::Dice;
 pub(super) use disk::{Disk, Power};
+pub(super) use world::open;
 
 use std::{collections::BTreeMap, env};
 use world::{Amid, Difference, World};

@@ -208,7 +208,7 @@ impl World {
     }
 }
 
-pub(super) fn open(disk: &Disk, dice: &mut Dice) -> Result<(Store, Loaded), StoreError> {
+pub(in crate::store) fn open(disk: &Disk, dice: &mut Dice) -> Result<(Store, Loaded), StoreError> {
     let database = Database::builder().create_with_backend(disk.clone());
     let database = database.map_err(failed("open"))?;
     let mut random = |bytes: &mut [u8]| {

@@ -1,5 +1,8 @@
 use super::*;
-use crate::sample::{add, report};
+use crate::{
+    sample::{add, report},
+    store::crash::{Dice, Disk, Power, open},
+};
 use std::path::Path;
 use vch_ledger::CreateNetwork;
 
@@ -147,4 +150,44 @@ async fn a_keeper_that_was_ended_says_so_and_has_kept_what_came_before() {
     let containers = ledger(&again.keeper).await.containers().len();
     assert_eq!(containers, 1);
     stop(again);
+}
+
+#[tokio::test]
+async fn a_commit_that_fails_ends_the_keeper_and_nobody_is_told_that_it_came_through() {
+    // The disk fails in one of the first commits, and is whole again at the next start.
+    for syncs in 4..12 {
+        let disk = Disk::holding(Vec::new(), Power::Syncs(syncs));
+        let Ok((store, loaded)) = open(&disk, &mut Dice::new(syncs)) else {
+            continue;
+        };
+        let settings = Settings::of(loaded.vch);
+        let overlap: HostOverlap = Arc::new(|_| None);
+        let Ok(kept) = Keeper::spawn(store, loaded, settings, Arc::clone(&overlap)) else {
+            continue;
+        };
+        let mut acknowledged = 0;
+        while let Ok((decision, _)) = kept.keeper.decide(add(&format!("c{acknowledged}"))).await {
+            decision.unwrap();
+            acknowledged += 1;
+        }
+        kept.keeper.ended().await;
+        let error = kept.thread.join().unwrap_err();
+        assert!(matches!(error, StoreError::Database { .. }), "{error}");
+
+        let again = Disk::holding(disk.cached(), Power::Good);
+        let (store, loaded) = open(&again, &mut Dice::new(1)).unwrap();
+        let settings = Settings::of(loaded.vch);
+        let kept = Keeper::spawn(store, loaded, settings, overlap).unwrap();
+        let there = ledger(&kept.keeper).await.containers().len();
+        // The last one may have come through although nobody could say so.
+        assert!(
+            (acknowledged..=acknowledged + 1).contains(&there),
+            "{there}"
+        );
+        stop(kept);
+        if acknowledged > 1 {
+            return;
+        }
+    }
+    panic!("the disk never failed amid a commit");
 }
