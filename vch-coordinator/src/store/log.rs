@@ -168,3 +168,6 @@ impl Encoded {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
