@@ -16,6 +16,7 @@ mod crash;
 mod database;
 mod error;
 mod facts;
+mod folder;
 mod keeper;
 mod lock;
 mod log;

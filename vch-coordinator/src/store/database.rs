@@ -4,6 +4,7 @@ use super::{
     StoreError,
     error::failed,
     facts::{self, Facts, REVISION, SCHEMA, VCH},
+    folder,
     lock::Lock,
     log::{Bounds, Encoded, Log, Logged},
     migration,
@@ -11,13 +12,7 @@ use super::{
 };
 use protocol::message::Report;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
-use std::{
-    collections::BTreeMap,
-    fs::{self, File},
-    io,
-    path::Path,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 use vch_ledger::{ContainerId, Id, Revision, Row, VchId};
 
 /// Rows of the ledger: postcard of `RowKey` to postcard of `Row`.
@@ -26,10 +21,6 @@ pub(super) const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new(
 const REPORTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("reports");
 /// The shape of rows that this build reads and writes.
 pub(super) const SCHEMA_VERSION: u32 = 2;
-/// The store's file in its folder.
-const FILE: &str = "ledger.redb";
-/// The same while it is being made.
-const UNFINISHED: &str = "ledger.redb.new";
 
 /// Fills a slice with random bytes, of the quality of getrandom(2).
 type Random<'a> = &'a mut dyn FnMut(&mut [u8]) -> Result<(), getrandom::Error>;
@@ -69,34 +60,24 @@ impl Group {
 }
 
 impl Store {
-    /// Opens the store in a folder, made if it is not there, and reads it whole.
+    /// Opens the store in a folder, made if it is not there, and reads it whole. One that an older
+    /// release wrote is migrated; what it was stays beside it.
     ///
     /// # Errors
     /// [`StoreError`], with a remedy; what is in the folder stays as it is.
     pub fn open(dir: &Path) -> Result<(Self, Loaded), StoreError> {
-        let unusable = |source| StoreError::Directory {
+        fs::create_dir_all(dir).map_err(|source| StoreError::Directory {
             path: dir.to_owned(),
             source,
-        };
-        fs::create_dir_all(dir).map_err(unusable)?;
+        })?;
         let lock = Lock::take(dir)?;
-        let path = dir.join(FILE);
-        if !path.try_exists().map_err(unusable)? {
-            make(dir)?;
-        }
-        let opened = Database::create(&path)
-            .map_err(failed("open"))
-            .and_then(|database| {
-                Self::begin(
-                    database,
-                    Some(lock),
-                    Bounds::default(),
-                    &mut getrandom::fill,
-                )
-            });
+        let opened = folder::database(dir).and_then(|database| {
+            let bounds = Bounds::default();
+            Self::begin(database, Some(lock), bounds, &mut getrandom::fill)
+        });
         opened.map_err(|source| match source {
             StoreError::Value { .. } | StoreError::Database { .. } => StoreError::Broken {
-                path,
+                path: dir.join(folder::FILE),
                 source: Box::new(source),
             },
             other => other,
@@ -156,32 +137,9 @@ impl Store {
     }
 }
 
-/// Makes a new store, aside: a file of which only a part was made would be refused as broken, so
-/// the name is given to a whole one only.
-fn make(dir: &Path) -> Result<(), StoreError> {
-    let unfinished = dir.join(UNFINISHED);
-    let unusable = |source| StoreError::Directory {
-        path: unfinished.clone(),
-        source,
-    };
-    match fs::remove_file(&unfinished) {
-        // Most often there is none.
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unusable(error)),
-        _ => {}
-    }
-    let database = Database::create(&unfinished).map_err(failed("make"))?;
-    prepare(&database, &mut getrandom::fill)?;
-    drop(database);
-    fs::rename(&unfinished, dir.join(FILE)).map_err(unusable)?;
-    // The name is durable when the folder is (rename(2), fsync(2)).
-    File::open(dir)
-        .and_then(|folder| folder.sync_all())
-        .map_err(unusable)
-}
-
 /// Makes tables and facts where they are missing, and brings those of an older release to the
 /// present schema.
-fn prepare(database: &Database, random: Random<'_>) -> Result<VchId, StoreError> {
+pub(super) fn prepare(database: &Database, random: Random<'_>) -> Result<VchId, StoreError> {
     let write = database.begin_write().map_err(failed("begin"))?;
     write.open_table(ROWS).map_err(failed("open rows"))?;
     write.open_table(REPORTS).map_err(failed("open reports"))?;

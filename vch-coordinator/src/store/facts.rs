@@ -5,7 +5,7 @@ use super::{
     error::failed,
     value::{decode, encode},
 };
-use redb::{ReadTransaction, ReadableTable, Table, TableDefinition, WriteTransaction};
+use redb::{ReadTransaction, ReadableTable, Table, TableDefinition, TableError, WriteTransaction};
 use serde::{Serialize, de::DeserializeOwned};
 
 /// Postcard of each fact.
@@ -37,12 +37,16 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// A fact as it was when the transaction began.
+/// A fact as it was when the transaction began; none in a database without any.
 pub(super) fn read<T: DeserializeOwned>(
     read: &ReadTransaction,
     name: &str,
 ) -> Result<Option<T>, StoreError> {
-    get(&read.open_table(FACTS).map_err(failed("open facts"))?, name)
+    match read.open_table(FACTS) {
+        Ok(facts) => get(&facts, name),
+        Err(TableError::TableDoesNotExist(_)) => Ok(None),
+        Err(error) => Err(failed("open facts")(error)),
+    }
 }
 
 fn get<T: DeserializeOwned>(

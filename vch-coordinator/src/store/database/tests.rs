@@ -109,6 +109,14 @@ fn what_a_crash_left_of_a_store_in_the_making_is_made_anew() {
 }
 
 #[test]
+fn an_empty_file_becomes_a_store() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("ledger.redb"), []).unwrap();
+    let (_store, new) = Store::open(dir.path()).unwrap();
+    assert!(new.rows.is_empty());
+}
+
+#[test]
 fn a_store_has_one_holder() {
     let dir = tempfile::tempdir().unwrap();
     let (_store, _) = Store::open(dir.path()).unwrap();

@@ -3,6 +3,7 @@ use crate::store::{
     Keeper, Store,
     crash::{Dice, Disk, Power},
     database::Loaded,
+    facts::{self, SCHEMA},
     log::Bounds,
 };
 use redb::{Database, ReadableDatabase};
@@ -122,7 +123,7 @@ fn followers_of_a_migrated_store_must_read_everything() {
 }
 
 #[tokio::test]
-async fn a_migrated_store_goes_on_and_is_migrated_once() {
+async fn a_migrated_store_goes_on_and_stays_beside_itself_as_it_was() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("ledger.redb"), V1).unwrap();
     let mut revisions = Vec::new();
@@ -136,6 +137,16 @@ async fn a_migrated_store_goes_on_and_is_migrated_once() {
         kept.thread.join().unwrap();
     }
     assert_eq!(revisions[0], Ok(19));
+    // The release that wrote it finds its rows in the copy.
+    let copy = Database::open(dir.path().join("ledger.redb.v1")).unwrap();
+    let read = copy.begin_read().unwrap();
+    assert_eq!(facts::read(&read, SCHEMA).unwrap(), Some(1_u32));
+    let rows = read.open_table(ROWS).unwrap();
+    for entry in rows.iter().unwrap() {
+        let (_, value) = entry.unwrap();
+        decode::<v1::Row>("rows", value.value()).unwrap();
+    }
+    assert!(!dir.path().join("ledger.redb.new").exists());
     assert!(
         matches!(&revisions[1], Err(Refusal::ContainerNameTaken { .. })),
         "{revisions:?}"
