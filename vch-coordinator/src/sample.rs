@@ -14,6 +14,8 @@ pub fn add(name: &str) -> Command {
         channel: Channel::Unix { path: None },
         dns: Dns::default(),
         extra_hosts: Vec::new(),
+        ports: Vec::new(),
+        publish_all: false,
     })
 }
 

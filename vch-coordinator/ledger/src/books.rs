@@ -2,8 +2,8 @@
 
 use crate::{
     Channel, Container, ContainerId, ContainerName, Endpoint, EndpointId, HostPort, Network,
-    NetworkId, NetworkName, PortBinding, PortNumber, Row, RowKey, Settings, SocketPath,
-    ipam::{Space, SubnetBook},
+    NetworkId, NetworkName, PortBinding, PortNumber, Protocol, Row, RowKey, Settings, SocketPath,
+    ipam::{Intervals, Space, SubnetBook},
 };
 use protocol::spec::MacAddress;
 use std::{
@@ -23,6 +23,10 @@ pub(crate) struct Books {
     pub(crate) macs: BTreeMap<MacAddress, EndpointId>,
     /// By port of the VCH, then by address: what may meet is found together.
     pub(crate) bindings: BTreeMap<PortNumber, BTreeMap<Option<IpAddr>, PortBinding>>,
+    /// The ports of the VCH, by protocol, that no container has at any address.
+    pub(crate) free_ports: BTreeMap<Protocol, Intervals>,
+    /// Who has a name of its own for a container on a network: its endpoints there.
+    pub(crate) linked: BTreeMap<(ContainerId, NetworkId), BTreeSet<EndpointId>>,
     pub(crate) space: Space,
 }
 
@@ -83,8 +87,17 @@ impl Books {
             endpoints: BTreeMap::new(),
             macs: BTreeMap::new(),
             bindings: BTreeMap::new(),
+            free_ports: [Protocol::Tcp, Protocol::Udp, Protocol::Sctp]
+                .map(|protocol| (protocol, Intervals::of(1, u128::from(u16::MAX))))
+                .into(),
+            linked: BTreeMap::new(),
             space: Space::new(settings.all_pools()),
         }
+    }
+
+    /// What is in force at a port of the VCH.
+    pub(crate) fn binding(&self, host: &HostPort) -> Option<&PortBinding> {
+        self.bindings.get(&host.number())?.get(&host.address)
     }
 
     /// Writes a row that is new or takes the place of the one with its key.
@@ -99,7 +112,7 @@ impl Books {
                 }
             }
             Row::AddressCursor(row) => {
-                if let Some(subnet) = self.subnet_mut(row.network, row.subnet) {
+                if let Some(subnet) = self.subnet_from(row.network, row.subnet) {
                     subnet.set_cursor(Some(row.next));
                 }
             }
@@ -119,7 +132,7 @@ impl Books {
                 }
             }
             RowKey::AddressCursor(network, address) => {
-                if let Some(subnet) = self.subnet_mut(network, address) {
+                if let Some(subnet) = self.subnet_from(network, address) {
                     subnet.set_cursor(None);
                 }
             }
@@ -131,11 +144,15 @@ impl Books {
         self.networks.get_mut(&network)?.subnet_of_mut(address)
     }
 
+    /// The subnet that begins with an address.
+    fn subnet_from(&mut self, network: NetworkId, address: IpAddr) -> Option<&mut SubnetBook> {
+        let subnet = self.subnet_mut(network, address)?;
+        (subnet.net().network() == address).then_some(subnet)
+    }
+
     fn put_network(&mut self, row: Network, settings: &Settings) {
-        if let Some(book) = self.networks.get_mut(&row.id) {
-            // A network's name and subnets are for life, so whatever hangs on it stays.
-            book.row = row;
-            return;
+        if self.networks.contains_key(&row.id) {
+            return self.replace_network(row, settings);
         }
         self.network_names.insert(row.name.clone(), row.id);
         for subnet in &row.subnets {
@@ -150,6 +167,27 @@ impl Books {
             row,
         };
         self.networks.insert(book.row.id, book);
+    }
+
+    /// A network's name is for life; its subnets may be others, and what hangs on it stays.
+    fn replace_network(&mut self, row: Network, settings: &Settings) {
+        let Some(book) = self.networks.get_mut(&row.id) else {
+            return;
+        };
+        let old = std::mem::replace(&mut book.row, row);
+        if old.subnets == book.row.subnets {
+            return;
+        }
+        for subnet in &old.subnets {
+            self.space.vacate(subnet.net);
+        }
+        let before = std::mem::take(&mut book.subnets);
+        for subnet in &book.row.subnets {
+            self.space.occupy(subnet.net, old.id);
+            let mut fresh = SubnetBook::new(subnet, &settings.grants);
+            before.iter().for_each(|one| fresh.take_over(one));
+            book.subnets.push(fresh);
+        }
     }
 
     fn erase_network(&mut self, id: NetworkId) {
@@ -199,6 +237,10 @@ impl Books {
         if let Some(book) = self.containers.get_mut(&row.container) {
             book.bindings.insert(row.host);
         }
+        let (protocol, port) = (row.host.protocol, u128::from(row.host.port));
+        if let Some(free) = self.free_ports.get_mut(&protocol) {
+            free.remove(port, port);
+        }
         let at_port = self.bindings.entry(row.host.number()).or_default();
         at_port.insert(row.host.address, row);
     }
@@ -210,6 +252,10 @@ impl Books {
         let gone = at_port.remove(&host.address);
         if at_port.is_empty() {
             self.bindings.remove(&host.number());
+            let port = u128::from(host.port);
+            if let Some(free) = self.free_ports.get_mut(&host.protocol) {
+                free.insert(port, port);
+            }
         }
         if let Some(book) = gone.and_then(|row| self.containers.get_mut(&row.container)) {
             book.bindings.remove(&host);
@@ -219,6 +265,13 @@ impl Books {
     fn put_endpoint(&mut self, row: Endpoint) {
         self.erase_endpoint(row.id);
         self.macs.insert(row.mac, row.id);
+        for link in &row.links {
+            let linked = self
+                .linked
+                .entry((link.container, row.network))
+                .or_default();
+            linked.insert(row.id);
+        }
         if let Some(book) = self.containers.get_mut(&row.container) {
             book.endpoints.insert(row.network, row.id);
         }
@@ -238,6 +291,15 @@ impl Books {
             return;
         };
         self.macs.remove(&row.mac);
+        for link in &row.links {
+            let key = (link.container, row.network);
+            if let Some(linked) = self.linked.get_mut(&key) {
+                linked.remove(&id);
+                if linked.is_empty() {
+                    self.linked.remove(&key);
+                }
+            }
+        }
         if let Some(book) = self.containers.get_mut(&row.container) {
             book.endpoints.remove(&row.network);
         }

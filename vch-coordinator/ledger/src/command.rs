@@ -1,8 +1,9 @@
 //! What can be asked of the ledger, and what it answers.
 
 use crate::{
-    Attachment, Change, Channel, ContainerId, ContainerName, ContainerRef, Dns, EndpointId,
-    NetworkId, NetworkName, NetworkRef, Revision, Segment, Subnet,
+    Attachment, Change, Channel, ContainerId, ContainerName, ContainerPort, ContainerRef, Dns,
+    EndpointId, ExternalNetwork, NetworkId, NetworkName, NetworkRef, PortBinding, Revision,
+    Segment, Subnet,
 };
 use ipnet::IpNet;
 use protocol::spec::{
@@ -35,8 +36,46 @@ pub enum Command {
         /// On which network.
         network: NetworkRef,
     },
-    /// A container's VM is about to be started, restored or cloned: it gets a new life.
+    /// A container's VM is about to be started, restored or cloned: it gets a new life, and its
+    /// names and ports are in force. Undone by `StopContainer`.
     StartContainer(ContainerRef),
+    /// A container's VM has ended: its names and ports are no longer in force. Its places stay, with
+    /// addresses and MAC addresses; stopped twice, nothing happens.
+    StopContainer(ContainerRef),
+    /// Expose or publish ports; of a running container at once.
+    PublishPorts {
+        /// Whose.
+        container: ContainerRef,
+        /// Which; what the container has already is not added again.
+        ports: Vec<ContainerPort>,
+    },
+    /// Expose and publish ports no longer. Undoes `PublishPorts`.
+    UnpublishPorts {
+        /// Whose.
+        container: ContainerRef,
+        /// Which. Whose clients does not matter; a port that the VCH chose may be named, too.
+        ports: Vec<ContainerPort>,
+    },
+    /// A container's health check says something else than before.
+    SetHealth {
+        /// Whose.
+        container: ContainerRef,
+        /// It fails.
+        unhealthy: bool,
+    },
+    /// Give a container other aliases on a network.
+    SetAliases {
+        /// Whose.
+        container: ContainerRef,
+        /// On which network.
+        network: NetworkRef,
+        /// All that it has from now on.
+        aliases: Vec<Hostname>,
+    },
+    /// The configuration was read again: these are the external networks from now on.
+    ///
+    /// A subnet can't go from one of them to another that exists already: that takes two readings.
+    Configure(Vec<ExternalNetwork>),
     /// Give a container another name.
     RenameContainer {
         /// Which one.
@@ -123,6 +162,10 @@ pub struct AddContainer {
     pub dns: Dns,
     /// Lines for its hosts file beside its own names.
     pub extra_hosts: Vec<HostEntry>,
+    /// The ports that it exposes and publishes.
+    pub ports: Vec<ContainerPort>,
+    /// Publish what is exposed, too, at ports that the VCH chooses.
+    pub publish_all: bool,
 }
 
 /// A place on a network to be given.
@@ -144,6 +187,10 @@ pub struct Connect {
     pub nic: Option<NicMatch>,
     /// Whose gateway is the container's default: the greatest first, 0 by default.
     pub gateway_priority: i32,
+    /// Names that it alone has for other containers, each as long as that one is on the network too.
+    pub links: Vec<(ContainerRef, Hostname)>,
+    /// Its names answer only while it is healthy.
+    pub only_healthy: bool,
 }
 
 impl Connect {
@@ -158,6 +205,8 @@ impl Connect {
             attachment: Attachment::Tap,
             nic: None,
             gateway_priority: 0,
+            links: Vec::new(),
+            only_healthy: false,
         }
     }
 }
@@ -246,5 +295,45 @@ pub enum Answer {
     Renamed {
         /// Which container.
         container: ContainerId,
+    },
+    /// A container's names and ports are no longer in force.
+    Stopped {
+        /// Which container.
+        container: ContainerId,
+    },
+    /// A container exposes or publishes further ports.
+    PortsPublished {
+        /// Which container.
+        container: ContainerId,
+        /// What was added.
+        ports: Vec<ContainerPort>,
+        /// What is in force of that now.
+        bindings: Vec<PortBinding>,
+    },
+    /// A container exposes and publishes ports no longer.
+    PortsUnpublished {
+        /// Which container.
+        container: ContainerId,
+    },
+    /// What a container's health check says is known.
+    HealthSet {
+        /// Which container.
+        container: ContainerId,
+    },
+    /// A container has other aliases.
+    AliasesSet {
+        /// Which container.
+        container: ContainerId,
+        /// On which network.
+        network: NetworkId,
+    },
+    /// The external networks are as they were asked for.
+    Configured {
+        /// Those that are new.
+        added: Vec<NetworkId>,
+        /// Those that were otherwise before.
+        changed: Vec<NetworkId>,
+        /// Those that are gone.
+        removed: Vec<NetworkId>,
     },
 }

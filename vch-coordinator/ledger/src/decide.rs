@@ -5,7 +5,11 @@
 mod addresses;
 mod container;
 mod endpoint;
+mod external;
 mod network;
+mod next;
+mod port;
+mod publish;
 mod subnets;
 
 use crate::{
@@ -46,10 +50,29 @@ pub(crate) fn decide(
         }
         Command::Connect(wish) => endpoint::connect(scene, wish, around),
         Command::Disconnect { container, network } => {
-            endpoint::disconnect(scene, &container, &network)
+            endpoint::disconnect(scene, &container, &network, around)
         }
         Command::StartContainer(container) => container::start(scene, &container, around),
-        Command::RenameContainer { container, name } => container::rename(scene, &container, name),
+        Command::StopContainer(container) => container::stop(scene, &container, around),
+        Command::RenameContainer { container, name } => {
+            container::rename(scene, &container, name, around)
+        }
+        Command::SetHealth {
+            container,
+            unhealthy,
+        } => container::set_health(scene, &container, unhealthy, around),
+        Command::SetAliases {
+            container,
+            network,
+            aliases,
+        } => endpoint::set_aliases(scene, (&container, &network), aliases, around),
+        Command::PublishPorts { container, ports } => {
+            publish::publish(scene, &container, ports, around)
+        }
+        Command::UnpublishPorts { container, ports } => {
+            publish::unpublish(scene, &container, &ports, around)
+        }
+        Command::Configure(externals) => external::configure(scene, &externals, around),
     }
 }
 

@@ -7,6 +7,7 @@ mod range;
 mod space;
 mod subnet;
 
+pub(crate) use intervals::Intervals;
 pub use range::AddressRange;
 pub(crate) use range::{address, number};
 pub(crate) use space::Space;

@@ -1,8 +1,8 @@
 //! The ledger: decides commands against its books.
 
 use crate::{
-    Command, Container, ContainerId, ContainerRef, Endpoint, EndpointId, LoadError, Network,
-    NetworkId, NetworkRef, PortBinding, Refusal, Revision, Row, Settings, Transaction,
+    Command, Container, ContainerId, ContainerRef, Endpoint, EndpointId, HostPort, Link, LoadError,
+    Network, NetworkId, NetworkRef, PortBinding, Refusal, Revision, Row, Settings, Transaction,
     books::Books,
     decide::{self, Decision, Scene},
     load, lookup, spec,
@@ -20,6 +20,8 @@ pub struct Surroundings<'a> {
     /// The destination of a route of the VCH, of any table, that overlaps a subnet: neither a
     /// default route nor one that the coordinator made.
     pub host_overlap: &'a dyn Fn(&IpNet) -> Option<IpNet>,
+    /// Who on the VCH listens at a port of it, in words.
+    pub listener: &'a dyn Fn(&HostPort) -> Option<String>,
 }
 
 /// Owner of what the VCH has decided: networks, containers, endpoints, addresses and names.
@@ -62,10 +64,12 @@ impl Ledger {
         load::rows(&self.books)
     }
 
-    /// Makes those of the predefined networks that do not exist; `None` when all do.
+    /// Makes those of the predefined networks that do not exist, and the external ones what the
+    /// settings have; `None` when all is so.
     ///
     /// # Errors
-    /// The default bridge's subnet is not possible, or no pool has one.
+    /// The default bridge's subnet is not possible, or no pool has one; or the external networks
+    /// can't be so, as by [`Command::Configure`].
     pub fn bootstrap(
         &mut self,
         around: &mut Surroundings<'_>,
@@ -83,7 +87,14 @@ impl Ledger {
         command: Command,
         around: &mut Surroundings<'_>,
     ) -> Result<Transaction, Refusal> {
+        let configured = match &command {
+            Command::Configure(externals) => Some(externals.clone()),
+            _ => None,
+        };
         let decision = decide::decide(self.scene(), command, around)?;
+        if let Some(externals) = configured {
+            self.settings.externals = externals;
+        }
         Ok(self.commit(decision))
     }
 
@@ -202,7 +213,24 @@ impl Ledger {
     pub fn bindings_of(&self, container: ContainerId) -> impl Iterator<Item = &PortBinding> {
         let book = self.books.containers.get(&container);
         let hosts = book.into_iter().flat_map(|book| &book.bindings);
-        hosts.filter_map(|host| self.books.bindings.get(&host.number())?.get(&host.address))
+        hosts.filter_map(|host| self.books.binding(host))
+    }
+
+    /// Who has a name of its own for a container on a network: its endpoints there, each with the
+    /// link.
+    pub fn links_to(
+        &self,
+        container: ContainerId,
+        network: NetworkId,
+    ) -> impl Iterator<Item = (&Endpoint, &Link)> {
+        let linked = self.books.linked.get(&(container, network));
+        let askers = linked.into_iter().flatten();
+        let askers = askers.filter_map(|id| self.books.endpoints.get(id));
+        askers.flat_map(move |asker| {
+            let links = asker.links.iter();
+            let meant = links.filter(move |link| link.container == container);
+            meant.map(move |link| (asker, link))
+        })
     }
 
     /// The network whose subnet covers an address.

@@ -182,6 +182,10 @@ fn check_endpoint(books: &Books, row: &Endpoint) -> Result<(), Contradiction> {
     if let Some(other) = books.macs.get(&row.mac) {
         return Err(Contradiction::Mac(*other));
     }
+    let mut links = row.links.iter();
+    if let Some(link) = links.find(|link| !books.containers.contains_key(&link.container)) {
+        return Err(Contradiction::NoContainer(link.container));
+    }
     for net in &row.addresses {
         let address = net.addr();
         let subnet = network.subnet_of(address);
@@ -226,6 +230,7 @@ fn check_cursor(books: &Books, row: &AddressCursor) -> Result<(), Contradiction>
     let network = books.networks.get(&row.network);
     let network = network.ok_or(Contradiction::NoNetwork(row.network))?;
     let subnet = network.subnet_of(row.subnet);
+    let subnet = subnet.filter(|subnet| subnet.net().network() == row.subnet);
     let subnet = subnet.filter(|subnet| subnet.net().contains(&row.next));
     subnet.ok_or(Contradiction::Address(row.next)).map(|_| ())
 }

@@ -1,5 +1,12 @@
 //! Why a command is refused.
 
+mod class;
+mod external;
+mod port;
+
+pub use external::ExternalRefusal;
+pub use port::PortRefusal;
+
 use crate::{ContainerName, NetworkName};
 use ipnet::IpNet;
 use protocol::spec::{MacAddress, NicMatch};
@@ -359,77 +366,10 @@ pub enum Refusal {
         /// What is wrong, and what to write instead.
         reason: String,
     },
-}
-
-impl Refusal {
-    /// A code that stays the same for ever, whatever the text says.
-    ///
-    /// - NotFound: `container-not-found`, `network-not-found`, `not-connected`.
-    /// - Conflict: `already-connected`, `channel-taken`, `container-connected`,
-    ///   `container-name-taken`, `mac-taken`, `network-exists`, `nic-taken`.
-    /// - Invalid: `address-on-default-bridge`, `address-outside`, `address-twice`,
-    ///   `auxiliary-outside`, `cid-reserved`, `container-ambiguous`, `gateway-outside`,
-    ///   `network-ambiguous`, `no-subnet`, `not-a-host`, `range-host-bits`, `range-outside`,
-    ///   `range-too-big`, `reserved-twice`, `resolver`, `spec-impossible`, `subnet-host-bits`,
-    ///   `subnet-twice`, `subnet-unusable`, `too-long`, `too-many`.
-    /// - Forbidden: `address-in-use`, `address-not-granted`, `address-reserved`, `network-in-use`,
-    ///   `network-name-predefined`, `network-predefined`, `no-endpoints-on-none`, `route-overlap`,
-    ///   `subnet-overlap`.
-    /// - Exhausted: `addresses-exhausted`, `pools-exhausted`.
-    pub fn code(&self) -> &'static str {
-        self.class().0
-    }
-
-    /// What sort of refusal it is.
-    pub fn kind(&self) -> RefusalKind {
-        self.class().1
-    }
-
-    fn class(&self) -> (&'static str, RefusalKind) {
-        use RefusalKind::{Conflict, Exhausted, Forbidden, Invalid, NotFound};
-        match self {
-            Self::NetworkNotFound(_) => ("network-not-found", NotFound),
-            Self::NetworkAmbiguous(_) => ("network-ambiguous", Invalid),
-            Self::ContainerNotFound(_) => ("container-not-found", NotFound),
-            Self::ContainerAmbiguous(_) => ("container-ambiguous", Invalid),
-            Self::NetworkExists(_) => ("network-exists", Conflict),
-            Self::PredefinedName(_) => ("network-name-predefined", Forbidden),
-            Self::PredefinedNetwork(_) => ("network-predefined", Forbidden),
-            Self::NetworkInUse { .. } => ("network-in-use", Forbidden),
-            Self::TooMany { .. } => ("too-many", Invalid),
-            Self::TooLong { .. } => ("too-long", Invalid),
-            Self::NoSubnet(_) => ("no-subnet", Invalid),
-            Self::SubnetHostBits(_) => ("subnet-host-bits", Invalid),
-            Self::SubnetUnusable { .. } => ("subnet-unusable", Invalid),
-            Self::SubnetOverlap { .. } => ("subnet-overlap", Forbidden),
-            Self::SubnetTwice { .. } => ("subnet-twice", Invalid),
-            Self::RouteOverlap { .. } => ("route-overlap", Forbidden),
-            Self::PoolsExhausted { .. } => ("pools-exhausted", Exhausted),
-            Self::RangeHostBits(_) => ("range-host-bits", Invalid),
-            Self::RangeOutside { .. } => ("range-outside", Invalid),
-            Self::RangeTooBig { .. } => ("range-too-big", Invalid),
-            Self::GatewayOutside { .. } => ("gateway-outside", Invalid),
-            Self::AuxiliaryOutside { .. } => ("auxiliary-outside", Invalid),
-            Self::ReservedTwice { .. } => ("reserved-twice", Invalid),
-            Self::NotAHost { .. } => ("not-a-host", Invalid),
-            Self::AddressOutside { .. } => ("address-outside", Invalid),
-            Self::AddressTwice(..) => ("address-twice", Invalid),
-            Self::AddressInUse { .. } => ("address-in-use", Forbidden),
-            Self::AddressReserved { .. } => ("address-reserved", Forbidden),
-            Self::AddressNotGranted { .. } => ("address-not-granted", Forbidden),
-            Self::AddressOnDefaultBridge(_) => ("address-on-default-bridge", Invalid),
-            Self::AddressesExhausted { .. } => ("addresses-exhausted", Exhausted),
-            Self::AlreadyConnected { .. } => ("already-connected", Conflict),
-            Self::NotConnected { .. } => ("not-connected", NotFound),
-            Self::NoEndpointsOnNone(_) => ("no-endpoints-on-none", Forbidden),
-            Self::ContainerNameTaken { .. } => ("container-name-taken", Conflict),
-            Self::ContainerConnected { .. } => ("container-connected", Conflict),
-            Self::ChannelTaken { .. } => ("channel-taken", Conflict),
-            Self::ReservedCid(_) => ("cid-reserved", Invalid),
-            Self::MacTaken { .. } => ("mac-taken", Conflict),
-            Self::NicTaken { .. } => ("nic-taken", Conflict),
-            Self::SpecImpossible { .. } => ("spec-impossible", Invalid),
-            Self::Resolver { .. } => ("resolver", Invalid),
-        }
-    }
+    /// A port is not possible.
+    #[error(transparent)]
+    Port(#[from] PortRefusal),
+    /// An external network is not possible.
+    #[error(transparent)]
+    External(#[from] ExternalRefusal),
 }

@@ -1,9 +1,12 @@
 //! What the ledger is told about its VCH.
 
-use crate::{AddressRange, External, NetworkName, PortNumber, Segment, Subnet, VchId, derived};
+use crate::{
+    AddressRange, External, ExternalAddressing, NetworkName, PortNumber, Segment, Subnet, VchId,
+    derived,
+};
 use ipnet::IpNet;
 use protocol::spec::{DomainName, InterfaceName};
-use std::{collections::BTreeMap, fmt, ops::RangeInclusive, str::FromStr};
+use std::{collections::BTreeMap, fmt, net::IpAddr, ops::RangeInclusive, str::FromStr};
 use thiserror::Error;
 
 /// What the ledger is told about its VCH.
@@ -219,6 +222,12 @@ pub const MAX_SUBNETS: usize = 16;
 pub const MAX_AUXILIARY: usize = 256;
 /// Most aliases of one endpoint.
 pub const MAX_ALIASES: usize = 64;
+/// Most links of one endpoint.
+pub const MAX_LINKS: usize = 64;
+/// Most ports that one container exposes and publishes.
+pub const MAX_PORTS: usize = 1_024;
+/// Most client subnets of one published port.
+pub const MAX_CLIENTS: usize = 64;
 /// Most extra hosts of one container.
 pub const MAX_EXTRA_HOSTS: usize = 64;
 /// Most own DNS servers of one container.
@@ -258,6 +267,23 @@ impl Settings {
     pub(crate) fn all_pools(&self) -> impl Iterator<Item = Pool> {
         let ula = Pool::new(derived::ula_prefix(self.vch), 64).ok();
         self.pools.iter().copied().chain(ula)
+    }
+
+    /// Whether ports that name no address may be published at this one: it is the VCH's own on an
+    /// external network that is the default for them. Where a DHCP server gives that one, it may be
+    /// any that is not known to be another network's.
+    pub(crate) fn publishes_at(&self, address: IpAddr) -> bool {
+        let own = |network: &&ExternalNetwork| {
+            let mut subnets = network.subnets.iter();
+            subnets.any(|subnet| subnet.vch == Some(address))
+        };
+        match self.externals.iter().find(own) {
+            Some(network) => network.external.published,
+            None => self.externals.iter().any(|network| {
+                let external = &network.external;
+                external.published && external.addressing == ExternalAddressing::Dhcp
+            }),
+        }
     }
 }
 

@@ -70,13 +70,13 @@ pub(crate) fn derive(
 
 /// Whose gateway is the default: priority, then networks with a way out, then dual stack, then by
 /// the network's name, as Docker has it.
-fn in_gateway_order<'a>(places: &[Place<'a>]) -> Vec<Place<'a>> {
+pub(crate) fn in_gateway_order<'a>(places: &[Place<'a>]) -> Vec<Place<'a>> {
     let mut ranked = places.to_vec();
     ranked.sort_by_key(|place| {
         let dual = place.endpoint.addresses.len() > 1;
         (
             Reverse(place.endpoint.gateway_priority),
-            place.network.internal,
+            ![true, false].iter().any(|v4| leads_out(place, *v4)),
             !dual,
             &place.network.name,
         )
@@ -104,8 +104,10 @@ fn interface(place: &Place<'_>, ranked: &[Place<'_>]) -> Result<Interface, Inter
 }
 
 fn leads_out(place: &Place<'_>, v4: bool) -> bool {
-    let mut addresses = place.endpoint.addresses.iter();
-    !place.network.internal && addresses.any(|address| address.addr().is_ipv4() == v4)
+    let mut addresses = place.endpoint.addresses.iter().map(IpNet::addr);
+    let own = addresses.find(|address| address.is_ipv4() == v4);
+    let subnet = own.and_then(|own| place.network.subnet_of(own));
+    !place.network.internal && subnet.is_some_and(|subnet| subnet.gateway.is_some())
 }
 
 /// Every gateway that leads out has a default route, the first one with the least metric: the way
@@ -129,26 +131,39 @@ fn default_route(place: &Place<'_>, v4: bool, rank: u32) -> Option<Route> {
     })
 }
 
-/// The gateways of its bridges as name servers, the first one's first: each answers for all of the
-/// container's networks, and asks the container's own servers for the rest. So names are found while
-/// a NIC is still awaited. An internal network's gateway asks nobody: it serves where there is no
-/// other.
+/// With a bridge: one name server, the gateway of the first of them, which answers for all of the
+/// container's networks and asks the container's own servers for the rest. While that bridge's NIC
+/// is awaited, the way to it is by another one: it is the VCH.
+///
+/// On external networks alone there is no VCH to ask: the container's own servers, else those of its
+/// first network that has some.
 fn resolver(
     container: &Container,
     ranked: &[Place<'_>],
     settings: &Settings,
 ) -> Result<Option<Resolver>, ResolverError> {
-    let bridges = ranked.iter().filter(|place| place.network.is_bridge());
-    let Some(first) = bridges.clone().next() else {
+    let servers: Vec<IpAddr> = match ranked.iter().find(|place| place.network.is_bridge()) {
+        Some(first) => gateway(first).into_iter().collect(),
+        None => outside_servers(container, ranked),
+    };
+    if servers.is_empty() {
         return Ok(None);
-    };
-    let alike = bridges.filter(|place| place.network.internal == first.network.internal);
-    let gateway = |place: &Place<'_>| {
-        let own = place.endpoint.addresses.first()?.addr();
-        place.network.subnet_of(own)?.gateway
-    };
-    let servers = alike.filter_map(gateway).take(Resolver::MAX_SERVERS);
-    resolver_of(container, servers.collect(), settings).map(Some)
+    }
+    resolver_of(container, servers, settings).map(Some)
+}
+
+fn gateway(place: &Place<'_>) -> Option<IpAddr> {
+    let own = place.endpoint.addresses.first()?.addr();
+    place.network.subnet_of(own)?.gateway
+}
+
+fn outside_servers(container: &Container, ranked: &[Place<'_>]) -> Vec<IpAddr> {
+    let externals = ranked.iter().filter_map(|place| place.network.external());
+    let configured = externals.map(|external| &external.dns);
+    let mut choices = [&container.dns.servers].into_iter().chain(configured);
+    let chosen = choices.find(|servers| !servers.is_empty());
+    let servers = chosen.into_iter().flatten().copied();
+    servers.take(Resolver::MAX_SERVERS).collect()
 }
 
 pub(crate) fn resolver_of(

@@ -76,6 +76,8 @@ pub fn add_container(request: &shape::AddContainer) -> Parsed<AddContainer> {
             .iter()
             .map(|text| extra_host(text))
             .collect::<Parsed<_>>()?,
+        ports: Vec::new(),
+        publish_all: false,
     })
 }
 

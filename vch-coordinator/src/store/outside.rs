@@ -44,6 +44,7 @@ impl Outside {
             random: &mut *self.random,
             now_ms,
             host_overlap: &*self.host_overlap,
+            listener: &|_| None,
         });
         (decided, now_ms)
     }

@@ -38,7 +38,7 @@ fn check_wanted(network: &NetworkBook, wanted: &[IpAddr]) -> Result<(), Refusal>
     let Some(first) = wanted.first() else {
         return Ok(());
     };
-    if network.row.predefined {
+    if network.row.predefined && network.row.is_bridge() {
         return Err(Refusal::AddressOnDefaultBridge(*first));
     }
     for (index, one) in wanted.iter().enumerate() {
@@ -96,7 +96,7 @@ fn requested<'a>(
     Ok(subnet)
 }
 
-fn kept_as(subnet: &Subnet, address: IpAddr) -> Option<String> {
+pub(super) fn kept_as(subnet: &Subnet, address: IpAddr) -> Option<String> {
     if subnet.gateway == Some(address) {
         return Some("the gateway".to_owned());
     }

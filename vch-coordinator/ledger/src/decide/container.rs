@@ -1,13 +1,17 @@
 //! Containers come, start, are renamed and go.
 
-use super::{Decision, Draft, Scene, addresses, at_most, endpoint, possible, random, renumber};
+use super::{
+    Decision, Draft, Scene, addresses, at_most,
+    next::{Blocked, Next},
+    possible, publish, random,
+};
 use crate::{
-    AddContainer, Answer, Channel, Container, ContainerId, ContainerName, ContainerRef, Endpoint,
-    Id, MAX_DNS_SERVERS, MAX_EXTRA_HOSTS, Refusal, Row, Surroundings,
-    books::{Books, ChannelKey, ContainerBook},
+    AddContainer, Answer, Channel, Container, ContainerId, ContainerName, ContainerRef, Id,
+    MAX_DNS_SERVERS, MAX_EXTRA_HOSTS, NetworkId, Refusal, Row, Surroundings,
+    books::{Books, ChannelKey},
     lookup,
     published::short_hostname,
-    spec::{self, Place},
+    spec,
 };
 use protocol::spec::{Generation, Incarnation};
 use std::collections::BTreeMap;
@@ -32,8 +36,8 @@ pub(super) fn add(
         channel: wish.channel,
         dns: wish.dns,
         extra_hosts: wish.extra_hosts,
-        ports: Vec::new(),
-        publish_all: false,
+        ports: publish::checked(scene, wish.ports)?,
+        publish_all: wish.publish_all,
         chosen: BTreeMap::new(),
         unhealthy: false,
         incarnation: None,
@@ -70,6 +74,10 @@ pub(super) fn remove(
         });
     }
     let mut draft = Draft::default();
+    let bindings = book.bindings.iter();
+    for binding in bindings.filter_map(|host| scene.books.binding(host)) {
+        draft.remove(Row::PortBinding(binding.clone()));
+    }
     for (network, id) in &book.endpoints {
         let endpoint = scene.books.endpoints.get(id);
         let network = scene.books.networks.get(network);
@@ -78,6 +86,7 @@ pub(super) fn remove(
             addresses::release(scene, network, endpoint, &mut draft);
         }
     }
+    unlink(scene.books, book.row.id, &mut draft);
     draft.remove(Row::Container(book.row.clone()));
     Ok(draft.answered(Answer::ContainerRemoved {
         container: book.row.id,
@@ -85,7 +94,20 @@ pub(super) fn remove(
     }))
 }
 
-/// Gives a container a new life.
+/// Takes away the names that other containers have for one that goes.
+fn unlink(books: &Books, gone: ContainerId, draft: &mut Draft) {
+    let all = (gone, NetworkId::from_bytes([0; 32]))..=(gone, NetworkId::from_bytes([0xff; 32]));
+    let askers = books.linked.range(all).flat_map(|(_, askers)| askers);
+    for asker in askers.filter_map(|id| books.endpoints.get(id)) {
+        if asker.container != gone {
+            let mut row = asker.clone();
+            row.links.retain(|link| link.container != gone);
+            draft.replace(Row::Endpoint(asker.clone()), Row::Endpoint(row));
+        }
+    }
+}
+
+/// Gives a container a new life, of whose health nothing bad is known.
 pub(super) fn start(
     scene: Scene<'_>,
     container: &ContainerRef,
@@ -93,19 +115,31 @@ pub(super) fn start(
 ) -> Result<Decision, Refusal> {
     let book = lookup::container(scene.books, container)?;
     let incarnation = Incarnation(random(around));
-    let row = Container {
-        incarnation: Some(incarnation),
-        generation: Generation(book.row.generation.0 + 1),
-        ..book.row.clone()
-    };
-    let answer = Answer::Started {
+    let mut next = Next::of(scene, book);
+    next.container.incarnation = Some(incarnation);
+    next.container.generation = Generation(book.row.generation.0 + 1);
+    next.container.unhealthy = false;
+    let mut draft = Draft::default();
+    let (row, _) = next.settle(Blocked::Refuse, around, &mut draft)?;
+    Ok(draft.answered(Answer::Started {
         container: row.id,
         incarnation,
         generation: row.generation,
-    };
+    }))
+}
+
+/// Ends a container's life; one that does not run stays as it is.
+pub(super) fn stop(
+    scene: Scene<'_>,
+    container: &ContainerRef,
+    around: &mut Surroundings<'_>,
+) -> Result<Decision, Refusal> {
+    let book = lookup::container(scene.books, container)?;
+    let mut next = Next::of(scene, book);
+    next.container.incarnation = None;
     let mut draft = Draft::default();
-    draft.replace(Row::Container(book.row.clone()), Row::Container(row));
-    Ok(draft.answered(answer))
+    let (row, _) = next.settle(Blocked::Skip, around, &mut draft)?;
+    Ok(draft.answered(Answer::Stopped { container: row.id }))
 }
 
 /// Gives a container another name, and its endpoints the names that follow from it.
@@ -113,46 +147,30 @@ pub(super) fn rename(
     scene: Scene<'_>,
     container: &ContainerRef,
     name: ContainerName,
+    around: &mut Surroundings<'_>,
 ) -> Result<Decision, Refusal> {
     let book = lookup::container(scene.books, container)?;
     check_name(scene.books, &name)?;
-    let mut row = Container {
-        name,
-        ..book.row.clone()
-    };
-    let before = spec::places(scene.books, book);
-    let renamed = renamed(scene.books, &row, book);
-    let pairs = before.iter().zip(&renamed);
-    let after: Vec<Place<'_>> = pairs
-        .map(|(place, endpoint)| Place {
-            endpoint,
-            network: place.network,
-        })
-        .collect();
-    renumber(scene.settings, (&book.row, &before), &mut row, &after)?;
+    let mut next = Next::of(scene, book);
+    next.container.name = name;
     let mut draft = Draft::default();
-    for (place, endpoint) in before.iter().zip(&renamed) {
-        let old = Row::Endpoint(place.endpoint.clone());
-        draft.replace(old, Row::Endpoint(endpoint.clone()));
-    }
-    let answer = Answer::Renamed { container: row.id };
-    draft.replace(Row::Container(book.row.clone()), Row::Container(row));
-    Ok(draft.answered(answer))
+    let (row, _) = next.settle(Blocked::Skip, around, &mut draft)?;
+    Ok(draft.answered(Answer::Renamed { container: row.id }))
 }
 
-/// A container's endpoints, in the order of its places, as they are once it has its new name.
-fn renamed(books: &Books, container: &Container, book: &ContainerBook) -> Vec<Endpoint> {
-    let places = book.endpoints.iter();
-    let renamed = places.filter_map(|(network, endpoint)| {
-        let network = books.networks.get(network)?;
-        let old = books.endpoints.get(endpoint)?;
-        Some(Endpoint {
-            names: endpoint::names(container, network, &old.aliases),
-            pointer: endpoint::pointer(container, network),
-            ..old.clone()
-        })
-    });
-    renamed.collect()
+/// Notes what a container's health check says.
+pub(super) fn set_health(
+    scene: Scene<'_>,
+    container: &ContainerRef,
+    unhealthy: bool,
+    around: &mut Surroundings<'_>,
+) -> Result<Decision, Refusal> {
+    let book = lookup::container(scene.books, container)?;
+    let mut next = Next::of(scene, book);
+    next.container.unhealthy = unhealthy;
+    let mut draft = Draft::default();
+    let (row, _) = next.settle(Blocked::Skip, around, &mut draft)?;
+    Ok(draft.answered(Answer::HealthSet { container: row.id }))
 }
 
 fn check_name(books: &Books, name: &ContainerName) -> Result<(), Refusal> {

@@ -1,14 +1,18 @@
 //! Containers get places on networks, and lose them.
 
-use super::{Decision, Draft, Scene, addresses, at_most, random, renumber};
+use super::{
+    Decision, Draft, Scene, addresses, at_most,
+    next::{Blocked, Next, Standing},
+    port, random,
+};
 use crate::{
-    Answer, Connect, Container, ContainerRef, Endpoint, EndpointId, Id, MAX_ALIASES, MAX_ENDPOINTS,
-    NetworkKind, NetworkRef, Refusal, Row, Surroundings,
+    Answer, Connect, ContainerRef, Endpoint, EndpointId, ExternalAddressing, ExternalRefusal, Id,
+    Link, MAX_ALIASES, MAX_ENDPOINTS, MAX_LINKS, NetworkKind, NetworkRef, Refusal, Surroundings,
     books::{Books, ContainerBook, NetworkBook},
-    derived, lookup, pointer_name, published_names,
-    spec::{self, Place},
+    derived, lookup, pointer_name,
 };
 use protocol::spec::{Hostname, InterfaceName, MacAddress, NicMatch};
+use std::collections::BTreeSet;
 
 /// Gives a container a place on a network.
 pub(super) fn connect(
@@ -31,37 +35,33 @@ pub(super) fn connect(
         network: network.row.id,
         addresses,
         mac,
-        names: names(&container.row, network, &wish.aliases),
-        pointer: pointer(&container.row, network),
+        names: Vec::new(),
+        pointer: pointer_name(container.row.id, &container.row.name, &network.row.name),
         aliases: wish.aliases,
         interface: free_interface(scene.books, container)?,
         nic,
         attachment: wish.attachment,
         gateway_priority: wish.gateway_priority,
-        links: Vec::new(),
-        only_healthy: false,
+        links: links(scene.books, &wish.links)?,
+        only_healthy: wish.only_healthy,
         opened: Vec::new(),
     };
-    let before = spec::places(scene.books, container);
-    let mut after = before.clone();
-    after.push(Place {
-        endpoint: &endpoint,
+    let mut next = Next::of(scene, container);
+    next.places.push(Standing {
+        endpoint: endpoint.clone(),
         network: &network.row,
     });
-    let mut row = container.row.clone();
-    renumber(scene.settings, (&container.row, &before), &mut row, &after)?;
-    let answer = Answer::Connected {
+    port::check_external(&next.container, &next.container.ports, &next.networks())?;
+    let (row, _) = next.settle(Blocked::Refuse, around, &mut draft)?;
+    Ok(draft.answered(Answer::Connected {
         endpoint: id,
         container: row.id,
         network: network.row.id,
-        addresses: endpoint.addresses.clone(),
+        addresses: endpoint.addresses,
         mac,
-        interface: endpoint.interface.clone(),
+        interface: endpoint.interface,
         generation: row.generation,
-    };
-    draft.add(Row::Endpoint(endpoint));
-    draft.replace(Row::Container(container.row.clone()), Row::Container(row));
-    Ok(draft.answered(answer))
+    }))
 }
 
 /// Takes a container's place on a network away.
@@ -69,45 +69,73 @@ pub(super) fn disconnect(
     scene: Scene<'_>,
     container: &ContainerRef,
     network: &NetworkRef,
+    around: &mut Surroundings<'_>,
 ) -> Result<Decision, Refusal> {
-    let container = lookup::container(scene.books, container)?;
-    let network = lookup::network(scene.books, network)?;
-    let endpoint = container.endpoints.get(&network.row.id);
-    let endpoint = endpoint.and_then(|id| scene.books.endpoints.get(id));
-    let endpoint = endpoint.ok_or_else(|| Refusal::NotConnected {
-        container: container.row.name.clone(),
-        network: network.row.name.clone(),
-    })?;
+    let (container, network, endpoint) = place(scene.books, container, network)?;
+    let mut next = Next::of(scene, container);
+    next.places.retain(|place| place.endpoint.id != endpoint.id);
     let mut draft = Draft::default();
-    draft.remove(Row::Endpoint(endpoint.clone()));
-    addresses::release(scene, network, endpoint, &mut draft);
-    let before = spec::places(scene.books, container);
-    let mut after = before.clone();
-    after.retain(|place| place.endpoint.id != endpoint.id);
-    let mut row = container.row.clone();
-    renumber(scene.settings, (&container.row, &before), &mut row, &after)?;
-    let answer = Answer::Disconnected {
+    let (row, _) = next.settle(Blocked::Skip, around, &mut draft)?;
+    Ok(draft.answered(Answer::Disconnected {
         endpoint: endpoint.id,
         container: row.id,
         network: network.row.id,
         generation: row.generation,
-    };
-    draft.replace(Row::Container(container.row.clone()), Row::Container(row));
-    Ok(draft.answered(answer))
+    }))
 }
 
-/// Every name of a container's endpoint on a network.
-pub(super) fn names(
-    container: &Container,
-    network: &NetworkBook,
-    aliases: &[Hostname],
-) -> Vec<Hostname> {
-    published_names(container.id, &container.name, &network.row.name, aliases)
+/// Gives a container other aliases on a network.
+pub(super) fn set_aliases(
+    scene: Scene<'_>,
+    (container, network): (&ContainerRef, &NetworkRef),
+    aliases: Vec<Hostname>,
+    around: &mut Surroundings<'_>,
+) -> Result<Decision, Refusal> {
+    let (container, network, endpoint) = place(scene.books, container, network)?;
+    at_most("aliases", aliases.len(), MAX_ALIASES)?;
+    let mut next = Next::of(scene, container);
+    let mut places = next.places.iter_mut();
+    if let Some(place) = places.find(|place| place.endpoint.id == endpoint.id) {
+        place.endpoint.aliases = aliases;
+    }
+    let mut draft = Draft::default();
+    let (row, _) = next.settle(Blocked::Skip, around, &mut draft)?;
+    Ok(draft.answered(Answer::AliasesSet {
+        container: row.id,
+        network: network.row.id,
+    }))
 }
 
-/// The name that its addresses resolve to.
-pub(super) fn pointer(container: &Container, network: &NetworkBook) -> Hostname {
-    pointer_name(container.id, &container.name, &network.row.name)
+/// A container's place on a network that a caller names.
+fn place<'a>(
+    books: &'a Books,
+    container: &ContainerRef,
+    network: &NetworkRef,
+) -> Result<(&'a ContainerBook, &'a NetworkBook, &'a Endpoint), Refusal> {
+    let container = lookup::container(books, container)?;
+    let network = lookup::network(books, network)?;
+    let endpoint = container.endpoints.get(&network.row.id);
+    let endpoint = endpoint.and_then(|id| books.endpoints.get(id));
+    let endpoint = endpoint.ok_or_else(|| Refusal::NotConnected {
+        container: container.row.name.clone(),
+        network: network.row.name.clone(),
+    })?;
+    Ok((container, network, endpoint))
+}
+
+/// Links as the row has them: to containers that are there, in lower case, none twice.
+fn links(books: &Books, wanted: &[(ContainerRef, Hostname)]) -> Result<Vec<Link>, Refusal> {
+    at_most("links", wanted.len(), MAX_LINKS)?;
+    let mut links = BTreeSet::new();
+    for (container, alias) in wanted {
+        let lower = alias.as_str().to_ascii_lowercase();
+        links.insert(Link {
+            container: lookup::container(books, container)?.row.id,
+            // A host name in lower case is one, too.
+            alias: Hostname::try_from(lower).unwrap_or_else(|_| alias.clone()),
+        });
+    }
+    Ok(links.into_iter().collect())
 }
 
 fn check_place(
@@ -117,6 +145,15 @@ fn check_place(
 ) -> Result<(), Refusal> {
     if network.row.kind == NetworkKind::None {
         return Err(Refusal::NoEndpointsOnNone(network.row.name.clone()));
+    }
+    if let Some(external) = network.row.external()
+        && external.addressing == ExternalAddressing::Dhcp
+    {
+        return Err(ExternalRefusal::Dhcp {
+            network: network.row.name.clone(),
+            interface: external.interface.clone(),
+        }
+        .into());
     }
     if container.endpoints.contains_key(&network.row.id) {
         return Err(Refusal::AlreadyConnected {

@@ -1,12 +1,13 @@
 //! Networks come and go.
 
-use super::{Decision, Draft, Scene, at_most, bounded_map, random, subnets};
+use super::{Decision, Draft, Scene, at_most, bounded_map, external, random, subnets};
 use crate::{
     AddressCursor, Answer, CreateNetwork, Id, MAX_LABELS, Network, NetworkId, NetworkKind,
     NetworkRef, Refusal, RestingAddress, Row, Settings, Subnet, SubnetRequest, Surroundings,
     books::{Books, NetworkBook},
     lookup,
 };
+use ipnet::IpNet;
 use std::collections::BTreeMap;
 
 /// Makes a bridge network.
@@ -18,10 +19,12 @@ pub(super) fn create(
     let Settings {
         default_bridge,
         none,
+        externals,
         limits,
         ..
     } = scene.settings;
-    if wish.name == default_bridge.name || wish.name == *none {
+    let external = externals.iter().any(|external| external.name == wish.name);
+    if wish.name == default_bridge.name || wish.name == *none || external {
         return Err(Refusal::PredefinedName(wish.name));
     }
     if scene.books.network_names.contains_key(&wish.name) {
@@ -38,7 +41,7 @@ pub(super) fn create(
     Ok(draft.answered(answer))
 }
 
-/// Makes the predefined networks that do not exist.
+/// Makes the predefined networks that do not exist, and the external ones what the settings have.
 pub(crate) fn bootstrap(
     scene: Scene<'_>,
     around: &mut Surroundings<'_>,
@@ -46,10 +49,11 @@ pub(crate) fn bootstrap(
     let Settings {
         default_bridge,
         none,
+        externals,
         ..
     } = scene.settings;
     let mut draft = Draft::default();
-    let mut made = Vec::new();
+    let mut made = external::draw(scene, externals, around, &mut draft)?.added;
     if !scene.books.network_names.contains_key(none) {
         let network = Network {
             id: fresh_id(scene.books, around),
@@ -73,7 +77,22 @@ pub(crate) fn bootstrap(
             .map(SubnetRequest::from)
             .into_iter()
             .collect();
-        let network = bridge(scene, wish, true, around)?;
+        // The external networks are not in the books before this is decided.
+        let outside = externals.iter().flat_map(|external| &external.subnets);
+        let outside: Vec<IpNet> = outside.map(|subnet| subnet.net).collect();
+        let routes = around.host_overlap;
+        let overlap = |net: &IpNet| {
+            let mut met = outside.iter();
+            let met = met.find(|other| other.contains(net) || net.contains(*other));
+            met.copied().or_else(|| routes(net))
+        };
+        let mut around = Surroundings {
+            random: &mut *around.random,
+            now_ms: around.now_ms,
+            host_overlap: &overlap,
+            listener: around.listener,
+        };
+        let network = bridge(scene, wish, true, &mut around)?;
         made.push(network.id);
         draft.add(Row::Network(network));
     }
@@ -103,7 +122,7 @@ fn bridge(
     })
 }
 
-fn fresh_id(books: &Books, around: &mut Surroundings<'_>) -> NetworkId {
+pub(super) fn fresh_id(books: &Books, around: &mut Surroundings<'_>) -> NetworkId {
     loop {
         let id = NetworkId::from_bytes(random(around));
         if !books.networks.contains_key(&id) {
@@ -133,7 +152,7 @@ pub(super) fn remove(scene: Scene<'_>, network: &NetworkRef) -> Result<Decision,
 }
 
 /// The rows of a network's allocators: bounded by the limit on resting addresses.
-fn forget_addresses(book: &NetworkBook, draft: &mut Draft) {
+pub(super) fn forget_addresses(book: &NetworkBook, draft: &mut Draft) {
     let network = book.row.id;
     for subnet in &book.subnets {
         for (address, since) in subnet.all_resting() {
@@ -154,7 +173,7 @@ fn forget_addresses(book: &NetworkBook, draft: &mut Draft) {
 }
 
 /// Names of the first few containers on a network.
-fn holders(books: &Books, book: &NetworkBook) -> String {
+pub(super) fn holders(books: &Books, book: &NetworkBook) -> String {
     const SHOWN: usize = 5;
     let names = book.endpoints.iter().take(SHOWN).filter_map(|id| {
         let endpoint = books.endpoints.get(id)?;

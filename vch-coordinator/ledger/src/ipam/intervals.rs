@@ -10,6 +10,13 @@ pub(crate) struct Intervals {
 }
 
 impl Intervals {
+    /// All of `first..=last`.
+    pub(crate) fn of(first: u128, last: u128) -> Self {
+        let mut all = Self::default();
+        all.insert(first, last);
+        all
+    }
+
     /// Adds all of `first..=last`.
     pub(crate) fn insert(&mut self, first: u128, last: u128) {
         if first > last {

@@ -23,11 +23,18 @@ impl Space {
 
     /// A subnet in use that meets `net`, from within or around.
     pub(crate) fn overlap(&self, net: &IpNet) -> Option<(IpNet, NetworkId)> {
+        self.overlaps(net).next()
+    }
+
+    /// Every subnet in use that meets `net`.
+    pub(crate) fn overlaps(&self, net: &IpNet) -> impl Iterator<Item = (IpNet, NetworkId)> {
         let v4 = net.addr().is_ipv4();
         let (first, last) = AddressRange::from(*net).bounds();
         // They are disjoint: the one that begins last also ends last.
-        let (_, found) = self.used.range((v4, 0)..=(v4, last)).next_back()?;
-        (AddressRange::from(found.0).bounds().1 >= first).then_some(*found)
+        let begun = self.used.range((v4, 0)..=(v4, last)).rev();
+        let met =
+            begun.take_while(move |(_, (used, _))| AddressRange::from(*used).bounds().1 >= first);
+        met.map(|(_, found)| *found)
     }
 
     /// Takes `net`, which overlaps nothing, into use.
@@ -84,8 +91,7 @@ impl PoolBook {
     fn new(pool: Pool) -> Self {
         let (first, last) = AddressRange::from(pool.base()).bounds();
         let shift = u32::from(pool.base().max_prefix_len() - pool.size());
-        let mut free = Intervals::default();
-        free.insert(0, (last - first) >> shift);
+        let free = Intervals::of(0, (last - first) >> shift);
         Self {
             pool,
             first,

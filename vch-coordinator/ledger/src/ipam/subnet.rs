@@ -139,6 +139,26 @@ impl SubnetBook {
         self.free_if_idle(number);
     }
 
+    /// What of another book's is of this subnet too: who has which address, what rests, and the
+    /// cursor where the subnet begins at the same address.
+    pub(crate) fn take_over(&mut self, other: &Self) {
+        for (number, endpoint) in &other.taken {
+            let address = other.address(*number);
+            if self.net.contains(&address) {
+                self.take(address, *endpoint);
+            }
+        }
+        for (address, since) in other.all_resting() {
+            if self.net.contains(&address) && self.is_automatic(address) {
+                self.rest(address, since);
+            }
+        }
+        if self.net.network() == other.net.network() {
+            let cursor = other.cursor();
+            self.set_cursor(cursor.filter(|cursor| self.net.contains(cursor)));
+        }
+    }
+
     /// The order in which a transaction's changes are applied must not matter: what is free follows
     /// from what is taken and what rests.
     fn free_if_idle(&mut self, number: u128) {

@@ -9,8 +9,8 @@ mod specs;
 
 use super::{Ledger, Surroundings};
 use crate::{
-    AddContainer, Answer, Channel, Command, Connect, CreateNetwork, Dns, Refusal, Row, RowKey,
-    Settings, Transaction, VchId,
+    AddContainer, Answer, Channel, Command, Connect, CreateNetwork, Dns, PortNumber, Refusal, Row,
+    RowKey, Settings, Transaction, VchId,
 };
 use ipnet::IpNet;
 use std::collections::BTreeMap;
@@ -20,6 +20,7 @@ struct World {
     ledger: Ledger,
     seed: u64,
     routes: Vec<IpNet>,
+    listeners: BTreeMap<PortNumber, String>,
     store: BTreeMap<RowKey, Row>,
 }
 
@@ -42,12 +43,14 @@ impl World {
             ledger: Ledger::new(settings),
             seed: 1,
             routes: Vec::new(),
+            listeners: BTreeMap::new(),
             store: BTreeMap::new(),
         }
     }
 
     fn surrounded<T>(&mut self, act: impl FnOnce(&mut Ledger, &mut Surroundings<'_>) -> T) -> T {
         let (seed, routes) = (&mut self.seed, &self.routes);
+        let listeners = &self.listeners;
         let mut random = |bytes: &mut [u8]| fill(seed, bytes);
         let meets = |net: &IpNet| {
             let mut routes = routes.iter();
@@ -58,6 +61,7 @@ impl World {
             random: &mut random,
             now_ms: 1_000,
             host_overlap: &meets,
+            listener: &|host| listeners.get(&host.number()).cloned(),
         };
         act(&mut self.ledger, &mut around)
     }
@@ -103,6 +107,20 @@ impl World {
         self.must(Command::AddContainer(container(name)));
     }
 
+    /// A container that runs.
+    fn running(&mut self, name: &str) {
+        self.container(name);
+        self.start(name);
+    }
+
+    fn start(&mut self, name: &str) {
+        self.must(Command::StartContainer(name.into()));
+    }
+
+    fn stop(&mut self, name: &str) {
+        self.must(Command::StopContainer(name.into()));
+    }
+
     fn connect(&mut self, container: &str, network: &str) -> String {
         match self.must(Command::Connect(Connect::tap(container, network))) {
             Answer::Connected { addresses, .. } => list(&addresses),
@@ -145,6 +163,8 @@ fn container(name: &str) -> AddContainer {
         channel: Channel::Unix { path: None },
         dns: Dns::default(),
         extra_hosts: Vec::new(),
+        ports: Vec::new(),
+        publish_all: false,
     }
 }
 

@@ -53,6 +53,25 @@ pub struct ContainerPort {
     pub publish: Option<Publish>,
 }
 
+impl fmt::Display for ContainerPort {
+    /// As it is written on a command line: `80/tcp`, `8080:80/tcp`, `192.0.2.1::80/tcp`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(publish) = &self.publish {
+            match publish.address {
+                Some(IpAddr::V6(address)) => write!(f, "[{address}]:")?,
+                Some(address) => write!(f, "{address}:")?,
+                None => {}
+            }
+            match publish.port {
+                Some(port) => write!(f, "{port}:")?,
+                None if publish.address.is_some() => f.write_str(":")?,
+                None => {}
+            }
+        }
+        write!(f, "{}", self.number)
+    }
+}
+
 /// Where a port is published.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Publish {

@@ -29,6 +29,7 @@ impl World {
             },
             now_ms: 1,
             host_overlap: &|_| None,
+            listener: &|_| None,
         };
         act(&mut self.ledger, &mut around)
     }

@@ -61,6 +61,7 @@ impl Given {
             random: &mut |bytes| self.dice.fill(bytes),
             now_ms: self.now_ms,
             host_overlap: &|_| None,
+            listener: &|_| None,
         });
         (decided, self.now_ms)
     }

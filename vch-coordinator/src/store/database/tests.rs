@@ -14,6 +14,7 @@ fn decide(ledger: &mut Ledger, command: Command) -> Transaction {
         random: &mut |bytes| bytes.fill(7),
         now_ms: 1,
         host_overlap: &|_| None,
+        listener: &|_| None,
     };
     ledger.decide(command, &mut around).unwrap()
 }

@@ -118,12 +118,11 @@ fn check_against(model: &Model, world: &World) {
             let on = ledger.network_by_id(endpoint.network).unwrap();
             assert_eq!(on.name.as_str(), NETWORKS[*network]);
             let name = format!("{}.{}", CONTAINERS[*holder], NETWORKS[*network]);
-            assert!(
-                endpoint
-                    .names
-                    .iter()
-                    .any(|published| published.as_str() == name)
-            );
+            let answers = endpoint
+                .names
+                .iter()
+                .any(|published| published.as_str() == name);
+            assert_eq!(answers, container.runs(), "{name}");
             held += 1;
         }
     }

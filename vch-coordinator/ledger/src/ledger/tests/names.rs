@@ -23,7 +23,7 @@ fn names(world: &World, name: &str) -> (Vec<String>, String) {
 #[test]
 fn an_endpoint_is_found_by_name_short_id_aliases_and_full_name() {
     let mut world = World::new();
-    world.container("Web");
+    world.running("Web");
     world.must(connect_as("Web", &["www", "WWW", "web", "api.v1"]));
     let (all, pointer) = names(&world, "Web");
     assert_eq!(all, ["web", "ID", "www", "api.v1", "web.bridge"]);
@@ -34,7 +34,7 @@ fn an_endpoint_is_found_by_name_short_id_aliases_and_full_name() {
 fn an_alias_may_be_several_containers() {
     let mut world = World::new();
     for name in ["one", "two"] {
-        world.container(name);
+        world.running(name);
         world.must(connect_as(name, &["web"]));
         assert!(names(&world, name).0.contains(&"web".to_owned()));
     }
@@ -45,7 +45,7 @@ fn a_name_that_is_no_host_name_is_not_published() {
     let mut world = World::new();
     let long = "a".repeat(64);
     for name in ["web_", "a..b", &long] {
-        world.container(name);
+        world.running(name);
         world.must(connect_as(name, &["www"]));
         let (all, pointer) = names(&world, name);
         assert_eq!(
@@ -59,7 +59,7 @@ fn a_name_that_is_no_host_name_is_not_published() {
 #[test]
 fn a_rename_takes_the_old_names_away_in_the_same_transaction() {
     let mut world = World::new();
-    world.container("web");
+    world.running("web");
     world.must(connect_as("web", &["www"]));
     let rename = Command::RenameContainer {
         container: "web".into(),
@@ -73,6 +73,26 @@ fn a_rename_takes_the_old_names_away_in_the_same_transaction() {
         "container-not-found"
     );
     world.must(Command::AddContainer(container("web")));
+}
+
+#[test]
+fn names_answer_while_the_container_runs_and_its_place_outlives_that() {
+    let mut world = World::new();
+    world.container("web");
+    world.must(connect_as("web", &["www"]));
+    let endpoint = |world: &World| world.ledger.endpoints().next().unwrap().clone();
+    let stopped = endpoint(&world);
+    assert!(stopped.names.is_empty());
+    world.start("web");
+    assert_eq!(names(&world, "web").0, ["web", "ID", "www", "web.bridge"]);
+    let done = world.run(Command::StopContainer("web".into())).unwrap();
+    assert_eq!(done.changes.len(), 2, "the endpoint and its container");
+    assert_eq!(endpoint(&world), stopped, "with address and MAC address");
+    let again = world.run(Command::StopContainer("web".into())).unwrap();
+    assert!(again.changes.is_empty(), "stopped twice, nothing happens");
+    world.start("web");
+    world.stop("web");
+    assert_eq!(world.ledger.spec(stopped.container), None);
 }
 
 #[test]

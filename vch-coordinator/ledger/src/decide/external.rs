@@ -1,0 +1,383 @@
+//! External networks come, change and go with the configuration.
+
+use super::{
+    Decision, Draft, Scene, addresses, at_most,
+    network::{self, forget_addresses},
+    next::{Blocked, Next},
+    port,
+};
+use crate::{
+    AddressCursor, Answer, ContainerId, Endpoint, ExternalAddressing, ExternalNetwork,
+    ExternalRefusal, MAX_AUXILIARY, MAX_SUBNETS, Network, NetworkId, NetworkKind, NetworkName,
+    PortRefusal, Refusal, RestingAddress, Row, Settings, Subnet, Surroundings,
+    books::NetworkBook,
+    ipam::{SubnetBook, number},
+    lookup,
+    settings::unusable,
+};
+use ipnet::IpNet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+/// How many of a list an error names.
+const SHOWN: usize = 5;
+
+/// What became of the external networks.
+#[derive(Default)]
+pub(super) struct Drawn {
+    pub(super) added: Vec<NetworkId>,
+    pub(super) changed: Vec<NetworkId>,
+    pub(super) removed: Vec<NetworkId>,
+}
+
+/// Makes the external networks what the configuration has.
+pub(super) fn configure(
+    scene: Scene<'_>,
+    wanted: &[ExternalNetwork],
+    around: &mut Surroundings<'_>,
+) -> Result<Decision, Refusal> {
+    let mut draft = Draft::default();
+    let Drawn {
+        added,
+        changed,
+        removed,
+    } = draw(scene, wanted, around, &mut draft)?;
+    Ok(draft.answered(Answer::Configured {
+        added,
+        changed,
+        removed,
+    }))
+}
+
+/// Draws up what makes the external networks so.
+pub(super) fn draw(
+    scene: Scene<'_>,
+    wanted: &[ExternalNetwork],
+    around: &mut Surroundings<'_>,
+    draft: &mut Draft,
+) -> Result<Drawn, Refusal> {
+    let settings = Settings {
+        externals: wanted.to_vec(),
+        ..scene.settings.clone()
+    };
+    let scene = Scene {
+        settings: &settings,
+        ..scene
+    };
+    check_all(scene, wanted)?;
+    let mut drawn = Drawn::default();
+    for gone in gone(scene, wanted) {
+        if !gone.endpoints.is_empty() {
+            return Err(ExternalRefusal::InUse {
+                network: gone.row.name.clone(),
+                endpoints: network::holders(scene.books, gone),
+            }
+            .into());
+        }
+        forget_addresses(gone, draft);
+        draft.remove(Row::Network(gone.row.clone()));
+        drawn.removed.push(gone.row.id);
+    }
+    let mut changed = BTreeMap::new();
+    for wish in wanted {
+        match existing(scene, &wish.name)? {
+            None => {
+                let row = row(wish, network::fresh_id(scene.books, around), around.now_ms);
+                drawn.added.push(row.id);
+                draft.add(Row::Network(row));
+            }
+            Some(book) => {
+                let row = row(wish, book.row.id, book.row.created_ms);
+                if row != book.row {
+                    check_orphans(scene, book, &row)?;
+                    changed.insert(row.id, row);
+                }
+            }
+        }
+    }
+    drawn.changed.extend(changed.keys());
+    change(scene, &changed, around, draft)?;
+    Ok(drawn)
+}
+
+fn row(wish: &ExternalNetwork, id: NetworkId, created_ms: u64) -> Network {
+    Network {
+        id,
+        name: wish.name.clone(),
+        kind: NetworkKind::External(wish.external.clone()),
+        predefined: true,
+        subnets: wish.subnets.clone(),
+        mtu: None,
+        internal: false,
+        labels: BTreeMap::new(),
+        options: BTreeMap::new(),
+        created_ms,
+    }
+}
+
+/// The external networks that the configuration no longer has.
+fn gone<'a>(scene: Scene<'a>, wanted: &[ExternalNetwork]) -> Vec<&'a NetworkBook> {
+    let networks = scene.books.networks.values();
+    let externals = networks.filter(|book| book.row.external().is_some());
+    externals
+        .filter(|book| !wanted.iter().any(|wish| wish.name == book.row.name))
+        .collect()
+}
+
+/// The external network of a name.
+fn existing<'a>(scene: Scene<'a>, name: &NetworkName) -> Result<Option<&'a NetworkBook>, Refusal> {
+    let id = scene.books.network_names.get(name);
+    match id.and_then(|id| scene.books.networks.get(id)) {
+        Some(book) if book.row.external().is_none() => Err(Refusal::NetworkExists(name.clone())),
+        found => Ok(found),
+    }
+}
+
+fn check_all(scene: Scene<'_>, wanted: &[ExternalNetwork]) -> Result<(), Refusal> {
+    let own = [&scene.settings.none, &scene.settings.default_bridge.name];
+    let mut names = BTreeSet::new();
+    for wish in wanted {
+        if own.contains(&&wish.name) {
+            return Err(Refusal::PredefinedName(wish.name.clone()));
+        }
+        if !names.insert(&wish.name) {
+            return Err(Refusal::NetworkExists(wish.name.clone()));
+        }
+        check_wish(wish)?;
+    }
+    if !wanted.is_empty() && !wanted.iter().any(|wish| wish.external.published) {
+        let names: Vec<&str> = wanted.iter().map(|wish| wish.name.as_str()).collect();
+        return Err(ExternalRefusal::NoDefault(names.join(", ")).into());
+    }
+    let new = names
+        .iter()
+        .filter(|name| !scene.books.network_names.contains_key(**name));
+    let count = scene.books.networks.len() + new.count();
+    at_most("networks", count, scene.settings.limits.networks)?;
+    check_overlaps(scene, wanted)?;
+    check_ports(scene)
+}
+
+fn check_wish(wish: &ExternalNetwork) -> Result<(), Refusal> {
+    let network = || wish.name.clone();
+    at_most("subnets", wish.subnets.len(), MAX_SUBNETS)?;
+    at_most("dns", wish.external.dns.len(), crate::MAX_DNS_SERVERS)?;
+    if wish.subnets.is_empty() && wish.external.addressing == ExternalAddressing::Static {
+        return Err(ExternalRefusal::NoSubnet(network()).into());
+    }
+    for subnet in &wish.subnets {
+        let net = subnet.net;
+        at_most("auxiliary", subnet.auxiliary.len(), MAX_AUXILIARY)?;
+        let reason = if net.trunc() != net {
+            Some(format!("it should be {}", net.trunc()))
+        } else {
+            unusable(&net).map(ToOwned::to_owned)
+        };
+        if let Some(reason) = reason {
+            let network = network();
+            return Err(ExternalRefusal::Subnet {
+                network,
+                net,
+                reason,
+            }
+            .into());
+        }
+        if let Some((field, address)) = misplaced(subnet) {
+            return Err(ExternalRefusal::Address {
+                network: network(),
+                field,
+                address,
+                net,
+            }
+            .into());
+        }
+    }
+    Ok(())
+}
+
+/// An address of a subnet's that lies where it can't.
+fn misplaced(subnet: &Subnet) -> Option<(String, IpAddr)> {
+    let single = [("gateway", subnet.gateway), ("address", subnet.vch)];
+    let single = single
+        .into_iter()
+        .filter_map(|(field, address)| Some((field.to_owned(), address?)));
+    let auxiliary = subnet.auxiliary.iter();
+    let auxiliary = auxiliary.map(|(name, address)| (format!("auxiliary {name}"), *address));
+    let ranges = subnet.ranges.iter();
+    let ends = ranges.flat_map(|range| [range.first(), range.last()]);
+    let outside = ends
+        .filter(|end| !subnet.net.contains(end))
+        .map(|end| ("range".to_owned(), end));
+    let mut hosts = single.chain(auxiliary);
+    let wrong = hosts.find(|(_, address)| !is_host(subnet, *address));
+    wrong.or_else(|| outside.into_iter().next())
+}
+
+fn is_host(subnet: &Subnet, address: IpAddr) -> bool {
+    let (first, last) = subnet.hosts();
+    subnet.net.contains(&address) && (first..=last).contains(&number(address))
+}
+
+/// Refuses a subnet that meets another network's, but for those that go.
+fn check_overlaps(scene: Scene<'_>, wanted: &[ExternalNetwork]) -> Result<(), Refusal> {
+    let gone: Vec<NetworkId> = gone(scene, wanted).iter().map(|book| book.row.id).collect();
+    let mut before: Vec<(IpNet, &NetworkName)> = Vec::new();
+    for wish in wanted {
+        let own = scene.books.network_names.get(&wish.name);
+        for Subnet { net, .. } in &wish.subnets {
+            let net = *net;
+            let meets = |other: &IpNet| other.contains(&net) || net.contains(other);
+            let mut met = scene
+                .books
+                .space
+                .overlaps(&net)
+                .filter(|(_, id)| Some(id) != own && !gone.contains(id))
+                .filter_map(|(other, id)| Some((other, &scene.books.networks.get(&id)?.row.name)));
+            let met = met.next();
+            let met = met.or_else(|| before.iter().copied().find(|(other, _)| meets(other)));
+            if let Some((other, network)) = met {
+                return Err(Refusal::SubnetOverlap {
+                    net,
+                    other,
+                    network: network.clone(),
+                });
+            }
+            before.push((net, &wish.name));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses what would let two published ports meet that do not meet now.
+fn check_ports(scene: Scene<'_>) -> Result<(), Refusal> {
+    for there in scene.books.bindings.values() {
+        let Some(everywhere) = there.get(&None) else {
+            continue;
+        };
+        let mut others = there.iter().filter(|(address, _)| address.is_some());
+        let met = others.find(|(address, _)| port::meet(scene.settings, None, **address));
+        if let Some((_, met)) = met
+            && let Some(holder) = scene.books.containers.get(&met.container)
+        {
+            return Err(PortRefusal::Taken {
+                host: everywhere.host,
+                taken: met.host,
+                holder: holder.row.name.clone(),
+            }
+            .into());
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a change that leaves an endpoint without its address.
+fn check_orphans(scene: Scene<'_>, book: &NetworkBook, row: &Network) -> Result<(), Refusal> {
+    let lost = |address: IpAddr| {
+        let subnet = row.subnet_of(address);
+        !subnet.is_some_and(|subnet| {
+            is_host(subnet, address) && addresses::kept_as(subnet, address).is_none()
+        })
+    };
+    let endpoints = book.endpoints.iter();
+    let endpoints = endpoints.filter_map(|id| scene.books.endpoints.get(id));
+    let orphans = endpoints.filter_map(|endpoint| {
+        let mut own = endpoint.addresses.iter().map(IpNet::addr);
+        let address = own.find(|address| lost(*address))?;
+        let holder = lookup::holder(scene.books, endpoint.id)?;
+        Some(format!("{holder} ({address})"))
+    });
+    let orphans: Vec<String> = orphans.collect();
+    if orphans.is_empty() {
+        return Ok(());
+    }
+    let mut endpoints = orphans[..orphans.len().min(SHOWN)].join(", ");
+    if let Some(more) = orphans.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        endpoints.push_str(&format!(" and {more} more"));
+    }
+    Err(ExternalRefusal::Orphans {
+        network: row.name.clone(),
+        endpoints,
+    }
+    .into())
+}
+
+/// What follows from networks that are otherwise: their allocators, and their containers' rows.
+fn change(
+    scene: Scene<'_>,
+    changed: &BTreeMap<NetworkId, Network>,
+    around: &mut Surroundings<'_>,
+    draft: &mut Draft,
+) -> Result<(), Refusal> {
+    let mut touched: BTreeSet<ContainerId> = BTreeSet::new();
+    for (id, row) in changed {
+        let Some(book) = scene.books.networks.get(id) else {
+            continue;
+        };
+        draft.replace(Row::Network(book.row.clone()), Row::Network(row.clone()));
+        forget_outside(scene, book, row, draft);
+        let endpoints = book.endpoints.iter();
+        let endpoints = endpoints.filter_map(|id| scene.books.endpoints.get(id));
+        touched.extend(endpoints.map(|endpoint| endpoint.container));
+    }
+    for book in touched
+        .iter()
+        .filter_map(|id| scene.books.containers.get(id))
+    {
+        let mut next = Next::of(scene, book);
+        for place in &mut next.places {
+            if let Some(row) = changed.get(&place.network.id) {
+                place.network = row;
+                lengthen(&mut place.endpoint, row);
+            }
+        }
+        next.settle(Blocked::Skip, around, draft)?;
+    }
+    Ok(())
+}
+
+/// An endpoint's addresses bear their subnets' prefix lengths.
+fn lengthen(endpoint: &mut Endpoint, network: &Network) {
+    for own in &mut endpoint.addresses {
+        let subnet = network.subnet_of(own.addr());
+        let net = subnet.and_then(|subnet| IpNet::new(own.addr(), subnet.net.prefix_len()).ok());
+        *own = net.unwrap_or(*own);
+    }
+}
+
+/// Takes away what an allocator's rows say of addresses that are no longer its own.
+fn forget_outside(scene: Scene<'_>, book: &NetworkBook, row: &Network, draft: &mut Draft) {
+    let grants = &scene.settings.grants;
+    let fresh: Vec<SubnetBook> = row
+        .subnets
+        .iter()
+        .map(|subnet| SubnetBook::new(subnet, grants))
+        .collect();
+    let covers = |subnet: &SubnetBook, address: IpAddr| subnet.net().contains(&address);
+    for old in &book.subnets {
+        for (address, since) in old.all_resting() {
+            let mut now = fresh.iter().filter(|subnet| covers(subnet, address));
+            if !now.any(|subnet| subnet.is_automatic(address)) {
+                draft.remove(Row::RestingAddress(RestingAddress {
+                    network: row.id,
+                    address,
+                    since,
+                }));
+            }
+        }
+        if let Some(next) = old.cursor() {
+            let begin = old.net().network();
+            let mut now = fresh
+                .iter()
+                .filter(|subnet| subnet.net().network() == begin);
+            if !now.any(|subnet| covers(subnet, next)) {
+                draft.remove(Row::AddressCursor(AddressCursor {
+                    network: row.id,
+                    subnet: begin,
+                    next,
+                }));
+            }
+        }
+    }
+}

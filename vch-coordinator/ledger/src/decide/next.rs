@@ -1,0 +1,165 @@
+//! A container as a decision leaves it, and what is in force of it then: its names, its open and its
+//! published ports, the number of its spec.
+//!
+//! Whatever a command changes of a container, all of this follows from its rows in the same way.
+
+use super::{Draft, Scene, addresses, port, renumber};
+use crate::{
+    Container, Endpoint, EndpointId, Network, PortBinding, Refusal, Row, Surroundings,
+    books::ContainerBook,
+    pointer_name, published_names,
+    spec::{self, Place},
+};
+
+/// What becomes of a decision when a published port can't be in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Blocked {
+    /// It is refused.
+    Refuse,
+    /// The port is not in force: what takes something away is never refused for a port.
+    Skip,
+}
+
+/// A container in the making.
+pub(super) struct Next<'a> {
+    pub(super) scene: Scene<'a>,
+    pub(super) book: &'a ContainerBook,
+    pub(super) container: Container,
+    pub(super) places: Vec<Standing<'a>>,
+}
+
+/// An endpoint in the making, and its network.
+#[derive(Clone)]
+pub(super) struct Standing<'a> {
+    pub(super) endpoint: Endpoint,
+    pub(super) network: &'a Network,
+}
+
+impl<'a> Next<'a> {
+    /// A container as it is.
+    pub(super) fn of(scene: Scene<'a>, book: &'a ContainerBook) -> Self {
+        let places = spec::places(scene.books, book);
+        Self {
+            scene,
+            book,
+            container: book.row.clone(),
+            places: places
+                .into_iter()
+                .map(|place| Standing {
+                    endpoint: place.endpoint.clone(),
+                    network: place.network,
+                })
+                .collect(),
+        }
+    }
+
+    /// The networks that it is on.
+    pub(super) fn networks(&self) -> Vec<&'a Network> {
+        self.places.iter().map(|place| place.network).collect()
+    }
+
+    /// Its places.
+    pub(super) fn view(&self) -> Vec<Place<'_>> {
+        let places = self.places.iter();
+        places
+            .map(|place| Place {
+                endpoint: &place.endpoint,
+                network: place.network,
+            })
+            .collect()
+    }
+
+    /// Draws up every change that follows; the container's row as it is then, and its published
+    /// ports.
+    pub(super) fn settle(
+        mut self,
+        blocked: Blocked,
+        around: &mut Surroundings<'_>,
+        draft: &mut Draft,
+    ) -> Result<(Container, Vec<PortBinding>), Refusal> {
+        for place in &mut self.places {
+            answer(&self.container, place);
+        }
+        let bindings = port::in_force(&mut self, blocked, around)?;
+        let (books, book) = (self.scene.books, self.book);
+        let before = spec::places(books, book);
+        let mut container = self.container.clone();
+        renumber(
+            self.scene.settings,
+            (&book.row, &before),
+            &mut container,
+            &self.view(),
+        )?;
+        self.draft_places(&before, draft);
+        self.draft_bindings(&bindings, draft);
+        draft.replace(
+            Row::Container(book.row.clone()),
+            Row::Container(container.clone()),
+        );
+        Ok((container, bindings))
+    }
+
+    fn draft_places(&self, before: &[Place<'_>], draft: &mut Draft) {
+        let stays = |id: EndpointId| self.places.iter().any(|place| place.endpoint.id == id);
+        for place in before.iter().filter(|place| !stays(place.endpoint.id)) {
+            draft.remove(Row::Endpoint(place.endpoint.clone()));
+            if let Some(network) = self.scene.books.networks.get(&place.network.id) {
+                addresses::release(self.scene, network, place.endpoint, draft);
+            }
+        }
+        for place in &self.places {
+            let row = Row::Endpoint(place.endpoint.clone());
+            match self.scene.books.endpoints.get(&place.endpoint.id) {
+                Some(old) => draft.replace(Row::Endpoint(old.clone()), row),
+                None => draft.add(row),
+            }
+        }
+    }
+
+    fn draft_bindings(&self, bindings: &[PortBinding], draft: &mut Draft) {
+        let books = self.scene.books;
+        for old in self
+            .book
+            .bindings
+            .iter()
+            .filter_map(|host| books.binding(host))
+        {
+            // Sorted by their hosts.
+            let found = bindings.binary_search_by_key(&old.host, |binding| binding.host);
+            if found.is_err() {
+                draft.remove(Row::PortBinding(old.clone()));
+            }
+        }
+        for new in bindings {
+            match books.binding(&new.host) {
+                Some(old) => {
+                    let (old, new) = (old.clone(), new.clone());
+                    draft.replace(Row::PortBinding(old), Row::PortBinding(new));
+                }
+                None => draft.add(Row::PortBinding(new.clone())),
+            }
+        }
+    }
+}
+
+/// The names and the open ports of a place that are in force.
+fn answer(container: &Container, place: &mut Standing<'_>) {
+    let Standing { endpoint, network } = place;
+    let well = !(endpoint.only_healthy && container.unhealthy);
+    endpoint.names = if container.runs() && well {
+        published_names(
+            container.id,
+            &container.name,
+            &network.name,
+            &endpoint.aliases,
+        )
+    } else {
+        Vec::new()
+    };
+    endpoint.pointer = pointer_name(container.id, &container.name, &network.name);
+    endpoint.opened = if container.runs() && network.external().is_some() {
+        port::opened(container)
+    } else {
+        Vec::new()
+    };
+}

@@ -1,0 +1,328 @@
+//! Which ports of the VCH lead to a container, and which of its own are open.
+
+use super::next::{Blocked, Next};
+use crate::{
+    Container, ContainerId, ContainerPort, Endpoint, HostPort, Network, PortBinding, PortNumber,
+    PortRefusal, Protocol, Publish, Refusal, Settings, Surroundings, books::Books, spec,
+};
+use ipnet::IpNet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+/// The ports of a container that are open on its external networks, in ascending order.
+pub(super) fn opened(container: &Container) -> Vec<PortNumber> {
+    let plain = container.ports.iter().filter(|port| no_nat(port).is_none());
+    let numbers: BTreeSet<PortNumber> = plain.map(|port| port.number).collect();
+    numbers.into_iter().collect()
+}
+
+/// What of a wish an external network can't do: a port is open there or not.
+fn no_nat(port: &ContainerPort) -> Option<&'static str> {
+    let publish = port.publish.as_ref()?;
+    if publish.port.is_some_and(|host| host != port.number.port) {
+        return Some("where there is no NAT that could make another port of it");
+    }
+    if publish
+        .address
+        .is_some_and(|address| !address.is_unspecified())
+    {
+        return Some("where it would be at the container's own address, not at one of the VCH");
+    }
+    (!publish.clients.is_empty()).then_some("where a port is open to everyone")
+}
+
+/// Refuses what can't be where all of a container's networks are external.
+pub(super) fn check_external(
+    container: &Container,
+    ports: &[ContainerPort],
+    networks: &[&Network],
+) -> Result<(), Refusal> {
+    let Some(first) = networks.first() else {
+        return Ok(());
+    };
+    if networks.iter().any(|network| network.external().is_none()) {
+        return Ok(());
+    }
+    let mut impossible = ports.iter().filter_map(|port| Some((port, no_nat(port)?)));
+    match impossible.next() {
+        None => Ok(()),
+        Some((port, reason)) => Err(PortRefusal::OnExternal {
+            wish: port.to_string(),
+            container: container.name.clone(),
+            network: first.name.clone(),
+            reason,
+            plain: ContainerPort {
+                number: port.number,
+                publish: None,
+            }
+            .to_string(),
+        }
+        .into()),
+    }
+}
+
+/// A wish for a port of the VCH.
+struct Wish {
+    number: PortNumber,
+    publish: Publish,
+    /// The port that was chosen for it last.
+    chosen: Option<u16>,
+}
+
+/// What a container wants published, in the order in which it is decided: named ports, then those
+/// that have had one, then the rest.
+fn wishes(container: &Container) -> Vec<Wish> {
+    let chosen = |number, address| container.chosen.get(&(number, address)).copied();
+    let asked = container.ports.iter().filter_map(|port| {
+        let publish = port.publish.clone()?;
+        let chosen = chosen(port.number, publish.address);
+        Some((port.number, publish, chosen))
+    });
+    let mut all: Vec<_> = asked.collect();
+    if container.publish_all {
+        let published: BTreeSet<_> = all.iter().map(|(number, ..)| *number).collect();
+        let numbers = container.ports.iter().map(|port| port.number);
+        let exposed = numbers.filter(|number| !published.contains(number));
+        all.extend(exposed.map(|number| (number, Publish::default(), chosen(number, None))));
+    }
+    all.sort_by_key(|(_, publish, chosen)| (publish.port.is_none(), chosen.is_none()));
+    let wishes = all.into_iter().map(|(number, publish, chosen)| Wish {
+        number,
+        publish,
+        chosen,
+    });
+    wishes.collect()
+}
+
+/// The published ports of a container that are in force, by the VCH's port; remembers on its row
+/// those that are chosen.
+pub(super) fn in_force(
+    next: &mut Next<'_>,
+    blocked: Blocked,
+    around: &mut Surroundings<'_>,
+) -> Result<Vec<PortBinding>, Refusal> {
+    let carriers = carriers(next);
+    if !next.container.runs() || carriers.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut bindings = BTreeMap::new();
+    let mut claims = Claims {
+        books: next.scene.books,
+        settings: next.scene.settings,
+        container: next.container.id,
+        numbers: BTreeSet::new(),
+    };
+    let mut chosen = BTreeMap::new();
+    for wish in wishes(&next.container) {
+        let decided = bind(&mut claims, &next.container, &carriers, &wish, around);
+        match (decided, blocked) {
+            (Ok(binding), _) => {
+                if binding.ephemeral {
+                    let key = (wish.number, wish.publish.address);
+                    chosen.insert(key, binding.host.port);
+                }
+                claims.numbers.insert(binding.host.number());
+                bindings.insert(binding.host, binding);
+            }
+            (Err(refusal), Blocked::Refuse) => return Err(refusal.into()),
+            (Err(_), Blocked::Skip) => {}
+        }
+    }
+    next.container.chosen.extend(chosen);
+    Ok(bindings.into_values().collect())
+}
+
+/// The endpoints that published ports may lead to, the first one's gateway being the default. An
+/// internal network is none of them: nothing comes in from outside.
+fn carriers(next: &Next<'_>) -> Vec<Endpoint> {
+    let places = next.view();
+    let ranked = spec::in_gateway_order(&places).into_iter();
+    let bridges = ranked.filter(|place| place.network.is_bridge() && !place.network.internal);
+    bridges.map(|place| place.endpoint.clone()).collect()
+}
+
+/// One wish as a binding.
+fn bind(
+    claims: &mut Claims<'_>,
+    container: &Container,
+    carriers: &[Endpoint],
+    wish: &Wish,
+    around: &mut Surroundings<'_>,
+) -> Result<PortBinding, PortRefusal> {
+    let address = wish.publish.address;
+    let host = |port| HostPort {
+        protocol: wish.number.protocol,
+        address,
+        port,
+    };
+    let fits = |endpoint: &&Endpoint| !target(endpoint, address).is_empty();
+    let wanted = wish.publish.port;
+    let Some(first) = carriers.iter().find(fits) else {
+        return Err(PortRefusal::Family {
+            number: wish.number,
+            host: host(wanted.unwrap_or_default()),
+            container: container.name.clone(),
+        });
+    };
+    let own = |port: u16| claims.own(&host(port));
+    let (host, ephemeral) = match wanted {
+        Some(port) => {
+            if own(port).is_none() {
+                claims.check(&host(port), around)?;
+            }
+            (host(port), false)
+        }
+        None => {
+            let kept = wish.chosen.filter(|port| own(*port).is_some());
+            let port = match kept {
+                Some(port) => port,
+                None => claims.choose(wish, around)?,
+            };
+            (host(port), true)
+        }
+    };
+    // A binding stays where it is as long as that place does.
+    let before = claims.own(&host).map(|binding| binding.endpoint);
+    let mut same = carriers.iter().filter(fits);
+    let endpoint = same.find(|endpoint| Some(endpoint.id) == before);
+    let endpoint = endpoint.unwrap_or(first);
+    Ok(PortBinding {
+        host,
+        container: container.id,
+        endpoint: endpoint.id,
+        container_port: wish.number.port,
+        target: target(endpoint, address),
+        clients: wish.publish.clients.clone(),
+        ephemeral,
+    })
+}
+
+/// An endpoint's addresses to which what comes in at a host address may lead.
+fn target(endpoint: &Endpoint, host: Option<IpAddr>) -> Vec<IpAddr> {
+    let addresses = endpoint.addresses.iter().map(IpNet::addr);
+    let fits = |own: &IpAddr| host.is_none_or(|host| host.is_ipv4() == own.is_ipv4());
+    addresses.filter(fits).collect()
+}
+
+/// Who has which ports of the VCH, for one container that wants some.
+struct Claims<'a> {
+    books: &'a Books,
+    settings: &'a Settings,
+    container: ContainerId,
+    /// What it gets in this decision, at whatever address.
+    numbers: BTreeSet<PortNumber>,
+}
+
+impl Claims<'_> {
+    /// What the container has of it already.
+    fn own(&self, host: &HostPort) -> Option<&PortBinding> {
+        let binding = self.books.binding(host)?;
+        (binding.container == self.container).then_some(binding)
+    }
+
+    /// Refuses a port that somebody else has, or what the VCH itself needs.
+    fn check(&self, host: &HostPort, around: &Surroundings<'_>) -> Result<(), PortRefusal> {
+        check_reserved(self.settings, host)?;
+        // As many as addresses of the VCH have this one port.
+        let there = self
+            .books
+            .bindings
+            .get(&host.number())
+            .into_iter()
+            .flatten();
+        let mut others = there.filter(|(_, other)| other.container != self.container);
+        let met = others.find(|(address, _)| meet(self.settings, host.address, **address));
+        let holder = met.and_then(|(_, met)| {
+            let holder = self.books.containers.get(&met.container)?;
+            Some((met.host, holder.row.name.clone()))
+        });
+        if let Some((taken, holder)) = holder {
+            return Err(PortRefusal::Taken {
+                host: *host,
+                taken,
+                holder,
+            });
+        }
+        match (around.listener)(host) {
+            None => Ok(()),
+            Some(holder) => Err(PortRefusal::InUse {
+                host: *host,
+                holder,
+            }),
+        }
+    }
+
+    /// The port that was chosen last while it is free, else the next one that nobody has at any
+    /// address, from a random one on.
+    fn choose(&self, wish: &Wish, around: &mut Surroundings<'_>) -> Result<u16, PortRefusal> {
+        let protocol = wish.number.protocol;
+        let usable = |port: u16, around: &Surroundings<'_>| {
+            let host = HostPort {
+                protocol,
+                address: wish.publish.address,
+                port,
+            };
+            !self.numbers.contains(&host.number()) && self.check(&host, around).is_ok()
+        };
+        if let Some(last) = wish.chosen.filter(|port| usable(*port, around)) {
+            return Ok(last);
+        }
+        let (first, last) = (
+            *self.settings.ephemeral.start(),
+            *self.settings.ephemeral.end(),
+        );
+        let draw = u16::from_be_bytes(super::random(around));
+        // An empty range has nothing to draw from.
+        let width = u32::from(last.saturating_sub(first)) + 1;
+        let begin = first.saturating_add(u16::try_from(u32::from(draw) % width).unwrap_or(0));
+        let found = [(begin, last), (first, begin.saturating_sub(1))]
+            .into_iter()
+            .find_map(|(low, high)| {
+                self.free(protocol, low, high)
+                    .find(|port| usable(*port, around))
+            });
+        found.ok_or(PortRefusal::Exhausted {
+            protocol,
+            first,
+            last,
+            number: wish.number,
+        })
+    }
+
+    /// The ports from `low` to `high` that no container has, in ascending order.
+    fn free(&self, protocol: Protocol, low: u16, high: u16) -> impl Iterator<Item = u16> {
+        let free = self.books.free_ports.get(&protocol);
+        let next = move |from: u16| {
+            let port = free?.next_from(u128::from(from))?;
+            u16::try_from(port).ok().filter(|port| *port <= high)
+        };
+        std::iter::successors(next(low), move |port| next(port.checked_add(1)?))
+    }
+}
+
+/// Refuses a port that belongs to a service of the VCH.
+pub(super) fn check_reserved(settings: &Settings, host: &HostPort) -> Result<(), PortRefusal> {
+    match settings.reserved.get(&host.number()) {
+        None => Ok(()),
+        Some(holder) => Err(PortRefusal::Reserved {
+            host: *host,
+            holder: holder.clone(),
+        }),
+    }
+}
+
+/// Whether one port can't be at both addresses.
+pub(super) fn meet(settings: &Settings, one: Option<IpAddr>, other: Option<IpAddr>) -> bool {
+    match (one, other) {
+        (None, None) => true,
+        (None, Some(address)) | (Some(address), None) => {
+            address.is_unspecified() || settings.publishes_at(address)
+        }
+        (Some(one), Some(other)) => {
+            let any = one.is_unspecified() || other.is_unspecified();
+            one == other || (any && one.is_ipv4() == other.is_ipv4())
+        }
+    }
+}

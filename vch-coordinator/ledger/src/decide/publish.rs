@@ -1,0 +1,219 @@
+//! Containers expose and publish ports, and cease to.
+
+use super::{
+    Decision, Draft, Scene, at_most,
+    next::{Blocked, Next},
+    port,
+};
+use crate::{
+    Answer, Container, ContainerPort, ContainerRef, HostPort, MAX_CLIENTS, MAX_PORTS, PortNumber,
+    PortRefusal, Refusal, Settings, Surroundings, books::Books, lookup,
+};
+use std::{collections::BTreeMap, net::IpAddr};
+
+/// Exposes or publishes further ports.
+pub(super) fn publish(
+    scene: Scene<'_>,
+    container: &ContainerRef,
+    ports: Vec<ContainerPort>,
+    around: &mut Surroundings<'_>,
+) -> Result<Decision, Refusal> {
+    let book = lookup::container(scene.books, container)?;
+    let mut next = Next::of(scene, book);
+    let had = std::mem::take(&mut next.container.ports);
+    next.container.ports = checked(scene, had.iter().cloned().chain(ports))?;
+    let now = next.container.ports.iter();
+    let added: Vec<ContainerPort> = now.filter(|port| !had.contains(port)).cloned().collect();
+    port::check_external(&next.container, &added, &next.networks())?;
+    let mut draft = Draft::default();
+    let (row, bindings) = next.settle(Blocked::Refuse, around, &mut draft)?;
+    let fresh = |host: &HostPort| scene.books.binding(host).is_none();
+    Ok(draft.answered(Answer::PortsPublished {
+        container: row.id,
+        ports: added,
+        bindings: bindings
+            .into_iter()
+            .filter(|one| fresh(&one.host))
+            .collect(),
+    }))
+}
+
+/// Exposes and publishes ports no longer.
+pub(super) fn unpublish(
+    scene: Scene<'_>,
+    container: &ContainerRef,
+    ports: &[ContainerPort],
+    around: &mut Surroundings<'_>,
+) -> Result<Decision, Refusal> {
+    let book = lookup::container(scene.books, container)?;
+    let mut next = Next::of(scene, book);
+    for gone in ports {
+        let row = &mut next.container;
+        let found = row.ports.iter().position(|port| means(row, gone, port));
+        let Some(found) = found else {
+            return Err(PortRefusal::NotPublished {
+                wish: gone.to_string(),
+                container: row.name.clone(),
+            }
+            .into());
+        };
+        let port = row.ports.remove(found);
+        let address = port.publish.and_then(|publish| publish.address);
+        row.chosen.remove(&(port.number, address));
+    }
+    let mut draft = Draft::default();
+    let (row, _) = next.settle(Blocked::Skip, around, &mut draft)?;
+    Ok(draft.answered(Answer::PortsUnpublished { container: row.id }))
+}
+
+/// Whether a caller's words mean this wish of a container: by what is published where, or by the
+/// port that the VCH chose.
+fn means(container: &Container, words: &ContainerPort, port: &ContainerPort) -> bool {
+    if words.number != port.number {
+        return false;
+    }
+    match (&words.publish, &port.publish) {
+        (None, None) => true,
+        (Some(words), Some(publish)) => {
+            let key = (port.number, publish.address);
+            let chosen = container.chosen.get(&key).copied();
+            let same = words.port == publish.port
+                || (publish.port.is_none() && words.port.is_some() && words.port == chosen);
+            words.address == publish.address && same
+        }
+        _ => false,
+    }
+}
+
+/// A container's ports as its row has them: each possible, none twice, in ascending order.
+pub(super) fn checked(
+    scene: Scene<'_>,
+    ports: impl IntoIterator<Item = ContainerPort>,
+) -> Result<Vec<ContainerPort>, Refusal> {
+    let mut ports: Vec<ContainerPort> = ports.into_iter().collect();
+    for port in &mut ports {
+        check(scene, port)?;
+        if let Some(publish) = &mut port.publish {
+            publish.clients.sort_unstable();
+            publish.clients.dedup();
+        }
+    }
+    ports.sort_unstable();
+    ports.dedup();
+    at_most("ports", ports.len(), MAX_PORTS)?;
+    check_apart(scene.settings, &ports)?;
+    Ok(ports)
+}
+
+fn check(scene: Scene<'_>, port: &ContainerPort) -> Result<(), Refusal> {
+    let number = port.number;
+    if number.port == 0 {
+        return Err(PortRefusal::Zero(number).into());
+    }
+    let Some(publish) = &port.publish else {
+        return Ok(());
+    };
+    at_most("clients", publish.clients.len(), MAX_CLIENTS)?;
+    if let Some(address) = publish.address {
+        check_address(scene.books, number, address)?;
+    }
+    for net in &publish.clients {
+        if net.trunc() != *net {
+            return Err(PortRefusal::ClientHostBits { number, net: *net }.into());
+        }
+        let other = |address: &IpAddr| address.is_ipv4() != net.addr().is_ipv4();
+        if let Some(address) = publish.address.filter(other) {
+            let net = *net;
+            return Err(PortRefusal::ClientFamily {
+                number,
+                net,
+                address,
+            }
+            .into());
+        }
+    }
+    let Some(host) = publish.port else {
+        return Ok(());
+    };
+    let protocol = number.protocol;
+    if host == 0 {
+        let port = host;
+        return Err(PortRefusal::Zero(PortNumber { protocol, port }).into());
+    }
+    let host = HostPort {
+        protocol,
+        address: publish.address,
+        port: host,
+    };
+    Ok(port::check_reserved(scene.settings, &host)?)
+}
+
+fn check_address(books: &Books, number: PortNumber, address: IpAddr) -> Result<(), Refusal> {
+    let special = match address {
+        _ if address.is_unspecified() => None,
+        _ if address.is_loopback() => {
+            Some("it is a loopback address, which the outside does not reach")
+        }
+        _ if address.is_multicast() => Some("it is a multicast address"),
+        IpAddr::V4(v4) if v4.is_broadcast() => Some("it is the broadcast address"),
+        IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() => {
+            Some("it is an IPv4-mapped address: write the IPv4 address")
+        }
+        IpAddr::V6(v6) if v6.is_unicast_link_local() => {
+            Some("it is a link-local address, which means something on one link alone")
+        }
+        _ => None,
+    };
+    let reason = match special {
+        Some(reason) => reason.to_owned(),
+        None => match endpoint_at(books, address) {
+            Some(holder) => format!("it is container {holder}'s own"),
+            None => return Ok(()),
+        },
+    };
+    Err(PortRefusal::Address {
+        number,
+        address,
+        reason,
+    }
+    .into())
+}
+
+fn endpoint_at(books: &Books, address: IpAddr) -> Option<crate::ContainerName> {
+    let (_, network) = books.space.overlap(&address.into())?;
+    let subnet = books.networks.get(&network)?.subnet_of(address)?;
+    lookup::holder(books, subnet.holder(address)?)
+}
+
+/// Refuses two wishes for what can't be had twice.
+fn check_apart(settings: &Settings, ports: &[ContainerPort]) -> Result<(), PortRefusal> {
+    let mut named: BTreeMap<PortNumber, Vec<(Option<IpAddr>, PortNumber)>> = BTreeMap::new();
+    let mut unnamed: BTreeMap<(PortNumber, Option<IpAddr>), PortNumber> = BTreeMap::new();
+    for port in ports {
+        let Some(publish) = &port.publish else {
+            continue;
+        };
+        let (number, address) = (port.number, publish.address);
+        let other = match publish.port {
+            Some(host) => {
+                let protocol = number.protocol;
+                let there = named.entry(PortNumber {
+                    protocol,
+                    port: host,
+                });
+                let there = there.or_default();
+                let mut others = there.iter();
+                let other = others.find(|(other, _)| port::meet(settings, address, *other));
+                let other = other.map(|(_, other)| *other);
+                there.push((address, number));
+                other
+            }
+            None => unnamed.insert((number, address), number),
+        };
+        if let Some(other) = other {
+            let wish = port.to_string();
+            return Err(PortRefusal::Twice { wish, other });
+        }
+    }
+    Ok(())
+}
