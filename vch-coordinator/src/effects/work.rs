@@ -3,13 +3,17 @@
 //! Each object stands here as it must be from now on, or as gone; following the same work twice
 //! changes nothing.
 
+mod follow;
+
+pub use follow::follow;
+
 use super::segments::PortKind;
 use ipnet::IpNet;
 use protocol::spec::{FirewallLevel, Hostname, InterfaceName, MacAddress, Mtu, NetSpec};
 use std::{collections::BTreeMap, net::IpAddr};
 use vch_ledger::{
     Attachment, Channel, Container, ContainerId, Endpoint, EndpointId, External, HostPort, Ledger,
-    Network, NetworkId, NetworkKind, PortBinding, PortNumber, Row, Segment, Subnet, Transaction,
+    Link, Network, NetworkId, NetworkKind, PortBinding, PortNumber, Segment, Subnet,
 };
 
 /// What must be so: `None` is what must be gone.
@@ -23,7 +27,12 @@ pub struct Work {
     pub containers: BTreeMap<ContainerId, Option<Tethered>>,
     /// Published ports: what each was, and what it must be.
     pub bindings: BTreeMap<HostPort, Bindings>,
+    /// Names that one container alone has for an address: whether they answer.
+    pub links: BTreeMap<PrivateName, bool>,
 }
+
+/// Who asks, for which name, and an address that is its answer.
+pub type PrivateName = (ContainerId, Hostname, IpAddr);
 
 /// A network on the VCH.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,12 +153,19 @@ impl Work {
         for container in ledger.containers() {
             work.container(ledger, container.id, Some(container));
             for endpoint in ledger.endpoints_of(container.id) {
-                let after = place(ledger, endpoint);
+                let network = ledger.network_by_id(endpoint.network);
+                let after = network.and_then(|network| place(ledger, network, endpoint));
                 let places = Places {
                     before: None,
                     after,
                 };
                 work.endpoints.insert(endpoint.id, places);
+                for link in &endpoint.links {
+                    let meant = ledger.endpoint_of(link.container, endpoint.network);
+                    let answers = linked(endpoint.container, link, meant);
+                    work.links
+                        .extend(answers.into_iter().map(|name| (name, true)));
+                }
             }
         }
         for binding in ledger.bindings() {
@@ -195,41 +211,6 @@ impl Work {
     }
 }
 
-/// What a transaction means; `ledger` is as the transaction left it.
-pub fn follow(ledger: &Ledger, transaction: &Transaction) -> Work {
-    let mut work = Work::default();
-    for change in &transaction.changes {
-        match (&change.before, &change.after) {
-            (_, Some(Row::Network(network))) => work.network(ledger, network.id, Some(network)),
-            (Some(Row::Network(network)), None) => work.network(ledger, network.id, None),
-            (_, Some(Row::Container(container))) => {
-                work.container(ledger, container.id, Some(container));
-            }
-            (Some(Row::Container(container)), None) => work.container(ledger, container.id, None),
-            (Some(Row::PortBinding(binding)), _) | (None, Some(Row::PortBinding(binding))) => {
-                let known = |row: &Option<Row>| match row {
-                    Some(Row::PortBinding(binding)) => Some(binding.clone()),
-                    _ => None,
-                };
-                let (before, after) = (known(&change.before), known(&change.after));
-                work.bindings
-                    .insert(binding.host, Bindings { before, after });
-            }
-            (before, after) => {
-                let known = |row: &Option<Row>| match row {
-                    Some(Row::Endpoint(endpoint)) => place(ledger, endpoint),
-                    _ => None,
-                };
-                if let Some(Row::Endpoint(endpoint)) = after.as_ref().or(before.as_ref()) {
-                    let (before, after) = (known(before), known(after));
-                    work.endpoints.insert(endpoint.id, Places { before, after });
-                }
-            }
-        }
-    }
-    work
-}
-
 /// The link that carries a network; `None` where nothing does.
 pub fn carrier(ledger: &Ledger, network: &Network) -> Option<Carrier> {
     match &network.kind {
@@ -245,10 +226,7 @@ pub fn carrier(ledger: &Ledger, network: &Network) -> Option<Carrier> {
 }
 
 /// `None` where nothing carries the network.
-fn place(ledger: &Ledger, endpoint: &Endpoint) -> Option<Place> {
-    // A network outlives its endpoints: one that is gone was removed with none left, in a later
-    // transaction.
-    let network = ledger.network_by_id(endpoint.network)?;
+fn place(ledger: &Ledger, network: &Network, endpoint: &Endpoint) -> Option<Place> {
     let kind = match &endpoint.attachment {
         Attachment::Tap => PortKind::Tap { owner: None },
         Attachment::Veth { namespace } => PortKind::Veth {
@@ -270,6 +248,18 @@ fn place(ledger: &Ledger, endpoint: &Endpoint) -> Option<Place> {
         names: endpoint.names.clone(),
         pointer: endpoint.pointer.clone(),
     })
+}
+
+/// What a link is good for: its alias, private to who has the link, is each of these addresses while
+/// the container that is meant has names there.
+fn linked(asker: ContainerId, link: &Link, meant: Option<&Endpoint>) -> Vec<PrivateName> {
+    let answering = meant.filter(|endpoint| !endpoint.names.is_empty());
+    let addresses = answering
+        .into_iter()
+        .flat_map(|endpoint| &endpoint.addresses);
+    addresses
+        .map(|net| (asker, link.alias.clone(), net.addr()))
+        .collect()
 }
 
 #[cfg(test)]

@@ -1,3 +1,5 @@
+mod live;
+
 use super::*;
 use crate::{effects::segments::PortKind, sample::add};
 use protocol::spec::MacAddress;

@@ -1,0 +1,139 @@
+//! What a transaction means: the difference that it makes.
+
+use super::{Bindings, Places, PrivateName, Work, carrier, linked, place};
+use std::collections::{BTreeMap, BTreeSet};
+use vch_ledger::{ContainerId, Endpoint, EndpointId, Ledger, Network, NetworkId, Row, Transaction};
+
+/// What a transaction means; `ledger` is as the transaction left it.
+pub fn follow(ledger: &Ledger, transaction: &Transaction) -> Work {
+    let mut work = Work::default();
+    for change in &transaction.changes {
+        match (&change.before, &change.after) {
+            (_, Some(Row::Network(network))) => work.network(ledger, network.id, Some(network)),
+            (Some(Row::Network(network)), None) => work.network(ledger, network.id, None),
+            (_, Some(Row::Container(container))) => {
+                work.container(ledger, container.id, Some(container));
+            }
+            (Some(Row::Container(container)), None) => work.container(ledger, container.id, None),
+            (Some(Row::PortBinding(binding)), _) | (None, Some(Row::PortBinding(binding))) => {
+                let known = |row: &Option<Row>| match row {
+                    Some(Row::PortBinding(binding)) => Some(binding.clone()),
+                    _ => None,
+                };
+                let (before, after) = (known(&change.before), known(&change.after));
+                work.bindings
+                    .insert(binding.host, Bindings { before, after });
+            }
+            _ => {}
+        }
+    }
+    let past = Past::of(ledger, transaction);
+    for (id, (before, after)) in past.endpoints() {
+        let before = before.and_then(|row| place(ledger, past.network(row.network)?, row));
+        let after = after.and_then(|row| {
+            let network = ledger.network_by_id(row.network)?;
+            place(ledger, network, row)
+        });
+        work.endpoints.insert(id, Places { before, after });
+    }
+    work.links = past.links();
+    work
+}
+
+/// A transaction's rows as they were before it.
+struct Past<'a> {
+    ledger: &'a Ledger,
+    networks: BTreeMap<NetworkId, &'a Network>,
+    /// Of endpoints whose row changed: before and after.
+    changed: BTreeMap<EndpointId, (Option<&'a Endpoint>, Option<&'a Endpoint>)>,
+    /// The same, by container and network.
+    places: BTreeMap<(ContainerId, NetworkId), Option<&'a Endpoint>>,
+}
+
+impl<'a> Past<'a> {
+    fn of(ledger: &'a Ledger, transaction: &'a Transaction) -> Self {
+        let mut past = Self {
+            ledger,
+            networks: BTreeMap::new(),
+            changed: BTreeMap::new(),
+            places: BTreeMap::new(),
+        };
+        for change in &transaction.changes {
+            if let Some(Row::Network(row)) = &change.before {
+                past.networks.insert(row.id, row);
+            }
+            let known = |row: &'a Option<Row>| match row {
+                Some(Row::Endpoint(endpoint)) => Some(endpoint),
+                _ => None,
+            };
+            let (before, after) = (known(&change.before), known(&change.after));
+            if let Some(row) = after.or(before) {
+                past.changed.insert(row.id, (before, after));
+                past.places.insert((row.container, row.network), before);
+            }
+        }
+        past
+    }
+
+    /// A network outlives its endpoints: one that is gone was removed with none left, in a later
+    /// transaction.
+    fn network(&self, id: NetworkId) -> Option<&'a Network> {
+        let before = self.networks.get(&id).copied();
+        before.or_else(|| self.ledger.network_by_id(id))
+    }
+
+    /// A container's place on a network as it was.
+    fn place(&self, container: ContainerId, network: NetworkId) -> Option<&'a Endpoint> {
+        match self.places.get(&(container, network)) {
+            Some(before) => *before,
+            None => self.ledger.endpoint_of(container, network),
+        }
+    }
+
+    /// Endpoints whose row changed, or what their network is carried by.
+    fn endpoints(&self) -> BTreeMap<EndpointId, (Option<&'a Endpoint>, Option<&'a Endpoint>)> {
+        let mut all = self.changed.clone();
+        for (id, before) in &self.networks {
+            let Some(after) = self.ledger.network_by_id(*id) else {
+                continue;
+            };
+            if carrier(self.ledger, before) != carrier(self.ledger, after) {
+                for endpoint in self.ledger.endpoints_on(*id) {
+                    let same = (Some(endpoint), Some(endpoint));
+                    all.entry(endpoint.id).or_insert(same);
+                }
+            }
+        }
+        all
+    }
+
+    /// Private names that answer no longer, or from now on: of those whose links or place changed,
+    /// and of those who have links to them.
+    fn links(&self) -> BTreeMap<PrivateName, bool> {
+        let (mut before, mut after) = (BTreeSet::new(), BTreeSet::new());
+        for (old, new) in self.changed.values() {
+            for asker in old.iter() {
+                for link in &asker.links {
+                    let meant = self.place(link.container, asker.network);
+                    before.extend(linked(asker.container, link, meant));
+                }
+            }
+            for asker in new.iter() {
+                for link in &asker.links {
+                    let meant = self.ledger.endpoint_of(link.container, asker.network);
+                    after.extend(linked(asker.container, link, meant));
+                }
+            }
+            let Some(meant) = new.or(*old) else {
+                continue;
+            };
+            for (asker, link) in self.ledger.links_to(meant.container, meant.network) {
+                before.extend(linked(asker.container, link, *old));
+                after.extend(linked(asker.container, link, *new));
+            }
+        }
+        let gone = before.difference(&after).map(|name| (name.clone(), false));
+        let come = after.difference(&before).map(|name| (name.clone(), true));
+        gone.chain(come).collect()
+    }
+}

@@ -1,0 +1,168 @@
+//! What is in force only while containers run.
+
+use super::*;
+use vch_ledger::{
+    ContainerPort, External, ExternalAddressing, ExternalNetwork, Protocol, Publish, Subnet,
+};
+
+fn link(container: &str, network: &str, to: &str, alias: &str) -> Command {
+    Command::Connect(Connect {
+        links: vec![(to.into(), alias.parse().unwrap())],
+        ..Connect::tap(container, network)
+    })
+}
+
+fn shown(work: &Work) -> Vec<(String, String, bool)> {
+    let links = work.links.iter();
+    links
+        .map(|((_, alias, address), answers)| (alias.to_string(), address.to_string(), *answers))
+        .collect()
+}
+
+fn one(alias: &str, address: &str, answers: bool) -> Vec<(String, String, bool)> {
+    vec![(alias.to_owned(), address.to_owned(), answers)]
+}
+
+#[test]
+fn a_link_answers_its_owner_while_the_other_one_has_names_there() {
+    let mut world = World::furnished();
+    world.work(add("db"));
+    // The place is not there yet, then it is, without names, then it has some.
+    let linked = world.work(link("web", "app", "db", "Store"));
+    assert!(linked.links.is_empty());
+    let connected = world.work(Command::Connect(Connect::tap("db", "app")));
+    assert!(connected.links.is_empty());
+    let started = world.work(Command::StartContainer("db".into()));
+    let store = one("store", "10.9.8.3", true);
+    assert_eq!(shown(&started), store);
+    let (asker, ..) = only_key(&started.links);
+    assert_eq!(
+        asker,
+        world.ledger.container(&"web".into()).unwrap().id,
+        "private to the one that has the link"
+    );
+    assert_eq!(shown(&Work::whole(&world.ledger)), store);
+    // A change that takes nothing away says nothing.
+    let renamed = world.work(Command::RenameContainer {
+        container: "db".into(),
+        name: "other".parse().unwrap(),
+    });
+    assert!(renamed.links.is_empty());
+    let gone = one("store", "10.9.8.3", false);
+    let stopped = world.work(Command::StopContainer("other".into()));
+    assert_eq!(shown(&stopped), gone);
+    world.work(Command::StartContainer("other".into()));
+    let removed = world.work(Command::RemoveContainer {
+        container: "other".into(),
+        force: true,
+    });
+    assert_eq!(shown(&removed), gone);
+    assert!(Work::whole(&world.ledger).links.is_empty());
+    let endpoint = world.ledger.endpoints().next().unwrap();
+    assert!(endpoint.links.is_empty(), "no row names what is gone");
+}
+
+#[test]
+fn a_link_goes_with_the_place_that_has_it() {
+    let mut world = World::furnished();
+    world.work(add("db"));
+    world.work(Command::Connect(Connect::tap("db", "app")));
+    world.work(Command::StartContainer("db".into()));
+    let connected = world.work(link("web", "app", "db", "store"));
+    assert_eq!(shown(&connected), one("store", "10.9.8.2", true));
+    assert_eq!(
+        shown(&world.work(disconnect())),
+        one("store", "10.9.8.2", false)
+    );
+}
+
+fn only_key<K: Clone, V>(map: &BTreeMap<K, V>) -> K {
+    assert_eq!(map.len(), 1);
+    map.keys().next().unwrap().clone()
+}
+
+fn published(port: u16, host: u16) -> ContainerPort {
+    ContainerPort {
+        number: PortNumber {
+            protocol: Protocol::Tcp,
+            port,
+        },
+        publish: Some(Publish {
+            port: Some(host),
+            ..Publish::default()
+        }),
+    }
+}
+
+#[test]
+fn a_published_port_is_a_binding_before_and_after() {
+    let mut world = World::new();
+    world.work(add("web"));
+    world.work(Command::Connect(Connect::tap("web", "bridge")));
+    let wish = Command::PublishPorts {
+        container: "web".into(),
+        ports: vec![published(80, 8080)],
+    };
+    assert!(world.work(wish).bindings.is_empty(), "it does not run");
+    let started = world.work(Command::StartContainer("web".into()));
+    let bindings = only(&started.bindings);
+    assert_eq!(bindings.before, None);
+    let after = bindings.after.as_ref().unwrap();
+    assert_eq!((after.host.port, after.container_port), (8080, 80));
+    let stopped = world.work(Command::StopContainer("web".into()));
+    assert_eq!(only(&stopped.bindings).before.as_ref(), Some(after));
+    assert_eq!(only(&stopped.bindings).after, None);
+}
+
+fn outside(interface: &str, level: FirewallLevel) -> Command {
+    Command::Configure(vec![ExternalNetwork {
+        name: "outside".parse().unwrap(),
+        subnets: vec![Subnet {
+            net: "10.2.0.0/16".parse().unwrap(),
+            gateway: Some("10.2.0.1".parse().unwrap()),
+            vch: Some("10.2.0.2".parse().unwrap()),
+            ranges: Vec::new(),
+            auxiliary: BTreeMap::new(),
+        }],
+        external: External {
+            interface: interface.parse().unwrap(),
+            dns: Vec::new(),
+            addressing: ExternalAddressing::Static,
+            level,
+            published: true,
+        },
+    }])
+}
+
+#[test]
+fn a_container_outside_has_open_ports_and_follows_its_networks_link_and_level() {
+    let mut world = World::new();
+    world.work(outside("ext0", FirewallLevel::Published));
+    world.work(add("web"));
+    let connected = world.work(Command::Connect(Connect::tap("web", "outside")));
+    let place = only(&connected.endpoints).after.clone().unwrap();
+    assert_eq!(place.carrier.link().to_string(), "ext0");
+    assert_eq!(place.level, Some(FirewallLevel::Published));
+    let open = |work: &Work| only(&work.endpoints).after.clone().unwrap().opened;
+    let wish = Command::PublishPorts {
+        container: "web".into(),
+        ports: vec![published(80, 80)],
+    };
+    world.work(wish);
+    let started = world.work(Command::StartContainer("web".into()));
+    let eighty = PortNumber {
+        protocol: Protocol::Tcp,
+        port: 80,
+    };
+    assert_eq!(open(&started), [eighty]);
+    assert!(started.bindings.is_empty(), "there is no NAT");
+    let work = world.work(outside("ext1", FirewallLevel::Closed));
+    let places = only(&work.endpoints);
+    let (before, after) = (places.before.as_ref(), places.after.as_ref().unwrap());
+    assert_eq!(before.unwrap().carrier.link().to_string(), "ext0");
+    assert_eq!(before.unwrap().level, Some(FirewallLevel::Published));
+    assert_eq!(after.carrier.link().to_string(), "ext1");
+    assert_eq!(after.level, Some(FirewallLevel::Closed));
+    assert_eq!(after.opened, [eighty]);
+    assert!(work.containers.is_empty(), "its VM's network is the same");
+}
