@@ -15,10 +15,20 @@
 //! | `DELETE /v1/containers/{container}/endpoints/{network}` | [`shape::Answer`] of [`shape::Removed`] |
 //! | `POST /v1/containers/{container}/start` | [`shape::Answer`] of [`shape::Started`] |
 //! | `GET /v1/containers/{container}/wait?timeout=30` | [`shape::Container`], ready or not |
+//! | `POST /v1/containers/{container}/stop` | [`shape::Answer`] of [`shape::Container`] |
+//! | `POST /v1/containers/{container}/rename` of [`shape::Rename`] | [`shape::Answer`] of [`shape::Container`] |
+//! | `POST /v1/containers/{container}/health` of [`shape::Health`] | [`shape::Answer`] of [`shape::Container`] |
+//! | `PUT /v1/containers/{container}/endpoints/{network}/aliases` of [`shape::Aliases`] | [`shape::Answer`] of [`shape::Endpoint`] |
+//! | `GET /v1/ports`, `GET /v1/containers/{container}/ports` | list of [`shape::Binding`] |
+//! | `POST /v1/containers/{container}/ports` of [`shape::Ports`] | 201, [`shape::Answer`] of [`shape::Container`] |
+//! | `DELETE /v1/containers/{container}/ports` of [`shape::Ports`] | [`shape::Answer`] of [`shape::Container`] |
+//! | `POST /v1/reload` | [`shape::Answer`] of [`shape::Reloaded`] |
+//! | `GET /v1/changes?from=N&follow=true` | a line for each [`shape::Transaction`] behind revision N |
 //!
 //! `{network}` and `{container}` are a full ID, a name or a unique beginning of an ID. Whatever is
 //! no success answers [`shape::Problem`] with a stable code: 400 for what can't be, 403 for what
-//! must not be, 404, 405, 409 for what another object forbids, 500 for an effect that failed (the
+//! must not be, 404, 405, 409 for what another object forbids, 410 for changes that are not kept any
+//! more, 500 for an effect that failed (the
 //! request was undone), 503 while the coordinator stops.
 
 pub mod client;
@@ -30,12 +40,15 @@ mod view;
 
 pub use problem::ApiError;
 
-use crate::{requests::Requests, settling::Unsettled};
+use routes::{changes, containers, endpoints, networks, ports, reload};
+
+use crate::{reload::Reload, requests::Requests, settling::Unsettled, store::Host};
 use axum::{Router, extract::DefaultBodyLimit, routing};
 use std::{
     io,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 use thiserror::Error;
 use tokio::net::UnixListener;
@@ -53,6 +66,10 @@ pub struct Api {
     pub vch: VchId,
     /// What does not agree with the ledger at present.
     pub unsettled: Unsettled,
+    /// Reads the configuration again.
+    pub reload: Arc<Reload>,
+    /// What else is on the machine.
+    pub host: Host,
 }
 
 /// Why the API does not listen.
@@ -87,42 +104,69 @@ pub fn listen(path: &Path) -> Result<UnixListener, ListenError> {
 
 /// All routes.
 pub fn router(api: Api) -> Router {
+    use routing::{delete, get, post, put};
     Router::new()
-        .route("/v1/status", routing::get(routes::status))
-        .route(
-            "/v1/networks",
-            routing::get(routes::list_networks).post(routes::create_network),
-        )
-        .route(
-            "/v1/networks/{network}",
-            routing::get(routes::inspect_network).delete(routes::remove_network),
-        )
-        .route(
-            "/v1/containers",
-            routing::get(routes::list_containers).post(routes::add_container),
-        )
-        .route(
-            "/v1/containers/{container}",
-            routing::get(routes::inspect_container).delete(routes::remove_container),
-        )
+        .route("/v1/status", get(routes::status))
+        .route("/v1/reload", post(reload::reload))
+        .route("/v1/changes", get(changes::follow_changes))
+        .route("/v1/ports", get(ports::list_ports))
+        .merge(of_networks())
+        .merge(of_containers())
         .route(
             "/v1/containers/{container}/endpoints",
-            routing::post(routes::connect),
+            post(endpoints::connect),
         )
         .route(
             "/v1/containers/{container}/endpoints/{network}",
-            routing::delete(routes::disconnect),
+            delete(endpoints::disconnect),
         )
         .route(
-            "/v1/containers/{container}/start",
-            routing::post(routes::start_container),
-        )
-        .route(
-            "/v1/containers/{container}/wait",
-            routing::get(routes::wait_container),
+            "/v1/containers/{container}/endpoints/{network}/aliases",
+            put(endpoints::set_aliases),
         )
         .fallback(routes::no_such_route)
         .method_not_allowed_fallback(routes::no_such_method)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(api)
+}
+
+fn of_networks() -> Router<Api> {
+    use routing::get;
+    Router::new()
+        .route(
+            "/v1/networks",
+            get(networks::list_networks).post(networks::create_network),
+        )
+        .route(
+            "/v1/networks/{network}",
+            get(networks::inspect_network).delete(networks::remove_network),
+        )
+}
+
+fn of_containers() -> Router<Api> {
+    use routing::{get, post};
+    let at = |rest: &str| format!("/v1/containers{rest}");
+    Router::new()
+        .route(
+            &at(""),
+            get(containers::list_containers).post(containers::add_container),
+        )
+        .route(
+            &at("/{container}"),
+            get(containers::inspect_container).delete(containers::remove_container),
+        )
+        .route(&at("/{container}/start"), post(containers::start_container))
+        .route(&at("/{container}/stop"), post(containers::stop_container))
+        .route(&at("/{container}/wait"), get(containers::wait_container))
+        .route(
+            &at("/{container}/rename"),
+            post(containers::rename_container),
+        )
+        .route(&at("/{container}/health"), post(containers::set_health))
+        .route(
+            &at("/{container}/ports"),
+            get(ports::list_ports_of)
+                .post(ports::publish_ports)
+                .delete(ports::unpublish_ports),
+        )
 }

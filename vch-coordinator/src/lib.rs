@@ -15,6 +15,8 @@ pub mod api;
 mod chain;
 pub mod config;
 pub mod effects;
+mod listeners;
+pub mod reload;
 pub mod requests;
 #[cfg(test)]
 mod sample;

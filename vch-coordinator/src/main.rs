@@ -84,7 +84,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let stop = CancellationToken::new();
         let mut terminate = signal(SignalKind::terminate()).context("no signal handler")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("no signal handler")?;
-        let serving = serve(config, stop.clone());
+        let serving = serve(arguments.config.clone(), config, stop.clone());
         tokio::pin!(serving);
         tokio::select! {
             ended = &mut serving => return Ok(ended?),

@@ -213,6 +213,18 @@ fn undo(answer: &Answer) -> Option<(&'static str, Command)> {
                 force: false,
             },
         )),
+        Answer::Started { container, .. } => {
+            Some(("the start", Command::StopContainer((*container).into())))
+        }
+        Answer::PortsPublished {
+            container, ports, ..
+        } => Some((
+            "the publishing",
+            Command::UnpublishPorts {
+                container: (*container).into(),
+                ports: ports.clone(),
+            },
+        )),
         Answer::Connected {
             container, network, ..
         } => Some((

@@ -2,6 +2,7 @@
 
 use crate::{
     api::{self, Api},
+    chain::chain,
     config::{Config, Links, LinksError},
     effects::{
         EffectError, Effects,
@@ -10,18 +11,24 @@ use crate::{
         segments::{Owner, SegmentError, Segments},
         tether::{ChannelError, Channels, Tether},
     },
+    listeners::Listeners,
+    reload::Reload,
     requests::Requests,
     settling::{Settler, Unsettled},
-    store::{Keeper, StartError, Store, StoreError},
+    store::{Host, Keeper, StartError, Store, StoreError},
 };
 use protocol::transport::{OpenError, coordinator::NativeListener};
 use std::{
     collections::BTreeMap,
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
 use thiserror::Error;
-use tokio::task::JoinSet;
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 
 /// For requests that are being answered when the coordinator stops.
@@ -45,6 +52,9 @@ pub enum ServeError {
     /// The native vsock listener.
     #[error("native vsock is not listened on: free the port, or take `tether.vsock_port` away")]
     Native(#[from] OpenError),
+    /// SIGHUP can't be listened for.
+    #[error("no signal handler")]
+    Signal(#[source] std::io::Error),
     /// The API's socket.
     #[error(transparent)]
     Listen(#[from] api::ListenError),
@@ -65,12 +75,16 @@ impl From<ChannelError> for ServeError {
     }
 }
 
-/// Serves until `stop` is cancelled or the store fails. Networks, links and rules stay as they are
+/// Serves what `config`, read from `file`, declares, until `stop` is cancelled or the store fails. Networks, links and rules stay as they are
 /// when it ends: they belong to the ledger, not to this process.
 ///
 /// # Errors
 /// [`ServeError`]; nothing was left running.
-pub async fn serve(config: Config, stop: CancellationToken) -> Result<(), ServeError> {
+pub async fn serve(
+    file: PathBuf,
+    config: Config,
+    stop: CancellationToken,
+) -> Result<(), ServeError> {
     let began = Instant::now();
     Links::observe()?.verify(&config)?;
     let (store, mut loaded) = Store::open(&config.state_dir)?;
@@ -79,19 +93,16 @@ pub async fn serve(config: Config, stop: CancellationToken) -> Result<(), ServeE
     let (segments, segments_thread) = Segments::spawn(Owner::of(&vch.0)).await?;
     let routes = segments.host_routes();
     let settings = config.ledger_settings(vch);
-    let overlap = Arc::new(move |net: &ipnet::IpNet| routes.overlap(net));
-    let kept = Keeper::spawn(store, loaded, settings, overlap)?;
+    let listeners = Listeners::beside(&config);
+    let host = Host {
+        overlap: Arc::new(move |net| routes.overlap(net)),
+        listener: Arc::new(move |port| listeners.holder(port)),
+    };
+    let kept = Keeper::spawn(store, loaded, settings, host.clone())?;
     let keeper = kept.keeper;
 
-    let native = match config.tether.vsock_port {
-        Some(port) => Some(NativeListener::bind(port)?),
-        None => None,
-    };
-    let channels = Channels::new(config.run_dir.join("tether"), native.is_some())?;
     let mut tasks = JoinSet::new();
-    if let Some(accepting) = native.and_then(|listener| channels.serve_native(listener)) {
-        tasks.spawn(stop.child_token().run_until_cancelled_owned(accepting));
-    }
+    let channels = channels(&config, &stop, &mut tasks)?;
     let tether = Arc::new(Tether::new(
         channels,
         keeper.clone(),
@@ -113,11 +124,19 @@ pub async fn serve(config: Config, stop: CancellationToken) -> Result<(), ServeE
         tether: Arc::clone(&tether),
         report_deadline: config.tether.report_deadline,
     };
+    let reload = Arc::new(Reload::new(file, config.clone(), requests.clone()));
+    let hangups = signal(SignalKind::hangup()).map_err(ServeError::Signal)?;
+    tasks.spawn(
+        stop.child_token()
+            .run_until_cancelled_owned(reload_on(hangups, Arc::clone(&reload))),
+    );
     let listener = api::listen(&config.api_socket)?;
     let router = api::router(Api {
         requests,
         vch,
         unsettled: unsettled.clone(),
+        reload,
+        host,
     });
     let settler = Settler {
         effects,
@@ -149,6 +168,35 @@ pub async fn serve(config: Config, stop: CancellationToken) -> Result<(), ServeE
     let joined = tokio::task::spawn_blocking(move || kept.thread.join()).await;
     joined.unwrap_or(Ok(()))?;
     served
+}
+
+/// The ways to agents; whoever dials by native vsock is awaited in a task.
+fn channels(
+    config: &Config,
+    stop: &CancellationToken,
+    tasks: &mut JoinSet<Option<()>>,
+) -> Result<Channels, ServeError> {
+    let native = match config.tether.vsock_port {
+        Some(port) => Some(NativeListener::bind(port)?),
+        None => None,
+    };
+    let channels = Channels::new(config.run_dir.join("tether"), native.is_some())?;
+    if let Some(accepting) = native.and_then(|listener| channels.serve_native(listener)) {
+        tasks.spawn(stop.child_token().run_until_cancelled_owned(accepting));
+    }
+    Ok(channels)
+}
+
+/// SIGHUP, as daemons have it: the configuration is read again.
+async fn reload_on(mut hangups: Signal, reload: Arc<Reload>) {
+    while hangups.recv().await.is_some() {
+        match reload.reload().await {
+            Ok(_) => tracing::info!("the configuration was read again"),
+            Err(error) => {
+                tracing::error!(error = chain(&error), "the configuration stays as it was");
+            }
+        }
+    }
 }
 
 /// Resolves when those who were asking at the stop have had their time to hear the answer: one may

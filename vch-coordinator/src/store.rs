@@ -31,4 +31,4 @@ pub use keeper::{
     Committed, Decision, Keeper, KeeperError, KeeperThread, Kept, Published, Settled, StartError,
 };
 pub use log::Logged;
-pub use outside::HostOverlap;
+pub use outside::Host;

@@ -77,19 +77,54 @@ impl Client {
         self.call(Method::DELETE, path, Bytes::new()).await
     }
 
+    /// `PUT` of a body, decoded.
+    pub async fn put<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, ClientError> {
+        let body = serde_json::to_vec(body).map_err(ClientError::Answer)?;
+        self.call(Method::PUT, path, body.into()).await
+    }
+
+    /// `DELETE` of what a body names, decoded.
+    pub async fn delete_with<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, ClientError> {
+        let body = serde_json::to_vec(body).map_err(ClientError::Answer)?;
+        self.call(Method::DELETE, path, body.into()).await
+    }
+
+    /// `GET` of lines, each told as it comes, until the coordinator ends them.
+    pub async fn lines(&self, path: &str, tell: impl FnMut(&str)) -> Result<(), ClientError> {
+        let stream = self.connect().await?;
+        let lines = lines(stream, path, tell).await;
+        match lines.map_err(ClientError::Broken)? {
+            None => Ok(()),
+            Some(bytes) => {
+                let problem = serde_json::from_slice(&bytes).map_err(ClientError::Answer)?;
+                Err(ClientError::Refused(problem))
+            }
+        }
+    }
+
+    async fn connect(&self) -> Result<UnixStream, ClientError> {
+        let connected = UnixStream::connect(&self.socket).await;
+        connected.map_err(|source| ClientError::Unreachable {
+            socket: self.socket.clone(),
+            source,
+        })
+    }
+
     async fn call<T: DeserializeOwned>(
         &self,
         method: Method,
         path: &str,
         body: Bytes,
     ) -> Result<T, ClientError> {
-        let stream =
-            UnixStream::connect(&self.socket)
-                .await
-                .map_err(|source| ClientError::Unreachable {
-                    socket: self.socket.clone(),
-                    source,
-                })?;
+        let stream = self.connect().await?;
         let (status, bytes) = exchange(stream, method, path, body)
             .await
             .map_err(ClientError::Broken)?;
@@ -101,19 +136,54 @@ impl Client {
     }
 }
 
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+fn request(method: Method, path: &str, body: Bytes) -> Result<Request<Full<Bytes>>, BoxError> {
+    let request = Request::builder().method(method).uri(path);
+    let request = request
+        .header("host", "vch")
+        .header("content-type", "application/json");
+    Ok(request.body(Full::new(body))?)
+}
+
+/// Tells each line of an answer; gives the body of one that is no success.
+async fn lines(
+    stream: UnixStream,
+    path: &str,
+    mut tell: impl FnMut(&str),
+) -> Result<Option<Bytes>, BoxError> {
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let request = request(Method::GET, path, Bytes::new())?;
+    let conversation = async move {
+        let response = sender.send_request(request).await?;
+        let status = response.status();
+        let mut body = response.into_body();
+        if !status.is_success() {
+            let body = Limited::new(body, MAX_ANSWER);
+            return Ok(Some(body.collect().await?.to_bytes()));
+        }
+        let mut begun = Vec::new();
+        while let Some(frame) = body.frame().await {
+            begun.extend_from_slice(frame?.data_ref().map_or(&[][..], |data| data));
+            while let Some(end) = begun.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = begun.drain(..=end).collect();
+                tell(String::from_utf8_lossy(&line[..end]).as_ref());
+            }
+        }
+        Ok(None)
+    };
+    let (answer, _) = tokio::join!(conversation, connection);
+    answer
+}
+
 async fn exchange(
     stream: UnixStream,
     method: Method,
     path: &str,
     body: Bytes,
-) -> Result<(StatusCode, Bytes), Box<dyn std::error::Error + Send + Sync>> {
+) -> Result<(StatusCode, Bytes), BoxError> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    let request = Request::builder()
-        .method(method)
-        .uri(path)
-        .header("host", "vch")
-        .header("content-type", "application/json")
-        .body(Full::new(body))?;
+    let request = request(method, path, body)?;
     // The connection moves the bytes; it ends when the sender is dropped.
     let conversation = async move {
         let response = sender.send_request(request).await?;

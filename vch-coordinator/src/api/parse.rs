@@ -1,12 +1,21 @@
 //! A request's text becomes the ledger's types, or an error that names the field.
 
+mod ports;
+
 use super::{problem::ApiError, shape};
+use ipnet::IpNet;
 use protocol::{
-    spec::{HostEntry, NicMatch},
+    spec::{HostEntry, Hostname, NicMatch},
     transport::CoordinatorChannel,
 };
 use std::{fmt::Display, path::Path, str::FromStr};
-use vch_ledger::{AddContainer, Attachment, Channel, Connect, CreateNetwork, Dns, SubnetRequest};
+use vch_ledger::{
+    AddContainer, Attachment, Channel, Connect, ContainerName, ContainerPort, ContainerRef,
+    CreateNetwork, Dns, Segment, SubnetRequest,
+};
+
+/// Most ports of one request: the ledger has a bound of its own for what a container may have.
+const MAX_PORTS: usize = 4_096;
 
 type Parsed<T> = Result<T, ApiError>;
 
@@ -51,13 +60,29 @@ pub fn create_network(request: shape::CreateNetwork) -> Parsed<CreateNetwork> {
             ApiError::invalid("mtu", &mtu.to_string(), &error.to_string())
         })
     });
+    let segment = request.segment.as_deref().map(segment);
     Ok(CreateNetwork {
+        ipv6: request.ipv6,
+        segment: segment.transpose()?,
         subnets: request.subnets.iter().map(subnet).collect::<Parsed<_>>()?,
         mtu: mtu.transpose()?,
         internal: request.internal,
         labels: request.labels,
+        options: request.options,
         ..CreateNetwork::named(field("name", &request.name)?)
     })
+}
+
+fn segment(text: &str) -> Parsed<Segment> {
+    match text {
+        "dedicated" => Ok(Segment::Dedicated),
+        "shared" => Ok(Segment::Shared),
+        _ => Err(ApiError::invalid(
+            "segment",
+            text,
+            "write dedicated or shared",
+        )),
+    }
 }
 
 /// A container to be made known.
@@ -76,9 +101,41 @@ pub fn add_container(request: &shape::AddContainer) -> Parsed<AddContainer> {
             .iter()
             .map(|text| extra_host(text))
             .collect::<Parsed<_>>()?,
-        ports: Vec::new(),
-        publish_all: false,
+        ports: ports(&shape::Ports {
+            publish: request.publish.clone(),
+            expose: request.expose.clone(),
+            clients: Vec::new(),
+        })?,
+        publish_all: request.publish_all,
     })
+}
+
+/// Ports that are to be added, or to go.
+pub fn ports(request: &shape::Ports) -> Parsed<Vec<ContainerPort>> {
+    let clients: Vec<IpNet> = list("clients", &request.clients)?;
+    let mut all = Vec::new();
+    for text in &request.publish {
+        all.extend(ports::published("publish", text, &clients)?);
+    }
+    for text in &request.expose {
+        all.extend(ports::exposed("expose", text)?);
+    }
+    if all.len() > MAX_PORTS {
+        let many = all.len().to_string();
+        let remedy = format!("at most {MAX_PORTS} ports at a time are possible");
+        return Err(ApiError::invalid("publish", &many, &remedy));
+    }
+    Ok(all)
+}
+
+/// All aliases of an endpoint.
+pub fn aliases(request: &shape::Aliases) -> Parsed<Vec<Hostname>> {
+    list("aliases", &request.aliases)
+}
+
+/// A container's new name.
+pub fn rename(request: &shape::Rename) -> Parsed<ContainerName> {
+    field("name", &request.name)
 }
 
 fn extra_host(text: &str) -> Parsed<HostEntry> {
@@ -122,8 +179,22 @@ pub fn connect(container: &str, request: &shape::Connect) -> Parsed<Connect> {
         aliases: list("aliases", &request.aliases)?,
         attachment: attachment(request.attachment.as_deref().unwrap_or("tap"))?,
         nic: nic(request.nic.as_deref().unwrap_or("mac"))?,
+        gateway_priority: request.gateway_priority,
+        links: request
+            .links
+            .iter()
+            .map(|text| link(text))
+            .collect::<Parsed<_>>()?,
+        only_healthy: request.only_healthy,
         ..Connect::tap(container, request.network.as_str())
     })
+}
+
+fn link(text: &str) -> Parsed<(ContainerRef, Hostname)> {
+    let Some((container, alias)) = text.split_once(':') else {
+        return Err(ApiError::invalid("links", text, "write container:alias"));
+    };
+    Ok((container.into(), field("links", alias)?))
 }
 
 fn attachment(text: &str) -> Parsed<Attachment> {

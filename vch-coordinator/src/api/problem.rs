@@ -1,7 +1,12 @@
 //! Errors as answers.
 
 use super::shape::Problem;
-use crate::{requests::RequestError, store::KeeperError};
+use crate::{
+    chain::chain,
+    reload::ReloadError,
+    requests::RequestError,
+    store::{ChangesError, KeeperError},
+};
 use axum::{
     Json,
     extract::rejection::{JsonRejection, PathRejection, QueryRejection},
@@ -62,6 +67,39 @@ impl ApiError {
             "{path} does not take {method}: see the documentation of `vch_coordinator::api`"
         );
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "no-such-method", message)
+    }
+}
+
+impl ApiError {
+    /// What its reader gets.
+    pub fn problem(self) -> Problem {
+        self.problem
+    }
+}
+
+impl From<ChangesError> for ApiError {
+    fn from(error: ChangesError) -> Self {
+        let (status, code) = match error {
+            ChangesError::Compacted { .. } => (StatusCode::GONE, "changes-compacted"),
+            ChangesError::Ahead { .. } => (StatusCode::BAD_REQUEST, "revision-ahead"),
+            ChangesError::Lagged { .. } => (StatusCode::SERVICE_UNAVAILABLE, "too-slow"),
+            ChangesError::Store(_) => (StatusCode::INTERNAL_SERVER_ERROR, "store-failed"),
+            ChangesError::Ended(error) => return error.into(),
+        };
+        Self::new(status, code, chain(&error))
+    }
+}
+
+impl From<ReloadError> for ApiError {
+    fn from(error: ReloadError) -> Self {
+        match error {
+            ReloadError::File(error) => Self::new(
+                StatusCode::BAD_REQUEST,
+                "configuration-refused",
+                chain(&error),
+            ),
+            ReloadError::Request(error) => error.into(),
+        }
     }
 }
 

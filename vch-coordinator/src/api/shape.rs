@@ -12,14 +12,20 @@ use std::collections::BTreeMap;
 pub struct CreateNetwork {
     /// The network's name.
     pub name: String,
-    /// Its subnets; none asks for one from the pools.
+    /// Its subnets; without one of IPv4 it gets one from the pools.
     pub subnets: Vec<SubnetRequest>,
+    /// Give it an IPv6 subnet of the VCH's own ULA prefix where `subnets` has none.
+    pub ipv6: bool,
+    /// `dedicated` or `shared`; by default as the configuration says.
+    pub segment: Option<String>,
     /// MTU in bytes of every link of it.
     pub mtu: Option<u32>,
     /// No way out: no default route, no masquerade.
     pub internal: bool,
     /// The user's own notes.
     pub labels: BTreeMap<String, String>,
+    /// Options for what carries it, kept as given.
+    pub options: BTreeMap<String, String>,
 }
 
 /// One subnet of a network to be made.
@@ -43,10 +49,14 @@ pub struct Network {
     pub id: String,
     /// Its name.
     pub name: String,
-    /// `bridge` or `null`.
+    /// `bridge`, `external` or `null`.
     pub driver: String,
-    /// `bridge` or `none`.
+    /// `bridge`, `external` or `none`.
     pub scope: String,
+    /// `dedicated` or `shared`; absent for what is no bridge network.
+    pub segment: Option<String>,
+    /// What the configuration says of an external network.
+    pub external: Option<External>,
     /// Its subnets.
     pub subnets: Vec<Subnet>,
     /// MTU in bytes; absent where the kernel's default holds.
@@ -55,12 +65,28 @@ pub struct Network {
     pub internal: bool,
     /// The user's own notes.
     pub labels: BTreeMap<String, String>,
+    /// Options for what carries it.
+    pub options: BTreeMap<String, String>,
     /// When it was made, seconds since 1970 (UTC).
     pub created: u64,
     /// The VCH's link that carries it; absent for `none`.
     pub link: Option<String>,
     /// Who is on it: by container name.
     pub endpoints: BTreeMap<String, Endpoint>,
+}
+
+/// What the configuration says of an external network.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct External {
+    /// Its name servers.
+    pub dns: Vec<String>,
+    /// `static` or `dhcp`.
+    pub addressing: String,
+    /// What may pass between it and its containers: `published`, `closed`, `outbound`, `peers` or
+    /// `open`.
+    pub level: String,
+    /// Whether ports that name no address of the VCH are published here.
+    pub published: bool,
 }
 
 /// One subnet of a network.
@@ -70,6 +96,10 @@ pub struct Subnet {
     pub subnet: String,
     /// The next hop of its containers' default route: on a bridge network the VCH.
     pub gateway: Option<String>,
+    /// The VCH's own address there.
+    pub vch: Option<String>,
+    /// Addresses that are never handed out: name to address.
+    pub auxiliary: BTreeMap<String, String>,
     /// Where automatic addresses come from: `address/length` or `first-last`; empty for the whole
     /// subnet.
     pub ranges: Vec<String>,
@@ -94,6 +124,49 @@ pub struct AddContainer {
     pub dns_options: Vec<String>,
     /// Extra lines of its hosts file, `name:address`.
     pub extra_hosts: Vec<String>,
+    /// Ports to be published, as Docker writes them:
+    /// `[address:][host[-host]:]container[-container][/protocol]`.
+    pub publish: Vec<String>,
+    /// Ports to be exposed: `container[-container][/protocol]`.
+    pub expose: Vec<String>,
+    /// Publish what is exposed, too, at ports that the VCH chooses.
+    pub publish_all: bool,
+}
+
+/// `POST /v1/containers/{container}/ports`: ports that are added; with `DELETE`: those that go.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ports {
+    /// As in [`AddContainer::publish`].
+    pub publish: Vec<String>,
+    /// As in [`AddContainer::expose`].
+    pub expose: Vec<String>,
+    /// From where the published ones may be used, each `address/length`; empty for everywhere.
+    pub clients: Vec<String>,
+}
+
+/// `POST /v1/containers/{container}/rename`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rename {
+    /// The container's new name.
+    pub name: String,
+}
+
+/// `POST /v1/containers/{container}/health`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Health {
+    /// What its health check says.
+    pub healthy: bool,
+}
+
+/// `PUT /v1/containers/{container}/endpoints/{network}/aliases`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Aliases {
+    /// All that it has from now on.
+    pub aliases: Vec<String>,
 }
 
 /// `POST /v1/containers/{container}/endpoints`.
@@ -114,6 +187,12 @@ pub struct Connect {
     pub attachment: Option<String>,
     /// By what the agent finds the NIC: `mac` (default), `pci:PATH` or `slot:NUMBER`.
     pub nic: Option<String>,
+    /// Whose gateway is the container's default: the greatest first.
+    pub gateway_priority: i32,
+    /// Names that it alone has for other containers of the network: `container:alias`.
+    pub links: Vec<String>,
+    /// Its names answer only while it is healthy.
+    pub only_healthy: bool,
 }
 
 /// A container, as listed and inspected.
@@ -131,8 +210,16 @@ pub struct Container {
     pub incarnation: Option<String>,
     /// Number of its newest spec.
     pub generation: u64,
+    /// Whether it runs: its names and ports are in force as long as it does.
+    pub running: bool,
+    /// What its health check says.
+    pub healthy: bool,
     /// What is known of its agent.
     pub session: Session,
+    /// The ports that it exposes and publishes, as they are written in a request.
+    pub ports: Vec<String>,
+    /// The ports of the VCH that lead to it now.
+    pub bindings: Vec<Binding>,
     /// Its places on networks: by network name.
     pub endpoints: BTreeMap<String, Endpoint>,
     /// When it was added, seconds since 1970 (UTC).
@@ -174,12 +261,76 @@ pub struct Endpoint {
     pub attachment: String,
     /// The link on the VCH: what a VM's `-netdev tap,ifname=` names.
     pub link: String,
-    /// All names that answer on this network.
+    /// All names that answer on this network now.
     pub names: Vec<String>,
+    /// The ports that are open to an external network now, as in `80/tcp`.
+    pub opened: Vec<String>,
+    /// Names that it alone has for others: `container:alias`.
+    pub links: Vec<String>,
+    /// Whose gateway is the container's default: the greatest first.
+    pub gateway_priority: i32,
     /// `up`, `waiting` (no NIC yet), `failed`, `unsupported` or `pending`.
     pub state: String,
     /// What the guest's kernel has: addresses as its agent last reported.
     pub observed: Vec<String>,
+}
+
+/// A port of the VCH that leads to a container's.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Binding {
+    /// The container's name.
+    pub container: String,
+    /// By which of its networks.
+    pub network: String,
+    /// `tcp`, `udp` or `sctp`.
+    pub protocol: String,
+    /// Where it answers; absent for the VCH's addresses on the external networks that are the
+    /// default for published ports; `0.0.0.0` and `::` are all of the VCH's but those on the
+    /// management network and the docker endpoint's.
+    pub address: Option<String>,
+    /// The port there.
+    pub host_port: u16,
+    /// The container's port.
+    pub container_port: u16,
+    /// From where it may be used, each `address/length`; empty for everywhere.
+    pub clients: Vec<String>,
+    /// The VCH chose the port.
+    pub ephemeral: bool,
+}
+
+/// Answer to `POST /v1/reload`: networks by name.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Reloaded {
+    /// Those that are new.
+    pub added: Vec<String>,
+    /// Those that were otherwise before.
+    pub changed: Vec<String>,
+    /// IDs of those that are gone.
+    pub removed: Vec<String>,
+}
+
+/// One line of `GET /v1/changes?from=N`: a transaction.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Transaction {
+    /// Its number.
+    pub revision: u64,
+    /// When it was decided, milliseconds since 1970 (UTC).
+    pub at_ms: u64,
+    /// What became of which rows; no row twice.
+    pub changes: Vec<Change>,
+}
+
+/// What became of one row.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Change {
+    /// `network`, `container`, `endpoint`, `resting-address`, `address-cursor` or `port-binding`.
+    pub kind: String,
+    /// What identifies the row among those of its kind.
+    pub key: String,
+    /// What it was; absent for a new one.
+    pub before: Option<serde_json::Value>,
+    /// What it is; absent for one that is gone.
+    pub after: Option<serde_json::Value>,
 }
 
 /// Answer to `POST /v1/containers/{container}/start`: what whoever starts the VM needs.
@@ -226,6 +377,11 @@ pub struct Status {
     pub endpoints: usize,
     /// Live sessions.
     pub sessions: usize,
+    /// Ports of the VCH that lead to containers.
+    pub bindings: usize,
+    /// Routes of the VCH that overlap a network's subnet, in words: who uses that network is not
+    /// reached, or reaches somebody else.
+    pub warnings: Vec<String>,
     /// Effects that do not yet agree with the ledger and are being retried, in words.
     pub unsettled: Vec<String>,
 }

@@ -1,16 +1,26 @@
 //! Rows of the ledger and what agents report, as the API shows them.
 
+mod ports;
+pub mod row;
+
+pub use ports::{binding, ports};
+
 use super::shape;
 use crate::effects::{
     tether::{EndpointState, Readiness, SessionState, Tether, failures},
     work::{carrier, port_name},
 };
-use vch_ledger::{Attachment, Channel, Container, Endpoint, Ledger, Network, NetworkKind};
+use protocol::spec::FirewallLevel;
+use vch_ledger::{
+    Attachment, Channel, Container, Endpoint, External, ExternalAddressing, Ledger, Link, Network,
+    NetworkKind, Segment,
+};
 
 /// A container with its places, taken out of the ledger.
 pub struct ContainerRows {
     pub container: Container,
     pub places: Vec<PlaceRow>,
+    pub bindings: Vec<shape::Binding>,
 }
 
 /// A place with the names of both its ends.
@@ -18,6 +28,7 @@ pub struct PlaceRow {
     pub endpoint: Endpoint,
     pub container: Container,
     pub network: String,
+    pub links: Vec<String>,
 }
 
 impl ContainerRows {
@@ -27,6 +38,10 @@ impl ContainerRows {
             container: container.clone(),
             places: places
                 .filter_map(|place| PlaceRow::of(ledger, place))
+                .collect(),
+            bindings: ledger
+                .bindings_of(container.id)
+                .filter_map(|one| binding(ledger, one))
                 .collect(),
         }
     }
@@ -43,7 +58,11 @@ impl ContainerRows {
                 .incarnation
                 .map(|incarnation| incarnation.to_string()),
             generation: container.generation.0,
+            running: container.runs(),
+            healthy: !container.unhealthy,
             session: session(container, &state),
+            ports: ports(container),
+            bindings: self.bindings.clone(),
             endpoints: self
                 .places
                 .iter()
@@ -60,6 +79,7 @@ impl PlaceRow {
             endpoint: endpoint.clone(),
             container: ledger.container_by_id(endpoint.container)?.clone(),
             network: ledger.network_by_id(endpoint.network)?.name.to_string(),
+            links: links(ledger, endpoint),
         })
     }
 
@@ -87,6 +107,9 @@ impl PlaceRow {
             },
             link: port_name(endpoint.id).to_string(),
             names: endpoint.names.iter().map(ToString::to_string).collect(),
+            opened: endpoint.opened.iter().map(ToString::to_string).collect(),
+            links: self.links.clone(),
+            gateway_priority: endpoint.gateway_priority,
             state: spec
                 .map_or(EndpointState::Pending, |spec| {
                     state.endpoint(spec, &endpoint.interface)
@@ -138,6 +161,43 @@ pub fn channel(container: &Container, tether: &Tether) -> String {
     }
 }
 
+fn links(ledger: &Ledger, endpoint: &Endpoint) -> Vec<String> {
+    let shown = |link: &Link| {
+        let target = ledger.container_by_id(link.container);
+        let name = target.map_or_else(|| link.container.short(), |one| one.name.to_string());
+        format!("{name}:{}", link.alias)
+    };
+    endpoint.links.iter().map(shown).collect()
+}
+
+fn segment(network: &Network) -> Option<&'static str> {
+    match network.kind {
+        NetworkKind::Bridge(Segment::Dedicated) => Some("dedicated"),
+        NetworkKind::Bridge(Segment::Shared) => Some("shared"),
+        NetworkKind::None | NetworkKind::External(_) => None,
+    }
+}
+
+fn external(external: &External) -> shape::External {
+    shape::External {
+        dns: external.dns.iter().map(ToString::to_string).collect(),
+        addressing: match external.addressing {
+            ExternalAddressing::Static => "static",
+            ExternalAddressing::Dhcp => "dhcp",
+        }
+        .to_owned(),
+        level: match external.level {
+            FirewallLevel::Open => "open",
+            FirewallLevel::Closed => "closed",
+            FirewallLevel::Outbound => "outbound",
+            FirewallLevel::Peers => "peers",
+            FirewallLevel::Published => "published",
+        }
+        .to_owned(),
+        published: external.published,
+    }
+}
+
 /// A network with everybody on it.
 pub fn network(ledger: &Ledger, network: &Network) -> (shape::Network, Vec<PlaceRow>) {
     let (driver, scope) = match &network.kind {
@@ -150,18 +210,27 @@ pub fn network(ledger: &Ledger, network: &Network) -> (shape::Network, Vec<Place
         name: network.name.to_string(),
         driver: driver.to_owned(),
         scope: scope.to_owned(),
+        segment: segment(network).map(str::to_owned),
+        external: network.external().map(external),
         subnets: network
             .subnets
             .iter()
             .map(|subnet| shape::Subnet {
                 subnet: subnet.net.to_string(),
                 gateway: subnet.gateway.map(|gateway| gateway.to_string()),
+                vch: subnet.vch.map(|vch| vch.to_string()),
+                auxiliary: subnet
+                    .auxiliary
+                    .iter()
+                    .map(|(name, address)| (name.clone(), address.to_string()))
+                    .collect(),
                 ranges: subnet.ranges.iter().map(ToString::to_string).collect(),
             })
             .collect(),
         mtu: network.mtu.map(u32::from),
         internal: network.internal,
         labels: network.labels.clone(),
+        options: network.options.clone(),
         created: network.created_ms / 1000,
         link: carrier(ledger, network).map(|carrier| carrier.link().to_string()),
         endpoints: std::collections::BTreeMap::new(),

@@ -7,7 +7,7 @@ use super::{
     Changes, ChangesError, Logged, Store, StoreError,
     changes::{BEHIND, PAGE, Page},
     database::{Group, Loaded},
-    outside::{HostOverlap, Outside},
+    outside::{Host, Outside},
 };
 use crate::effects::work::{Work, follow};
 use protocol::message::Report;
@@ -140,9 +140,9 @@ impl Keeper {
         store: Store,
         loaded: Loaded,
         settings: Settings,
-        host_overlap: HostOverlap,
+        host: Host,
     ) -> Result<Kept, StartError> {
-        Self::spawn_amid(Outside::system(host_overlap), store, loaded, settings)
+        Self::spawn_amid(Outside::system(host), store, loaded, settings)
     }
 
     pub(super) fn spawn_amid(

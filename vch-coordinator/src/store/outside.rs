@@ -1,30 +1,50 @@
-//! What the keeper has from outside ledger and store: chance, time, the host's routes.
+//! What the keeper has from outside ledger and store: chance, time, the machine.
 
 use ipnet::IpNet;
 use std::{
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
-use vch_ledger::Surroundings;
+use vch_ledger::{HostPort, Surroundings};
 
-/// A route of the host, not made by us, that overlaps a subnet.
-pub type HostOverlap = Arc<dyn Fn(&IpNet) -> Option<IpNet> + Send + Sync>;
+/// Answers about a key, if there is anything to say.
+pub type Asked<K, V> = Arc<dyn Fn(&K) -> Option<V> + Send + Sync>;
+
+/// What else is on the machine that is the VCH, and keeps off what the ledger gives.
+#[derive(Clone)]
+pub struct Host {
+    /// A route, not made by us, that overlaps a subnet.
+    pub overlap: Asked<IpNet, IpNet>,
+    /// Whoever listens at a port.
+    pub listener: Asked<HostPort, String>,
+}
+
+#[cfg(test)]
+impl Host {
+    /// One with nothing else on it.
+    pub fn alone() -> Self {
+        Self {
+            overlap: Arc::new(|_| None),
+            listener: Arc::new(|_| None),
+        }
+    }
+}
 
 /// Fills a slice with random bytes, of the quality of getrandom(2).
 type Random = Box<dyn FnMut(&mut [u8]) + Send>;
 
 /// What the keeper has from outside ledger and store.
 pub(super) struct Outside {
-    pub host_overlap: HostOverlap,
+    pub host: Host,
     pub random: Random,
     /// The time, milliseconds since 1970.
     pub clock: Box<dyn FnMut() -> u64 + Send>,
 }
 
 impl Outside {
-    pub fn system(host_overlap: HostOverlap) -> Self {
+    pub fn system(host: Host) -> Self {
         Self {
-            host_overlap,
+            host,
             // The kernel's pool is ready before any coordinator starts: getrandom(2) fails only
             // for want of the system call, and `Store::open` has used it.
             random: Box::new(|bytes| {
@@ -43,8 +63,8 @@ impl Outside {
         let decided = decide(&mut Surroundings {
             random: &mut *self.random,
             now_ms,
-            host_overlap: &*self.host_overlap,
-            listener: &|_| None,
+            host_overlap: &*self.host.overlap,
+            listener: &*self.host.listener,
         });
         (decided, now_ms)
     }

@@ -7,7 +7,7 @@ pub fn lines(container: &Container) -> Vec<String> {
     if container.incarnation.is_none() {
         let name = &container.name;
         return vec![format!(
-            "it was never started: type `vchctl container start {name}`, then start its VM"
+            "it does not run: type `vchctl container start {name}`, then start its VM"
         )];
     }
     let mut lines = container.session.failures.clone();

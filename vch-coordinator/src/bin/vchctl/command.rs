@@ -1,7 +1,7 @@
 //! One arm a command: ask, then print.
 
 use crate::{
-    arguments::{Arguments, Command, Container, Format, Network},
+    arguments::{Arguments, Command, Container, Format, Network, Port},
     awaited, table,
 };
 use serde::Serialize;
@@ -26,6 +26,17 @@ pub async fn run(arguments: &Arguments) -> Result<Outcome> {
     match &arguments.command {
         Command::Network(command) => network(&client, format, command).await,
         Command::Container(command) => container(&client, format, command).await,
+        Command::Port(command) => port(&client, format, command).await,
+        Command::Reload => {
+            let nothing = serde_json::json!({});
+            let done: shape::Answer<shape::Reloaded> = client.post("/v1/reload", &nothing).await?;
+            Ok(show(format, &done, || table::reloaded(&done.body)))
+        }
+        Command::Changes { from, follow } => {
+            let path = format!("/v1/changes?from={from}&follow={follow}");
+            client.lines(&path, |line| println!("{line}")).await?;
+            Ok(Outcome::Done)
+        }
         Command::Status => {
             let status: shape::Status = client.get("/v1/status").await?;
             Ok(show(format, &status, || table::status(&status)))
@@ -82,22 +93,46 @@ async fn container(client: &Client, format: Format, command: &Container) -> Resu
         }
         Container::Start { container } => {
             let path = format!("{}/start", at(container));
-            let started: shape::Answer<shape::Started> =
-                client.post(&path, &serde_json::json!({})).await?;
+            let nothing = serde_json::json!({});
+            let started: shape::Answer<shape::Started> = client.post(&path, &nothing).await?;
             Ok(show(format, &started, || table::started(&started.body)))
+        }
+        Container::Stop { container } => {
+            let path = format!("{}/stop", at(container));
+            let nothing = serde_json::json!({});
+            let stopped: shape::Answer<shape::Container> = client.post(&path, &nothing).await?;
+            Ok(show(format, &stopped, || println!("{container}")))
+        }
+        Container::Rename { container, name } => {
+            let path = format!("{}/rename", at(container));
+            let request = shape::Rename { name: name.clone() };
+            let renamed: shape::Answer<shape::Container> = client.post(&path, &request).await?;
+            Ok(show(format, &renamed, || println!("{}", renamed.body.name)))
+        }
+        Container::Health { container, health } => {
+            let path = format!("{}/health", at(container));
+            let healthy = health == "healthy";
+            let request = shape::Health { healthy };
+            let told: shape::Answer<shape::Container> = client.post(&path, &request).await?;
+            Ok(show(format, &told, || println!("{container} is {health}")))
+        }
+        Container::Alias {
+            container,
+            network,
+            aliases,
+        } => {
+            let path = format!("{}/endpoints/{}/aliases", at(container), segment(network));
+            let request = shape::Aliases {
+                aliases: aliases.clone(),
+            };
+            let place: shape::Answer<shape::Endpoint> = client.put(&path, &request).await?;
+            Ok(show(format, &place, || {
+                println!("{}", place.body.names.join(" "));
+            }))
         }
         Container::Wait { container, timeout } => {
             let path = format!("{}/wait?timeout={timeout}", at(container));
-            let one: shape::Container = client.get(&path).await?;
-            show(format, &one, || table::container(&one));
-            if one.session.state == "ready" {
-                return Ok(Outcome::Done);
-            }
-            eprintln!("vchctl: {} is not ready:", one.name);
-            for line in awaited::lines(&one) {
-                eprintln!("  {line}");
-            }
-            Ok(Outcome::Pending)
+            wait(client, format, &path).await
         }
         Container::Ls => {
             let list: Vec<shape::Container> = client.get("/v1/containers").await?;
@@ -109,11 +144,52 @@ async fn container(client: &Client, format: Format, command: &Container) -> Resu
         }
         Container::Rm { containers, force } => {
             for container in containers {
-                let path = format!("{}?force={force}", at(container));
-                let gone: shape::Answer<shape::Removed> = client.delete(&path).await?;
-                show(format, &gone, || println!("{container}"));
+                remove(client, format, container, *force).await?;
             }
             Ok(Outcome::Done)
+        }
+    }
+}
+
+async fn remove(client: &Client, format: Format, container: &str, force: bool) -> Result<()> {
+    let path = format!("/v1/containers/{}?force={force}", segment(container));
+    let gone: shape::Answer<shape::Removed> = client.delete(&path).await?;
+    show(format, &gone, || println!("{container}"));
+    Ok(())
+}
+
+async fn wait(client: &Client, format: Format, path: &str) -> Result<Outcome> {
+    let one: shape::Container = client.get(path).await?;
+    show(format, &one, || table::container(&one));
+    if one.session.state == "ready" {
+        return Ok(Outcome::Done);
+    }
+    eprintln!("vchctl: {} is not ready:", one.name);
+    for line in awaited::lines(&one) {
+        eprintln!("  {line}");
+    }
+    Ok(Outcome::Pending)
+}
+
+async fn port(client: &Client, format: Format, command: &Port) -> Result<Outcome> {
+    let at = |container: &str| format!("/v1/containers/{}/ports", segment(container));
+    match command {
+        Port::Add(words) => {
+            let path = at(&words.container);
+            let made: shape::Answer<shape::Container> =
+                client.post(&path, &words.request()).await?;
+            Ok(show(format, &made, || table::bindings(&made.body.bindings)))
+        }
+        Port::Rm(words) => {
+            let path = at(&words.container);
+            let gone: shape::Answer<shape::Container> =
+                client.delete_with(&path, &words.request()).await?;
+            Ok(show(format, &gone, || table::bindings(&gone.body.bindings)))
+        }
+        Port::Ls { container } => {
+            let path = container.as_deref().map_or("/v1/ports".to_owned(), at);
+            let list: Vec<shape::Binding> = client.get(&path).await?;
+            Ok(show(format, &list, || table::bindings(&list)))
         }
     }
 }

@@ -50,6 +50,14 @@ pub fn network(one: &shape::Network) {
         }
         facts.push(["Subnet".to_owned(), text]);
     }
+    if let Some(segment) = &one.segment {
+        facts.push(["Segment", segment].map(str::to_owned));
+    }
+    if let Some(external) = &one.external {
+        facts.push(["Level", &external.level].map(str::to_owned));
+        facts.push(["Addressing", &external.addressing].map(str::to_owned));
+        facts.push(["DNS".to_owned(), join(external.dns.iter().cloned())]);
+    }
     if let Some(mtu) = one.mtu {
         facts.push(["MTU".to_owned(), mtu.to_string()]);
     }
@@ -116,7 +124,17 @@ pub fn container(one: &shape::Container) {
     for failure in &session.failures {
         facts.push(["Failed", failure].map(str::to_owned));
     }
+    for port in &one.ports {
+        facts.push(["Port", port].map(str::to_owned));
+    }
+    if !one.healthy {
+        facts.push(["Health", "unhealthy"].map(str::to_owned));
+    }
     print_facts(facts);
+    if !one.bindings.is_empty() {
+        println!();
+        bindings(&one.bindings);
+    }
     if !one.endpoints.is_empty() {
         println!();
         endpoints(one.endpoints.values());
@@ -161,6 +179,43 @@ pub fn endpoints<'a>(list: impl IntoIterator<Item = &'a shape::Endpoint>) {
     );
 }
 
+pub fn bindings(list: &[shape::Binding]) {
+    let rows = list.iter().map(|one| {
+        let address = one.address.as_deref().unwrap_or("external");
+        let address = match address.contains(':') {
+            true => format!("[{address}]"),
+            false => address.to_owned(),
+        };
+        [
+            format!("{address}:{}/{}", one.host_port, one.protocol),
+            one.container.clone(),
+            one.container_port.to_string(),
+            one.network.clone(),
+            match one.clients.as_slice() {
+                [] => "everywhere".to_owned(),
+                clients => clients.join(", "),
+            },
+        ]
+    });
+    print(["VCH PORT", "CONTAINER", "PORT", "NETWORK", "FROM"], rows);
+}
+
+pub fn reloaded(done: &shape::Reloaded) {
+    let lines = [
+        ("added", &done.added),
+        ("changed", &done.changed),
+        ("removed", &done.removed),
+    ];
+    let mut facts = Vec::new();
+    for (what, networks) in lines {
+        facts.extend(networks.iter().map(|one| [what.to_owned(), one.clone()]));
+    }
+    match facts.is_empty() {
+        true => println!("nothing has changed"),
+        false => print_facts(facts),
+    }
+}
+
 pub fn status(status: &shape::Status) {
     let mut facts = vec![
         [
@@ -172,8 +227,12 @@ pub fn status(status: &shape::Status) {
         ["Networks".to_owned(), status.networks.to_string()],
         ["Containers".to_owned(), status.containers.to_string()],
         ["Endpoints".to_owned(), status.endpoints.to_string()],
+        ["Ports".to_owned(), status.bindings.to_string()],
         ["Sessions".to_owned(), status.sessions.to_string()],
     ];
+    for warning in &status.warnings {
+        facts.push(["Warning", warning].map(str::to_owned));
+    }
     for effect in &status.unsettled {
         facts.push(["Unsettled", effect].map(str::to_owned));
     }

@@ -1,7 +1,11 @@
 use super::*;
 use crate::{
     sample::add,
-    store::{Keeper, Kept, Store, database::Loaded, outside::Outside},
+    store::{
+        Keeper, Kept, Store,
+        database::Loaded,
+        outside::{Host, Outside},
+    },
 };
 use redb::{Database, backends::InMemoryBackend};
 use std::{future::Future, pin::pin, sync::mpsc, task, time::Duration};
@@ -16,7 +20,7 @@ fn store(bounds: Bounds) -> (Store, Loaded) {
 fn start(bounds: Bounds) -> Kept {
     let (store, loaded) = store(bounds);
     let settings = Settings::of(loaded.vch);
-    let outside = Outside::system(Arc::new(|_| None));
+    let outside = Outside::system(Host::alone());
     Keeper::spawn_amid(outside, store, loaded, settings).unwrap()
 }
 
@@ -263,7 +267,7 @@ async fn the_past_is_there_after_a_restart() {
     let begin = || {
         let (store, loaded) = Store::open(dir.path()).unwrap();
         let settings = Settings::of(loaded.vch);
-        Keeper::spawn(store, loaded, settings, Arc::new(|_| None)).unwrap()
+        Keeper::spawn(store, loaded, settings, Host::alone()).unwrap()
     };
     let mut kept = begin();
     let last = add_many(&mut kept, 0..3).await;

@@ -6,11 +6,15 @@ use super::{
     wishes::{Wish, wish},
     world::{Amid, Difference, State, open},
 };
-use crate::store::{Changes, Keeper, Kept, Store, database::Loaded, outside::Outside};
+use crate::store::{
+    Changes, Keeper, Kept, Store,
+    database::Loaded,
+    outside::{Host, Outside},
+};
 use std::{
     future::Future,
     pin::pin,
-    sync::{Arc, mpsc},
+    sync::mpsc,
     task::{self, Poll},
 };
 use tokio::sync::oneshot;
@@ -46,7 +50,7 @@ impl Given {
     fn outside(&self) -> Outside {
         let (mut chance, mut now_ms) = (self.dice.clone(), self.now_ms);
         Outside {
-            host_overlap: Arc::new(|_| None),
+            host: Host::alone(),
             random: Box::new(move |bytes| chance.fill(bytes)),
             clock: Box::new(move || {
                 now_ms += 1;

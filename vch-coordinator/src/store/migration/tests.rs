@@ -1,13 +1,13 @@
 use super::*;
 use crate::store::{
-    Keeper, Store,
+    Host, Keeper, Store,
     crash::{Dice, Disk, Power},
     database::Loaded,
     facts::{self, SCHEMA},
     log::Bounds,
 };
 use redb::{Database, ReadableDatabase};
-use std::{collections::BTreeMap, fs, sync::Arc};
+use std::{collections::BTreeMap, fs};
 use vch_ledger::{
     Attachment, Channel, Ledger, NetworkKind, Refusal, Row, Segment, Settings, VchId,
 };
@@ -130,7 +130,7 @@ async fn a_migrated_store_goes_on_and_stays_beside_itself_as_it_was() {
     for name in ["mail", "mail"] {
         let (store, loaded) = Store::open(dir.path()).unwrap();
         let settings = Settings::of(loaded.vch);
-        let kept = Keeper::spawn(store, loaded, settings, Arc::new(|_| None)).unwrap();
+        let kept = Keeper::spawn(store, loaded, settings, Host::alone()).unwrap();
         let (decision, _) = kept.keeper.decide(crate::sample::add(name)).await.unwrap();
         revisions.push(decision.map(|committed| committed.revision.0));
         drop((kept.keeper, kept.published));

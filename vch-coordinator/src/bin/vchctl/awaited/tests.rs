@@ -5,6 +5,7 @@ fn container(changes: &serde_json::Value) -> Container {
     let mut whole = json!({
         "id": "00", "name": "app", "hostname": "app", "channel": "unix:/run/app.sock",
         "incarnation": "ab", "generation": 3, "created": 0, "endpoints": {},
+        "running": true, "healthy": true, "ports": [], "bindings": [],
         "session": {
             "live": true, "agent": "tether-net", "state": "pending", "reported": 3, "failures": [],
         },
@@ -16,11 +17,11 @@ fn container(changes: &serde_json::Value) -> Container {
 }
 
 #[test]
-fn a_container_that_was_never_started_is_told_how() {
+fn how_a_container_that_does_not_run_is_started_is_told() {
     let lines = lines(&container(&json!({"/incarnation": null})));
     assert_eq!(
         lines,
-        ["it was never started: type `vchctl container start app`, then start its VM"]
+        ["it does not run: type `vchctl container start app`, then start its VM"]
     );
 }
 
@@ -39,7 +40,7 @@ fn an_awaited_nic_is_named_and_one_that_is_up_is_not() {
         json!({
             "id": "01", "container": "app", "network": "web", "addresses": [],
             "mac": "02:00:00:00:00:01", "interface": interface, "attachment": "tap",
-            "link": "vt-1", "names": [], "state": state, "observed": [],
+            "link": "vt-1", "names": [], "opened": [], "links": [], "gateway_priority": 0, "state": state, "observed": [],
         })
     };
     let both = json!({"store": endpoint("eth0", "up"), "web": endpoint("eth1", "waiting")});

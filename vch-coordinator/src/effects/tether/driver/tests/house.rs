@@ -5,7 +5,7 @@ use super::SOON;
 use crate::{
     effects::work::Work,
     sample,
-    store::{Committed, Keeper, Kept, Loaded, Store},
+    store::{Committed, Host, Keeper, Kept, Loaded, Store},
 };
 use protocol::{session::DEFAULT_HEARTBEAT, spec::SpecId};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
@@ -23,7 +23,7 @@ impl House {
         let folder = tempfile::tempdir().unwrap();
         let (store, loaded) = Store::open(&folder.path().join("state")).unwrap();
         let settings = Settings::of(loaded.vch);
-        let kept = Keeper::spawn(store, loaded, settings, Arc::new(|_| None)).unwrap();
+        let kept = Keeper::spawn(store, loaded, settings, Host::alone()).unwrap();
         let channels = Channels::new(folder.path().join("tether"), false).unwrap();
         let tether = Tether::new(channels, kept.keeper.clone(), DEFAULT_HEARTBEAT);
         Self {

@@ -1,0 +1,82 @@
+//! Networks.
+
+use super::{Api, ApiError, Body, Made, Path, Shown, answer, made, removed};
+use crate::api::{
+    parse, shape,
+    view::{self, PlaceRow},
+};
+use axum::{Json, extract::State};
+use vch_ledger::{Answer, Command, NetworkRef, Refusal};
+
+pub async fn list_networks(State(api): State<Api>) -> Shown<Vec<shape::Network>> {
+    let all = api.requests.keeper.read(|ledger| {
+        let mut all: Vec<_> = ledger
+            .networks()
+            .map(|n| view::network(ledger, n))
+            .collect();
+        all.sort_by(|(one, _), (other, _)| one.name.cmp(&other.name));
+        all
+    });
+    Ok(Json(
+        all.await?
+            .into_iter()
+            .map(|rows| show_network(&api, rows))
+            .collect(),
+    ))
+}
+
+pub async fn inspect_network(
+    State(api): State<Api>,
+    Path(network): Path<String>,
+) -> Shown<shape::Network> {
+    Ok(Json(look_at_network(&api, network.as_str().into()).await?))
+}
+
+async fn look_at_network(api: &Api, network: NetworkRef) -> Result<shape::Network, ApiError> {
+    let rows = api.requests.keeper.read(move |ledger| {
+        let network = ledger.network(&network)?;
+        Ok::<_, Refusal>(view::network(ledger, network))
+    });
+    Ok(show_network(api, rows.await??))
+}
+
+fn show_network(
+    api: &Api,
+    (mut network, places): (shape::Network, Vec<PlaceRow>),
+) -> shape::Network {
+    network.endpoints = places
+        .iter()
+        .map(|place| {
+            (
+                place.container.name.to_string(),
+                place.show(&api.requests.tether),
+            )
+        })
+        .collect();
+    network
+}
+
+pub async fn create_network(
+    State(api): State<Api>,
+    body: Body<shape::CreateNetwork>,
+) -> Made<shape::Network> {
+    let command = Command::CreateNetwork(parse::create_network(body?.0)?);
+    let outcome = api.requests.carry_out(command).await?;
+    let Answer::NetworkCreated { network, .. } = outcome.committed.answer else {
+        return Err(ApiError::gone());
+    };
+    let body = look_at_network(&api, network.into()).await?;
+    Ok(made(&outcome, body))
+}
+
+pub async fn remove_network(
+    State(api): State<Api>,
+    Path(network): Path<String>,
+) -> Shown<shape::Answer<shape::Removed>> {
+    let command = Command::RemoveNetwork(network.as_str().into());
+    let outcome = api.requests.carry_out(command).await?;
+    let Answer::NetworkRemoved { network } = outcome.committed.answer else {
+        return Err(ApiError::gone());
+    };
+    Ok(Json(answer(&outcome, removed(&network))))
+}

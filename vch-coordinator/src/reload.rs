@@ -1,0 +1,52 @@
+//! The configuration is read again while the coordinator runs.
+
+use crate::{
+    config::{self, Config},
+    requests::{Outcome, RequestError, Requests},
+};
+use std::path::PathBuf;
+use thiserror::Error;
+use tokio::sync::Mutex;
+use vch_ledger::Command;
+
+/// Why the configuration stays as it was.
+#[derive(Debug, Error)]
+pub enum ReloadError {
+    /// The file is not one that a running coordinator can take over.
+    #[error(transparent)]
+    File(#[from] config::ReloadError),
+    /// What it says is refused.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+}
+
+/// Takes the file over again, as often as it is asked to, one time after the other.
+pub struct Reload {
+    file: PathBuf,
+    current: Mutex<Config>,
+    requests: Requests,
+}
+
+impl Reload {
+    /// `current` is what was read from `file` at the start.
+    pub fn new(file: PathBuf, current: Config, requests: Requests) -> Self {
+        Self {
+            file,
+            current: Mutex::new(current),
+            requests,
+        }
+    }
+
+    /// Reads the file and lets the external networks be as it says.
+    ///
+    /// # Errors
+    /// Says why it changes nothing.
+    pub async fn reload(&self) -> Result<Outcome, ReloadError> {
+        let mut current = self.current.lock().await;
+        let newer = current.reread(&self.file)?;
+        let command = Command::Configure(newer.externals.clone());
+        let outcome = self.requests.carry_out(command).await?;
+        *current = newer;
+        Ok(outcome)
+    }
+}
