@@ -1,18 +1,22 @@
 mod addresses;
 mod containers;
+mod externals;
 mod loading;
 mod model;
 mod names;
 mod networks;
+mod ports;
 mod scale;
 mod specs;
 
 use super::{Ledger, Surroundings};
 use crate::{
-    AddContainer, Answer, Channel, Command, Connect, CreateNetwork, Dns, PortNumber, Refusal, Row,
-    RowKey, Settings, Transaction, VchId,
+    AddContainer, Answer, Channel, Command, Connect, CreateNetwork, Dns, External,
+    ExternalAddressing, ExternalNetwork, PortNumber, Refusal, Row, RowKey, Settings, Subnet,
+    Transaction, VchId,
 };
 use ipnet::IpNet;
+use protocol::spec::FirewallLevel;
 use std::collections::BTreeMap;
 
 /// A ledger, what stands around it, and a store that follows its changes.
@@ -172,5 +176,28 @@ fn disconnect(container: &str, network: &str) -> Command {
     Command::Disconnect {
         container: container.into(),
         network: network.into(),
+    }
+}
+
+/// A static external network of which the VCH is the second host, the gateway the first.
+fn external(name: &str, net: &str, published: bool) -> ExternalNetwork {
+    let net: IpNet = net.parse().unwrap();
+    let mut hosts = net.hosts();
+    ExternalNetwork {
+        name: name.parse().unwrap(),
+        subnets: vec![Subnet {
+            net,
+            gateway: hosts.next(),
+            vch: hosts.next(),
+            ranges: Vec::new(),
+            auxiliary: BTreeMap::new(),
+        }],
+        external: External {
+            interface: format!("{name}0").parse().unwrap(),
+            dns: Vec::new(),
+            addressing: ExternalAddressing::Static,
+            level: FirewallLevel::Published,
+            published,
+        },
     }
 }
