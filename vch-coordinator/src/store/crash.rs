@@ -16,16 +16,39 @@ pub(super) use dice::Dice;
 pub(super) use disk::{Disk, Power};
 pub(super) use world::open;
 
-use std::{collections::BTreeMap, env};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env,
+};
 use world::{Amid, Difference, World};
 
 /// Lives of a world, before there is another one.
 const LIVES: u64 = 10;
 
+/// Without these the rounds would prove little.
+const ANSWERS: [&str; 14] = [
+    "AliasesSet",
+    "Configured",
+    "Connected",
+    "ContainerAdded",
+    "ContainerRemoved",
+    "Disconnected",
+    "HealthSet",
+    "NetworkCreated",
+    "NetworkRemoved",
+    "PortsPublished",
+    "PortsUnpublished",
+    "Renamed",
+    "Started",
+    "Stopped",
+];
+
 #[derive(Default)]
 struct Tally {
     rounds: u64,
     acknowledged: usize,
+    answers: BTreeSet<String>,
+    bindings: usize,
     amid: BTreeMap<Amid, u32>,
     differences: BTreeMap<Difference, u32>,
 }
@@ -51,6 +74,8 @@ fn play(rounds: u64, seed: u64, lies: bool) -> Tally {
             match runtime.block_on(world.round()) {
                 Ok(round) => {
                     tally.acknowledged += round.acknowledged;
+                    tally.answers.extend(round.answers);
+                    tally.bindings += world.state.ledger.bindings().count();
                     *tally.amid.entry(round.amid).or_default() += 1;
                 }
                 Err(difference) => {
@@ -71,12 +96,17 @@ fn play(rounds: u64, seed: u64, lies: bool) -> Tally {
 fn a_power_failure_loses_nothing_that_was_acknowledged() {
     let tally = play(number("POWER_ROUNDS", 100), number("POWER_SEED", 1), false);
     println!(
-        "{} groups acknowledged; the power failed amid {:?}",
-        tally.acknowledged, tally.amid
+        "{} groups acknowledged; {} published ports; the power failed amid {:?}",
+        tally.acknowledged, tally.bindings, tally.amid
     );
     let differences: u32 = tally.differences.values().sum();
     println!("{} rounds, {differences} differences", tally.rounds);
     assert_eq!(differences, 0);
+    for answer in ANSWERS {
+        let seen = tally.answers.contains(answer);
+        assert!(seen, "nothing was answered with {answer}");
+    }
+    assert!(tally.bindings > 0, "no port was ever published");
     for amid in [
         Amid::Opening,
         Amid::LostCommit,

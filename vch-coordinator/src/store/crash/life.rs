@@ -12,13 +12,14 @@ use crate::store::{
     outside::{Host, Outside},
 };
 use std::{
+    collections::BTreeSet,
     future::Future,
     pin::pin,
     sync::mpsc,
     task::{self, Poll},
 };
 use tokio::sync::oneshot;
-use vch_ledger::{Answer, Command, Ledger, Revision, Settings, Surroundings};
+use vch_ledger::{Answer, Command, Ledger, Revision, Surroundings};
 
 /// Groups in a life whose power lasts.
 const GROUPS: usize = 20;
@@ -36,6 +37,8 @@ pub(super) struct Life {
     /// What a follower was told last.
     pub told: Revision,
     pub acknowledged: usize,
+    /// Names of the answers.
+    pub answers: BTreeSet<String>,
     pub amid: Amid,
 }
 
@@ -88,15 +91,16 @@ impl Life {
             maybe: None,
             told,
             acknowledged: 0,
+            answers: BTreeSet::new(),
             amid: Amid::Opening,
         }
     }
 
     /// Lives until the power fails. Nothing holds the disk when this returns.
-    pub async fn live(&mut self, disk: &Disk, settings: &Settings) -> Result<(), Difference> {
+    pub async fn live(&mut self, disk: &Disk) -> Result<(), Difference> {
         let opened = open(disk, &mut self.dice);
         let lived = match opened {
-            Ok((store, loaded)) => self.serve(disk, settings, store, loaded).await,
+            Ok((store, loaded)) => self.serve(disk, store, loaded).await,
             Err(_) if disk.has_power() => Err(Difference::Unreadable),
             Err(_) => Ok(()),
         };
@@ -104,13 +108,7 @@ impl Life {
         lived
     }
 
-    async fn serve(
-        &mut self,
-        disk: &Disk,
-        settings: &Settings,
-        store: Store,
-        loaded: Loaded,
-    ) -> Result<(), Difference> {
+    async fn serve(&mut self, disk: &Disk, store: Store, loaded: Loaded) -> Result<(), Difference> {
         self.amid = Amid::Starting;
         let outside = self.outside.outside();
         let mut begun = self.sure.clone();
@@ -121,7 +119,8 @@ impl Life {
             begun.follow(&made, at_ms);
             self.maybe = Some(begun);
         }
-        let kept = match Keeper::spawn_amid(outside, store, loaded, settings.clone()) {
+        let settings = self.sure.ledger.settings().clone();
+        let kept = match Keeper::spawn_amid(outside, store, loaded, settings) {
             Ok(kept) => kept,
             Err(_) if disk.has_power() => return Err(Difference::Unreadable),
             Err(_) => return Ok(()),
@@ -217,6 +216,9 @@ impl Life {
                 Some(match decided {
                     Ok(done) => {
                         state.follow(&done, at_ms);
+                        let answer = format!("{:?}", done.answer);
+                        let name = answer.split(|c: char| !c.is_alphanumeric()).next();
+                        self.answers.extend(name.map(str::to_owned));
                         Ok(done.answer)
                     }
                     Err(refusal) => Err(refusal.code()),

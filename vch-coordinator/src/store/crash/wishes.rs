@@ -2,12 +2,19 @@
 
 use super::dice::Dice;
 use crate::sample::{add, report};
-use protocol::message::Report;
-use vch_ledger::{Command, Connect, ContainerId, ContainerName, CreateNetwork, Id, Ledger};
+use protocol::{
+    message::Report,
+    spec::{FirewallLevel, Hostname},
+};
+use vch_ledger::{
+    Command, Connect, ContainerId, ContainerName, ContainerPort, CreateNetwork, External,
+    ExternalAddressing, ExternalNetwork, Id, Ledger, PortNumber, Protocol, Publish, Subnet,
+};
 
 const CONTAINERS: [&str; 8] = ["web", "db", "cache", "queue", "mail", "auth", "cron", "log"];
-const NETWORKS: [&str; 5] = ["bridge", "app", "back", "front", "none"];
+const NETWORKS: [&str; 6] = ["bridge", "app", "back", "front", "none", "outside"];
 const NETS: [&str; 3] = ["10.9.8.0/29", "10.9.8.0/28", "fd00:9::/64"];
+const ALIASES: [&str; 3] = ["www", "api", "old"];
 
 /// What is asked of the keeper.
 #[derive(Debug)]
@@ -18,37 +25,94 @@ pub(super) enum Wish {
 
 /// The next wish; about half of them are possible.
 pub(super) fn wish(ledger: &Ledger, dice: &mut Dice) -> Wish {
-    let container = dice.pick(&CONTAINERS);
-    let network = dice.pick(&NETWORKS);
-    Wish::Command(match dice.below(20) {
-        0..4 => add(container),
+    let name = dice.pick(&CONTAINERS);
+    let container = || name.into();
+    Wish::Command(match dice.below(24) {
+        0..4 => added(name, dice),
         4 => Command::RemoveContainer {
-            container: container.into(),
+            container: container(),
             force: true,
         },
-        5..7 => Command::CreateNetwork(new_network(network, dice)),
-        7 => Command::RemoveNetwork(network.into()),
-        8..13 => Command::Connect(Connect::tap(container, network)),
-        13..15 => Command::Disconnect {
-            container: container.into(),
-            network: network.into(),
+        5..7 => Command::CreateNetwork(new_network(dice)),
+        7 => Command::RemoveNetwork(dice.pick(&NETWORKS).into()),
+        8..12 => Command::Connect(connection(name, dice)),
+        12 => Command::Disconnect {
+            container: container(),
+            network: dice.pick(&NETWORKS).into(),
         },
-        15..17 => Command::StartContainer(container.into()),
+        13..16 => Command::StartContainer(container()),
+        16 => Command::StopContainer(container()),
         17 => Command::RenameContainer {
-            container: container.into(),
+            container: container(),
             name: ContainerName::try_from(dice.pick(&CONTAINERS).to_owned()).unwrap(),
         },
-        _ => {
-            let ids: Vec<_> = ledger.containers().map(|container| container.id).collect();
-            // Also of a container that is not there.
-            let other = ContainerId::from_bytes([9; 32]);
-            let id = ids.get(dice.below(ids.len() + 1)).copied();
-            return Wish::Report(id.unwrap_or(other), report(dice.roll()));
-        }
+        18 => Command::PublishPorts {
+            container: container(),
+            ports: ports(dice),
+        },
+        19 => Command::UnpublishPorts {
+            container: container(),
+            ports: ports(dice),
+        },
+        20 => Command::SetHealth {
+            container: container(),
+            unhealthy: dice.once_in(2),
+        },
+        21 => Command::SetAliases {
+            container: container(),
+            network: dice.pick(&NETWORKS).into(),
+            aliases: vec![alias(dice)],
+        },
+        22 => Command::Configure(configuration(dice)),
+        _ => return reported(ledger, dice),
     })
 }
 
-fn new_network(name: &str, dice: &mut Dice) -> CreateNetwork {
+fn reported(ledger: &Ledger, dice: &mut Dice) -> Wish {
+    let ids: Vec<_> = ledger.containers().map(|container| container.id).collect();
+    // Also of a container that is not there.
+    let other = ContainerId::from_bytes([9; 32]);
+    let id = ids.get(dice.below(ids.len() + 1)).copied();
+    Wish::Report(id.unwrap_or(other), report(dice.roll()))
+}
+
+fn added(name: &str, dice: &mut Dice) -> Command {
+    let mut command = add(name);
+    if let Command::AddContainer(wish) = &mut command {
+        wish.ports = ports(dice);
+        wish.publish_all = dice.once_in(3);
+    }
+    command
+}
+
+fn ports(dice: &mut Dice) -> Vec<ContainerPort> {
+    let number = PortNumber {
+        protocol: [Protocol::Tcp, Protocol::Udp][dice.below(2)],
+        port: [80, 53][dice.below(2)],
+    };
+    let publish = (!dice.once_in(3)).then(|| Publish {
+        address: None,
+        port: [Some(8080), None][dice.below(2)],
+        clients: Vec::new(),
+    });
+    vec![ContainerPort { number, publish }]
+}
+
+fn alias(dice: &mut Dice) -> Hostname {
+    dice.pick(&ALIASES).to_owned().try_into().unwrap()
+}
+
+fn connection(name: &str, dice: &mut Dice) -> Connect {
+    let mut wish = Connect::tap(name, dice.pick(&NETWORKS));
+    wish.only_healthy = dice.once_in(4);
+    if dice.once_in(4) {
+        wish.links = vec![(dice.pick(&CONTAINERS).into(), alias(dice))];
+    }
+    wish
+}
+
+fn new_network(dice: &mut Dice) -> CreateNetwork {
+    let name = dice.pick(&NETWORKS);
     let mut network = CreateNetwork::named(name.parse().unwrap());
     network.ipv6 = dice.once_in(2);
     if dice.once_in(3) {
@@ -63,4 +127,26 @@ fn new_network(name: &str, dice: &mut Dice) -> CreateNetwork {
         }
     }
     network
+}
+
+/// No external network, or one.
+fn configuration(dice: &mut Dice) -> Vec<ExternalNetwork> {
+    let outside = ExternalNetwork {
+        name: "outside".parse().unwrap(),
+        subnets: vec![Subnet {
+            net: "10.2.0.0/16".parse().unwrap(),
+            gateway: "10.2.0.1".parse().ok(),
+            vch: "10.2.0.2".parse().ok(),
+            ranges: Vec::new(),
+            auxiliary: std::collections::BTreeMap::new(),
+        }],
+        external: External {
+            interface: "ext0".to_owned().try_into().unwrap(),
+            dns: Vec::new(),
+            addressing: ExternalAddressing::Static,
+            level: [FirewallLevel::Published, FirewallLevel::Open][dice.below(2)],
+            published: true,
+        },
+    };
+    (!dice.once_in(4)).then_some(outside).into_iter().collect()
 }

@@ -14,10 +14,10 @@ use crate::store::{
 use protocol::message::Report;
 use redb::Database;
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     fmt,
 };
-use vch_ledger::{ContainerId, Ledger, Revision, Row, RowKey, Settings, Transaction};
+use vch_ledger::{ContainerId, Ledger, Revision, Row, RowKey, Settings, Transaction, VchId};
 
 /// Few, so that transactions are let go of in every world.
 const BOUNDS: Bounds = Bounds {
@@ -28,7 +28,7 @@ const BOUNDS: Bounds = Bounds {
 /// Writes and a sync, about, of a commit.
 const OPERATIONS: u64 = 12;
 
-/// What is on the disk, or should be.
+/// What should be on the disk, and the configuration at that time.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct State {
     pub ledger: Ledger,
@@ -37,6 +37,20 @@ pub(super) struct State {
 }
 
 impl State {
+    /// Whether this is what is on the disk, and whether a ledger begins with it as if nothing had
+    /// happened.
+    fn is(&self, found: &Found) -> bool {
+        let loaded = &found.loaded;
+        let settings = self.ledger.settings().clone();
+        loaded.revision == self.ledger.revision()
+            && loaded.rows == self.ledger.rows()
+            && loaded.reports == self.reports
+            && found.log == self.log
+            && found.oldest == self.oldest()
+            && Ledger::load(settings, loaded.rows.clone(), loaded.revision).as_ref()
+                == Ok(&self.ledger)
+    }
+
     fn oldest(&self) -> Revision {
         let first = self.log.front();
         first.map_or(self.ledger.revision(), |first| {
@@ -64,6 +78,14 @@ impl State {
             self.log.pop_front();
         }
     }
+}
+
+/// What is on the disk.
+struct Found {
+    /// Rows in the order of their keys.
+    loaded: Loaded,
+    log: VecDeque<Logged>,
+    oldest: Revision,
 }
 
 /// How the disk differs from the model after a power failure.
@@ -97,6 +119,8 @@ pub(super) struct Round {
     pub amid: Amid,
     /// Groups that were acknowledged before.
     pub acknowledged: usize,
+    /// Names of the answers.
+    pub answers: BTreeSet<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -113,7 +137,7 @@ pub(super) enum Amid {
 pub(super) struct World {
     pub image: Vec<u8>,
     pub state: State,
-    settings: Settings,
+    vch: VchId,
     dice: Dice,
     lies: bool,
 }
@@ -124,16 +148,15 @@ impl World {
         let mut dice = Dice::new(seed);
         let disk = Disk::holding(Vec::new(), Power::Good);
         let (store, loaded) = open(&disk, &mut dice).ok().unwrap();
-        let settings = Settings::of(loaded.vch);
         drop(store);
         Self {
             image: disk.cached(),
             state: State {
-                ledger: Ledger::new(settings.clone()),
+                ledger: Ledger::new(Settings::of(loaded.vch)),
                 reports: BTreeMap::new(),
                 log: VecDeque::new(),
             },
-            settings,
+            vch: loaded.vch,
             dice,
             lies,
         }
@@ -155,56 +178,54 @@ impl World {
             Disk::holding(image, power)
         };
         let mut life = Life::of(self.state.clone(), &mut self.dice);
-        let lived = life.live(&disk, &self.settings).await;
+        let lived = life.live(&disk).await;
         self.image = disk.after_failure(&mut self.dice);
         lived?;
         let found = self.look()?;
-        if life.told > found.ledger.revision() {
+        let revision = found.loaded.revision;
+        let amid = match life.maybe {
+            Some(maybe) if maybe.is(&found) => {
+                self.state = maybe;
+                Amid::WholeCommit
+            }
+            maybe if life.sure.is(&found) => {
+                let lost = maybe.is_some() && life.amid == Amid::Rest;
+                self.state = life.sure;
+                if lost { Amid::LostCommit } else { life.amid }
+            }
+            _ if revision < life.sure.ledger.revision() => return Err(Difference::Lost),
+            _ => return Err(Difference::Strange),
+        };
+        if life.told > revision {
             return Err(Difference::Lost);
         }
-        let amid = match &life.maybe {
-            Some(maybe) if found == *maybe => Amid::WholeCommit,
-            _ if found != life.sure && found.ledger.revision() < life.sure.ledger.revision() => {
-                return Err(Difference::Lost);
-            }
-            _ if found != life.sure => return Err(Difference::Strange),
-            Some(_) if life.amid == Amid::Rest => Amid::LostCommit,
-            _ => life.amid,
-        };
-        self.state = found;
         Ok(Round {
             amid,
             acknowledged: life.acknowledged,
+            answers: life.answers,
         })
     }
 
     /// What a new start finds; the image stays as it is.
-    fn look(&mut self) -> Result<State, Difference> {
+    fn look(&mut self) -> Result<Found, Difference> {
         let unreadable = |_| Difference::Unreadable;
         let disk = Disk::holding(self.image.clone(), Power::Good);
-        let (store, loaded) = open(&disk, &mut self.dice).map_err(unreadable)?;
-        if loaded.vch != self.settings.vch {
+        let (store, mut loaded) = open(&disk, &mut self.dice).map_err(unreadable)?;
+        if loaded.vch != self.vch {
             return Err(Difference::Lost);
         }
-        let mut rows = loaded.rows;
-        let ledger = Ledger::load(self.settings.clone(), rows.clone(), loaded.revision);
-        let ledger = ledger.map_err(|_| Difference::Unreadable)?;
-        rows.sort_by_key(Row::key);
+        loaded.rows.sort_by_key(Row::key);
         let all = Bounds {
             transactions: usize::MAX,
             bytes: usize::MAX,
         };
         let page = store.page(Revision(0), all).map_err(unreadable)?;
         let log = page.iter().map(Encoded::decode).collect::<Result<_, _>>();
-        let found = State {
-            ledger,
-            reports: loaded.reports,
+        Ok(Found {
+            loaded,
             log: log.map_err(unreadable)?,
-        };
-        if rows != found.ledger.rows() || store.oldest() != found.oldest() {
-            return Err(Difference::Strange);
-        }
-        Ok(found)
+            oldest: store.oldest(),
+        })
     }
 }
 
