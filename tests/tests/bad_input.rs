@@ -180,19 +180,24 @@ fn a_pool_on_a_route_of_the_host_gives_what_is_free_and_says_when_nothing_is() {
     prerequisites::check(Need::NAMESPACES).unwrap();
     let lab = Lab::of_namespaces("overlap").unwrap();
     let topology = lab.topology().unwrap();
-    // 10.2.0.0/16 is the external network; the default bridge has one of the four others' places.
+    let route = format!("route add 10.1.0.0/16 via {}", Topology::GATEWAY);
+    topology.vch.ip(&route).unwrap();
+    // Of four places one has that route, one the external network 10.2.0.0/16 and one the default bridge.
     let pools = "[bridge]\npools = [{ base = \"10.0.0.0/14\", size = 16 }]";
     let vch = Coordinator::start_with(&lab, &topology.vch, pools).unwrap();
-    for name in ["one", "two"] {
-        let made = vch.ask(&format!("network create {name}")).unwrap();
-        let subnet = made["subnets"][0]["subnet"].as_str().unwrap();
-        assert_ne!(subnet, "10.2.0.0/16");
-    }
-    let said = refused(&vch, "network create three");
+    let made = vch.ask("network create one").unwrap();
+    let subnet = made["subnets"][0]["subnet"].as_str().unwrap();
+    assert!(["10.0.0.0/16", "10.3.0.0/16"].contains(&subnet), "{subnet}");
+    let said = refused(&vch, "network create two");
     assert!(said.contains("add a pool to the configuration"), "{said}");
-    let said = refused(&vch, "network create three --subnet 10.2.7.0/24");
+    let said = refused(&vch, "network create two --subnet 10.1.7.0/24");
     assert!(
-        said.contains("overlaps the VCH's route to 10.2.0.0/16: choose another"),
+        said.contains("overlaps the VCH's route to 10.1.0.0/16: choose another"),
+        "{said}"
+    );
+    let said = refused(&vch, "network create two --subnet 10.2.7.0/24");
+    assert!(
+        said.contains("overlaps 10.2.0.0/16 of network default-external"),
         "{said}"
     );
 }
