@@ -1,11 +1,12 @@
 //! Published ports: what conflicts, what is chosen, when it is in force.
 
+mod chosen;
+mod refused;
+
 use super::{World, container, external, network};
 use crate::{
-    Answer, Command, Connect, ContainerPort, HostPort, MAX_CLIENTS, MAX_PORTS, PortNumber,
-    Protocol, Publish, RefusalKind, Settings, VchId,
+    Answer, Command, ContainerPort, PortNumber, Protocol, Publish, RefusalKind, Settings, VchId,
 };
-use std::net::IpAddr;
 
 /// Docker's way to write it: `[address:][host:]port/protocol`; `host` empty for one that is chosen.
 /// A bare `80/tcp` is exposed only, `:80/tcp` is published.
@@ -75,15 +76,6 @@ pub(super) fn bindings(world: &World, name: &str) -> Vec<String> {
         )
     });
     bindings.collect()
-}
-
-/// The one that the VCH chose.
-fn chosen(world: &World, name: &str) -> u16 {
-    let id = world.ledger.container(&name.into()).unwrap().id;
-    let mut all = world.ledger.bindings_of(id);
-    let binding = all.next().expect("a binding");
-    assert!(binding.ephemeral && all.next().is_none());
-    binding.host.port
 }
 
 fn world() -> World {
@@ -264,82 +256,6 @@ fn a_port_that_is_in_force_stays_so_whoever_listens_later() {
 }
 
 #[test]
-fn an_ephemeral_port_is_kept_over_restarts_while_it_is_free() {
-    let mut world = world();
-    with_ports(&mut world, "web", &[":80"]);
-    world.start("web");
-    let first = chosen(&world, "web");
-    assert!(world.ledger.settings().ephemeral.contains(&first));
-    world.stop("web");
-    world.start("web");
-    assert_eq!(chosen(&world, "web"), first);
-    world.stop("web");
-    with_ports(&mut world, "app", &[&format!("{first}:80")]);
-    world.start("app");
-    world.start("web");
-    let second = chosen(&world, "web");
-    assert_ne!(second, first);
-    world.stop("app");
-    world.start("web");
-    assert_eq!(chosen(&world, "web"), second, "what is in force stays");
-    world.must(unpublish("web", &[&format!("{second}:80")]));
-    assert!(bindings(&world, "web").is_empty(), "named as it was chosen");
-}
-
-#[test]
-fn ephemeral_ports_go_round_what_is_taken_and_run_out() {
-    let mut settings = Settings::of(VchId([7; 16]));
-    settings.ephemeral = 50_000..=50_007;
-    let tcp = |port| PortNumber {
-        protocol: Protocol::Tcp,
-        port,
-    };
-    settings.reserved.insert(tcp(50_002), "metrics".to_owned());
-    let mut world = World::with(settings);
-    world.listeners.insert(tcp(50_005), "sshd".to_owned());
-    with_ports(&mut world, "fix", &["192.0.2.9:50007:80"]);
-    world.start("fix");
-    let mut given = Vec::new();
-    for name in ["c0", "c1", "c2", "c3", "c4"] {
-        with_ports(&mut world, name, &[":80"]);
-        world.start(name);
-        given.push(chosen(&world, name));
-    }
-    given.sort_unstable();
-    assert_eq!(given, [50_000, 50_001, 50_003, 50_004, 50_006]);
-    with_ports(&mut world, "last", &[":80"]);
-    let refusal = world.refused(Command::StartContainer("last".into()));
-    assert_eq!(
-        (refusal.code(), refusal.kind()),
-        ("ports-exhausted", RefusalKind::Exhausted)
-    );
-    // Complaint 4: not even then is a stop refused.
-    world.stop("c3");
-    world.start("last");
-    assert!(given.contains(&chosen(&world, "last")));
-    // Another protocol has its own.
-    with_ports(&mut world, "dns", &[":53/udp"]);
-    world.start("dns");
-}
-
-#[test]
-fn what_is_exposed_is_published_only_where_all_is() {
-    let mut world = world();
-    let mut wish = container("web");
-    wish.ports = vec![port("80"), port("443"), port("8443:443")];
-    wish.publish_all = true;
-    world.must(Command::AddContainer(wish));
-    world.connect("web", "bridge");
-    world.start("web");
-    let all = bindings(&world, "web");
-    assert_eq!(all.len(), 2, "443 has a binding already: {all:?}");
-    assert!(all.iter().any(|line| line.ends_with("172.17.0.2 80")));
-    with_ports(&mut world, "app", &["80"]);
-    world.start("app");
-    assert!(bindings(&world, "app").is_empty());
-}
-
-#[test]
 fn a_port_comes_and_goes_while_the_container_runs() {
     let mut world = world();
     with_ports(&mut world, "web", &["8080:80"]);
@@ -432,146 +348,4 @@ fn a_host_address_leads_to_addresses_of_its_family() {
     assert_eq!(bindings(&world, "old"), ["[::]:90/tcp > fd00:9::3 90"]);
     world.disconnect("old", "app");
     assert!(bindings(&world, "old").is_empty());
-}
-
-#[test]
-fn ports_that_are_not_possible_are_refused_with_what_to_write() {
-    let mut world = world();
-    world.container("peer");
-    world.connect("peer", "bridge");
-    for (text, code, says) in [
-        ("80:0", "port-zero", "use 1 to 65535"),
-        ("0:80", "port-zero", "use 1 to 65535"),
-        ("127.0.0.1:80:80", "port-address", "loopback"),
-        ("[::1]:80:80", "port-address", "loopback"),
-        ("224.0.0.1:80:80", "port-address", "multicast"),
-        ("255.255.255.255:80:80", "port-address", "broadcast"),
-        ("[fe80::1]:80:80", "port-address", "link-local"),
-        ("[::ffff:10.0.0.1]:80:80", "port-address", "IPv4"),
-        ("172.17.0.2:80:80", "port-address", "container peer"),
-    ] {
-        let mut wish = container("web");
-        wish.ports = vec![port(text)];
-        let refusal = world.refused(Command::AddContainer(wish));
-        assert_eq!(refusal.code(), code, "{text}");
-        assert!(refusal.to_string().contains(says), "{refusal}");
-    }
-    let clients = |text: &str, clients: &[&str]| {
-        let mut wish = container("web");
-        let mut one = port(text);
-        let publish = one.publish.as_mut().unwrap();
-        publish.clients = clients.iter().map(|net| net.parse().unwrap()).collect();
-        wish.ports = vec![one];
-        Command::AddContainer(wish)
-    };
-    let refusal = world.refused(clients("80:80", &["192.0.2.1/24"]));
-    assert_eq!(refusal.code(), "port-client-host-bits");
-    assert!(
-        refusal.to_string().contains("write 192.0.2.0/24"),
-        "{refusal}"
-    );
-    let refusal = world.refused(clients("10.2.0.2:80:80", &["2001:db8::/32"]));
-    assert_eq!(refusal.code(), "port-client-family");
-    let many = vec!["192.0.2.0/24"; MAX_CLIENTS + 1];
-    assert_eq!(world.refused(clients("80:80", &many)).code(), "too-many");
-    world.must(clients(
-        "80:80",
-        &["198.51.100.0/24", "192.0.2.0/24", "192.0.2.0/24"],
-    ));
-    let row = world.ledger.container(&"web".into()).unwrap();
-    let kept = &row.ports[0].publish.as_ref().unwrap().clients;
-    assert_eq!(super::list(kept), "192.0.2.0/24 198.51.100.0/24");
-    assert_eq!(
-        world.refused(publish("web", &["80:80"])).code(),
-        "port-twice",
-        "the same port for others"
-    );
-}
-
-#[test]
-fn a_container_has_so_many_ports_and_no_more() {
-    let mut world = world();
-    let mut wish = container("web");
-    let tcp = |n: usize| format!("{}:80", 1_000 + n);
-    wish.ports = (0..MAX_PORTS).map(|n| port(&tcp(n))).collect();
-    world.must(Command::AddContainer(wish));
-    assert_eq!(world.refused(publish("web", &["9:80"])).code(), "too-many");
-    world.connect("web", "bridge");
-    world.start("web");
-    assert_eq!(world.ledger.bindings().count(), MAX_PORTS);
-    let host = HostPort {
-        protocol: Protocol::Tcp,
-        address: None::<IpAddr>,
-        port: 1_000,
-    };
-    assert_eq!(world.ledger.bindings().next().unwrap().host, host);
-}
-
-#[test]
-fn an_external_network_has_open_ports_and_no_nat() {
-    let mut world = world();
-    let opened = |world: &World, name: &str| -> Vec<String> {
-        let id = world.ledger.container(&name.into()).unwrap().id;
-        let ports = world.ledger.endpoints_of(id).flat_map(|one| &one.opened);
-        ports.map(ToString::to_string).collect()
-    };
-    let on_outside = |name: &str| Command::Connect(Connect::tap(name, "outside"));
-    let mut wish = container("plain");
-    wish.ports = ["80", ":81", "82:82", "0.0.0.0:83:83", "84/udp"]
-        .map(port)
-        .into();
-    world.must(Command::AddContainer(wish));
-    world.must(on_outside("plain"));
-    assert!(opened(&world, "plain").is_empty(), "it does not run");
-    world.start("plain");
-    let all = ["80/tcp", "81/tcp", "82/tcp", "83/tcp", "84/udp"];
-    assert_eq!(opened(&world, "plain"), all);
-    assert!(bindings(&world, "plain").is_empty());
-    let refusal = world.refused(publish("plain", &["8080:80"]));
-    assert_eq!(
-        (refusal.code(), refusal.kind()),
-        ("port-on-external", RefusalKind::Invalid)
-    );
-    let text = refusal.to_string();
-    assert!(
-        text.contains("8080:80/tcp") && text.contains("write `-p 80/tcp`"),
-        "{text}"
-    );
-    for remapped in ["8080:80", "10.2.0.2:80:80"] {
-        let mut wish = container("web");
-        wish.ports = vec![port(remapped)];
-        world.must(Command::AddContainer(wish));
-        assert_eq!(
-            world.refused(on_outside("web")).code(),
-            "port-on-external",
-            "{remapped}"
-        );
-        world.connect("web", "bridge");
-        world.must(on_outside("web"));
-        world.start("web");
-        assert_eq!(bindings(&world, "web").len(), 1);
-        assert!(opened(&world, "web").is_empty(), "nobody opened 80 there");
-        world.disconnect("web", "bridge");
-        assert!(bindings(&world, "web").is_empty(), "the binding just ends");
-        world.must(Command::RemoveContainer {
-            container: "web".into(),
-            force: true,
-        });
-    }
-    world.stop("plain");
-    assert!(opened(&world, "plain").is_empty());
-}
-
-#[test]
-fn a_port_for_some_clients_is_not_opened_to_all() {
-    let mut world = world();
-    let mut wish = container("web");
-    let mut one = port("80:80");
-    one.publish.as_mut().unwrap().clients = vec!["192.0.2.0/24".parse().unwrap()];
-    wish.ports = vec![one];
-    world.must(Command::AddContainer(wish));
-    let connect = Command::Connect(Connect::tap("web", "outside"));
-    let refusal = world.refused(connect);
-    assert_eq!(refusal.code(), "port-on-external");
-    assert!(refusal.to_string().contains("everyone"), "{refusal}");
 }
