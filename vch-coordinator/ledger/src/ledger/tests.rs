@@ -1,6 +1,8 @@
 mod addresses;
+mod complaints;
 mod containers;
 mod externals;
+mod live;
 mod loading;
 mod model;
 mod names;

@@ -134,3 +134,29 @@ fn an_address_outside_the_range_can_be_held_but_is_never_automatic() {
         ["10.0.0.8", "10.0.0.9", "10.0.0.10", "10.0.0.11"]
     );
 }
+
+/// The worst that a /8 can be: every second address is taken, and the search goes all the way round.
+#[test]
+fn an_address_of_a_fragmented_slash_8_costs_what_one_of_an_empty_one_costs() {
+    let range = Some("10.0.0.0/12");
+    let mut book = book(&subnet("10.0.0.0/8", "10.0.0.1", range, &[]));
+    let endpoint = EndpointId::from_bytes([1; 32]);
+    let quickest = |book: &mut SubnetBook| {
+        let times = (0..200).map(|_| {
+            let begun = std::time::Instant::now();
+            let address = next(book).unwrap();
+            book.release(address);
+            book.set_cursor(Some(ip("10.15.255.255")));
+            begun.elapsed()
+        });
+        times.min().unwrap()
+    };
+    let empty = quickest(&mut book);
+    let addresses = (0..1u32 << 20).step_by(2);
+    for address in addresses.map(|n| std::net::Ipv4Addr::from(0x0a00_0000 + n)) {
+        book.take(address.into(), endpoint);
+    }
+    let fragmented = quickest(&mut book);
+    println!("an address of an empty range: {empty:?}, among half a million holes: {fragmented:?}");
+    assert!(fragmented < empty * 10, "{empty:?} became {fragmented:?}");
+}

@@ -1,5 +1,5 @@
-use super::{World, network};
-use crate::{Command, Contradiction, Id, Ledger, Revision, Row, RowKey};
+use super::{World, network, ports::port};
+use crate::{Command, Connect, Contradiction, EndpointId, Id, Ledger, Revision, Row, RowKey};
 use std::net::IpAddr;
 
 /// A ledger with one row of each kind at least, and its rows.
@@ -12,7 +12,14 @@ fn furnished() -> (World, Vec<Row>) {
     }
     world.connect("web", "bridge");
     world.disconnect("db", "app");
-    world.connect("db", "app");
+    let mut wish = Connect::tap("db", "app");
+    wish.links = vec![("web".into(), "front".parse().unwrap())];
+    world.must(Command::Connect(wish));
+    world.must(Command::PublishPorts {
+        container: "web".into(),
+        ports: vec![port("8080:80"), port(":53/udp")],
+    });
+    world.start("web");
     let rows = world.store.values().cloned().collect();
     (world, rows)
 }
@@ -141,6 +148,45 @@ fn rows_that_contradict_one_another_are_refused() {
 }
 
 #[test]
+fn ports_and_links_refer_to_what_is_there() {
+    let (world, rows) = furnished();
+    let nobody = EndpointId::from_bytes([255; 32]);
+    let binding = |row: &mut Row, edit: &dyn Fn(&mut crate::PortBinding)| {
+        if let Row::PortBinding(row) = row {
+            edit(row);
+        }
+    };
+    let lost = edited(&rows, |row| binding(row, &|row| row.endpoint = nobody));
+    assert_eq!(
+        loaded(&world, lost).unwrap_err(),
+        Contradiction::NoEndpoint(nobody)
+    );
+    // Another container's endpoint is none of its own.
+    let db = world.ledger.container(&"db".into()).unwrap().id;
+    let others = edited(&rows, |row| binding(row, &|row| row.container = db));
+    assert!(matches!(
+        loaded(&world, others),
+        Err(Contradiction::NoEndpoint(_))
+    ));
+    let elsewhere: IpAddr = "10.9.8.77".parse().unwrap();
+    let aimed = edited(&rows, |row| binding(row, &|row| row.target.push(elsewhere)));
+    assert_eq!(
+        loaded(&world, aimed).unwrap_err(),
+        Contradiction::Address(elsewhere)
+    );
+    let gone = crate::ContainerId::from_bytes([255; 32]);
+    let linked = edited(&rows, |row| {
+        if let Row::Endpoint(row) = row {
+            row.links.iter_mut().for_each(|link| link.container = gone);
+        }
+    });
+    assert_eq!(
+        loaded(&world, linked).unwrap_err(),
+        Contradiction::NoContainer(gone)
+    );
+}
+
+#[test]
 fn shared_macs_channels_places_and_subnets_are_refused() {
     let (world, rows) = furnished();
     let mut other = World::new();
@@ -179,7 +225,7 @@ fn shared_macs_channels_places_and_subnets_are_refused() {
         _ => None,
     });
     let mut second = endpoint.unwrap();
-    second.id = crate::EndpointId::from_bytes([255; 32]);
+    second.id = EndpointId::from_bytes([255; 32]);
     rows.push(Row::Endpoint(second));
     let found = loaded(&world, rows);
     assert!(matches!(found, Err(Contradiction::Place(_))), "{found:?}");

@@ -1,5 +1,7 @@
 use super::{World, container, network};
-use crate::{Answer, Command, Connect, Id, NetworkId, NetworkKind, RefusalKind, Settings, VchId};
+use crate::{
+    Answer, Command, Connect, Id, NetworkId, NetworkKind, RefusalKind, Segment, Settings, VchId,
+};
 use std::collections::BTreeMap;
 
 fn subnets(world: &World, name: &str) -> Vec<(String, String)> {
@@ -66,6 +68,39 @@ fn automatic_subnets_go_around_routes_of_the_host_and_other_networks() {
         subnets(&world, "third"),
         [pair("172.20.0.0/16", "172.20.0.1")]
     );
+}
+
+#[test]
+fn the_first_automatic_subnets_are_dockers() {
+    let mut world = World::new();
+    for (name, net) in [("one", "172.18.0.0/16"), ("two", "172.19.0.0/16")] {
+        world.network(name, &[]);
+        assert_eq!(subnets(&world, name)[0].0, net);
+    }
+    assert_eq!(subnets(&world, "bridge")[0].0, "172.17.0.0/16");
+}
+
+#[test]
+fn a_network_is_dedicated_or_shared_as_it_asks_or_as_the_vch_has_it() {
+    for default in [Segment::Dedicated, Segment::Shared] {
+        let mut settings = Settings::of(VchId([7; 16]));
+        settings.default_segment = default;
+        let mut world = World::with(settings);
+        for (name, wanted) in [
+            ("none-said", None),
+            ("own", Some(Segment::Dedicated)),
+            ("common", Some(Segment::Shared)),
+        ] {
+            let mut wish = network(name, &[]);
+            wish.segment = wanted;
+            world.must(Command::CreateNetwork(wish));
+            let made = world.ledger.network(&name.into()).unwrap();
+            let expected = NetworkKind::Bridge(wanted.unwrap_or(default));
+            assert_eq!(made.kind, expected, "{name}");
+        }
+        let bridge = world.ledger.network(&"bridge".into()).unwrap();
+        assert_eq!(bridge.kind, NetworkKind::Bridge(default));
+    }
 }
 
 #[test]

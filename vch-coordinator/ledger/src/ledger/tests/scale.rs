@@ -1,6 +1,6 @@
 //! What a command costs does not grow with what is there.
 
-use super::{World, network};
+use super::{World, network, ports::port};
 use crate::{Command, Connect};
 use std::time::{Duration, Instant};
 
@@ -53,6 +53,70 @@ fn an_attach_among_fifty_thousand_costs_what_it_costs_among_few() {
     );
     assert!(many < few * RATIO, "{few:?} became {many:?}");
     assert!(full < few * RATIO, "{few:?} became {full:?}");
+}
+
+/// Sixteen thousand ephemeral ports of 49,153 to 65,535: all but a few are taken.
+#[test]
+fn a_port_among_sixteen_thousand_is_published_as_quickly_as_the_first() {
+    let mut world = World::new();
+    let publish = |world: &mut World, name: &str, wish: &str| {
+        world.must(Command::PublishPorts {
+            container: name.into(),
+            ports: vec![port(wish)],
+        });
+    };
+    let running = |world: &mut World, name: &str| {
+        world.running(name);
+        world.connect(name, "bridge");
+    };
+    running(&mut world, "probe");
+    let probe = |world: &mut World| {
+        quickest(|| {
+            publish(world, "probe", ":80");
+            world.must(Command::UnpublishPorts {
+                container: "probe".into(),
+                ports: vec![port(":80")],
+            });
+        })
+    };
+    let few = probe(&mut world);
+    for n in 0..16_380 {
+        let name = format!("c{n}");
+        let mut wish = super::container(&name);
+        wish.ports = vec![port(":80")];
+        world.must(Command::AddContainer(wish));
+        world.must(Command::Connect(Connect::tap(name.as_str(), "bridge")));
+        world.start(&name);
+    }
+    let many = probe(&mut world);
+    println!("publish and unpublish: {few:?}, among 16,380: {many:?}");
+    assert!(many < few * RATIO, "{few:?} became {many:?}");
+}
+
+/// A rename, a stop or another alias costs nothing for the links of others.
+#[test]
+fn a_change_costs_no_more_for_ten_thousand_who_have_links_elsewhere() {
+    let mut world = World::new();
+    world.running("probe");
+    world.container("db");
+    world.connect("probe", "bridge");
+    let probe = |world: &mut World| {
+        quickest(|| {
+            world.stop("probe");
+            world.start("probe");
+        })
+    };
+    let few = probe(&mut world);
+    for n in 0..10_000 {
+        let name = format!("c{n}");
+        world.container(&name);
+        let mut wish = Connect::tap(name.as_str(), "bridge");
+        wish.links = vec![("db".into(), "store".parse().unwrap())];
+        world.must(Command::Connect(wish));
+    }
+    let many = probe(&mut world);
+    println!("stop and start: {few:?}, among 10,000 links: {many:?}");
+    assert!(many < few * RATIO, "{few:?} became {many:?}");
 }
 
 #[test]
