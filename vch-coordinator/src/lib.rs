@@ -18,6 +18,7 @@ pub mod effects;
 mod listeners;
 pub mod reload;
 pub mod requests;
+pub mod runtime;
 #[cfg(test)]
 mod sample;
 pub mod serve;

@@ -6,8 +6,6 @@ use crate::{
     config::{Config, Links, LinksError},
     effects::{
         EffectError, Effects,
-        dns::Dns,
-        nat::Nat,
         segments::{Owner, SegmentError, Segments},
         tether::{ChannelError, Channels, Tether},
     },
@@ -19,7 +17,6 @@ use crate::{
 };
 use protocol::transport::{OpenError, coordinator::NativeListener};
 use std::{
-    collections::BTreeMap,
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
@@ -29,7 +26,7 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     task::JoinSet,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// For requests that are being answered when the coordinator stops.
 const GRACE: Duration = Duration::from_secs(1);
@@ -108,13 +105,7 @@ pub async fn serve(
         keeper.clone(),
         config.tether.heartbeat,
     ));
-    let mut effects = Effects {
-        segments,
-        nat: Nat::open().map_err(EffectError::from)?,
-        dns: Dns::spawn(&config.dns).map_err(EffectError::from)?,
-        tether: Arc::clone(&tether),
-        shared: BTreeMap::new(),
-    };
+    let mut effects = Effects::open(&config, segments, Arc::clone(&tether))?;
     let unsettled = Unsettled::default();
     let failed = effects.reconcile(&kept.whole, reports).await;
     unsettled.report(&failed);
@@ -138,11 +129,13 @@ pub async fn serve(
         reload,
         host,
     });
+    let later = TaskTracker::new();
     let settler = Settler {
         effects,
         keeper: keeper.clone(),
         published: kept.published,
         unsettled,
+        later: later.clone(),
     };
     let settling = tokio::spawn(settler.run(stop.child_token()));
     let started = began.elapsed();
@@ -157,7 +150,10 @@ pub async fn serve(
     };
     stop.cancel();
     // Its panic would have been logged by the runtime; there is nothing left to close then.
-    if let Ok(effects) = settling.await {
+    let settled = settling.await;
+    later.close();
+    later.wait().await;
+    if let Ok(effects) = settled {
         effects.close().await;
     }
     while tasks.join_next().await.is_some() {}

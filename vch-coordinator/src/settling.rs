@@ -15,7 +15,7 @@ use tokio::{
     sync::mpsc,
     time::{Instant, sleep_until},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// First and longest pause before what failed is tried again.
 const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
@@ -50,12 +50,19 @@ pub struct Settler {
     pub published: mpsc::Receiver<Published>,
     /// What is not yet so.
     pub unsettled: Unsettled,
+    /// What is done beside the following of further transactions.
+    pub later: TaskTracker,
 }
+
+/// An effect failed, which was told to whoever asked.
+struct Failed;
 
 impl Settler {
     /// Runs until cancelled, then gives the effects back to be closed.
     pub async fn run(mut self, stop: CancellationToken) -> Effects {
         let mut disturbed = self.effects.segments.watch();
+        // One word is enough: it says that something failed.
+        let (failing, mut failed) = mpsc::channel(1);
         let mut pause = RETRY.0;
         // The next try of what failed.
         let mut again = (!self.unsettled.words().is_empty()).then(|| Instant::now() + pause);
@@ -67,13 +74,13 @@ impl Settler {
                     let Some(published) = published else {
                         return self.effects;
                     };
-                    let followed = self.effects.follow(&published.committed.work).await;
-                    if let Err(error) = &followed {
-                        tracing::warn!(error = chain(error), "an effect failed");
+                    if self.follow(published, &failing).await.is_err() {
                         again.get_or_insert(Instant::now() + pause);
                     }
-                    // Whoever asked may have gone away.
-                    let _ = published.settled.send(followed);
+                    continue;
+                }
+                Some(()) = failed.recv() => {
+                    again.get_or_insert(Instant::now() + pause);
                     continue;
                 }
                 changed = disturbed.changed() => match changed {
@@ -107,6 +114,39 @@ impl Settler {
                 Err(KeeperError) => return self.effects,
             }
         }
+    }
+
+    /// Follows one transaction; what of it may be done beside the next ones is.
+    async fn follow(
+        &mut self,
+        published: Published,
+        failing: &mpsc::Sender<()>,
+    ) -> Result<(), Failed> {
+        let Published { committed, settled } = published;
+        let later = match self.effects.follow(&committed.work).await {
+            Ok(None) => {
+                // Whoever asked may have gone away.
+                let _ = settled.send(Ok(()));
+                return Ok(());
+            }
+            Ok(Some(later)) => later,
+            Err(error) => {
+                tracing::warn!(error = chain(&error), "an effect failed");
+                let _ = settled.send(Err(error));
+                return Err(Failed);
+            }
+        };
+        let failing = failing.clone();
+        self.later.spawn(async move {
+            let done = later.await;
+            if let Err(error) = &done {
+                tracing::warn!(error = chain(error), "an effect failed");
+                // There is a word in it already, or the settler has ended.
+                let _ = failing.try_send(());
+            }
+            let _ = settled.send(done);
+        });
+        Ok(())
     }
 
     /// Whether everything agrees with the ledger now.

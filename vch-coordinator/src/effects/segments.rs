@@ -63,6 +63,8 @@ pub struct Segments {
 pub struct Reconciled {
     /// The number of changes that were made.
     pub steps: usize,
+    /// The links that were made.
+    pub created: BTreeSet<InterfaceName>,
     /// What could not be made or removed, by its link's name.
     pub failed: BTreeMap<InterfaceName, SegmentError>,
     /// What failed that concerns no single link: forwarding, the removal of many at once.

@@ -8,8 +8,9 @@ mod follow;
 pub use follow::follow;
 
 use super::segments::PortKind;
+use crate::runtime::Nic;
 use ipnet::IpNet;
-use protocol::spec::{FirewallLevel, Hostname, InterfaceName, MacAddress, Mtu, NetSpec};
+use protocol::spec::{FirewallLevel, Hostname, InterfaceName, MacAddress, Mtu, NetSpec, NicMatch};
 use std::{collections::BTreeMap, net::IpAddr};
 use vch_ledger::{
     Attachment, Channel, Container, ContainerId, Endpoint, EndpointId, External, HostPort, Ledger,
@@ -113,6 +114,8 @@ pub struct Place {
     pub level: Option<FirewallLevel>,
     /// The ports open there.
     pub opened: Vec<PortNumber>,
+    /// The NIC of the VM on it; `None` while the container does not run, and where it is no VM.
+    pub nic: Option<Nic>,
 }
 
 /// A container's agent: how it is reached, and what it is told.
@@ -244,9 +247,29 @@ fn place(ledger: &Ledger, network: &Network, endpoint: &Endpoint) -> Option<Plac
         mac: endpoint.mac,
         level: network.external().map(|external| external.level),
         opened: endpoint.opened.clone(),
+        nic: nic(ledger, endpoint),
         addresses: endpoint.addresses.iter().map(IpNet::addr).collect(),
         names: endpoint.names.clone(),
         pointer: endpoint.pointer.clone(),
+    })
+}
+
+/// The NIC that a running VM has, or must have, for an endpoint.
+fn nic(ledger: &Ledger, endpoint: &Endpoint) -> Option<Nic> {
+    let container = ledger.container_by_id(endpoint.container)?;
+    let runs = container.runs() && endpoint.attachment == Attachment::Tap;
+    runs.then(|| Nic {
+        container: container.name.to_string(),
+        container_id: container.id.to_string(),
+        endpoint_id: endpoint.id.to_string(),
+        interface: endpoint.interface.to_string(),
+        tap: port_name(endpoint.id).to_string(),
+        mac: endpoint.mac.to_string(),
+        nic: match &endpoint.nic {
+            NicMatch::Mac(_) => "mac".to_owned(),
+            NicMatch::PciPath(path) => format!("pci:{path}"),
+            NicMatch::PciSlot(slot) => format!("slot:{slot}"),
+        },
     })
 }
 

@@ -258,7 +258,11 @@ impl Actor {
                 continue;
             }
             match (self.kernel.apply(step).await, step.link()) {
-                (Ok(()), _) => done.steps += 1,
+                (Ok(()), link) => {
+                    done.steps += 1;
+                    done.created
+                        .extend(link.filter(|_| step.creates()).cloned());
+                }
                 (Err(error), Some(name)) => {
                     done.failed.insert(name.clone(), error);
                 }

@@ -1,0 +1,84 @@
+use super::*;
+use tokio::net::UnixListener;
+
+fn nic() -> Nic {
+    Nic {
+        container: "web".to_owned(),
+        container_id: "00".repeat(32),
+        endpoint_id: "11".repeat(32),
+        interface: "eth1".to_owned(),
+        tap: "vt-1".to_owned(),
+        mac: "02:00:00:00:00:01".to_owned(),
+        nic: "mac".to_owned(),
+    }
+}
+
+/// Asks a program that answers so; gives what it was asked and what came of it.
+async fn asked(answer: &str) -> (String, Result<(), HookError>) {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("hook");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let hook = Hook::new(&socket);
+    let program = async {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut stream = BufReader::new(stream);
+        let mut line = String::new();
+        stream.read_line(&mut line).await.unwrap();
+        // The coordinator may have gone on to read no further.
+        let _ = stream.write_all(answer.as_bytes()).await;
+        line
+    };
+    let nic = nic();
+    tokio::join!(program, hook.plug(&nic))
+}
+
+#[tokio::test]
+async fn a_request_is_a_line_and_so_is_its_answer() {
+    let (line, done) = asked("{\"done\":true}\n").await;
+    done.unwrap();
+    let said: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(said["plug"]["tap"], "vt-1");
+    assert_eq!(said["plug"]["mac"], "02:00:00:00:00:01");
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_in_the_programs_words() {
+    let (_, refused) = asked("{\"error\":\"no free slot\"}\n").await;
+    assert_eq!(
+        refused.unwrap_err().to_string(),
+        "the runtime could not plug the NIC 02:00:00:00:00:01 of web: no free slot"
+    );
+}
+
+#[tokio::test]
+async fn what_is_no_answer_is_shown() {
+    for answer in ["", "yes\n", "{\"done\":false}\n", "{\"done\":true"] {
+        let (_, refused) = asked(answer).await;
+        let refused = refused.unwrap_err();
+        assert!(
+            matches!(refused, HookError::Answer { .. }),
+            "{answer:?}: {refused}"
+        );
+    }
+    let (_, refused) = asked(&"x".repeat(1 << 20)).await;
+    assert!(refused.unwrap_err().to_string().len() < 500);
+}
+
+#[tokio::test]
+async fn nobody_at_the_socket_is_said_so() {
+    let refused = Hook::new("/nowhere/hook").plug(&nic()).await.unwrap_err();
+    assert!(
+        matches!(refused, HookError::Unreachable { .. }),
+        "{refused}"
+    );
+    assert!(refused.to_string().contains("/nowhere/hook"), "{refused}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_program_that_does_not_answer_is_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("hook");
+    let _listener = UnixListener::bind(&socket).unwrap();
+    let late = Hook::new(&socket).plug(&nic()).await.unwrap_err();
+    assert!(matches!(late, HookError::Late { .. }), "{late}");
+}
