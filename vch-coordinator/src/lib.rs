@@ -7,7 +7,7 @@
 //!                       └──── waits for effects and agent ◄──────────────────┘
 //! ```
 //!
-//! Invariants: nothing is answered or followed before it is durable; only `effects` touch the
+//! Invariants: nothing is answered or followed before it is durable; only `effects` change the
 //! kernel; only `api` knows HTTP; only `effects::tether` speaks to agents; no effect derives truth
 //! from the kernel or from a VM.
 
