@@ -21,14 +21,20 @@ PROGRAMS := qemu-system-x86_64=qemu-system-x86 ip=iproute2 nft=nftables dig=bind
 # crate@version, for what is used here from crates.io.
 CRATES := vhost-device-vsock@0.3.0 cargo-deny@0.20.2
 FUZZER := cargo-fuzz@0.13.2
+MUTATOR := cargo-mutants@27.1.0
+
+# The rooms in which most of the thinking is done; every eleventh mutant of them is a sample of about 100.
+MUTATED := vch-coordinator/ledger/src/** vch-coordinator/src/effects/segments/plan.rs tether-net/src/plan* \
+	tether-net/src/plan/** protocol/src/session* protocol/src/session/** protocol/src/frame*
+MUTANTS_SHARD := 0/11
 
 # $(call installed,crate@version): installs it unless this version is there.
 installed = grep -qs '"$(subst @, ,$(1)) ' $(TOOLS)/.crates.toml || cargo install --root $(TOOLS) --locked $(1)
 
-.PHONY: help tools agent probe host image test lint fuzz demo
+.PHONY: help tools agent probe host image test lint fuzz mutants demo
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 tools: ## install what the other targets use: Debian packages, and programs below target/tools
 	@missing=; for pair in $(PROGRAMS); do command -v "$${pair%%=*}" >/dev/null || missing+=" $${pair##*=}"; done; \
@@ -79,6 +85,11 @@ fuzz: ## fuzz every parser, FUZZ_SECONDS (60) each; finds go to target/fuzz
 				-- -max_total_time=$(FUZZ_SECONDS) -verbosity=0 -print_final_stats=1; \
 		done; \
 	done
+
+mutants: ## change the pure rooms in ways that their tests must notice: every eleventh, from MUTANTS_SHARD (0/11) on
+	@$(call installed,$(MUTATOR))
+	@PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" cargo mutants --sharding round-robin --shard $(MUTANTS_SHARD) --timeout 120 \
+		--output target $(foreach file,$(MUTATED),--file '$(file)') -- --lib
 
 demo: image ## boot two VMs, give them their network and let one ping the other by name
 	@cargo build --release -p vch-coordinator --bins

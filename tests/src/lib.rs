@@ -5,6 +5,7 @@
 //!    ├── Namespace, Topology     `vch`, and a place behind each of its networks
 //!    ├── Coordinator             vch-coordinator in `vch`, asked by vchctl
 //!    ├── Member                  a container that is a namespace, with the real agent
+//!    ├── Hook                    the program that runs the VMs, as the coordinator asks it
 //!    ├── Monitor                 hears what changes in a namespace
 //!    ├── Responder, ask          one who answers, and the questions: TCP, UDP, ICMP
 //!    ├── Capture                 sees every packet of a namespace
@@ -21,6 +22,7 @@
 
 pub mod capture;
 pub mod deadline;
+pub mod hook;
 pub mod member;
 pub mod monitor;
 pub mod namespace;

@@ -44,9 +44,11 @@ impl Member {
         Ok(member)
     }
 
-    /// Adds a container that is on no network yet, and makes its namespace. No agent runs.
-    pub fn add(lab: &Lab, coordinator: &Coordinator<'_>, name: &str) -> Result<Self> {
-        coordinator.vchctl(&format!("container add {name}"))?;
+    /// Adds a container that is on no network yet, and makes its namespace. `words` are its name and the options of
+    /// `vchctl container add`. No agent runs.
+    pub fn add(lab: &Lab, coordinator: &Coordinator<'_>, words: &str) -> Result<Self> {
+        coordinator.vchctl(&format!("container add {words}"))?;
+        let name = words.split_whitespace().next().context("a name")?;
         let namespace = Namespace::create(name)?;
         let folder = lab.path(name);
         std::fs::create_dir_all(folder.join("etc")).context("make the member's root")?;
@@ -135,13 +137,19 @@ impl Member {
 
     /// Its first address on a network, as the ledger has it.
     pub fn address(&self, coordinator: &Coordinator<'_>, network: &str) -> Result<IpAddr> {
+        let addresses = self.addresses(coordinator, network)?;
+        let first = addresses.first().copied();
+        first.with_context(|| format!("{} has no address on {network}", self.name))
+    }
+
+    /// Its addresses on a network, as the ledger has them: IPv4 first.
+    pub fn addresses(&self, coordinator: &Coordinator<'_>, network: &str) -> Result<Vec<IpAddr>> {
         let shown = coordinator.ask(&format!("container inspect {}", self.name))?;
-        let first = &shown["endpoints"][network]["addresses"][0];
-        let address = first.as_str().and_then(|net| net.split('/').next());
-        let address = address.with_context(|| format!("no address on {network}: {shown:#}"))?;
-        address
-            .parse()
-            .with_context(|| format!("{address} is no address"))
+        let addresses = shown["endpoints"][network]["addresses"].as_array();
+        let addresses = addresses.with_context(|| format!("not on {network}: {shown:#}"))?;
+        let bare = |net: &Value| net.as_str()?.split('/').next()?.parse().ok();
+        let bare = addresses.iter().map(bare).collect::<Option<_>>();
+        bare.with_context(|| format!("addresses in {shown:#}"))
     }
 
     /// Whether one echo request to `to` is answered within `within`, at least a second.

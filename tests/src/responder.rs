@@ -119,6 +119,8 @@ pub enum Way {
     Tcp(u16),
     /// A UDP datagram to this port.
     Udp(u16),
+    /// An HTTP request to this port; the answer is the body.
+    Http(u16),
     /// An ICMP echo request.
     Echo,
 }
@@ -130,6 +132,7 @@ pub fn ask(from: &Namespace, to: IpAddr, way: Way, within: Duration) -> Result<O
     match way {
         Way::Tcp(port) => from.run(|| ask_stream(SocketAddr::new(to, port), within)),
         Way::Udp(port) => from.run(|| ask_datagram(SocketAddr::new(to, port), within)),
+        Way::Http(port) => from.run(|| get(SocketAddr::new(to, port), within)),
         Way::Echo => Ok(echo(from, to, within)?.then(String::new)),
     }
 }
@@ -146,6 +149,16 @@ pub fn ask_again(stream: &mut TcpStream) -> Option<String> {
     let mut answer = [0; 128];
     let length = stream.read(&mut answer).ok().filter(|length| *length > 0)?;
     Some(String::from_utf8_lossy(&answer[..length]).into_owned())
+}
+
+fn get(to: SocketAddr, within: Duration) -> Option<String> {
+    let mut stream = TcpStream::connect_timeout(&to, within).ok()?;
+    stream.set_read_timeout(Some(within)).ok()?;
+    stream.write_all(b"GET / HTTP/1.0\r\n\r\n").ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    let (_, body) = answer.split_once("\r\n\r\n")?;
+    Some(body.to_owned())
 }
 
 fn ask_datagram(to: SocketAddr, within: Duration) -> Option<String> {

@@ -53,6 +53,11 @@ impl Coordinator<'_> {
     /// Begins the VM of a container that was added with [`Tether::channel`], connected and started: with the agent, the
     /// channel's device, and a NIC for each of its endpoints, in the order of their interfaces' names.
     pub fn vm(&self, name: &str, tether: Tether<'_>) -> Result<VmBuilder> {
+        self.vm_with(name, tether, Vec::new())
+    }
+
+    /// The same with taps that are open already, for the first of its endpoints.
+    pub fn vm_with(&self, name: &str, tether: Tether<'_>, open: Vec<Tap>) -> Result<VmBuilder> {
         let shown = self.ask(&format!("container inspect {name}"))?;
         let endpoints = shown["endpoints"].as_object().context("endpoints")?;
         let mut nics = Vec::new();
@@ -67,8 +72,13 @@ impl Coordinator<'_> {
         let lab = self.lab();
         let image = places::container_image()?;
         let mut vm = tether.plug(lab.vm(name).image(&image), lab, name);
+        let mut open = open.into_iter();
         for (_, link, mac) in nics {
-            vm = vm.nic(Tap::open(self.namespace(), link)?, mac);
+            let tap = match open.next() {
+                Some(tap) => tap,
+                None => Tap::open(self.namespace(), link)?,
+            };
+            vm = vm.nic(tap, mac);
         }
         Ok(vm)
     }

@@ -1,5 +1,6 @@
 //! A running coordinator, asked by the `vchctl` that people type.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -154,6 +155,17 @@ impl<'a> Coordinator<'a> {
     pub fn ask(&self, words: &str) -> Result<Value> {
         let text = self.vchctl(&format!("--format json {words}"))?;
         serde_json::from_str(&text).with_context(|| format!("vchctl {words}: {text}"))
+    }
+
+    /// The gateways of a network's subnets, in their order.
+    pub fn gateways(&self, network: &str) -> Result<Vec<IpAddr>> {
+        let shown = self.ask(&format!("network inspect {network}"))?;
+        let subnets = shown["subnets"].as_array().context("subnets")?;
+        let gateways = subnets
+            .iter()
+            .filter_map(|subnet| subnet["gateway"].as_str());
+        let gateways: Result<_, _> = gateways.map(str::parse).collect();
+        gateways.with_context(|| format!("gateways in {shown:#}"))
     }
 
     /// Waits until the container's agent has reported everything up; gives the container.

@@ -71,6 +71,8 @@ pub struct Requests {
     pub tether: Arc<Tether>,
     /// How long a request waits for an agent.
     pub report_deadline: Duration,
+    /// Whoever runs the VMs has plugged a NIC by the time at which the effects are applied.
+    pub plugs: bool,
 }
 
 impl Requests {
@@ -150,8 +152,14 @@ impl Requests {
         if state.borrow().agent.is_none() {
             return Heard::Nothing(Progress::Pending);
         }
-        // A NIC that is awaited may be plugged long after this request: no need to wait for that.
-        let told = state.wait_for(|state| state.reported(wait.spec).is_some());
+        // A NIC that is awaited may be plugged long after this request: no need to wait for that,
+        // unless it is there already, and only the guest has not found it yet.
+        let told = state.wait_for(|state| {
+            let awaited = wait.interface.as_ref().is_some_and(|interface| {
+                matches!(state.endpoint(wait.spec, interface), EndpointState::Waiting)
+            });
+            state.reported(wait.spec).is_some() && !(self.plugs && awaited)
+        });
         let Ok(Ok(state)) = tokio::time::timeout(self.report_deadline, told).await else {
             return Heard::Nothing(Progress::Pending);
         };

@@ -114,6 +114,7 @@ pub async fn serve(
         keeper: keeper.clone(),
         tether: Arc::clone(&tether),
         report_deadline: config.tether.report_deadline,
+        plugs: config.runtime_hook.is_some(),
     };
     let reload = Arc::new(Reload::new(file, config.clone(), requests.clone()));
     let hangups = signal(SignalKind::hangup()).map_err(ServeError::Signal)?;

@@ -1,12 +1,20 @@
 //! Taps that QEMU takes over as open descriptors, so that QEMU itself needs no right to make any.
 
 use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use nix::libc;
 
+use crate::deadline::readable;
 use crate::namespace::Namespace;
+
+/// `struct virtio_net_hdr` of linux/virtio_net.h, which stands before each frame.
+const VNET_HEADER: usize = 10;
+/// A segment that the kernel has not cut yet is 64 KB long.
+const MAX_FRAME: usize = VNET_HEADER + (1 << 16);
 
 /// An open tap of a namespace.
 #[derive(Debug)]
@@ -23,11 +31,78 @@ impl Tap {
             .with_context(|| format!("open tap {name} of {}", namespace.name()))
     }
 
+    /// The same open tap once more: it outlives the one that QEMU takes over.
+    pub fn try_clone(&self) -> Result<Self> {
+        let file = self.file.try_clone().context("duplicate a tap")?;
+        Ok(Self { file })
+    }
+
+    /// How many bytes stand before each frame: QEMU chose it, and a new tap does not know.
+    #[expect(unsafe_code, reason = "TUNGETVNETHDRSZ (linux/if_tun.h)")]
+    pub fn header(&self) -> Result<i32> {
+        nix::ioctl_read_bad!(
+            header,
+            nix::request_code_read!(b'T', 215, size_of::<i32>()),
+            i32
+        );
+        let mut bytes = 0;
+        // SAFETY: the kernel writes one int.
+        unsafe { header(self.file.as_raw_fd(), &raw mut bytes) }.context("TUNGETVNETHDRSZ")?;
+        Ok(bytes)
+    }
+
+    /// Lets the descriptor, and QEMU's duplicate of it, be of the tap `name` again, after the one of that name was
+    /// deleted and made anew.
+    #[expect(unsafe_code, reason = "TUNSETVNETHDRSZ (linux/if_tun.h)")]
+    pub fn attach_again(&self, name: &str, header: i32) -> Result<()> {
+        nix::ioctl_write_ptr_bad!(
+            set_header,
+            nix::request_code_write!(b'T', 216, size_of::<i32>()),
+            i32
+        );
+        set_interface(&self.file, name)?;
+        // SAFETY: the kernel reads one int.
+        unsafe { set_header(self.file.as_raw_fd(), &raw const header) }
+            .context("TUNSETVNETHDRSZ")?;
+        Ok(())
+    }
+
     /// Makes a persistent tap, up, and opens it.
     pub fn create(namespace: &Namespace, name: &str) -> Result<Self> {
         namespace.ip(&format!("tuntap add dev {name} mode tap vnet_hdr"))?;
         namespace.ip(&format!("link set {name} up"))?;
         Self::open(namespace, name)
+    }
+
+    /// Sends an Ethernet frame as a guest would: from the header on, without checksum.
+    pub fn send(&self, frame: &[u8]) -> Result<()> {
+        let whole = [&[0; VNET_HEADER], frame].concat();
+        let written = (&self.file).write(&whole).context("write to the tap")?;
+        ensure!(written == whole.len(), "a frame was cut");
+        Ok(())
+    }
+
+    /// Reads what a guest would receive until there is a frame for which `which` holds; `None` where none comes in time.
+    pub fn receive_until(
+        &self,
+        within: Duration,
+        which: impl Fn(&[u8]) -> bool,
+    ) -> Result<Option<Vec<u8>>> {
+        let end = Instant::now() + within;
+        let mut buffer = vec![0; MAX_FRAME];
+        while Instant::now() < end {
+            if !readable(&self.file) {
+                continue;
+            }
+            let length = (&self.file)
+                .read(&mut buffer)
+                .context("read from the tap")?;
+            let frame = buffer[..length].get(VNET_HEADER..).unwrap_or_default();
+            if which(frame) {
+                return Ok(Some(frame.to_vec()));
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -43,11 +118,20 @@ impl From<Tap> for OwnedFd {
     }
 }
 
+fn attach(name: &str) -> Result<Tap> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/net/tun")?;
+    set_interface(&file, name)?;
+    Ok(Tap { file })
+}
+
 #[expect(
     unsafe_code,
     reason = "TUNSETIFF and the union in ifreq (linux/if_tun.h)"
 )]
-fn attach(name: &str) -> Result<Tap> {
+fn set_interface(file: &File, name: &str) -> Result<()> {
     nix::ioctl_write_ptr_bad!(
         set_interface,
         nix::request_code_write!(b'T', 202, size_of::<libc::c_int>()),
@@ -63,11 +147,7 @@ fn attach(name: &str) -> Result<Tap> {
     }
     let flags = libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR;
     request.ifr_ifru.ifru_flags = libc::c_short::try_from(flags).context("tap flags")?;
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open("/dev/net/tun")?;
     // SAFETY: `request` lives through the call, which writes the name back into it.
-    unsafe { set_interface(file.as_raw_fd(), &raw const request) }?;
-    Ok(Tap { file })
+    unsafe { set_interface(file.as_raw_fd(), &raw const request) }.context("TUNSETIFF")?;
+    Ok(())
 }
