@@ -1,15 +1,36 @@
-//! nftables follows the ledger: one set element a network.
+//! nftables follows the ledger: published ports, isolation, anti-spoofing, levels of external
+//! networks.
 //!
-//! The rules never change; which networks they are about stands in sets of bridge names.
+//! ```text
+//!   Work ──► Book ──► Difference ──► Batch ──► kernel: tables `inet vch` and `bridge vch`
+//!            what is    elements       one        ▲
+//!            to be                 transaction    │ observe: the whole, at the start and after
+//!                                               Ruleset  a failure or somebody else's change
+//! ```
+//!
+//! The rules never change; what they are about stands in sets, an element a thing. Invariants: a
+//! change costs in proportion to the things that it names; only this module, `watch` and `bridged`
+//! touch the kernel.
 
+mod book;
+mod bridged;
+mod clients;
+mod kept;
+mod rules;
 mod ruleset;
+mod things;
+mod watch;
 
-use super::work::{Work, bridge_name};
-use protocol::spec::InterfaceName;
-use ruleset::{Change, Networks, Ruleset, changes};
-use std::collections::BTreeMap;
+use super::work::Work;
+use book::{Book, Changes};
+use ruleset::Ruleset;
+use std::io;
+pub use things::Surroundings;
 use thiserror::Error;
-use vch_nftables::{CommitError, Connection, NameError, ReadError, SocketError};
+use vch_nftables::{
+    CommitError, Connection, EventError, NameError, ReadError, SocketError, Subscription,
+};
+pub use watch::Watch;
 
 /// Why nftables does not follow the ledger.
 #[derive(Debug, Error)]
@@ -23,82 +44,104 @@ pub enum NatError {
     /// The kernel's rules can't be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// A constant of ours is no name.
+    /// A constant of ours, or a name of the ledger's, is no name there.
     #[error(transparent)]
     Name(#[from] NameError),
+    /// A switch of br_netfilter.
+    #[error("`{path}` can't be set to 0")]
+    Bridged {
+        /// Its file.
+        path: &'static str,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// Others' changes can't be heard.
+    #[error("changes of nftables can't be waited for")]
+    Watch(#[source] io::Error),
+    /// What was heard can't be read.
+    #[error(transparent)]
+    Event(#[from] EventError),
 }
 
-/// The rules of this VCH, and what their sets hold.
+/// The rules of this VCH, and what their sets are to hold.
 pub struct Nat {
     connection: Connection,
+    /// Until somebody watches it.
+    subscription: Option<Subscription>,
     ruleset: Ruleset,
-    networks: Networks,
+    book: Book,
+    /// The kernel may differ from the book: a change failed.
+    unsure: bool,
 }
 
 impl Nat {
     /// Connects to the network namespace of the calling thread; nothing is changed yet.
-    pub fn open() -> Result<Self, NatError> {
+    pub fn open(surroundings: Surroundings) -> Result<Self, NatError> {
         Ok(Self {
+            subscription: Some(Subscription::open()?),
             connection: Connection::open()?,
             ruleset: Ruleset::new()?,
-            networks: BTreeMap::new(),
+            book: Book::new(surroundings),
+            unsure: true,
         })
     }
 
-    /// Adds and removes the elements of networks that came, changed or went.
+    /// Hears when somebody else changes our tables, from [`Nat::open`] on. Only the first caller
+    /// hears what came before the call.
+    pub fn watch(&mut self) -> Result<Watch, NatError> {
+        let subscription = match self.subscription.take() {
+            Some(subscription) => subscription,
+            None => Subscription::open()?,
+        };
+        Watch::new(subscription, self.connection.port(), self.ruleset.tables())
+    }
+
+    /// Adds and removes the elements of what came, changed or went.
     pub fn follow(&mut self, work: &Work) -> Result<(), NatError> {
-        let changes: Vec<_> = wanted(work)
-            .map(|(bridge, after)| Change {
-                before: self.networks.get(&bridge).copied(),
-                bridge,
-                after,
-            })
-            .collect();
-        self.change(&changes)
+        let difference = self.book.change(changes(work))?;
+        if self.unsure {
+            return self.settle();
+        }
+        let batch = self.ruleset.change(&difference)?;
+        self.unsure = true;
+        self.connection.commit(&batch)?;
+        self.unsure = false;
+        Ok(())
     }
 
     /// Makes the rules as they must be where they are missing or others changed them, and the sets
     /// as the whole ledger says. Flows that are established go on: they are the connection
     /// tracker's.
     pub fn reconcile(&mut self, whole: &Work) -> Result<(), NatError> {
-        let wanted: Networks = wanted(whole)
-            .filter_map(|(bridge, internal)| Some((bridge, internal?)))
-            .collect();
-        match self.ruleset.observe(&mut self.connection)? {
-            Some(found) => {
-                self.networks = found;
-                let changes = changes(&self.networks, &wanted);
-                self.change(&changes)
-            }
-            None => {
-                tracing::info!("nftables rules are missing or changed: made anew");
-                self.connection.commit(&self.ruleset.whole(&wanted)?)?;
-                self.networks = wanted;
-                Ok(())
-            }
-        }
+        bridged::keep_off_ip()?;
+        let mut book = Book::new(self.book.surroundings().clone());
+        book.change(changes(whole))?;
+        self.book = book;
+        self.settle()
     }
 
-    fn change(&mut self, changes: &[Change]) -> Result<(), NatError> {
-        let batch = self.ruleset.change(changes)?;
-        if !batch.is_empty() {
-            self.connection.commit(&batch)?;
-        }
-        for change in changes {
-            match change.after {
-                Some(internal) => self.networks.insert(change.bridge.clone(), internal),
-                None => self.networks.remove(&change.bridge),
-            };
-        }
+    fn settle(&mut self) -> Result<(), NatError> {
+        self.unsure = true;
+        let whole = self.book.whole()?;
+        let batch = self.ruleset.settle(&mut self.connection, &whole)?;
+        self.connection.commit(&batch)?;
+        self.unsure = false;
         Ok(())
     }
 }
 
-fn wanted(work: &Work) -> impl Iterator<Item = (InterfaceName, Option<bool>)> {
-    work.networks.iter().map(|(id, carried)| {
-        let internal = carried.as_ref().map(|carried| carried.internal);
-        (bridge_name(*id), internal)
-    })
+fn changes(work: &Work) -> Changes {
+    let ports = work.endpoints.iter();
+    let bindings = work.bindings.iter();
+    Changes {
+        networks: work.networks.clone(),
+        ports: ports
+            .map(|(id, places)| (*id, places.after.as_ref().map(Into::into)))
+            .collect(),
+        bindings: bindings
+            .map(|(host, bindings)| (*host, bindings.after.clone()))
+            .collect(),
+    }
 }
 
 #[cfg(test)]

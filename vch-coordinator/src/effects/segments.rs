@@ -27,7 +27,7 @@ mod plan;
 mod routes;
 mod step;
 mod sysctl;
-mod tap;
+pub(super) mod tap;
 
 pub use desired::{Bridge, Desired, Owner, Port, PortKind};
 pub use error::SegmentError;

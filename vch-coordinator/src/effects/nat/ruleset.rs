@@ -1,265 +1,270 @@
-//! The rules as values: what they are, and how to come from one set of networks to another.
+//! Both tables: how they are made, what differs in them, what the kernel has of them.
 
 use super::NatError;
-use protocol::spec::InterfaceName;
+use super::book::Difference;
+use super::clients::ClientList;
+use super::kept::Kept;
+use super::rules::Rules;
+use super::things::Held;
 use std::collections::{BTreeMap, BTreeSet};
 use vch_nftables::{
-    Batch, Chain, Comment, Connection, DataType, Datum, Element, Family, Field, Hook,
-    InterfaceName as NftInterface, Key, Name, NameError, Policy, ReadError, Rule, Set, Table,
+    Batch, Chain, Comment, Connection, Element, Family, FoundRule, Name, NameError, Operation,
+    ReadError, Rule, Table,
 };
 
-/// Bridges by name, each with whether its network is internal.
-pub type Networks = BTreeMap<InterfaceName, bool>;
-
-/// A bridge whose elements may differ: what the sets hold of it, and what they must.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
-    /// Its link.
-    pub bridge: InterfaceName,
-    /// Whether it was internal; `None` where it was not there.
-    pub before: Option<bool>,
-    /// Whether it must be internal; `None` where it must go.
-    pub after: Option<bool>,
+/// The tables `inet vch` and `bridge vch`.
+pub struct Ruleset {
+    tables: [Rules; 2],
 }
 
-/// `NF_IP_PRI_FILTER` of linux/netfilter_ipv4.h.
-const FILTER: i32 = 0;
-/// `NF_IP_PRI_NAT_SRC` of linux/netfilter_ipv4.h.
-const SOURCE_NAT: i32 = 100;
-
-/// The table `inet vch`:
-///
-/// ```text
-///   set bridges  { br-0123456789ab, ... }     every bridge of ours
-///   set within   { br-0123... . br-0123... }  each with itself
-///   set internal { ... }                      those without a way out
-///   chain forward      iifname . oifname @within accept
-///                      iifname @internal drop; oifname @internal drop
-///                      iifname @bridges oifname @bridges drop
-///   chain postrouting  iifname @bridges oifname != @bridges masquerade
-/// ```
-///
-/// With br_netfilter loaded, frames that stay on a bridge pass `forward` too, with the bridge on
-/// both sides: hence `within`. `iifname` is known in postrouting since Linux 5.7, for what is
-/// forwarded.
-pub struct Ruleset {
-    table: Table,
-    bridges: Set,
-    within: Set,
-    internal: Set,
-    chains: Vec<(Chain, Vec<Rule>)>,
+/// What the kernel has of a table that stands as we make it.
+#[derive(Debug, Default)]
+struct Found {
+    elements: BTreeMap<Kept, BTreeSet<Element>>,
+    lists: BTreeSet<Name>,
 }
 
 impl Ruleset {
+    /// The rules of this release.
     pub fn new() -> Result<Self, NameError> {
-        let set =
-            |name: &str| Ok::<_, NameError>(Set::new(Name::new(name)?, [DataType::Interface]));
-        let (bridges, internal) = (set("bridges")?, set("internal")?);
-        let within = Set::new(Name::new("within")?, [DataType::Interface; 2]);
-        let (from, to) = ([Field::InputInterface], [Field::OutputInterface]);
-        let forward = vec![
-            explained(
-                Rule::new()
-                    .is_in(
-                        [Field::InputInterface, Field::OutputInterface],
-                        within.name.clone(),
-                    )
-                    .accept(),
-                "what stays on its bridge",
-            )?,
-            explained(
-                Rule::new().is_in(from, internal.name.clone()).drop(),
-                "an internal network has no way out",
-            )?,
-            explained(
-                Rule::new().is_in(to, internal.name.clone()).drop(),
-                "an internal network has no way in",
-            )?,
-            explained(
-                Rule::new()
-                    .is_in(from, bridges.name.clone())
-                    .is_in(to, bridges.name.clone())
-                    .drop(),
-                "bridge networks are apart",
-            )?,
-        ];
-        let postrouting = vec![explained(
-            Rule::new()
-                .is_in(from, bridges.name.clone())
-                .is_not_in(to, bridges.name.clone())
-                .masquerade(),
-            "containers go out by the address of the VCH",
-        )?];
-        let name = Name::new;
-        let chains = vec![
-            (
-                Chain::filter(name("forward")?, Hook::Forward, FILTER, Policy::Accept),
-                forward,
-            ),
-            (
-                Chain::nat(name("postrouting")?, Hook::Postrouting, SOURCE_NAT),
-                postrouting,
-            ),
-        ];
         Ok(Self {
-            table: Table::new(Family::Inet, Name::new("vch")?),
-            bridges,
-            within,
-            internal,
-            chains,
+            tables: [Rules::inet()?, Rules::bridge()?],
         })
     }
 
-    /// The whole table, in place of whatever is there.
-    pub fn whole(&self, networks: &Networks) -> Result<Batch, NameError> {
+    /// Both tables.
+    pub fn tables(&self) -> Vec<Table> {
+        self.tables
+            .iter()
+            .map(|rules| rules.table.clone())
+            .collect()
+    }
+
+    /// What a difference means; nothing where there is none.
+    pub fn change(&self, difference: &Difference) -> Result<Batch, NameError> {
         let mut batch = Batch::new();
-        batch.replace_table(&self.table);
-        for set in self.sets() {
-            batch.add_set(&self.table, set);
-        }
-        for (chain, rules) in &self.chains {
-            batch.add_chain(&self.table, chain.clone());
-            for rule in rules {
-                batch.add_rule(&self.table, &chain.name, rule.clone());
+        for rules in &self.tables {
+            let family = rules.table.family;
+            let (mut gone, mut new) = (Parts::default(), Parts::default());
+            gone.take(family, &difference.gone);
+            new.take(family, &difference.new);
+            for list in &new.lists {
+                add_list(&mut batch, &rules.table, list)?;
+            }
+            for (kept, elements) in gone.elements {
+                batch.delete_elements(&rules.table, &kept.set(), elements);
+            }
+            for (kept, elements) in new.elements {
+                batch.add_elements(&rules.table, &kept.set(), elements);
+            }
+            for list in gone.lists {
+                delete_list(&mut batch, &rules.table, list.chain()?);
             }
         }
-        batch.append(self.change(&changes(&Networks::new(), networks))?);
         Ok(batch)
     }
 
-    fn sets(&self) -> [&Set; 3] {
-        [&self.bridges, &self.within, &self.internal]
-    }
-
-    /// What a set holds of a bridge.
-    fn element(
+    /// What makes the kernel's tables hold exactly this. A table that is not as we make it is made
+    /// anew, in the same transaction: no packet meets half of it.
+    pub fn settle(
         &self,
-        set: &Set,
-        bridge: &InterfaceName,
-        internal: Option<bool>,
-    ) -> Result<Option<Element>, NameError> {
-        let holds = internal.is_some_and(|internal| internal || *set != self.internal);
-        if !holds {
-            return Ok(None);
-        }
-        let name = NftInterface::new(bridge.as_str())?;
-        let key = vec![Datum::Interface(name); set.key.len()];
-        Ok(Some(Element::new(key)))
-    }
-
-    /// The elements that differ; nothing where nothing does.
-    pub fn change(&self, changes: &[Change]) -> Result<Batch, NameError> {
+        connection: &mut Connection,
+        whole: &BTreeSet<Held>,
+    ) -> Result<Batch, NatError> {
         let mut batch = Batch::new();
-        for set in self.sets() {
-            let (mut gone, mut new) = (Vec::new(), Vec::new());
-            for change in changes {
-                let before = self.element(set, &change.bridge, change.before)?;
-                let after = self.element(set, &change.bridge, change.after)?;
-                if before != after {
-                    gone.extend(before);
-                    new.extend(after);
+        for rules in &self.tables {
+            let mut wanted = Parts::default();
+            wanted.take(rules.table.family, whole);
+            match observe(rules, connection, &wanted)? {
+                Some(found) => batch.append(differing(&rules.table, wanted, found)?),
+                None => {
+                    tracing::info!(table = %rules.table, "rules are missing or changed: made anew");
+                    batch.append(make(rules, wanted)?);
                 }
             }
-            if !gone.is_empty() {
-                batch.delete_elements(&self.table, set, gone);
-            }
-            if !new.is_empty() {
-                batch.add_elements(&self.table, set, new);
-            }
         }
         Ok(batch)
     }
+}
 
-    /// What the kernel's sets hold; `None` where the table is not as we make it.
-    pub fn observe(&self, connection: &mut Connection) -> Result<Option<Networks>, NatError> {
-        match self.read(connection) {
-            // Another program put something there that we have no words for, or removed it just now.
-            Err(NatError::Read(ReadError::Decode(_))) => Ok(None),
-            Err(NatError::Read(error)) if error.is_missing() => Ok(None),
-            read => read,
+/// What is held, by where it stands.
+#[derive(Default)]
+struct Parts {
+    elements: BTreeMap<Kept, Vec<Element>>,
+    lists: Vec<ClientList>,
+}
+
+impl Parts {
+    fn take(&mut self, family: Family, held: &BTreeSet<Held>) {
+        for one in held {
+            match one {
+                Held::Element(kept, element) if kept.family() == family => {
+                    self.elements
+                        .entry(*kept)
+                        .or_default()
+                        .push(element.clone());
+                }
+                Held::Clients(list) if family == Family::Inet => self.lists.push(list.clone()),
+                _ => {}
+            }
         }
     }
+}
 
-    fn read(&self, connection: &mut Connection) -> Result<Option<Networks>, NatError> {
-        if !connection.tables()?.contains(&self.table) || !self.stands(connection)? {
+fn add_list(batch: &mut Batch, table: &Table, list: &ClientList) -> Result<(), NameError> {
+    let chain = list.chain()?;
+    batch.add_chain(table, Chain::regular(chain.clone()));
+    for rule in list.rules()? {
+        batch.add_rule(table, &chain, rule);
+    }
+    Ok(())
+}
+
+fn delete_list(batch: &mut Batch, table: &Table, chain: Name) {
+    batch.push(Operation::FlushChain(table.clone(), chain.clone()));
+    batch.push(Operation::DeleteChain(table.clone(), chain));
+}
+
+/// The whole table, in place of whatever is there.
+fn make(rules: &Rules, wanted: Parts) -> Result<Batch, NameError> {
+    let table = &rules.table;
+    let mut batch = Batch::new();
+    batch.replace_table(table);
+    for set in rules.sets() {
+        batch.add_set(table, &set);
+    }
+    for (chain, rules) in &rules.chains {
+        batch.add_chain(table, chain.clone());
+        for rule in rules {
+            batch.add_rule(table, &chain.name, rule.clone());
+        }
+    }
+    for list in &wanted.lists {
+        add_list(&mut batch, table, list)?;
+    }
+    for (kept, elements) in wanted.elements {
+        batch.add_elements(table, &kept.set(), elements);
+    }
+    Ok(batch)
+}
+
+fn differing(table: &Table, wanted: Parts, found: Found) -> Result<Batch, NameError> {
+    let mut batch = Batch::new();
+    let mut lists = found.lists;
+    for list in &wanted.lists {
+        if !lists.remove(&list.chain()?) {
+            add_list(&mut batch, table, list)?;
+        }
+    }
+    let (mut gone, mut new) = (Batch::new(), Batch::new());
+    let mut wanted = wanted.elements;
+    for (kept, found) in found.elements {
+        let wanted: BTreeSet<Element> = wanted
+            .remove(&kept)
+            .unwrap_or_default()
+            .into_iter()
+            .collect();
+        let excess: Vec<_> = found.difference(&wanted).cloned().collect();
+        let missing: Vec<_> = wanted.difference(&found).cloned().collect();
+        if !excess.is_empty() {
+            gone.delete_elements(table, &kept.set(), excess);
+        }
+        if !missing.is_empty() {
+            new.add_elements(table, &kept.set(), missing);
+        }
+    }
+    batch.append(gone);
+    batch.append(new);
+    for chain in lists {
+        delete_list(&mut batch, table, chain);
+    }
+    Ok(batch)
+}
+
+/// `None` where the table is not as we make it.
+fn observe(
+    rules: &Rules,
+    connection: &mut Connection,
+    wanted: &Parts,
+) -> Result<Option<Found>, NatError> {
+    match read(rules, connection, wanted) {
+        // Another program put something there that we have no words for, or removed it just now.
+        Err(NatError::Read(ReadError::Decode(_))) => Ok(None),
+        Err(NatError::Read(error)) if error.is_missing() => Ok(None),
+        read => read,
+    }
+}
+
+fn read(
+    rules: &Rules,
+    connection: &mut Connection,
+    wanted: &Parts,
+) -> Result<Option<Found>, NatError> {
+    let table = &rules.table;
+    if !connection.tables()?.contains(table) {
+        return Ok(None);
+    }
+    let sets = connection.sets(table)?.into_iter().map(|one| one.value);
+    if sets.collect::<BTreeSet<_>>() != rules.sets().map(Some).collect() {
+        return Ok(None);
+    }
+    let Some(lists) = chains(rules, connection, wanted)? else {
+        return Ok(None);
+    };
+    let mut found = Found {
+        lists,
+        ..Found::default()
+    };
+    for kept in Kept::all().filter(|kept| kept.family() == table.family) {
+        let elements = connection.elements(table, &kept.set())?;
+        found.elements.insert(kept, elements);
+    }
+    Ok(Some(found))
+}
+
+/// The chains of clients that are there; `None` if any chain is not as we make it. Rules are known
+/// by their comments, which say what is in them.
+fn chains(
+    rules: &Rules,
+    connection: &mut Connection,
+    wanted: &Parts,
+) -> Result<Option<BTreeSet<Name>>, NatError> {
+    let mut comments: BTreeMap<Name, Vec<Option<String>>> = BTreeMap::new();
+    for FoundRule { chain, comment, .. } in connection.rules(&rules.table)? {
+        comments.entry(chain).or_default().push(comment);
+    }
+    let same = |chain: &Name, wanted: &[Rule]| {
+        let found = comments.get(chain).map_or(&[][..], Vec::as_slice);
+        let wanted = wanted.iter().map(|rule| rule.comment.as_ref());
+        let wanted = wanted.map(|comment| comment.map(Comment::as_str));
+        found.iter().map(Option::as_deref).eq(wanted)
+    };
+    let mut constant: BTreeMap<_, _> = rules
+        .chains
+        .iter()
+        .map(|(chain, rules)| (chain.clone(), rules))
+        .collect();
+    let mut lists = BTreeMap::new();
+    for list in &wanted.lists {
+        lists.insert(list.chain()?, list.rules()?);
+    }
+    let mut found_lists = BTreeSet::new();
+    for found in connection.chains(&rules.table)? {
+        let Some(chain) = found.value else {
+            return Ok(None);
+        };
+        let is_list = chain.base.is_none() && ClientList::is_chain(&chain.name);
+        let stands = match (constant.remove(&chain), lists.get(&chain.name)) {
+            (Some(rules), _) => same(&chain.name, rules),
+            (None, Some(rules)) => is_list && same(&chain.name, rules),
+            (None, None) => is_list,
+        };
+        if !stands {
             return Ok(None);
         }
-        let mut networks = Networks::new();
-        for (set, internal) in [(&self.bridges, false), (&self.internal, true)] {
-            for element in connection.elements(&self.table, set)? {
-                match bridge(&element) {
-                    Some(name) => networks.insert(name, internal),
-                    None => return Ok(None),
-                };
-            }
+        if is_list {
+            found_lists.insert(chain.name);
         }
-        for set in self.sets() {
-            let wanted = networks
-                .iter()
-                .map(|(bridge, internal)| self.element(set, bridge, Some(*internal)));
-            let wanted: BTreeSet<_> = wanted
-                .filter_map(Result::transpose)
-                .collect::<Result<_, _>>()?;
-            if connection.elements(&self.table, set)? != wanted {
-                return Ok(None);
-            }
-        }
-        Ok(Some(networks))
     }
-
-    /// Whether exactly our chains, sets and rules are there; rules are known by their comments,
-    /// which say what is in them.
-    fn stands(&self, connection: &mut Connection) -> Result<bool, NatError> {
-        let found_chains = connection.chains(&self.table)?;
-        let found_chains: BTreeSet<_> = found_chains.into_iter().map(|one| one.value).collect();
-        let chains = self.chains.iter().map(|(chain, _)| Some(chain.clone()));
-        let found_sets = connection.sets(&self.table)?;
-        let found_sets: BTreeSet<_> = found_sets.into_iter().map(|one| one.value).collect();
-        let sets = self.sets().map(|set| Some(set.clone()));
-        if found_chains != chains.collect() || found_sets != sets.into() {
-            return Ok(false);
-        }
-        let found = connection.rules(&self.table)?;
-        let same_rules = |(chain, rules): &(Chain, Vec<Rule>)| {
-            let found = found.iter().filter(|one| one.chain == chain.name);
-            let wanted = rules.iter().map(|rule| rule.comment.as_ref());
-            found
-                .map(|one| one.comment.as_deref())
-                .eq(wanted.map(|comment| comment.map(Comment::as_str)))
-        };
-        Ok(self.chains.iter().all(same_rules))
-    }
+    Ok(constant.is_empty().then_some(found_lists))
 }
-
-/// What differs between two states of the sets.
-pub fn changes(from: &Networks, to: &Networks) -> Vec<Change> {
-    let bridges: BTreeSet<_> = from.keys().chain(to.keys()).collect();
-    let changes = bridges.into_iter().map(|bridge| Change {
-        bridge: bridge.clone(),
-        before: from.get(bridge).copied(),
-        after: to.get(bridge).copied(),
-    });
-    changes
-        .filter(|change| change.before != change.after)
-        .collect()
-}
-
-/// A rule with a comment that says why it is there and, by a checksum of its words, what it is: an
-/// older release's rule of the same purpose is told from ours.
-fn explained(rule: Rule, why: &str) -> Result<Rule, NameError> {
-    let words = crc32fast::hash(rule.to_string().as_bytes());
-    Ok(rule.comment(Comment::new(format!("{why} [{words:08x}]"))?))
-}
-
-fn bridge(element: &Element) -> Option<InterfaceName> {
-    match &element.key {
-        Key::Exact(key) => match key.as_slice() {
-            [Datum::Interface(name)] => name.as_str().parse().ok(),
-            _ => None,
-        },
-        Key::Range { .. } => None,
-    }
-}
-
-#[cfg(test)]
-mod tests;

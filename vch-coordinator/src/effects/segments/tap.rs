@@ -68,3 +68,11 @@ impl Tap {
         unsafe { tun_set_persist(self.0.as_raw_fd(), 1) }.map(drop)
     }
 }
+
+#[cfg(test)]
+impl Tap {
+    /// The side of the tap that a VM has: each frame behind a `virtio_net_hdr`.
+    pub fn into_guest(self) -> File {
+        self.0
+    }
+}

@@ -1,0 +1,40 @@
+//! Frames that stay on a bridge do not pass IP's rules.
+//!
+//! With br_netfilter they do, and a packet that a published port leads back onto its own bridge is
+//! then sent on as a frame instead of being routed: it never comes back out of the port that it came
+//! in by (a container that uses its own published port), and on a shared bridge it meets the rule
+//! that keeps networks apart. What a bridge forwards is the table `bridge vch`'s matter alone.
+
+use super::NatError;
+use std::{fs, io, path::Path};
+
+/// The switches of br_netfilter, of the network namespace of the thread that looks
+/// (Documentation/networking/ip-sysctl.rst, /proc/sys/net/bridge/*).
+const SWITCHES: [&str; 2] = [
+    "/proc/sys/net/bridge/bridge-nf-call-iptables",
+    "/proc/sys/net/bridge/bridge-nf-call-ip6tables",
+];
+
+/// Switches it off where it is on. Without the module there is nothing to switch off.
+///
+/// # Errors
+/// A switch can't be read or written.
+pub fn keep_off_ip() -> Result<(), NatError> {
+    for path in SWITCHES {
+        match switch_off(Path::new(path)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(NatError::Bridged { path, source }),
+            Ok(false) => {}
+            Ok(true) => tracing::info!(path, "frames on bridges no longer pass IP's rules"),
+        }
+    }
+    Ok(())
+}
+
+fn switch_off(path: &Path) -> io::Result<bool> {
+    let on = fs::read_to_string(path)?.trim() != "0";
+    if on {
+        fs::write(path, "0")?;
+    }
+    Ok(on)
+}

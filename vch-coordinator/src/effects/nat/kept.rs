@@ -1,0 +1,225 @@
+//! The sets and maps of both tables: what the rules look things up in.
+
+use vch_nftables::{DataType, Family, IpVersion, MapData, Name, Set, name};
+
+/// One set or map that follows the ledger. The rules are constant; what they are about stands here,
+/// an element a thing, so that a change costs as much as it is long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kept {
+    /// Links of bridge networks.
+    Bridges,
+    /// Each of them with itself: what stays on its bridge.
+    Within,
+    /// Bridges without a way out.
+    Internal,
+    /// Containers' addresses on networks without a way out that share their bridge with others.
+    Confined(IpVersion),
+    /// Links that lead out.
+    External,
+    /// Links of the management and docker endpoint networks.
+    Private,
+    /// Addresses of the VCH on bridge networks.
+    Gateways(IpVersion),
+    /// Each of them with its own bridge: where a container may ask for names.
+    Doors(IpVersion),
+    /// Addresses of the VCH on the external networks that are the default for published ports.
+    Defaults(IpVersion),
+    /// Containers on external networks: link and address.
+    Attached(IpVersion),
+    /// Published ports: to where they lead.
+    Published(Reach, IpVersion),
+    /// Published ports for some clients only: which chain knows them.
+    Clients(Reach, IpVersion),
+    /// Which MAC address a container's port sends from.
+    Macs,
+    /// Which addresses it sends from: port, MAC address, address.
+    Sources(IpVersion),
+    /// The number of a port's network.
+    Segments,
+    /// Each port with its network's number.
+    Members,
+    /// Ports on the bridge of all shared networks.
+    Commons,
+    /// Containers' addresses on shared networks.
+    Shared(IpVersion),
+    /// Ports of external networks whose level is not `open`.
+    Walled,
+    /// Those among them that nothing passes.
+    Closed,
+    /// Those among them that other containers of the network reach.
+    Friendly,
+    /// What is open: port of the bridge, protocol, port number.
+    Opened,
+}
+
+/// At which of its addresses a published port is one of the VCH's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reach {
+    /// At one.
+    Address,
+    /// At those on the external networks that are the default for published ports.
+    Default,
+    /// At every one.
+    Any,
+}
+
+impl Reach {
+    /// All, the most particular first: so packets meet them.
+    pub const ALL: [Self; 3] = [Self::Address, Self::Default, Self::Any];
+}
+
+/// Both versions of IP.
+pub const VERSIONS: [IpVersion; 2] = [IpVersion::V4, IpVersion::V6];
+
+/// The type of such an address.
+pub fn address_type(version: IpVersion) -> DataType {
+    match version {
+        IpVersion::V4 => DataType::Ipv4,
+        IpVersion::V6 => DataType::Ipv6,
+    }
+}
+
+impl Kept {
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let single = [
+            Self::Bridges,
+            Self::Within,
+            Self::Internal,
+            Self::External,
+            Self::Private,
+            Self::Macs,
+            Self::Segments,
+            Self::Members,
+            Self::Commons,
+            Self::Walled,
+            Self::Closed,
+            Self::Friendly,
+            Self::Opened,
+        ];
+        let paired = VERSIONS.into_iter().flat_map(|version| {
+            let reaches = Reach::ALL.into_iter().flat_map(move |reach| {
+                [
+                    Self::Published(reach, version),
+                    Self::Clients(reach, version),
+                ]
+            });
+            [
+                Self::Confined(version),
+                Self::Gateways(version),
+                Self::Doors(version),
+                Self::Defaults(version),
+                Self::Attached(version),
+                Self::Sources(version),
+                Self::Shared(version),
+            ]
+            .into_iter()
+            .chain(reaches)
+        });
+        single.into_iter().chain(paired)
+    }
+
+    /// The family of the table that it is in.
+    pub fn family(self) -> Family {
+        match self {
+            Self::Macs
+            | Self::Sources(_)
+            | Self::Segments
+            | Self::Members
+            | Self::Commons
+            | Self::Shared(_)
+            | Self::Walled
+            | Self::Closed
+            | Self::Friendly
+            | Self::Opened => Family::Bridge,
+            _ => Family::Inet,
+        }
+    }
+
+    /// Its name.
+    pub fn name(self) -> Name {
+        use IpVersion::{V4, V6};
+        match self {
+            Self::Bridges => name!("bridges"),
+            Self::Within => name!("within"),
+            Self::Internal => name!("internal"),
+            Self::Confined(V4) => name!("confined4"),
+            Self::Confined(V6) => name!("confined6"),
+            Self::External => name!("external"),
+            Self::Private => name!("private"),
+            Self::Gateways(V4) => name!("gateways4"),
+            Self::Gateways(V6) => name!("gateways6"),
+            Self::Doors(V4) => name!("doors4"),
+            Self::Doors(V6) => name!("doors6"),
+            Self::Defaults(V4) => name!("default4"),
+            Self::Defaults(V6) => name!("default6"),
+            Self::Attached(V4) => name!("attached4"),
+            Self::Attached(V6) => name!("attached6"),
+            Self::Published(Reach::Address, V4) => name!("published4"),
+            Self::Published(Reach::Address, V6) => name!("published6"),
+            Self::Published(Reach::Default, V4) => name!("published_default4"),
+            Self::Published(Reach::Default, V6) => name!("published_default6"),
+            Self::Published(Reach::Any, V4) => name!("published_any4"),
+            Self::Published(Reach::Any, V6) => name!("published_any6"),
+            Self::Clients(Reach::Address, V4) => name!("clients4"),
+            Self::Clients(Reach::Address, V6) => name!("clients6"),
+            Self::Clients(Reach::Default, V4) => name!("clients_default4"),
+            Self::Clients(Reach::Default, V6) => name!("clients_default6"),
+            Self::Clients(Reach::Any, V4) => name!("clients_any4"),
+            Self::Clients(Reach::Any, V6) => name!("clients_any6"),
+            Self::Macs => name!("macs"),
+            Self::Sources(V4) => name!("sources4"),
+            Self::Sources(V6) => name!("sources6"),
+            Self::Segments => name!("segments"),
+            Self::Members => name!("members"),
+            Self::Commons => name!("commons"),
+            Self::Shared(V4) => name!("shared4"),
+            Self::Shared(V6) => name!("shared6"),
+            Self::Walled => name!("walled"),
+            Self::Closed => name!("closed"),
+            Self::Friendly => name!("friendly"),
+            Self::Opened => name!("opened"),
+        }
+    }
+
+    /// The set or map itself.
+    pub fn set(self) -> Set {
+        use DataType::{Ether, Interface, Mark, Protocol, Service};
+        let set = |key: &[DataType]| Set::new(self.name(), key);
+        let published = |reach, version| match reach {
+            Reach::Address => set(&[address_type(version), Protocol, Service]),
+            Reach::Default | Reach::Any => set(&[Protocol, Service]),
+        };
+        match self {
+            Self::Bridges
+            | Self::Internal
+            | Self::External
+            | Self::Private
+            | Self::Commons
+            | Self::Walled
+            | Self::Closed
+            | Self::Friendly => set(&[Interface]),
+            Self::Within => set(&[Interface; 2]),
+            Self::Confined(version)
+            | Self::Gateways(version)
+            | Self::Defaults(version)
+            | Self::Shared(version) => set(&[address_type(version)]),
+            Self::Doors(version) | Self::Attached(version) => {
+                set(&[Interface, address_type(version)])
+            }
+            Self::Published(reach, version) => Set {
+                data: Some(MapData::Values(vec![address_type(version), Service])),
+                ..published(reach, version)
+            },
+            Self::Clients(reach, version) => Set {
+                data: Some(MapData::Verdict),
+                ..published(reach, version)
+            },
+            Self::Macs => set(&[Interface, Ether]),
+            Self::Sources(version) => set(&[Interface, Ether, address_type(version)]),
+            Self::Segments => Set::map(self.name(), [Interface], [Mark]),
+            Self::Members => set(&[Interface, Mark]),
+            Self::Opened => set(&[Interface, Protocol, Service]),
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! The rules of both tables as values. They are constant.
+
+mod arriving;
+mod bridge;
+mod genuine;
+mod inet;
+mod nat;
+
+use super::kept::Kept;
+use vch_nftables::{
+    Chain, Comment, Family, Field, IpVersion, NameError, Rule, Set, Table, name,
+};
+
+/// One table: its chains with their rules, and the sets that packets fill. Those that follow the
+/// ledger are [`Kept`].
+pub struct Rules {
+    /// Family and name.
+    pub table: Table,
+    /// Chains in an order in which each is there before a rule leads to it.
+    pub chains: Vec<(Chain, Vec<Rule>)>,
+    /// Sets that packets fill.
+    pub flows: Vec<Set>,
+}
+
+impl Rules {
+    /// What IP meets: published ports, isolation of networks, the VCH's own services.
+    pub fn inet() -> Result<Self, NameError> {
+        Ok(Self {
+            table: Table::new(Family::Inet, name!("vch")),
+            chains: inet::chains()?,
+            flows: Vec::new(),
+        })
+    }
+
+    /// What frames meet: anti-spoofing, shared segments, levels of external networks.
+    pub fn bridge() -> Result<Self, NameError> {
+        Ok(Self {
+            table: Table::new(Family::Bridge, name!("vch")),
+            chains: bridge::chains()?,
+            flows: arriving::flows(),
+        })
+    }
+
+    /// All sets of the table.
+    pub fn sets(&self) -> impl Iterator<Item = Set> {
+        let family = self.table.family;
+        Kept::all()
+            .filter(move |kept| kept.family() == family)
+            .map(Kept::set)
+            .chain(self.flows.iter().cloned())
+    }
+}
+
+/// A rule with a comment that says why it is there and, by a checksum of its words, what it is: an
+/// older release's rule of the same purpose is told from ours.
+pub fn explained(rule: Rule, why: &str) -> Result<Rule, NameError> {
+    let words = crc32fast::hash(rule.to_string().as_bytes());
+    Ok(rule.comment(Comment::new(format!("{why} [{words:08x}]"))?))
+}
+
+/// A chain with its rules, each behind the reason for it.
+fn chain(chain: Chain, rules: Vec<(&str, Rule)>) -> Result<(Chain, Vec<Rule>), NameError> {
+    let rules = rules.into_iter().map(|(why, rule)| explained(rule, why));
+    Ok((chain, rules.collect::<Result<_, _>>()?))
+}
+
+fn source(version: IpVersion) -> Field {
+    match version {
+        IpVersion::V4 => Field::IpSource,
+        IpVersion::V6 => Field::Ip6Source,
+    }
+}
+
+fn destination(version: IpVersion) -> Field {
+    match version {
+        IpVersion::V4 => Field::IpDestination,
+        IpVersion::V6 => Field::Ip6Destination,
+    }
+}

@@ -1,0 +1,98 @@
+//! What frames meet. The bridge family has no connection tracking here: nothing needs it.
+
+use super::super::kept::{Kept, VERSIONS};
+use super::{arriving, chain, destination, genuine};
+use vch_nftables::{Chain, Field, Hook, InterfacePrefix, NameError, Policy, Rule, name};
+
+/// `NF_BR_PRI_NAT_DST_BRIDGED` of linux/netfilter_bridge.h: before br_netfilter hands the frame to
+/// IP's rules.
+const FIRST: i32 = -300;
+/// `NF_BR_PRI_FILTER_BRIDGED` of linux/netfilter_bridge.h.
+const FILTER: i32 = -200;
+
+/// Whether a port of a bridge is a container's: its name says so (`work::port_name`), and nothing
+/// passes before the sets know it.
+pub(super) fn container(rule: Rule, port: Field) -> Result<Rule, NameError> {
+    Ok(rule.begins(port, InterfacePrefix::new("vt-")?))
+}
+
+pub(super) fn chains() -> Result<Vec<(Chain, Vec<Rule>)>, NameError> {
+    let new = Rule::new;
+    let (from, to) = (Field::InputInterface, Field::OutputInterface);
+    let base = |name, hook, priority| Chain::filter(name, hook, priority, Policy::Accept);
+    let arriving = || {
+        let walled = new().is_in([to], Kept::Walled.name());
+        (
+            "to a container on an external network",
+            walled.goto(name!("arriving")),
+        )
+    };
+    let mut chains = genuine::chains()?;
+    chains.push(arriving::arriving()?);
+    chains.push(arriving::leaving()?);
+    chains.push(apart()?);
+    chains.push(chain(
+        base(name!("prerouting"), Hook::Prerouting, FIRST),
+        vec![
+            (
+                "a container sends as itself",
+                container(new(), from)?.jump(name!("genuine")),
+            ),
+            (
+                "from a container on an external network",
+                new()
+                    .is_in([from], Kept::Walled.name())
+                    .goto(name!("leaving")),
+            ),
+        ],
+    )?);
+    chains.push(chain(
+        base(name!("forward"), Hook::Forward, FILTER),
+        vec![
+            (
+                "networks that share a bridge are apart",
+                container(container(new(), from)?, to)?.jump(name!("apart")),
+            ),
+            arriving(),
+        ],
+    )?);
+    let around = VERSIONS.map(|version| {
+        let rule = new()
+            .is_in([from], Kept::Commons.name())
+            .is_in([destination(version)], Kept::Shared(version).name());
+        ("no way from shared to shared by the VCH", rule.drop())
+    });
+    chains.push(chain(
+        base(name!("input"), Hook::Input, FILTER),
+        around.to_vec(),
+    )?);
+    chains.push(chain(
+        base(name!("output"), Hook::Output, FILTER),
+        vec![arriving()],
+    )?);
+    Ok(chains)
+}
+
+/// Lets pass what goes from a container to another of its network. The mark is the frame's only
+/// here: IP's rules and routes never see it.
+fn apart() -> Result<(Chain, Vec<Rule>), NameError> {
+    let new = Rule::new;
+    let member = [Field::OutputInterface, Field::Mark];
+    chain(
+        Chain::regular(name!("apart")),
+        vec![
+            (
+                "the sender's network",
+                new().set_mark_map([Field::InputInterface], Kept::Segments.name()),
+            ),
+            (
+                "it is the receiver's",
+                new()
+                    .is_in(member, Kept::Members.name())
+                    .set_mark(u32::MAX, 0)
+                    .returns(),
+            ),
+            ("or it is another", new().drop()),
+        ],
+    )
+}

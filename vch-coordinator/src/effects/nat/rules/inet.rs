@@ -1,0 +1,180 @@
+//! What IP meets.
+
+use super::super::kept::{Kept, VERSIONS};
+use super::nat::{self, DNS};
+use super::{chain, destination, source};
+use vch_nftables::{
+    Chain, CtState, CtStatus, Datum, Field, Hook, InterfaceName, IpVersion, NameError, Policy,
+    Rule, Statement, name,
+};
+
+/// `NF_IP_PRI_FILTER` of linux/netfilter_ipv4.h.
+const FILTER: i32 = 0;
+
+/// RFC 792, RFC 4443: "are you there".
+const ECHO: u8 = 8;
+const ECHO_V6: u8 = 128;
+/// RFC 4861: who has an address, and the answer.
+const NEIGHBOUR: (u8, u8) = (135, 136);
+
+pub(super) fn chains() -> Result<Vec<(Chain, Vec<Rule>)>, NameError> {
+    let mut chains = nat::chains()?;
+    let to_gateway = Chain::regular(name!("to_gateway"));
+    let input = Chain::filter(name!("input"), Hook::Input, FILTER, Policy::Accept);
+    let forward = Chain::filter(name!("forward"), Hook::Forward, FILTER, Policy::Accept);
+    chains.push(chain(to_gateway, services())?);
+    chains.push(chain(input, arrivals()?)?);
+    chains.push(chain(forward, passage())?);
+    Ok(chains)
+}
+
+/// What a container on a bridge network may ask of the VCH.
+fn services() -> Vec<(&'static str, Rule)> {
+    let new = Rule::new;
+    let mut rules = vec![
+        (
+            "answers to what the VCH itself began",
+            new()
+                .ct_state(CtState::ESTABLISHED | CtState::RELATED)
+                .is(Field::CtDirection, Datum::CtReply(true))
+                .accept(),
+        ),
+        (
+            "neighbours",
+            new()
+                .then(Statement::Between(
+                    Field::Icmpv6Type,
+                    Datum::Icmpv6Type(NEIGHBOUR.0),
+                    Datum::Icmpv6Type(NEIGHBOUR.1),
+                ))
+                .accept(),
+        ),
+    ];
+    for version in VERSIONS {
+        let door = || {
+            let key = [Field::InputInterface, destination(version)];
+            new().is_in(key, Kept::Doors(version).name())
+        };
+        for protocol in [Datum::UDP, Datum::TCP] {
+            let rule = door().is(Field::L4Proto, protocol);
+            rules.push(("names", rule.is(Field::DestinationPort, DNS).accept()));
+        }
+        let echo = match version {
+            IpVersion::V4 => door().is(Field::IcmpType, Datum::IcmpType(ECHO)),
+            IpVersion::V6 => door().is(Field::Icmpv6Type, Datum::Icmpv6Type(ECHO_V6)),
+        };
+        rules.push(("echo", echo.accept()));
+    }
+    rules.push(("nothing else of the VCH", new().drop()));
+    rules
+}
+
+fn arrivals() -> Result<Vec<(&'static str, Rule)>, NameError> {
+    let new = Rule::new;
+    let loopback = InterfaceName::new("lo")?;
+    let mut rules = vec![(
+        "from containers on bridge networks",
+        new()
+            .is_in([Field::InputInterface], Kept::Bridges.name())
+            .goto(name!("to_gateway")),
+    )];
+    for version in VERSIONS {
+        rules.push((
+            "gateways are for their own networks",
+            new()
+                .is_not(Field::InputInterface, loopback)
+                .is_in([destination(version)], Kept::Gateways(version).name())
+                .drop(),
+        ));
+        let attached = || {
+            let key = [Field::InputInterface, source(version)];
+            new().is_in(key, Kept::Attached(version).name())
+        };
+        let echo = match version {
+            IpVersion::V4 => attached().is(Field::IcmpType, Datum::IcmpType(ECHO)),
+            IpVersion::V6 => attached().is(Field::Icmpv6Type, Datum::Icmpv6Type(ECHO_V6)),
+        };
+        rules.push(("a container on an external network: echo", echo.accept()));
+        if version == IpVersion::V6 {
+            let neighbours = attached().then(Statement::Between(
+                Field::Icmpv6Type,
+                Datum::Icmpv6Type(NEIGHBOUR.0),
+                Datum::Icmpv6Type(NEIGHBOUR.1),
+            ));
+            rules.push(("a container there: neighbours", neighbours.accept()));
+        }
+        rules.push((
+            "a container there: nothing of the VCH",
+            attached()
+                .is(Field::CtDirection, Datum::CtReply(false))
+                .drop(),
+        ));
+    }
+    Ok(rules)
+}
+
+/// With br_netfilter, frames that stay on a bridge pass here too, with the bridge on both sides.
+fn passage() -> Vec<(&'static str, Rule)> {
+    let new = Rule::new;
+    let (from, to) = (Field::InputInterface, Field::OutputInterface);
+    let bridges = || Kept::Bridges.name();
+    let internal = || Kept::Internal.name();
+    let mut rules = vec![
+        (
+            "what stays on its bridge",
+            new().is_in([from, to], Kept::Within.name()).accept(),
+        ),
+        (
+            "an internal network has no way out",
+            new().is_in([from], internal()).drop(),
+        ),
+        (
+            "an internal network has no way in",
+            new().is_in([to], internal()).drop(),
+        ),
+    ];
+    for version in VERSIONS {
+        for side in [source(version), destination(version)] {
+            rules.push((
+                "nor has one that shares its bridge with others",
+                new().is_in([side], Kept::Confined(version).name()).drop(),
+            ));
+        }
+    }
+    rules.extend([
+        (
+            "published ports, both ways",
+            new().ct_status(CtStatus::DNAT).accept(),
+        ),
+        (
+            "bridge networks are apart",
+            new().is_in([from], bridges()).is_in([to], bridges()).drop(),
+        ),
+        (
+            "answers to containers",
+            new()
+                .is_in([to], bridges())
+                .ct_state(CtState::ESTABLISHED | CtState::RELATED)
+                .accept(),
+        ),
+        (
+            "nothing else reaches a bridge network",
+            new().is_in([to], bridges()).drop(),
+        ),
+        (
+            "what belongs to no flow would go out untranslated",
+            new()
+                .is_in([from], bridges())
+                .ct_state(CtState::INVALID)
+                .drop(),
+        ),
+        (
+            "external networks are the only way out",
+            new()
+                .is_in([from], bridges())
+                .is_not_in([to], Kept::External.name())
+                .drop(),
+        ),
+    ]);
+    rules
+}

@@ -1,0 +1,292 @@
+//! What the rules are about: things of the ledger, and what the sets hold of each.
+
+use super::super::work::{Carried, Carrier, Place};
+use super::clients::ClientList;
+use super::kept::{Kept, Reach};
+use protocol::spec::{FirewallLevel, InterfaceName, MacAddress};
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv6Addr};
+use vch_ledger::{NetworkId, PortBinding, PortNumber, Protocol};
+use vch_nftables::{Datum, Element, InterfaceName as NftInterface, IpVersion, NameError, Verdict};
+
+/// What the VCH's configuration says that no network does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Surroundings {
+    /// The bridge of all shared networks.
+    pub shared: InterfaceName,
+    /// Links of the management and docker endpoint networks: never a way for containers.
+    pub private: BTreeSet<InterfaceName>,
+}
+
+/// A container's port on a bridge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Port {
+    /// Its network.
+    pub network: NetworkId,
+    /// Its link on the VCH.
+    pub name: InterfaceName,
+    /// The container's MAC address.
+    pub mac: MacAddress,
+    /// The container's addresses.
+    pub addresses: Vec<IpAddr>,
+    /// What carries the network.
+    pub on: On,
+}
+
+/// What carries a port's network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum On {
+    /// A bridge of its own.
+    Dedicated,
+    /// The bridge of all shared networks.
+    Shared,
+    /// A link of the configuration.
+    External {
+        /// Its name.
+        link: InterfaceName,
+        /// What may pass.
+        level: FirewallLevel,
+        /// What is open there.
+        opened: Vec<PortNumber>,
+    },
+}
+
+impl From<&Place> for Port {
+    fn from(place: &Place) -> Self {
+        let on = match &place.carrier {
+            Carrier::Dedicated(_) => On::Dedicated,
+            Carrier::Shared => On::Shared,
+            Carrier::External(external) => On::External {
+                link: external.interface.clone(),
+                level: place.level.unwrap_or(external.level),
+                opened: place.opened.clone(),
+            },
+        };
+        Self {
+            network: place.network,
+            name: place.port.clone(),
+            mac: place.mac,
+            addresses: place.addresses.clone(),
+            on,
+        }
+    }
+}
+
+/// Something that the tables hold for a thing; several things may need the same.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Held {
+    /// An element.
+    Element(Kept, Element),
+    /// The chain of a list of clients.
+    Clients(ClientList),
+}
+
+impl Held {
+    /// Whether several things may need the same: shared networks their bridge, external ones a link,
+    /// bindings a list of clients.
+    pub fn may_be_shared(&self) -> bool {
+        match self {
+            Self::Element(kept, _) => matches!(
+                kept,
+                Kept::Bridges | Kept::Within | Kept::External | Kept::Defaults(_)
+            ),
+            Self::Clients(_) => true,
+        }
+    }
+}
+
+/// Collects what is held.
+#[derive(Default)]
+struct Holding(Vec<Held>);
+
+impl Holding {
+    fn add(&mut self, kept: Kept, key: impl Into<Vec<Datum>>) {
+        self.0.push(Held::Element(kept, Element::new(key)));
+    }
+}
+
+fn link(name: &InterfaceName) -> Result<Datum, NameError> {
+    Ok(Datum::Interface(NftInterface::new(name.as_str())?))
+}
+
+impl Surroundings {
+    /// What is held of the configuration.
+    pub fn held(&self) -> Result<Vec<Held>, NameError> {
+        let mut holding = Holding::default();
+        for name in &self.private {
+            holding.add(Kept::Private, [link(name)?]);
+        }
+        Ok(holding.0)
+    }
+}
+
+/// What is held of a network.
+pub fn of_network(network: &Carried, surroundings: &Surroundings) -> Result<Vec<Held>, NameError> {
+    let mut holding = Holding::default();
+    let addresses = network.addresses.iter().map(ipnet::IpNet::addr);
+    let (bridge, own) = match &network.by {
+        Carrier::Dedicated(name) => (link(name)?, true),
+        Carrier::Shared => (link(&surroundings.shared)?, false),
+        Carrier::External(external) => {
+            holding.add(Kept::External, [link(&external.interface)?]);
+            for address in addresses.filter(|_| external.published) {
+                holding.add(Kept::Defaults((&address).into()), [address.into()]);
+            }
+            return Ok(holding.0);
+        }
+    };
+    holding.add(Kept::Bridges, [bridge]);
+    holding.add(Kept::Within, [bridge, bridge]);
+    if network.internal && own {
+        holding.add(Kept::Internal, [bridge]);
+    }
+    for address in addresses {
+        let version = (&address).into();
+        holding.add(Kept::Gateways(version), [address.into()]);
+        holding.add(Kept::Doors(version), [bridge, address.into()]);
+    }
+    Ok(holding.0)
+}
+
+/// What is held of a container's port; `segment` is the number of its network.
+pub fn of_port(port: &Port, segment: u32, internal: bool) -> Result<Vec<Held>, NameError> {
+    let mut holding = Holding::default();
+    let name = link(&port.name)?;
+    let mac = Datum::Ether(port.mac.octets());
+    holding.add(Kept::Macs, [name, mac]);
+    let local = IpAddr::V6(link_local(port.mac));
+    for address in port.addresses.iter().chain([&local]) {
+        let key = [name, mac, (*address).into()];
+        holding.add(Kept::Sources(address.into()), key);
+    }
+    let number = Datum::Mark(segment);
+    let segment = Element::new([name]).to_values([number]);
+    holding.0.push(Held::Element(Kept::Segments, segment));
+    holding.add(Kept::Members, [name, number]);
+    match &port.on {
+        On::Dedicated => {}
+        On::Shared => {
+            holding.add(Kept::Commons, [name]);
+            for address in &port.addresses {
+                let version = address.into();
+                holding.add(Kept::Shared(version), [(*address).into()]);
+                if internal {
+                    holding.add(Kept::Confined(version), [(*address).into()]);
+                }
+            }
+        }
+        On::External {
+            link: outside,
+            level,
+            opened,
+        } => {
+            for address in &port.addresses {
+                let key = [link(outside)?, (*address).into()];
+                holding.add(Kept::Attached(address.into()), key);
+            }
+            level_of(&mut holding, name, *level, opened);
+        }
+    }
+    Ok(holding.0)
+}
+
+fn level_of(holding: &mut Holding, name: Datum, level: FirewallLevel, opened: &[PortNumber]) {
+    if level != FirewallLevel::Open {
+        holding.add(Kept::Walled, [name]);
+    }
+    match level {
+        FirewallLevel::Open | FirewallLevel::Outbound => {}
+        FirewallLevel::Closed => holding.add(Kept::Closed, [name]),
+        FirewallLevel::Peers => holding.add(Kept::Friendly, [name]),
+        FirewallLevel::Published => {
+            for port in opened {
+                let number = Datum::Service(port.port);
+                holding.add(Kept::Opened, [name, protocol(port.protocol), number]);
+            }
+        }
+    }
+}
+
+/// The address that a guest's kernel gives itself on a link (RFC 4291, appendix A): what Linux does
+/// unless it is told otherwise (`addr_gen_mode` 0), which the agent does not.
+pub fn link_local(mac: MacAddress) -> Ipv6Addr {
+    let [a, b, c, d, e, f] = mac.octets();
+    Ipv6Addr::from([
+        0xfe,
+        0x80,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        a ^ 2,
+        b,
+        c,
+        0xff,
+        0xfe,
+        d,
+        e,
+        f,
+    ])
+}
+
+/// A protocol as packets name it.
+pub fn protocol(protocol: Protocol) -> Datum {
+    match protocol {
+        Protocol::Tcp => Datum::TCP,
+        Protocol::Udp => Datum::UDP,
+        Protocol::Sctp => Datum::SCTP,
+    }
+}
+
+/// At which address a binding's port is one of the VCH's.
+pub fn reach(binding: &PortBinding) -> Reach {
+    match binding.host.address {
+        None => Reach::Default,
+        Some(address) if address.is_unspecified() => Reach::Any,
+        Some(_) => Reach::Address,
+    }
+}
+
+/// What is held of a published port: one element for each version of IP that it has, and two if
+/// only some clients may use it.
+pub fn of_binding(binding: &PortBinding) -> Result<Vec<Held>, NameError> {
+    let mut held = Vec::new();
+    let clients = (!binding.clients.is_empty()).then(|| ClientList::new(&binding.clients));
+    for (version, target) in targets(binding) {
+        let reach = reach(binding);
+        let mut key = Vec::new();
+        if let (Reach::Address, Some(address)) = (reach, binding.host.address) {
+            key.push(address.into());
+        }
+        key.push(protocol(binding.host.protocol));
+        key.push(Datum::Service(binding.host.port));
+        let element = Element::new(key);
+        if let Some(list) = &clients {
+            let chain = Verdict::Jump(list.chain()?);
+            let element = element.clone().to_verdict(chain);
+            held.push(Held::Element(Kept::Clients(reach, version), element));
+        }
+        let port = Datum::Service(binding.container_port);
+        let element = element.to_values([target.into(), port]);
+        held.push(Held::Element(Kept::Published(reach, version), element));
+    }
+    if !held.is_empty() {
+        held.extend(clients.map(Held::Clients));
+    }
+    Ok(held)
+}
+
+/// To which address each version of IP is led.
+pub fn targets(binding: &PortBinding) -> impl Iterator<Item = (IpVersion, IpAddr)> {
+    let first = |v4: bool| {
+        let fits = binding.host.address.is_none_or(|host| host.is_ipv4() == v4);
+        let mut targets = binding.target.iter().copied();
+        targets.find(|target| fits && target.is_ipv4() == v4)
+    };
+    [first(true), first(false)]
+        .into_iter()
+        .flatten()
+        .map(|target| ((&target).into(), target))
+}
