@@ -40,13 +40,6 @@ pub struct Difference {
     pub new: BTreeSet<Held>,
 }
 
-impl Difference {
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.gone.is_empty() && self.new.is_empty()
-    }
-}
-
 impl Book {
     /// A book of nothing but the configuration.
     pub fn new(surroundings: Surroundings) -> Self {
@@ -65,26 +58,11 @@ impl Book {
         &self.surroundings
     }
 
-    /// All networks.
-    pub fn networks(&self) -> impl Iterator<Item = &Carried> {
-        self.networks.values()
-    }
-
-    /// A published port.
-    pub fn binding(&self, host: &HostPort) -> Option<&PortBinding> {
-        self.bindings.get(host)
-    }
-
-    /// All published ports.
-    pub fn bindings(&self) -> impl Iterator<Item = &PortBinding> {
-        self.bindings.values()
-    }
-
     /// All that the tables hold for all things.
     pub fn whole(&self) -> Result<BTreeSet<Held>, NameError> {
         let mut whole: BTreeSet<Held> = self.surroundings.held()?.into_iter().collect();
         for network in self.networks.values() {
-            whole.extend(of_network(network, &self.surroundings)?);
+            whole.extend(of_network(network)?);
         }
         for port in self.ports.values() {
             whole.extend(self.port(port)?);
@@ -115,9 +93,9 @@ impl Book {
         }
         for (id, network) in come {
             self.numbers.give(id);
-            tally.add(of_network(&network, &self.surroundings)?, 1);
+            tally.add(of_network(&network)?, 1);
             if let Some(before) = self.networks.insert(id, network) {
-                tally.add(of_network(&before, &self.surroundings)?, -1);
+                tally.add(of_network(&before)?, -1);
             }
         }
         for (id, port) in changes.ports {
@@ -141,7 +119,7 @@ impl Book {
         }
         for id in go {
             if let Some(before) = self.networks.remove(&id) {
-                tally.add(of_network(&before, &self.surroundings)?, -1);
+                tally.add(of_network(&before)?, -1);
             }
             self.numbers.take(id);
         }

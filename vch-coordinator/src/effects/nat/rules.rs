@@ -7,9 +7,7 @@ mod inet;
 mod nat;
 
 use super::kept::Kept;
-use vch_nftables::{
-    Chain, Comment, Family, Field, IpVersion, NameError, Rule, Set, Table, name,
-};
+use vch_nftables::{Chain, Comment, Family, Field, IpVersion, NameError, Rule, Set, Table, name};
 
 /// One table: its chains with their rules, and the sets that packets fill. Those that follow the
 /// ledger are [`Kept`].

@@ -2,5 +2,8 @@
 
 mod frames;
 mod healing;
+mod isolation;
+mod levels;
+mod publishing;
 mod spoofing;
 mod world;

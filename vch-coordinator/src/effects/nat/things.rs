@@ -12,8 +12,6 @@ use vch_nftables::{Datum, Element, InterfaceName as NftInterface, IpVersion, Nam
 /// What the VCH's configuration says that no network does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Surroundings {
-    /// The bridge of all shared networks.
-    pub shared: InterfaceName,
     /// Links of the management and docker endpoint networks: never a way for containers.
     pub private: BTreeSet<InterfaceName>,
 }
@@ -55,7 +53,7 @@ impl From<&Place> for Port {
     fn from(place: &Place) -> Self {
         let on = match &place.carrier {
             Carrier::Dedicated(_) => On::Dedicated,
-            Carrier::Shared => On::Shared,
+            Carrier::Shared(_) => On::Shared,
             Carrier::External(external) => On::External {
                 link: external.interface.clone(),
                 level: place.level.unwrap_or(external.level),
@@ -121,12 +119,12 @@ impl Surroundings {
 }
 
 /// What is held of a network.
-pub fn of_network(network: &Carried, surroundings: &Surroundings) -> Result<Vec<Held>, NameError> {
+pub fn of_network(network: &Carried) -> Result<Vec<Held>, NameError> {
     let mut holding = Holding::default();
     let addresses = network.addresses.iter().map(ipnet::IpNet::addr);
     let (bridge, own) = match &network.by {
         Carrier::Dedicated(name) => (link(name)?, true),
-        Carrier::Shared => (link(&surroundings.shared)?, false),
+        Carrier::Shared(name) => (link(name)?, false),
         Carrier::External(external) => {
             holding.add(Kept::External, [link(&external.interface)?]);
             for address in addresses.filter(|_| external.published) {

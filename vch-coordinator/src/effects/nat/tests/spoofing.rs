@@ -15,6 +15,9 @@ struct Case {
     passes: bool,
 }
 
+/// What a frame is, the frame, and whether it is to pass.
+type Given = (&'static str, Vec<u8>, bool);
+
 struct Sides {
     own: (Mac, Ipv4Addr, Ipv6Addr),
     other: (Mac, Ipv4Addr, Ipv6Addr),
@@ -61,8 +64,19 @@ impl Sides {
     }
 
     /// Genuine and forged by turns: what precedes shows that the way is open.
-    fn cases(&self) -> Vec<(&'static str, Vec<u8>, bool)> {
-        let (mac, own4, own6) = self.own;
+    fn cases(&self) -> Vec<Given> {
+        [
+            self.addresses(),
+            self.arp_cases(),
+            self.nd_cases(),
+            self.messages(),
+            self.others(),
+        ]
+        .concat()
+    }
+
+    fn addresses(&self) -> Vec<Given> {
+        let (_, own4, own6) = self.own;
         let (their_mac, their4, their6) = self.other;
         let stranger: Mac = [2, 0, 0, 0, 9, 9];
         let any = Ipv6Addr::UNSPECIFIED;
@@ -109,6 +123,14 @@ impl Sides {
                 self.ip_as(stranger, own6.into(), to),
                 false,
             ),
+        ]
+    }
+
+    fn arp_cases(&self) -> Vec<Given> {
+        let (mac, own4, _) = self.own;
+        let (their_mac, their4, _) = self.other;
+        let stranger: Mac = [2, 0, 0, 0, 9, 9];
+        vec![
             ("ARP, it asks", self.arp(mac, 1, (mac, own4)), true),
             ("ARP, it answers", self.arp(mac, 2, (mac, own4)), true),
             (
@@ -141,6 +163,14 @@ impl Sides {
                 self.arp(stranger, 2, (mac, own4)),
                 false,
             ),
+        ]
+    }
+
+    fn nd_cases(&self) -> Vec<Given> {
+        let own6 = self.own.2;
+        let their6 = self.other.2;
+        let any = Ipv6Addr::UNSPECIFIED;
+        vec![
             ("ND, it asks", self.nd(135, own6, their6), true),
             ("ND, it answers", self.nd(136, own6, own6), true),
             (
@@ -162,6 +192,13 @@ impl Sides {
                 false,
             ),
             ("ND, nobody advertises", self.nd(136, any, own6), false),
+        ]
+    }
+
+    fn messages(&self) -> Vec<Given> {
+        let own6 = self.own.2;
+        let any = Ipv6Addr::UNSPECIFIED;
+        vec![
             ("listeners, without an address", self.icmp6(any, 143), true),
             (
                 "RA from its own address",
@@ -178,6 +215,14 @@ impl Sides {
             ("a redirect, IPv4", self.icmp4(5), false),
             ("a router, IPv4", self.icmp4(9), false),
             ("an echo, IPv4", self.icmp4(8), true),
+        ]
+    }
+
+    fn others(&self) -> Vec<Given> {
+        let (mac, own4, own6) = self.own;
+        let their_mac = self.other.0;
+        let to = (4000, 4001);
+        vec![
             ("a DHCP server", self.ip(own4.into(), (67, 68)), false),
             (
                 "a DHCP client with its address",
@@ -201,8 +246,8 @@ impl Sides {
     }
 }
 
-impl From<(&'static str, Vec<u8>, bool)> for Case {
-    fn from((what, frame, passes): (&'static str, Vec<u8>, bool)) -> Self {
+impl From<Given> for Case {
+    fn from((what, frame, passes): Given) -> Self {
         // A tag is taken off before a port without VLANs hands the frame on.
         let bytes = frame[frame.len() - 20..].to_vec();
         Self {

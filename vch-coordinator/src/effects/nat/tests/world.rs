@@ -235,6 +235,11 @@ const HOSTS: [(&str, &str, &str, (&str, &str)); 11] = [
     ("mgmt", "mgmt0", "br-mgmt", ("192.168.9.9", "2001:db8:9::9")),
 ];
 
+/// A number for each link.
+fn number_of(link: &str) -> usize {
+    LINKS.lines().position(|line| line.contains(link)).unwrap()
+}
+
 /// The network of a container.
 fn network_of(host: &str) -> Option<u8> {
     Some(match host.as_bytes()[0] {
@@ -250,7 +255,6 @@ fn network_of(host: &str) -> Option<u8> {
 
 pub fn surroundings() -> Surroundings {
     Surroundings {
-        shared: name("vch-shared"),
         private: [name("br-mgmt")].into(),
     }
 }
@@ -267,7 +271,7 @@ pub fn carrier(number: u8) -> Carrier {
             level: FirewallLevel::Published,
             published: true,
         }),
-        _ => Carrier::Shared,
+        _ => Carrier::Shared(name("vch-shared")),
     }
 }
 
@@ -301,7 +305,11 @@ impl World {
             let mut words = line.split_whitespace();
             let link = words.next().unwrap();
             if link != "lo" && !run("ip -br link").contains(link) {
-                run(&format!("ip link add {link} type bridge"));
+                // A bridge without an address of its own takes one of its ports', a new one each time.
+                let number = number_of(link);
+                run(&format!(
+                    "ip link add {link} address 02:ff:00:00:00:{number:02x} type bridge"
+                ));
             }
             run(&format!("ip link set {link} up"));
             for address in words.filter(|_| link != "lo") {
