@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   Work (from the ledger) ──► segments   bridges, taps, veth pairs, gateways' addresses
-//!                          ├─► nat        nftables: masquerade
+//!                          ├─► nat        nftables: published ports, isolation, anti-spoofing
 //!                          ├─► dns        names, and a listener on each gateway address
 //!                          ├─► tether     sessions: each VM is told its newest spec
 //!                          └─► hook       whoever runs the VMs plugs and unplugs their NICs
@@ -61,7 +61,7 @@ pub struct Effects {
     /// Bridges, ports, gateways.
     pub segments: Segments,
     /// nftables.
-    nat: Nat,
+    pub nat: Nat,
     /// Names and their server.
     dns: Dns,
     /// Sessions.
@@ -88,7 +88,7 @@ impl Effects {
         let hook = config.runtime_hook.as_ref();
         Ok(Self {
             segments,
-            nat: Nat::open()?,
+            nat: Nat::open(config.into())?,
             dns: Dns::spawn(&config.dns)?,
             tether,
             hook: hook.map(|path| Hook::new(path.as_str())),

@@ -61,6 +61,13 @@ impl Settler {
     /// Runs until cancelled, then gives the effects back to be closed.
     pub async fn run(mut self, stop: CancellationToken) -> Effects {
         let mut disturbed = self.effects.segments.watch();
+        let mut rewritten = match self.effects.nat.watch() {
+            Ok(watch) => watch,
+            Err(error) => {
+                tracing::error!(error = chain(&error), "nat");
+                return self.effects;
+            }
+        };
         // One word is enough: it says that something failed.
         let (failing, mut failed) = mpsc::channel(1);
         let mut pause = RETRY.0;
@@ -91,6 +98,16 @@ impl Settler {
                     }
                     Err(error) => {
                         tracing::error!(error = chain(&error), "segments");
+                        return self.effects;
+                    }
+                },
+                changed = rewritten.changed() => match changed {
+                    Ok(tables) => {
+                        tracing::warn!(?tables, "somebody else changed our nftables: healing");
+                        true
+                    }
+                    Err(error) => {
+                        tracing::error!(error = chain(&error), "nat");
                         return self.effects;
                     }
                 },

@@ -3,6 +3,7 @@
 use super::super::work::{Carried, Carrier, Place};
 use super::clients::ClientList;
 use super::kept::{Kept, Reach};
+use crate::config::Config;
 use protocol::spec::{FirewallLevel, InterfaceName, MacAddress};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv6Addr};
@@ -14,6 +15,15 @@ use vch_nftables::{Datum, Element, InterfaceName as NftInterface, IpVersion, Nam
 pub struct Surroundings {
     /// Links of the management and docker endpoint networks: never a way for containers.
     pub private: BTreeSet<InterfaceName>,
+}
+
+impl From<&Config> for Surroundings {
+    fn from(config: &Config) -> Self {
+        let stations = [&config.management, &config.docker_endpoint.station];
+        Self {
+            private: stations.map(|station| station.interface.clone()).into(),
+        }
+    }
 }
 
 /// A container's port on a bridge.

@@ -437,5 +437,6 @@ pub fn place(network: u8, host: &Host) -> Place {
         pointer: "a".parse().unwrap(),
         level,
         opened: Vec::new(),
+        nic: None,
     }
 }
