@@ -2,7 +2,7 @@
 
 use super::{
     Decision, Draft, Scene, addresses, at_most,
-    next::{Blocked, Next},
+    next::{Next, Ports},
     possible, publish, random,
 };
 use crate::{
@@ -120,7 +120,7 @@ pub(super) fn start(
     next.container.generation = Generation(book.row.generation.0 + 1);
     next.container.unhealthy = false;
     let mut draft = Draft::default();
-    let (row, _) = next.settle(Blocked::Refuse, around, &mut draft)?;
+    let (row, _) = next.settle(Ports::Require, around, &mut draft)?;
     Ok(draft.answered(Answer::Started {
         container: row.id,
         incarnation,
@@ -138,7 +138,7 @@ pub(super) fn stop(
     let mut next = Next::of(scene, book);
     next.container.incarnation = None;
     let mut draft = Draft::default();
-    let (row, _) = next.settle(Blocked::Skip, around, &mut draft)?;
+    let (row, _) = next.settle(Ports::Allow, around, &mut draft)?;
     Ok(draft.answered(Answer::Stopped { container: row.id }))
 }
 
@@ -154,7 +154,7 @@ pub(super) fn rename(
     let mut next = Next::of(scene, book);
     next.container.name = name;
     let mut draft = Draft::default();
-    let (row, _) = next.settle(Blocked::Skip, around, &mut draft)?;
+    let (row, _) = next.settle(Ports::Keep, around, &mut draft)?;
     Ok(draft.answered(Answer::Renamed { container: row.id }))
 }
 
@@ -169,7 +169,7 @@ pub(super) fn set_health(
     let mut next = Next::of(scene, book);
     next.container.unhealthy = unhealthy;
     let mut draft = Draft::default();
-    let (row, _) = next.settle(Blocked::Skip, around, &mut draft)?;
+    let (row, _) = next.settle(Ports::Keep, around, &mut draft)?;
     Ok(draft.answered(Answer::HealthSet { container: row.id }))
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     Decision, Draft, Scene, addresses, at_most,
-    next::{Blocked, Next, Standing},
+    next::{Next, Ports, Standing},
     port, random,
 };
 use crate::{
@@ -52,7 +52,7 @@ pub(super) fn connect(
         network: &network.row,
     });
     port::check_external(&next.container, &next.container.ports, &next.networks())?;
-    let (row, _) = next.settle(Blocked::Refuse, around, &mut draft)?;
+    let (row, _) = next.settle(Ports::Require, around, &mut draft)?;
     Ok(draft.answered(Answer::Connected {
         endpoint: id,
         container: row.id,
@@ -75,7 +75,7 @@ pub(super) fn disconnect(
     let mut next = Next::of(scene, container);
     next.places.retain(|place| place.endpoint.id != endpoint.id);
     let mut draft = Draft::default();
-    let (row, _) = next.settle(Blocked::Skip, around, &mut draft)?;
+    let (row, _) = next.settle(Ports::Allow, around, &mut draft)?;
     Ok(draft.answered(Answer::Disconnected {
         endpoint: endpoint.id,
         container: row.id,
@@ -99,7 +99,7 @@ pub(super) fn set_aliases(
         place.endpoint.aliases = aliases;
     }
     let mut draft = Draft::default();
-    let (row, _) = next.settle(Blocked::Skip, around, &mut draft)?;
+    let (row, _) = next.settle(Ports::Keep, around, &mut draft)?;
     Ok(draft.answered(Answer::AliasesSet {
         container: row.id,
         network: network.row.id,

@@ -3,7 +3,7 @@
 use super::{
     Decision, Draft, Scene, addresses, at_most,
     network::{self, forget_addresses},
-    next::{Blocked, Next},
+    next::{Next, Ports},
     port,
 };
 use crate::{
@@ -332,7 +332,7 @@ fn change(
                 lengthen(&mut place.endpoint, row);
             }
         }
-        next.settle(Blocked::Skip, around, draft)?;
+        next.settle(Ports::Keep, around, draft)?;
     }
     Ok(())
 }

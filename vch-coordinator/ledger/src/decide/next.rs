@@ -11,13 +11,15 @@ use crate::{
     spec::{self, Place},
 };
 
-/// What becomes of a decision when a published port can't be in force.
+/// What a decision does with a container's published ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Blocked {
-    /// It is refused.
-    Refuse,
-    /// The port is not in force: what takes something away is never refused for a port.
-    Skip,
+pub(super) enum Ports {
+    /// They must be in force: it is refused where one can't be.
+    Require,
+    /// Those that can be are in force: what takes something away is never refused for a port.
+    Allow,
+    /// They stay as they are.
+    Keep,
 }
 
 /// A container in the making.
@@ -73,15 +75,23 @@ impl<'a> Next<'a> {
     /// ports.
     pub(super) fn settle(
         mut self,
-        blocked: Blocked,
+        ports: Ports,
         around: &mut Surroundings<'_>,
         draft: &mut Draft,
     ) -> Result<(Container, Vec<PortBinding>), Refusal> {
         for place in &mut self.places {
             answer(&self.container, place);
         }
-        let bindings = port::in_force(&mut self, blocked, around)?;
         let (books, book) = (self.scene.books, self.book);
+        let bindings = match ports {
+            Ports::Require => port::in_force(&mut self, true, around)?,
+            Ports::Allow => port::in_force(&mut self, false, around)?,
+            Ports::Keep => {
+                let kept = book.bindings.iter();
+                kept.filter_map(|host| books.binding(host).cloned())
+                    .collect()
+            }
+        };
         let before = spec::places(books, book);
         let mut container = self.container.clone();
         renumber(

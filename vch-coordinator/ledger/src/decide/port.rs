@@ -1,6 +1,6 @@
 //! Which ports of the VCH lead to a container, and which of its own are open.
 
-use super::next::{Blocked, Next};
+use super::next::Next;
 use crate::{
     Container, ContainerId, ContainerPort, Endpoint, HostPort, Network, PortBinding, PortNumber,
     PortRefusal, Protocol, Publish, Refusal, Settings, Surroundings, books::Books, spec,
@@ -96,11 +96,21 @@ fn wishes(container: &Container) -> Vec<Wish> {
     wishes.collect()
 }
 
+/// Forgets the ports that were chosen for what is no longer wished.
+pub(super) fn forget_chosen(container: &mut Container) {
+    let wishes = wishes(container);
+    let unnamed = wishes.iter().filter(|wish| wish.publish.port.is_none());
+    let keys: BTreeSet<_> = unnamed
+        .map(|wish| (wish.number, wish.publish.address))
+        .collect();
+    container.chosen.retain(|key, _| keys.contains(key));
+}
+
 /// The published ports of a container that are in force, by the VCH's port; remembers on its row
-/// those that are chosen.
+/// those that are chosen. One that can't be is left out, or refused where all must be.
 pub(super) fn in_force(
     next: &mut Next<'_>,
-    blocked: Blocked,
+    all: bool,
     around: &mut Surroundings<'_>,
 ) -> Result<Vec<PortBinding>, Refusal> {
     let carriers = carriers(next);
@@ -112,22 +122,23 @@ pub(super) fn in_force(
         books: next.scene.books,
         settings: next.scene.settings,
         container: next.container.id,
-        numbers: BTreeSet::new(),
+        decided: BTreeMap::new(),
     };
     let mut chosen = BTreeMap::new();
     for wish in wishes(&next.container) {
-        let decided = bind(&mut claims, &next.container, &carriers, &wish, around);
-        match (decided, blocked) {
-            (Ok(binding), _) => {
+        let decided = bind(&claims, &next.container, &carriers, &wish, around);
+        match decided {
+            Ok(binding) => {
                 if binding.ephemeral {
                     let key = (wish.number, wish.publish.address);
                     chosen.insert(key, binding.host.port);
                 }
-                claims.numbers.insert(binding.host.number());
+                let there = claims.decided.entry(binding.host.number());
+                there.or_default().push((binding.host.address, wish.number));
                 bindings.insert(binding.host, binding);
             }
-            (Err(refusal), Blocked::Refuse) => return Err(refusal.into()),
-            (Err(_), Blocked::Skip) => {}
+            Err(refusal) if all => return Err(refusal.into()),
+            Err(_) => {}
         }
     }
     next.container.chosen.extend(chosen);
@@ -145,7 +156,7 @@ fn carriers(next: &Next<'_>) -> Vec<Endpoint> {
 
 /// One wish as a binding.
 fn bind(
-    claims: &mut Claims<'_>,
+    claims: &Claims<'_>,
     container: &Container,
     carriers: &[Endpoint],
     wish: &Wish,
@@ -169,6 +180,7 @@ fn bind(
     let own = |port: u16| claims.own(&host(port));
     let (host, ephemeral) = match wanted {
         Some(port) => {
+            claims.check_own(&host(port), wish)?;
             if own(port).is_none() {
                 claims.check(&host(port), around)?;
             }
@@ -211,8 +223,8 @@ struct Claims<'a> {
     books: &'a Books,
     settings: &'a Settings,
     container: ContainerId,
-    /// What it gets in this decision, at whatever address.
-    numbers: BTreeSet<PortNumber>,
+    /// What it gets in this decision, and for which of its ports.
+    decided: BTreeMap<PortNumber, Vec<(Option<IpAddr>, PortNumber)>>,
 }
 
 impl Claims<'_> {
@@ -220,6 +232,24 @@ impl Claims<'_> {
     fn own(&self, host: &HostPort) -> Option<&PortBinding> {
         let binding = self.books.binding(host)?;
         (binding.container == self.container).then_some(binding)
+    }
+
+    /// Refuses a port that the container has by another of its wishes: since they were checked, the
+    /// default external networks may have become others.
+    fn check_own(&self, host: &HostPort, wish: &Wish) -> Result<(), PortRefusal> {
+        let mut there = self.decided.get(&host.number()).into_iter().flatten();
+        let met = there.find(|(address, _)| meet(self.settings, host.address, *address));
+        match met {
+            None => Ok(()),
+            Some((_, other)) => Err(PortRefusal::Twice {
+                wish: ContainerPort {
+                    number: wish.number,
+                    publish: Some(wish.publish.clone()),
+                }
+                .to_string(),
+                other: *other,
+            }),
+        }
     }
 
     /// Refuses a port that somebody else has, or what the VCH itself needs.
@@ -264,7 +294,7 @@ impl Claims<'_> {
                 address: wish.publish.address,
                 port,
             };
-            !self.numbers.contains(&host.number()) && self.check(&host, around).is_ok()
+            !self.decided.contains_key(&host.number()) && self.check(&host, around).is_ok()
         };
         if let Some(last) = wish.chosen.filter(|port| usable(*port, around)) {
             return Ok(last);

@@ -2,7 +2,7 @@
 
 use super::{
     Decision, Draft, Scene, at_most,
-    next::{Blocked, Next},
+    next::{Next, Ports},
     port,
 };
 use crate::{
@@ -26,7 +26,7 @@ pub(super) fn publish(
     let added: Vec<ContainerPort> = now.filter(|port| !had.contains(port)).cloned().collect();
     port::check_external(&next.container, &added, &next.networks())?;
     let mut draft = Draft::default();
-    let (row, bindings) = next.settle(Blocked::Refuse, around, &mut draft)?;
+    let (row, bindings) = next.settle(Ports::Require, around, &mut draft)?;
     let fresh = |host: &HostPort| scene.books.binding(host).is_none();
     Ok(draft.answered(Answer::PortsPublished {
         container: row.id,
@@ -57,12 +57,11 @@ pub(super) fn unpublish(
             }
             .into());
         };
-        let port = row.ports.remove(found);
-        let address = port.publish.and_then(|publish| publish.address);
-        row.chosen.remove(&(port.number, address));
+        row.ports.remove(found);
     }
+    port::forget_chosen(&mut next.container);
     let mut draft = Draft::default();
-    let (row, _) = next.settle(Blocked::Skip, around, &mut draft)?;
+    let (row, _) = next.settle(Ports::Allow, around, &mut draft)?;
     Ok(draft.answered(Answer::PortsUnpublished { container: row.id }))
 }
 

@@ -88,3 +88,16 @@ fn what_is_exposed_is_published_only_where_all_is() {
     world.start("app");
     assert!(bindings(&world, "app").is_empty());
 }
+
+/// Found by the model.
+#[test]
+fn a_chosen_port_stays_when_another_wish_for_the_same_port_goes() {
+    let mut world = world();
+    with_ports(&mut world, "web", &["80", ":80", "8080:80"]);
+    world.start("web");
+    let before = bindings(&world, "web");
+    assert_eq!(before.len(), 2);
+    world.must(unpublish("web", &["80", "8080:80"]));
+    assert_eq!(bindings(&world, "web").len(), 1);
+    assert!(before.contains(&bindings(&world, "web")[0]));
+}

@@ -1,0 +1,208 @@
+//! The model's ports: who has which, by looking at everything.
+
+use super::{
+    op::{EPHEMERAL, NETWORKS, PORTS, configurations, wish},
+    reference::Model,
+};
+use crate::{ContainerPort, PortNumber, Protocol};
+use std::{collections::BTreeMap, net::IpAddr};
+
+/// A port of the VCH that is in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Bound {
+    pub(super) network: usize,
+    pub(super) port: u16,
+}
+
+impl Model {
+    /// What a container wants published: named ports first, then those that had one, then the rest.
+    fn wanted(&self, container: usize) -> Vec<usize> {
+        let state = &self.containers[&container];
+        let wanted = state.ports.iter().copied();
+        let mut wanted: Vec<usize> = wanted.filter(|n| wish(n).publish.is_some()).collect();
+        wanted.sort_by_key(|n| {
+            let ephemeral = wish(n).publish.unwrap().port.is_none();
+            (ephemeral, !state.chosen.contains_key(n), wish(n))
+        });
+        wanted
+    }
+
+    /// The bridges that a container is on, in the order of their names.
+    fn carriers(&self, container: usize) -> Vec<usize> {
+        let on = self.networks.iter();
+        let on = on.filter(|(_, network)| network.of(container).is_some() && !network.outside);
+        let mut carriers: Vec<usize> = on.map(|(n, _)| *n).collect();
+        carriers.sort_by_key(|n| NETWORKS[*n]);
+        carriers
+    }
+
+    fn published_by_default(&self, address: IpAddr) -> bool {
+        let externals = configurations()[self.configuration].clone();
+        externals
+            .iter()
+            .any(|external| external.external.published && external.subnets[0].vch == Some(address))
+    }
+
+    /// Whether two addresses of one port of the VCH are one.
+    pub(super) fn same(&self, one: Option<IpAddr>, other: Option<IpAddr>) -> bool {
+        match (one, other) {
+            (None, None) => true,
+            (Some(one), None) | (None, Some(one)) => {
+                one.is_unspecified() || self.published_by_default(one)
+            }
+            (Some(one), Some(other)) => {
+                let v4 = one.is_ipv4() == other.is_ipv4();
+                one == other || (v4 && (one.is_unspecified() || other.is_unspecified()))
+            }
+        }
+    }
+
+    fn holder(&self, number: PortNumber, address: Option<IpAddr>, but: usize) -> Option<usize> {
+        let bound = self.bound.iter().find(|((container, n), bound)| {
+            let publish = wish(n).publish.unwrap();
+            let there = PortNumber {
+                protocol: wish(n).number.protocol,
+                port: bound.port,
+            };
+            *container != but && there == number && self.same(publish.address, address)
+        });
+        bound.map(|((container, _), _)| *container)
+    }
+
+    /// What would be in force of a container: or the first refusal; `skip` goes on without.
+    pub(super) fn in_force(
+        &self,
+        container: usize,
+        skip: bool,
+    ) -> Result<BTreeMap<usize, Bound>, &'static str> {
+        let carriers = self.carriers(container);
+        let mut bound = BTreeMap::new();
+        if !self.containers[&container].runs || carriers.is_empty() {
+            return Ok(bound);
+        }
+        for n in self.wanted(container) {
+            match self.bind(container, n, &carriers, &bound) {
+                Ok(one) => {
+                    bound.insert(n, one);
+                }
+                Err(code) if !skip => return Err(code),
+                Err(_) => {}
+            }
+        }
+        Ok(bound)
+    }
+
+    fn bind(
+        &self,
+        container: usize,
+        n: usize,
+        carriers: &[usize],
+        own: &BTreeMap<usize, Bound>,
+    ) -> Result<Bound, &'static str> {
+        let ContainerPort { number, publish } = wish(&n);
+        let publish = publish.unwrap();
+        if publish.address.is_some_and(|address| address.is_ipv6()) {
+            return Err("port-family");
+        }
+        let before = self.bound.get(&(container, n));
+        let stays = before.filter(|before| carriers.contains(&before.network));
+        let network = stays.map_or(carriers[0], |before| before.network);
+        let protocol = number.protocol;
+        let Some(port) = publish.port else {
+            let port = match before {
+                Some(before) => before.port,
+                None => self.ephemeral(container, n, own)?,
+            };
+            return Ok(Bound { network, port });
+        };
+        let twice = own.iter().any(|(other, bound)| {
+            let ContainerPort { number, publish } = wish(other);
+            let address = publish.unwrap().address;
+            number.protocol == protocol
+                && bound.port == port
+                && self.same(address, wish(&n).publish.unwrap().address)
+        });
+        if twice {
+            return Err("port-twice");
+        }
+        let number = PortNumber { protocol, port };
+        if before.is_none() && self.holder(number, publish.address, container).is_some() {
+            return Err("port-taken");
+        }
+        Ok(Bound { network, port })
+    }
+
+    /// The one that it had, while that is free; else any, which is for the ledger to say: 0.
+    fn ephemeral(
+        &self,
+        container: usize,
+        n: usize,
+        own: &BTreeMap<usize, Bound>,
+    ) -> Result<u16, &'static str> {
+        let tcp = |port| PortNumber {
+            protocol: Protocol::Tcp,
+            port,
+        };
+        let mine = |port: u16| own.values().any(|bound| bound.port == port);
+        let free = |port: &u16| self.holder(tcp(*port), None, container).is_none() && !mine(*port);
+        let last = self.containers[&container].chosen.get(&n).copied();
+        if let Some(last) = last.filter(free) {
+            return Ok(last);
+        }
+        let mut range = EPHEMERAL;
+        match range.find(free) {
+            Some(_) => Ok(0),
+            None => Err("ports-exhausted"),
+        }
+    }
+
+    /// Whether all of a container's networks are external, and one of these ports is not possible
+    /// there.
+    pub(super) fn outside_only(
+        &self,
+        container: usize,
+        ports: &[usize],
+        also: Option<usize>,
+    ) -> bool {
+        let on = self.networks.iter();
+        let on = on.filter(|(_, network)| network.of(container).is_some());
+        let networks: Vec<usize> = on.map(|(n, _)| *n).chain(also).collect();
+        !networks.is_empty()
+            && networks.iter().all(|n| self.networks[n].outside)
+            && ports.iter().any(|n| !plain(*n))
+    }
+
+    /// Two of the wishes are for one port of the VCH.
+    pub(super) fn twice(&self, ports: &[usize]) -> bool {
+        let named = |n: &usize| {
+            let ContainerPort { number, publish } = wish(n);
+            let publish = publish?;
+            Some((number.protocol, publish.port?, publish.address))
+        };
+        ports.iter().enumerate().any(|(index, one)| {
+            ports[..index]
+                .iter()
+                .any(|other| match (named(one), named(other)) {
+                    (Some(a), Some(b)) => {
+                        one != other && (a.0, a.1) == (b.0, b.1) && self.same(a.2, b.2)
+                    }
+                    _ => false,
+                })
+        })
+    }
+
+    /// The ports of a container that are open outside.
+    pub(super) fn opened(&self, container: usize) -> Vec<PortNumber> {
+        let state = &self.containers[&container];
+        let open = state.ports.iter().filter(|n| state.runs && plain(**n));
+        let mut open: Vec<PortNumber> = open.map(|n| wish(n).number).collect();
+        open.sort_unstable();
+        open.dedup();
+        open
+    }
+}
+
+fn plain(n: usize) -> bool {
+    // 80, 80:80, :80 and 53:53.
+    matches!(PORTS[n], "80" | "80:80" | ":80" | "53:53/udp")
+}
