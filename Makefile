@@ -31,7 +31,7 @@ MUTANTS_SHARD := 0/11
 # $(call installed,crate@version): installs it unless this version is there.
 installed = grep -qs '"$(subst @, ,$(1)) ' $(TOOLS)/.crates.toml || cargo install --root $(TOOLS) --locked $(1)
 
-.PHONY: help tools agent probe host image test lint fuzz mutants demo
+.PHONY: help tools agent probe host image test lint fuzz model mutants demo
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -85,6 +85,9 @@ fuzz: ## fuzz every parser, FUZZ_SECONDS (60) each; finds go to target/fuzz
 				-- -max_total_time=$(FUZZ_SECONDS) -verbosity=0 -print_final_stats=1; \
 		done; \
 	done
+
+model: ## play 100,000 random commands on ledger and reference model, others in every run
+	@VCH_MODEL_OPS=100000 cargo test -q --release -p vch-ledger --lib model -- --nocapture
 
 mutants: ## change the pure rooms in ways that their tests must notice: every eleventh, from MUTANTS_SHARD (0/11) on
 	@$(call installed,$(MUTATOR))

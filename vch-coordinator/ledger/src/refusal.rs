@@ -373,3 +373,6 @@ pub enum Refusal {
     #[error(transparent)]
     External(#[from] ExternalRefusal),
 }
+
+#[cfg(test)]
+mod tests;

@@ -145,6 +145,7 @@ fn check_all(scene: Scene<'_>, wanted: &[ExternalNetwork]) -> Result<(), Refusal
         if !names.insert(&wish.name) {
             return Err(Refusal::NetworkExists(wish.name.clone()));
         }
+        existing(scene, &wish.name)?;
         check_wish(wish)?;
     }
     if !wanted.is_empty() && !wanted.iter().any(|wish| wish.external.published) {

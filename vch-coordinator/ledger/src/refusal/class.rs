@@ -5,20 +5,22 @@ use super::{Refusal, RefusalKind};
 impl Refusal {
     /// A code that stays the same for ever, whatever the text says.
     ///
-    /// - NotFound: `container-not-found`, `network-not-found`, `not-connected`, `port-not-published`.
+    /// - NotFound: `container-not-found`, `network-not-found`, `not-connected`,
+    ///   `port-not-published`.
     /// - Conflict: `already-connected`, `channel-taken`, `container-connected`,
-    ///   `container-name-taken`, `mac-taken`, `network-exists`, `nic-taken`, `port-reserved`,
-    ///   `port-taken`, `port-twice`, `port-in-use`.
+    ///   `container-name-taken`, `mac-taken`, `network-exists`, `nic-taken`, `port-in-use`,
+    ///   `port-reserved`, `port-taken`, `port-twice`.
     /// - Invalid: `address-on-default-bridge`, `address-outside`, `address-twice`,
-    ///   `auxiliary-outside`, `cid-reserved`, `container-ambiguous`, `gateway-outside`,
-    ///   `network-ambiguous`, `no-subnet`, `not-a-host`, `range-host-bits`, `range-outside`,
-    ///   `range-too-big`, `reserved-twice`, `resolver`, `spec-impossible`, `subnet-host-bits`,
-    ///   `subnet-twice`, `subnet-unusable`, `too-long`, `too-many`, `port-address`, `port-client-family`,
+    ///   `auxiliary-outside`, `cid-reserved`, `container-ambiguous`, `external-address`,
+    ///   `external-no-default`, `external-no-subnet`, `external-subnet`, `gateway-outside`,
+    ///   `network-ambiguous`, `no-subnet`, `not-a-host`, `port-address`, `port-client-family`,
     ///   `port-client-host-bits`, `port-family`, `port-on-external`, `port-zero`,
-    ///   `external-address`, `external-no-default`, `external-no-subnet`, `external-subnet`.
-    /// - Forbidden: `address-in-use`, `address-not-granted`, `address-reserved`, `network-in-use`,
-    ///   `network-name-predefined`, `network-predefined`, `no-endpoints-on-none`, `route-overlap`,
-    ///   `subnet-overlap`, `external-dhcp`, `external-in-use`, `external-orphans`.
+    ///   `range-host-bits`, `range-outside`, `range-too-big`, `reserved-twice`, `resolver`,
+    ///   `spec-impossible`, `subnet-host-bits`, `subnet-twice`, `subnet-unusable`, `too-long`,
+    ///   `too-many`.
+    /// - Forbidden: `address-in-use`, `address-not-granted`, `address-reserved`, `external-dhcp`,
+    ///   `external-in-use`, `external-orphans`, `network-in-use`, `network-name-predefined`,
+    ///   `network-predefined`, `no-endpoints-on-none`, `route-overlap`, `subnet-overlap`.
     /// - Exhausted: `addresses-exhausted`, `pools-exhausted`, `ports-exhausted`.
     pub fn code(&self) -> &'static str {
         self.class().0

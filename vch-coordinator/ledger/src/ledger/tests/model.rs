@@ -7,6 +7,7 @@
 mod op;
 mod ports;
 mod reference;
+mod verdict;
 
 use super::{Ledger, World};
 use crate::{Container, ContainerId, Row, Settings, VchId};

@@ -1,7 +1,7 @@
 //! The model: maps and lists, no thought of cost.
 
 use super::{
-    op::{ALIASES, CONTAINERS, NETS, NETWORKS, OUTSIDE, Op, configurations, meets, nth, route},
+    op::{ALIASES, CONTAINERS, EPHEMERAL, NETWORKS, OUTSIDE, Op, configurations, nth, wish},
     ports::Bound,
 };
 use crate::{Answer, Ledger};
@@ -24,7 +24,7 @@ pub(super) struct ModelNetwork {
 }
 
 impl ModelNetwork {
-    fn kept(&self) -> usize {
+    pub(super) fn kept(&self) -> usize {
         if self.outside { 2 } else { 1 }
     }
 
@@ -81,223 +81,6 @@ pub(super) struct Model {
 }
 
 impl Model {
-    /// The code of the refusal, in the order in which the ledger looks.
-    pub(super) fn verdict(&self, op: &Op) -> Option<&'static str> {
-        match op {
-            Op::CreateNetwork { name, net } => self.create_verdict(*name, *net),
-            Op::RemoveNetwork(name) => match self.networks.get(name) {
-                None => Some("network-not-found"),
-                Some(network) if *name < 2 || network.outside => Some("network-predefined"),
-                Some(network) if !network.taken.is_empty() => Some("network-in-use"),
-                Some(_) => None,
-            },
-            Op::AddContainer { name, cid } => {
-                if self.containers.contains_key(name) {
-                    return Some("container-name-taken");
-                }
-                if *cid < 3 {
-                    return Some("cid-reserved");
-                }
-                let taken = self.containers.values().any(|other| other.cid == *cid);
-                taken.then_some("channel-taken")
-            }
-            Op::RemoveContainer { name, force } => self.missing(*name).or_else(|| {
-                let connected = self.networks.values().any(|n| n.of(*name).is_some());
-                (connected && !force).then_some("container-connected")
-            }),
-            Op::Connect { .. } => self.connect_verdict(op),
-            Op::Disconnect { container, network }
-            | Op::Alias {
-                container, network, ..
-            } => self
-                .missing(*container)
-                .or_else(|| match self.networks.get(network) {
-                    None => Some("network-not-found"),
-                    Some(n) if n.of(*container).is_none() => Some("not-connected"),
-                    Some(_) => None,
-                }),
-            Op::Start(name) => self.missing(*name).or_else(|| {
-                let mut after = self.only_ports();
-                after.containers.get_mut(name).unwrap().runs = true;
-                after.in_force(*name, false).err()
-            }),
-            Op::Stop(name)
-            | Op::Health {
-                container: name, ..
-            } => self.missing(*name),
-            Op::Publish { container, ports } => self.missing(*container).or_else(|| {
-                let mut after = self.only_ports();
-                let row = after.containers.get_mut(container).unwrap();
-                let new = ports.iter().filter(|port| !row.ports.contains(port));
-                let added: Vec<usize> = new.copied().collect();
-                row.ports.extend(ports);
-                let all: Vec<usize> = row.ports.iter().copied().collect();
-                if after.twice(&all) {
-                    return Some("port-twice");
-                }
-                if after.outside_only(*container, &added, None) {
-                    return Some("port-on-external");
-                }
-                after.in_force(*container, false).err()
-            }),
-            Op::Unpublish { container, ports } => self.missing(*container).or_else(|| {
-                let had = &self.containers[container].ports;
-                let all = ports.iter().all(|port| had.contains(port));
-                (!all).then_some("port-not-published")
-            }),
-            Op::Configure(n) => self.configure_verdict(*n),
-            Op::Rename { from, to } => self.missing(*from).or_else(|| {
-                self.containers
-                    .contains_key(to)
-                    .then_some("container-name-taken")
-            }),
-            Op::Route(_) | Op::Undo | Op::Reload => None,
-        }
-    }
-
-    /// A copy of what ports depend on.
-    fn only_ports(&self) -> Self {
-        let networks = self.networks.iter().map(|(n, network)| {
-            let copy = ModelNetwork {
-                outside: network.outside,
-                taken: network.taken.clone(),
-                ..ModelNetwork::default()
-            };
-            (*n, copy)
-        });
-        Self {
-            networks: networks.collect(),
-            containers: self.containers.clone(),
-            bound: self.bound.clone(),
-            configuration: self.configuration,
-            ..Self::default()
-        }
-    }
-
-    fn missing(&self, container: usize) -> Option<&'static str> {
-        (!self.containers.contains_key(&container)).then_some("container-not-found")
-    }
-
-    fn create_verdict(&self, name: usize, net: usize) -> Option<&'static str> {
-        let configured = configurations()[self.configuration].clone();
-        let outside = configured
-            .iter()
-            .any(|one| one.name.as_str() == NETWORKS[name]);
-        if name < 2 || outside {
-            return Some("network-name-predefined");
-        }
-        if self.networks.contains_key(&name) {
-            return Some("network-exists");
-        }
-        let net: IpNet = NETS[net].parse().unwrap();
-        let mut others = self.networks.values().filter_map(|network| network.net);
-        if others.any(|other| meets(&other, &net)) {
-            return Some("subnet-overlap");
-        }
-        (self.route && meets(&route(), &net)).then_some("route-overlap")
-    }
-
-    fn configure_verdict(&self, n: usize) -> Option<&'static str> {
-        let wanted = configurations()[n].clone();
-        let index = |name: &str| NETWORKS.iter().position(|other| *other == name).unwrap();
-        let nets: BTreeMap<usize, IpNet> = wanted
-            .iter()
-            .map(|one| (index(one.name.as_str()), one.subnets[0].net))
-            .collect();
-        if nets
-            .keys()
-            .any(|n| self.networks.get(n).is_some_and(|there| !there.outside))
-        {
-            return Some("network-exists");
-        }
-        let bridges = self.networks.iter();
-        let mut others = bridges.filter(|(n, network)| {
-            // Those that go are in nobody's way.
-            !network.outside || nets.contains_key(n)
-        });
-        let overlap = others.any(|(n, network)| {
-            let mut nets = nets.iter().filter(|(own, _)| *own != n);
-            network
-                .net
-                .is_some_and(|old| nets.any(|(_, net)| meets(net, &old)))
-        });
-        if overlap {
-            return Some("subnet-overlap");
-        }
-        let after = Self {
-            configuration: n,
-            ..self.only_ports()
-        };
-        let meet = self.bound.iter().any(|((_, one), bound)| {
-            let one = super::op::wish(one);
-            one.publish.as_ref().unwrap().address.is_none()
-                && self.bound.iter().any(|((_, other), there)| {
-                    let other = super::op::wish(other);
-                    let address = other.publish.unwrap().address;
-                    address.is_some()
-                        && (one.number.protocol, bound.port) == (other.number.protocol, there.port)
-                        && after.same(None, address)
-                })
-        });
-        if meet {
-            return Some("port-taken");
-        }
-        let outside = self.networks.iter().filter(|(_, network)| network.outside);
-        let (stay, go): (Vec<_>, Vec<_>) = outside.partition(|(n, _)| nets.contains_key(n));
-        if go.iter().any(|(_, network)| !network.taken.is_empty()) {
-            return Some("external-in-use");
-        }
-        let orphan = stay.iter().any(|(n, network)| {
-            let hosts: Vec<IpAddr> = nets[n].hosts().skip(2).collect();
-            network.taken.keys().any(|address| !hosts.contains(address))
-        });
-        orphan.then_some("external-orphans")
-    }
-
-    fn connect_verdict(&self, op: &Op) -> Option<&'static str> {
-        let Op::Connect {
-            container,
-            network,
-            host,
-            mac,
-            link,
-            ..
-        } = op
-        else {
-            return None;
-        };
-        if let Some(missing) = self.missing(*container) {
-            return Some(missing);
-        }
-        let Some(place) = self.networks.get(network) else {
-            return Some("network-not-found");
-        };
-        if *network == 0 {
-            return Some("no-endpoints-on-none");
-        }
-        if place.of(*container).is_some() {
-            return Some("already-connected");
-        }
-        if let Some(code) = address_verdict(place, *network, *host) {
-            return Some(code);
-        }
-        let mut others = self.places.values();
-        if mac.is_some() && others.any(|other| other.mac == *mac) {
-            return Some("mac-taken");
-        }
-        if link.is_some_and(|to| !self.containers.contains_key(&to)) {
-            return Some("container-not-found");
-        }
-        let ports: Vec<usize> = self.containers[container].ports.iter().copied().collect();
-        if self.outside_only(*container, &ports, Some(*network)) {
-            return Some("port-on-external");
-        }
-        let mut after = self.only_ports();
-        let taken = &mut after.networks.get_mut(network).unwrap().taken;
-        taken.insert(IpAddr::from([0, 0, 0, 0]), *container);
-        after.in_force(*container, false).err()
-    }
-
     /// What a command that is possible does.
     pub(super) fn follow(&mut self, op: &Op, answer: &Answer, ledger: &Ledger) {
         match op {
@@ -405,10 +188,10 @@ impl Model {
         let mut bound = self.in_force(container, skip).unwrap();
         self.bound.retain(|(other, _), _| *other != container);
         for (n, one) in &mut bound {
-            if super::op::wish(n).publish.unwrap().port.is_none() {
+            if wish(n).publish.unwrap().port.is_none() {
                 if one.port == 0 {
                     one.port = super::chosen(ledger, container);
-                    assert!(super::op::EPHEMERAL.contains(&one.port));
+                    assert!(EPHEMERAL.contains(&one.port));
                     let mut others = self.bound.values();
                     assert!(others.all(|other| other.port != one.port));
                 }
@@ -495,31 +278,6 @@ impl Model {
         }
         names
     }
-}
-
-fn address_verdict(place: &ModelNetwork, network: usize, host: Option<u8>) -> Option<&'static str> {
-    let Some(host) = host else {
-        let full = place.taken.len() == place.hosts().len();
-        return full.then_some("addresses-exhausted");
-    };
-    if network == 1 {
-        return Some("address-on-default-bridge");
-    }
-    let address = nth(place.net, host);
-    let net = place.net.unwrap();
-    if !net.contains(&address) {
-        return Some("address-outside");
-    }
-    if address == net.network() || address == net.broadcast() {
-        return Some("not-a-host");
-    }
-    if net.hosts().take(place.kept()).any(|kept| kept == address) {
-        return Some("address-reserved");
-    }
-    place
-        .taken
-        .contains_key(&address)
-        .then_some("address-in-use")
 }
 
 /// An automatic address is a host's and nobody's; it rests only if all that are free do, and then it
