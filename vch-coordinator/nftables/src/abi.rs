@@ -4,6 +4,7 @@
 
 /// `linux/netfilter/nfnetlink.h`: subsystem, batch messages, groups.
 pub(crate) mod nfnetlink {
+    pub(crate) const SUBSYS_CTNETLINK: u16 = 1;
     pub(crate) const SUBSYS_NFTABLES: u16 = 10;
     pub(crate) const MSG_BATCH_BEGIN: u16 = 0x10;
     pub(crate) const MSG_BATCH_END: u16 = 0x11;
@@ -27,6 +28,37 @@ pub(crate) mod netlink {
     pub(crate) const F_ACK_TLVS: u16 = 0x200;
     pub(crate) const ERROR_MESSAGE: u16 = 1;
     pub(crate) const HEADER_LENGTH: usize = 16;
+}
+
+/// `linux/netfilter/nfnetlink_conntrack.h`: `enum cntl_msg_types`, `ctattr_type`, `ctattr_tuple`,
+/// `ctattr_ip`, `ctattr_l4proto`, `ctattr_filter`; flags of a filter: `CTA_FILTER_F_*` of the
+/// kernel's `net/netfilter/nf_internals.h`; `IPS_DST_NAT` of `nf_conntrack_common.h`.
+pub(crate) mod conntrack {
+    pub(crate) const NEW: u8 = 0;
+    pub(crate) const GET: u8 = 1;
+    pub(crate) const DELETE: u8 = 2;
+    pub(crate) const TUPLE_ORIGINAL: u16 = 1;
+    pub(crate) const TUPLE_REPLY: u16 = 2;
+    pub(crate) const STATUS: u16 = 3;
+    pub(crate) const ID: u16 = 12;
+    pub(crate) const ZONE: u16 = 18;
+    pub(crate) const FILTER: u16 = 25;
+    pub(crate) const STATUS_MASK: u16 = 26;
+    pub(crate) const TUPLE_IP: u16 = 1;
+    pub(crate) const TUPLE_PROTO: u16 = 2;
+    pub(crate) const IP_V4_SOURCE: u16 = 1;
+    pub(crate) const IP_V4_DESTINATION: u16 = 2;
+    pub(crate) const IP_V6_SOURCE: u16 = 3;
+    pub(crate) const IP_V6_DESTINATION: u16 = 4;
+    pub(crate) const PROTO_NUMBER: u16 = 1;
+    pub(crate) const PROTO_SOURCE_PORT: u16 = 2;
+    pub(crate) const PROTO_DESTINATION_PORT: u16 = 3;
+    pub(crate) const FILTER_ORIGINAL: u16 = 1;
+    pub(crate) const FILTER_REPLY: u16 = 2;
+    pub(crate) const BY_IP_SOURCE: u32 = 1;
+    pub(crate) const BY_PROTO_NUMBER: u32 = 1 << 3;
+    pub(crate) const BY_PROTO_DESTINATION_PORT: u32 = 1 << 5;
+    pub(crate) const STATUS_DNAT: u32 = 1 << 5;
 }
 
 /// `enum nf_tables_msg_types`

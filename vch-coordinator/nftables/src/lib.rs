@@ -13,7 +13,7 @@
 //!                           └────► Subscription: "table X changed, by port P"
 //! ```
 //!
-//! Only [`Connection`] and [`Subscription`] touch the kernel; all else is pure. Calls block:
+//! Only [`Connection`], [`Subscription`] and [`Conntrack`] touch the kernel; all else is pure. Calls block:
 //! give a connection a thread of its own. A connection sees the network namespace in which it
 //! was opened, wherever its thread goes later.
 //!
@@ -55,6 +55,11 @@
 //! set's size, though each element of it does not: keep ranges off the path of a request, or
 //! change many at once. `cargo run --release -p vch-nftables --example cost` measures both.
 //!
+//! # Flows
+//! [`Conntrack`] lists and deletes single entries of the connection tracker, since a changed rule
+//! does not change the flows that it let in. The kernel walks its whole table for each list and
+//! sends only what the filter lets pass.
+//!
 //! # Invariants
 //! - A batch is checked before anything is sent; nothing is sent of one that can't be said.
 //! - A rule that loads a header's field first makes sure of that header (`field.rs`).
@@ -64,6 +69,7 @@ mod abi;
 mod batch;
 mod compile;
 mod connection;
+mod conntrack;
 mod datum;
 mod decode;
 mod encode;
@@ -80,6 +86,7 @@ mod wire;
 pub use batch::{Batch, Operation, Place};
 pub use compile::RuleError;
 pub use connection::{CommitError, Connection, RefusedOperation};
+pub use conntrack::{Conntrack, Ends, Flow, FlowFilter};
 pub use datum::{AddressType, CtState, CtStatus, DataType, Datum, IpVersion, TcpFlags};
 pub use decode::{Found, FoundRule};
 pub use encode::EncodeError;

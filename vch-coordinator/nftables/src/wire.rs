@@ -29,6 +29,14 @@ impl Header {
         }
     }
 
+    /// A message of ctnetlink (`enum cntl_msg_types`).
+    pub(crate) fn conntrack(message: u8, flags: u16, sequence: u32, family: u8) -> Self {
+        Self {
+            kind: (nfnetlink::SUBSYS_CTNETLINK << 8) | u16::from(message),
+            ..Self::nf_tables(message, flags, sequence, family)
+        }
+    }
+
     /// The open or close bracket of a transaction: its resource names the subsystem.
     pub(crate) fn bracket(kind: u16, sequence: u32) -> Self {
         Self {
@@ -179,6 +187,12 @@ impl<'a> Received<'a> {
     pub(crate) fn nf_tables(self) -> Option<u8> {
         let [kind, subsystem] = self.kind.to_le_bytes();
         (u16::from(subsystem) == nfnetlink::SUBSYS_NFTABLES).then_some(kind)
+    }
+
+    /// The message of ctnetlink that this is; `None` if it is another subsystem's.
+    pub(crate) fn conntrack(self) -> Option<u8> {
+        let [kind, subsystem] = self.kind.to_le_bytes();
+        (u16::from(subsystem) == nfnetlink::SUBSYS_CTNETLINK).then_some(kind)
     }
 
     /// What an error message, or the end of a dump, says; `None` if all is well.

@@ -13,4 +13,5 @@ mod flows;
 mod packets;
 mod ruleset;
 mod space;
+mod tracking;
 mod transactions;
