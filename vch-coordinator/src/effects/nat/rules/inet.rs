@@ -55,8 +55,11 @@ fn services() -> Vec<(&'static str, Rule)> {
             let key = [Field::InputInterface, destination(version)];
             new().is_in(key, Kept::Doors(version).name())
         };
+        // At any gateway: while the NIC of its first network is awaited, a container asks that
+        // network's gateway by way of another. Who may ask what, the name server knows.
+        let gateway = || new().is_in([destination(version)], Kept::Gateways(version).name());
         for protocol in [Datum::UDP, Datum::TCP] {
-            let rule = door().is(Field::L4Proto, protocol);
+            let rule = gateway().is(Field::L4Proto, protocol);
             rules.push(("names", rule.is(Field::DestinationPort, DNS).accept()));
         }
         let echo = match version {
@@ -173,6 +176,13 @@ fn passage() -> Vec<(&'static str, Rule)> {
             new()
                 .is_in([from], bridges())
                 .is_not_in([to], Kept::External.name())
+                .drop(),
+        ),
+        (
+            "nobody outside is led to the management network or the docker endpoint",
+            new()
+                .is_in([from], Kept::External.name())
+                .is_in([to], Kept::Private.name())
                 .drop(),
         ),
     ]);

@@ -174,7 +174,9 @@ fn of_the_vch_a_container_reaches_its_gateways_names_and_echo_alone() {
             ("a1", "172.18.0.1", 5000, false),
             ("a1", "fd00:a::1", 53, true),
             ("a1", "fd00:a::1", 5000, false),
-            ("a1", "172.19.0.1", 53, false),
+            // Another gateway, while that network's NIC is awaited: the name server knows who asks.
+            ("a1", "172.19.0.1", 53, true),
+            ("a1", "172.19.0.1", 5000, false),
             ("a1", VCH, 53, false),
             ("a1", VCH, 5000, false),
             ("a1", VCH6, 5000, false),
