@@ -181,8 +181,13 @@ fn bind(
     let (host, ephemeral) = match wanted {
         Some(port) => {
             claims.check_own(&host(port), wish)?;
-            if own(port).is_none() {
-                claims.check(&host(port), around)?;
+            match own(port) {
+                None => claims.check(&host(port), around)?,
+                // One that the VCH chose is not taken from the wish that has it.
+                Some(chosen) if chosen.ephemeral => {
+                    return Err(twice(wish, chosen.container_number()));
+                }
+                Some(_) => {}
             }
             (host(port), false)
         }
@@ -241,14 +246,7 @@ impl Claims<'_> {
         let met = there.find(|(address, _)| meet(self.settings, host.address, *address));
         match met {
             None => Ok(()),
-            Some((_, other)) => Err(PortRefusal::Twice {
-                wish: ContainerPort {
-                    number: wish.number,
-                    publish: Some(wish.publish.clone()),
-                }
-                .to_string(),
-                other: *other,
-            }),
+            Some((_, other)) => Err(twice(wish, *other)),
         }
     }
 
@@ -329,6 +327,17 @@ impl Claims<'_> {
             u16::try_from(port).ok().filter(|port| *port <= high)
         };
         std::iter::successors(next(low), move |port| next(port.checked_add(1)?))
+    }
+}
+
+fn twice(wish: &Wish, other: PortNumber) -> PortRefusal {
+    let wish = ContainerPort {
+        number: wish.number,
+        publish: Some(wish.publish.clone()),
+    };
+    PortRefusal::Twice {
+        wish: wish.to_string(),
+        other,
     }
 }
 

@@ -139,3 +139,13 @@ pub struct PortBinding {
     /// The VCH chose the port.
     pub ephemeral: bool,
 }
+
+impl PortBinding {
+    /// Protocol and port of the container's side.
+    pub fn container_number(&self) -> PortNumber {
+        PortNumber {
+            protocol: self.host.protocol,
+            port: self.container_port,
+        }
+    }
+}

@@ -10,11 +10,13 @@ use proptest::prelude::*;
 use protocol::spec::MacAddress;
 use std::net::{IpAddr, Ipv4Addr};
 
+/// No name is the beginning of an id: it would be taken for one while nothing has the name.
+///
 /// Two that are always there, three that are made, and two that the configuration has.
-pub(super) const NETWORKS: [&str; 7] = ["none", "bridge", "app", "web", "db", "ext", "far"];
+pub(super) const NETWORKS: [&str; 7] = ["none", "bridge", "app", "web", "store", "ext", "far"];
 /// The first of those that the configuration has.
 pub(super) const OUTSIDE: usize = 5;
-pub(super) const CONTAINERS: [&str; 5] = ["c0", "c1", "c2", "c3", "c4"];
+pub(super) const CONTAINERS: [&str; 5] = ["box0", "box1", "box2", "box3", "box4"];
 pub(super) const ALIASES: [&str; 2] = ["www", "api"];
 /// Some overlap, from within and from around.
 pub(super) const NETS: [&str; 5] = [
@@ -24,9 +26,9 @@ pub(super) const NETS: [&str; 5] = [
     "10.9.8.12/30",
     "10.7.0.0/29",
 ];
-/// Some meet, some only while a certain external network is the default; the last but one is for
-/// a family that nobody has.
-pub(super) const PORTS: [&str; 10] = [
+/// Some meet, some only while a certain external network is the default; one is for a
+/// family that nobody has, one may have been chosen for another.
+pub(super) const PORTS: [&str; 11] = [
     "80",
     "80:80",
     "8080:80",
@@ -37,6 +39,7 @@ pub(super) const PORTS: [&str; 10] = [
     "53:53/udp",
     "[::]:8080:80",
     "10.5.0.2:8080:82",
+    "50000:83",
 ];
 /// Fewer than containers.
 pub(super) const EPHEMERAL: std::ops::RangeInclusive<u16> = 50_000..=50_001;

@@ -122,7 +122,11 @@ impl Model {
                 && bound.port == port
                 && self.same(address, wish(&n).publish.unwrap().address)
         });
-        if twice {
+        let chosen = self.bound.iter().any(|((other, n), bound)| {
+            let ephemeral = wish(n).publish.unwrap().port.is_none();
+            *other == container && ephemeral && protocol == Protocol::Tcp && bound.port == port
+        });
+        if twice || chosen {
             return Err("port-twice");
         }
         let number = PortNumber { protocol, port };

@@ -1,6 +1,6 @@
 //! Ports that the VCH chooses.
 
-use super::{bindings, port, unpublish, with_ports, world};
+use super::{bindings, port, publish, unpublish, with_ports, world};
 use crate::ledger::tests::{World, container};
 use crate::{Command, PortNumber, Protocol, RefusalKind, Settings, VchId};
 
@@ -100,4 +100,26 @@ fn a_chosen_port_stays_when_another_wish_for_the_same_port_goes() {
     world.must(unpublish("web", &["80", "8080:80"]));
     assert_eq!(bindings(&world, "web").len(), 1);
     assert!(before.contains(&bindings(&world, "web")[0]));
+}
+
+#[test]
+fn a_chosen_port_that_is_in_force_is_not_given_to_another_wish_of_the_container() {
+    let mut world = world();
+    with_ports(&mut world, "web", &[":80"]);
+    world.start("web");
+    let first = chosen(&world, "web");
+    let named = format!("{first}:81");
+    let refusal = world.refused(publish("web", &[&named]));
+    assert_eq!(refusal.code(), "port-twice");
+    assert!(refusal.to_string().contains("80/tcp"), "{refusal}");
+    // While it is not in force the named wish comes first.
+    world.stop("web");
+    world.must(publish("web", &[&named]));
+    world.start("web");
+    let all = bindings(&world, "web");
+    assert_eq!(all.len(), 2);
+    assert!(
+        all.contains(&format!("{first}/tcp > 172.17.0.2 81")),
+        "{all:?}"
+    );
 }
