@@ -9,12 +9,13 @@
 //! ```
 //!
 //! The rules never change; what they are about stands in sets, an element a thing. Invariants: a
-//! change costs in proportion to the things that it names; only this module, `watch` and `bridged`
-//! touch the kernel.
+//! change costs in proportion to the things that it names; only this module, `watch`, `flows` and
+//! `bridged` touch the kernel; what a container was published by is cut only behind its rule.
 
 mod book;
 mod bridged;
 mod clients;
+mod flows;
 mod kept;
 mod rules;
 mod ruleset;
@@ -23,12 +24,13 @@ mod watch;
 
 use super::work::Work;
 use book::{Book, Changes};
+use flows::Move;
 use ruleset::Ruleset;
 use std::io;
 pub use things::Surroundings;
 use thiserror::Error;
 use vch_nftables::{
-    CommitError, Connection, EventError, NameError, ReadError, SocketError, Subscription,
+    CommitError, Connection, Conntrack, EventError, NameError, ReadError, SocketError, Subscription,
 };
 pub use watch::Watch;
 
@@ -66,6 +68,7 @@ pub enum NatError {
 /// The rules of this VCH, and what their sets are to hold.
 pub struct Nat {
     connection: Connection,
+    tracker: Conntrack,
     /// Until somebody watches it.
     subscription: Option<Subscription>,
     ruleset: Ruleset,
@@ -80,6 +83,7 @@ impl Nat {
         Ok(Self {
             subscription: Some(Subscription::open()?),
             connection: Connection::open()?,
+            tracker: Conntrack::open()?,
             ruleset: Ruleset::new()?,
             book: Book::new(surroundings),
             unsure: true,
@@ -98,6 +102,7 @@ impl Nat {
 
     /// Adds and removes the elements of what came, changed or went.
     pub fn follow(&mut self, work: &Work) -> Result<(), NatError> {
+        let moves = self.moves(work);
         let difference = self.book.change(changes(work))?;
         if self.unsure {
             return self.settle();
@@ -105,12 +110,16 @@ impl Nat {
         let batch = self.ruleset.change(&difference)?;
         self.unsure = true;
         self.connection.commit(&batch)?;
+        let cut = flows::cut(&mut self.tracker, &self.book, &moves)?;
         self.unsure = false;
+        if cut > 0 {
+            tracing::debug!(cut, "flows of ports that are published otherwise now");
+        }
         Ok(())
     }
 
     /// Makes the rules as they must be where they are missing or others changed them, and the sets
-    /// as the whole ledger says. Flows that are established go on: they are the connection
+    /// as the whole ledger says. Established flows that a binding explains go on: they are the connection
     /// tracker's.
     pub fn reconcile(&mut self, whole: &Work) -> Result<(), NatError> {
         bridged::keep_off_ip()?;
@@ -125,8 +134,21 @@ impl Nat {
         let whole = self.book.whole()?;
         let batch = self.ruleset.settle(&mut self.connection, &whole)?;
         self.connection.commit(&batch)?;
+        let cut = flows::sweep(&mut self.tracker, &self.book)?;
         self.unsure = false;
+        if cut > 0 {
+            tracing::info!(cut, "flows that no published port explains");
+        }
         Ok(())
+    }
+
+    /// The bindings of some work, as the book has them and as they are to be.
+    fn moves(&self, work: &Work) -> Vec<Move> {
+        let moves = work.bindings.iter().map(|(host, bindings)| Move {
+            before: self.book.binding(host).cloned(),
+            after: bindings.after.clone(),
+        });
+        moves.collect()
     }
 }
 

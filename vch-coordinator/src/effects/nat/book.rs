@@ -58,6 +58,16 @@ impl Book {
         &self.surroundings
     }
 
+    /// All networks.
+    pub fn networks(&self) -> impl Iterator<Item = &Carried> {
+        self.networks.values()
+    }
+
+    /// A published port.
+    pub fn binding(&self, host: &HostPort) -> Option<&PortBinding> {
+        self.bindings.get(host)
+    }
+
     /// All that the tables hold for all things.
     pub fn whole(&self) -> Result<BTreeSet<Held>, NameError> {
         let mut whole: BTreeSet<Held> = self.surroundings.held()?.into_iter().collect();

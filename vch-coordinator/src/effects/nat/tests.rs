@@ -6,4 +6,5 @@ mod isolation;
 mod levels;
 mod publishing;
 mod spoofing;
+mod tracking;
 mod world;

@@ -239,13 +239,17 @@ pub fn link_local(mac: MacAddress) -> Ipv6Addr {
     ])
 }
 
-/// A protocol as packets name it.
-pub fn protocol(protocol: Protocol) -> Datum {
+/// A protocol as packets name it (`netinet/in.h`, `IPPROTO_*`).
+pub fn protocol_number(protocol: Protocol) -> u8 {
     match protocol {
-        Protocol::Tcp => Datum::TCP,
-        Protocol::Udp => Datum::UDP,
-        Protocol::Sctp => Datum::SCTP,
+        Protocol::Tcp => 6,
+        Protocol::Udp => 17,
+        Protocol::Sctp => 132,
     }
+}
+
+fn protocol(protocol: Protocol) -> Datum {
+    Datum::Protocol(protocol_number(protocol))
 }
 
 /// At which address a binding's port is one of the VCH's.

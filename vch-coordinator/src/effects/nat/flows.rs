@@ -1,0 +1,169 @@
+//! Which entries of the connection tracker go with a binding: a rule that changes does not change
+//! the flows that it let in.
+//!
+//! The kernel walks its own table once for each address that bindings led to, and hands out only
+//! what was translated to it; nothing here goes over other containers' flows.
+
+use super::super::work::Carrier;
+use super::NatError;
+use super::book::Book;
+use super::things::{protocol_number, targets};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use vch_ledger::{HostPort, PortBinding, Protocol};
+use vch_nftables::{Conntrack, Flow, FlowFilter, IpVersion};
+
+/// A binding as it was, and as it is to be.
+pub struct Move {
+    /// `None` where it comes.
+    pub before: Option<PortBinding>,
+    /// `None` where it goes.
+    pub after: Option<PortBinding>,
+}
+
+impl Move {
+    /// The binding whose flows are none of what is there now.
+    fn ended(&self) -> Option<&PortBinding> {
+        let means = |one: &PortBinding| {
+            let targets = one.target.clone();
+            (targets, one.container_port, one.clients.clone())
+        };
+        let after = self.after.as_ref().map(means);
+        let before = self.before.as_ref();
+        before.filter(|before| Some(means(before)) != after)
+    }
+
+    /// A binding that came, and whose flows would stay with the VCH itself. A connection begins
+    /// anew; what has none goes on in the entry that it has.
+    fn captures(&self) -> Option<&PortBinding> {
+        let after = self.after.as_ref();
+        after.filter(|after| self.before.is_none() && after.host.protocol != Protocol::Tcp)
+    }
+}
+
+/// Deletes the entries of bindings that went or moved, and those that keep datagrams from bindings
+/// that came. Says how many.
+pub fn cut(tracker: &mut Conntrack, book: &Book, moves: &[Move]) -> Result<usize, NatError> {
+    let mut gone: BTreeMap<IpAddr, Vec<&PortBinding>> = BTreeMap::new();
+    for before in moves.iter().filter_map(Move::ended) {
+        for (_, target) in targets(before) {
+            gone.entry(target).or_default().push(before);
+        }
+    }
+    let mut flows = BTreeSet::new();
+    for (target, bindings) in gone {
+        let found = tracker.flows(FlowFilter::TranslatedTo(target))?;
+        let ended = |flow: &Flow| bindings.iter().any(|one| is_of(one, flow, book));
+        flows.extend(found.into_iter().filter(ended));
+    }
+    for after in moves.iter().filter_map(Move::captures) {
+        for (version, _) in targets(after) {
+            let found = tracker.flows(FlowFilter::AskedFor {
+                version,
+                protocol: protocol_number(after.host.protocol),
+                port: after.host.port,
+            })?;
+            let kept = found.into_iter().filter(|flow| stays(after, flow, book));
+            flows.extend(kept);
+        }
+    }
+    delete(tracker, flows)
+}
+
+/// Deletes the entries that lead to containers and that no binding explains: for the start, and for
+/// after a failure.
+pub fn sweep(tracker: &mut Conntrack, book: &Book) -> Result<usize, NatError> {
+    let mut flows = BTreeSet::new();
+    for version in [IpVersion::V4, IpVersion::V6] {
+        let found = tracker.flows(FlowFilter::Translated(version))?;
+        flows.extend(found.into_iter().filter(|flow| is_stray(flow, book)));
+    }
+    delete(tracker, flows)
+}
+
+fn delete(tracker: &mut Conntrack, flows: BTreeSet<Flow>) -> Result<usize, NatError> {
+    let mut deleted = 0;
+    for flow in flows {
+        deleted += usize::from(tracker.delete(&flow)?);
+    }
+    Ok(deleted)
+}
+
+/// Whether the binding led the flow: it asked for the binding's port, and it is the binding's
+/// target that answers. A binding of the same port at that very address would have led it instead.
+fn is_of(binding: &PortBinding, flow: &Flow, book: &Book) -> bool {
+    let (asked, port) = flow.original.destination;
+    let host = &binding.host;
+    let at = match host.address {
+        Some(address) if !address.is_unspecified() => asked == address,
+        _ => {
+            let particular = HostPort {
+                address: Some(asked),
+                ..*host
+            };
+            book.binding(&particular).is_none()
+        }
+    };
+    let answers = targets(binding).any(|(_, target)| target == flow.reply.source.0);
+    at && answers
+        && flow.protocol == protocol_number(host.protocol)
+        && port == host.port
+        && flow.reply.source.1 == binding.container_port
+}
+
+/// Whether the flow went to the VCH itself at an address at which the binding has its port.
+fn stays(binding: &PortBinding, flow: &Flow, book: &Book) -> bool {
+    let asked = flow.original.destination;
+    let own = book.networks().any(|network| {
+        let default = match &network.by {
+            Carrier::External(external) => external.published,
+            Carrier::Dedicated(_) | Carrier::Shared(_) => false,
+        };
+        let at = match binding.host.address {
+            None => default,
+            Some(_) => true,
+        };
+        at && network.addresses.iter().any(|one| one.addr() == asked.0)
+    });
+    let at = match binding.host.address {
+        Some(address) if !address.is_unspecified() => asked.0 == address,
+        _ => own,
+    };
+    at && asked == flow.reply.source
+}
+
+/// Whether a flow leads to a container, and no binding says so.
+fn is_stray(flow: &Flow, book: &Book) -> bool {
+    let (asked, port) = flow.original.destination;
+    let target = flow.reply.source.0;
+    let ours = book.networks().any(|network| {
+        !matches!(network.by, Carrier::External(_))
+            && network.subnets.iter().any(|net| net.contains(&target))
+    });
+    let any: IpAddr = match asked {
+        IpAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let protocols = [Protocol::Tcp, Protocol::Udp, Protocol::Sctp];
+    let protocol = protocols
+        .into_iter()
+        .find(|one| protocol_number(*one) == flow.protocol);
+    let explained = protocol.is_some_and(|protocol| {
+        [Some(asked), None, Some(any)].into_iter().any(|address| {
+            let host = HostPort {
+                protocol,
+                address,
+                port,
+            };
+            book.binding(&host)
+                .is_some_and(|binding| is_of(binding, flow, book) && may_use(binding, flow))
+        })
+    });
+    ours && !explained
+}
+
+fn may_use(binding: &PortBinding, flow: &Flow) -> bool {
+    let client = flow.original.source.0;
+    let clients = &binding.clients;
+    clients.is_empty() || clients.iter().any(|net| net.contains(&client))
+}
