@@ -271,6 +271,13 @@ pub(crate) mod expr {
     pub(crate) const FIB_F_SADDR: u32 = 1;
     pub(crate) const FIB_F_DADDR: u32 = 2;
 
+    /// `enum nft_exthdr_attributes`; `IPPROTO_FRAGMENT` of `linux/in6.h`
+    pub(crate) const EXTHDR_DREG: u16 = 1;
+    pub(crate) const EXTHDR_TYPE: u16 = 2;
+    pub(crate) const EXTHDR_OFFSET: u16 = 3;
+    pub(crate) const EXTHDR_LEN: u16 = 4;
+    pub(crate) const EXTHDR_FRAGMENT: u8 = 44;
+
     /// `enum nft_log_attributes`
     pub(crate) const LOG_PREFIX: u16 = 2;
 

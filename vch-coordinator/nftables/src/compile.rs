@@ -251,6 +251,12 @@ impl Compiler<'_> {
                 // No field is longer than an interface name.
                 w.u32(expr::PAYLOAD_LEN, u32::try_from(length).unwrap_or(u32::MAX));
             }),
+            Load::Extension(header, offset) => self.expression("exthdr", |w| {
+                w.u32(expr::EXTHDR_DREG, register);
+                w.raw(expr::EXTHDR_TYPE, &[header]);
+                w.u32(expr::EXTHDR_OFFSET, offset);
+                w.u32(expr::EXTHDR_LEN, u32::try_from(length).unwrap_or(u32::MAX));
+            }),
             Load::Ct(key) => self.expression("ct", |w| {
                 w.u32(expr::CT_KEY, key);
                 w.u32(expr::CT_DREG, register);

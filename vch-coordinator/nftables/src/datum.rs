@@ -17,6 +17,8 @@ use crate::name::InterfaceName;
 /// so that nft, and our own reading back, can tell what a set's bytes are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DataType {
+    /// `integer`, of 16 bits
+    Number,
     /// `ipv4_addr`
     Ipv4,
     /// `ipv6_addr`
@@ -53,8 +55,9 @@ pub enum DataType {
     AddressType,
 }
 
-const TYPES: [(DataType, u32, &str, usize); 17] = [
+const TYPES: [(DataType, u32, &str, usize); 18] = [
     (DataType::NfProto, 2, "nf_proto", 1),
+    (DataType::Number, 4, "integer", 2),
     (DataType::Ipv4, 7, "ipv4_addr", 4),
     (DataType::Ipv6, 8, "ipv6_addr", 16),
     (DataType::Ether, 9, "ether_addr", 6),
@@ -138,6 +141,8 @@ impl fmt::Display for DataType {
 /// One typed value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Datum {
+    /// A number of a header.
+    Number(u16),
     /// An IPv4 address.
     Ipv4(Ipv4Addr),
     /// An IPv6 address.
@@ -278,6 +283,7 @@ impl Datum {
     #[must_use]
     pub fn data_type(&self) -> DataType {
         match self {
+            Self::Number(_) => DataType::Number,
             Self::Ipv4(_) => DataType::Ipv4,
             Self::Ipv6(_) => DataType::Ipv6,
             Self::Ether(_) => DataType::Ether,
@@ -305,7 +311,7 @@ impl Datum {
             Self::Ipv4(address) => address.octets().to_vec(),
             Self::Ipv6(address) => address.octets().to_vec(),
             Self::Ether(address) => address.to_vec(),
-            Self::EtherType(n) | Self::ArpOperation(n) | Self::Service(n) => {
+            Self::Number(n) | Self::EtherType(n) | Self::ArpOperation(n) | Self::Service(n) => {
                 n.to_be_bytes().to_vec()
             }
             Self::Protocol(n)
@@ -341,6 +347,7 @@ impl Datum {
             DataType::EtherType => Self::EtherType(short()?),
             DataType::ArpOperation => Self::ArpOperation(short()?),
             DataType::Service => Self::Service(short()?),
+            DataType::Number => Self::Number(short()?),
             DataType::Protocol => Self::Protocol(byte()?),
             DataType::TcpFlags => Self::TcpFlags(TcpFlags(byte()?)),
             DataType::IcmpType => Self::IcmpType(byte()?),

@@ -44,6 +44,11 @@ pub enum Field {
     IpSource,
     /// `ip daddr`
     IpDestination,
+    /// `ip frag-off`: three bits of flags, then where the fragment belongs, in 8 bytes.
+    IpFragment,
+    /// `frag frag-off`: where the fragment belongs, in 8 bytes, in the high 13 bits (RFC 8200, 4.5);
+    /// a packet without that header has none.
+    Ip6Fragment,
     /// `ip6 saddr`
     Ip6Source,
     /// `ip6 daddr`
@@ -91,6 +96,8 @@ pub(crate) enum Load {
     Meta(u32),
     /// Base (`enum nft_payload_bases`) and offset, bytes.
     Payload(u32, u32),
+    /// Type of an extension header of IPv6, and offset in it, bytes.
+    Extension(u8, u32),
     /// `enum nft_ct_keys`
     Ct(u32),
     /// The same, of the flow's opening direction (`IP_CT_DIR_ORIGINAL`).
@@ -144,6 +151,7 @@ impl Field {
             Self::SourcePort | Self::DestinationPort | Self::CtOriginalDestinationPort => {
                 DataType::Service
             }
+            Self::IpFragment | Self::Ip6Fragment => DataType::Number,
             Self::TcpFlags => DataType::TcpFlags,
             Self::IcmpType => DataType::IcmpType,
             Self::Icmpv6Type => DataType::Icmpv6Type,
@@ -171,6 +179,8 @@ impl Field {
             Self::ArpSenderIp => Load::Payload(expr::PAYLOAD_NETWORK, 14),
             Self::ArpTargetEther => Load::Payload(expr::PAYLOAD_NETWORK, 18),
             Self::ArpTargetIp => Load::Payload(expr::PAYLOAD_NETWORK, 24),
+            Self::IpFragment => Load::Payload(expr::PAYLOAD_NETWORK, 6),
+            Self::Ip6Fragment => Load::Extension(expr::EXTHDR_FRAGMENT, 2),
             Self::IpSource => Load::Payload(expr::PAYLOAD_NETWORK, 12),
             Self::IpDestination => Load::Payload(expr::PAYLOAD_NETWORK, 16),
             Self::Ip6Source => Load::Payload(expr::PAYLOAD_NETWORK, 8),
@@ -203,8 +213,8 @@ impl Field {
             | Self::ArpSenderIp
             | Self::ArpTargetEther
             | Self::ArpTargetIp => Header::Arp,
-            Self::IpSource | Self::IpDestination => Header::Ip(IpVersion::V4),
-            Self::Ip6Source | Self::Ip6Destination => Header::Ip(IpVersion::V6),
+            Self::IpSource | Self::IpDestination | Self::IpFragment => Header::Ip(IpVersion::V4),
+            Self::Ip6Source | Self::Ip6Destination | Self::Ip6Fragment => Header::Ip(IpVersion::V6),
             Self::TcpFlags => Header::Transport(TCP),
             Self::IcmpType => Header::Transport(ICMP),
             Self::Icmpv6Type | Self::NeighbourTarget => Header::Transport(ICMPV6),
@@ -230,6 +240,8 @@ impl Field {
             Self::ArpTargetIp => "arp daddr ip",
             Self::IpSource => "ip saddr",
             Self::IpDestination => "ip daddr",
+            Self::IpFragment => "ip frag-off",
+            Self::Ip6Fragment => "frag frag-off",
             Self::Ip6Source => "ip6 saddr",
             Self::Ip6Destination => "ip6 daddr",
             Self::SourcePort => "th sport",

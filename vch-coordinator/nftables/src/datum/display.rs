@@ -23,7 +23,7 @@ impl fmt::Display for Datum {
             Self::Protocol(132) => f.write_str("sctp"),
             Self::ArpOperation(1) => f.write_str("request"),
             Self::ArpOperation(2) => f.write_str("reply"),
-            Self::ArpOperation(n) | Self::Service(n) => n.fmt(f),
+            Self::Number(n) | Self::ArpOperation(n) | Self::Service(n) => n.fmt(f),
             Self::Protocol(n) | Self::IcmpType(n) | Self::Icmpv6Type(n) => n.fmt(f),
             Self::NfProto(IpVersion::V4) => f.write_str("ipv4"),
             Self::NfProto(IpVersion::V6) => f.write_str("ipv6"),

@@ -121,6 +121,8 @@ fn write_bits(
         ) if operator == Operator::NotEqual => {
             write!(f, "{field} {mask}")
         }
+        // To nft the field is those bits alone.
+        _ if field == Field::Ip6Fragment => write!(f, "{field} {operator}{value}"),
         _ if operator == Operator::Equal => write!(f, "{field} & {mask} == {value}"),
         _ => write!(f, "{field} & {mask} != {value}"),
     }

@@ -221,6 +221,18 @@ fn bridge_statements() -> Vec<Rule> {
         Rule::new()
             .begins(Field::InputInterface, InterfacePrefix::new("vt-").unwrap())
             .drop(),
+        Rule::new().then(Statement::CompareBits {
+            field: Field::IpFragment,
+            mask: Datum::Number(0x1fff),
+            operator: Operator::NotEqual,
+            value: Datum::Number(0),
+        }),
+        Rule::new().then(Statement::CompareBits {
+            field: Field::Ip6Fragment,
+            mask: Datum::Number(0xfff8),
+            operator: Operator::NotEqual,
+            value: Datum::Number(0),
+        }),
         Rule::new().tcp_flags(TcpFlags::FIN | TcpFlags::RST).drop(),
         Rule::new()
             .is(Field::L4Proto, Datum::UDP)

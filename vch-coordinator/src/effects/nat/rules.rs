@@ -7,7 +7,10 @@ mod inet;
 mod nat;
 
 use super::kept::Kept;
-use vch_nftables::{Chain, Comment, Family, Field, IpVersion, NameError, Rule, Set, Table, name};
+use vch_nftables::{
+    Chain, Comment, Datum, Family, Field, IpVersion, NameError, Operator, Rule, Set, Statement,
+    Table, name,
+};
 
 /// One table: its chains with their rules, and the sets that packets fill. Those that follow the
 /// ledger are [`Kept`].
@@ -74,4 +77,21 @@ fn destination(version: IpVersion) -> Field {
         IpVersion::V4 => Field::IpDestination,
         IpVersion::V6 => Field::Ip6Destination,
     }
+}
+
+/// A fragment that is not its packet's first: it has no ports and no type, and what stands where
+/// they would be must not be taken for them. The bridge family's rules see fragments; IP's see
+/// packets that the connection tracker has put together.
+fn later_fragment(version: IpVersion) -> Rule {
+    // RFC 791: the low 13 bits are the place; RFC 8200, 4.5: the high ones.
+    let (field, place) = match version {
+        IpVersion::V4 => (Field::IpFragment, 0x1fff),
+        IpVersion::V6 => (Field::Ip6Fragment, 0xfff8),
+    };
+    Rule::new().then(Statement::CompareBits {
+        field,
+        mask: Datum::Number(place),
+        operator: Operator::NotEqual,
+        value: Datum::Number(0),
+    })
 }

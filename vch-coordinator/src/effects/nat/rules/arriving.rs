@@ -6,7 +6,7 @@
 //! packet. What an opened port answers is not remembered: clients can't fill the sets.
 
 use super::super::kept::{Kept, VERSIONS, address_type};
-use super::{bridge, chain, destination, source};
+use super::{bridge, chain, destination, later_fragment, source};
 use std::time::Duration;
 use vch_nftables::{
     Chain, DataType, Datum, Field, IpVersion, Name, NameError, Rule, Set, Statement, TcpFlags, name,
@@ -86,6 +86,11 @@ fn ends() -> TcpFlags {
     TcpFlags::FIN | TcpFlags::RST
 }
 
+/// Without the first fragment, which has ports, nobody can use the others.
+fn later_fragments() -> [(&'static str, Rule); 2] {
+    VERSIONS.map(|version| ("the rest of a packet", later_fragment(version).accept()))
+}
+
 /// How neighbours find each other, and groups their members: without that, nobody reaches anybody.
 /// RFC 2710, RFC 3810, RFC 4861.
 fn neighbourhood() -> Vec<(&'static str, Rule)> {
@@ -113,6 +118,7 @@ pub(super) fn leaving() -> Result<(Chain, Vec<Rule>), NameError> {
     let from = Field::InputInterface;
     let mut rules = neighbourhood();
     rules.push(("closed", new().is_in([from], Kept::Closed.name()).drop()));
+    rules.extend(later_fragments());
     rules.push((
         "what an opened port says",
         new()
@@ -165,6 +171,7 @@ pub(super) fn arriving() -> Result<(Chain, Vec<Rule>), NameError> {
     let to = Field::OutputInterface;
     let mut rules = neighbourhood();
     rules.push(("closed", new().is_in([to], Kept::Closed.name()).drop()));
+    rules.extend(later_fragments());
     for version in VERSIONS {
         let known = |rule: Rule| rule.is_in(flow_in(version), flow_set(version));
         let keep = |rule: Rule, time| {
@@ -204,11 +211,6 @@ pub(super) fn arriving() -> Result<(Chain, Vec<Rule>), NameError> {
     );
     rules.push(("an error", new().then(errors).accept()));
     let port = [to, Field::L4Proto, Field::DestinationPort];
-    let whole = Statement::Between(
-        Field::SourcePort,
-        Datum::Service(0),
-        Datum::Service(u16::MAX),
-    );
     rules.extend([
         (
             "an opened port",
@@ -222,16 +224,7 @@ pub(super) fn arriving() -> Result<(Chain, Vec<Rule>), NameError> {
             )?
             .accept(),
         ),
-        (
-            "nothing else that says what it is",
-            new().then(whole).drop(),
-        ),
     ]);
-    // Later fragments have no ports; without the first one, which has, nobody can use them.
-    for protocol in [1, 6, 17, 58, 132] {
-        let rule = new().is(Field::L4Proto, Datum::Protocol(protocol));
-        rules.push(("the rest of a fragmented packet", rule.accept()));
-    }
     rules.push(("nothing else", new().drop()));
     chain(Chain::regular(name!("arriving")), rules)
 }

@@ -1,7 +1,7 @@
 //! Anti-spoofing: a container sends as itself, and never as a router or DHCP server.
 
 use super::super::kept::Kept;
-use super::chain;
+use super::{chain, later_fragment};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use vch_nftables::{Chain, Datum, Field, IpVersion, NameError, Rule, name};
 
@@ -66,6 +66,12 @@ fn ip() -> Vec<(&'static str, Rule)> {
     let (key, sources) = own(Field::IpSource, IpVersion::V4);
     vec![
         (
+            "the rest of a packet of its own",
+            later_fragment(IpVersion::V4)
+                .is_in(key, sources.clone())
+                .returns(),
+        ),
+        (
             "a DHCP server's answer",
             new()
                 .is(Field::L4Proto, Datum::UDP)
@@ -109,6 +115,12 @@ fn ip6() -> Vec<(&'static str, Rule)> {
     let unspecified = || new().is(Field::Ip6Source, Ipv6Addr::UNSPECIFIED);
     let kind = |kind| new().is(Field::Icmpv6Type, kind);
     let mut rules = vec![
+        (
+            "the rest of a packet of its own",
+            later_fragment(IpVersion::V6)
+                .is_in(key, sources.clone())
+                .returns(),
+        ),
         (
             "a DHCP server's answer",
             new()

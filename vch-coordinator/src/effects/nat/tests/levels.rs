@@ -269,6 +269,45 @@ fn the_vch_itself_meets_the_same_level() {
 }
 
 #[test]
+fn the_rest_of_a_fragmented_answer_comes_in() {
+    in_namespace(|| {
+        let mut world = world(Outbound, &[]);
+        // RFC 791: the place of what follows a first fragment of 8 bytes.
+        let later = |own, other| {
+            let (kind, mut packet) = frames::ip(own, other, frames::UDP, DATA);
+            packet[7] = 1;
+            (kind, packet)
+        };
+        // RFC 8200, 4.5: next header, reserved, place and flags, identification.
+        let later6 = |own, other| {
+            let fragment = [&[frames::UDP, 0, 0, 8, 0, 0, 0, 7], DATA].concat();
+            frames::ip(own, other, 44, &fragment)
+        };
+        let first6 = |own, other| {
+            let (_, packet) = frames::udp((own, 1), (other, 2), DATA);
+            let fragment = [&[frames::UDP, 0, 0, 1, 0, 0, 0, 7], &packet[40..]].concat();
+            frames::ip(own, other, 44, &fragment)
+        };
+        for like in families() {
+            let whole = udp(1, 2, DATA);
+            assert!(
+                !goes(&mut world, IN, like, whole, DATA),
+                "a first one has ports"
+            );
+        }
+        assert!(goes(&mut world, IN, v4("0.0.0.0"), later, DATA));
+        assert!(goes(&mut world, IN, v6("::"), later6, DATA));
+        assert!(
+            !goes(&mut world, IN, v6("::"), first6, DATA),
+            "a first one has ports"
+        );
+        let flows = super::world::run("nft list set bridge vch flows4");
+        assert!(goes(&mut world, OUT, v4("0.0.0.0"), later, DATA));
+        assert_eq!(super::world::run("nft list set bridge vch flows4"), flows);
+    });
+}
+
+#[test]
 fn containers_of_two_external_networks_on_one_bridge_are_apart() {
     in_namespace(|| {
         let mut world = world(Open, &[]);

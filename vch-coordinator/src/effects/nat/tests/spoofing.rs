@@ -335,3 +335,47 @@ fn a_port_that_no_set_knows_yet_sends_nothing() {
         assert!(!world.passes("a1", &frame, "a2", DATA));
     });
 }
+
+#[test]
+fn what_stands_in_a_later_fragment_is_not_taken_for_a_type_or_a_port() {
+    in_namespace(|| {
+        let mut world = World::new();
+        let (own, other) = (&world.hosts["a1"], &world.hosts["a2"]);
+        let (own_mac, other_mac) = (own.mac, other.mac);
+        let frame = |from: IpAddr, to: IpAddr, protocol, data: &[u8]| {
+            let (kind, packet) = match from {
+                IpAddr::V4(_) => {
+                    let (kind, mut packet) = frames::ip(from, to, protocol, data);
+                    packet[7] = 1;
+                    (kind, packet)
+                }
+                IpAddr::V6(_) => {
+                    let header = [protocol, 0, 0, 8, 0, 0, 0, 7];
+                    frames::ip(from, to, 44, &[&header, data].concat())
+                }
+            };
+            ether(other_mac, own_mac, kind, &packet)
+        };
+        let (own4, other4) = (own.v4.into(), other.v4.into());
+        let (own6, other6) = (own.v6.into(), other.v6.into());
+        for (from, protocol, data) in [
+            // What would be a redirect, a DHCP server's port, an advertisement for nobody.
+            (own4, 1, &[5; 16][..]),
+            (own4, frames::UDP, &[0, 67, 0, 68, 9, 9, 9, 9]),
+            (own6, 58, &[136; 24]),
+            (own6, frames::UDP, &[2, 35, 2, 34, 9, 9, 9, 9]),
+        ] {
+            let to = if from == own4 { other4 } else { other6 };
+            let genuine = frame(from, to, protocol, data);
+            assert!(
+                world.passes("a1", &genuine, "a2", data),
+                "{from} {protocol}"
+            );
+            let forged = frame(to, from, protocol, data);
+            assert!(
+                !world.passes("a1", &forged, "a2", data),
+                "{from} {protocol}"
+            );
+        }
+    });
+}
