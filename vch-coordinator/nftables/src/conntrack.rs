@@ -47,14 +47,14 @@ pub struct Flow {
 pub enum FlowFilter {
     /// Those whose destination was translated to this host.
     TranslatedTo(IpAddr),
-    /// Those of a protocol and version whose opener asked for this port.
+    /// Those of a protocol and version, whose opener asked for this port if one is given.
     AskedFor {
         /// Version of IP.
         version: IpVersion,
         /// The protocol above IP.
         protocol: u8,
-        /// The port.
-        port: u16,
+        /// The port; `None` for whichever.
+        port: Option<u16>,
     },
     /// Those of a version whose destination was translated.
     Translated(IpVersion),
@@ -93,11 +93,16 @@ impl FlowFilter {
                 w.nested(ct::TUPLE_ORIGINAL, |w| {
                     w.nested(ct::TUPLE_PROTO, |w| {
                         w.raw(ct::PROTO_NUMBER, &[protocol]);
-                        w.raw(ct::PROTO_DESTINATION_PORT, &port.to_be_bytes());
+                        if let Some(port) = port {
+                            w.raw(ct::PROTO_DESTINATION_PORT, &port.to_be_bytes());
+                        }
                     });
                 });
                 w.nested(ct::FILTER, |w| {
-                    let by = ct::BY_PROTO_NUMBER | ct::BY_PROTO_DESTINATION_PORT;
+                    let by = match port {
+                        Some(_) => ct::BY_PROTO_NUMBER | ct::BY_PROTO_DESTINATION_PORT,
+                        None => ct::BY_PROTO_NUMBER,
+                    };
                     flags(w, ct::FILTER_ORIGINAL, by);
                     flags(w, ct::FILTER_REPLY, 0);
                 });
@@ -115,7 +120,8 @@ impl FlowFilter {
                 flow.reply.source.0 == address && flow.original.destination != flow.reply.source
             }
             Self::AskedFor { protocol, port, .. } => {
-                flow.protocol == protocol && flow.original.destination.1 == port
+                let asked = flow.original.destination.1;
+                flow.protocol == protocol && port.is_none_or(|port| port == asked)
             }
             Self::Translated(_) => flow.original.destination != flow.reply.source,
         }

@@ -86,7 +86,11 @@ fn a_filter_lets_pass_what_an_older_kernel_would_not_have_left_out() {
     };
     assert!(FlowFilter::TranslatedTo(flow.reply.source.0).lets_pass(&flow));
     assert!(!FlowFilter::TranslatedTo(flow.original.destination.0).lets_pass(&flow));
-    assert!(asked(8080).lets_pass(&flow) && !asked(80).lets_pass(&flow));
+    assert!(
+        asked(Some(8080)).lets_pass(&flow)
+            && asked(None).lets_pass(&flow)
+            && !asked(Some(80)).lets_pass(&flow)
+    );
     assert!(FlowFilter::Translated(IpVersion::V4).lets_pass(&flow));
     let mut own = v4();
     own.reply.source = own.original.destination;

@@ -58,8 +58,15 @@ fn the_kernel_lists_what_is_asked_for_and_deletes_that_alone() {
             let asked_for = |port| FlowFilter::AskedFor {
                 version,
                 protocol: UDP,
-                port,
+                port: Some(port),
             };
+            let any = FlowFilter::AskedFor {
+                version,
+                protocol: UDP,
+                port: None,
+            };
+            let all = [(7001, 7001), (7002, 7002), (8080, 7002)].into();
+            assert_eq!(ports(&tracker.flows(any).unwrap()), all);
             let found = tracker.flows(asked_for(7001)).unwrap();
             assert_eq!(ports(&found), [(7001, 7001)].into());
             assert_eq!((found[0].protocol, found[0].original.source), (UDP, source));

@@ -95,3 +95,6 @@ fn later_fragment(version: IpVersion) -> Rule {
         value: Datum::Number(0),
     })
 }
+
+#[cfg(test)]
+mod tests;

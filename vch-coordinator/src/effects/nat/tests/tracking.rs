@@ -1,8 +1,9 @@
 //! Flows of published ports, when these go or move.
 
 use super::frames::{self, ACK, SYN};
-use super::world::{E, VCH, VCH6, World, ends, host_port, id, in_namespace, v4, v6};
+use super::world::{E, VCH, VCH6, World, binding, ends, host_port, id, in_namespace, v4, v6};
 use crate::effects::nat::Nat;
+use crate::effects::work::{Bindings, Work};
 use std::net::{IpAddr, UdpSocket};
 use vch_ledger::Protocol;
 
@@ -126,6 +127,45 @@ fn datagrams_that_the_vch_itself_got_go_to_a_binding_that_comes() {
         let answer = frames::udp((out.into(), 8080), translated, ANSWER);
         world.host("out").says(answer);
         world.host("a2").receive(ANSWER);
+    });
+}
+
+#[test]
+fn datagrams_to_ports_that_come_together_are_captured_one_by_one() {
+    in_namespace(|| {
+        let mut world = World::new();
+        let like = v4("0.0.0.0");
+        let sockets = [8080, 8081, 8082].map(|port| UdpSocket::bind((v4(VCH), port)).unwrap());
+        let heard = |socket: &UdpSocket| {
+            socket.set_nonblocking(true).unwrap();
+            socket.recv(&mut [0; 64]).is_ok()
+        };
+        for (port, socket) in (8080..).zip(&sockets) {
+            assert_eq!(arrives(&mut world, udp, like, (4000, port), true), [""; 0]);
+            assert!(heard(socket));
+        }
+        let target = vec![world.hosts["a1"].v4.into()];
+        let come = [8080, 8081].map(|port| {
+            let host = host_port(Protocol::Udp, None, port);
+            let after = Some(binding(host, target.clone(), 80, &[]));
+            (
+                host,
+                Bindings {
+                    before: None,
+                    after,
+                },
+            )
+        });
+        let work = Work {
+            bindings: come.into(),
+            ..Work::default()
+        };
+        world.nat.follow(&work).unwrap();
+        for port in [8080, 8081] {
+            assert_eq!(arrives(&mut world, udp, like, (4000, port), false), ["a1"]);
+        }
+        assert_eq!(arrives(&mut world, udp, like, (4000, 8082), false), [""; 0]);
+        assert!(heard(&sockets[2]), "that one is the VCH's own still");
     });
 }
 
