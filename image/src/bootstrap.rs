@@ -38,6 +38,8 @@ const HOST_MODULES: &[&str] = &[
     "nft_chain_nat",
     "nft_nat",
     "nft_masq",
+    "nft_meta_bridge",
+    "nf_conntrack_netlink",
     "nft_redir",
     "nft_ct",
     "nft_fib_inet",
