@@ -236,7 +236,7 @@ impl Effects {
             Err(error) => failed.push(error.into()),
         }
         failed.extend(self.mend().await.into_iter().map(EffectError::from));
-        failed.extend(self.dns.follow(whole).err().map(EffectError::from));
+        failed.extend(self.dns.reconcile(whole).err().map(EffectError::from));
         failed.extend(self.nat.reconcile(whole).err().map(EffectError::from));
         let tether = self.tether.follow(whole, &mut reports);
         failed.extend(tether.err().map(EffectError::from));

@@ -89,7 +89,7 @@ fn is_taken(protocol: Protocol, at: SocketAddr) -> Option<bool> {
 
 /// The name of who listens; `None` where nobody does: a connection that leaves by the port holds it
 /// too.
-fn named(protocol: Protocol, at: SocketAddr) -> Option<String> {
+pub(crate) fn named(protocol: Protocol, at: SocketAddr) -> Option<String> {
     let (files, state) = match protocol {
         Protocol::Tcp => (["tcp", "tcp6"], LISTENING),
         Protocol::Udp => (["udp", "udp6"], UNCONNECTED),

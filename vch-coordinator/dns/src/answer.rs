@@ -67,7 +67,10 @@ pub fn answer(message: &[u8], asker: &Asker, names: &Names) -> Decision {
         None if stays_here(&wire, query.question.qtype(), names) => OptRcode::NXDOMAIN,
         // Who does not want recursion (RFC 1034, 4.3.1) can only want what we have ourselves.
         None if !query.header.rd() => OptRcode::REFUSED,
-        None => return Decision::Forward(Forward::new(&query, asker.transport)),
+        None => {
+            let forward = Forward::new(&query, asker.transport);
+            return Decision::Forward(forward.to(scope.upstreams()));
+        }
     };
     Decision::Reply(answering.reply.finish(rcode))
 }

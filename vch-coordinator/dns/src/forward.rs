@@ -1,5 +1,8 @@
 //! A question that is asked upstream, and the judgement on what comes back. No I/O.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
+
 use domain::base::iana::{OptRcode, Rcode};
 use domain::base::{Message, MessageBuilder, Question, Ttl};
 
@@ -12,6 +15,8 @@ pub struct Forward {
     /// The question as we ask it, under the client's id.
     message: Vec<u8>,
     transport: Transport,
+    /// The client's own upstream servers.
+    servers: Option<Arc<[SocketAddr]>>,
 }
 
 /// What is to be done with a message from an upstream server.
@@ -53,7 +58,19 @@ impl Forward {
         Self {
             message: additional.finish(),
             transport,
+            servers: None,
         }
+    }
+
+    /// To be asked of these; `None`: of the server's own.
+    pub(crate) fn to(self, servers: Option<Arc<[SocketAddr]>>) -> Self {
+        Self { servers, ..self }
+    }
+
+    /// The servers to ask in place of the server's own, in order of preference.
+    #[must_use]
+    pub fn servers(&self) -> Option<&[SocketAddr]> {
+        self.servers.as_deref()
     }
 
     /// The message to send upstream, under `id`: a fresh random one for each try (RFC 5452, 9.2).

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use dashmap::DashSet;
+
 use crate::config::Config;
 use crate::exchange::{Outcome, Try};
 use crate::forward::{Forward, Verdict};
@@ -33,6 +35,8 @@ pub(crate) struct Forwarder {
     exchanges: HashMap<Token, Exchange>,
     tally: Tally,
     upstreams: Arc<[SocketAddr]>,
+    /// What the server itself listens on.
+    own: Arc<DashSet<SocketAddr>>,
     /// Servers that did not answer, and until when they rest.
     resting: HashMap<SocketAddr, Instant>,
     timeout: Duration,
@@ -65,7 +69,7 @@ struct Candidate {
 
 impl Forwarder {
     /// One thread's share of what `config` allows.
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config, own: Arc<DashSet<SocketAddr>>) -> Self {
         Self {
             exchanges: HashMap::new(),
             tally: Tally::new(
@@ -73,6 +77,7 @@ impl Forwarder {
                 config.max_outstanding_per_client,
             ),
             upstreams: config.upstreams.as_slice().into(),
+            own,
             resting: HashMap::new(),
             timeout: config.upstream_timeout,
             deadline: config.upstream_deadline,
@@ -98,11 +103,12 @@ impl Forwarder {
             return Some((reply_to, forward.failure()));
         }
         let now = Instant::now();
+        let candidates = self.candidates(&forward, now);
         let question = Question {
             forward,
             reply_to,
             client,
-            candidates: self.candidates(now),
+            candidates,
             give_up: now + self.deadline,
         };
         self.ask_next(reactor, question, now)
@@ -216,11 +222,15 @@ impl Forwarder {
         (question.reply_to, reply)
     }
 
-    /// The configured order, with those that rest at its end.
-    fn candidates(&mut self, now: Instant) -> VecDeque<Candidate> {
+    /// The configured order, with those that rest at its end. An address of our own is left out:
+    /// there a question would come back as one of the VCH's, and be answered from a network that
+    /// the client may not see.
+    fn candidates(&mut self, forward: &Forward, now: Instant) -> VecDeque<Candidate> {
         self.resting.retain(|_, until| *until > now);
+        let servers = forward.servers().unwrap_or(&self.upstreams);
         let rests = |server: &&SocketAddr| self.resting.contains_key(*server);
-        let (resting, awake): (Vec<_>, Vec<_>) = self.upstreams.iter().partition(rests);
+        let others = servers.iter().filter(|server| !self.own.contains(*server));
+        let (resting, awake): (Vec<_>, Vec<_>) = others.partition(rests);
         awake
             .into_iter()
             .chain(resting)

@@ -45,7 +45,7 @@
 //!   `localhost`, `invalid` and `onion` end here too (RFC 6761, RFC 7686).
 //! - *Sizes.* By UDP 512 octets, or what EDNS says, at most 1,232; what does not fit is cut, with
 //!   TC. At most 1,000 records of one type in an answer, rotated.
-//! - *Upstream.* In the configured order; one that fails or refuses is passed over, one that is
+//! - *Upstream.* The asker's own servers, or else the configured ones, in their order; one that fails or refuses is passed over, one that is
 //!   silent gets a second try after the others and is asked last for 10 s. The first other
 //!   answer counts, NXDOMAIN included. None: SERVFAIL.
 //!
@@ -97,7 +97,7 @@ pub use answer::{Asker, Decision, answer};
 pub use config::{Config, ConfigError};
 pub use forward::{Forward, Verdict};
 pub use name::{Name, NameError};
-pub use names::{Names, NamesError, Network, NetworkId, Policy};
+pub use names::{Names, NamesError, Network, NetworkId, Policy, View};
 pub use reply::Transport;
 pub use server::{ListenError, Server, ShutdownError, SpawnError};
 pub use stats::Stats;

@@ -1,7 +1,7 @@
 //! The table of names that the server answers from.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use dashmap::mapref::entry::Entry;
 use indexmap::IndexSet;
 use ipnet::IpNet;
 
+use crate::config::{ConfigError, check_upstreams};
 use crate::name::Name;
 use crate::subnets::Subnets;
 
@@ -57,6 +58,29 @@ pub struct Network {
     pub subnets: Vec<IpNet>,
 }
 
+/// What one asker sees and who is asked for it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct View {
+    /// The networks whose names it sees; a name that several of them know is answered from the
+    /// first.
+    pub networks: Vec<NetworkId>,
+    /// The servers that its outside questions go to, in order of preference, in place of the
+    /// server's own ([`crate::Config::upstreams`]); empty: those. At most 8. An address that the
+    /// server listens on is never asked.
+    pub upstreams: Vec<SocketAddr>,
+}
+
+impl View {
+    /// These networks, and the server's own upstream servers.
+    #[must_use]
+    pub fn of(networks: &[NetworkId]) -> Self {
+        Self {
+            networks: networks.to_vec(),
+            upstreams: Vec::new(),
+        }
+    }
+}
+
 /// Why the table refused a setting.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NamesError {
@@ -84,6 +108,9 @@ pub enum NamesError {
         /// How many are possible.
         max: usize,
     },
+    /// A server that can't be asked.
+    #[error(transparent)]
+    Upstreams(#[from] ConfigError),
 }
 
 /// The shared table: which names each network has, and who may see them.
@@ -104,7 +131,7 @@ pub struct Names {
     /// By network id (16 bytes, big-endian) and name in wire format.
     by_name: DashMap<Box<[u8]>, Addresses>,
     by_address: DashMap<(NetworkId, IpAddr), Pointers>,
-    askers: DashMap<(NetworkId, IpAddr), Arc<[NetworkId]>>,
+    askers: DashMap<(NetworkId, IpAddr), Arc<Asking>>,
     networks: DashMap<NetworkId, Arc<Network>>,
     subnets: RwLock<Subnets>,
 }
@@ -120,18 +147,33 @@ pub(crate) struct Addresses {
 /// For each name published at an address, the PTR name that came with it.
 type Pointers = BTreeMap<Name, Option<Name>>;
 
+/// A [`View`], checked.
+#[derive(Debug)]
+pub(crate) struct Asking {
+    networks: Box<[NetworkId]>,
+    upstreams: Option<Arc<[SocketAddr]>>,
+}
+
 /// The networks whose names one asker sees, the most preferred first.
 #[derive(Debug)]
 pub(crate) enum Scope {
     One(NetworkId),
-    Many(Arc<[NetworkId]>),
+    Many(Arc<Asking>),
 }
 
 impl Scope {
     fn networks(&self) -> &[NetworkId] {
         match self {
             Self::One(network) => std::slice::from_ref(network),
-            Self::Many(networks) => networks,
+            Self::Many(asking) => &asking.networks,
+        }
+    }
+
+    /// The asker's own upstream servers.
+    pub(crate) fn upstreams(&self) -> Option<Arc<[SocketAddr]>> {
+        match self {
+            Self::One(_) => None,
+            Self::Many(asking) => asking.upstreams.clone(),
         }
     }
 }
@@ -209,22 +251,21 @@ impl Names {
         ptr: Option<&Name>,
     ) -> bool {
         let _one_at_a_time = self.changing();
-        let added = {
-            let mut entry = self
-                .by_name
-                .entry(key(network, name.as_wire()))
-                .or_default();
-            match address {
-                IpAddr::V4(address) => entry.v4.insert(address),
-                IpAddr::V6(address) => entry.v6.insert(address),
-            }
-        };
+        let added = self.add(network, name, address);
         let mut pointers = self.by_address.entry((network, address)).or_default();
         let before = pointers.insert(name.clone(), ptr.cloned());
         added || before.is_none_or(|before| before.as_ref() != ptr)
     }
 
-    /// Takes back one [`Names::publish`]. Returns whether anything changed.
+    /// Lets `name` answer with `address`, and leaves the address's reverse name as it is: for a
+    /// name that one asker alone has for what has a name already. Returns whether anything
+    /// changed.
+    pub fn publish_alias(&self, network: NetworkId, name: &Name, address: IpAddr) -> bool {
+        let _one_at_a_time = self.changing();
+        self.add(network, name, address)
+    }
+
+    /// Takes back one [`Names::publish`] or [`Names::publish_alias`]. Returns whether anything changed.
     pub fn withdraw(&self, network: NetworkId, name: &Name, address: IpAddr) -> bool {
         let _one_at_a_time = self.changing();
         let Entry::Occupied(mut entry) = self.by_name.entry(key(network, name.as_wire())) else {
@@ -247,28 +288,33 @@ impl Names {
         removed
     }
 
-    /// Says which networks' names are seen by who asks from `source` at the gateway of
-    /// `listening`: a container on several networks sees the names of all of them. A name that
-    /// several of them know is answered from the first. Replaces what was said before.
+    /// Says what is seen by who asks from `source` at the gateway of `listening`: a container on
+    /// several networks sees the names of all of them. Replaces what was said before.
     ///
     /// The key has the listening network in it, since two networks may use the same addresses.
     ///
     /// # Errors
-    /// [`NamesError::AskerNetworks`]: nothing was changed.
+    /// [`NamesError::AskerNetworks`], [`NamesError::Upstreams`]: nothing was changed.
     pub fn set_asker(
         &self,
         listening: NetworkId,
         source: IpAddr,
-        sees: &[NetworkId],
+        view: &View,
     ) -> Result<(), NamesError> {
-        if sees.is_empty() || sees.len() > Self::MAX_ASKER_NETWORKS {
+        let count = view.networks.len();
+        if count == 0 || count > Self::MAX_ASKER_NETWORKS {
             return Err(NamesError::AskerNetworks {
                 source_address: source,
-                count: sees.len(),
+                count,
                 max: Self::MAX_ASKER_NETWORKS,
             });
         }
-        self.askers.insert((listening, source), sees.into());
+        check_upstreams(&view.upstreams)?;
+        let asking = Asking {
+            networks: view.networks.as_slice().into(),
+            upstreams: (!view.upstreams.is_empty()).then(|| view.upstreams.as_slice().into()),
+        };
+        self.askers.insert((listening, source), Arc::new(asking));
         Ok(())
     }
 
@@ -296,8 +342,8 @@ impl Names {
 
     /// `None`: this source has no business at that gateway.
     pub(crate) fn scope(&self, listening: NetworkId, source: IpAddr) -> Option<Scope> {
-        if let Some(sees) = self.askers.get(&(listening, source)) {
-            return Some(Scope::Many(Arc::clone(&sees)));
+        if let Some(asking) = self.askers.get(&(listening, source)) {
+            return Some(Scope::Many(Arc::clone(&asking)));
         }
         let foreign = self.networks.get(&listening).is_some_and(|network| {
             let subnets = &network.subnets;
@@ -351,6 +397,17 @@ impl Names {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .cover(prefix)
+    }
+
+    fn add(&self, network: NetworkId, name: &Name, address: IpAddr) -> bool {
+        let mut entry = self
+            .by_name
+            .entry(key(network, name.as_wire()))
+            .or_default();
+        match address {
+            IpAddr::V4(address) => entry.v4.insert(address),
+            IpAddr::V6(address) => entry.v6.insert(address),
+        }
     }
 
     fn changing(&self) -> MutexGuard<'_, ()> {

@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
+use dashmap::DashSet;
 use nix::errno::Errno;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
@@ -16,7 +17,7 @@ use crate::config::{Config, ConfigError, check_upstreams};
 use crate::names::{Names, NetworkId};
 use crate::socket::Sockets;
 use crate::stats::{Counters, Stats};
-use crate::worker::{Command, Worker};
+use crate::worker::{Command, Shared, Worker};
 
 pub use error::{ListenError, ShutdownError, SpawnError};
 
@@ -34,6 +35,7 @@ pub struct Server {
     port: u16,
     threads: Vec<Thread>,
     state: Mutex<State>,
+    own: Arc<DashSet<SocketAddr>>,
 }
 
 #[derive(Debug)]
@@ -66,7 +68,12 @@ impl Server {
     /// [`SpawnError`]: nothing was left running.
     pub fn spawn(config: &Config, names: &Arc<Names>) -> Result<Self, SpawnError> {
         config.check()?;
+        let shared = Shared {
+            names: Arc::clone(names),
+            own: Arc::default(),
+        };
         let mut server = Self {
+            own: Arc::clone(&shared.own),
             port: config.port,
             threads: Vec::with_capacity(config.threads),
             state: Mutex::new(State {
@@ -76,7 +83,7 @@ impl Server {
             }),
         };
         for thread in 0..config.threads {
-            let started = Thread::spawn(config, names, thread)
+            let started = Thread::spawn(config, shared.clone(), thread)
                 .map_err(|source| SpawnError::Thread { thread, source })?;
             server.threads.push(started);
         }
@@ -122,7 +129,11 @@ impl Server {
         })?;
         let local = sockets.local;
         let thread = least_loaded(&state.load);
-        self.hand_over(thread, network, sockets)?;
+        self.own.insert(local);
+        if let Err(error) = self.hand_over(thread, network, sockets) {
+            self.own.remove(&local);
+            return Err(error);
+        }
         let listening = Listening {
             network,
             local,
@@ -152,6 +163,7 @@ impl Server {
         {
             let _or_it_has_ended = closed.recv();
         }
+        self.own.remove(&there.local);
         tracing::info!(local = %there.local, "dns: no longer listening");
         true
     }
@@ -256,6 +268,11 @@ impl Server {
         }
     }
 
+    #[cfg(test)]
+    fn load(&self) -> Vec<usize> {
+        self.state().load.clone()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -270,7 +287,7 @@ impl Drop for Server {
 }
 
 impl Thread {
-    fn spawn(config: &Config, names: &Arc<Names>, number: usize) -> io::Result<Self> {
+    fn spawn(config: &Config, shared: Shared, number: usize) -> io::Result<Self> {
         let (commands, taken) = sync_channel(COMMANDS);
         let wake = Arc::new(EventFd::from_flags(
             EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK,
@@ -278,7 +295,7 @@ impl Thread {
         let counters = Arc::new(Counters::default());
         let worker = Worker::new(
             config,
-            Arc::clone(names),
+            shared,
             taken,
             Arc::clone(&wake),
             Arc::clone(&counters),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::time::{Duration, Instant};
 
+use dashmap::DashSet;
 use nix::errno::Errno;
 use nix::sys::epoll::{EpollEvent, EpollFlags};
 use nix::sys::eventfd::EventFd;
@@ -46,6 +47,14 @@ pub(crate) enum Command {
     Stop,
 }
 
+/// What all threads share.
+#[derive(Debug, Clone)]
+pub(crate) struct Shared {
+    pub names: Arc<Names>,
+    /// The addresses that are served.
+    pub own: Arc<DashSet<SocketAddr>>,
+}
+
 /// Everything that one thread owns.
 #[derive(Debug)]
 pub(crate) struct Worker {
@@ -62,7 +71,7 @@ pub(crate) struct Worker {
 impl Worker {
     pub(crate) fn new(
         config: &Config,
-        names: Arc<Names>,
+        shared: Shared,
         commands: Receiver<Command>,
         wake: Arc<EventFd>,
         counters: Arc<Counters>,
@@ -73,10 +82,10 @@ impl Worker {
             reactor,
             wake,
             commands,
-            names,
+            names: shared.names,
             gateways: Gateways::default(),
             connections: Connections::new(config),
-            forwarder: Forwarder::new(config),
+            forwarder: Forwarder::new(config, shared.own),
             counters,
         })
     }

@@ -1,15 +1,18 @@
 //! Names and listeners follow the ledger: one entry a change.
 
-use super::work::{Carried, Carrier, Place, Places, Tethered, Work};
-use crate::config;
+use super::work::{Carried, Carrier, Place, PrivateName, Tethered, Work};
+use crate::{config, listeners};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     sync::Arc,
 };
 use thiserror::Error;
-use vch_dns::{ListenError, Name, Names, NamesError, Network, Server, SpawnError};
-use vch_ledger::{ContainerId, Id, NetworkId};
+use vch_dns::{ListenError, Name, Names, NamesError, Network, Server, SpawnError, View};
+use vch_ledger::{ContainerId, EndpointId, Id, NetworkId, Protocol};
+
+/// Servers are asked where servers of names listen (RFC 1035, 4.2).
+const PORT: u16 = 53;
 
 /// Why names do not follow the ledger.
 #[derive(Debug, Error)]
@@ -26,6 +29,22 @@ pub enum DnsError {
         #[source]
         source: ListenError,
     },
+    /// Another program has the port at a gateway's address, or at all addresses.
+    #[error(
+        "the name server cannot listen on gateway {address}: {transport} port {port} is held by \
+         {holder}: stop it, or have it listen on its own addresses only (dnsmasq: \
+         `bind-interfaces`, unbound: `interface`, named: `listen-on`)"
+    )]
+    Held {
+        /// The address.
+        address: IpAddr,
+        /// `tcp` or `udp`.
+        transport: &'static str,
+        /// The port.
+        port: u16,
+        /// Who, in words.
+        holder: String,
+    },
     /// The table of names refused.
     #[error(transparent)]
     Names(#[from] NamesError),
@@ -35,9 +54,15 @@ pub enum DnsError {
 pub struct Dns {
     names: Arc<Names>,
     server: Server,
+    published: BTreeMap<EndpointId, BTreeSet<Entry>>,
+    links: BTreeSet<PrivateName>,
+    declared: BTreeSet<NetworkId>,
     listening: BTreeMap<NetworkId, BTreeSet<IpAddr>>,
     askers: BTreeMap<ContainerId, BTreeSet<(NetworkId, IpAddr)>>,
 }
+
+/// A name that answers in a network, and one of its addresses.
+type Entry = (NetworkId, Name, IpAddr);
 
 impl Dns {
     /// Starts the server's threads; it listens nowhere yet.
@@ -47,6 +72,9 @@ impl Dns {
         Ok(Self {
             names,
             server,
+            published: BTreeMap::new(),
+            links: BTreeSet::new(),
+            declared: BTreeSet::new(),
             listening: BTreeMap::new(),
             askers: BTreeMap::new(),
         })
@@ -59,18 +87,46 @@ impl Dns {
         }
     }
 
-    /// Names and listeners of what must be so.
+    /// Names and listeners of what must be so. What fails is told when the rest is done.
     pub fn follow(&mut self, work: &Work) -> Result<(), DnsError> {
-        for places in work.endpoints.values() {
-            self.endpoint(places);
+        for (id, places) in &work.endpoints {
+            self.endpoint(*id, places.after.as_ref());
         }
+        for (link, answers) in &work.links {
+            self.link(link, *answers);
+        }
+        let mut done = Ok(());
         for (id, tethered) in &work.containers {
-            self.container(*id, tethered.as_ref())?;
+            let one = self.container(*id, tethered.as_ref());
+            done = done.and(one);
         }
         for (id, carried) in &work.networks {
-            self.network(*id, carried.as_ref())?;
+            let one = self.network(*id, carried.as_ref());
+            done = done.and(one);
         }
-        Ok(())
+        done
+    }
+
+    /// The same of a whole ledger: what is not in it ends, whichever work told of that and was not
+    /// followed to here because something else failed.
+    pub fn reconcile(&mut self, whole: &Work) -> Result<(), DnsError> {
+        let mut gone = Work::default();
+        let endpoints = self.published.keys();
+        let endpoints = endpoints.filter(|id| !whole.endpoints.contains_key(id));
+        gone.endpoints
+            .extend(endpoints.map(|id| (*id, Default::default())));
+        let links = self.links.iter();
+        let links = links.filter(|link| !whole.links.contains_key(link));
+        gone.links.extend(links.map(|link| (link.clone(), false)));
+        let containers = self.askers.keys();
+        let containers = containers.filter(|id| !whole.containers.contains_key(id));
+        gone.containers.extend(containers.map(|id| (*id, None)));
+        let networks = self.declared.iter();
+        let networks = networks.filter(|id| !whole.networks.contains_key(id));
+        gone.networks.extend(networks.map(|id| (*id, None)));
+        let ended = self.follow(&gone);
+        let rest = self.follow(whole);
+        ended.and(rest)
     }
 
     fn network(&mut self, id: NetworkId, carried: Option<&Carried>) -> Result<(), DnsError> {
@@ -83,24 +139,25 @@ impl Dns {
             .map(ipnet::IpNet::addr)
             .collect();
         match carried {
-            Some(carried) => self.names.declare_network(
-                zone(id),
-                Network {
-                    internal: carried.internal,
-                    subnets: carried.subnets.clone(),
-                },
-            )?,
+            Some(carried) => {
+                self.names.declare_network(
+                    zone(id),
+                    Network {
+                        internal: carried.internal,
+                        subnets: carried.subnets.clone(),
+                    },
+                )?;
+                self.declared.insert(id);
+            }
             None => {
                 self.names.forget_network(zone(id));
+                self.declared.remove(&id);
             }
         }
         let listening = self.listening.entry(id).or_default();
         for address in wanted.difference(&listening.clone()) {
             let listen = self.server.listen(zone(id), *address);
-            listen.map_err(|source| DnsError::Listen {
-                address: *address,
-                source,
-            })?;
+            listen.map_err(|source| refusal(*address, source))?;
             listening.insert(*address);
         }
         for address in listening.clone().difference(&wanted) {
@@ -113,18 +170,33 @@ impl Dns {
         Ok(())
     }
 
-    fn endpoint(&self, places: &Places) {
-        let before: BTreeSet<_> = places.before.iter().flat_map(entries).collect();
-        let after: BTreeSet<_> = places.after.iter().flat_map(entries).collect();
+    fn endpoint(&mut self, id: EndpointId, place: Option<&Place>) {
+        let after: BTreeSet<Entry> = place.into_iter().flat_map(entries).collect();
+        let before = self.published.remove(&id).unwrap_or_default();
         for (network, name, address) in before.difference(&after) {
             self.names.withdraw(zone(*network), name, *address);
         }
-        if let Some(place) = &places.after {
-            let pointer = place.pointer.as_str().parse::<Name>().ok();
-            for (network, name, address) in entries(place) {
-                self.names
-                    .publish(zone(network), &name, address, pointer.as_ref());
-            }
+        let pointer = place.and_then(|place| place.pointer.as_str().parse::<Name>().ok());
+        for (network, name, address) in &after {
+            self.names
+                .publish(zone(*network), name, *address, pointer.as_ref());
+        }
+        if !after.is_empty() {
+            self.published.insert(id, after);
+        }
+    }
+
+    fn link(&mut self, link: &PrivateName, answers: bool) {
+        let (asker, alias, address) = link;
+        let Ok(name) = alias.as_str().parse::<Name>() else {
+            return;
+        };
+        if answers {
+            self.names.publish_alias(private(*asker), &name, *address);
+            self.links.insert(link.clone());
+        } else {
+            self.names.withdraw(private(*asker), &name, *address);
+            self.links.remove(link);
         }
     }
 
@@ -142,32 +214,76 @@ impl Dns {
         for (network, address) in before.difference(&wanted) {
             self.names.forget_asker(zone(*network), *address);
         }
+        if wanted.is_empty() {
+            self.names.forget_network(private(id));
+            return Ok(());
+        }
+        // Its own names lead nowhere: whether it has a way out is its networks' matter.
+        let no_way_out = Network {
+            internal: true,
+            subnets: Vec::new(),
+        };
+        self.names.declare_network(private(id), no_way_out)?;
+        let servers = tethered.iter().flat_map(|t| &t.forwards_to);
+        let upstreams: Vec<_> = servers.map(|ip| SocketAddr::new(*ip, PORT)).collect();
+        let mut done = Ok(());
         for (network, address) in &wanted {
-            // What the network itself knows comes before what its other networks know.
+            // The container's own names come first, then what the network itself knows, then what
+            // its other networks know.
             let others = networks.iter().filter(|other| *other != network);
-            let sees: Vec<_> = [network]
-                .into_iter()
-                .chain(others)
-                .map(|n| zone(*n))
-                .collect();
-            self.names.set_asker(zone(*network), *address, &sees)?;
+            let seen = [network].into_iter().chain(others).map(|n| zone(*n));
+            let view = View {
+                networks: [private(id)].into_iter().chain(seen).collect(),
+                upstreams: upstreams.clone(),
+            };
+            let one = self.names.set_asker(zone(*network), *address, &view);
+            done = done.and(one);
         }
-        if !wanted.is_empty() {
-            self.askers.insert(id, wanted);
-        }
-        Ok(())
+        self.askers.insert(id, wanted);
+        Ok(done?)
     }
+}
+
+/// Says who is in the way, where somebody is.
+fn refusal(address: IpAddr, source: ListenError) -> DnsError {
+    if let ListenError::InUse {
+        port, transport, ..
+    } = source
+    {
+        let protocol = match transport {
+            "udp" => Protocol::Udp,
+            _ => Protocol::Tcp,
+        };
+        if let Some(holder) = listeners::named(protocol, SocketAddr::new(address, port)) {
+            return DnsError::Held {
+                address,
+                transport,
+                port,
+                holder,
+            };
+        }
+    }
+    DnsError::Listen { address, source }
 }
 
 /// The server's own number for a network: the first half of its random ID.
 fn zone(network: NetworkId) -> vch_dns::NetworkId {
+    numbered(network.bytes())
+}
+
+/// The same for the names that one container alone has.
+fn private(container: ContainerId) -> vch_dns::NetworkId {
+    numbered(container.bytes())
+}
+
+fn numbered(id: &[u8; 32]) -> vch_dns::NetworkId {
     let mut half = [0; 16];
-    half.copy_from_slice(&network.bytes()[..16]);
+    half.copy_from_slice(&id[..16]);
     vch_dns::NetworkId(u128::from_be_bytes(half))
 }
 
 /// One entry a name and address.
-fn entries(place: &Place) -> Vec<(NetworkId, Name, IpAddr)> {
+fn entries(place: &Place) -> Vec<Entry> {
     let names = place
         .names
         .iter()
@@ -181,3 +297,6 @@ fn entries(place: &Place) -> Vec<(NetworkId, Name, IpAddr)> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -129,6 +129,8 @@ pub struct Tethered {
     pub spec: Option<NetSpec>,
     /// From which addresses it asks for names, and on which network.
     pub asks_from: Vec<(NetworkId, IpAddr)>,
+    /// Which servers are asked for names that nobody here has; empty: the VCH's own.
+    pub forwards_to: Vec<IpAddr>,
 }
 
 /// The link that carries a network: an interface name has 15 bytes, of which 12 are the short ID.
@@ -200,6 +202,7 @@ impl Work {
             name: container.name.to_string(),
             channel: container.channel.clone(),
             spec: ledger.spec(id),
+            forwards_to: container.dns.servers.clone(),
             asks_from: ledger
                 .endpoints_of(id)
                 .flat_map(|place| {

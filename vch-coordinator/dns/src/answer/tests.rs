@@ -6,7 +6,7 @@ use domain::rdata::AllRecordData;
 use proptest::prelude::*;
 
 use super::*;
-use crate::names::{Network, Policy};
+use crate::names::{Network, Policy, View};
 use crate::{Name, NamesError};
 
 const A_NET: NetworkId = NetworkId(1);
@@ -216,12 +216,16 @@ fn an_asker_sees_the_names_of_its_networks_and_no_others() {
     let b = asker(B_NET, "172.19.0.9");
     assert_eq!(data(&reply(&names, &b, "web", Rtype::A)), ["172.19.0.2"]);
     assert_eq!(rcode(&reply(&names, &b, "db", Rtype::A)), Rcode::NXDOMAIN);
-    names.set_asker(B_NET, b.source, &[B_NET, A_NET]).unwrap();
+    names
+        .set_asker(B_NET, b.source, &View::of(&[B_NET, A_NET]))
+        .unwrap();
     assert_eq!(data(&reply(&names, &b, "web", Rtype::A)), ["172.19.0.2"]);
     assert_eq!(data(&reply(&names, &b, "db", Rtype::A)), ["172.18.0.3"]);
     let ptr = reply(&names, &b, "3.0.18.172.in-addr.arpa", Rtype::PTR);
     assert_eq!(data(&ptr), ["db"]);
-    names.set_asker(B_NET, b.source, &[A_NET, B_NET]).unwrap();
+    names
+        .set_asker(B_NET, b.source, &View::of(&[A_NET, B_NET]))
+        .unwrap();
     assert_eq!(data(&reply(&names, &b, "web", Rtype::A)), ["172.18.0.2"]);
     assert!(names.forget_asker(B_NET, b.source));
     assert_eq!(rcode(&reply(&names, &b, "db", Rtype::A)), Rcode::NXDOMAIN);
@@ -235,7 +239,9 @@ fn a_source_from_outside_of_the_networks_subnets_is_refused() {
         rcode(&reply(&names, &stranger, "web", Rtype::A)),
         Rcode::REFUSED
     );
-    names.set_asker(B_NET, stranger.source, &[B_NET]).unwrap();
+    names
+        .set_asker(B_NET, stranger.source, &View::of(&[B_NET]))
+        .unwrap();
     assert_eq!(
         rcode(&reply(&names, &stranger, "web", Rtype::A)),
         Rcode::NOERROR
@@ -252,7 +258,9 @@ fn who_is_on_internal_networks_alone_finds_nothing_outside() {
         Rcode::NXDOMAIN
     );
     assert_eq!(data(&reply(&names, &b, "web", Rtype::A)), ["172.19.0.2"]);
-    names.set_asker(B_NET, b.source, &[B_NET, A_NET]).unwrap();
+    names
+        .set_asker(B_NET, b.source, &View::of(&[B_NET, A_NET]))
+        .unwrap();
     let decision = decide(&names, &b, "example.org", Rtype::A);
     assert!(matches!(decision, Decision::Forward(_)));
 }

@@ -90,10 +90,16 @@ fn settings_over_their_bounds_are_refused() {
     });
     assert_eq!(refused.unwrap_err(), NamesError::Ttl { ttl });
     let names = table();
-    let none = names.set_asker(A, ip("10.0.0.2"), &[]).unwrap_err();
+    let none = names
+        .set_asker(A, ip("10.0.0.2"), &View::of(&[]))
+        .unwrap_err();
     assert!(matches!(none, NamesError::AskerNetworks { count: 0, .. }));
     let many = [B; Names::MAX_ASKER_NETWORKS + 1];
-    assert!(names.set_asker(A, ip("10.0.0.2"), &many).is_err());
+    assert!(
+        names
+            .set_asker(A, ip("10.0.0.2"), &View::of(&many))
+            .is_err()
+    );
     let subnets = vec!["10.0.0.0/8".parse().unwrap(); Names::MAX_SUBNETS + 1];
     let network = Network {
         internal: false,
@@ -123,4 +129,18 @@ fn a_name_that_moves_is_never_without_an_address() {
         }
     });
     assert_eq!((names.len(), names.by_address.len()), (1, 1));
+}
+
+#[test]
+fn an_alias_answers_and_leaves_the_reverse_name_as_it_is() {
+    let names = Names::new(Policy::default()).unwrap();
+    let (alias, at) = ("db".parse().unwrap(), ip("10.0.0.9"));
+    assert!(names.publish_alias(A, &alias, at));
+    assert!(!names.publish_alias(A, &alias, at));
+    let scope = Scope::One(A);
+    let known = |wire: &[u8]| names.addresses(&scope, wire, |found| found.v4.len());
+    assert_eq!(known(alias.as_wire()), Some(1));
+    assert_eq!(names.pointers(&scope, at), None);
+    assert!(names.withdraw(A, &alias, at));
+    assert_eq!(known(alias.as_wire()), None);
 }

@@ -1,14 +1,15 @@
 //! Names that are not ours, asked of pretended upstream servers on loopback.
 
 use std::collections::BTreeSet;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
+use domain::base::Message;
 use domain::base::iana::{Rcode, Rtype};
 
 use super::support::{NET, PATIENCE, Served, data, dig, own_address, query, rcode, receive, udp};
 use super::upstream::{Upstream, address_of, empty};
-use crate::{Config, ConfigError, ListenError, Network, Server};
+use crate::{Config, ConfigError, ListenError, Name, NamesError, Network, NetworkId, Server, View};
 
 fn asking(upstreams: &[SocketAddr]) -> Config {
     Config {
@@ -245,6 +246,89 @@ fn upstream_servers_are_replaced_while_the_server_runs() {
     assert_eq!(data(&served.ask("a.example", Rtype::A)), ["192.0.2.9"]);
     served.server.set_upstreams(&[second.at]).unwrap();
     assert_eq!(data(&served.ask("a.example", Rtype::A)), ["192.0.2.10"]);
+}
+
+/// Asks from another address of this machine than the other tests do.
+fn ask_from(source: IpAddr, at: SocketAddr, qname: &str) -> Message<Vec<u8>> {
+    let socket = UdpSocket::bind((source, 0)).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.connect(at).unwrap();
+    socket.send(&query(1, qname, Rtype::A)).unwrap();
+    receive(&socket)
+}
+
+fn with_own_servers(upstreams: &[SocketAddr]) -> View {
+    View {
+        networks: vec![NET],
+        upstreams: upstreams.to_vec(),
+    }
+}
+
+#[test]
+fn an_asker_with_servers_of_its_own_has_them_asked_in_order_and_no_others() {
+    let ours = Upstream::knowing([192, 0, 2, 20]);
+    let silent = Upstream::silent();
+    let theirs = Upstream::new(|query, _| {
+        let absent = query.sole_question().unwrap().qname().to_string() == "absent.example";
+        vec![if absent {
+            empty(query, Rcode::NXDOMAIN, false)
+        } else {
+            address_of(query, &[[192, 0, 2, 21]])
+        }]
+    });
+    let served = Served::with(asking(&[ours.at]));
+    let (one, other) = (own_address(), own_address());
+    let view = with_own_servers(&[silent.at, theirs.at]);
+    served.names.set_asker(NET, one, &view).unwrap();
+    served
+        .names
+        .set_asker(NET, other, &View::of(&[NET]))
+        .unwrap();
+
+    let reply = ask_from(one, served.at, "a.example");
+    assert_eq!(data(&reply), ["192.0.2.21"]);
+    assert_eq!((silent.queries(), ours.queries()), (1, 0));
+    // What its own server denies is not asked of the others.
+    let reply = ask_from(one, served.at, "absent.example");
+    assert_eq!(rcode(&reply), Rcode::NXDOMAIN);
+    assert_eq!(ours.queries(), 0);
+
+    let reply = ask_from(other, served.at, "a.example");
+    assert_eq!(data(&reply), ["192.0.2.20"]);
+    assert_eq!(theirs.queries(), 2);
+    assert!(served.names.forget_asker(NET, one));
+    let reply = ask_from(one, served.at, "a.example");
+    assert_eq!(data(&reply), ["192.0.2.20"]);
+}
+
+#[test]
+fn an_asker_is_not_led_to_another_network_by_naming_its_gateway_as_a_server() {
+    let served = Served::with(asking(&[]));
+    let secret = NetworkId(2);
+    let gateway = served.server.listen(secret, own_address()).unwrap();
+    let name: Name = "db.secret".parse().unwrap();
+    let address = "172.19.0.2".parse().unwrap();
+    served.names.publish(secret, &name, address, None);
+    let one = own_address();
+    let view = with_own_servers(&[gateway]);
+    served.names.set_asker(NET, one, &view).unwrap();
+    assert_eq!(data(&ask_from(one, gateway, "db.secret")), ["172.19.0.2"]);
+    let reply = ask_from(one, served.at, "db.secret");
+    assert_eq!(rcode(&reply), Rcode::SERVFAIL);
+}
+
+#[test]
+fn servers_that_cannot_be_asked_are_refused_with_their_asker() {
+    let served = Served::with(asking(&[]));
+    let view = with_own_servers(&["0.0.0.0:53".parse().unwrap()]);
+    let refused = served.names.set_asker(NET, own_address(), &view);
+    let server = "0.0.0.0:53".parse().unwrap();
+    assert_eq!(
+        refused,
+        Err(NamesError::Upstreams(ConfigError::UpstreamAddress {
+            server
+        }))
+    );
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::time::{Duration, Instant};
 
 use domain::base::iana::{Rcode, Rtype};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::support::{
     Client, NET, PATIENCE, Served, connect, data, dig, ip, name, names, own_address, query, rcode,
@@ -121,9 +122,12 @@ fn a_hundred_names_are_answered_to_many_clients_at_once() {
 }
 
 #[test]
-fn three_hundred_gateways_are_served_by_the_same_threads() {
+fn four_thousand_networks_are_served_by_the_same_threads() {
+    const GATEWAYS: u16 = 4096;
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, most, most).unwrap();
     let served = Served::with(Config::default());
-    let gateways: Vec<SocketAddr> = (1..=300_u16)
+    let gateways: Vec<SocketAddr> = (1..=GATEWAYS)
         .map(|number| {
             let network = NetworkId(u128::from(number) + 10);
             let [high, low] = number.to_be_bytes();
@@ -136,6 +140,14 @@ fn three_hundred_gateways_are_served_by_the_same_threads() {
         let reply = super::support::ask(*at, "me", Rtype::A);
         assert_eq!(data(&reply), [at.ip().to_string()]);
     }
+    let load = served.server.load();
+    assert_eq!(load.len(), Config::default().threads);
+    // The first address is the one that every server of these tests has.
+    assert_eq!(load.iter().sum::<usize>(), usize::from(GATEWAYS) + 1);
+    assert!(
+        load.iter()
+            .all(|of_one| *of_one >= usize::from(GATEWAYS) / 2)
+    );
     for at in gateways {
         assert!(served.server.unlisten(at.ip()));
     }
