@@ -29,15 +29,18 @@
 //! no success answers [`shape::Problem`] with a stable code: 400 for what can't be, 403 for what
 //! must not be, 404, 405, 409 for what another object forbids, 410 for changes that are not kept any
 //! more, 500 for an effect that failed (the
-//! request was undone), 503 while the coordinator stops.
+//! request was undone), 503 while the coordinator stops. Of [`MAX_CONNECTIONS`] and more connections
+//! at once the last ones wait.
 
 pub mod client;
+mod door;
 mod parse;
 mod problem;
 mod routes;
 pub mod shape;
 mod view;
 
+pub use door::Door;
 pub use problem::ApiError;
 
 use routes::{changes, containers, endpoints, networks, ports, reload};
@@ -56,6 +59,9 @@ use vch_ledger::VchId;
 
 /// Most bytes of a request's body: a network's labels and options at their bounds fit.
 const MAX_BODY: usize = 2 << 20;
+
+/// Most connections at once: each follower of changes and each waiting request holds one.
+pub const MAX_CONNECTIONS: usize = 512;
 
 /// What the handlers work with.
 #[derive(Clone)]
@@ -83,7 +89,7 @@ pub struct ListenError {
 
 /// Binds the API's socket, mode 0600. A socket that a dead coordinator left is replaced: the
 /// store's lock has shown that it is dead.
-pub fn listen(path: &Path) -> Result<UnixListener, ListenError> {
+pub fn listen(path: &Path) -> Result<Door, ListenError> {
     let bind = || {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;
@@ -94,7 +100,7 @@ pub fn listen(path: &Path) -> Result<UnixListener, ListenError> {
         }
         let listener = UnixListener::bind(path)?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
-        Ok(listener)
+        Ok(Door::new(listener, MAX_CONNECTIONS))
     };
     bind().map_err(|source| ListenError {
         path: path.to_owned(),

@@ -15,6 +15,7 @@ pub mod api;
 mod chain;
 pub mod config;
 pub mod effects;
+mod files;
 mod listeners;
 pub mod reload;
 pub mod requests;

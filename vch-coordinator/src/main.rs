@@ -2,15 +2,11 @@
 
 use anyhow::Context;
 use clap::Parser;
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 use vch_coordinator::{config::Config, serve::serve};
-
-/// Enough open files for 5,000 containers on as many networks.
-const FILES: u64 = 16_384;
 
 /// Owns the network of a Virtual Container Host: bridges, addresses, names, NAT, and the session
 /// with the agent in each container VM.
@@ -49,33 +45,12 @@ fn main() -> ExitCode {
     }
 }
 
-/// A gateway takes two files and a session one, so a VCH of some thousand containers needs more than
-/// the 1,024 that most shells give: as many as may be had.
-fn raise_file_limit() {
-    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
-        if hard < FILES {
-            tracing::warn!(
-                limit = hard,
-                "few open files: allow more with `ulimit -Hn {FILES}`"
-            );
-        }
-        if soft < hard {
-            setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
-        }
-        Ok(())
-    });
-    if let Err(error) = raised {
-        tracing::warn!(%error, "the limit of open files stays as it is");
-    }
-}
-
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let config = Config::read(&arguments.config)?;
     if arguments.check {
         println!("{}: all right", arguments.config.display());
         return Ok(());
     }
-    raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

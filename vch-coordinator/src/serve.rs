@@ -9,6 +9,7 @@ use crate::{
         segments::{Owner, SegmentError, Segments},
         tether::{ChannelError, Channels, Tether},
     },
+    files::{self, FilesError, Load},
     listeners::Listeners,
     reload::Reload,
     requests::Requests,
@@ -49,6 +50,9 @@ pub enum ServeError {
     /// The native vsock listener.
     #[error("native vsock is not listened on: free the port, or take `tether.vsock_port` away")]
     Native(#[from] OpenError),
+    /// More files are needed than may be open.
+    #[error(transparent)]
+    Files(#[from] FilesError),
     /// SIGHUP can't be listened for.
     #[error("no signal handler")]
     Signal(#[source] std::io::Error),
@@ -88,14 +92,10 @@ pub async fn serve(
     let vch = loaded.vch;
     let reports = std::mem::take(&mut loaded.reports);
     let (segments, segments_thread) = Segments::spawn(Owner::of(&vch.0)).await?;
-    let routes = segments.host_routes();
     let settings = config.ledger_settings(vch);
-    let listeners = Listeners::beside(&config);
-    let host = Host {
-        overlap: Arc::new(move |net| routes.overlap(net)),
-        listener: Arc::new(move |port| listeners.holder(port)),
-    };
+    let host = host(&config, &segments);
     let kept = Keeper::spawn(store, loaded, settings, host.clone())?;
+    files::provide(Load::of(&kept.whole), &config.dns.server)?;
     let keeper = kept.keeper;
 
     let mut tasks = JoinSet::new();
@@ -165,6 +165,16 @@ pub async fn serve(
     let joined = tokio::task::spawn_blocking(move || kept.thread.join()).await;
     joined.unwrap_or(Ok(()))?;
     served
+}
+
+/// What else is on the machine, for the ledger's decisions.
+fn host(config: &Config, segments: &Segments) -> Host {
+    let routes = segments.host_routes();
+    let listeners = Listeners::beside(config);
+    Host {
+        overlap: Arc::new(move |net| routes.overlap(net)),
+        listener: Arc::new(move |port| listeners.holder(port)),
+    }
 }
 
 /// The ways to agents; whoever dials by native vsock is awaited in a task.
