@@ -8,6 +8,7 @@
 //!    ├── Hook                    the program that runs the VMs, as the coordinator asks it
 //!    ├── Monitor                 hears what changes in a namespace
 //!    ├── Responder, ask          one who answers, and the questions: TCP, UDP, ICMP
+//!    ├── Asker                   asks a name server
 //!    ├── Capture                 sees every packet of a namespace
 //!    ├── Process                 dies with the test, killed by its pid
 //!    ├── VsockHost               vhost-device-vsock for one VM or for siblings
@@ -29,6 +30,7 @@ pub mod namespace;
 pub mod places;
 pub mod prerequisites;
 pub mod process;
+pub mod question;
 pub mod registry;
 pub mod responder;
 pub mod template;
@@ -45,6 +47,7 @@ pub use monitor::Monitor;
 pub use namespace::Namespace;
 pub use prerequisites::Need;
 pub use process::Process;
+pub use question::Asker;
 pub use responder::{Responder, Way, ask, ask_again};
 pub use template::Template;
 pub use tether::Tether;

@@ -57,12 +57,7 @@ impl<'a> Coordinator<'a> {
 
     /// Starts it again, after [`Self::kill`] or [`Self::stop`], and waits until it answers.
     pub fn restart(&mut self) -> Result<()> {
-        self.starts += 1;
-        let log = std::fs::File::create(self.lab.path(&self.log_name())).context("make a log")?;
-        let mut command = Command::new(places::built("vch-coordinator")?);
-        command.arg("--config").arg(self.folder.join("vch.toml"));
-        command.env("NO_COLOR", "1").stderr(log);
-        let mut process = self.namespace.spawn("vch-coordinator", command)?;
+        let mut process = self.spawn()?;
         let answers = eventually_some(START, "the coordinator answers", || {
             let answers = self.vchctl("status").is_ok();
             (answers || !process.is_running()).then_some(answers)
@@ -73,6 +68,23 @@ impl<'a> Coordinator<'a> {
         }
         self.process = Some(process);
         Ok(())
+    }
+
+    fn spawn(&mut self) -> Result<Process> {
+        self.starts += 1;
+        let log = std::fs::File::create(self.lab.path(&self.log_name())).context("make a log")?;
+        let mut command = Command::new(places::built("vch-coordinator")?);
+        command.arg("--config").arg(self.folder.join("vch.toml"));
+        command.env("NO_COLOR", "1").stderr(log);
+        self.namespace.spawn("vch-coordinator", command)
+    }
+
+    /// Starts it, and kills it (SIGKILL) after this time, whatever it does then.
+    pub fn start_and_kill(&mut self, after: Duration) -> Result<()> {
+        let mut process = self.spawn()?;
+        // Nobody waits for its end: it is to run for so long.
+        let _ = process.wait_within(after);
+        process.kill()
     }
 
     /// Kills it (SIGKILL).

@@ -5,13 +5,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::IpAddr;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use lab::{Coordinator, Lab, Member, Need, Responder, Topology, Way, ask, prerequisites};
+use lab::{Asker, Coordinator, Lab, Member, Need, Responder, Topology, Way, ask, prerequisites};
 
 const SOON: Duration = Duration::from_secs(10);
 const ANSWER: Duration = Duration::from_secs(3);
@@ -184,13 +184,7 @@ fn names_answer_while_others_change_and_end_with_their_container() {
     let web = Member::start(&lab, &vch, "web", &["web"]).unwrap();
     vch.ready("web", SOON).unwrap();
     let gateway = vch.gateways("web").unwrap()[0];
-    let socket = web
-        .namespace()
-        .run(|| UdpSocket::bind("0.0.0.0:0"))
-        .unwrap()
-        .unwrap();
-    socket.connect(SocketAddr::new(gateway, 53)).unwrap();
-    socket.set_read_timeout(Some(ANSWER)).unwrap();
+    let mut asker = Asker::of(web.namespace(), gateway, ANSWER).unwrap();
     let stop = AtomicBool::new(false);
     let (asked, lost, took) = thread::scope(|scope| {
         let asking = scope.spawn(|| {
@@ -198,7 +192,7 @@ fn names_answer_while_others_change_and_end_with_their_container() {
             let began = Instant::now();
             while !stop.load(Ordering::Relaxed) {
                 asked += 1;
-                lost += u32::from(!answers(&socket, asked, "web"));
+                lost += u32::from(asker.addresses("web").is_none_or(|found| found.is_empty()));
             }
             (asked, lost, began.elapsed())
         });
@@ -244,22 +238,6 @@ fn names_answer_while_others_change_and_end_with_their_container() {
         );
     }
     drop(other);
-}
-
-/// Whether a question about a name (RFC 1035, 4.1) is answered with an address.
-fn answers(socket: &UdpSocket, number: u32, name: &str) -> bool {
-    let id = u16::try_from(number % 65_536).unwrap().to_be_bytes();
-    let label = u8::try_from(name.len()).unwrap();
-    let head = [id[0], id[1], 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, label];
-    let question = [&head[..], name.as_bytes(), &[0, 0, 1, 0, 1]].concat();
-    let mut answer = [0; 512];
-    socket.send(&question).unwrap();
-    match socket.recv(&mut answer) {
-        Ok(length) => {
-            length > question.len() && answer[..2] == id && answer[3] & 15 == 0 && answer[7] == 1
-        }
-        Err(_) => false,
-    }
 }
 
 /// 10, 18, 4: what goes by force leaves nothing behind.
