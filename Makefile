@@ -31,7 +31,7 @@ MUTANTS_SHARD := 0/11
 # $(call installed,crate@version): installs it unless this version is there.
 installed = grep -qs '"$(subst @, ,$(1)) ' $(TOOLS)/.crates.toml || cargo install --root $(TOOLS) --locked $(1)
 
-.PHONY: help tools agent probe host image test lint fuzz model mutants demo
+.PHONY: help tools agent probe host image test lint fuzz model crash long mutants demo
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -88,6 +88,16 @@ fuzz: ## fuzz every parser, FUZZ_SECONDS (60) each; finds go to target/fuzz
 
 model: ## play 100,000 random commands on ledger and reference model, others in every run
 	@VCH_MODEL_OPS=100000 cargo test -q --release -p vch-ledger --lib model -- --nocapture
+
+crash: ## kill the coordinator CRASH_ROUNDS (200) times, and cut the power under its store POWER_ROUNDS (2000) times
+	@cargo build -q --workspace --bins
+	@CRASH_ROUNDS=$${CRASH_ROUNDS:-200} cargo test -q -p lab --test crash -- --nocapture | tee target/crash.log
+	@POWER_ROUNDS=$${POWER_ROUNDS:-2000} cargo test -q -p vch-coordinator --lib store::crash -- --nocapture | tee -a target/crash.log
+	@grep -h ' rounds, .* differences' target/crash.log
+
+long: ## play the long forms of the tests that have one: fifty threads, two thousand networks, 15,000 ports
+	@cargo build -q --workspace --bins
+	@VCH_LONG=1 cargo test -q -p lab --test load --test complaints -- --nocapture --test-threads 1
 
 mutants: ## change the pure rooms in ways that their tests must notice: every eleventh, from MUTANTS_SHARD (0/11) on
 	@$(call installed,$(MUTATOR))

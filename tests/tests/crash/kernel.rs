@@ -8,7 +8,7 @@ use std::time::Duration;
 use lab::{Asker, Topology};
 use serde_json::Value;
 
-const ANSWER: Duration = Duration::from_secs(2);
+const ANSWER: Duration = Duration::from_secs(1);
 
 /// What is not so, in words.
 pub fn differences(topology: &Topology, networks: &Value, containers: &Value) -> Vec<String> {

@@ -12,6 +12,7 @@ mod state;
 
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
@@ -78,6 +79,37 @@ fn after_each_kill_all_is_as_was_acknowledged() {
     println!("{rounds} rounds, {differences} differences");
     assert_eq!(differences, 0);
     assert!(answered > 0);
+    what_is_amiss_is_found(vch, &topology);
+}
+
+/// The comparison is none in name only.
+fn what_is_amiss_is_found(mut vch: Coordinator<'_>, topology: &Topology) {
+    let (networks, containers) = (
+        vch.ask("network ls").unwrap(),
+        vch.ask("container ls").unwrap(),
+    );
+    assert_eq!(
+        kernel::differences(topology, &networks, &containers),
+        [""; 0]
+    );
+    vch.kill().unwrap();
+    let mut command = Command::new("nft");
+    command.args(["flush", "map", "inet", "vch", "published_default4"]);
+    assert!(topology.vch.output(command).unwrap().status.success());
+    let shown = &containers.as_array().unwrap()[0]["endpoints"]["anchorage"];
+    let link = shown["link"].as_str().unwrap();
+    topology
+        .vch
+        .ip(&format!("link set {link} nomaster"))
+        .unwrap();
+    let found = kernel::differences(topology, &networks, &containers).join("\n");
+    for what in [
+        "links: missing",
+        "published_default4: missing",
+        "anchor on anchorage: wanted",
+    ] {
+        assert!(found.contains(what), "{what}: {found}");
+    }
 }
 
 /// A container that nobody changes, and a connection to its published port.

@@ -49,17 +49,26 @@ impl Kernel {
     /// # Errors
     /// As making a netlink socket.
     pub fn connect(owner: Owner) -> Result<Self, SegmentError> {
-        // Strict: the kernel heeds a dump's filters, so that one link's addresses don't cost all.
-        let (mut connection, netlink, _) = rtnetlink::new_connection_with_strict_check()
-            .map_err(|error| refused("connect to", "rtnetlink", errno_of(&error)))?;
-        // Without them a connection that fails would look like one whose answer is complete.
-        connection.set_forward_ack(true);
-        connection.set_forward_done(true);
+        let (netlink, connection) =
+            open().map_err(|error| refused("connect to", "rtnetlink", errno_of(&error)))?;
         Ok(Self {
             owner,
             netlink,
-            connection: tokio::spawn(connection),
+            connection,
         })
+    }
+
+    /// Puts a new connection in the place of one that failed. What was asked of the old one may have
+    /// been done: whoever asked is told that it failed, and looks again.
+    fn reconnect(&mut self) {
+        match open() {
+            Ok((netlink, connection)) => {
+                self.connection.abort();
+                (self.netlink, self.connection) = (netlink, connection);
+                tracing::warn!("the netlink connection failed and was made anew");
+            }
+            Err(error) => tracing::warn!(%error, "the netlink connection can't be made anew yet"),
+        }
     }
 
     /// Sends one request and waits until the kernel has done it.
@@ -72,6 +81,19 @@ impl Kernel {
     }
 
     async fn request(
+        &mut self,
+        message: RouteNetlinkMessage,
+        flags: u16,
+    ) -> Result<Vec<RouteNetlinkMessage>, Errno> {
+        let answered = self.exchange(message, flags).await;
+        // The kernel has no such answer: it is the connection's own end.
+        if answered == Err(Errno::EPIPE) {
+            self.reconnect();
+        }
+        answered
+    }
+
+    async fn exchange(
         &mut self,
         message: RouteNetlinkMessage,
         flags: u16,
@@ -257,6 +279,16 @@ impl Kernel {
     }
 }
 
+/// A connection to the network namespace of the calling thread, and the task that moves its bytes.
+fn open() -> io::Result<(rtnetlink::Handle, JoinHandle<()>)> {
+    // Strict: the kernel heeds a dump's filters, so that one link's addresses don't cost all.
+    let (mut connection, netlink, _) = rtnetlink::new_connection_with_strict_check()?;
+    // Without them a connection that fails would look like one whose answer is complete.
+    connection.set_forward_ack(true);
+    connection.set_forward_done(true);
+    Ok((netlink, tokio::spawn(connection)))
+}
+
 /// Opens a network namespace. A path to something else, even to a pipe, keeps nobody waiting.
 pub fn open_namespace(path: &Path) -> Result<File, Errno> {
     let mut options = OpenOptions::new();
@@ -303,3 +335,6 @@ pub fn refused(
         source,
     }
 }
+
+#[cfg(test)]
+mod tests;
