@@ -23,10 +23,10 @@ CRATES := vhost-device-vsock@0.3.0 cargo-deny@0.20.2
 FUZZER := cargo-fuzz@0.13.2
 MUTATOR := cargo-mutants@27.1.0
 
-# The rooms in which most of the thinking is done; every eleventh mutant of them is a sample of about 100.
+# The rooms in which most of the thinking is done; every thirteenth mutant of them is a sample of about 100.
 MUTATED := vch-coordinator/ledger/src/** vch-coordinator/src/effects/segments/plan.rs tether-net/src/plan* \
 	tether-net/src/plan/** protocol/src/session* protocol/src/session/** protocol/src/frame*
-MUTANTS_SHARD := 0/11
+MUTANTS_SHARD := 0/13
 
 # $(call installed,crate@version): installs it unless this version is there.
 installed = grep -qs '"$(subst @, ,$(1)) ' $(TOOLS)/.crates.toml || cargo install --root $(TOOLS) --locked $(1)
@@ -99,9 +99,9 @@ long: ## play the long forms of the tests that have one: fifty threads, two thou
 	@cargo build -q --workspace --bins
 	@VCH_LONG=1 cargo test -q -p lab --test load --test complaints -- --nocapture --test-threads 1
 
-mutants: ## change the pure rooms in ways that their tests must notice: every eleventh, from MUTANTS_SHARD (0/11) on
+mutants: ## change the pure rooms in ways that their tests must notice: every thirteenth, from MUTANTS_SHARD (0/13) on
 	@$(call installed,$(MUTATOR))
-	@PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" cargo mutants --sharding round-robin --shard $(MUTANTS_SHARD) --timeout 120 \
+	@PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" VCH_MODEL_OPS=300 cargo mutants --sharding round-robin --shard $(MUTANTS_SHARD) --timeout 120 \
 		--output target $(foreach file,$(MUTATED),--file '$(file)') -- --lib
 
 demo: image ## boot two VMs, give them their network and let one ping the other by name
