@@ -85,6 +85,18 @@ fn a_frame_over_the_limit_that_ends_in_the_same_read_does_not_swallow_the_next()
 }
 
 #[test]
+fn the_longest_line_is_that_of_a_full_frame_and_no_byte_more() {
+    // Version, nonce, 64 KiB and checksum, with a byte for every 254 of them and one to begin with.
+    let longest = 65_549 + 65_549 / 254 + 1;
+    let line = line_of(&vec![1; MAX_PAYLOAD]);
+    assert_eq!(line.iter().filter(|byte| **byte == 0).count(), 2);
+    assert_eq!(line.len(), longest + 2, "between two delimiters");
+    let mut decoder = Decoder::new();
+    assert_eq!(decoder.next(&mut &vec![1; longest][..]), None);
+    assert_eq!(decoder.next(&mut &[1][..]), Some(Err(FrameError::TooLong)));
+}
+
+#[test]
 fn a_stale_tail_does_not_swallow_the_frame_behind_it() {
     let mut line = line_of(b"stale")[5..9].to_vec();
     line.extend(line_of(b"fresh"));

@@ -151,3 +151,16 @@ proptest! {
         prop_assert!(world.converges_within(seconds(120)));
     }
 }
+
+#[test]
+fn seeded_numbers_are_those_of_splitmix64() {
+    // The first numbers of the reference implementation from seed 0.
+    let mut numbers = seeded(0);
+    let first = [(); 3].map(|()| numbers());
+    let reference = [
+        0xe220_a839_7b1d_cdaf,
+        0x6e78_9e6a_a1b9_65f4,
+        0x06c4_5d18_8009_454f,
+    ];
+    assert_eq!(first, reference);
+}

@@ -243,6 +243,29 @@ fn a_wrong_prefix_length_is_mended_and_routes_through_it_stay() {
 }
 
 #[test]
+fn a_route_whose_source_has_a_wrong_prefix_length_stays() {
+    let mut now = observed([(2, settled("eth0", 1))]);
+    now.addresses.insert(address(2, "10.0.0.2/16", true));
+    let mut sourced = route("10.9.0.0/16", Some("10.0.0.1"));
+    sourced.source = Some(net("10.0.0.2/16").addr());
+    now.routes.insert(LinkRoute {
+        link: 2,
+        route: sourced.clone(),
+        ours: true,
+    });
+    let mut wanted = interface("eth0", 1, &["10.0.0.2/24"]);
+    wanted.routes = vec![sourced];
+    assert_eq!(
+        steps(&now, &spec([wanted])),
+        [
+            "add address 10.0.0.2/24 to eth0",
+            "remove address 10.0.0.2/16 from eth0",
+        ],
+        "the kernel keeps it: its source is there in the other subnet"
+    );
+}
+
+#[test]
 fn an_ipv6_address_with_a_wrong_prefix_length_goes_first() {
     let mut now = observed([(2, settled("eth0", 1))]);
     now.addresses.insert(address(2, "fd00::2/48", true));

@@ -409,6 +409,7 @@ fn a_report_larger_than_a_frame_leaves_out_routes_then_addresses_and_says_so() {
         failures: vec![failure; 1000],
     };
     let report = report(&applied, 1);
+    assert_eq!(report.failures.len(), crate::message::MAX_FAILURES);
     let [.., routes, addresses] = &report.failures[..] else {
         panic!("failures are reported");
     };
