@@ -8,7 +8,7 @@ use protocol::{
     spec::{HostEntry, Hostname, NicMatch},
     transport::CoordinatorChannel,
 };
-use std::{fmt::Display, path::Path, str::FromStr};
+use std::{fmt::Display, net::IpAddr, path::Path, str::FromStr};
 use vch_ledger::{
     AddContainer, Attachment, Channel, Connect, ContainerName, ContainerPort, ContainerRef,
     CreateNetwork, Dns, Segment, SubnetRequest,
@@ -39,6 +39,22 @@ where
     T::Err: Display,
 {
     texts.iter().map(|text| field(name, text)).collect()
+}
+
+/// Servers that can be asked: refused here, and not when the container's first place is made.
+fn dns_servers(texts: &[String]) -> Parsed<Vec<IpAddr>> {
+    let servers: Vec<IpAddr> = list("dns", texts)?;
+    for (at, (server, text)) in servers.iter().zip(texts).enumerate() {
+        let remedy = if server.is_unspecified() || server.is_multicast() {
+            "no server has this address: give the address of one"
+        } else if servers.iter().take(at).any(|before| before == server) {
+            "it is given twice: name each server once"
+        } else {
+            continue;
+        };
+        return Err(ApiError::invalid("dns", text, remedy));
+    }
+    Ok(servers)
 }
 
 /// A network to be made.
@@ -92,7 +108,7 @@ pub fn add_container(request: &shape::AddContainer) -> Parsed<AddContainer> {
         hostname: optional("hostname", request.hostname.as_ref())?,
         channel: channel(&request.channel)?,
         dns: Dns {
-            servers: list("dns", &request.dns)?,
+            servers: dns_servers(&request.dns)?,
             search: list("dns_search", &request.dns_search)?,
             options: request.dns_options.clone(),
         },

@@ -189,6 +189,28 @@ fn a_networks_fields_are_named() {
 }
 
 #[test]
+fn servers_that_cannot_be_asked_are_refused_with_their_container() {
+    let with = |servers: &[&str]| {
+        let mut request = add("unix");
+        request.dns = servers.iter().map(ToString::to_string).collect();
+        add_container(&request)
+    };
+    let good = with(&["192.0.2.1", "2001:db8::1"]).unwrap();
+    assert_eq!(good.dns.servers.len(), 2);
+    for (servers, words) in [
+        (&["0.0.0.0"][..], "no server has this address"),
+        (&["ff02::1"], "no server has this address"),
+        (&["192.0.2.1", "192.0.2.1"], "given twice"),
+    ] {
+        let Err(error) = with(servers) else {
+            panic!("{servers:?}");
+        };
+        let told = problem(&error);
+        assert!(told.contains("dns") && told.contains(words), "{told}");
+    }
+}
+
+#[test]
 fn what_is_shown_of_a_value_is_bounded() {
     let Err(error) = add_container(&add(&"x".repeat(100_000))) else {
         panic!("no channel");
