@@ -101,7 +101,7 @@ long: ## play the long forms of the tests that have one: fifty threads, two thou
 
 mutants: ## change the pure rooms in ways that their tests must notice: every thirteenth, from MUTANTS_SHARD (0/13) on
 	@$(call installed,$(MUTATOR))
-	@PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" VCH_MODEL_OPS=300 cargo mutants --sharding round-robin --shard $(MUTANTS_SHARD) --timeout 120 \
+	@PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" VCH_MODEL_OPS=300 cargo mutants --sharding round-robin --shard $(MUTANTS_SHARD) --timeout 300 \
 		--output target $(foreach file,$(MUTATED),--file '$(file)') -- --lib
 
 demo: image ## boot two VMs, give them their network and let one ping the other by name

@@ -369,6 +369,16 @@ fn a_subnet_keeps_off_the_routes_of_every_table() {
         IpAddr::from([172, 20, 0, 1]),
         "neither 172.18 nor 172.19"
     );
+    // One that comes later is named with the network that it takes away from.
+    topology
+        .vch
+        .ip(&format!("route add 172.20.5.0/24 {via}"))
+        .unwrap();
+    lab::eventually(SOON, "the route is warned of", || {
+        let warnings = vch.ask("status").unwrap()["warnings"].to_string();
+        warnings.contains("172.20.5.0/24") && warnings.contains("network web")
+    })
+    .unwrap();
 }
 
 /// 26: nothing is said to be there that is not; the error names the interface.
