@@ -70,20 +70,23 @@ fn connect_and_disconnect(vch: &Coordinator<'_>, topology: &Topology, hook: &Hoo
     let gateway = vch.gateways("store").unwrap()[0];
     vm.succeed(&format!("ping -c 1 -W 5 {gateway}")).unwrap();
 
+    let tap = connected["link"].as_str().unwrap();
+    let stands = || topology.vch.ip("-br link").unwrap().contains(tap);
     let gone = asked(vch, hook, "container disconnect app store", |request| {
         assert_eq!(request.what, "unplug");
-        // The tap is there as long as the VM has the NIC.
-        topology
-            .vch
-            .ip(&format!("link show {}", request.text("tap")))
-            .unwrap();
-        vm.unplug_nic("late").unwrap();
-        request.done().unwrap();
+        request.refuse("busy").unwrap();
     })
     .unwrap();
-    assert_eq!(gone["progress"], "done", "{gone:#}");
-    let link = connected["link"].as_str().unwrap();
-    assert!(!topology.vch.ip("-br link").unwrap().contains(link));
+    // The removal stands, and is tried again; until then the VM has its NIC on a tap that is there.
+    assert_eq!(gone["progress"], "pending", "{gone:#}");
+    let unsettled = || vch.ask("status").unwrap()["unsettled"].to_string();
+    let request = hook.next(SOON).unwrap();
+    assert_eq!((&*request.what, request.text("tap")), ("unplug", tap));
+    assert!(stands() && unsettled().contains("busy"), "{}", unsettled());
+    vm.unplug_nic("late").unwrap();
+    request.done().unwrap();
+    eventually(SOON, "the tap goes with its NIC", || !stands()).unwrap();
+    eventually(SOON, "all is settled", || unsettled() == "[]").unwrap();
 }
 
 fn a_refused_plug_is_undone(vch: &Coordinator<'_>, hook: &Hook) {

@@ -5,29 +5,31 @@
 //!                          ├─► nat        nftables: published ports, isolation, anti-spoofing
 //!                          ├─► dns        names, and a listener on each gateway address
 //!                          ├─► tether     sessions: each VM is told its newest spec
-//!                          └─► hook       whoever runs the VMs plugs and unplugs their NICs
+//!                          └─► running    whoever runs the VMs plugs and unplugs their NICs
 //! ```
 
 pub mod dns;
 pub mod nat;
+mod running;
 pub mod segments;
 pub mod tether;
 pub mod work;
 
 use crate::{
     config::Config,
-    runtime::{Hook, HookError, Nic},
+    runtime::{Hook, HookError},
 };
 use dns::{Dns, DnsError};
-use futures_util::{FutureExt, future::BoxFuture};
+use futures_util::{
+    FutureExt,
+    future::{self, BoxFuture},
+};
 use ipnet::IpNet;
 use nat::{Nat, NatError};
 use protocol::{message::Report, spec::InterfaceName};
+use running::Running;
 use segments::{Bridge, Desired, Port, SegmentError, Segments};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 use tether::{ChannelError, Tether};
 use thiserror::Error;
 use vch_ledger::{ContainerId, NetworkId};
@@ -66,10 +68,8 @@ pub struct Effects {
     dns: Dns,
     /// Sessions.
     tether: Arc<Tether>,
-    /// Who changes running VMs.
-    hook: Option<Hook>,
-    /// NICs of running VMs whose tap was made anew, by their tap: to be mended.
-    torn: BTreeMap<InterfaceName, Nic>,
+    /// NICs of running VMs, where somebody can be asked to change them.
+    running: Option<Running>,
     /// The VCH's addresses on the shared segment, by network: what goes with it.
     shared: BTreeMap<NetworkId, SharedAddresses>,
 }
@@ -87,12 +87,11 @@ impl Effects {
     ) -> Result<Self, EffectError> {
         let hook = config.runtime_hook.as_ref();
         Ok(Self {
+            running: hook.map(|path| Running::new(Hook::new(path.as_str()), segments.clone())),
             segments,
             nat: Nat::open(config.into())?,
             dns: Dns::spawn(&config.dns)?,
             tether,
-            hook: hook.map(|path| Hook::new(path.as_str())),
-            torn: BTreeMap::new(),
             shared: BTreeMap::new(),
         })
     }
@@ -119,68 +118,65 @@ impl Effects {
         self.tether.follow(work, &mut BTreeMap::new())?;
         for (id, carried) in &work.networks {
             if carried.is_none() {
-                self.drop_carrier(*id).await?;
+                self.leave_shared(*id).await?;
             }
         }
         Ok(self.later(work))
     }
 
-    fn later(&self, work: &Work) -> Option<Later> {
-        let mut comes = Vec::new();
-        let mut goes = Vec::new();
-        for places in work.endpoints.values() {
-            match (&places.before, &places.after) {
-                (None, Some(place)) => comes.extend(place.nic.clone()),
-                (Some(place), None) => goes.push((place.port.clone(), place.nic.clone())),
-                _ => {}
-            }
+    /// Links that go, and NICs of running VMs.
+    fn later(&mut self, work: &Work) -> Option<Later> {
+        let by_hook = self.running.is_some();
+        let gone = work
+            .endpoints
+            .values()
+            .filter(|places| places.after.is_none());
+        let ports = gone.filter_map(|places| places.before.as_ref());
+        // A running VM's tap goes with its NIC.
+        let ports = ports.filter(|place| !by_hook || place.nic.is_none());
+        let ports: Vec<_> = ports.map(|place| place.port.clone()).collect();
+        let bridges = work
+            .networks
+            .iter()
+            .filter(|(_, carried)| carried.is_none());
+        let bridges: Vec<_> = bridges.map(|(id, _)| work::bridge_name(*id)).collect();
+        let nics = self
+            .running
+            .as_mut()
+            .and_then(|running| running.follow(work, port));
+        if ports.is_empty() && bridges.is_empty() {
+            return nics;
         }
-        let idle = goes.is_empty() && (comes.is_empty() || self.hook.is_none());
-        let (hook, segments) = (self.hook.clone(), self.segments.clone());
-        let changes = async move {
-            if let Some(hook) = &hook {
-                for nic in comes {
-                    hook.plug(&nic).await?;
-                }
+        let segments = self.segments.clone();
+        let links = async move {
+            // All at once: many cost the kernel hardly more than one.
+            let ports = ports.iter().map(|port| segments.remove_port(port));
+            let bridges = bridges.iter().map(|bridge| segments.remove_bridge(bridge));
+            let (ports, bridges) =
+                future::join(future::join_all(ports), future::join_all(bridges)).await;
+            ports
+                .into_iter()
+                .chain(bridges)
+                .try_for_each(|done| done.map(drop))?;
+            match nics {
+                Some(nics) => nics.await,
+                None => Ok(()),
             }
-            // All of a transaction's at once: many cost the kernel hardly more than one.
-            let removals = goes.into_iter().map(|(port, nic)| {
-                let (hook, segments) = (hook.clone(), segments.clone());
-                async move {
-                    if let Some((hook, nic)) = hook.zip(nic) {
-                        hook.unplug(&nic).await?;
-                    }
-                    segments.remove_port(&port).await?;
-                    Ok(())
-                }
-            });
-            let done = futures_util::future::join_all(removals).await;
-            done.into_iter().collect()
         };
-        (!idle).then(|| changes.boxed())
+        Some(links.boxed())
     }
 
-    /// Has the NICs mended whose tap was made anew.
-    async fn mend(&mut self) -> Vec<HookError> {
-        let Some(hook) = &self.hook else {
-            self.torn.clear();
-            return Vec::new();
-        };
-        let mut failed = Vec::new();
-        let mut torn = std::mem::take(&mut self.torn);
-        let asked = torn
-            .iter()
-            .map(async |(tap, nic)| (tap.clone(), hook.replug(nic).await));
-        for (tap, done) in futures_util::future::join_all(asked).await {
-            match done {
-                Ok(()) => tracing::info!(%tap, "a running VM's NIC was mended"),
-                Err(error) => {
-                    failed.push(error);
-                    self.torn.extend(torn.remove_entry(&tap));
-                }
-            }
-        }
-        failed
+    /// What of running VMs was not done when it was asked for first.
+    pub fn again(&mut self) -> Option<Later> {
+        self.running.as_mut().and_then(Running::again)
+    }
+
+    /// What of running VMs is not so yet, in words.
+    pub fn waiting(&self) -> Vec<String> {
+        self.running
+            .as_ref()
+            .map(Running::failed)
+            .unwrap_or_default()
     }
 
     async fn carry(&mut self, id: NetworkId, carried: &Carried) -> Result<(), SegmentError> {
@@ -201,16 +197,11 @@ impl Effects {
         Ok(())
     }
 
-    async fn drop_carrier(&mut self, id: NetworkId) -> Result<(), SegmentError> {
-        match self.shared.get(&id) {
-            Some((link, addresses)) => {
-                self.segments.remove_addresses(link, addresses).await?;
-                self.shared.remove(&id);
-            }
-            None => {
-                let name = work::bridge_name(id);
-                self.segments.remove_bridge(&name).await?;
-            }
+    /// In its turn: the next shared network may have the same subnet.
+    async fn leave_shared(&mut self, id: NetworkId) -> Result<(), SegmentError> {
+        if let Some((link, addresses)) = self.shared.get(&id) {
+            self.segments.remove_addresses(link, addresses).await?;
+            self.shared.remove(&id);
         }
         Ok(())
     }
@@ -224,37 +215,26 @@ impl Effects {
     ) -> Vec<EffectError> {
         let mut failed = Vec::new();
         self.shared = shared(whole);
-        match self.segments.reconcile(&desired(whole)).await {
+        let leaving = self.running.as_ref().map(Running::leaving);
+        let desired = desired(whole, leaving.unwrap_or_default());
+        match self.segments.reconcile(&desired).await {
             Ok(done) => {
                 if done.steps > 0 {
                     tracing::info!(steps = done.steps, "segments reconciled");
                 }
-                self.note_torn(whole, &done.created);
+                if let Some(running) = &self.running {
+                    running.note_torn(whole, &done.created);
+                }
                 failed.extend(done.failed.into_values().map(EffectError::from));
                 failed.extend(done.general.into_iter().map(EffectError::from));
             }
             Err(error) => failed.push(error.into()),
         }
-        failed.extend(self.mend().await.into_iter().map(EffectError::from));
         failed.extend(self.dns.reconcile(whole).err().map(EffectError::from));
         failed.extend(self.nat.reconcile(whole).err().map(EffectError::from));
         let tether = self.tether.follow(whole, &mut reports);
         failed.extend(tether.err().map(EffectError::from));
         failed
-    }
-
-    fn note_torn(&mut self, whole: &Work, created: &BTreeSet<InterfaceName>) {
-        let places = whole.endpoints.values();
-        let places = places.filter_map(|places| places.after.as_ref());
-        let torn = places.filter(|place| created.contains(&place.port));
-        let torn = torn.filter_map(|place| Some((place.port.clone(), place.nic.clone()?)));
-        self.torn.extend(torn);
-        // Whoever went meanwhile needs nothing.
-        let wanted = |tap: &InterfaceName| {
-            let mut places = whole.endpoints.values();
-            places.any(|places| places.after.as_ref().is_some_and(|p| p.port == *tap))
-        };
-        self.torn.retain(|tap, _| wanted(tap));
     }
 
     /// Ends sessions and name server; links and rules stay.
@@ -264,7 +244,8 @@ impl Effects {
     }
 }
 
-fn desired(whole: &Work) -> Desired {
+/// `leaving` are ports that running VMs still have a NIC on.
+fn desired(whole: &Work, leaving: Vec<Port>) -> Desired {
     let dedicated = whole.networks.values().flatten().filter_map(bridge);
     let mut bridges: BTreeMap<_, _> = dedicated
         .map(|bridge| (bridge.name.clone(), bridge))
@@ -281,12 +262,14 @@ fn desired(whole: &Work) -> Desired {
         .endpoints
         .values()
         .filter_map(|places| places.after.as_ref());
-    Desired {
-        bridges,
-        ports: places
-            .map(|place| (place.port.clone(), port(place)))
-            .collect(),
-    }
+    let mut ports: BTreeMap<_, _> = places
+        .map(|place| (place.port.clone(), port(place)))
+        .collect();
+    // With its network a port has nothing to stand on.
+    let stands = |port: &Port| port.foreign || bridges.contains_key(&port.bridge);
+    let leaving = leaving.into_iter().filter(stands);
+    ports.extend(leaving.map(|port| (port.name.clone(), port)));
+    Desired { bridges, ports }
 }
 
 /// The bridge that a network has to itself.

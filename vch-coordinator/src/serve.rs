@@ -108,7 +108,7 @@ pub async fn serve(
     let mut effects = Effects::open(&config, segments, Arc::clone(&tether))?;
     let unsettled = Unsettled::default();
     let failed = effects.reconcile(&kept.whole, reports).await;
-    unsettled.report(&failed);
+    unsettled.report(&failed, effects.waiting());
 
     let requests = Requests {
         keeper: keeper.clone(),

@@ -3,7 +3,7 @@
 
 use crate::{
     chain::chain,
-    effects::{EffectError, Effects, work::Work},
+    effects::{EffectError, Effects, Later, work::Work},
     store::{Keeper, KeeperError, Published},
 };
 use std::{
@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, oneshot},
     time::{Instant, sleep_until},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -34,9 +34,51 @@ impl Unsettled {
     }
 
     /// Says what is not so, in place of what was said before.
-    pub fn report(&self, failed: &[EffectError]) {
-        let words = failed.iter().map(|error| chain(error)).collect();
+    pub fn report(&self, failed: &[EffectError], waiting: Vec<String>) {
+        let mut words: Vec<String> = failed.iter().map(|error| chain(error)).collect();
+        words.extend(waiting);
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = words;
+    }
+}
+
+/// When what failed is tried again: sooner after somebody's interference than after our own failures.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Retry {
+    pause: Duration,
+    at: Option<Instant>,
+}
+
+impl Retry {
+    fn new() -> Self {
+        Self {
+            pause: RETRY.0,
+            at: None,
+        }
+    }
+
+    /// Something failed; a try that is due already is not put off.
+    fn failed(&mut self, now: Instant) {
+        self.at.get_or_insert(now + self.pause);
+    }
+
+    /// It was tried; `healing` because somebody else had changed something.
+    fn tried(&mut self, now: Instant, all_is_well: bool, healing: bool) {
+        if all_is_well {
+            *self = Self::new();
+            return;
+        }
+        self.pause = match healing {
+            true => RETRY.0,
+            false => (self.pause * 2).min(RETRY.1),
+        };
+        self.at = Some(now + self.pause);
+    }
+
+    async fn due(&self) {
+        match self.at {
+            Some(at) => sleep_until(at).await,
+            None => std::future::pending().await,
+        }
     }
 }
 
@@ -70,9 +112,10 @@ impl Settler {
         };
         // One word is enough: it says that something failed.
         let (failing, mut failed) = mpsc::channel(1);
-        let mut pause = RETRY.0;
-        // The next try of what failed.
-        let mut again = (!self.unsettled.words().is_empty()).then(|| Instant::now() + pause);
+        let mut retry = Retry::new();
+        if !self.unsettled.words().is_empty() {
+            retry.failed(Instant::now());
+        }
         loop {
             // Every arm is cancel-safe: `recv`, `changed` and `cancelled` say so.
             let healing = tokio::select! {
@@ -82,12 +125,12 @@ impl Settler {
                         return self.effects;
                     };
                     if self.follow(published, &failing).await.is_err() {
-                        again.get_or_insert(Instant::now() + pause);
+                        retry.failed(Instant::now());
                     }
                     continue;
                 }
                 Some(()) = failed.recv() => {
-                    again.get_or_insert(Instant::now() + pause);
+                    retry.failed(Instant::now());
                     continue;
                 }
                 changed = disturbed.changed() => match changed {
@@ -111,23 +154,10 @@ impl Settler {
                         return self.effects;
                     }
                 },
-                () = async {
-                    match again {
-                        Some(at) => sleep_until(at).await,
-                        None => std::future::pending().await,
-                    }
-                } => false,
+                () = retry.due() => false,
             };
-            match self.reconcile().await {
-                Ok(true) => (again, pause) = (None, RETRY.0),
-                Ok(false) => {
-                    pause = if healing {
-                        RETRY.0
-                    } else {
-                        (pause * 2).min(RETRY.1)
-                    };
-                    again = Some(Instant::now() + pause);
-                }
+            match self.reconcile(&failing).await {
+                Ok(all_is_well) => retry.tried(Instant::now(), all_is_well, healing),
                 Err(KeeperError) => return self.effects,
             }
         }
@@ -153,6 +183,17 @@ impl Settler {
                 return Err(Failed);
             }
         };
+        self.beside(later, Some(settled), failing);
+        Ok(())
+    }
+
+    /// Does something beside the following of transactions, and tells whoever waits for it.
+    fn beside(
+        &self,
+        later: Later,
+        settled: Option<oneshot::Sender<Result<(), EffectError>>>,
+        failing: &mpsc::Sender<()>,
+    ) {
         let failing = failing.clone();
         self.later.spawn(async move {
             let done = later.await;
@@ -161,19 +202,29 @@ impl Settler {
                 // There is a word in it already, or the settler has ended.
                 let _ = failing.try_send(());
             }
-            let _ = settled.send(done);
+            if let Some(settled) = settled {
+                // Whoever asked may have gone away.
+                let _ = settled.send(done);
+            }
         });
-        Ok(())
     }
 
     /// Whether everything agrees with the ledger now.
-    async fn reconcile(&mut self) -> Result<bool, KeeperError> {
+    async fn reconcile(&mut self, failing: &mpsc::Sender<()>) -> Result<bool, KeeperError> {
         let whole = self.keeper.read(Work::whole).await?;
         let failed = self.effects.reconcile(&whole, BTreeMap::new()).await;
         for error in &failed {
             tracing::warn!(error = chain(error), "not settled yet");
         }
-        self.unsettled.report(&failed);
-        Ok(failed.is_empty())
+        self.unsettled.report(&failed, self.effects.waiting());
+        let again = self.effects.again();
+        let all_is_well = failed.is_empty() && again.is_none();
+        if let Some(again) = again {
+            self.beside(again, None, failing);
+        }
+        Ok(all_is_well)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -258,4 +258,4 @@ impl Watch {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,0 +1,236 @@
+//! Changes of running VMs, by the hook.
+//!
+//! They take as long as whoever runs the VMs takes, so they go on beside all else: those of one
+//! container one after the other, in the order of the ledger's transactions. A tap stands until the
+//! NIC on it is unplugged; what was refused or not answered is asked again.
+
+use super::{
+    EffectError, Later,
+    segments::{Port, Segments},
+    work::{Place, Work},
+};
+use crate::{
+    chain::chain,
+    runtime::{Hook, HookError, Nic},
+};
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, join_all},
+};
+use protocol::spec::InterfaceName;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use tokio::sync::oneshot;
+
+/// The NICs of running VMs that are being changed.
+pub struct Running {
+    hands: Hands,
+    /// Each container's last change: whoever comes next waits for its end.
+    last: BTreeMap<String, oneshot::Receiver<()>>,
+}
+
+/// What carries a change out.
+#[derive(Clone)]
+struct Hands {
+    hook: Hook,
+    segments: Segments,
+    pending: Arc<Mutex<Pending>>,
+}
+
+/// What is not so yet, by tap.
+#[derive(Default)]
+struct Pending {
+    /// To be unplugged, then removed.
+    leaving: BTreeMap<InterfaceName, (Port, Nic)>,
+    /// Made anew under its NIC, to be mended.
+    torn: BTreeMap<InterfaceName, Nic>,
+    /// Why the last try came to nothing.
+    failed: BTreeMap<InterfaceName, String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Change {
+    Plug(Nic),
+    Unplug(InterfaceName),
+    Mend(InterfaceName),
+}
+
+impl Running {
+    /// Nothing is asked yet.
+    pub fn new(hook: Hook, segments: Segments) -> Self {
+        Self {
+            hands: Hands {
+                hook,
+                segments,
+                pending: Arc::default(),
+            },
+            last: BTreeMap::new(),
+        }
+    }
+
+    /// What a transaction changes of running VMs; `None` where it is nothing.
+    pub fn follow(&mut self, work: &Work, port: impl Fn(&Place) -> Port) -> Option<Later> {
+        let mut changes: BTreeMap<String, Vec<Change>> = BTreeMap::new();
+        for places in work.endpoints.values() {
+            let (place, comes) = match (&places.before, &places.after) {
+                (None, Some(place)) => (place, true),
+                (Some(place), None) => (place, false),
+                _ => continue,
+            };
+            let Some(nic) = &place.nic else {
+                continue;
+            };
+            let of = changes.entry(nic.container_id.clone()).or_default();
+            if comes {
+                of.push(Change::Plug(nic.clone()));
+            } else {
+                let leaving = (port(place), nic.clone());
+                self.hands
+                    .pending()
+                    .leaving
+                    .insert(place.port.clone(), leaving);
+                of.push(Change::Unplug(place.port.clone()));
+            }
+        }
+        for (id, container) in &work.containers {
+            if container.is_none() {
+                self.last.remove(&id.to_string());
+            }
+        }
+        self.in_order(changes)
+    }
+
+    /// What was not done when it was asked for first.
+    pub fn again(&mut self) -> Option<Later> {
+        let mut changes: BTreeMap<String, Vec<Change>> = BTreeMap::new();
+        {
+            let pending = self.hands.pending();
+            for (tap, (_, nic)) in &pending.leaving {
+                let of = changes.entry(nic.container_id.clone()).or_default();
+                of.push(Change::Unplug(tap.clone()));
+            }
+            for (tap, nic) in &pending.torn {
+                let of = changes.entry(nic.container_id.clone()).or_default();
+                of.push(Change::Mend(tap.clone()));
+            }
+        }
+        self.in_order(changes)
+    }
+
+    /// The ports that must stand although nobody has a place there: a VM still has a NIC on them.
+    pub fn leaving(&self) -> Vec<Port> {
+        let pending = self.hands.pending();
+        pending
+            .leaving
+            .values()
+            .map(|(port, _)| port.clone())
+            .collect()
+    }
+
+    /// Why something is not so yet, in words.
+    pub fn failed(&self) -> Vec<String> {
+        self.hands.pending().failed.values().cloned().collect()
+    }
+
+    /// Notes which taps were made anew under a running VM's NIC.
+    pub fn note_torn(&self, whole: &Work, created: &BTreeSet<InterfaceName>) {
+        let places = whole
+            .endpoints
+            .values()
+            .filter_map(|places| places.after.as_ref());
+        let nics: BTreeMap<&InterfaceName, &Nic> = places
+            .filter_map(|place| Some((&place.port, place.nic.as_ref()?)))
+            .collect();
+        let mut pending = self.hands.pending();
+        let torn = created
+            .iter()
+            .filter_map(|tap| Some((tap.clone(), (*nics.get(tap)?).clone())));
+        pending.torn.extend(torn);
+        // Whoever went meanwhile needs nothing.
+        let Pending {
+            torn,
+            leaving,
+            failed,
+        } = &mut *pending;
+        torn.retain(|tap, _| nics.contains_key(tap));
+        failed.retain(|tap, _| torn.contains_key(tap) || leaving.contains_key(tap));
+    }
+
+    fn in_order(&mut self, changes: BTreeMap<String, Vec<Change>>) -> Option<Later> {
+        let groups: Vec<BoxFuture<'static, Result<(), EffectError>>> = changes
+            .into_iter()
+            .map(|(container, changes)| {
+                let (end, ended) = oneshot::channel();
+                let before = self.last.insert(container, ended);
+                let hands = self.hands.clone();
+                async move {
+                    if let Some(before) = before {
+                        // Its sender goes with it, however it ends.
+                        let _ = before.await;
+                    }
+                    let mut done = Ok(());
+                    for change in changes {
+                        done = done.and(hands.carry_out(&change).await);
+                    }
+                    drop(end);
+                    done
+                }
+                .boxed()
+            })
+            .collect();
+        (!groups.is_empty()).then(|| {
+            let all = async { join_all(groups).await.into_iter().collect() };
+            all.boxed()
+        })
+    }
+}
+
+impl Hands {
+    fn pending(&self) -> MutexGuard<'_, Pending> {
+        // Nothing panics while it holds the lock; what it guards stays whole in any case.
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn carry_out(&self, change: &Change) -> Result<(), EffectError> {
+        match change {
+            Change::Plug(nic) => Ok(self.hook.plug(nic).await?),
+            Change::Unplug(tap) => {
+                let leaving = self.pending().leaving.get(tap).cloned();
+                // Done already, by an earlier try.
+                let Some((port, nic)) = leaving else {
+                    return Ok(());
+                };
+                self.note(tap, self.hook.unplug(&nic).await)?;
+                self.segments.remove_port(&port.name).await?;
+                self.pending().leaving.remove(tap);
+                Ok(())
+            }
+            Change::Mend(tap) => {
+                let torn = self.pending().torn.get(tap).cloned();
+                let Some(nic) = torn else {
+                    return Ok(());
+                };
+                self.note(tap, self.hook.replug(&nic).await)?;
+                self.pending().torn.remove(tap);
+                tracing::info!(%tap, "a running VM's NIC was mended");
+                Ok(())
+            }
+        }
+    }
+
+    fn note(&self, tap: &InterfaceName, done: Result<(), HookError>) -> Result<(), HookError> {
+        let mut pending = self.pending();
+        match &done {
+            Ok(()) => pending.failed.remove(tap),
+            Err(error) => pending
+                .failed
+                .insert(tap.clone(), format!("runtime: {}", chain(error))),
+        };
+        done
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,215 @@
+use super::*;
+use crate::effects::{
+    segments::{
+        PortKind,
+        tests::{
+            room::{in_namespace, links},
+            world::{self, spawn},
+        },
+    },
+    work::{Carrier, Places},
+};
+use std::time::Duration;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    net::{UnixListener, UnixStream},
+    time::timeout,
+};
+use vch_ledger::{EndpointId, Id, NetworkId};
+
+const SOON: Duration = Duration::from_secs(5);
+/// For what must not come.
+const NONE: Duration = Duration::from_millis(100);
+const DONE: &str = "{\"done\":true}\n";
+const REFUSED: &str = "{\"error\":\"busy\"}\n";
+
+/// Whoever runs the VMs.
+struct Program {
+    listener: UnixListener,
+    _folder: tempfile::TempDir,
+}
+
+impl Program {
+    async fn start() -> (Self, Running, Segments) {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("hook");
+        let listener = UnixListener::bind(&socket).unwrap();
+        let (segments, _thread) = spawn().await;
+        let running = Running::new(Hook::new(socket), segments.clone());
+        let program = Self {
+            listener,
+            _folder: folder,
+        };
+        (program, running, segments)
+    }
+
+    /// The next request, as its beginning says, and whom to answer.
+    async fn asked(&self) -> (String, UnixStream) {
+        let (stream, _) = timeout(SOON, self.listener.accept())
+            .await
+            .unwrap()
+            .unwrap();
+        let mut stream = BufReader::new(stream);
+        let mut line = String::new();
+        stream.read_line(&mut line).await.unwrap();
+        let request: serde_json::Value = serde_json::from_str(&line).unwrap();
+        let (what, nic) = request.as_object().unwrap().iter().next().unwrap();
+        (
+            format!("{what} {}", nic["tap"].as_str().unwrap()),
+            stream.into_inner(),
+        )
+    }
+
+    async fn answer(&self, expected: &str, answer: &str) {
+        let (what, mut stream) = self.asked().await;
+        assert_eq!(what, expected);
+        stream.write_all(answer.as_bytes()).await.unwrap();
+    }
+
+    async fn is_asked_nothing(&self) {
+        assert!(timeout(NONE, self.listener.accept()).await.is_err());
+    }
+}
+
+fn place(container: u8, tap: &str) -> Place {
+    let nic = Nic {
+        container: format!("c{container}"),
+        container_id: format!("{container:064x}"),
+        endpoint_id: "00".repeat(32),
+        interface: "eth0".to_owned(),
+        tap: tap.to_owned(),
+        mac: "02:00:00:00:00:01".to_owned(),
+        nic: "mac".to_owned(),
+    };
+    Place {
+        network: NetworkId::from_bytes([1; 32]),
+        carrier: Carrier::Dedicated(world::name("br-1")),
+        port: world::name(tap),
+        kind: PortKind::Tap { owner: Some(107) },
+        mtu: None,
+        addresses: Vec::new(),
+        mac: "02:00:00:00:00:01".parse().unwrap(),
+        names: Vec::new(),
+        pointer: "c".parse().unwrap(),
+        level: None,
+        opened: Vec::new(),
+        nic: Some(nic),
+    }
+}
+
+/// A transaction in which places come and go.
+fn work(comes: &[Place], goes: &[Place]) -> Work {
+    let mut work = Work::default();
+    let comes = comes.iter().map(|place| (None, Some(place.clone())));
+    let goes = goes.iter().map(|place| (Some(place.clone()), None));
+    for (number, (before, after)) in comes.chain(goes).enumerate() {
+        let id = EndpointId::from_bytes([u8::try_from(number).unwrap(); 32]);
+        work.endpoints.insert(id, Places { before, after });
+    }
+    work
+}
+
+fn port(place: &Place) -> Port {
+    world::tap(place.port.as_str())
+}
+
+#[test]
+fn changes_of_one_container_are_asked_for_in_their_order() {
+    in_namespace(async |_| {
+        let (program, mut running, _segments) = Program::start().await;
+        let web = place(1, "vt-1");
+        let first = running
+            .follow(&work(std::slice::from_ref(&web), &[]), port)
+            .unwrap();
+        let second = running.follow(&work(&[], &[web]), port).unwrap();
+        // Whichever is begun first.
+        let second = tokio::spawn(second);
+        let first = tokio::spawn(first);
+        let (what, mut stream) = program.asked().await;
+        assert_eq!(what, "plug vt-1");
+        program.is_asked_nothing().await;
+        stream.write_all(DONE.as_bytes()).await.unwrap();
+        program.answer("unplug vt-1", DONE).await;
+        first.await.unwrap().unwrap();
+        second.await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn containers_do_not_wait_for_one_another() {
+    in_namespace(async |_| {
+        let (program, mut running, _segments) = Program::start().await;
+        let both = [place(1, "vt-1"), place(2, "vt-2")];
+        let all = running.follow(&work(&both, &[]), port).unwrap();
+        let all = tokio::spawn(all);
+        let (one, other) = (program.asked().await, program.asked().await);
+        for (_, mut stream) in [one, other] {
+            stream.write_all(DONE.as_bytes()).await.unwrap();
+        }
+        all.await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn a_tap_stands_until_its_nic_is_unplugged_and_is_asked_for_again() {
+    in_namespace(async |_| {
+        let (program, mut running, segments) = Program::start().await;
+        segments
+            .ensure_bridge(&world::bridge("br-1", &[world::GATEWAY]))
+            .await
+            .unwrap();
+        segments.ensure_port(&world::tap("vt-1")).await.unwrap();
+        let gone = work(&[], &[place(1, "vt-1")]);
+        let (refused, ()) = tokio::join!(
+            running.follow(&gone, port).unwrap(),
+            program.answer("unplug vt-1", REFUSED)
+        );
+        assert!(refused.unwrap_err().to_string().contains("runtime"));
+        assert!(links().contains("vt-1"));
+        assert_eq!(running.leaving(), [world::tap("vt-1")]);
+        let words = running.failed().join("");
+        assert!(
+            words.contains("could not unplug") && words.contains("busy"),
+            "{words}"
+        );
+
+        let (done, ()) = tokio::join!(
+            running.again().unwrap(),
+            program.answer("unplug vt-1", DONE)
+        );
+        done.unwrap();
+        assert!(!links().contains("vt-1"));
+        assert_eq!(
+            (running.leaving(), running.failed()),
+            (Vec::new(), Vec::new())
+        );
+        assert!(running.again().is_none());
+    });
+}
+
+#[test]
+fn a_tap_made_anew_is_mended_if_a_running_vm_is_on_it() {
+    in_namespace(async |_| {
+        let (program, mut running, _segments) = Program::start().await;
+        let mut stopped = place(2, "vt-2");
+        stopped.nic = None;
+        let whole = work(&[place(1, "vt-1"), stopped], &[]);
+        let created = ["vt-1", "vt-2", "br-1"].map(world::name).into();
+        running.note_torn(&whole, &created);
+        let (refused, ()) = tokio::join!(
+            running.again().unwrap(),
+            program.answer("replug vt-1", REFUSED)
+        );
+        refused.unwrap_err();
+        let (done, ()) = tokio::join!(
+            running.again().unwrap(),
+            program.answer("replug vt-1", DONE)
+        );
+        done.unwrap();
+        assert!(running.again().is_none());
+        // Whoever has gone needs nothing.
+        running.note_torn(&whole, &created);
+        running.note_torn(&Work::default(), &BTreeSet::new());
+        assert!(running.again().is_none());
+    });
+}
