@@ -310,6 +310,22 @@ fn a_port_may_be_for_some_clients_only() {
         from(&own, 8080).is_some() && from(friend, 8080).is_some(),
         "for everybody"
     );
+    // The host's own firewall has the last word, too.
+    let nft = |words: &str| {
+        let mut command = std::process::Command::new("nft");
+        command.arg(words);
+        assert!(
+            topology.vch.output(command).unwrap().status.success(),
+            "{words}"
+        );
+    };
+    nft("add table inet firewall");
+    nft("add chain inet firewall forward { type filter hook forward priority 0; }");
+    nft("add rule inet firewall forward meta l4proto tcp ct original proto-dst 8080 drop");
+    assert_eq!(from(&own, 8080), None, "what the firewall drops");
+    assert!(from(&own, 8081).is_some());
+    nft("delete table inet firewall");
+    assert!(from(&own, 8080).is_some());
 }
 
 #[test]
