@@ -322,6 +322,19 @@ fn a_report_that_was_not_seen_is_sent_again_under_its_number() {
 }
 
 #[test]
+fn a_spec_that_is_held_is_answered_by_its_report_again_and_an_older_one_by_nothing() {
+    let (mut bench, nonce) = Bench::established();
+    bench.message(nonce, ToAgent::Spec(spec(1, 2)));
+    bench.give(Input::Applied(applied(id(1, 2))));
+    let report = bench.sent();
+    assert_eq!(report.len(), 1);
+    bench.message(nonce, ToAgent::Spec(spec(1, 2)));
+    assert_eq!(bench.sent(), report);
+    bench.message(nonce, ToAgent::Spec(spec(1, 1)));
+    assert_eq!(bench.sent(), []);
+}
+
+#[test]
 fn the_newest_report_follows_the_welcome_of_every_session() {
     let (mut bench, nonce) = Bench::established();
     bench.message(nonce, ToAgent::Spec(spec(1, 1)));
