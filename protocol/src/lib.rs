@@ -10,6 +10,7 @@
 
 pub mod frame;
 pub mod message;
+pub mod process;
 #[cfg(test)]
 mod sample;
 pub mod session;

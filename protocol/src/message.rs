@@ -11,6 +11,7 @@
 
 mod codec;
 
+pub(crate) use codec::bounded;
 pub use codec::{
     DecodeError, EncodeError, Envelope, MAX_ACTION, MAX_AGENT_NAME, MAX_CAPABILITIES, MAX_FAILURES,
     MAX_LOG_TEXT, Message,

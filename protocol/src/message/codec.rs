@@ -95,7 +95,7 @@ fn check_failure(failure: &Failure) -> Result<(), DecodeError> {
     bounded("action", failure.action.len(), MAX_ACTION)
 }
 
-fn bounded(field: &'static str, count: usize, limit: usize) -> Result<(), DecodeError> {
+pub(crate) fn bounded(field: &'static str, count: usize, limit: usize) -> Result<(), DecodeError> {
     if count > limit {
         return Err(DecodeError::TooMany {
             field,

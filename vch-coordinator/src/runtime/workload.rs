@@ -1,0 +1,193 @@
+//! What a container's VM runs, and how its lives went: kept beside its row in the ledger, as JSON.
+//!
+//! The ledger does not read them. Fields are only ever added, with a default.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What a container was created to run. It does not change, but for [`Workload::resources`] and
+/// [`Workload::restart`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Workload {
+    /// The image's ID, `sha256:…`.
+    pub image: String,
+    /// The image as the user named it.
+    pub image_name: String,
+    /// What is run first (`Entrypoint`), the image's where the user gave none.
+    pub entrypoint: Vec<String>,
+    /// Its arguments (`Cmd`).
+    pub command: Vec<String>,
+    /// `NAME=value`: the image's, then the user's.
+    pub environment: Vec<String>,
+    /// Working directory; empty for `/`.
+    pub folder: String,
+    /// User, and group behind a colon; empty for root.
+    pub user: String,
+    /// Further groups.
+    pub groups: Vec<String>,
+    /// The user's marks and the image's.
+    pub labels: BTreeMap<String, String>,
+    /// A terminal.
+    pub terminal: bool,
+    /// Standard input stays open.
+    pub input: bool,
+    /// It ends with the first client that was attached to it.
+    pub input_once: bool,
+    /// What `docker create` was to attach to: standard input, output, error.
+    pub attach: [bool; 3],
+    /// The host name that the user gave.
+    pub hostname: Option<String>,
+    /// The domain name that the user gave.
+    pub domain: String,
+    /// What stops it; `None` for SIGTERM.
+    pub stop_signal: Option<String>,
+    /// Seconds between that and SIGKILL; `None` for 10.
+    pub stop_timeout: Option<i64>,
+    /// How its health is seen.
+    pub health: Option<HealthCheck>,
+    /// Memory and processors.
+    pub resources: Resources,
+    /// When it is started again.
+    pub restart: RestartPolicy,
+    /// It is removed when it ends.
+    pub remove_at_end: bool,
+    /// Its root file system can't be written.
+    pub read_only: bool,
+    /// A small init as process 1.
+    pub reaper: bool,
+    /// Capabilities beyond Docker's default ones, and those taken away, as the user wrote them.
+    pub capabilities: [Vec<String>; 2],
+    /// May gain no privileges.
+    pub no_new_privileges: bool,
+    /// File systems in memory: path, options.
+    pub tmpfs: BTreeMap<String, String>,
+    /// Kernel parameters.
+    pub sysctls: BTreeMap<String, String>,
+    /// Limits of setrlimit(2): name, soft, hard.
+    pub limits: Vec<(String, i64, i64)>,
+    /// Bytes of /dev/shm; `None` for 64 MiB.
+    pub shm_bytes: Option<i64>,
+    /// For the guest's kernel when memory runs out.
+    pub oom_score: i16,
+    /// The network that `--network` named first, as the user wrote it: `default` for none.
+    pub network_mode: String,
+    /// The port bindings, links and names that the user wrote, as Docker shows them again.
+    pub shown: Shown,
+    /// Options of the log.
+    pub log: BTreeMap<String, String>,
+}
+
+/// What is only shown again: the ledger has what is in force.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Shown {
+    /// `ExposedPorts`: those that the image and the user name.
+    pub exposed: Vec<String>,
+    /// `PortBindings`: port, then host address and host port.
+    pub bindings: BTreeMap<String, Vec<(String, String)>>,
+    /// `PublishAllPorts`.
+    pub publish_all: bool,
+    /// `Links`.
+    pub links: Vec<String>,
+    /// `Dns`, `DnsSearch`, `DnsOptions`.
+    pub dns: [Vec<String>; 3],
+    /// `ExtraHosts`.
+    pub extra_hosts: Vec<String>,
+    /// By network name: the `EndpointSettings` that the user wrote, as JSON.
+    pub endpoints: BTreeMap<String, String>,
+}
+
+/// How a container's health is seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HealthCheck {
+    /// `NONE`, or `CMD` and words, or `CMD-SHELL` and a line.
+    pub test: Vec<String>,
+    /// Nanoseconds between two checks; 0 for 30 s.
+    pub interval_ns: i64,
+    /// Nanoseconds that one may take; 0 for 30 s.
+    pub timeout_ns: i64,
+    /// Nanoseconds from the start in which failures do not count.
+    pub start_period_ns: i64,
+    /// Failures in a row until it is unhealthy; 0 for 3.
+    pub retries: i64,
+}
+
+/// What the VM has.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Resources {
+    /// Bytes of memory of the container; 0 for the VCH's default.
+    pub memory: i64,
+    /// Billionths of a processor; 0 for the VCH's default.
+    pub nano_cpus: i64,
+    /// Most processes; 0 for no limit.
+    pub tasks: i64,
+}
+
+/// When a container is started again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RestartPolicy {
+    /// On what.
+    pub when: RestartWhen,
+    /// For `on-failure`: how often at most; 0 for no limit.
+    pub most: u32,
+}
+
+/// On what a container is started again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RestartWhen {
+    /// Never.
+    #[default]
+    No,
+    /// When its exit code is not 0.
+    OnFailure,
+    /// Whenever it ends by itself, and when the VCH starts.
+    Always,
+    /// The same, but for one that a user stopped.
+    UnlessStopped,
+}
+
+/// How a container's present or last life went.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Life {
+    /// How it is now.
+    pub status: Status,
+    /// The last exit code.
+    pub exit_code: i32,
+    /// Why it did not start, in words.
+    pub error: String,
+    /// The guest's kernel killed it for want of memory.
+    pub out_of_memory: bool,
+    /// When its process started last, milliseconds since 1970; 0 for never.
+    pub started_ms: u64,
+    /// When it ended last.
+    pub finished_ms: u64,
+    /// How often it was started again by its policy.
+    pub restarts: u32,
+    /// A user stopped it: its policy does not start it when the VCH starts.
+    pub stopped_by_user: bool,
+    /// The shim's process, as the VCH counts them.
+    pub pid: u32,
+}
+
+/// How a container is now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Never started.
+    #[default]
+    Created,
+    /// Its VM is there.
+    Running,
+    /// It waits to be started again by its policy.
+    Restarting,
+    /// It has ended.
+    Exited,
+    /// It is being removed.
+    Removing,
+}
