@@ -191,7 +191,14 @@ struct Awaited {
 }
 
 fn awaited(committed: &Committed) -> Option<Awaited> {
-    let (container, interface) = match &committed.answer {
+    match &committed.answer {
+        Answer::Together(answers) => answers.iter().find_map(|one| awaits(committed, one)),
+        one => awaits(committed, one),
+    }
+}
+
+fn awaits(committed: &Committed, answer: &Answer) -> Option<Awaited> {
+    let (container, interface) = match answer {
         Answer::Connected {
             container,
             interface,
@@ -242,6 +249,14 @@ fn undo(answer: &Answer) -> Option<(&'static str, Command)> {
                 network: (*network).into(),
             },
         )),
+        // Of what is undone together the first is what was asked for.
+        Answer::Together(answers) => {
+            let mut undone: Vec<_> = answers.iter().filter_map(undo).collect();
+            let what = undone.first()?.0;
+            undone.reverse();
+            let commands = undone.into_iter().map(|(_, command)| command);
+            Some((what, Command::Together(commands.collect())))
+        }
         _ => None,
     }
 }

@@ -1,8 +1,9 @@
 //! The books: every row in memory, and what finds it in O(log n).
 
 use crate::{
-    Channel, Container, ContainerId, ContainerName, Endpoint, EndpointId, HostPort, Network,
-    NetworkId, NetworkName, PortBinding, PortNumber, Protocol, Row, RowKey, Settings, SocketPath,
+    Channel, Container, ContainerId, ContainerName, Document, DocumentKind, Endpoint, EndpointId,
+    HostPort, Network, NetworkId, NetworkName, PortBinding, PortNumber, Protocol, Row, RowKey,
+    Settings, SocketPath,
     ipam::{Intervals, Space, SubnetBook},
 };
 use protocol::spec::MacAddress;
@@ -44,6 +45,7 @@ pub(crate) struct ContainerBook {
     pub(crate) row: Container,
     pub(crate) endpoints: BTreeMap<NetworkId, EndpointId>,
     pub(crate) bindings: BTreeSet<HostPort>,
+    pub(crate) documents: BTreeMap<DocumentKind, Document>,
 }
 
 /// What of a channel two containers can't share.
@@ -117,6 +119,11 @@ impl Books {
                 }
             }
             Row::PortBinding(row) => self.put_binding(row),
+            Row::Document(row) => {
+                if let Some(book) = self.containers.get_mut(&row.container) {
+                    book.documents.insert(row.kind, row);
+                }
+            }
         }
     }
 
@@ -137,6 +144,11 @@ impl Books {
                 }
             }
             RowKey::PortBinding(host) => self.erase_binding(host),
+            RowKey::Document(container, kind) => {
+                if let Some(book) = self.containers.get_mut(&container) {
+                    book.documents.remove(&kind);
+                }
+            }
         }
     }
 
@@ -201,12 +213,12 @@ impl Books {
 
     fn put_container(&mut self, row: Container) {
         let id = row.id;
-        let (endpoints, bindings) = match self.containers.remove(&id) {
+        let (endpoints, bindings, documents) = match self.containers.remove(&id) {
             Some(old) => {
                 self.forget_container_keys(&old.row);
-                (old.endpoints, old.bindings)
+                (old.endpoints, old.bindings, old.documents)
             }
-            None => (BTreeMap::new(), BTreeSet::new()),
+            None => Default::default(),
         };
         self.container_names.insert(row.name.clone(), id);
         if let Some(key) = ChannelKey::of(&row.channel) {
@@ -216,6 +228,7 @@ impl Books {
             row,
             endpoints,
             bindings,
+            documents,
         };
         self.containers.insert(id, book);
     }

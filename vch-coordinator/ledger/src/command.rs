@@ -2,8 +2,8 @@
 
 use crate::{
     Attachment, Change, Channel, ContainerId, ContainerName, ContainerPort, ContainerRef, Dns,
-    EndpointId, ExternalNetwork, NetworkId, NetworkName, NetworkRef, PortBinding, Revision,
-    Segment, Subnet,
+    DocumentKind, EndpointId, ExternalNetwork, NetworkId, NetworkName, NetworkRef, PortBinding,
+    Revision, Segment, Subnet,
 };
 use ipnet::IpNet;
 use protocol::spec::{
@@ -83,6 +83,17 @@ pub enum Command {
         /// Its new name.
         name: ContainerName,
     },
+    /// Keep a document with a container, in the place of the one of its kind.
+    Document {
+        /// With which.
+        container: ContainerRef,
+        /// Which document.
+        kind: DocumentKind,
+        /// What it says.
+        text: String,
+    },
+    /// Several commands, one after the other, as one transaction: all of them, or none.
+    Together(Vec<Command>),
 }
 
 /// A network to be made.
@@ -336,4 +347,11 @@ pub enum Answer {
         /// Those that are gone.
         removed: Vec<NetworkId>,
     },
+    /// A document is kept.
+    Documented {
+        /// With which container.
+        container: ContainerId,
+    },
+    /// Each command's answer, in their order.
+    Together(Vec<Answer>),
 }

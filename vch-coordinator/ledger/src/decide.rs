@@ -4,6 +4,7 @@
 
 mod addresses;
 mod container;
+mod document;
 mod endpoint;
 mod external;
 mod network;
@@ -73,6 +74,13 @@ pub(crate) fn decide(
             publish::unpublish(scene, &container, &ports, around)
         }
         Command::Configure(externals) => external::configure(scene, &externals, around),
+        Command::Document {
+            container,
+            kind,
+            text,
+        } => document::keep(scene, &container, kind, text),
+        // The ledger takes them one by one.
+        Command::Together(_) => Err(Refusal::Nested),
     }
 }
 

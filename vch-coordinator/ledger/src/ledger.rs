@@ -1,14 +1,16 @@
 //! The ledger: decides commands against its books.
 
 use crate::{
-    Command, Container, ContainerId, ContainerRef, Endpoint, EndpointId, HostPort, Link, LoadError,
-    Network, NetworkId, NetworkRef, PortBinding, Refusal, Revision, Row, Settings, Transaction,
+    Answer, Change, Command, Container, ContainerId, ContainerRef, DocumentKind, Endpoint,
+    EndpointId, HostPort, Link, LoadError, MAX_TOGETHER, Network, NetworkId, NetworkRef,
+    PortBinding, Refusal, Revision, Row, RowKey, Settings, Transaction,
     books::Books,
     decide::{self, Decision, Scene},
     load, lookup, spec,
 };
 use ipnet::IpNet;
 use protocol::spec::{MacAddress, NetSpec};
+use std::sync::Arc;
 use std::{collections::BTreeMap, net::IpAddr};
 
 /// What a decision needs from outside the books.
@@ -75,7 +77,10 @@ impl Ledger {
         around: &mut Surroundings<'_>,
     ) -> Result<Option<Transaction>, Refusal> {
         let decision = decide::bootstrap(self.scene(), around)?;
-        Ok((!decision.changes.is_empty()).then(|| self.commit(decision)))
+        for change in &decision.changes {
+            self.apply(change.key, change.after.as_ref());
+        }
+        Ok((!decision.changes.is_empty()).then(|| self.number(decision)))
     }
 
     /// Decides a command and applies it to the books.
@@ -87,6 +92,19 @@ impl Ledger {
         command: Command,
         around: &mut Surroundings<'_>,
     ) -> Result<Transaction, Refusal> {
+        let decision = match command {
+            Command::Together(commands) => self.together(commands, around)?,
+            command => self.one(command, around)?,
+        };
+        Ok(self.number(decision))
+    }
+
+    /// Decides a command and applies it, as a part of the transaction that is being decided.
+    fn one(
+        &mut self,
+        command: Command,
+        around: &mut Surroundings<'_>,
+    ) -> Result<Decision, Refusal> {
         let configured = match &command {
             Command::Configure(externals) => Some(externals.clone()),
             _ => None,
@@ -95,7 +113,49 @@ impl Ledger {
         if let Some(externals) = configured {
             self.settings.externals = externals;
         }
-        Ok(self.commit(decision))
+        for change in &decision.changes {
+            self.apply(change.key, change.after.as_ref());
+        }
+        Ok(decision)
+    }
+
+    /// Each command finds the books as those before it leave them; where one is refused, everything
+    /// is as it was.
+    fn together(
+        &mut self,
+        commands: Vec<Command>,
+        around: &mut Surroundings<'_>,
+    ) -> Result<Decision, Refusal> {
+        let count = commands.len();
+        if count > MAX_TOGETHER {
+            return Err(Refusal::TooMany {
+                field: "commands",
+                count,
+                limit: MAX_TOGETHER,
+            });
+        }
+        let externals = self.settings.externals.clone();
+        let mut changes: Vec<Change> = Vec::new();
+        let mut answers = Vec::new();
+        for command in commands {
+            match self.one(command, around) {
+                Ok(decision) => {
+                    changes.extend(decision.changes);
+                    answers.push(decision.answer);
+                }
+                Err(refusal) => {
+                    for change in changes.iter().rev() {
+                        self.apply(change.key, change.before.as_ref());
+                    }
+                    self.settings.externals = externals;
+                    return Err(refusal);
+                }
+            }
+        }
+        Ok(Decision {
+            changes: merged(changes),
+            answer: Answer::Together(answers),
+        })
     }
 
     fn scene(&self) -> Scene<'_> {
@@ -110,13 +170,14 @@ impl Ledger {
         Revision(self.revision.0 + 1)
     }
 
-    fn commit(&mut self, decision: Decision) -> Transaction {
-        for change in &decision.changes {
-            match &change.after {
-                Some(row) => self.books.put(row.clone(), &self.settings),
-                None => self.books.erase(change.key),
-            }
+    fn apply(&mut self, key: RowKey, row: Option<&Row>) {
+        match row {
+            Some(row) => self.books.put(row.clone(), &self.settings),
+            None => self.books.erase(key),
         }
+    }
+
+    fn number(&mut self, decision: Decision) -> Transaction {
         self.revision = self.next_revision();
         Transaction {
             revision: self.revision,
@@ -204,6 +265,12 @@ impl Ledger {
         self.books.endpoints.get(book.endpoints.get(&network)?)
     }
 
+    /// A document that is kept with a container.
+    pub fn document(&self, container: ContainerId, kind: DocumentKind) -> Option<Arc<str>> {
+        let book = self.books.containers.get(&container)?;
+        Some(Arc::clone(&book.documents.get(&kind)?.text))
+    }
+
     /// All published ports that are in force, by the VCH's port.
     pub fn bindings(&self) -> impl Iterator<Item = &PortBinding> {
         self.books.bindings.values().flat_map(BTreeMap::values)
@@ -258,6 +325,24 @@ impl Ledger {
         // Every transaction checks that the spec which it makes is possible.
         spec::derive(&book.row, &places, &self.settings, book.row.spec_id()?).ok()
     }
+}
+
+/// One change for each row, from what it was before the first to what it is after the last; without
+/// those that come to nothing.
+fn merged(changes: Vec<Change>) -> Vec<Change> {
+    let mut places: BTreeMap<RowKey, usize> = BTreeMap::new();
+    let mut merged: Vec<Change> = Vec::new();
+    for change in changes {
+        match places.get(&change.key) {
+            Some(place) => merged[*place].after = change.after,
+            None => {
+                places.insert(change.key, merged.len());
+                merged.push(change);
+            }
+        }
+    }
+    merged.retain(|change| change.before != change.after);
+    merged
 }
 
 #[cfg(test)]

@@ -46,13 +46,14 @@ pub use name::{ContainerName, NamespacePath, NetworkName, SocketPath};
 pub use published::{pointer_name, published_names};
 pub use refusal::{ExternalRefusal, PortRefusal, Refusal, RefusalKind};
 pub use row::{
-    AddressCursor, Attachment, Change, Channel, Container, ContainerPort, Dns, Endpoint, External,
-    ExternalAddressing, HostPort, Link, Network, NetworkKind, PortBinding, PortNumber, Protocol,
-    Publish, RestingAddress, Revision, Row, RowKey, Segment, Subnet,
+    AddressCursor, Attachment, Change, Channel, Container, ContainerPort, Dns, Document,
+    DocumentKind, Endpoint, External, ExternalAddressing, HostPort, Link, Network, NetworkKind,
+    PortBinding, PortNumber, Protocol, Publish, RestingAddress, Revision, Row, RowKey, Segment,
+    Subnet,
 };
 pub use settings::{
     DEFAULT_EPHEMERAL, DefaultBridge, ExternalNetwork, Grants, Limits, MAX_ALIASES, MAX_AUXILIARY,
-    MAX_CLIENTS, MAX_DNS_SERVERS, MAX_ENDPOINTS, MAX_EXTRA_HOSTS, MAX_LABEL_KEY, MAX_LABEL_VALUE,
-    MAX_LABELS, MAX_LINKS, MAX_PORTS, MAX_SUBNETS, Pool, PoolError, Settings, default_pools,
-    unusable,
+    MAX_CLIENTS, MAX_DNS_SERVERS, MAX_DOCUMENT, MAX_ENDPOINTS, MAX_EXTRA_HOSTS, MAX_LABEL_KEY,
+    MAX_LABEL_VALUE, MAX_LABELS, MAX_LINKS, MAX_PORTS, MAX_SUBNETS, MAX_TOGETHER, Pool, PoolError,
+    Settings, default_pools, unusable,
 };

@@ -117,6 +117,8 @@ pub(crate) fn rows(books: &Books) -> Vec<Row> {
     }
     let bindings = books.bindings.values().flat_map(BTreeMap::values);
     rows.extend(bindings.cloned().map(Row::PortBinding));
+    let documents = books.containers.values().flat_map(|b| b.documents.values());
+    rows.extend(documents.cloned().map(Row::Document));
     rows.sort_by_key(Row::key);
     rows
 }
@@ -143,6 +145,8 @@ fn check(books: &Books, row: &Row, last: Revision) -> Result<(), Contradiction> 
         }
         Row::AddressCursor(row) => check_cursor(books, row),
         Row::PortBinding(row) => check_binding(books, row),
+        Row::Document(row) if books.containers.contains_key(&row.container) => Ok(()),
+        Row::Document(row) => Err(Contradiction::NoContainer(row.container)),
     }
 }
 

@@ -81,6 +81,9 @@ pub enum Refusal {
         /// How many there may be.
         limit: usize,
     },
+    /// A transaction of several commands is itself part of one.
+    #[error("commands that go together can't hold others that do: put all of them in one list")]
+    Nested,
     /// A text is longer than may be.
     #[error("field `{field}`: `{start}…` has {length} bytes: at most {limit} are possible")]
     TooLong {

@@ -4,11 +4,13 @@
 //! changed struct needs a new schema version of the store.
 
 mod container;
+mod document;
 mod endpoint;
 mod network;
 mod port;
 
 pub use container::{Channel, Container, Dns};
+pub use document::{Document, DocumentKind};
 pub use endpoint::{Attachment, Endpoint, Link};
 pub use network::{External, ExternalAddressing, Network, NetworkKind, Segment, Subnet};
 pub use port::{ContainerPort, HostPort, PortBinding, PortNumber, Protocol, Publish};
@@ -38,6 +40,8 @@ pub enum Row {
     AddressCursor(AddressCursor),
     /// A published port that is in force.
     PortBinding(PortBinding),
+    /// What others keep with a container.
+    Document(Document),
 }
 
 /// What identifies a row.
@@ -55,6 +59,8 @@ pub enum RowKey {
     AddressCursor(NetworkId, IpAddr),
     /// Of a port of the VCH.
     PortBinding(HostPort),
+    /// Of a container's document.
+    Document(ContainerId, DocumentKind),
 }
 
 impl Row {
@@ -67,6 +73,7 @@ impl Row {
             Self::RestingAddress(row) => RowKey::RestingAddress(row.network, row.address),
             Self::AddressCursor(row) => RowKey::AddressCursor(row.network, row.subnet),
             Self::PortBinding(row) => RowKey::PortBinding(row.host),
+            Self::Document(row) => RowKey::Document(row.container, row.kind),
         }
     }
 }

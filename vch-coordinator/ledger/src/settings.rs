@@ -232,6 +232,10 @@ pub const MAX_CLIENTS: usize = 64;
 pub const MAX_EXTRA_HOSTS: usize = 64;
 /// Most own DNS servers of one container.
 pub const MAX_DNS_SERVERS: usize = 8;
+/// Most bytes of a document.
+pub const MAX_DOCUMENT: usize = 256 << 10;
+/// Most commands in one transaction.
+pub const MAX_TOGETHER: usize = 128;
 /// Most labels, and most options, of one network.
 pub const MAX_LABELS: usize = 128;
 /// Most bytes in a label's or option's key, and in an auxiliary address's name.

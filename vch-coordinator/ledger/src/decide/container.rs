@@ -87,6 +87,9 @@ pub(super) fn remove(
         }
     }
     unlink(scene.books, book.row.id, &mut draft);
+    for document in book.documents.values() {
+        draft.remove(Row::Document(document.clone()));
+    }
     draft.remove(Row::Container(book.row.clone()));
     Ok(draft.answered(Answer::ContainerRemoved {
         container: book.row.id,

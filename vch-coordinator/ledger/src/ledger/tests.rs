@@ -10,6 +10,7 @@ mod networks;
 mod ports;
 mod scale;
 mod specs;
+mod together;
 
 use super::{Ledger, Surroundings};
 use crate::{

@@ -12,7 +12,7 @@ impl Refusal {
     ///   `port-reserved`, `port-taken`, `port-twice`.
     /// - Invalid: `address-on-default-bridge`, `address-outside`, `address-twice`,
     ///   `auxiliary-outside`, `cid-reserved`, `container-ambiguous`, `external-address`,
-    ///   `external-no-default`, `external-no-subnet`, `external-subnet`, `gateway-outside`,
+    ///   `external-no-default`, `external-no-subnet`, `external-subnet`, `gateway-outside`, `nested`,
     ///   `network-ambiguous`, `no-subnet`, `not-a-host`, `port-address`, `port-client-family`,
     ///   `port-client-host-bits`, `port-family`, `port-on-external`, `port-zero`,
     ///   `range-host-bits`, `range-outside`, `range-too-big`, `reserved-twice`, `resolver`,
@@ -42,6 +42,7 @@ impl Refusal {
             Self::PredefinedName(_) => ("network-name-predefined", Forbidden),
             Self::PredefinedNetwork(_) => ("network-predefined", Forbidden),
             Self::NetworkInUse { .. } => ("network-in-use", Forbidden),
+            Self::Nested => ("nested", Invalid),
             Self::TooMany { .. } => ("too-many", Invalid),
             Self::TooLong { .. } => ("too-long", Invalid),
             Self::NoSubnet(_) => ("no-subnet", Invalid),

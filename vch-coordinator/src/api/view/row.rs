@@ -29,6 +29,7 @@ fn key(key: &RowKey) -> (&'static str, String) {
         }
         RowKey::AddressCursor(network, subnet) => ("address-cursor", format!("{network} {subnet}")),
         RowKey::PortBinding(host) => ("port-binding", host.to_string()),
+        RowKey::Document(container, kind) => ("document", format!("{container} {kind}")),
     }
 }
 
@@ -48,6 +49,11 @@ fn row(row: &Row) -> Value {
             "next": row.next,
         }),
         Row::PortBinding(row) => binding(row),
+        Row::Document(row) => json!({
+            "container": row.container.to_string(),
+            "document": row.kind.to_string(),
+            "text": &*row.text,
+        }),
     }
 }
 

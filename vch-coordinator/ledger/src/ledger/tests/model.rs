@@ -10,7 +10,7 @@ mod reference;
 mod verdict;
 
 use super::{Ledger, World};
-use crate::{Container, ContainerId, Row, Settings, VchId};
+use crate::{Command, Container, ContainerId, Row, Settings, VchId};
 use op::{CONTAINERS, EPHEMERAL, NETWORKS, Op, command, op, route, undo, wish};
 use proptest::{
     prelude::*,
@@ -220,10 +220,21 @@ fn play(ops: &[Op], tally: &mut Tally) -> World {
     world
 }
 
+/// Together with a command that is refused, it leaves nothing behind.
+fn taken_back(command: &Command, before: &Ledger, world: &mut World) {
+    let seed = world.seed;
+    let refused = Command::StopContainer("nobody".into());
+    let together = Command::Together(vec![command.clone(), refused]);
+    world.run(together).unwrap_err();
+    assert_eq!(&world.ledger, before, "{command:?} is not taken back");
+    world.seed = seed;
+}
+
 /// One command; what would take it back, if it added something.
 fn one(op: &Op, world: &mut World, model: &mut Model, tally: &mut Tally) -> Option<Op> {
     let command = command(op, model).unwrap();
     let (before, old_specs) = (world.ledger.clone(), specs(&world.ledger));
+    taken_back(&command, &before, world);
     let done = world.run(command);
     let code = done.as_ref().err().map(|refusal| refusal.code());
     *tally.entry(code.unwrap_or("done")).or_default() += 1;
