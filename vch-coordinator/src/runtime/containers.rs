@@ -1,0 +1,329 @@
+//! Containers that this VCH runs itself: made, looked at, awaited, changed, removed.
+
+use super::{
+    Looked, RuntimeError,
+    event::{Event, Events, now_ns},
+    machine::{Machine, Seen},
+    settings::Vms,
+    workload::{Life, Resources, RestartPolicy, Status, Workload},
+};
+use crate::requests::Requests;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use vch_ledger::{
+    AddContainer, Answer, Channel, Command, Connect, ContainerId, DocumentKind, SocketPath,
+};
+
+/// A container to be made. What starts it knows its channel: `add.channel` is not looked at, nor is
+/// the container that each of `connect` names.
+#[derive(Clone, Debug)]
+pub struct Create {
+    /// Its row.
+    pub add: AddContainer,
+    /// What it runs.
+    pub workload: Workload,
+    /// Its places.
+    pub connect: Vec<Connect>,
+}
+
+/// What of a workload may change.
+#[derive(Clone, Debug, Default)]
+pub struct Update {
+    /// When it is started again.
+    pub restart: Option<RestartPolicy>,
+    /// What its VM has from its next start on.
+    pub resources: Option<Resources>,
+}
+
+/// Until when a container is awaited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// It does not run; at once if it does not now.
+    NotRunning,
+    /// It ends once more.
+    NextExit,
+    /// It is removed.
+    Removed,
+}
+
+/// The containers that this VCH runs itself; cheap to clone.
+#[derive(Clone)]
+pub struct Runtime(pub(super) Arc<Inside>);
+
+pub(super) struct Inside {
+    pub requests: Requests,
+    /// `None`: this VCH starts no VMs.
+    pub vms: Option<Vms>,
+    pub folders: Folders,
+    pub events: Events,
+    machines: Mutex<BTreeMap<ContainerId, Arc<Machine>>>,
+}
+
+/// Where what belongs to containers lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Folders {
+    /// Lasts over restarts.
+    pub state: PathBuf,
+    /// Sockets.
+    pub run: PathBuf,
+}
+
+impl Folders {
+    /// What lasts of a container: its disk, its log, how it ended.
+    pub fn of(&self, container: ContainerId) -> PathBuf {
+        self.state.join("containers").join(container.to_string())
+    }
+
+    /// The sockets of a container that bears this token.
+    pub fn sockets(&self, token: &str) -> PathBuf {
+        self.run.join("vms").join(token)
+    }
+}
+
+impl Runtime {
+    /// Nothing is started yet.
+    pub fn new(requests: Requests, vms: Option<Vms>, folders: Folders) -> Self {
+        Self(Arc::new(Inside {
+            requests,
+            vms,
+            folders,
+            events: Events::default(),
+            machines: Mutex::default(),
+        }))
+    }
+
+    /// What happens to containers.
+    pub fn events(&self) -> &Events {
+        &self.0.events
+    }
+
+    /// Makes a container, with its places and what it runs, as one transaction.
+    ///
+    /// # Errors
+    /// [`RuntimeError`]; there is nothing of it then.
+    pub async fn create(&self, wish: Create) -> Result<ContainerId, RuntimeError> {
+        if self.0.vms.is_none() {
+            return Err(RuntimeError::Off);
+        }
+        let Create {
+            mut add,
+            workload,
+            connect,
+        } = wish;
+        add.channel = self.channel()?;
+        let name = add.name.clone();
+        let mut commands = vec![
+            Command::AddContainer(add),
+            document(&name.as_str().into(), DocumentKind::Workload, &workload),
+        ];
+        commands.extend(connect.into_iter().map(|mut connect| {
+            connect.container = name.as_str().into();
+            Command::Connect(connect)
+        }));
+        let outcome = self
+            .0
+            .requests
+            .carry_out(Command::Together(commands))
+            .await?;
+        let Answer::Together(answers) = &outcome.committed.answer else {
+            return Err(RuntimeError::NotOurs(name.to_string()));
+        };
+        let made = answers.iter().find_map(|answer| match answer {
+            Answer::ContainerAdded { container } => Some(*container),
+            _ => None,
+        });
+        let id = made.ok_or_else(|| RuntimeError::NotOurs(name.to_string()))?;
+        self.machine(id, &Life::default());
+        self.tell(id, "create", &[]).await;
+        Ok(id)
+    }
+
+    /// A line of the VM's for its agent, at a place that no other container has.
+    fn channel(&self) -> Result<Channel, RuntimeError> {
+        let mut token = [0; 6];
+        getrandom::fill(&mut token).map_err(|error| RuntimeError::File {
+            what: "draw a random name in",
+            path: self.0.folders.run.clone(),
+            source: std::io::Error::other(error.to_string()),
+        })?;
+        let token: String = token.iter().map(|byte| format!("{byte:02x}")).collect();
+        let path = self.0.folders.sockets(&token).join("tether.sock");
+        let text = path.to_string_lossy().into_owned();
+        let path = SocketPath::try_from(text).map_err(|error| RuntimeError::File {
+            what: "make a socket at",
+            path,
+            source: std::io::Error::other(error.to_string()),
+        })?;
+        Ok(Channel::Chardev { path })
+    }
+
+    /// A container with all that hangs on it; `None` where there is none, or somebody else runs it.
+    ///
+    /// # Errors
+    /// [`RuntimeError`].
+    pub async fn look(&self, id: ContainerId) -> Result<Option<Looked>, RuntimeError> {
+        let look = move |ledger: &vch_ledger::Ledger| Looked::of(ledger, id);
+        self.0.requests.keeper.read(look).await?
+    }
+
+    /// The same of one that must be there.
+    ///
+    /// # Errors
+    /// [`RuntimeError`].
+    pub async fn must(&self, id: ContainerId) -> Result<Looked, RuntimeError> {
+        let looked = self.look(id).await?;
+        looked.ok_or_else(|| RuntimeError::NotOurs(id.to_string()))
+    }
+
+    /// All of them, the youngest first.
+    ///
+    /// # Errors
+    /// [`RuntimeError`].
+    pub async fn all(&self) -> Result<Vec<Looked>, RuntimeError> {
+        let all = self.0.requests.keeper.read(|ledger| {
+            let ids = ledger.containers().map(|container| container.id);
+            let looked = ids.filter_map(|id| Looked::of(ledger, id).transpose());
+            looked.collect::<Result<Vec<_>, _>>()
+        });
+        let mut all = all.await??;
+        all.sort_by_key(|one| std::cmp::Reverse((one.container.created_ms, one.container.id)));
+        Ok(all)
+    }
+
+    /// Waits for a container; answers with how its life is then. Never ends for one that stays as it is.
+    ///
+    /// # Errors
+    /// [`RuntimeError`]: it is not there now.
+    pub async fn wait(&self, id: ContainerId, until: Until) -> Result<Life, RuntimeError> {
+        Ok(self.awaited(id, until).await?.await)
+    }
+
+    /// The same in two steps: when this is answered, nothing that happens from now on is missed.
+    ///
+    /// # Errors
+    /// As [`wait`](Self::wait).
+    pub async fn awaited(
+        &self,
+        id: ContainerId,
+        until: Until,
+    ) -> Result<impl Future<Output = Life> + Send + use<>, RuntimeError> {
+        let looked = self.must(id).await?;
+        let mut seen = self.machine(id, &looked.life).watch();
+        let before = seen.borrow_and_update().ends;
+        Ok(async move {
+            let done = |seen: &Seen| {
+                seen.gone
+                    || match until {
+                        Until::NotRunning => seen.life.status != Status::Running,
+                        Until::NextExit => seen.ends > before,
+                        Until::Removed => false,
+                    }
+            };
+            let life = seen.wait_for(done).await.ok().map(|seen| seen.life.clone());
+            match life {
+                Some(life) => life,
+                // The coordinator stops: nobody will tell any more.
+                None => std::future::pending().await,
+            }
+        })
+    }
+
+    /// Changes what of a workload may change.
+    ///
+    /// # Errors
+    /// [`RuntimeError`]; nothing has changed then.
+    pub async fn update(&self, id: ContainerId, update: Update) -> Result<(), RuntimeError> {
+        let looked = self.must(id).await?;
+        let mut workload = Workload::clone(&looked.workload);
+        if let Some(restart) = update.restart {
+            workload.restart = restart;
+        }
+        if let Some(resources) = update.resources {
+            workload.resources = resources;
+        }
+        self.keep(id, DocumentKind::Workload, &workload).await?;
+        self.tell(id, "update", &[]).await;
+        Ok(())
+    }
+
+    pub(super) async fn keep<T: serde::Serialize + Sync>(
+        &self,
+        id: ContainerId,
+        kind: DocumentKind,
+        content: &T,
+    ) -> Result<(), RuntimeError> {
+        let command = document(&id.into(), kind, content);
+        self.0.requests.carry_out(command).await?;
+        Ok(())
+    }
+
+    /// The machine of a container that is there.
+    pub(super) fn machine(&self, id: ContainerId, life: &Life) -> Arc<Machine> {
+        let mut machines = self.machines();
+        let fresh = || Arc::new(Machine::new(life.clone()));
+        Arc::clone(machines.entry(id).or_insert_with(fresh))
+    }
+
+    pub(super) fn forget(&self, id: ContainerId) {
+        if let Some(machine) = self.machines().remove(&id) {
+            machine.leave();
+        }
+    }
+
+    fn machines(&self) -> MutexGuard<'_, BTreeMap<ContainerId, Arc<Machine>>> {
+        // Nothing panics while it holds the lock; what it guards stays whole in any case.
+        self.0
+            .machines
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells that something happened to a container that is there.
+    pub async fn tell(&self, id: ContainerId, action: &str, attributes: &[(&str, String)]) {
+        if let Ok(Some(looked)) = self.look(id).await {
+            self.tell_of(&looked, action, attributes);
+        }
+    }
+
+    /// Tells that something happened to a container.
+    pub fn tell_of(&self, looked: &Looked, action: &str, attributes: &[(&str, String)]) {
+        let mut all = looked.workload.labels.clone();
+        let own = attributes
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), value.clone()));
+        all.extend(own);
+        self.0.events.tell(Event {
+            at_ns: now_ns(),
+            action: action.to_owned(),
+            container: looked.container.id,
+            name: looked.container.name.to_string(),
+            image: looked.workload.image_name.clone(),
+            attributes: all,
+        });
+    }
+}
+
+/// The command that keeps a document.
+pub(super) fn document<T: serde::Serialize>(
+    container: &vch_ledger::ContainerRef,
+    kind: DocumentKind,
+    content: &T,
+) -> Command {
+    Command::Document {
+        container: container.clone(),
+        kind,
+        // Maps with text keys, texts and numbers: nothing that JSON has no form for.
+        text: serde_json::to_string(content).unwrap_or_default(),
+    }
+}
+
+/// Where the sockets of a container lie; `None` for one whose VM somebody else starts.
+pub(super) fn sockets(channel: &Channel) -> Option<&Path> {
+    match channel {
+        Channel::Chardev { path } => Path::new(path.as_str()).parent(),
+        _ => None,
+    }
+}

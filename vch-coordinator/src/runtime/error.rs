@@ -1,0 +1,73 @@
+//! Why something of a container's life does not go as it was asked.
+
+use super::HookError;
+use crate::{requests::RequestError, store::KeeperError};
+use std::{io, path::PathBuf};
+use thiserror::Error;
+use vch_ledger::Refusal;
+
+/// Why a request about a container's life was not carried out.
+#[derive(Debug, Error)]
+pub enum RuntimeError {
+    /// The ledger, an effect or the guest refused it.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// This VCH starts no VMs.
+    #[error(
+        "this VCH starts no VMs: set `kind = \"qemu\"` in the table [runtime] of vch.toml and start the coordinator again"
+    )]
+    Off,
+    /// The container has no workload: somebody else starts its VM.
+    #[error("container {0} is run by somebody else: it was made by `vchctl container add`")]
+    NotOurs(String),
+    /// It does not run.
+    #[error("container {0} is not running")]
+    NotRunning(String),
+    /// It runs.
+    #[error(
+        "cannot remove a running container {0}: stop the container before attempting removal or force remove"
+    )]
+    Running(String),
+    /// What the store keeps of it is not readable.
+    #[error("the {what} of container {container} is not readable: {reason}")]
+    Document {
+        /// Which document.
+        what: &'static str,
+        /// Of which container.
+        container: String,
+        /// Why.
+        reason: String,
+    },
+    /// A file or folder of the container.
+    #[error("cannot {what} {}", path.display())]
+    File {
+        /// What was tried.
+        what: &'static str,
+        /// With which.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl From<Refusal> for RuntimeError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Request(refusal.into())
+    }
+}
+
+impl From<KeeperError> for RuntimeError {
+    fn from(error: KeeperError) -> Self {
+        Self::Request(error.into())
+    }
+}
+
+impl From<HookError> for RuntimeError {
+    fn from(error: HookError) -> Self {
+        Self::Request(RequestError::Effect {
+            what: "the change",
+            effect: error.to_string(),
+        })
+    }
+}

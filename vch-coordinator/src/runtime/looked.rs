@@ -1,0 +1,71 @@
+//! A container as all of its rows together show it.
+
+use super::{
+    RuntimeError,
+    workload::{Life, Workload},
+};
+use std::sync::Arc;
+use vch_ledger::{
+    Container, ContainerId, DocumentKind, Endpoint, Ledger, NetworkId, NetworkName, PortBinding,
+};
+
+/// A container with what hangs on it.
+#[derive(Clone, Debug)]
+pub struct Looked {
+    /// Its row.
+    pub container: Container,
+    /// Its places, each with its network's name, by network id.
+    pub endpoints: Vec<(NetworkName, Endpoint)>,
+    /// Its published ports that are in force.
+    pub bindings: Vec<PortBinding>,
+    /// What it runs.
+    pub workload: Arc<Workload>,
+    /// How its life goes.
+    pub life: Life,
+}
+
+impl Looked {
+    /// `None` for one that is not there, or that has no workload: somebody else runs it.
+    pub fn of(ledger: &Ledger, id: ContainerId) -> Result<Option<Self>, RuntimeError> {
+        let Some(container) = ledger.container_by_id(id) else {
+            return Ok(None);
+        };
+        let Some(text) = ledger.document(id, DocumentKind::Workload) else {
+            return Ok(None);
+        };
+        let workload = read("workload", container, &text)?;
+        let life = match ledger.document(id, DocumentKind::Life) {
+            Some(text) => read("life", container, &text)?,
+            None => Life::default(),
+        };
+        let named = |endpoint: &Endpoint| {
+            let network = ledger.network_by_id(endpoint.network)?;
+            Some((network.name.clone(), endpoint.clone()))
+        };
+        Ok(Some(Self {
+            container: container.clone(),
+            endpoints: ledger.endpoints_of(id).filter_map(named).collect(),
+            bindings: ledger.bindings_of(id).cloned().collect(),
+            workload: Arc::new(workload),
+            life,
+        }))
+    }
+
+    /// Its place on the network with this identity.
+    pub fn endpoint_on(&self, network: NetworkId) -> Option<&Endpoint> {
+        let mut endpoints = self.endpoints.iter().map(|(_, endpoint)| endpoint);
+        endpoints.find(|endpoint| endpoint.network == network)
+    }
+}
+
+fn read<T: serde::de::DeserializeOwned>(
+    what: &'static str,
+    container: &Container,
+    text: &str,
+) -> Result<T, RuntimeError> {
+    serde_json::from_str(text).map_err(|error| RuntimeError::Document {
+        what,
+        container: container.name.to_string(),
+        reason: error.to_string(),
+    })
+}

@@ -1,0 +1,29 @@
+//! What the VCH starts its VMs with.
+
+use image::qemu::Accelerator;
+use std::{path::PathBuf, time::Duration};
+
+/// What the VCH starts its VMs with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vms {
+    /// The uncompressed kernel.
+    pub kernel: PathBuf,
+    /// The initramfs with init and agent.
+    pub initramfs: PathBuf,
+    /// The program that watches one VM.
+    pub shim: PathBuf,
+    /// How instructions are run.
+    pub accelerator: Accelerator,
+    /// Memory of a container that asks for none, MiB.
+    pub memory_mib: u32,
+    /// Processors of a container that asks for none.
+    pub cpus: u16,
+    /// Bytes that a container may write to its root file system.
+    pub disk_bytes: u64,
+    /// Registries that may be asked without TLS, as `host:port`.
+    pub insecure_registries: Vec<String>,
+    /// From QEMU's start until init answers.
+    pub boot_deadline: Duration,
+    /// From then until the network is there.
+    pub network_deadline: Duration,
+}
