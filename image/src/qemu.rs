@@ -4,6 +4,7 @@
 //! that opens says nothing about whether a guest gets past its firmware.
 
 use std::ffi::{OsStr, OsString};
+use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
@@ -13,7 +14,7 @@ mod option;
 #[cfg(test)]
 mod tests;
 
-pub use device::{Accelerator, Memory, Nic, Stream, Vsock};
+pub use device::{Accelerator, Disk, Memory, Nic, Stream, Vsock};
 use device::{check_id, root_port};
 use option::OptionList;
 
@@ -29,6 +30,7 @@ const FIRST_GUEST_CID: u32 = 3;
 /// Below this the kernel and the initramfs leave no room to run anything.
 const LEAST_MEMORY_MIB: u32 = 64;
 const MOST_ROOT_PORTS: u8 = 16;
+const MOST_CPUS: u16 = 64;
 /// What every VM boots with: no crypto self-tests, which take 0.7 s under emulation, and power off on a panic.
 const KERNEL_OPTIONS: &str = "console=ttyS0 quiet panic=-1 cryptomgr.notests";
 
@@ -72,6 +74,12 @@ pub enum MachineError {
         /// As given.
         id: String,
     },
+    /// No processor, or more than q35 can have.
+    #[error("{count} processors: give 1 to {MOST_CPUS}")]
+    Processors {
+        /// As given.
+        count: u16,
+    },
     /// More root ports than asked for, or too many.
     #[error("root port {port}: this machine has {count} of them (at most {MOST_ROOT_PORTS})")]
     RootPort {
@@ -94,6 +102,9 @@ pub struct Machine {
     serial: Vec<Stream>,
     ports: Vec<(String, Stream)>,
     nics: Vec<Nic>,
+    disks: Vec<Disk>,
+    descriptors: Vec<RawFd>,
+    cpus: u16,
     vsock: Option<Vsock>,
     root_ports: u8,
     qmp: Option<Stream>,
@@ -114,6 +125,9 @@ impl Machine {
             serial: Vec::new(),
             ports: Vec::new(),
             nics: Vec::new(),
+            disks: Vec::new(),
+            descriptors: Vec::new(),
+            cpus: 1,
             vsock: None,
             root_ports: 0,
             qmp: None,
@@ -169,6 +183,27 @@ impl Machine {
     #[must_use]
     pub fn nic(mut self, nic: Nic) -> Self {
         self.nics.push(nic);
+        self
+    }
+
+    /// Adds a disk.
+    #[must_use]
+    pub fn disk(mut self, disk: Disk) -> Self {
+        self.disks.push(disk);
+        self
+    }
+
+    /// Lets QEMU open a descriptor that it inherits as `/dev/fdset/N`, N the descriptor's own number.
+    #[must_use]
+    pub fn descriptor(mut self, descriptor: RawFd) -> Self {
+        self.descriptors.push(descriptor);
+        self
+    }
+
+    /// Gives the guest this many processors.
+    #[must_use]
+    pub fn cpus(mut self, count: u16) -> Self {
+        self.cpus = count;
         self
     }
 
@@ -252,6 +287,9 @@ impl Machine {
             "-bios",
             "qboot.rom",
         ]);
+        if self.cpus != 1 {
+            line.flags(&["-smp", &self.cpus.to_string()]);
+        }
         if !self.reboots {
             line.flags(&["-no-reboot"]);
         }
@@ -300,6 +338,13 @@ impl Machine {
                     .with("chardev", &id)
                     .with("name", name),
             );
+        }
+        for descriptor in &self.descriptors {
+            line.flags(&["-add-fd", &format!("fd={descriptor},set={descriptor}")]);
+        }
+        for disk in &self.disks {
+            line.option("-blockdev", disk.back_end());
+            line.option("-device", disk.device());
         }
         for nic in &self.nics {
             let netdev = OptionList::new("tap")
@@ -352,8 +397,20 @@ impl Machine {
             }
             ids.push(&nic.id);
         }
+        for disk in &self.disks {
+            disk.check()?;
+            if ids.contains(&&disk.serial) {
+                return Err(MachineError::Id {
+                    id: disk.serial.clone(),
+                });
+            }
+            ids.push(&disk.serial);
+        }
         for (name, _) in &self.ports {
             check_id(name)?;
+        }
+        if !(1..=MOST_CPUS).contains(&self.cpus) {
+            return Err(MachineError::Processors { count: self.cpus });
         }
         Ok(())
     }
@@ -388,6 +445,14 @@ impl CommandLine {
                 .with("server", "on")
                 .with("wait", "off"),
             Stream::Connect(path) => OptionList::new("socket").with("id", id).with("path", path),
+            Stream::Connected(descriptor) => OptionList::new("socket")
+                .with("id", id)
+                .with("fd", &descriptor.to_string()),
+            Stream::Listening(descriptor) => OptionList::new("socket")
+                .with("id", id)
+                .with("fd", &descriptor.to_string())
+                .with("server", "on")
+                .with("wait", "off"),
         };
         self.option("-chardev", list);
     }

@@ -10,12 +10,14 @@ mod fields;
 mod links;
 mod ports;
 mod reload;
+mod runtime;
 mod stations;
 
 pub use bridge::Bridge;
 pub use error::ConfigError;
 pub use links::{Links, LinksError};
 pub use reload::{ReloadError, RestartNeeded};
+pub use runtime::Runtime;
 pub use stations::{DockerEndpoint, Station};
 
 use error::Source;
@@ -29,7 +31,7 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
-use vch_ledger::{ExternalNetwork, PortNumber, Protocol, Settings, SocketPath, VchId};
+use vch_ledger::{ExternalNetwork, PortNumber, Protocol, Settings, VchId};
 
 /// A whole, checked configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,8 +52,8 @@ pub struct Config {
     pub bridge: Bridge,
     /// From where published ports are taken that name none; none for the kernel's own range.
     pub ephemeral: Option<RangeInclusive<u16>>,
-    /// The socket of whoever starts VMs: asked to plug a NIC.
-    pub runtime_hook: Option<SocketPath>,
+    /// Who starts the containers' VMs.
+    pub runtime: Runtime,
     /// The name server.
     pub dns: Dns,
     /// Sessions with agents.
@@ -150,10 +152,7 @@ impl Config {
             docker_endpoint,
             bridge,
             ephemeral: ports::ephemeral(&source, file.ports)?,
-            runtime_hook: match file.runtime.hook {
-                Some(path) => Some(source.parsed("runtime.hook", &path, None)?),
-                None => None,
-            },
+            runtime: runtime::runtime(&source, file.runtime)?,
             dns: dns(&source, file.dns)?,
             tether: tether(&source, file.tether)?,
         })

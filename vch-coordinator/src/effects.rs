@@ -17,7 +17,7 @@ pub mod work;
 
 use crate::{
     config::Config,
-    runtime::{Hook, HookError},
+    runtime::{HookError, Nics},
 };
 use dns::{Dns, DnsError};
 use futures_util::{
@@ -84,10 +84,10 @@ impl Effects {
         config: &Config,
         segments: Segments,
         tether: Arc<Tether>,
+        nics: Option<Arc<dyn Nics>>,
     ) -> Result<Self, EffectError> {
-        let hook = config.runtime_hook.as_ref();
         Ok(Self {
-            running: hook.map(|path| Running::new(Hook::new(path.as_str()), segments.clone())),
+            running: nics.map(|nics| Running::new(nics, segments.clone())),
             segments,
             nat: Nat::open(config.into())?,
             dns: Dns::spawn(&config.dns)?,

@@ -16,12 +16,14 @@ pub mod event;
 pub mod hook;
 mod looked;
 mod machine;
+mod nic;
 mod restart;
 mod settings;
 pub mod workload;
 
 pub use containers::{Create, Folders, Runtime, Until, Update};
 pub use error::RuntimeError;
-pub use hook::{Hook, HookError, Nic};
+pub use hook::{Hook, HookError};
 pub use looked::Looked;
+pub use nic::{Nic, Nics};
 pub use settings::Vms;

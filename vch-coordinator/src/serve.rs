@@ -3,7 +3,7 @@
 use crate::{
     api::{self, Api},
     chain::chain,
-    config::{Config, Links, LinksError},
+    config::{self, Config, Links, LinksError},
     effects::{
         EffectError, Effects,
         segments::{Owner, SegmentError, Segments},
@@ -13,6 +13,7 @@ use crate::{
     listeners::Listeners,
     reload::Reload,
     requests::Requests,
+    runtime::{Folders, Hook, Nics, Runtime},
     settling::{Settler, Unsettled},
     store::{Host, Keeper, StartError, Store, StoreError},
 };
@@ -105,17 +106,19 @@ pub async fn serve(
         keeper.clone(),
         config.tether.heartbeat,
     ));
-    let mut effects = Effects::open(&config, segments, Arc::clone(&tether))?;
-    let unsettled = Unsettled::default();
-    let failed = effects.reconcile(&kept.whole, reports).await;
-    unsettled.report(&failed, effects.waiting());
-
     let requests = Requests {
         keeper: keeper.clone(),
         tether: Arc::clone(&tether),
         report_deadline: config.tether.report_deadline,
-        plugs: config.runtime_hook.is_some(),
+        plugs: config.runtime.plugs(),
     };
+    let runtime = runtime(&config, requests.clone());
+    let nics = nics(&config, &runtime);
+    let mut effects = Effects::open(&config, segments, Arc::clone(&tether), nics)?;
+    let unsettled = Unsettled::default();
+    let failed = effects.reconcile(&kept.whole, reports).await;
+    unsettled.report(&failed, effects.waiting());
+
     let reload = Arc::new(Reload::new(file, config.clone(), requests.clone()));
     let hangups = signal(SignalKind::hangup()).map_err(ServeError::Signal)?;
     tasks.spawn(
@@ -165,6 +168,25 @@ pub async fn serve(
     let joined = tokio::task::spawn_blocking(move || kept.thread.join()).await;
     joined.unwrap_or(Ok(()))?;
     served
+}
+
+fn runtime(config: &Config, requests: Requests) -> Runtime {
+    let folders = Folders {
+        state: config.state_dir.clone(),
+        run: config.run_dir.clone(),
+    };
+    Runtime::new(requests, config.runtime.vms().cloned(), folders)
+}
+
+/// Who changes running VMs' NICs, if anybody does.
+fn nics(config: &Config, runtime: &Runtime) -> Option<Arc<dyn Nics>> {
+    match &config.runtime {
+        config::Runtime::External { hook } => {
+            let hook = hook.as_ref()?;
+            Some(Arc::new(Hook::new(hook.as_str())))
+        }
+        config::Runtime::Qemu(_) => Some(Arc::new(runtime.clone())),
+    }
 }
 
 /// What else is on the machine, for the ledger's decisions.

@@ -39,6 +39,50 @@ pub enum Stream {
     Listen(PathBuf),
     /// QEMU connects to a listening Unix socket at its start.
     Connect(PathBuf),
+    /// A connected Unix socket, as QEMU inherits it.
+    Connected(RawFd),
+    /// A listening Unix socket, as QEMU inherits it: one client at a time, a second one waits.
+    Listening(RawFd),
+}
+
+/// A virtio disk of raw bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disk {
+    /// What the guest reads as its serial number (`/sys/block/*/serial`): at most 20 bytes, and an id for QEMU.
+    pub serial: String,
+    /// The file; or an open one, as `/dev/fdset/N` of [`super::Machine::descriptor`].
+    pub path: PathBuf,
+    /// The guest can't write to it.
+    pub read_only: bool,
+}
+
+impl Disk {
+    pub(super) fn check(&self) -> Result<(), MachineError> {
+        check_id(&self.serial)?;
+        if self.serial.len() > MAX_SERIAL {
+            return Err(MachineError::Id {
+                id: self.serial.clone(),
+            });
+        }
+        Ok(())
+    }
+
+    /// The back-end. Whoever shares a read-only file needs no lock on it; the host's cache is the guest's.
+    pub(super) fn back_end(&self) -> OptionList {
+        OptionList::new("driver=raw")
+            .with("node-name", &self.serial)
+            .with("read-only", if self.read_only { "on" } else { "off" })
+            .with("file.driver", "file")
+            .with("file.filename", &self.path)
+            .with("file.locking", if self.read_only { "off" } else { "auto" })
+            .with("discard", "unmap")
+    }
+
+    pub(super) fn device(&self) -> OptionList {
+        OptionList::new("virtio-blk-pci")
+            .with("drive", &self.serial)
+            .with("serial", &self.serial)
+    }
 }
 
 /// A guest's vsock device.
@@ -75,6 +119,9 @@ pub struct Nic {
     /// The tap, opened with `IFF_TAP | IFF_NO_PI | IFF_VNET_HDR`, as QEMU inherits it.
     pub tap: RawFd,
 }
+
+/// `VIRTIO_BLK_ID_BYTES` of linux/virtio_blk.h.
+const MAX_SERIAL: usize = 20;
 
 impl Nic {
     /// The id of its network back-end.

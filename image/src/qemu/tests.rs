@@ -192,3 +192,47 @@ fn kvm_is_used_only_when_it_is_asked_for() {
     let machine = plain().accelerator(Accelerator::Kvm);
     assert_eq!(values(&machine, "-machine"), ["q35,accel=kvm"]);
 }
+
+#[test]
+fn disks_are_found_by_serial_and_may_be_inherited_as_open_files() {
+    let disk = |serial: &str, path: &str, read_only| Disk {
+        serial: serial.to_owned(),
+        path: path.into(),
+        read_only,
+    };
+    let machine = plain()
+        .cpus(2)
+        .descriptor(9)
+        .disk(disk("image", "/a,b.squashfs", true))
+        .disk(disk("upper", "/dev/fdset/9", false))
+        .port("vch.process", Stream::Connected(5))
+        .port("tether.0", Stream::Listening(6));
+    assert_eq!(values(&machine, "-smp"), ["2"]);
+    assert_eq!(values(&machine, "-add-fd"), ["fd=9,set=9"]);
+    assert_eq!(
+        values(&machine, "-blockdev"),
+        [
+            "driver=raw,node-name=image,read-only=on,file.driver=file,file.filename=/a,,b.squashfs,file.locking=off,discard=unmap",
+            "driver=raw,node-name=upper,read-only=off,file.driver=file,file.filename=/dev/fdset/9,file.locking=auto,discard=unmap",
+        ]
+    );
+    let devices = values(&machine, "-device");
+    assert!(devices.contains(&"virtio-blk-pci,drive=upper,serial=upper".to_owned()));
+    assert_eq!(
+        values(&machine, "-chardev"),
+        [
+            "socket,id=port0,fd=5",
+            "socket,id=port1,fd=6,server=on,wait=off"
+        ]
+    );
+    let twice = plain()
+        .disk(disk("a", "/x", true))
+        .disk(disk("a", "/y", true));
+    assert!(matches!(twice.arguments(), Err(MachineError::Id { .. })));
+    let long = plain().disk(disk("a-serial-of-21-letters", "/x", true));
+    assert!(matches!(long.arguments(), Err(MachineError::Id { .. })));
+    assert_eq!(
+        plain().cpus(0).arguments(),
+        Err(MachineError::Processors { count: 0 })
+    );
+}

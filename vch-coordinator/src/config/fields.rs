@@ -125,7 +125,37 @@ pub(super) struct Ports {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Runtime {
+    #[serde(default)]
+    pub kind: RuntimeKind,
     pub hook: Option<Spanned<String>>,
+    pub kernel: Option<Spanned<PathBuf>>,
+    pub initramfs: Option<Spanned<PathBuf>>,
+    pub shim: Option<Spanned<PathBuf>>,
+    #[serde(default)]
+    pub accelerator: Accelerator,
+    pub memory_mib: Option<Spanned<u64>>,
+    pub cpus: Option<Spanned<u64>>,
+    pub disk_mib: Option<Spanned<u64>>,
+    #[serde(default)]
+    pub insecure_registries: Vec<String>,
+    pub boot_seconds: Option<Spanned<u64>>,
+    pub network_seconds: Option<Spanned<u64>>,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RuntimeKind {
+    #[default]
+    External,
+    Qemu,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Accelerator {
+    #[default]
+    Tcg,
+    Kvm,
 }
 
 #[derive(Deserialize)]

@@ -57,7 +57,7 @@ impl Config {
             externals: _,
             bridge,
             ephemeral,
-            runtime_hook,
+            runtime,
             dns,
             tether,
         } = self;
@@ -75,7 +75,7 @@ impl Config {
             ("bridge.subnet", bridge.subnet == newer.bridge.subnet),
             ("bridge.pools", bridge.pools == newer.bridge.pools),
             ("ports.ephemeral", *ephemeral == newer.ephemeral),
-            ("runtime.hook", *runtime_hook == newer.runtime_hook),
+            ("runtime", *runtime == newer.runtime),
             ("dns", *dns == newer.dns),
             ("tether", *tether == newer.tether),
         ];

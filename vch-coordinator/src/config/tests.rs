@@ -161,12 +161,47 @@ fn ephemeral_ports_are_a_range_and_by_default_the_kernel_s() {
 #[test]
 fn the_runtime_s_hook_is_a_socket_s_path() {
     let config = parse("[runtime]\nhook = \"/run/vms.sock\"\n").expect("valid");
-    assert_eq!(
-        config.runtime_hook.expect("given").as_str(),
-        "/run/vms.sock"
-    );
+    let Runtime::External { hook: Some(hook) } = config.runtime else {
+        panic!("{:?}", config.runtime);
+    };
+    assert_eq!(hook.as_str(), "/run/vms.sock");
     let refused = refusal("[runtime]\nhook = \"vms.sock\"\n");
     assert!(refused.contains("give an absolute path"), "{refused}");
+}
+
+#[test]
+fn who_starts_vms_is_told_with_what() {
+    let own =
+        "[runtime]\nkind = \"qemu\"\nkernel = \"/boot/vmlinux\"\ninitramfs = \"/boot/vm.cpio\"\n";
+    let config = parse(own).expect("valid");
+    let vms = config.runtime.vms().expect("its own");
+    assert_eq!(
+        (vms.memory_mib, vms.cpus, vms.disk_bytes),
+        (256, 1, 10 << 30)
+    );
+    assert!(config.runtime.plugs());
+    for (added, field) in [
+        ("hook = \"/run/vms.sock\"\n", "runtime.hook"),
+        ("memory_mib = 5\n", "runtime.memory_mib"),
+        ("cpus = 0\n", "runtime.cpus"),
+        ("disk_mib = 1\n", "runtime.disk_mib"),
+        ("boot_seconds = 0\n", "runtime.boot_seconds"),
+    ] {
+        let refused = refusal(&format!("{own}{added}"));
+        assert!(refused.contains(field), "{refused}");
+    }
+    for (text, field) in [
+        ("kind = \"qemu\"\n", "runtime.kernel"),
+        (
+            "kind = \"qemu\"\nkernel = \"/boot/vmlinux\"\n",
+            "runtime.initramfs",
+        ),
+        ("kernel = \"/boot/vmlinux\"\n", "runtime.kernel"),
+        ("kind = \"vmware\"\n", "vmware"),
+    ] {
+        let refused = refusal(&format!("[runtime]\n{text}"));
+        assert!(refused.contains(field), "{refused}");
+    }
 }
 
 #[test]

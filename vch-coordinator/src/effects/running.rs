@@ -1,4 +1,4 @@
-//! Changes of running VMs, by the hook.
+//! Changes of running VMs, by whoever runs them.
 //!
 //! They take as long as whoever runs the VMs takes, so they go on beside all else: those of one
 //! container one after the other, in the order of the ledger's transactions. A tap stands until the
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     chain::chain,
-    runtime::{Hook, HookError, Nic},
+    runtime::{HookError, Nic, Nics},
 };
 use futures_util::{
     FutureExt,
@@ -34,7 +34,7 @@ pub struct Running {
 /// What carries a change out.
 #[derive(Clone)]
 struct Hands {
-    hook: Hook,
+    nics: Arc<dyn Nics>,
     segments: Segments,
     pending: Arc<Mutex<Pending>>,
 }
@@ -59,10 +59,10 @@ enum Change {
 
 impl Running {
     /// Nothing is asked yet.
-    pub fn new(hook: Hook, segments: Segments) -> Self {
+    pub fn new(nics: Arc<dyn Nics>, segments: Segments) -> Self {
         Self {
             hands: Hands {
-                hook,
+                nics,
                 segments,
                 pending: Arc::default(),
             },
@@ -195,14 +195,14 @@ impl Hands {
 
     async fn carry_out(&self, change: &Change) -> Result<(), EffectError> {
         match change {
-            Change::Plug(nic) => Ok(self.hook.plug(nic).await?),
+            Change::Plug(nic) => Ok(self.nics.plug(nic).await?),
             Change::Unplug(tap) => {
                 let leaving = self.pending().leaving.get(tap).cloned();
                 // Done already, by an earlier try.
                 let Some((port, nic)) = leaving else {
                     return Ok(());
                 };
-                self.note(tap, self.hook.unplug(&nic).await)?;
+                self.note(tap, self.nics.unplug(&nic).await)?;
                 self.segments.remove_port(&port.name).await?;
                 self.pending().leaving.remove(tap);
                 Ok(())
@@ -212,7 +212,7 @@ impl Hands {
                 let Some(nic) = torn else {
                     return Ok(());
                 };
-                self.note(tap, self.hook.replug(&nic).await)?;
+                self.note(tap, self.nics.replug(&nic).await)?;
                 self.pending().torn.remove(tap);
                 tracing::info!(%tap, "a running VM's NIC was mended");
                 Ok(())

@@ -18,6 +18,8 @@
 //! Each may be asked again, and is answered `done` where it is so already. An `error` to `plug`
 //! undoes the connection; to the others it is tried again later.
 
+use super::{Nic, Nics};
+use futures_util::{FutureExt, future::BoxFuture};
 use serde::{Deserialize, Serialize};
 use std::{io, path::PathBuf, time::Duration};
 use thiserror::Error;
@@ -36,25 +38,6 @@ const MAX_ANSWER: u64 = 64 << 10;
 #[derive(Clone, Debug)]
 pub struct Hook {
     socket: PathBuf,
-}
-
-/// A running VM's NIC.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Nic {
-    /// The container's name.
-    pub container: String,
-    /// Its ID, 64 hexadecimal digits.
-    pub container_id: String,
-    /// The endpoint's ID, 64 hexadecimal digits.
-    pub endpoint_id: String,
-    /// What the guest will call the interface.
-    pub interface: String,
-    /// The tap on the VCH.
-    pub tap: String,
-    /// The NIC's MAC address.
-    pub mac: String,
-    /// By what the agent finds it: `mac`, `pci:PATH` or `slot:NUMBER`.
-    pub nic: String,
 }
 
 #[derive(Serialize)]
@@ -123,21 +106,6 @@ impl Hook {
         }
     }
 
-    /// Lets a running VM have a NIC.
-    pub async fn plug(&self, nic: &Nic) -> Result<(), HookError> {
-        self.ask("plug", Request::Plug(nic), nic).await
-    }
-
-    /// Lets a running VM have a NIC no longer.
-    pub async fn unplug(&self, nic: &Nic) -> Result<(), HookError> {
-        self.ask("unplug", Request::Unplug(nic), nic).await
-    }
-
-    /// Lets a running VM's NIC work again, whose tap was made anew.
-    pub async fn replug(&self, nic: &Nic) -> Result<(), HookError> {
-        self.ask("replug", Request::Replug(nic), nic).await
-    }
-
     async fn ask(
         &self,
         what: &'static str,
@@ -175,6 +143,20 @@ impl Hook {
             .read_line(&mut text)
             .await?;
         Ok(text)
+    }
+}
+
+impl Nics for Hook {
+    fn plug<'a>(&'a self, nic: &'a Nic) -> BoxFuture<'a, Result<(), HookError>> {
+        self.ask("plug", Request::Plug(nic), nic).boxed()
+    }
+
+    fn unplug<'a>(&'a self, nic: &'a Nic) -> BoxFuture<'a, Result<(), HookError>> {
+        self.ask("unplug", Request::Unplug(nic), nic).boxed()
+    }
+
+    fn replug<'a>(&'a self, nic: &'a Nic) -> BoxFuture<'a, Result<(), HookError>> {
+        self.ask("replug", Request::Replug(nic), nic).boxed()
     }
 }
 

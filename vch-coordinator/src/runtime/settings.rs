@@ -10,8 +10,8 @@ pub struct Vms {
     pub kernel: PathBuf,
     /// The initramfs with init and agent.
     pub initramfs: PathBuf,
-    /// The program that watches one VM.
-    pub shim: PathBuf,
+    /// The program that watches one VM; `None` for the one that lies beside the coordinator.
+    pub shim: Option<PathBuf>,
     /// How instructions are run.
     pub accelerator: Accelerator,
     /// Memory of a container that asks for none, MiB.

@@ -50,7 +50,7 @@ fn everything_else_needs_a_restart_and_is_named() {
         ("[bridge]\nsubnet = \"172.30.0.0/16\"\n", "bridge.subnet"),
         ("[bridge]\npools = []\n", "bridge.pools"),
         ("[ports]\nephemeral = \"1-2\"\n", "ports.ephemeral"),
-        ("[runtime]\nhook = \"/x\"\n", "runtime.hook"),
+        ("[runtime]\nhook = \"/x\"\n", "runtime"),
         ("[dns]\nthreads = 3\n", "dns"),
         ("[tether]\nheartbeat_ms = 200\n", "tether"),
     ] {

@@ -35,7 +35,7 @@ impl Program {
         let socket = folder.path().join("hook");
         let listener = UnixListener::bind(&socket).unwrap();
         let (segments, _thread) = spawn().await;
-        let running = Running::new(Hook::new(socket), segments.clone());
+        let running = Running::new(Arc::new(Hook::new(socket)), segments.clone());
         let program = Self {
             listener,
             _folder: folder,

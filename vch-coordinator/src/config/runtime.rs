@@ -1,0 +1,130 @@
+//! Who starts the containers' VMs, and with what.
+
+use super::{ConfigError, absolute, error::Source, fields};
+use crate::runtime::Vms;
+use image::qemu::Accelerator;
+use std::{path::PathBuf, time::Duration};
+use toml::Spanned;
+use vch_ledger::SocketPath;
+
+const DEFAULT_MEMORY_MIB: u64 = 256;
+const DEFAULT_DISK_MIB: u64 = 10 * 1024;
+const DEFAULT_BOOT_SECONDS: u64 = 30;
+const DEFAULT_NETWORK_SECONDS: u64 = 15;
+const NEEDED: &str =
+    "`kind = \"qemu\"` starts VMs with it: write the path of a file that `make image` made";
+
+/// Who starts the containers' VMs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Runtime {
+    /// Another program, which is asked at this socket to plug a NIC.
+    External {
+        /// Nobody is asked where there is none.
+        hook: Option<SocketPath>,
+    },
+    /// The VCH itself.
+    Qemu(Vms),
+}
+
+impl Runtime {
+    /// What VMs are started with, where the VCH starts them.
+    pub fn vms(&self) -> Option<&Vms> {
+        match self {
+            Self::Qemu(vms) => Some(vms),
+            Self::External { .. } => None,
+        }
+    }
+
+    /// Whether somebody is asked to plug a NIC into a running VM.
+    pub fn plugs(&self) -> bool {
+        !matches!(self, Self::External { hook: None })
+    }
+}
+
+pub(super) fn runtime(source: &Source<'_>, table: fields::Runtime) -> Result<Runtime, ConfigError> {
+    match table.kind {
+        fields::RuntimeKind::External => external(source, table),
+        fields::RuntimeKind::Qemu => Ok(Runtime::Qemu(vms(source, table)?)),
+    }
+}
+
+fn external(source: &Source<'_>, table: fields::Runtime) -> Result<Runtime, ConfigError> {
+    let only_here = [
+        ("runtime.kernel", table.kernel),
+        ("runtime.initramfs", table.initramfs),
+        ("runtime.shim", table.shim),
+    ];
+    for (field, value) in only_here {
+        if let Some(value) = value {
+            let shown = value.get_ref().display().to_string();
+            let remedy = "it is for VMs that the VCH starts itself: write `kind = \"qemu\"` too";
+            return Err(source.field(value.span(), field, shown, remedy));
+        }
+    }
+    let hook = table
+        .hook
+        .map(|path| source.parsed("runtime.hook", &path, None));
+    Ok(Runtime::External {
+        hook: hook.transpose()?,
+    })
+}
+
+fn vms(source: &Source<'_>, table: fields::Runtime) -> Result<Vms, ConfigError> {
+    if let Some(hook) = table.hook {
+        let remedy = "it is for VMs that another program starts: write `kind = \"external\"`";
+        let shown = hook.get_ref().clone();
+        return Err(source.field(hook.span(), "runtime.hook", shown, remedy));
+    }
+    let needed = |field, path: Option<Spanned<PathBuf>>| match path {
+        Some(path) => absolute(source, field, Some(path), ""),
+        None => Err(source.missing(field, NEEDED)),
+    };
+    let kernel = needed("runtime.kernel", table.kernel)?;
+    let initramfs = needed("runtime.initramfs", table.initramfs)?;
+    let shim = match table.shim {
+        Some(path) => Some(absolute(source, "runtime.shim", Some(path), "")?),
+        None => None,
+    };
+    let memory = table.memory_mib;
+    let memory = source.number(
+        "runtime.memory_mib",
+        memory,
+        DEFAULT_MEMORY_MIB,
+        128..=1 << 20,
+    )?;
+    let cpus = source.number("runtime.cpus", table.cpus, 1, 1..=64)?;
+    let disk = source.number(
+        "runtime.disk_mib",
+        table.disk_mib,
+        DEFAULT_DISK_MIB,
+        64..=16 << 20,
+    )?;
+    let seconds = |field, value, default| {
+        let seconds = source.number(field, value, default, 1..=600)?;
+        Ok(Duration::from_secs(seconds))
+    };
+    Ok(Vms {
+        kernel,
+        initramfs,
+        shim,
+        accelerator: match table.accelerator {
+            fields::Accelerator::Tcg => Accelerator::Tcg,
+            fields::Accelerator::Kvm => Accelerator::Kvm,
+        },
+        // Each within the range that was just checked.
+        memory_mib: u32::try_from(memory).unwrap_or(u32::MAX),
+        cpus: u16::try_from(cpus).unwrap_or(1),
+        disk_bytes: disk << 20,
+        insecure_registries: table.insecure_registries,
+        boot_deadline: seconds(
+            "runtime.boot_seconds",
+            table.boot_seconds,
+            DEFAULT_BOOT_SECONDS,
+        )?,
+        network_deadline: seconds(
+            "runtime.network_seconds",
+            table.network_seconds,
+            DEFAULT_NETWORK_SECONDS,
+        )?,
+    })
+}
