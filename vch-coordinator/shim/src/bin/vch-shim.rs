@@ -1,0 +1,34 @@
+//! One container VM's process; the coordinator starts it, with a launch on its standard input.
+
+use std::{io::Write, process::ExitCode};
+use vch_shim::{Launch, run};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if !arguments.is_empty() {
+        eprintln!(
+            "vch-shim {}: started by vch-coordinator for each container VM, with a launch as JSON on standard input",
+            env!("CARGO_PKG_VERSION")
+        );
+        return ExitCode::from(2);
+    }
+    match live() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("vch-shim: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn live() -> Result<(), Box<dyn std::error::Error>> {
+    let launch = Launch::read(std::io::stdin().lock())?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(run(launch, || {
+        // The coordinator may have died meanwhile: the VM is started all the same, and found by the next one.
+        let _ = writeln!(std::io::stdout(), "ready");
+    }))?;
+    Ok(())
+}

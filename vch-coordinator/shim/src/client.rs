@@ -1,0 +1,300 @@
+//! The coordinator's side.
+
+use crate::{
+    launch::Nic,
+    log::Position,
+    stage::Stage,
+    wire::{Reply, Request, receive, send},
+};
+use protocol::process::{Exit, Listed, Output, Process, ProcessId, TerminalSize, Usage};
+use std::{io, path::PathBuf, time::Duration};
+use thiserror::Error;
+use tokio::{
+    net::{
+        UnixStream,
+        unix::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    time::timeout,
+};
+
+/// For an answer that comes at once.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// For a change of the VM's NICs: a guest takes its time to let one go.
+const NIC_DEADLINE: Duration = Duration::from_secs(15);
+
+/// Why a shim does not do what it is asked.
+#[derive(Debug, Error)]
+pub enum ClientError {
+    /// It is not there, or went away.
+    #[error("the container's shim does not answer: its VM has ended")]
+    Gone(#[from] io::Error),
+    /// It does not answer.
+    #[error("the container's shim has not answered within {0:?}")]
+    Late(Duration),
+    /// It refuses.
+    #[error("{reason}")]
+    Refused {
+        /// Stays the same for ever.
+        code: String,
+        /// In words.
+        reason: String,
+    },
+    /// It answers something else.
+    #[error("the container's shim gave an answer without sense: it is of another release")]
+    Odd,
+}
+
+/// A shim, by its socket.
+#[derive(Clone, Debug)]
+pub struct Client {
+    socket: PathBuf,
+}
+
+/// An open conversation: what a process writes comes, its input goes.
+#[derive(Debug)]
+pub struct Streams {
+    /// What it writes.
+    pub reader: StreamReader,
+    /// Its input.
+    pub writer: StreamWriter,
+}
+
+/// What a process writes.
+#[derive(Debug)]
+pub struct StreamReader(OwnedReadHalf);
+
+/// A process's input.
+#[derive(Debug)]
+pub struct StreamWriter(OwnedWriteHalf);
+
+/// What comes of a process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Come {
+    /// It wrote something.
+    Output(Output, Vec<u8>),
+    /// It has ended; `None` for the container's own, whose end is told by [`Client::watch`].
+    Ended(Option<Exit>),
+}
+
+/// A process that `exec` started.
+#[derive(Debug)]
+pub struct Running {
+    /// Its number in this life.
+    pub id: ProcessId,
+    /// Its number in the container.
+    pub pid: u32,
+    /// Its streams.
+    pub streams: Streams,
+}
+
+/// How a VM's life goes on.
+#[derive(Debug)]
+pub struct Stages(
+    OwnedReadHalf,
+    #[expect(dead_code, reason = "keeps the connection")] OwnedWriteHalf,
+);
+
+impl Client {
+    /// The shim at a folder of sockets.
+    pub fn at(sockets: impl Into<PathBuf>) -> Self {
+        Self {
+            socket: sockets.into().join("shim.sock"),
+        }
+    }
+
+    async fn ask(&self, request: &Request) -> Result<(OwnedReadHalf, OwnedWriteHalf), ClientError> {
+        let (reader, mut writer) = UnixStream::connect(&self.socket).await?.into_split();
+        send(&mut writer, request).await?;
+        Ok((reader, writer))
+    }
+
+    async fn once(&self, request: Request, within: Duration) -> Result<Reply, ClientError> {
+        let asked = timeout(within, async {
+            let (mut reader, _writer) = self.ask(&request).await?;
+            reply(&mut reader).await
+        });
+        asked.await.unwrap_or(Err(ClientError::Late(within)))
+    }
+
+    async fn done(&self, request: Request, within: Duration) -> Result<(), ClientError> {
+        match self.once(request, within).await? {
+            Reply::Done => Ok(()),
+            _ => Err(ClientError::Odd),
+        }
+    }
+
+    /// How the VM's life goes, from now on.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn watch(&self) -> Result<Stages, ClientError> {
+        let (reader, writer) = self.ask(&Request::Watch).await?;
+        Ok(Stages(reader, writer))
+    }
+
+    /// The streams of the container's own process, from a place of the log on, or from now on: when this is answered,
+    /// nothing that it writes is missed.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn attach(
+        &self,
+        from: Option<Position>,
+        input: bool,
+        ends_input: bool,
+    ) -> Result<Streams, ClientError> {
+        let request = Request::Attach {
+            from,
+            input,
+            ends_input,
+        };
+        let (mut reader, writer) = self.ask(&request).await?;
+        let first = timeout(DEADLINE, reply(&mut reader));
+        match first.await.unwrap_or(Err(ClientError::Late(DEADLINE)))? {
+            Reply::Done => Ok(streams(reader, writer)),
+            _ => Err(ClientError::Odd),
+        }
+    }
+
+    /// Runs another process in the container.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] with `not-found`, `not-executable`, `user`, `process`, `too-many` or
+    /// `vm-ended`.
+    pub async fn exec(&self, process: Process) -> Result<Running, ClientError> {
+        let (mut reader, writer) = self.ask(&Request::Exec(Box::new(process))).await?;
+        let first = timeout(DEADLINE, reply(&mut reader));
+        match first.await.unwrap_or(Err(ClientError::Late(DEADLINE)))? {
+            Reply::Started(id, pid) => Ok(Running {
+                id,
+                pid,
+                streams: streams(reader, writer),
+            }),
+            _ => Err(ClientError::Odd),
+        }
+    }
+
+    /// Sends a signal to a process.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn signal(&self, id: ProcessId, signal: u8) -> Result<(), ClientError> {
+        self.done(Request::Signal(id, signal), DEADLINE).await
+    }
+
+    /// Gives a terminal another size.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn resize(&self, id: ProcessId, size: TerminalSize) -> Result<(), ClientError> {
+        self.done(Request::Resize(id, size), DEADLINE).await
+    }
+
+    /// The container's processes.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn list(&self) -> Result<Vec<Listed>, ClientError> {
+        match self.once(Request::List, DEADLINE).await? {
+            Reply::Listed(processes) => Ok(processes),
+            _ => Err(ClientError::Odd),
+        }
+    }
+
+    /// What the container uses.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn usage(&self) -> Result<Usage, ClientError> {
+        match self.once(Request::Usage, DEADLINE).await? {
+            Reply::Used(usage) => Ok(usage),
+            _ => Err(ClientError::Odd),
+        }
+    }
+
+    /// Lets the VM have a NIC.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn plug(&self, nic: Nic) -> Result<(), ClientError> {
+        self.done(Request::Plug(nic), NIC_DEADLINE).await
+    }
+
+    /// Lets the VM have no such NIC.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn unplug(&self, id: &str) -> Result<(), ClientError> {
+        self.done(Request::Unplug(id.to_owned()), NIC_DEADLINE)
+            .await
+    }
+
+    /// Lets a NIC work again whose tap was made anew.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn replug(&self, nic: Nic) -> Result<(), ClientError> {
+        self.done(Request::Replug(nic), NIC_DEADLINE).await
+    }
+
+    /// Ends the VM at once.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn kill(&self) -> Result<(), ClientError> {
+        self.done(Request::Kill, DEADLINE).await
+    }
+}
+
+fn streams(reader: OwnedReadHalf, writer: OwnedWriteHalf) -> Streams {
+    Streams {
+        reader: StreamReader(reader),
+        writer: StreamWriter(writer),
+    }
+}
+
+async fn reply(from: &mut OwnedReadHalf) -> Result<Reply, ClientError> {
+    match receive(from).await? {
+        Some(Reply::Refused { code, reason }) => Err(ClientError::Refused { code, reason }),
+        Some(reply) => Ok(reply),
+        None => Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+    }
+}
+
+impl Stages {
+    /// The next stage. Not cancel-safe.
+    ///
+    /// # Errors
+    /// [`ClientError::Gone`] where the shim died.
+    pub async fn next(&mut self) -> Result<Stage, ClientError> {
+        match reply(&mut self.0).await? {
+            Reply::Stage(stage) => Ok(stage),
+            _ => Err(ClientError::Odd),
+        }
+    }
+}
+
+impl StreamReader {
+    /// What comes next. Not cancel-safe.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn next(&mut self) -> Result<Come, ClientError> {
+        match reply(&mut self.0).await? {
+            Reply::Output(stream, bytes) => Ok(Come::Output(stream, bytes)),
+            Reply::Exited(exit) => Ok(Come::Ended(Some(exit))),
+            Reply::Done => Ok(Come::Ended(None)),
+            _ => Err(ClientError::Odd),
+        }
+    }
+}
+
+impl StreamWriter {
+    /// Gives input; none says that it is at its end.
+    ///
+    /// # Errors
+    /// [`ClientError::Gone`].
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<(), ClientError> {
+        Ok(send(&mut self.0, &Request::Input(bytes.to_vec())).await?)
+    }
+}

@@ -1,0 +1,104 @@
+//! What a shim is told at its start: one JSON object on its standard input.
+
+use image::qemu::Accelerator;
+use protocol::process::Start;
+use serde::{Deserialize, Serialize};
+use std::{io::Read, path::PathBuf, time::Duration};
+use thiserror::Error;
+
+/// Most bytes of a launch: a command line and an environment at their bounds fit.
+const MAX_LAUNCH: u64 = 8 << 20;
+/// Root ports beside those that the first NICs take: so many can be plugged later.
+pub const SPARE_PORTS: u8 = 8;
+
+/// What to start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Launch {
+    /// The container's ID, for messages.
+    pub container: String,
+    /// Its folder, which lasts: the log and how it ended go there.
+    pub folder: PathBuf,
+    /// Where the sockets go: `shim.sock`, `tether.sock`. Made by the shim, gone with it.
+    pub sockets: PathBuf,
+    /// QEMU; for tests another program with its arguments.
+    pub program: PathBuf,
+    /// The uncompressed kernel.
+    pub kernel: PathBuf,
+    /// The initramfs.
+    pub initramfs: PathBuf,
+    /// Whether the host's kernel runs the guest's instructions.
+    pub kvm: bool,
+    /// Memory, MiB.
+    pub memory_mib: u32,
+    /// Processors.
+    pub cpus: u16,
+    /// The image's root file system.
+    pub image_disk: PathBuf,
+    /// What the container writes.
+    pub upper_disk: PathBuf,
+    /// The NICs that it has from the start.
+    pub nics: Vec<Nic>,
+    /// The ordinary user, and group, that QEMU runs as.
+    pub uid: u32,
+    /// The container's set-up and process.
+    pub start: Start,
+    /// Most bytes of one file of the log.
+    pub log_bytes: u64,
+    /// How many files of the log are kept.
+    pub log_files: u32,
+    /// From QEMU's start until init answers, milliseconds.
+    pub boot_deadline_ms: u64,
+}
+
+/// A NIC, and the tap of the VCH that it hangs on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Nic {
+    /// Names it, for QEMU and for later requests: a letter, then letters and digits.
+    pub id: String,
+    /// What the guest sees as its permanent address.
+    pub mac: [u8; 6],
+    /// The tap's name in the network namespace of the shim.
+    pub tap: String,
+}
+
+/// Why a launch can't be read.
+#[derive(Debug, Error)]
+pub enum LaunchError {
+    /// Standard input.
+    #[error("the launch can't be read from standard input")]
+    Read(#[from] std::io::Error),
+    /// It is longer than may be.
+    #[error("the launch has more than {MAX_LAUNCH} bytes")]
+    TooLong,
+    /// It is no launch.
+    #[error("standard input holds no launch of this version")]
+    Malformed(#[from] serde_json::Error),
+}
+
+impl Launch {
+    /// Reads one, up to the end of the input.
+    ///
+    /// # Errors
+    /// [`LaunchError`].
+    pub fn read(input: impl Read) -> Result<Self, LaunchError> {
+        let mut text = Vec::new();
+        input.take(MAX_LAUNCH + 1).read_to_end(&mut text)?;
+        if text.len() as u64 > MAX_LAUNCH {
+            return Err(LaunchError::TooLong);
+        }
+        Ok(serde_json::from_slice(&text)?)
+    }
+
+    pub(crate) fn accelerator(&self) -> Accelerator {
+        if self.kvm {
+            Accelerator::Kvm
+        } else {
+            Accelerator::Tcg
+        }
+    }
+
+    pub(crate) fn boot_deadline(&self) -> Duration {
+        Duration::from_millis(self.boot_deadline_ms)
+    }
+}

@@ -1,0 +1,35 @@
+//! One small process for each container VM: it starts QEMU, keeps what the container writes, and knows
+//! how it ended. It outlives the coordinator.
+//!
+//! ```text
+//!   coordinator ── Client ──► shim.sock ──► server ──► guest ═══ virtserialport vch.process ═══ init
+//!        │                                    │          │
+//!        │                                    │          └─► log (files): what the container wrote
+//!        └── tether.sock ─────────► QEMU ◄────┴── qmp: NICs come and go
+//!                                     │
+//!                            outcome (exit.json): written and synced before anybody is told
+//! ```
+//!
+//! Invariants: what the container wrote is in the log before anybody reads it, and everybody reads it
+//! from there, so that a slow reader stops nobody; QEMU runs as an ordinary user in a network namespace
+//! of its own without any link, and inherits what it needs as open descriptors.
+
+mod client;
+mod guest;
+mod launch;
+pub mod log;
+mod nics;
+mod outcome;
+mod qemu;
+mod qmp;
+mod server;
+mod shim;
+mod stage;
+mod tap;
+mod wire;
+
+pub use client::{Client, ClientError, Come, Running, Stages, StreamReader, StreamWriter, Streams};
+pub use launch::{Launch, LaunchError, Nic};
+pub use outcome::{Failure, Outcome};
+pub use shim::run;
+pub use stage::{Phase, Stage};

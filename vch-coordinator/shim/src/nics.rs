@@ -1,0 +1,149 @@
+//! The VM's NICs, from the first to those that were plugged while it runs.
+
+use crate::{
+    launch::{Nic, SPARE_PORTS},
+    qmp::{Qmp, QmpError},
+    tap::Tap,
+};
+use serde_json::json;
+use std::{collections::BTreeMap, io};
+use thiserror::Error;
+
+/// Why a NIC is not as it must be.
+#[derive(Debug, Error)]
+pub enum NicError {
+    /// QEMU.
+    #[error(transparent)]
+    Qemu(#[from] QmpError),
+    /// The tap.
+    #[error("tap {tap} can't be opened")]
+    Tap {
+        /// Its name.
+        tap: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// No slot is free.
+    #[error(
+        "all {SPARE_PORTS} slots for NICs that come while the VM runs are taken: disconnect a network, or stop and start the container"
+    )]
+    Full,
+    /// There is no such NIC.
+    #[error("the VM has no NIC {0}")]
+    Unknown(String),
+}
+
+impl NicError {
+    /// Stays the same for ever.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Qemu(_) => "qemu",
+            Self::Tap { .. } => "tap",
+            Self::Full => "no-slot",
+            Self::Unknown(_) => "no-such-nic",
+        }
+    }
+}
+
+/// The VM's NICs.
+pub struct Nics {
+    qmp: Qmp,
+    taps: BTreeMap<String, Tap>,
+    slots: BTreeMap<u8, String>,
+}
+
+impl Nics {
+    /// Those that it was started with have no slot of the spare ones.
+    pub fn new(qmp: Qmp, taps: BTreeMap<String, Tap>) -> Self {
+        Self {
+            qmp,
+            taps,
+            slots: BTreeMap::new(),
+        }
+    }
+
+    /// Lets the VM have a NIC.
+    pub async fn plug(&mut self, nic: &Nic) -> Result<(), NicError> {
+        if self.taps.contains_key(&nic.id) {
+            return Ok(());
+        }
+        let mut slots = 0..SPARE_PORTS;
+        let slot = slots.find(|slot| !self.slots.contains_key(slot));
+        let slot = slot.ok_or(NicError::Full)?;
+        let failed = |source| NicError::Tap {
+            tap: nic.tap.clone(),
+            source,
+        };
+        let tap = Tap::open(&nic.tap).map_err(failed)?;
+        let descriptor = tap.duplicate().map_err(failed)?;
+        let [name, netdev] = ["fd", "net"].map(|kind| format!("{kind}-{}", nic.id));
+        self.qmp.give(&name, &descriptor).await?;
+        let backend = json!({"type": "tap", "id": netdev, "fd": name});
+        self.qmp.execute("netdev_add", backend).await?;
+        let mac = nic.mac.map(|byte| format!("{byte:02x}")).join(":");
+        let device = json!({
+            "driver": "virtio-net-pci",
+            "id": nic.id,
+            "netdev": netdev,
+            "mac": mac,
+            "bus": format!("rp{slot}"),
+            "romfile": "",
+        });
+        if let Err(error) = self.qmp.execute("device_add", device).await {
+            // Its own error would hide the first one.
+            let _ = self.qmp.execute("netdev_del", json!({"id": netdev})).await;
+            return Err(error.into());
+        }
+        self.slots.insert(slot, nic.id.clone());
+        self.taps.insert(nic.id.clone(), tap);
+        Ok(())
+    }
+
+    /// Lets the VM have no such NIC.
+    pub async fn unplug(&mut self, id: &str) -> Result<(), NicError> {
+        if !self.taps.contains_key(id) {
+            return Ok(());
+        }
+        match self.qmp.execute("device_del", json!({"id": id})).await {
+            // It was asked for before, and the guest takes its time.
+            Err(QmpError::Refused { reason, .. }) if reason.contains("already in the process") => {}
+            // It went after the deadline of an earlier request.
+            Err(QmpError::Refused { reason, .. }) if reason.contains("not found") => {
+                return self.gone(id).await;
+            }
+            asked => drop(asked?),
+        }
+        let deleted = self
+            .qmp
+            .event("DEVICE_DELETED", |data| data["device"] == id);
+        deleted.await?;
+        self.gone(id).await
+    }
+
+    async fn gone(&mut self, id: &str) -> Result<(), NicError> {
+        let netdev = format!("net-{id}");
+        self.qmp
+            .execute("netdev_del", json!({"id": netdev}))
+            .await?;
+        self.slots.retain(|_, held| held != id);
+        self.taps.remove(id);
+        Ok(())
+    }
+
+    /// Lets a NIC work again whose tap was made anew.
+    pub fn replug(&mut self, nic: &Nic) -> Result<(), NicError> {
+        let tap = self.taps.get(&nic.id);
+        let tap = tap.ok_or_else(|| NicError::Unknown(nic.id.clone()))?;
+        tap.attach_again(&nic.tap).map_err(|source| NicError::Tap {
+            tap: nic.tap.clone(),
+            source,
+        })
+    }
+
+    /// Ends the VM at once.
+    pub async fn quit(&mut self) {
+        // It may have ended already.
+        let _ = self.qmp.execute("quit", json!({})).await;
+    }
+}

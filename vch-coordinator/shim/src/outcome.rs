@@ -1,0 +1,79 @@
+//! How a VM's life ended: `exit.json` in the container's folder.
+
+use crate::stage::Phase;
+use serde::{Deserialize, Serialize};
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    path::Path,
+};
+
+/// The file's name.
+pub const FILE: &str = "exit.json";
+/// Most bytes of one that is read.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// How a VM's life ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The process's exit code; where it did not run, 125 to 127 as Docker has them.
+    pub code: u8,
+    /// The guest's kernel killed it for want of memory.
+    pub out_of_memory: bool,
+    /// When the process started, milliseconds since 1970; 0 where it did not.
+    pub started_ms: u64,
+    /// When it ended.
+    pub finished_ms: u64,
+    /// Why it did not run, or was torn down.
+    pub failure: Option<Failure>,
+    /// What came when.
+    pub phases: Vec<Phase>,
+}
+
+/// Why a container did not run, or its VM ended under it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Stays the same for ever: `boot-timeout`, `vm-died`, `vm-not-started`, `network`, `not-found`,
+    /// `not-executable`, `user`, `root-file-system`, `process`, `channel`.
+    pub code: String,
+    /// In words for a person.
+    pub text: String,
+}
+
+impl Outcome {
+    /// Writes it durably; nothing else is written after it.
+    pub(crate) fn write(&self, folder: &Path) -> io::Result<()> {
+        let partial = folder.join("exit.json.partial");
+        let mut file = File::create(&partial)?;
+        file.write_all(&serde_json::to_vec(self)?)?;
+        file.sync_all()?;
+        fs::rename(&partial, folder.join(FILE))?;
+        File::open(folder)?.sync_all()
+    }
+
+    /// What a life that is over left behind; `None` where none has ended since [`clear`](Self::clear).
+    ///
+    /// # Errors
+    /// A file that is there and can't be read, or is none of ours.
+    pub fn read(folder: &Path) -> io::Result<Option<Self>> {
+        use io::Read;
+        let file = match File::open(folder.join(FILE)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            other => other?,
+        };
+        let mut text = Vec::new();
+        file.take(MAX_BYTES).read_to_end(&mut text)?;
+        Ok(Some(serde_json::from_slice(&text)?))
+    }
+
+    /// Forgets the last life, before the next one.
+    ///
+    /// # Errors
+    /// As remove(2), but for a file that is not there.
+    pub fn clear(folder: &Path) -> io::Result<()> {
+        match fs::remove_file(folder.join(FILE)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}

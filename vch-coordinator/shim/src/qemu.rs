@@ -1,0 +1,220 @@
+//! QEMU as a child: an ordinary user, in a network namespace without any link, with the descriptors
+//! that it needs and no others.
+
+#![expect(
+    unsafe_code,
+    reason = "what a child does between fork and exec is unsafe to write down"
+)]
+
+use crate::{launch::Launch, tap::Tap};
+use image::qemu::{Disk, Machine, MachineError, Nic, Stream};
+use nix::{
+    fcntl::{FcntlArg, FdFlag, fcntl},
+    sched::{CloneFlags, unshare},
+    sys::{prctl, signal::Signal},
+    unistd::{Gid, Uid, setgroups, setresgid, setresuid},
+};
+use std::{
+    collections::BTreeMap,
+    fs::{File, OpenOptions},
+    io,
+    os::{
+        fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd},
+        unix::net::{UnixListener, UnixStream},
+    },
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+use thiserror::Error;
+use tokio::process::{Child, Command};
+
+/// Why QEMU is not started.
+#[derive(Debug, Error)]
+pub enum QemuError {
+    /// A file that it needs.
+    #[error("cannot open {}", path.display())]
+    Open {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A tap.
+    #[error("cannot open tap {tap}: it is there as long as the container is connected")]
+    Tap {
+        /// Its name.
+        tap: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A socket.
+    #[error("no socket for QEMU")]
+    Socket(#[source] io::Error),
+    /// The machine can't be.
+    #[error(transparent)]
+    Machine(#[from] MachineError),
+    /// The program.
+    #[error(
+        "cannot start {}: install the Debian package {}",
+        program.display(),
+        image::qemu::PACKAGE
+    )]
+    Program {
+        /// Which.
+        program: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// A running QEMU and the other ends of what it holds.
+pub struct Qemu {
+    /// The process.
+    pub child: Child,
+    /// QMP.
+    pub control: UnixStream,
+    /// The guest's console: what its kernel prints.
+    pub console: UnixStream,
+    /// The virtserialport of init.
+    pub process: UnixStream,
+    /// Its NICs' taps, by id.
+    pub taps: BTreeMap<String, Tap>,
+}
+
+/// What QEMU inherits: kept open until it runs.
+#[derive(Default)]
+struct Inherited(Vec<OwnedFd>);
+
+impl Inherited {
+    fn add(&mut self, descriptor: impl Into<OwnedFd>) -> RawFd {
+        let descriptor = descriptor.into();
+        let number = descriptor.as_raw_fd();
+        self.0.push(descriptor);
+        number
+    }
+
+    fn file(&mut self, path: &Path, write: bool) -> Result<RawFd, QemuError> {
+        let opened = OpenOptions::new().read(true).write(write).open(path);
+        let file = opened.map_err(|source| QemuError::Open {
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok(self.add(file))
+    }
+
+    /// Our end; QEMU's is inherited.
+    fn pair(&mut self) -> Result<(UnixStream, RawFd), QemuError> {
+        let (ours, its) = UnixStream::pair().map_err(QemuError::Socket)?;
+        Ok((ours, self.add(its)))
+    }
+}
+
+impl Qemu {
+    /// Starts it. `tether` listens for the coordinator.
+    pub fn start(launch: &Launch, tether: UnixListener) -> Result<Self, QemuError> {
+        let mut inherited = Inherited::default();
+        let (control, control_end) = inherited.pair()?;
+        let (console, console_end) = inherited.pair()?;
+        let (process, process_end) = inherited.pair()?;
+        let tether_end = inherited.add(tether);
+        let kernel = inherited.file(&launch.kernel, false)?;
+        let initramfs = inherited.file(&launch.initramfs, false)?;
+        let image_disk = inherited.file(&launch.image_disk, false)?;
+        let upper_disk = inherited.file(&launch.upper_disk, true)?;
+        // What is inherited is opened by its number: no path of the VCH need be readable for QEMU.
+        let inside = |number: RawFd| PathBuf::from(format!("/dev/fd/{number}"));
+        let set = |number: RawFd| PathBuf::from(format!("/dev/fdset/{number}"));
+        let mut machine = Machine::new(inside(kernel), inside(initramfs))
+            .accelerator(launch.accelerator())
+            .memory_mib(launch.memory_mib)
+            .cpus(launch.cpus)
+            .kernel_option("tether.channel=virtio:tether.0")
+            .serial(Stream::Connected(console_end))
+            .port("tether.0", Stream::Listening(tether_end))
+            .port(protocol::process::PORT, Stream::Connected(process_end))
+            .root_ports(crate::launch::SPARE_PORTS)
+            .descriptor(image_disk)
+            .disk(disk("image", set(image_disk), true))
+            .descriptor(upper_disk)
+            .disk(disk("upper", set(upper_disk), false))
+            .qmp(Stream::Connected(control_end));
+        let mut taps = BTreeMap::new();
+        for nic in &launch.nics {
+            let failed = |source| QemuError::Tap {
+                tap: nic.tap.clone(),
+                source,
+            };
+            let tap = Tap::open(&nic.tap).map_err(failed)?;
+            machine = machine.nic(Nic {
+                id: nic.id.clone(),
+                mac: nic.mac,
+                tap: inherited.add(tap.duplicate().map_err(failed)?),
+            });
+            taps.insert(nic.id.clone(), tap);
+        }
+        let child = spawn(launch, &machine, &inherited)?;
+        Ok(Self {
+            child,
+            control,
+            console,
+            process,
+            taps,
+        })
+    }
+}
+
+fn disk(serial: &str, path: PathBuf, read_only: bool) -> Disk {
+    Disk {
+        serial: serial.to_owned(),
+        path,
+        read_only,
+    }
+}
+
+fn spawn(launch: &Launch, machine: &Machine, inherited: &Inherited) -> Result<Child, QemuError> {
+    let log_path = launch.folder.join("qemu.log");
+    let log = File::create(&log_path).map_err(|source| QemuError::Open {
+        path: log_path,
+        source,
+    })?;
+    let mut command = Command::new(&launch.program);
+    command
+        .args(machine.arguments()?)
+        .env_clear()
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .kill_on_drop(true);
+    let numbers: Vec<RawFd> = inherited.0.iter().map(AsRawFd::as_raw_fd).collect();
+    let id = launch.uid;
+    // SAFETY: system calls only, and the list that they read was made before the fork.
+    unsafe {
+        command.pre_exec(move || confine(id, &numbers));
+    }
+    command.spawn().map_err(|source| QemuError::Program {
+        program: launch.program.clone(),
+        source,
+    })
+}
+
+/// What the child does before it is QEMU.
+fn confine(id: u32, inherited: &[RawFd]) -> io::Result<()> {
+    for number in inherited {
+        // SAFETY: the descriptor is open until the exec.
+        let descriptor = unsafe { BorrowedFd::borrow_raw(*number) };
+        fcntl(descriptor, FcntlArg::F_SETFD(FdFlag::empty()))?;
+    }
+    unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWIPC)?;
+    setgroups(&[])?;
+    let (uid, gid) = (Uid::from_raw(id), Gid::from_raw(id));
+    setresgid(gid, gid, gid)?;
+    setresuid(uid, uid, uid)?;
+    prctl::set_no_new_privs()?;
+    // Behind the change of user, which clears it. It goes with its shim.
+    prctl::set_pdeathsig(Signal::SIGKILL)?;
+    Ok(())
+}

@@ -1,0 +1,117 @@
+//! Taps that are there already, opened by name (linux/if_tun.h).
+
+#![expect(
+    unsafe_code,
+    reason = "taps are opened by ioctls, for which no safe interface is at hand"
+)]
+
+use nix::{errno::Errno, libc};
+use std::{
+    fs::{File, OpenOptions},
+    io,
+    os::fd::{AsRawFd, OwnedFd},
+};
+
+nix::ioctl_write_ptr_bad!(
+    set_interface,
+    nix::request_code_write!(b'T', 202, size_of::<libc::c_int>()),
+    libc::ifreq
+);
+nix::ioctl_read_bad!(
+    get_header,
+    nix::request_code_read!(b'T', 215, size_of::<libc::c_int>()),
+    libc::c_int
+);
+nix::ioctl_write_ptr_bad!(
+    set_header,
+    nix::request_code_write!(b'T', 216, size_of::<libc::c_int>()),
+    libc::c_int
+);
+
+/// An open tap, of which QEMU has a duplicate.
+#[derive(Debug)]
+pub struct Tap(File);
+
+impl Tap {
+    /// Opens the tap of that name in the network namespace of the calling thread.
+    ///
+    /// # Errors
+    /// There is none, somebody else has it open, or it is none that was made with `IFF_VNET_HDR`.
+    pub fn open(name: &str) -> io::Result<Self> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open("/dev/net/tun")?;
+        // Without this the kernel would make one.
+        nix::net::if_::if_nametoindex(name)?;
+        attach(&file, name)?;
+        Ok(Self(file))
+    }
+
+    /// The same once more, for QEMU.
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub fn duplicate(&self) -> io::Result<OwnedFd> {
+        Ok(self.0.try_clone()?.into())
+    }
+
+    /// Lets this and every duplicate be of the tap of that name, which was made anew after the one that
+    /// it was of was deleted. QEMU goes on with it.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn attach_again(&self, name: &str) -> io::Result<()> {
+        nix::net::if_::if_nametoindex(name)?;
+        // What stands before each frame is QEMU's choice; a new tap does not know it.
+        let mut header = 0;
+        // SAFETY: the descriptor is open and the kernel writes one int.
+        unsafe { get_header(self.0.as_raw_fd(), &raw mut header) }?;
+        match attach(&self.0, name) {
+            // It is of that tap already.
+            Err(Errno::EINVAL | Errno::EBUSY) if self.stands(name) => {}
+            attached => attached?,
+        }
+        // SAFETY: the descriptor is open and the kernel reads one int.
+        unsafe { set_header(self.0.as_raw_fd(), &raw const header) }?;
+        Ok(())
+    }
+
+    /// Whether this is of a link that is there, of that name.
+    fn stands(&self, name: &str) -> bool {
+        nix::ioctl_read_bad!(
+            get_interface,
+            nix::request_code_read!(b'T', 210, size_of::<libc::c_uint>()),
+            libc::ifreq
+        );
+        let mut request = request("");
+        // SAFETY: the descriptor is open and the kernel writes one ifreq.
+        let known = unsafe { get_interface(self.0.as_raw_fd(), &raw mut request) };
+        let own = request.ifr_name.iter().map(|byte| byte.cast_unsigned());
+        let own = own.take_while(|byte| *byte != 0);
+        known.is_ok() && own.eq(name.bytes())
+    }
+}
+
+fn attach(file: &File, name: &str) -> Result<(), Errno> {
+    if name.is_empty() || name.len() >= libc::IFNAMSIZ {
+        return Err(Errno::EINVAL);
+    }
+    let request = request(name);
+    // SAFETY: the descriptor is open and the kernel reads one ifreq, which lives until then.
+    unsafe { set_interface(file.as_raw_fd(), &raw const request) }.map(drop)
+}
+
+fn request(name: &str) -> libc::ifreq {
+    let mut ifr_name = [0; libc::IFNAMSIZ];
+    for (to, from) in ifr_name.iter_mut().zip(name.bytes()) {
+        *to = from.cast_signed();
+    }
+    let flags = libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR;
+    #[expect(clippy::cast_possible_truncation, reason = "the flags have 16 bits")]
+    let ifru_flags = flags as libc::c_short;
+    libc::ifreq {
+        ifr_name,
+        ifr_ifru: libc::__c_anonymous_ifr_ifru { ifru_flags },
+    }
+}

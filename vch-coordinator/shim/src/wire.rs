@@ -1,0 +1,117 @@
+//! What the coordinator asks a shim, one request a connection of `shim.sock`, and what comes back.
+//!
+//! ```text
+//!   length, 4 bytes LE │ postcard of a Request or a Reply
+//! ```
+//!
+//! Both come from one release: a coordinator that was updated finds older shims, so that variants are
+//! only appended here.
+
+use crate::{launch::Nic, log::Position, stage::Stage};
+use protocol::process::{Exit, Listed, Output, Process, ProcessId, TerminalSize, Usage};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::io;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+/// Most bytes of a message.
+const MAX_MESSAGE: usize = 2 << 20;
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Request {
+    /// [`Reply::Stage`] now and at each change, up to the end.
+    Watch,
+    /// [`Reply::Output`] of the container's process from a place of the log on, as it comes, up to its
+    /// end, then [`Reply::Done`]. Meanwhile [`Request::Input`] may follow.
+    Attach {
+        /// From where; `None`: what comes from now on.
+        from: Option<Position>,
+        /// Input follows.
+        input: bool,
+        /// The process's standard input is at its end when this client's is, or when it goes.
+        ends_input: bool,
+    },
+    /// Run a process: [`Reply::Started`] or [`Reply::Refused`], [`Reply::Output`], [`Reply::Exited`].
+    /// Meanwhile [`Request::Input`] may follow. It runs on when the client goes.
+    Exec(Box<Process>),
+    /// Bytes for standard input; none: it is at its end.
+    Input(Vec<u8>),
+    /// Send a signal; [`Reply::Done`].
+    Signal(ProcessId, u8),
+    /// A terminal has another size; [`Reply::Done`].
+    Resize(ProcessId, TerminalSize),
+    /// [`Reply::Listed`].
+    List,
+    /// [`Reply::Used`].
+    Usage,
+    /// Let the VM have a NIC; [`Reply::Done`] also where it has it.
+    Plug(Nic),
+    /// Let the VM have no NIC of that id; [`Reply::Done`] also where it has none.
+    Unplug(String),
+    /// A NIC's tap was made anew: let the NIC work again; [`Reply::Done`].
+    Replug(Nic),
+    /// End the VM at once, whatever its processes do.
+    Kill,
+}
+
+/// What comes back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reply {
+    /// How far the VM's life has come.
+    Stage(Stage),
+    /// What a process wrote.
+    Output(Output, Vec<u8>),
+    /// A process runs; its number in this life, and in the container.
+    Started(ProcessId, u32),
+    /// A process has ended.
+    Exited(Exit),
+    /// The container's processes.
+    Listed(Vec<Listed>),
+    /// What the container uses.
+    Used(Usage),
+    /// It is so.
+    Done,
+    /// It is not so: a code that stays the same for ever, and why, in words.
+    Refused {
+        /// The code.
+        code: String,
+        /// The words.
+        reason: String,
+    },
+}
+
+/// Writes a message.
+pub async fn send<M: Serialize>(to: &mut (impl AsyncWrite + Unpin), message: &M) -> io::Result<()> {
+    let bytes = postcard::to_allocvec(message).map_err(io::Error::other)?;
+    let too_long = || io::Error::new(io::ErrorKind::InvalidInput, "a message is too long");
+    if bytes.len() > MAX_MESSAGE {
+        return Err(too_long());
+    }
+    let length = u32::try_from(bytes.len()).map_err(|_| too_long())?;
+    let mut whole = length.to_le_bytes().to_vec();
+    whole.extend_from_slice(&bytes);
+    to.write_all(&whole).await
+}
+
+/// Reads a message; `None` at the end of the stream. Not cancel-safe.
+pub async fn receive<M: DeserializeOwned>(
+    from: &mut (impl AsyncRead + Unpin),
+) -> io::Result<Option<M>> {
+    let mut length = [0; 4];
+    match from.read_exact(&mut length).await {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        other => other?,
+    };
+    let invalid = |reason| io::Error::new(io::ErrorKind::InvalidData, reason);
+    let length = usize::try_from(u32::from_le_bytes(length)).unwrap_or(usize::MAX);
+    if length > MAX_MESSAGE {
+        return Err(invalid("a message is too long"));
+    }
+    let mut bytes = vec![0; length];
+    from.read_exact(&mut bytes).await?;
+    let read = postcard::take_from_bytes(&bytes);
+    match read {
+        Ok((message, [])) => Ok(Some(message)),
+        _ => Err(invalid("what came is no message of this version")),
+    }
+}
