@@ -17,7 +17,7 @@ AGENT_FLAGS := -C target-feature=+crt-static -C force-unwind-tables=no \
 FUZZ_SECONDS := 60
 
 # program=package, for what is used here from Debian.
-PROGRAMS := qemu-system-x86_64=qemu-system-x86 ip=iproute2 nft=nftables dig=bind9-dnsutils ping=iputils-ping dpkg-deb=dpkg cc=build-essential
+PROGRAMS := qemu-system-x86_64=qemu-system-x86 ip=iproute2 nft=nftables dig=bind9-dnsutils ping=iputils-ping dpkg-deb=dpkg cc=build-essential sqfstar=squashfs-tools mke2fs=e2fsprogs
 # crate@version, for what is used here from crates.io.
 CRATES := vhost-device-vsock@0.3.0 cargo-deny@0.20.2
 FUZZER := cargo-fuzz@0.13.2
@@ -31,7 +31,7 @@ MUTANTS_SHARD := 0/13
 # $(call installed,crate@version): installs it unless this version is there.
 installed = grep -qs '"$(subst @, ,$(1)) ' $(TOOLS)/.crates.toml || cargo install --root $(TOOLS) --locked $(1)
 
-.PHONY: help tools agent probe host image test lint fuzz model crash long mutants demo
+.PHONY: help tools agent init probe host image test lint fuzz model crash long mutants demo
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,13 +55,19 @@ probe: ## build the static program that tests run in guests, as target/agent/vso
 	@RUSTFLAGS="$(AGENT_FLAGS)" cargo build -q --profile agent -p lab --bin vsock-probe --target $(HOST)
 	@install -D $(BUILT)/$(HOST)/agent/vsock-probe target/agent/vsock-probe
 
+init: ## build the static first process of container VMs as target/agent/container-init
+	@RUSTFLAGS="$(AGENT_FLAGS)" cargo build -q --profile agent -p container-init --target $(HOST)
+	@install -D $(BUILT)/$(HOST)/agent/container-init target/agent/container-init
+
 host: ## build a static coordinator for VMs that are a VCH themselves, in target/agent
 	@RUSTFLAGS="-C target-feature=+crt-static -C strip=symbols" \
 		cargo build -q -p vch-coordinator --bins --target $(HOST)
 	@install -D -t target/agent $(BUILT)/$(HOST)/debug/vch-coordinator $(BUILT)/$(HOST)/debug/vchctl
 
-image: tools agent ## make the kernel and the initramfs of container VMs in target/image
+image: tools agent init ## make the kernel and the initramfs files of container VMs in target/image
 	@cargo run -q -p image -- build --out target/image --agent $(AGENT)
+	@cargo run -q -p image -- build --out target/image --agent $(AGENT) --name vm --variant workload \
+		--init target/agent/container-init
 
 test: image probe host ## run every test; VM tests take turns by themselves
 	@cargo build --workspace --bins --examples

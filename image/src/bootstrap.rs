@@ -29,6 +29,17 @@ const CONTAINER_MODULES: &[&str] = &[
     "vmw_vsock_virtio_transport",
     "vsock_loopback",
 ];
+/// A VM that runs an image: its NICs, lines and disks, and the file systems on these. It has no vsock device, and
+/// nobody in it needs a vsock socket.
+const WORKLOAD_MODULES: &[&str] = &[
+    "virtio_pci",
+    "virtio_net",
+    "virtio_console",
+    "virtio_rng",
+    "virtio_blk",
+    "squashfs",
+    "overlay",
+];
 /// What a VM needs besides to be a Virtual Container Host itself.
 const HOST_MODULES: &[&str] = &[
     "bridge",
@@ -104,6 +115,8 @@ pub enum Variant {
     Container,
     /// A VM that is a Virtual Container Host itself: bridges, taps and NAT too.
     Host,
+    /// A container VM that runs an image: disks too.
+    Workload,
 }
 
 /// What to make.
@@ -112,6 +125,7 @@ pub struct Recipe {
     name: String,
     variant: Variant,
     agent: Option<PathBuf>,
+    init: Option<PathBuf>,
     added: Vec<(PathBuf, String)>,
 }
 
@@ -149,6 +163,13 @@ impl Recipe {
     #[must_use]
     pub fn agent(mut self, path: impl Into<PathBuf>) -> Self {
         self.agent = Some(path.into());
+        self
+    }
+
+    /// Makes this static program the first process, in place of the shell script, and leaves busybox out.
+    #[must_use]
+    pub fn init(mut self, path: impl Into<PathBuf>) -> Self {
+        self.init = Some(path.into());
         self
     }
 
@@ -207,14 +228,10 @@ impl Recipe {
         }
         // The kernel opens it for init before anything is mounted.
         archive.device("/dev/console", 5, 1)?;
-        archive.file("/init", INIT.to_vec(), true)?;
-        archive.file(
-            "/etc/passwd",
-            b"root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:user:/tmp:/bin/sh\n".to_vec(),
-            false,
-        )?;
-        archive.file("/etc/group", b"root:x:0:\nuser:x:1000:\n".to_vec(), false)?;
-        add_busybox(&mut archive, busybox_package)?;
+        match &self.init {
+            Some(init) => add_file(&mut archive, init, "/init")?,
+            None => add_shell(&mut archive, busybox_package)?,
+        }
         add_modules(&mut archive, kernel_package, self.variant)?;
         if let Some(agent) = &self.agent {
             add_file(&mut archive, agent, "/sbin/tether-net")?;
@@ -224,6 +241,18 @@ impl Recipe {
         }
         Ok(archive)
     }
+}
+
+/// The script, and what it needs.
+fn add_shell(archive: &mut Archive, busybox_package: &Path) -> Result<(), BootstrapError> {
+    archive.file("/init", INIT.to_vec(), true)?;
+    archive.file(
+        "/etc/passwd",
+        b"root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:user:/tmp:/bin/sh\n".to_vec(),
+        false,
+    )?;
+    archive.file("/etc/group", b"root:x:0:\nuser:x:1000:\n".to_vec(), false)?;
+    add_busybox(archive, busybox_package)
 }
 
 fn add_busybox(archive: &mut Archive, package: &Path) -> Result<(), BootstrapError> {
@@ -251,10 +280,11 @@ fn add_modules(
         what: "lib/modules/VERSION",
     };
     let tree = ModuleTree::read(&first_in(&versions, "").ok_or_else(incomplete)?)?;
-    let mut wanted = CONTAINER_MODULES.to_vec();
-    if variant == Variant::Host {
-        wanted.extend(HOST_MODULES);
-    }
+    let wanted = match variant {
+        Variant::Container => CONTAINER_MODULES.to_vec(),
+        Variant::Host => [CONTAINER_MODULES, HOST_MODULES].concat(),
+        Variant::Workload => WORKLOAD_MODULES.to_vec(),
+    };
     let mut order = String::new();
     for module in tree.closure(&wanted)? {
         order.push_str(&module.name);

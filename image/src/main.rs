@@ -29,6 +29,9 @@ enum Command {
         /// A static tether-net to bake in as /sbin/tether-net
         #[arg(long)]
         agent: Option<PathBuf>,
+        /// A static program that is the first process, in place of the shell script
+        #[arg(long)]
+        init: Option<PathBuf>,
         /// A file to bake in: its path here, a colon, its absolute path in the guest
         #[arg(long, value_name = "HOST:GUEST", value_parser = added)]
         add: Vec<(PathBuf, String)>,
@@ -41,6 +44,8 @@ enum For {
     Container,
     /// A VM that is a Virtual Container Host itself
     Host,
+    /// A container VM that runs an image
+    Workload,
 }
 
 fn added(text: &str) -> Result<(PathBuf, String), String> {
@@ -56,16 +61,21 @@ fn main() -> anyhow::Result<()> {
         name,
         variant,
         agent,
+        init,
         add,
     } = Cli::parse().command;
     let started = Instant::now();
     let variant = match variant {
         For::Container => Variant::Container,
         For::Host => Variant::Host,
+        For::Workload => Variant::Workload,
     };
     let mut recipe = Recipe::new(&name).variant(variant);
     if let Some(agent) = agent {
         recipe = recipe.agent(agent);
+    }
+    if let Some(init) = init {
+        recipe = recipe.init(init);
     }
     for (host, guest) in add {
         recipe = recipe.add(host, &guest);

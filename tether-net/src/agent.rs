@@ -2,6 +2,7 @@
 
 use crate::converge::Converger;
 use crate::netlink::NetlinkError;
+use crate::notify::Notify;
 use crate::observe::Sysfs;
 use crate::reseed::Reseeder;
 use crate::resolver::Files;
@@ -96,6 +97,7 @@ async fn keep(
 ) -> Result<(), AgentError> {
     let mut told: Option<Applied> = None;
     let mut reseeder = Reseeder::default();
+    let mut notify = Notify::from_environment();
     loop {
         let spec = wanted.borrow_and_update().clone();
         let life = spec.as_ref().map(|spec| spec.id().incarnation);
@@ -119,6 +121,7 @@ async fn keep(
         match seen {
             Ok(Some(applied)) if told.as_ref() != Some(&applied) => {
                 tracing::debug!("converged in {} µs", begun.elapsed().as_micros());
+                notify.tell(&applied);
                 told = Some(applied.clone());
                 news.push(News::Applied(applied));
             }

@@ -27,6 +27,7 @@ pub mod apply;
 pub mod converge;
 pub mod log;
 pub mod netlink;
+mod notify;
 pub mod observe;
 pub mod options;
 pub mod plan;

@@ -1,0 +1,200 @@
+//! The guest from the kernel's hands to a root that can be left.
+
+use nix::{
+    errno::Errno,
+    libc,
+    mount::{MsFlags, mount},
+    sys::{
+        reboot::{RebootMode, reboot},
+        time::TimeSpec,
+    },
+    time::{ClockId, clock_gettime, clock_settime},
+    unistd::{chdir, chroot, sync},
+};
+use std::{
+    ffi::CString,
+    fs::{self, File},
+    io,
+    os::fd::AsRawFd,
+    path::Path,
+    time::Duration,
+};
+use thiserror::Error;
+
+const NEW_ROOT: &str = "/newroot";
+const AGENT: &str = "sbin/tether-net";
+
+/// Why the guest does not get so far.
+#[derive(Debug, Error)]
+pub enum BootError {
+    /// A file system.
+    #[error("cannot mount {what}")]
+    Mount {
+        /// Which.
+        what: &'static str,
+        /// Why.
+        #[source]
+        source: Errno,
+    },
+    /// A file.
+    #[error("cannot {what}")]
+    File {
+        /// What was tried.
+        what: &'static str,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+}
+
+fn file(what: &'static str) -> impl FnOnce(io::Error) -> BootError {
+    move |source| BootError::File { what, source }
+}
+
+/// Mounts what the kernel shows, on a root of our own: one with a parent, so that a container can leave
+/// it by pivot_root(2), which refuses to leave the initramfs.
+pub fn prepare() -> Result<(), BootError> {
+    fs::create_dir_all(NEW_ROOT).map_err(file("make the new root"))?;
+    let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+    let none: Option<&str> = None;
+    let mounted =
+        |what, done: Result<(), Errno>| done.map_err(|source| BootError::Mount { what, source });
+    mounted(
+        "the new root",
+        mount(
+            Some("tmpfs"),
+            NEW_ROOT,
+            Some("tmpfs"),
+            MsFlags::empty(),
+            Some("mode=755"),
+        ),
+    )?;
+    let root = Path::new(NEW_ROOT);
+    for folder in ["proc", "sys", "dev", "run", "sbin", "etc", "container"] {
+        fs::create_dir_all(root.join(folder)).map_err(file("make folders"))?;
+    }
+    // The agent is absent from an image that has none: the container's network stays as it is.
+    match fs::copy(Path::new("/").join(AGENT), root.join(AGENT)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(file("copy the agent")(error));
+        }
+        _ => {}
+    }
+    for (kind, place) in [("proc", "proc"), ("sysfs", "sys"), ("devtmpfs", "dev")] {
+        let target = root.join(place);
+        mounted(
+            kind,
+            mount(Some(kind), &target, Some(kind), MsFlags::empty(), none),
+        )?;
+    }
+    let cgroups = root.join("sys/fs/cgroup");
+    mounted(
+        "cgroup2",
+        mount(
+            Some("cgroup2"),
+            &cgroups,
+            Some("cgroup2"),
+            MsFlags::empty(),
+            none,
+        ),
+    )?;
+    load_modules()?;
+    mounted("the root", chdir(NEW_ROOT))?;
+    mounted(
+        "the root",
+        mount(Some("."), "/", none, MsFlags::MS_MOVE, none),
+    )?;
+    mounted("the root", chroot("."))?;
+    mounted("the root", chdir("/"))?;
+    mounted("the root", mount(none, "/", none, private, none))?;
+    link_up("lo");
+    Ok(())
+}
+
+/// In the order that was recorded when the image was made; one that is not loaded is missed later, by
+/// whoever needs it.
+fn load_modules() -> Result<(), BootError> {
+    let order =
+        fs::read_to_string("/lib/modules/order").map_err(file("read the order of modules"))?;
+    for name in order.lines() {
+        let path = format!("/lib/modules/{name}.ko");
+        let loaded = File::open(&path).and_then(|module| load(&module));
+        if let Err(error) = loaded {
+            eprintln!("init: module {name} is not loaded: {error}");
+        }
+        // It is not needed any more, and this is memory.
+        let _ = fs::remove_file(&path);
+    }
+    Ok(())
+}
+
+#[expect(
+    unsafe_code,
+    reason = "finit_module(2) has no safe wrapper in nix's version"
+)]
+fn load(module: &File) -> io::Result<()> {
+    let parameters = CString::default();
+    // SAFETY: the descriptor is open, and the parameters end with a zero.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_finit_module,
+            module.as_raw_fd(),
+            parameters.as_ptr(),
+            0,
+        )
+    };
+    match done {
+        0 => Ok(()),
+        _ => match io::Error::last_os_error() {
+            error if error.raw_os_error() == Some(libc::EEXIST) => Ok(()),
+            error => Err(error),
+        },
+    }
+}
+
+/// netdevice(7). A container without a loopback is no reason to end.
+#[expect(
+    unsafe_code,
+    reason = "SIOCSIFFLAGS (netdevice(7)) has no safe wrapper"
+)]
+fn link_up(name: &str) {
+    nix::ioctl_write_ptr_bad!(set_flags, libc::SIOCSIFFLAGS, libc::ifreq);
+    let Ok(socket) = std::net::UdpSocket::bind("0.0.0.0:0") else {
+        return;
+    };
+    let mut ifr_name = [0; libc::IFNAMSIZ];
+    for (to, from) in ifr_name.iter_mut().zip(name.bytes()) {
+        *to = from.cast_signed();
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "the flags have 16 bits")]
+    let ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
+    let request = libc::ifreq {
+        ifr_name,
+        ifr_ifru: libc::__c_anonymous_ifr_ifru { ifru_flags },
+    };
+    // SAFETY: the socket is open and the kernel reads one ifreq.
+    if let Err(error) = unsafe { set_flags(socket.as_raw_fd(), &raw const request) } {
+        eprintln!("init: {name} is not up: {error}");
+    }
+}
+
+/// Sets the guest's clock, milliseconds since 1970.
+pub fn set_clock(now_ms: u64) {
+    let now = TimeSpec::from_duration(Duration::from_millis(now_ms));
+    if let Err(error) = clock_settime(ClockId::CLOCK_REALTIME, now) {
+        eprintln!("init: the clock is not set: {error}");
+    }
+}
+
+/// Since the guest booted, microseconds.
+pub fn uptime_us() -> u64 {
+    let now = clock_gettime(ClockId::CLOCK_BOOTTIME).map(Duration::from);
+    now.map_or(0, |now| u64::try_from(now.as_micros()).unwrap_or(u64::MAX))
+}
+
+/// Writes back what is to be written, and ends the VM.
+pub fn power_off() {
+    sync();
+    // Where that fails there is nothing else to be done: the kernel panics when init ends, and so does the VM.
+    let _ = reboot(RebootMode::RB_POWER_OFF);
+}

@@ -1,0 +1,209 @@
+//! What a child does between its birth and its exec.
+
+use crate::{capabilities, seccomp::Filter, user};
+use nix::{
+    errno::Errno,
+    sys::{
+        prctl,
+        resource::{Resource, setrlimit},
+        signal::{SigHandler, SigSet, Signal, signal},
+    },
+    unistd::{AccessFlags, Gid, Uid, access, chdir, execve, setgid, setgroups, setuid},
+};
+use protocol::process::{Fault, Process};
+use std::{ffi::CString, fs, path::Path};
+
+/// Docker's, where nobody says another.
+const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Why a process does not start, in Docker's words where it has some.
+pub type Refused = (Fault, String);
+
+/// Any step that does not succeed.
+pub fn failed<E: std::fmt::Display>(what: &str) -> impl FnOnce(E) -> Refused {
+    let what = what.to_owned();
+    move |error| (Fault::Other, format!("{what}: {error}"))
+}
+
+/// The words and the environment of a process whose program was found.
+pub struct Program {
+    path: CString,
+    words: Vec<CString>,
+    environment: Vec<CString>,
+}
+
+/// Makes the calling process the container's: its user, its rights, its folder. It is in the container's
+/// namespaces already.
+pub fn confine(process: &Process) -> Result<Program, Refused> {
+    let who =
+        user::resolve(&process.user, &process.groups).map_err(|reason| (Fault::User, reason))?;
+    for (resource, soft, hard) in &process.limits {
+        let resource = limit(*resource).ok_or_else(|| {
+            (
+                Fault::Other,
+                format!("no resource has number {resource} (setrlimit(2))"),
+            )
+        })?;
+        setrlimit(resource, *soft, *hard).map_err(failed("set a limit"))?;
+    }
+    if process.oom_score != 0 {
+        let score = process.oom_score.to_string();
+        fs::write("/proc/self/oom_score_adj", score).map_err(failed("set the OOM score"))?;
+    }
+    let mut environment = process.environment.clone();
+    let has = |environment: &[String], name: &str| {
+        environment
+            .iter()
+            .any(|variable| variable.starts_with(name))
+    };
+    if !has(&environment, "PATH=") {
+        environment.push(PATH.to_owned());
+    }
+    if !has(&environment, "HOME=") {
+        environment.push(format!("HOME={}", who.home));
+    }
+    let folder = if process.folder.is_empty() {
+        "/"
+    } else {
+        &process.folder
+    };
+    fs::create_dir_all(folder).map_err(failed("make the working directory"))?;
+
+    let groups: Vec<Gid> = who.groups.iter().copied().map(Gid::from_raw).collect();
+    setgroups(&groups).map_err(failed("set the groups"))?;
+    setgid(Gid::from_raw(who.gid)).map_err(failed("set the group"))?;
+    let bits = capabilities::bits(&process.capabilities);
+    capabilities::bound(bits).map_err(failed("give capabilities up"))?;
+    if process.no_new_privileges {
+        prctl::set_no_new_privs().map_err(failed("give privileges up"))?;
+    }
+    // While it may: without PR_SET_NO_NEW_PRIVS only an administrator can.
+    let mut filter = Filter::new(bits);
+    filter.install().map_err(failed("filter system calls"))?;
+    setuid(Uid::from_raw(who.uid)).map_err(failed("set the user"))?;
+    if who.uid == 0 {
+        capabilities::have(bits).map_err(failed("set the capabilities"))?;
+    }
+    // As the user: what it can't enter is no place for it.
+    chdir(folder).map_err(failed("change to the working directory"))?;
+    find(&process.words, environment)
+}
+
+/// Looks the program up as execvp(3) does, in the container's own `PATH`.
+fn find(words: &[String], environment: Vec<String>) -> Result<Program, Refused> {
+    let Some(name) = words.first().filter(|name| !name.is_empty()) else {
+        return Err((Fault::NotFound, "no command specified".to_owned()));
+    };
+    let path = if name.contains('/') {
+        check(name).map(|()| name.clone())
+    } else {
+        let mut variables = environment.iter();
+        let places = variables.find_map(|variable| variable.strip_prefix("PATH="));
+        let places = places.unwrap_or_default().split(':');
+        let candidates = places.map(|place| {
+            let place = if place.is_empty() { "." } else { place };
+            format!("{place}/{name}")
+        });
+        let mut unfit = None;
+        let found = candidates.into_iter().find(|path| match check(path) {
+            Ok(()) => true,
+            Err(refused @ (Fault::NotExecutable, _)) => {
+                unfit.get_or_insert(refused);
+                false
+            }
+            Err(_) => false,
+        });
+        found.ok_or_else(|| {
+            let nowhere = format!("exec: {name:?}: executable file not found in $PATH");
+            unfit.unwrap_or((Fault::NotFound, nowhere))
+        })
+    }?;
+    let text = |text: String| {
+        CString::new(text).map_err(|_| (Fault::Other, "a word holds a zero byte".to_owned()))
+    };
+    Ok(Program {
+        path: text(path)?,
+        words: words.iter().cloned().map(text).collect::<Result<_, _>>()?,
+        environment: environment
+            .into_iter()
+            .map(text)
+            .collect::<Result<_, _>>()?,
+    })
+}
+
+fn check(path: &str) -> Result<(), Refused> {
+    let denied = || {
+        (
+            Fault::NotExecutable,
+            format!("exec: {path:?}: permission denied"),
+        )
+    };
+    match fs::metadata(Path::new(path)) {
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Err(denied()),
+        Err(_) => {
+            let reason = format!("exec: {path:?}: stat {path}: no such file or directory");
+            Err((Fault::NotFound, reason))
+        }
+        Ok(found) if found.is_dir() => Err((
+            Fault::NotExecutable,
+            format!("exec: {path:?}: is a directory"),
+        )),
+        Ok(_) => access(path, AccessFlags::X_OK).map_err(|_| denied()),
+    }
+}
+
+impl Program {
+    /// Becomes it; comes back only with the reason why not.
+    #[expect(
+        unsafe_code,
+        reason = "the disposition of a signal is the process's own, which is about to be another's"
+    )]
+    pub fn exec(&self) -> Refused {
+        // init ignores it, and blocks what it waits for.
+        // SAFETY: the default action is no handler of this program.
+        let _ = unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) };
+        let _ = SigSet::empty().thread_set_mask();
+        let error = match execve(&self.path, &self.words, &self.environment) {
+            Err(error) => error,
+            Ok(never) => match never {},
+        };
+        let path = self.path.to_string_lossy();
+        let fault = match error {
+            Errno::ENOENT => Fault::NotFound,
+            _ => Fault::NotExecutable,
+        };
+        (fault, format!("exec {path}: {}", described(error)))
+    }
+}
+
+/// As Docker's runtime says it.
+fn described(error: Errno) -> String {
+    let text = error.desc().to_lowercase();
+    match error {
+        Errno::ENOEXEC => "exec format error".to_owned(),
+        _ => text,
+    }
+}
+
+/// By the numbers of asm-generic/resource.h.
+fn limit(number: u8) -> Option<Resource> {
+    Some(match number {
+        0 => Resource::RLIMIT_CPU,
+        1 => Resource::RLIMIT_FSIZE,
+        2 => Resource::RLIMIT_DATA,
+        3 => Resource::RLIMIT_STACK,
+        4 => Resource::RLIMIT_CORE,
+        5 => Resource::RLIMIT_RSS,
+        6 => Resource::RLIMIT_NPROC,
+        7 => Resource::RLIMIT_NOFILE,
+        8 => Resource::RLIMIT_MEMLOCK,
+        9 => Resource::RLIMIT_AS,
+        10 => Resource::RLIMIT_LOCKS,
+        11 => Resource::RLIMIT_SIGPENDING,
+        12 => Resource::RLIMIT_MSGQUEUE,
+        13 => Resource::RLIMIT_NICE,
+        14 => Resource::RLIMIT_RTPRIO,
+        15 => Resource::RLIMIT_RTTIME,
+        _ => return None,
+    })
+}

@@ -1,0 +1,37 @@
+//! The VM's disks, by serial number.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
+
+const APPEARS: Duration = Duration::from_secs(10);
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+/// The device of the disk with a serial number, as soon as its driver has found it.
+///
+/// # Errors
+/// There is none.
+pub fn device(serial: &str) -> io::Result<PathBuf> {
+    let end = Instant::now() + APPEARS;
+    loop {
+        for block in fs::read_dir("/sys/block")? {
+            let block = block?;
+            let there = fs::read_to_string(block.path().join("serial")).unwrap_or_default();
+            if there.trim_end() == serial {
+                return Ok(Path::new("/dev").join(block.file_name()));
+            }
+        }
+        if Instant::now() > end {
+            let reason = format!("the VM has no disk with the serial number {serial}");
+            return Err(io::Error::new(io::ErrorKind::NotFound, reason));
+        }
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "sysfs tells nobody of a new device"
+        )]
+        thread::sleep(LOOK_AGAIN);
+    }
+}

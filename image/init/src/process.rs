@@ -1,0 +1,220 @@
+//! A process of the container, as init holds its streams.
+
+use nix::{
+    errno::Errno,
+    fcntl::{FcntlArg, OFlag, fcntl},
+    sys::signal::{Signal, kill},
+    unistd::{Pid, read, write},
+};
+use protocol::process::{Exit, FromInit, MAX_CHUNK, Output, ProcessId, TerminalSize, WINDOW};
+use std::{
+    collections::VecDeque,
+    io,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+};
+
+use crate::{line::Line, terminal};
+
+/// A process, and what init has of its streams.
+pub struct Process {
+    pub id: ProcessId,
+    pub pid: Pid,
+    input: Input,
+    outputs: Vec<Stream>,
+    terminal: Option<OwnedFd>,
+    /// How it ended; more may be read of it all the same.
+    pub exit: Option<Exit>,
+}
+
+#[derive(Default)]
+struct Input {
+    descriptor: Option<OwnedFd>,
+    waiting: VecDeque<u8>,
+    ends: bool,
+}
+
+struct Stream {
+    descriptor: OwnedFd,
+    output: Output,
+    /// Bytes that may be under way.
+    credit: u32,
+}
+
+/// The other ends of a process's streams.
+pub struct Ends {
+    /// Where its input goes.
+    pub input: Option<OwnedFd>,
+    /// What it writes; of a terminal, the first alone.
+    pub outputs: Vec<(Output, OwnedFd)>,
+    /// Its terminal.
+    pub terminal: Option<OwnedFd>,
+}
+
+impl Process {
+    /// # Errors
+    /// The descriptors are none that can be polled.
+    pub fn new(id: ProcessId, pid: Pid, ends: Ends) -> io::Result<Self> {
+        let mut outputs = Vec::new();
+        for (output, descriptor) in ends.outputs {
+            unblocked(&descriptor)?;
+            outputs.push(Stream {
+                descriptor,
+                output,
+                credit: WINDOW,
+            });
+        }
+        if let Some(descriptor) = &ends.input {
+            unblocked(descriptor)?;
+        }
+        Ok(Self {
+            id,
+            pid,
+            input: Input {
+                descriptor: ends.input,
+                ..Input::default()
+            },
+            outputs,
+            terminal: ends.terminal,
+            exit: None,
+        })
+    }
+
+    /// Takes input; what it does not take at once waits.
+    pub fn give(&mut self, bytes: &[u8]) {
+        self.input.waiting.extend(bytes);
+    }
+
+    /// Its input ends behind what it was given. A terminal has no end: whoever types it ends it.
+    pub fn end_input(&mut self) {
+        if self.terminal.is_none() {
+            self.input.ends = true;
+        }
+    }
+
+    /// More of a stream may be under way.
+    pub fn taken(&mut self, output: Output, bytes: u32) {
+        if let Some(stream) = self
+            .outputs
+            .iter_mut()
+            .find(|stream| stream.output == output)
+        {
+            stream.credit = stream.credit.saturating_add(bytes).min(WINDOW);
+        }
+    }
+
+    pub fn resize(&self, size: TerminalSize) {
+        if let Some(terminal) = &self.terminal {
+            terminal::resize(terminal, size);
+        }
+    }
+
+    pub fn signal(&self, number: u8) {
+        if self.exit.is_some() {
+            return;
+        }
+        if let Ok(signal) = Signal::try_from(i32::from(number)) {
+            // It has just ended then.
+            let _ = kill(self.pid, signal);
+        }
+    }
+
+    /// What to wait for: output while there is credit.
+    pub fn readable(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let streams = self.outputs.iter().filter(|stream| stream.credit > 0);
+        streams.map(|stream| stream.descriptor.as_fd())
+    }
+
+    /// What to wait for: room for input.
+    pub fn writable(&self) -> Option<BorrowedFd<'_>> {
+        let waits = !self.input.waiting.is_empty() || self.input.ends;
+        self.input
+            .descriptor
+            .as_ref()
+            .filter(|_| waits)
+            .map(AsFd::as_fd)
+    }
+
+    /// Sends what it wrote, as far as its windows go and the line takes it.
+    pub fn read(&mut self, line: &mut Line) {
+        let (id, ended) = (self.id, self.exit.is_some());
+        let mut buffer = vec![0; MAX_CHUNK];
+        self.outputs.retain_mut(|stream| {
+            while stream.credit > 0 && !line.is_full() {
+                let most = usize::try_from(stream.credit)
+                    .unwrap_or(usize::MAX)
+                    .min(MAX_CHUNK);
+                match read(&stream.descriptor, &mut buffer[..most]) {
+                    // A terminal that nobody has open any more answers EIO.
+                    Ok(0) | Err(Errno::EIO) => return false,
+                    Ok(count) => {
+                        stream.credit -= u32::try_from(count).unwrap_or(stream.credit);
+                        line.tell(&FromInit::Output {
+                            id,
+                            stream: stream.output,
+                            bytes: buffer[..count].to_vec(),
+                        });
+                    }
+                    Err(Errno::EINTR) => {}
+                    // Of the container's own process everybody who might write is about to end; another one
+                    // may have left somebody behind, who keeps the stream open.
+                    Err(Errno::EAGAIN) => return !ended || id == ProcessId::MAIN,
+                    Err(_) => return false,
+                }
+            }
+            true
+        });
+    }
+
+    /// Writes the input that waits.
+    pub fn write(&mut self, line: &mut Line) {
+        let Some(descriptor) = &self.input.descriptor else {
+            // Nobody reads it: it is taken, and goes nowhere.
+            let count = self.input.waiting.len();
+            self.input.waiting.clear();
+            told(line, self.id, count);
+            return;
+        };
+        let mut total = 0;
+        let mut broken = false;
+        while !self.input.waiting.is_empty() {
+            let (front, _) = self.input.waiting.as_slices();
+            match write(descriptor, front) {
+                Ok(count) => {
+                    self.input.waiting.drain(..count);
+                    total += count;
+                }
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => break,
+                Err(_) => {
+                    broken = true;
+                    break;
+                }
+            }
+        }
+        told(line, self.id, total);
+        if broken || (self.input.ends && self.input.waiting.is_empty()) {
+            self.input.descriptor = None;
+        }
+        if broken {
+            self.write(line);
+        }
+    }
+
+    /// Whether it has ended and all that it wrote is sent.
+    pub fn is_over(&self) -> Option<Exit> {
+        self.exit.filter(|_| self.outputs.is_empty())
+    }
+}
+
+fn told(line: &mut Line, id: ProcessId, count: usize) {
+    if count > 0 {
+        let bytes = u32::try_from(count).unwrap_or(u32::MAX);
+        line.tell(&FromInit::Taken { id, bytes });
+    }
+}
+
+fn unblocked(descriptor: &OwnedFd) -> io::Result<()> {
+    let flags = OFlag::from_bits_retain(fcntl(descriptor, FcntlArg::F_GETFL)?);
+    fcntl(descriptor, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+    Ok(())
+}

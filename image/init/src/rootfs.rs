@@ -1,0 +1,70 @@
+//! The container's root file system: the image, read-only, below what the container writes.
+
+use crate::disk;
+use nix::{
+    errno::Errno,
+    mount::{MntFlags, MsFlags, mount, umount2},
+};
+use std::{fs, io, path::Path};
+use thiserror::Error;
+
+/// Where it is, for init and agent.
+pub const ROOT: &str = "/container/root";
+const IMAGE: &str = "/container/image";
+const UPPER: &str = "/container/upper";
+
+/// Why there is no root file system.
+#[derive(Debug, Error)]
+pub enum RootError {
+    /// A disk or folder.
+    #[error("{0}")]
+    File(#[from] io::Error),
+    /// A mount.
+    #[error("cannot mount {what}: {source}")]
+    Mount {
+        /// Of what.
+        what: &'static str,
+        /// Why.
+        source: Errno,
+    },
+}
+
+/// Mounts it at [`ROOT`].
+pub fn assemble(image_disk: &str, upper_disk: &str) -> Result<(), RootError> {
+    for folder in [ROOT, IMAGE, UPPER] {
+        fs::create_dir_all(folder)?;
+    }
+    let image = disk::device(image_disk)?;
+    let failed = |what| move |source| RootError::Mount { what, source };
+    let none: Option<&str> = None;
+    let read_only = MsFlags::MS_RDONLY | MsFlags::MS_NODEV;
+    mount(Some(&image), IMAGE, Some("squashfs"), read_only, none).map_err(failed("the image"))?;
+    let upper = disk::device(upper_disk)?;
+    // A disk that is filled only as it is written has no tables to be zeroed in the background.
+    let options = Some("noinit_itable,discard");
+    let flags = MsFlags::MS_NODEV | MsFlags::MS_NOATIME;
+    mount(Some(&upper), UPPER, Some("ext4"), flags, options)
+        .map_err(failed("the container's disk"))?;
+    let layers = Path::new(UPPER);
+    for folder in ["files", "work"] {
+        fs::create_dir_all(layers.join(folder))?;
+    }
+    let options = format!("lowerdir={IMAGE},upperdir={UPPER}/files,workdir={UPPER}/work");
+    // Device nodes of an image, or made in a container, do not open: its devices are those in /dev.
+    mount(
+        Some("overlay"),
+        ROOT,
+        Some("overlay"),
+        MsFlags::MS_NODEV,
+        Some(&*options),
+    )
+    .map_err(failed("the root file system"))
+}
+
+/// Lets all that was written be on the disk.
+pub fn close() {
+    for place in [ROOT, UPPER] {
+        // What holds it is about to end with the VM; what was written is written back in any case.
+        let _ = umount2(place, MntFlags::MNT_DETACH);
+    }
+}

@@ -1,0 +1,97 @@
+//! Users and groups, by the container's own files (passwd(5), group(5)).
+
+use std::fs;
+
+/// Who a process is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct User {
+    pub uid: u32,
+    pub gid: u32,
+    /// Further groups.
+    pub groups: Vec<u32>,
+    /// Its home; `/` where the files do not say.
+    pub home: String,
+}
+
+/// Most bytes of one of the files that are read.
+const MAX_FILE: usize = 4 << 20;
+
+/// Who is meant by `user`, `uid`, `user:group` or `uid:gid`, and by further groups.
+///
+/// # Errors
+/// In Docker's words.
+pub fn resolve(user: &str, groups: &[String]) -> Result<User, String> {
+    let read = |path| {
+        let mut text = fs::read_to_string(path).unwrap_or_default();
+        if text.len() > MAX_FILE {
+            text.clear();
+        }
+        text
+    };
+    resolve_in(user, groups, &read("/etc/passwd"), &read("/etc/group"))
+}
+
+fn resolve_in(wanted: &str, groups: &[String], passwd: &str, group: &str) -> Result<User, String> {
+    let (name, group_name) = match wanted.split_once(':') {
+        Some((name, group)) => (name, Some(group).filter(|group| !group.is_empty())),
+        None => (wanted, None),
+    };
+    let name = if name.is_empty() { "0" } else { name };
+    let number = name.parse::<u32>().ok();
+    let entry = passwd
+        .lines()
+        .map(|line| line.split(':').collect::<Vec<_>>())
+        .find(|entry| {
+            let uid = entry.get(2).and_then(|uid| uid.parse::<u32>().ok());
+            entry.first() == Some(&name) || (number.is_some() && uid == number)
+        });
+    let of = |index: usize| entry.as_ref().and_then(|entry| entry.get(index).copied());
+    let uid = of(2).and_then(|uid| uid.parse().ok()).or(number);
+    let uid = uid
+        .ok_or_else(|| format!("unable to find user {name}: no matching entries in passwd file"))?;
+    let gid = match group_name {
+        Some(group_name) => find_group(group_name, group)?,
+        None => of(3).and_then(|gid| gid.parse().ok()).unwrap_or(0),
+    };
+    let mut further = Vec::new();
+    if group_name.is_none() {
+        let own = of(0).unwrap_or(name);
+        let member = |entry: &Vec<&str>| {
+            let members = entry.get(3).copied().unwrap_or_default();
+            members.split(',').any(|member| member == own)
+        };
+        let entries = group
+            .lines()
+            .map(|line| line.split(':').collect::<Vec<_>>());
+        let numbers = entries.filter(member);
+        further.extend(numbers.filter_map(|entry| entry.get(2)?.parse::<u32>().ok()));
+    }
+    for name in groups {
+        further.push(find_group(name, group)?);
+    }
+    further.sort_unstable();
+    further.dedup();
+    Ok(User {
+        uid,
+        gid,
+        groups: further,
+        home: of(5)
+            .filter(|home| !home.is_empty())
+            .unwrap_or("/")
+            .to_owned(),
+    })
+}
+
+fn find_group(name: &str, group: &str) -> Result<u32, String> {
+    let mut entries = group
+        .lines()
+        .map(|line| line.split(':').collect::<Vec<_>>());
+    let entry = entries.find(|entry| entry.first() == Some(&name));
+    let found = entry.and_then(|entry| entry.get(2)?.parse().ok());
+    found
+        .or_else(|| name.parse().ok())
+        .ok_or_else(|| format!("unable to find group {name}: no matching entries in group file"))
+}
+
+#[cfg(test)]
+mod tests;

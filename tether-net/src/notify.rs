@@ -1,0 +1,70 @@
+//! Tells whoever started the agent how far it is: sd_notify(3), on the socket that `NOTIFY_SOCKET` names.
+//!
+//! `READY=1` once the network is as the spec says; until then `STATUS=` with what is not.
+
+use protocol::message::InterfaceState;
+use protocol::session::agent::Applied;
+use std::ffi::OsStr;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+
+/// Whoever wants to know.
+#[derive(Debug, Default)]
+pub struct Notify {
+    socket: Option<UnixDatagram>,
+    ready: bool,
+}
+
+impl Notify {
+    /// Whom the environment names; nobody where it names nobody, or one that is not there.
+    pub fn from_environment() -> Self {
+        let socket = std::env::var_os("NOTIFY_SOCKET").and_then(|name| connected(&name));
+        Self {
+            socket,
+            ready: false,
+        }
+    }
+
+    /// Tells what became of a spec.
+    pub fn tell(&mut self, applied: &Applied) {
+        let Some(socket) = &self.socket else {
+            return;
+        };
+        if let Some(message) = message(applied, self.ready) {
+            self.ready |= message.starts_with("READY");
+            // Whoever started the agent may have gone away.
+            let _ = socket.send(message.as_bytes());
+        }
+    }
+}
+
+fn connected(name: &OsStr) -> Option<UnixDatagram> {
+    let address = match name.as_bytes().split_first()? {
+        (b'@', rest) => SocketAddr::from_abstract_name(rest).ok()?,
+        _ => SocketAddr::from_pathname(name).ok()?,
+    };
+    let socket = UnixDatagram::unbound().ok()?;
+    socket.connect_addr(&address).ok()?;
+    socket.set_nonblocking(true).ok()?;
+    Some(socket)
+}
+
+fn message(applied: &Applied, ready: bool) -> Option<String> {
+    let mut interfaces = applied.interfaces.iter();
+    match interfaces.find(|interface| interface.state != InterfaceState::Up) {
+        None if ready => None,
+        None => Some(String::from("READY=1\nSTATUS=the network is up")),
+        Some(interface) => {
+            let what = match &interface.state {
+                InterfaceState::Failed(failure) => failure.action.as_str(),
+                InterfaceState::Waiting => "its NIC is not there",
+                _ => "it can't be as it is wanted",
+            };
+            Some(["STATUS=", interface.name.as_str(), ": ", what].concat())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
