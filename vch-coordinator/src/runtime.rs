@@ -10,20 +10,29 @@
 //!                   one shim for each VM, which outlives the coordinator ──► QEMU
 //! ```
 
+mod capability;
 mod containers;
+mod disks;
 mod error;
 pub mod event;
 pub mod hook;
+mod launch;
+mod lives;
 mod looked;
 mod machine;
 mod nic;
 mod restart;
 mod settings;
+mod shim;
 pub mod workload;
 
+pub use capability::number as capability_number;
 pub use containers::{Create, Folders, Runtime, Until, Update};
+pub use disks::{Disks, NoImages};
 pub use error::RuntimeError;
 pub use hook::{Hook, HookError};
+pub use launch::{environment, process, set as set_variable};
+pub use lives::signal_number;
 pub use looked::Looked;
 pub use nic::{Nic, Nics};
 pub use settings::Vms;

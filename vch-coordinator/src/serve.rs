@@ -13,7 +13,7 @@ use crate::{
     listeners::Listeners,
     reload::Reload,
     requests::Requests,
-    runtime::{Folders, Hook, Nics, Runtime},
+    runtime::{Folders, Hook, Nics, NoImages, Runtime},
     settling::{Settler, Unsettled},
     store::{Host, Keeper, StartError, Store, StoreError},
 };
@@ -142,6 +142,8 @@ pub async fn serve(
         later: later.clone(),
     };
     let settling = tokio::spawn(settler.run(stop.child_token()));
+    let adopting = async move { runtime.adopt().await };
+    tasks.spawn(stop.child_token().run_until_cancelled_owned(adopting));
     let started = began.elapsed();
     tracing::info!(socket = %config.api_socket.display(), ?started, %vch, "ready");
 
@@ -175,7 +177,12 @@ fn runtime(config: &Config, requests: Requests) -> Runtime {
         state: config.state_dir.clone(),
         run: config.run_dir.clone(),
     };
-    Runtime::new(requests, config.runtime.vms().cloned(), folders)
+    Runtime::new(
+        requests,
+        config.runtime.vms().cloned(),
+        folders,
+        Arc::new(NoImages),
+    )
 }
 
 /// Who changes running VMs' NICs, if anybody does.

@@ -1,7 +1,7 @@
 //! Containers that this VCH runs itself: made, looked at, awaited, changed, removed.
 
 use super::{
-    Looked, RuntimeError,
+    Disks, Looked, RuntimeError,
     event::{Event, Events, now_ns},
     machine::{Machine, Seen},
     settings::Vms,
@@ -58,6 +58,7 @@ pub(super) struct Inside {
     /// `None`: this VCH starts no VMs.
     pub vms: Option<Vms>,
     pub folders: Folders,
+    pub disks: Arc<dyn Disks>,
     pub events: Events,
     machines: Mutex<BTreeMap<ContainerId, Arc<Machine>>>,
 }
@@ -85,11 +86,17 @@ impl Folders {
 
 impl Runtime {
     /// Nothing is started yet.
-    pub fn new(requests: Requests, vms: Option<Vms>, folders: Folders) -> Self {
+    pub fn new(
+        requests: Requests,
+        vms: Option<Vms>,
+        folders: Folders,
+        disks: Arc<dyn Disks>,
+    ) -> Self {
         Self(Arc::new(Inside {
             requests,
             vms,
             folders,
+            disks,
             events: Events::default(),
             machines: Mutex::default(),
         }))

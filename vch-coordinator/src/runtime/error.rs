@@ -1,10 +1,10 @@
 //! Why something of a container's life does not go as it was asked.
 
-use super::HookError;
 use crate::{requests::RequestError, store::KeeperError};
 use std::{io, path::PathBuf};
 use thiserror::Error;
 use vch_ledger::Refusal;
+use vch_shim::ClientError;
 
 /// Why a request about a container's life was not carried out.
 #[derive(Debug, Error)]
@@ -28,6 +28,20 @@ pub enum RuntimeError {
         "cannot remove a running container {0}: stop the container before attempting removal or force remove"
     )]
     Running(String),
+    /// Its process does not start.
+    #[error("{reason}")]
+    NotStarted {
+        /// As Docker has it: 127 not found, 126 not executable, 125 all else.
+        code: u8,
+        /// In words.
+        reason: String,
+    },
+    /// Its shim.
+    #[error(transparent)]
+    Shim(#[from] ClientError),
+    /// An image or a disk.
+    #[error("{0}")]
+    Disk(String),
     /// What the store keeps of it is not readable.
     #[error("the {what} of container {container} is not readable: {reason}")]
     Document {
@@ -60,14 +74,5 @@ impl From<Refusal> for RuntimeError {
 impl From<KeeperError> for RuntimeError {
     fn from(error: KeeperError) -> Self {
         Self::Request(error.into())
-    }
-}
-
-impl From<HookError> for RuntimeError {
-    fn from(error: HookError) -> Self {
-        Self::Request(RequestError::Effect {
-            what: "the change",
-            effect: error.to_string(),
-        })
     }
 }

@@ -9,6 +9,7 @@ use crate::effects::{
     },
     work::{Carrier, Places},
 };
+use crate::runtime::Hook;
 use std::time::Duration;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},

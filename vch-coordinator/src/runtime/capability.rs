@@ -1,0 +1,113 @@
+//! Capabilities by name (capabilities(7)), and which of them a container has.
+
+/// By number.
+const NAMES: [&str; 41] = [
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "DAC_READ_SEARCH",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "SETGID",
+    "SETUID",
+    "SETPCAP",
+    "LINUX_IMMUTABLE",
+    "NET_BIND_SERVICE",
+    "NET_BROADCAST",
+    "NET_ADMIN",
+    "NET_RAW",
+    "IPC_LOCK",
+    "IPC_OWNER",
+    "SYS_MODULE",
+    "SYS_RAWIO",
+    "SYS_CHROOT",
+    "SYS_PTRACE",
+    "SYS_PACCT",
+    "SYS_ADMIN",
+    "SYS_BOOT",
+    "SYS_NICE",
+    "SYS_RESOURCE",
+    "SYS_TIME",
+    "SYS_TTY_CONFIG",
+    "MKNOD",
+    "LEASE",
+    "AUDIT_WRITE",
+    "AUDIT_CONTROL",
+    "SETFCAP",
+    "MAC_OVERRIDE",
+    "MAC_ADMIN",
+    "SYSLOG",
+    "WAKE_ALARM",
+    "BLOCK_SUSPEND",
+    "AUDIT_READ",
+    "PERFMON",
+    "BPF",
+    "CHECKPOINT_RESTORE",
+];
+/// Docker's, for a container that asks for no others.
+const DEFAULT: [u8; 14] = [0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 29, 31];
+
+/// The number of a capability, named with or without `CAP_`, in any case.
+pub fn number(name: &str) -> Option<u8> {
+    let name = name.to_ascii_uppercase();
+    let name = name.strip_prefix("CAP_").unwrap_or(&name);
+    let place = NAMES.iter().position(|known| *known == name)?;
+    u8::try_from(place).ok()
+}
+
+/// Docker's default ones, with those added and without those dropped; `ALL` means all.
+///
+/// # Errors
+/// The first name that is none.
+pub fn of(add: &[String], drop: &[String]) -> Result<Vec<u8>, String> {
+    let all = |names: &[String]| names.iter().any(|name| name.eq_ignore_ascii_case("all"));
+    let known = 0..u8::try_from(NAMES.len()).unwrap_or(u8::MAX);
+    let mut has: Vec<u8> = if all(add) {
+        known.collect()
+    } else if all(drop) {
+        Vec::new()
+    } else {
+        DEFAULT.to_vec()
+    };
+    let named = |name: &&String| !name.eq_ignore_ascii_case("all");
+    let found = |name: &String| number(name).ok_or_else(|| name.clone());
+    for name in drop.iter().filter(named) {
+        let gone = found(name)?;
+        has.retain(|number| *number != gone);
+    }
+    for name in add.iter().filter(named) {
+        has.push(found(name)?);
+    }
+    has.sort_unstable();
+    has.dedup();
+    Ok(has)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DEFAULT, number, of};
+
+    fn words(words: &[&str]) -> Vec<String> {
+        words.iter().map(|&word| word.to_owned()).collect()
+    }
+
+    #[test]
+    fn a_container_has_docker_s_default_capabilities_and_what_it_asks_for() {
+        let has = |add: &[&str], drop: &[&str]| of(&words(add), &words(drop)).unwrap();
+        assert_eq!(has(&[], &[]), DEFAULT);
+        assert!(has(&[], &["ALL"]).is_empty());
+        assert_eq!(has(&["NET_ADMIN"], &["all"]), [12]);
+        assert_eq!(has(&["ALL"], &["cap_chown"]).len(), 40);
+        assert!(has(&["CAP_SYS_TIME"], &[]).contains(&25));
+        assert!(!has(&[], &["mknod"]).contains(&27));
+        assert_eq!(of(&words(&["FLY"]), &[]), Err("FLY".to_owned()));
+    }
+
+    #[test]
+    fn names_have_the_kernel_s_numbers() {
+        // linux/capability.h
+        for (name, expected) in [("CAP_SYS_ADMIN", 21), ("SETFCAP", 31), ("cap_bpf", 39)] {
+            assert_eq!(number(name), Some(expected), "{name}");
+        }
+    }
+}

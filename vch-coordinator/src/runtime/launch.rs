@@ -1,0 +1,246 @@
+//! What a shim is told of a container: pure.
+
+use super::{Looked, Vms, capability, workload::Workload};
+use crate::effects::work::port_name;
+use image::qemu::{Accelerator, PROGRAM};
+use protocol::process::{Process, Start, TerminalSize, Tmpfs};
+use std::path::{Path, PathBuf};
+use vch_ledger::{Attachment, Endpoint};
+use vch_shim::{Launch, Nic};
+
+/// Docker's, for a container whose image names none.
+const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// Beside what a container asks for: the guest's kernel, init and agent.
+const OWN_MEMORY_MIB: u64 = 96;
+const LEAST_MEMORY_MIB: u64 = 128;
+const MOST_MEMORY_MIB: u64 = 1 << 20;
+const DEFAULT_SHM: u64 = 64 << 20;
+const DEFAULT_LOG_BYTES: u64 = 32 << 20;
+const DEFAULT_LOG_FILES: u32 = 2;
+/// The users of VMs begin here: far from those of people, services and subordinate ranges of both.
+const FIRST_UID: u32 = 0x6000_0000;
+
+/// Where a container's files are.
+pub struct Places<'a> {
+    /// Its folder.
+    pub folder: &'a Path,
+    /// Of its sockets.
+    pub sockets: &'a Path,
+    /// Its image's root file system.
+    pub image_disk: PathBuf,
+    /// What it writes.
+    pub upper_disk: PathBuf,
+}
+
+/// What to start for a container, as it is now.
+///
+/// # Errors
+/// Why it can't be started: a name of a capability or limit that is none.
+pub fn launch(looked: &Looked, vms: &Vms, places: Places<'_>) -> Result<Launch, String> {
+    let workload = &*looked.workload;
+    let mut endpoints: Vec<&Endpoint> = looked
+        .endpoints
+        .iter()
+        .map(|(_, endpoint)| endpoint)
+        .filter(|endpoint| endpoint.attachment == Attachment::Tap)
+        .collect();
+    endpoints.sort_by(|one, other| one.interface.cmp(&other.interface));
+    Ok(Launch {
+        container: looked.container.id.to_string(),
+        folder: places.folder.to_owned(),
+        sockets: places.sockets.to_owned(),
+        program: PROGRAM.into(),
+        kernel: vms.kernel.clone(),
+        initramfs: vms.initramfs.clone(),
+        kvm: vms.accelerator == Accelerator::Kvm,
+        memory_mib: memory_mib(workload, vms),
+        cpus: cpus(workload, vms),
+        image_disk: places.image_disk,
+        upper_disk: places.upper_disk,
+        nics: endpoints.into_iter().map(nic).collect(),
+        uid: uid(&looked.container.id.to_string()),
+        start: start(looked, vms)?,
+        log_bytes: log_option(workload, "max-size", bytes).unwrap_or(DEFAULT_LOG_BYTES),
+        log_files: log_option(workload, "max-file", |text| text.parse().ok())
+            .unwrap_or(DEFAULT_LOG_FILES),
+        boot_deadline_ms: u64::try_from(vms.boot_deadline.as_millis()).unwrap_or(u64::MAX),
+    })
+}
+
+/// The NIC of a place, as a shim knows it.
+pub fn nic(endpoint: &Endpoint) -> Nic {
+    Nic {
+        id: nic_id(&endpoint.id.to_string()),
+        mac: endpoint.mac.octets(),
+        tap: port_name(endpoint.id).to_string(),
+    }
+}
+
+/// What a shim calls the NIC of an endpoint, by its id: QEMU's ids begin with a letter.
+pub fn nic_id(endpoint: &str) -> String {
+    let short: String = endpoint.chars().take(12).collect();
+    format!("n{short}")
+}
+
+/// An ordinary user of its own for each VM, by the container's ID.
+fn uid(id: &str) -> u32 {
+    let digits = id.get(..7).unwrap_or_default();
+    FIRST_UID + u32::from_str_radix(digits, 16).unwrap_or(0)
+}
+
+fn memory_mib(workload: &Workload, vms: &Vms) -> u32 {
+    let wanted = match u64::try_from(workload.resources.memory) {
+        Ok(bytes @ 1..) => bytes.div_ceil(1 << 20) + OWN_MEMORY_MIB,
+        _ => vms.memory_mib.into(),
+    };
+    let wanted = wanted.clamp(LEAST_MEMORY_MIB, MOST_MEMORY_MIB);
+    u32::try_from(wanted).unwrap_or(u32::MAX)
+}
+
+fn cpus(workload: &Workload, vms: &Vms) -> u16 {
+    match u64::try_from(workload.resources.nano_cpus) {
+        Ok(nano @ 1..) => u16::try_from(nano.div_ceil(1_000_000_000))
+            .unwrap_or(64)
+            .min(64),
+        _ => vms.cpus,
+    }
+}
+
+fn start(looked: &Looked, vms: &Vms) -> Result<Start, String> {
+    let workload = &*looked.workload;
+    let tmpfs = workload.tmpfs.iter();
+    let sysctls = workload.sysctls.iter();
+    let shm = workload
+        .shm_bytes
+        .and_then(|bytes| u64::try_from(bytes).ok());
+    let network_ms = vms.network_deadline.as_millis();
+    Ok(Start {
+        image_disk: "image".to_owned(),
+        upper_disk: "upper".to_owned(),
+        read_only: workload.read_only,
+        shm_bytes: shm.filter(|bytes| *bytes > 0).unwrap_or(DEFAULT_SHM),
+        tmpfs: tmpfs
+            .map(|(path, options)| Tmpfs {
+                path: path.clone(),
+                options: options.clone(),
+            })
+            .collect(),
+        sysctls: sysctls
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect(),
+        reaper: workload.reaper,
+        network_deadline_ms: u32::try_from(network_ms).unwrap_or(u32::MAX),
+        process: process(looked)?,
+    })
+}
+
+/// The container's own process.
+///
+/// # Errors
+/// As [`launch`].
+pub fn process(looked: &Looked) -> Result<Process, String> {
+    let workload = &*looked.workload;
+    let [add, drop] = &workload.capabilities;
+    let capabilities = capability::of(add, drop)
+        .map_err(|name| format!("invalid capability: {name:?}: see capabilities(7)"))?;
+    let limits = workload.limits.iter().map(|(name, soft, hard)| {
+        let number = limit(name).ok_or_else(|| format!("invalid ulimit type: {name}"))?;
+        // As Docker has it, -1 is none.
+        let value = |limit: i64| u64::try_from(limit).unwrap_or(u64::MAX);
+        Ok::<_, String>((number, value(*soft), value(*hard)))
+    });
+    Ok(Process {
+        words: [&workload.entrypoint[..], &workload.command].concat(),
+        environment: environment(looked),
+        folder: workload.folder.clone(),
+        user: workload.user.clone(),
+        groups: workload.groups.clone(),
+        terminal: workload.terminal.then_some(TerminalSize {
+            rows: 24,
+            columns: 80,
+        }),
+        input: workload.input,
+        capabilities,
+        no_new_privileges: workload.no_new_privileges,
+        limits: limits.collect::<Result<_, _>>()?,
+        oom_score: workload.oom_score,
+    })
+}
+
+/// Docker's own variables, then the container's.
+pub fn environment(looked: &Looked) -> Vec<String> {
+    let mut all = vec![
+        PATH.to_owned(),
+        format!("HOSTNAME={}", looked.container.hostname),
+    ];
+    if looked.workload.terminal {
+        all.push("TERM=xterm".to_owned());
+    }
+    for variable in &looked.workload.environment {
+        set(&mut all, variable);
+    }
+    all
+}
+
+/// Puts a variable in the place of the one of its name; one without a value takes it away.
+pub fn set(all: &mut Vec<String>, variable: &str) {
+    let (name, given) = match variable.split_once('=') {
+        Some((name, _)) => (name, true),
+        None => (variable, false),
+    };
+    let own = |one: &String| one.split_once('=').is_some_and(|(key, _)| key == name);
+    match all.iter_mut().find(|one| own(one)) {
+        Some(old) if given => variable.clone_into(old),
+        Some(_) => all.retain(|one| !own(one)),
+        None if given => all.push(variable.to_owned()),
+        None => {}
+    }
+}
+
+/// By the names of Docker's `--ulimit`, the numbers of asm-generic/resource.h.
+fn limit(name: &str) -> Option<u8> {
+    Some(match name {
+        "cpu" => 0,
+        "fsize" => 1,
+        "data" => 2,
+        "stack" => 3,
+        "core" => 4,
+        "rss" => 5,
+        "nproc" => 6,
+        "nofile" => 7,
+        "memlock" => 8,
+        "as" => 9,
+        "locks" => 10,
+        "sigpending" => 11,
+        "msgqueue" => 12,
+        "nice" => 13,
+        "rtprio" => 14,
+        "rttime" => 15,
+        _ => return None,
+    })
+}
+
+fn log_option<T>(
+    workload: &Workload,
+    name: &str,
+    read: impl FnOnce(&str) -> Option<T>,
+) -> Option<T> {
+    read(workload.log.get(name)?)
+}
+
+/// `10m`, `512k`, `1g`, or bytes.
+fn bytes(text: &str) -> Option<u64> {
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let unit = text[digits.len()..].to_ascii_lowercase();
+    let factor = match unit.trim_end_matches('b') {
+        "" => 1,
+        "k" => 1 << 10,
+        "m" => 1 << 20,
+        "g" => 1 << 30,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(factor)
+}
+
+#[cfg(test)]
+mod tests;

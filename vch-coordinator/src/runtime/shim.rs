@@ -1,0 +1,101 @@
+//! Starts shims.
+
+use super::{Nic, RuntimeError, Vms, launch::nic_id};
+use protocol::spec::MacAddress;
+use std::{
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    process::Command,
+    time::timeout,
+};
+use vch_shim::Launch;
+
+/// The program's name.
+const PROGRAM: &str = "vch-shim";
+/// From its start until its sockets are there.
+const READY: Duration = Duration::from_secs(15);
+
+/// Starts a shim, and answers with its process number when its sockets are there. It goes on when the
+/// coordinator ends.
+pub async fn spawn(vms: &Vms, launch: &Launch) -> Result<u32, RuntimeError> {
+    let program = program(vms)?;
+    let failed = |what, path: &Path| {
+        let path = path.to_owned();
+        move |source| RuntimeError::File { what, path, source }
+    };
+    let folder = &launch.folder;
+    let log = File::create(folder.join("shim.log")).map_err(failed("write into", folder))?;
+    let mut child = Command::new(&program)
+        .env_clear()
+        .current_dir("/")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(log)
+        // What ends the coordinator by its terminal does not end the VMs.
+        .process_group(0)
+        .spawn()
+        .map_err(failed("start", &program))?;
+    let pid = child.id().unwrap_or(0);
+    let begun = async {
+        let text = serde_json::to_vec(launch)?;
+        let missing = || io::Error::from(io::ErrorKind::BrokenPipe);
+        let mut input = child.stdin.take().ok_or_else(missing)?;
+        input.write_all(&text).await?;
+        drop(input);
+        let output = child.stdout.take().ok_or_else(missing)?;
+        let mut line = String::new();
+        BufReader::new(output).read_line(&mut line).await?;
+        Ok::<_, io::Error>(line.trim_end() == "ready")
+    };
+    let begun = timeout(READY, begun).await;
+    match begun {
+        Ok(Ok(true)) => {
+            // Reaped when it ends.
+            tokio::spawn(async move { child.wait().await });
+            Ok(pid)
+        }
+        other => {
+            // It may have ended by itself.
+            let _ = child.kill().await;
+            let said = std::fs::read_to_string(folder.join("shim.log")).unwrap_or_default();
+            let reason = match other {
+                Ok(Ok(_)) => said.trim().to_owned(),
+                Ok(Err(error)) => format!("{error}: {}", said.trim()),
+                Err(_) => format!("it was not ready within {READY:?}"),
+            };
+            Err(RuntimeError::NotStarted {
+                code: 125,
+                reason: format!("the VM's shim: {reason}"),
+            })
+        }
+    }
+}
+
+/// As configured, or beside the coordinator.
+fn program(vms: &Vms) -> Result<PathBuf, RuntimeError> {
+    if let Some(program) = &vms.shim {
+        return Ok(program.clone());
+    }
+    let own = std::env::current_exe().map_err(|source| RuntimeError::File {
+        what: "find",
+        path: PROGRAM.into(),
+        source,
+    })?;
+    Ok(own.with_file_name(PROGRAM))
+}
+
+/// A NIC as a shim knows it; `None` where its MAC address is none, which the ledger gives to nobody.
+pub fn nic(nic: &Nic) -> Option<vch_shim::Nic> {
+    let mac: MacAddress = nic.mac.parse().ok()?;
+    Some(vch_shim::Nic {
+        id: nic_id(&nic.endpoint_id),
+        mac: mac.octets(),
+        tap: nic.tap.clone(),
+    })
+}
