@@ -11,6 +11,7 @@
 //!    ├── Asker                   asks a name server
 //!    ├── Capture                 sees every packet of a namespace
 //!    ├── Process                 dies with the test, killed by its pid
+//!    ├── RootFs                  an image's root file system, as a folder, a tar or a disk
 //!    ├── VsockHost               vhost-device-vsock for one VM or for siblings
 //!    └── Vm                      QEMU: console, lab shell, QMP, taps, hot-plug
 //!         ├── Tether           its channel to the coordinator
@@ -33,6 +34,7 @@ pub mod process;
 pub mod question;
 pub mod registry;
 pub mod responder;
+pub mod rootfs;
 pub mod template;
 pub mod tether;
 pub mod topology;
@@ -49,6 +51,7 @@ pub use prerequisites::Need;
 pub use process::Process;
 pub use question::Asker;
 pub use responder::{Responder, Way, ask, ask_again};
+pub use rootfs::RootFs;
 pub use template::Template;
 pub use tether::Tether;
 pub use topology::Topology;

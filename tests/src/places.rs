@@ -91,6 +91,30 @@ pub fn host_image(add: &[(&Path, &str)]) -> Result<Image> {
     )
 }
 
+/// The static first process of container VMs, which `make init` built beside the agent.
+#[must_use]
+pub fn init() -> PathBuf {
+    agent().with_file_name("container-init")
+}
+
+/// The image of a VM that runs an image, with init and agent.
+pub fn vm_image() -> Result<Image> {
+    let recipe = Recipe::new("vm").variant(Variant::Workload);
+    build(&recipe.init(init()).agent(agent()))
+}
+
+/// The same without an agent: such a container has no network to wait for.
+pub fn lonely_image() -> Result<Image> {
+    let recipe = Recipe::new("lonely").variant(Variant::Workload);
+    build(&recipe.init(init()))
+}
+
+/// The static busybox of the images, and of the root file systems that tests make.
+pub fn busybox() -> Result<PathBuf> {
+    bare_image()?;
+    Ok(folder(IMAGE_VARIABLE, "target/image").join("busybox/bin/busybox"))
+}
+
 /// Any other image; its name must be its own.
 pub fn build(recipe: &Recipe) -> Result<Image> {
     recipe

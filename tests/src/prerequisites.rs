@@ -32,6 +32,10 @@ pub enum Need {
     Agent,
     /// The static program that speaks AF_VSOCK in guests.
     Probe,
+    /// The static first process of container VMs.
+    Init,
+    /// What makes root file systems.
+    Squashfs,
     /// The static coordinator for VMs that are a VCH themselves.
     Host,
 }
@@ -67,6 +71,8 @@ impl Need {
             Self::VhostDeviceVsock => built(&places::tool("vhost-device-vsock"), "make tools"),
             Self::Agent => built(&places::agent(), "make agent"),
             Self::Probe => built(&places::probe(), "make probe"),
+            Self::Init => built(&places::init(), "make init"),
+            Self::Squashfs => program("mksquashfs", "-version", "squashfs-tools"),
             Self::Host => built(&places::host_program("vch-coordinator"), "make host"),
         }
     }

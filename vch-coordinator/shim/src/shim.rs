@@ -225,6 +225,10 @@ fn explain(failure: &mut Failure, launch: &Launch, console: &[u8]) {
     let said = fs::read(launch.folder.join("qemu.log")).unwrap_or_default();
     for (who, text) in [("QEMU", &said[..]), ("the VM's console", console)] {
         let text = String::from_utf8_lossy(text);
+        if let Some(panic) = text.lines().find(|line| line.contains("Kernel panic")) {
+            failure.text = format!("{}; {who} said: {}", failure.text, panic.trim());
+            continue;
+        }
         let last: Vec<&str> = text
             .lines()
             .rev()

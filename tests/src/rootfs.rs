@@ -1,0 +1,139 @@
+//! Root file systems of images that tests make: busybox, and what the test adds.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::places;
+use crate::world::Lab;
+
+/// Bytes of an empty disk for what a container writes; a sparse file.
+const DISK: &str = "256M";
+
+/// A root file system in the making, in a folder of the test's.
+#[derive(Debug)]
+pub struct RootFs {
+    lab: Lab,
+    folder: PathBuf,
+}
+
+impl RootFs {
+    /// Busybox with all its programs, and the files that it looks for; `name` is unique in the test.
+    pub fn busybox(lab: &Lab, name: &str) -> Result<Self> {
+        let folder = lab.path(name);
+        for part in ["bin", "etc", "root", "tmp", "var"] {
+            fs::create_dir_all(folder.join(part))?;
+        }
+        let rootfs = Self {
+            lab: lab.clone(),
+            folder,
+        };
+        let busybox = places::busybox()?;
+        let rootfs = rootfs.program(&busybox, "/bin/busybox")?;
+        let list = Command::new(&busybox).arg("--list").output()?;
+        for applet in String::from_utf8_lossy(&list.stdout).lines() {
+            if applet != "busybox" {
+                symlink("busybox", rootfs.folder.join("bin").join(applet))?;
+            }
+        }
+        rootfs
+            .file(
+                "/etc/passwd",
+                "root:x:0:0:root:/root:/bin/sh\nwww:x:33:34:www:/var:/bin/sh\n",
+            )?
+            .file("/etc/group", "root:x:0:\nwww:x:34:\nlogs:x:4:www\n")
+    }
+
+    /// Adds a file.
+    pub fn file(self, path: &str, text: &str) -> Result<Self> {
+        let path = self.inside(path)?;
+        fs::write(&path, text).with_context(|| path.display().to_string())?;
+        Ok(self)
+    }
+
+    /// Adds a program of this machine, which must be static, or a script.
+    pub fn program(self, here: &Path, path: &str) -> Result<Self> {
+        let path = self.inside(path)?;
+        fs::copy(here, &path).with_context(|| here.display().to_string())?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+        Ok(self)
+    }
+
+    /// Adds a shell script.
+    pub fn script(self, path: &str, text: &str) -> Result<Self> {
+        let rootfs = self.file(path, &format!("#!/bin/sh\n{text}\n"))?;
+        let path = rootfs.inside(path)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+        Ok(rootfs)
+    }
+
+    /// As a squashfs.
+    pub fn squashfs(&self) -> Result<PathBuf> {
+        let disk = self.folder.with_extension("squashfs");
+        let mut command = Command::new("mksquashfs");
+        command.arg(&self.folder).arg(&disk);
+        command.args([
+            "-all-root",
+            "-noI",
+            "-noD",
+            "-noF",
+            "-noX",
+            "-no-progress",
+            "-quiet",
+        ]);
+        run(command)?;
+        Ok(disk)
+    }
+
+    /// As a tar, for `docker import`.
+    pub fn tar(&self) -> Result<PathBuf> {
+        let tar = self.folder.with_extension("tar");
+        let mut command = Command::new("tar");
+        command.args(["--owner=0", "--group=0", "--numeric-owner", "-C"]);
+        command.arg(&self.folder).arg("-cf").arg(&tar).arg(".");
+        run(command)?;
+        Ok(tar)
+    }
+
+    fn inside(&self, path: &str) -> Result<PathBuf> {
+        let path = self.folder.join(path.trim_start_matches('/'));
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        Ok(path)
+    }
+
+    /// The test that it is for.
+    #[must_use]
+    pub fn lab(&self) -> &Lab {
+        &self.lab
+    }
+}
+
+/// An empty ext4 disk for what a container writes.
+pub fn empty_disk(path: &Path) -> Result<()> {
+    let mut command = Command::new("mke2fs");
+    command.args(["-q", "-F", "-t", "ext4", "-m", "0"]);
+    command.args(["-O", "^has_journal,^resize_inode,^metadata_csum"]);
+    command.args(["-E", "lazy_itable_init=1,nodiscard,root_owner=0:0"]);
+    command.arg(path).arg(DISK);
+    run(command)
+}
+
+fn run(mut command: Command) -> Result<()> {
+    let program = command.get_program().to_os_string();
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| program.display().to_string())?;
+    ensure!(
+        output.status.success(),
+        "{}: {}",
+        program.display(),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(())
+}

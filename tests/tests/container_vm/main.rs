@@ -1,0 +1,8 @@
+//! A container VM as its shim has it: streams, processes, ends, and what of the VM a container can't reach.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
+mod confinement;
+mod failures;
+mod streams;
+mod world;

@@ -1,0 +1,186 @@
+//! A shim with a VM, and what is asked of it.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use lab::rootfs::empty_disk;
+use lab::{Lab, Need, Process as Child, RootFs, eventually_some, places, prerequisites};
+use protocol::process::{Exit, Output, Process, Start, TerminalSize};
+use tokio::time::timeout;
+use vch_shim::{Client, ClientError, Come, Launch, Outcome, Streams};
+
+pub const SOON: Duration = Duration::from_secs(20);
+pub const BOOTED: Duration = Duration::from_secs(60);
+/// Docker's default capabilities (capabilities(7)).
+pub const DEFAULT: [u8; 14] = [0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 29, 31];
+
+/// A shim that was started.
+pub struct Shim {
+    pub lab: Lab,
+    pub folder: PathBuf,
+    pub sockets: PathBuf,
+    pub child: Child,
+}
+
+/// What is started where a test says nothing else: the container's own process is `words`.
+pub fn launch(lab: &Lab, words: &[&str]) -> Launch {
+    let needs = [Need::Init, Need::Probe, Need::Squashfs];
+    prerequisites::check(&needs).unwrap();
+    let image = places::lonely_image().unwrap();
+    let rootfs = RootFs::busybox(lab, "root").unwrap();
+    let rootfs = rootfs
+        .program(&places::probe(), "/bin/vsock-probe")
+        .unwrap();
+    let upper_disk = lab.path("upper.ext4");
+    empty_disk(&upper_disk).unwrap();
+    Launch {
+        container: "c".repeat(64),
+        folder: lab.path("container"),
+        sockets: lab.path("sockets"),
+        program: image::qemu::PROGRAM.into(),
+        kernel: image.kernel,
+        initramfs: image.initramfs,
+        kvm: false,
+        memory_mib: 192,
+        cpus: 1,
+        image_disk: rootfs.squashfs().unwrap(),
+        upper_disk,
+        nics: Vec::new(),
+        uid: 1_234_567,
+        start: Start {
+            image_disk: "image".to_owned(),
+            upper_disk: "upper".to_owned(),
+            read_only: false,
+            shm_bytes: 1 << 20,
+            tmpfs: Vec::new(),
+            sysctls: Vec::new(),
+            reaper: false,
+            network_deadline_ms: 5_000,
+            process: process(words),
+        },
+        log_bytes: 8 << 20,
+        log_files: 2,
+        boot_deadline_ms: 60_000,
+    }
+}
+
+pub fn process(words: &[&str]) -> Process {
+    Process {
+        words: words.iter().map(|&word| word.to_owned()).collect(),
+        capabilities: DEFAULT.to_vec(),
+        ..Process::default()
+    }
+}
+
+pub fn terminal(words: &[&str], rows: u16, columns: u16) -> Process {
+    Process {
+        terminal: Some(TerminalSize { rows, columns }),
+        input: true,
+        ..process(words)
+    }
+}
+
+impl Shim {
+    pub fn start(lab: &Lab, launch: &Launch) -> Self {
+        let text = lab.path("launch.json");
+        fs::write(&text, serde_json::to_vec(launch).unwrap()).unwrap();
+        let mut command = Command::new(places::built("vch-shim").unwrap());
+        command
+            .stdin(fs::File::open(text).unwrap())
+            .stdout(Stdio::null());
+        command.stderr(fs::File::create(lab.path("shim.log")).unwrap());
+        let child = Child::spawn("the shim", command).unwrap();
+        Self {
+            lab: lab.clone(),
+            folder: launch.folder.clone(),
+            sockets: launch.sockets.clone(),
+            child,
+        }
+    }
+
+    pub fn client(&self) -> Client {
+        Client::at(&self.sockets)
+    }
+
+    /// Waits until the container's process runs; with the shim's clock of each phase.
+    pub async fn started(&self) {
+        let listens = || self.sockets.join("shim.sock").exists().then_some(());
+        eventually_some(SOON, "the shim listens", listens).unwrap();
+        let mut stages = self.client().watch().await.unwrap();
+        let started = async {
+            loop {
+                let stage = stages.next().await.unwrap();
+                if let Some(outcome) = stage.ended {
+                    panic!("it ended: {outcome:?}");
+                }
+                if stage.started_ms.is_some() {
+                    return stage;
+                }
+            }
+        };
+        let stage = timeout(BOOTED, started).await.unwrap();
+        let first = stage.phases[0].at_us;
+        for phase in stage.phases {
+            let (name, after) = (phase.name, (phase.at_us - first) / 1000);
+            let uptime = phase.uptime_us.map(|us| us / 1000);
+            println!("{name:<10} {after:>6} ms, guest {uptime:?} ms");
+        }
+    }
+
+    /// Waits for the end of all.
+    pub fn outcome(&mut self) -> Outcome {
+        self.child.wait_within(BOOTED).unwrap();
+        assert!(!self.sockets.exists(), "its sockets are gone");
+        Outcome::read(&self.folder).unwrap().unwrap()
+    }
+
+    /// What a process wrote and how it ended.
+    pub async fn exec(&self, process: Process) -> Result<Ran, ClientError> {
+        let running = self.client().exec(process).await?;
+        Ok(Ran::of(running.streams).await)
+    }
+
+    /// The same of a line for the shell, as root.
+    pub async fn sh(&self, line: &str) -> Ran {
+        self.exec(process(&["sh", "-c", line])).await.unwrap()
+    }
+}
+
+/// What a process wrote, and how it ended.
+#[derive(Debug, Default)]
+pub struct Ran {
+    pub output: Vec<u8>,
+    pub error: Vec<u8>,
+    pub exit: Option<Exit>,
+}
+
+impl Ran {
+    pub async fn of(mut streams: Streams) -> Self {
+        let mut ran = Self::default();
+        let end = async {
+            loop {
+                match streams.reader.next().await.unwrap() {
+                    Come::Output(Output::Stdout, bytes) => ran.output.extend(bytes),
+                    Come::Output(Output::Stderr, bytes) => ran.error.extend(bytes),
+                    Come::Ended(exit) => return exit,
+                }
+            }
+        };
+        let exit = timeout(BOOTED, end).await.unwrap();
+        Self { exit, ..ran }
+    }
+
+    pub fn code(&self) -> u8 {
+        self.exit.unwrap().code
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.output).into_owned()
+    }
+
+    pub fn errors(&self) -> String {
+        String::from_utf8_lossy(&self.error).into_owned()
+    }
+}
