@@ -15,6 +15,7 @@
 //! | `DELETE /v1/containers/{container}/endpoints/{network}` | [`shape::Answer`] of [`shape::Removed`] |
 //! | `POST /v1/containers/{container}/start` | [`shape::Answer`] of [`shape::Started`] |
 //! | `GET /v1/containers/{container}/wait?timeout=30` | [`shape::Container`], ready or not |
+//! | `GET /v1/containers/{container}/trace` | list of [`shape::Phase`] |
 //! | `POST /v1/containers/{container}/stop` | [`shape::Answer`] of [`shape::Container`] |
 //! | `POST /v1/containers/{container}/rename` of [`shape::Rename`] | [`shape::Answer`] of [`shape::Container`] |
 //! | `POST /v1/containers/{container}/health` of [`shape::Health`] | [`shape::Answer`] of [`shape::Container`] |
@@ -45,7 +46,9 @@ pub use problem::ApiError;
 
 use routes::{changes, containers, endpoints, networks, ports, reload};
 
-use crate::{reload::Reload, requests::Requests, settling::Unsettled, store::Host};
+use crate::{
+    reload::Reload, requests::Requests, runtime::Runtime, settling::Unsettled, store::Host,
+};
 use axum::{Router, extract::DefaultBodyLimit, routing};
 use std::{
     io,
@@ -72,6 +75,8 @@ pub struct Api {
     pub vch: VchId,
     /// What does not agree with the ledger at present.
     pub unsettled: Unsettled,
+    /// The containers that this VCH runs itself.
+    pub runtime: Runtime,
     /// Reads the configuration again.
     pub reload: Arc<Reload>,
     /// What else is on the machine.
@@ -164,6 +169,7 @@ fn of_containers() -> Router<Api> {
         .route(&at("/{container}/start"), post(containers::start_container))
         .route(&at("/{container}/stop"), post(containers::stop_container))
         .route(&at("/{container}/wait"), get(containers::wait_container))
+        .route(&at("/{container}/trace"), get(containers::trace_container))
         .route(
             &at("/{container}/rename"),
             post(containers::rename_container),

@@ -121,13 +121,11 @@ pub async fn serve(
 
     let reload = Arc::new(Reload::new(file, config.clone(), requests.clone()));
     let hangups = signal(SignalKind::hangup()).map_err(ServeError::Signal)?;
-    tasks.spawn(
-        stop.child_token()
-            .run_until_cancelled_owned(reload_on(hangups, Arc::clone(&reload))),
-    );
+    tasks.spawn(until(&stop, reload_on(hangups, Arc::clone(&reload))));
     let listener = api::listen(&config.api_socket)?;
     let router = api::router(Api {
         requests,
+        runtime: runtime.clone(),
         vch,
         unsettled: unsettled.clone(),
         reload,
@@ -142,8 +140,7 @@ pub async fn serve(
         later: later.clone(),
     };
     let settling = tokio::spawn(settler.run(stop.child_token()));
-    let adopting = async move { runtime.adopt().await };
-    tasks.spawn(stop.child_token().run_until_cancelled_owned(adopting));
+    tasks.spawn(until(&stop, async move { runtime.adopt().await }));
     let started = began.elapsed();
     tracing::info!(socket = %config.api_socket.display(), ?started, %vch, "ready");
 
@@ -170,6 +167,14 @@ pub async fn serve(
     let joined = tokio::task::spawn_blocking(move || kept.thread.join()).await;
     joined.unwrap_or(Ok(()))?;
     served
+}
+
+/// What ends with the coordinator.
+fn until<F: Future<Output = ()>>(
+    stop: &CancellationToken,
+    task: F,
+) -> impl Future<Output = Option<()>> + use<F> {
+    stop.child_token().run_until_cancelled_owned(task)
 }
 
 fn runtime(config: &Config, requests: Requests) -> Runtime {
@@ -218,7 +223,7 @@ fn channels(
     };
     let channels = Channels::new(config.run_dir.join("tether"), native.is_some())?;
     if let Some(accepting) = native.and_then(|listener| channels.serve_native(listener)) {
-        tasks.spawn(stop.child_token().run_until_cancelled_owned(accepting));
+        tasks.spawn(until(stop, accepting));
     }
     Ok(channels)
 }

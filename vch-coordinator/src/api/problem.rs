@@ -5,6 +5,7 @@ use crate::{
     chain::chain,
     reload::ReloadError,
     requests::RequestError,
+    runtime::RuntimeError,
     store::{ChangesError, KeeperError},
 };
 use axum::{
@@ -118,6 +119,24 @@ impl From<Refusal> for ApiError {
             RefusalKind::Forbidden => StatusCode::FORBIDDEN,
         };
         Self::new(status, refusal.code(), refusal.to_string())
+    }
+}
+
+impl From<RuntimeError> for ApiError {
+    fn from(error: RuntimeError) -> Self {
+        let (status, code) = match error {
+            RuntimeError::Request(error) => return error.into(),
+            RuntimeError::Off => (StatusCode::CONFLICT, "no-runtime"),
+            RuntimeError::NotOurs(_) => (StatusCode::CONFLICT, "run-by-others"),
+            RuntimeError::NotRunning(_) => (StatusCode::CONFLICT, "not-running"),
+            RuntimeError::Running(_) => (StatusCode::CONFLICT, "running"),
+            RuntimeError::NotStarted { .. } => (StatusCode::BAD_REQUEST, "not-started"),
+            RuntimeError::Shim(_) => (StatusCode::INTERNAL_SERVER_ERROR, "shim"),
+            RuntimeError::Disk(_) => (StatusCode::INTERNAL_SERVER_ERROR, "disk"),
+            RuntimeError::Document { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "document"),
+            RuntimeError::File { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "file"),
+        };
+        Self::new(status, code, chain(&error))
     }
 }
 

@@ -309,6 +309,18 @@ pub struct Reloaded {
     pub removed: Vec<String>,
 }
 
+/// One entry of `GET /v1/containers/{container}/trace`: a phase of the last start that is at its end.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Phase {
+    /// `asked`, `disks`, `committed` (the coordinator); `launched`, `qemu`, `init` (the shim);
+    /// `init`, `devices`, `mounted`, `agent`, `network`, `process` (as the shim hears them of the guest).
+    pub name: String,
+    /// When, by the VCH's clock: microseconds since 1970 (UTC).
+    pub at_us: u64,
+    /// When, by the guest's clock: microseconds since it booted.
+    pub uptime_us: Option<u64>,
+}
+
 /// One line of `GET /v1/changes?from=N`: a transaction.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Transaction {

@@ -173,7 +173,14 @@ impl Runtime {
     /// [`RuntimeError`].
     pub async fn look(&self, id: ContainerId) -> Result<Option<Looked>, RuntimeError> {
         let look = move |ledger: &vch_ledger::Ledger| Looked::of(ledger, id);
-        self.0.requests.keeper.read(look).await?
+        let looked = self.0.requests.keeper.read(look).await??;
+        Ok(looked.map(|looked| self.with_health(looked)))
+    }
+
+    fn with_health(&self, mut looked: Looked) -> Looked {
+        let machine = self.machines().get(&looked.container.id).cloned();
+        looked.health = machine.and_then(|machine| machine.health());
+        looked
     }
 
     /// The same of one that must be there.
@@ -195,7 +202,8 @@ impl Runtime {
             let looked = ids.filter_map(|id| Looked::of(ledger, id).transpose());
             looked.collect::<Result<Vec<_>, _>>()
         });
-        let mut all = all.await??;
+        let all = all.await??.into_iter();
+        let mut all: Vec<Looked> = all.map(|looked| self.with_health(looked)).collect();
         all.sort_by_key(|one| std::cmp::Reverse((one.container.created_ms, one.container.id)));
         Ok(all)
     }

@@ -4,6 +4,7 @@ use super::{
     Looked, Nic, Nics, Runtime, RuntimeError,
     containers::{document, sockets},
     event::now_ms,
+    health,
     hook::HookError,
     launch::{self, Places},
     machine::Machine,
@@ -20,7 +21,7 @@ use std::{
 };
 use tokio::time::timeout;
 use vch_ledger::{Command, ContainerId, DocumentKind};
-use vch_shim::{Client, ClientError, Outcome, Stage, Stages};
+use vch_shim::{Client, ClientError, Outcome, Phase, Stage, Stages};
 
 /// Between the signal that stops and the one that kills, as Docker has it.
 const STOP_GRACE: Duration = Duration::from_secs(10);
@@ -212,6 +213,26 @@ impl Runtime {
         Ok(Client::at(sockets))
     }
 
+    /// What came when at a container's last start: the coordinator's phases, then the shim's and the
+    /// guest's. Without the coordinator's where that was another coordinator's life.
+    ///
+    /// # Errors
+    /// [`RuntimeError`].
+    pub async fn trace(&self, id: ContainerId) -> Result<Vec<Phase>, RuntimeError> {
+        let looked = self.must(id).await?;
+        let mut phases = self.machine(id, &looked.life).phases();
+        let own = match self.client(&looked)?.watch().await {
+            Ok(mut stages) => stages.next().await?.phases,
+            Err(_) => Outcome::read(&self.0.folders.of(id))
+                .ok()
+                .flatten()
+                .map(|outcome| outcome.phases)
+                .unwrap_or_default(),
+        };
+        phases.extend(own);
+        Ok(phases)
+    }
+
     /// From a container that does not run to its process, or back.
     async fn begin(
         &self,
@@ -220,6 +241,7 @@ impl Runtime {
         life: Life,
     ) -> Result<(), RuntimeError> {
         let vms = self.0.vms.as_ref().ok_or(RuntimeError::Off)?;
+        machine.begin_phases();
         let folder = self.0.folders.of(id);
         let before = self.must(id).await?;
         let image_disk = self.0.disks.root(&before.workload.image).await?;
@@ -228,10 +250,12 @@ impl Runtime {
             make_folder(&folder).await?;
             self.0.disks.upper(&upper_disk, vms.disk_bytes).await?;
         }
+        machine.phase("disks");
         self.0
             .requests
             .carry_out(Command::StartContainer(id.into()))
             .await?;
+        machine.phase("committed");
         let begun = async {
             // As the ledger has it now: whoever connects from here on plugs the NIC.
             let looked = self.must(id).await?;
@@ -368,17 +392,29 @@ impl Runtime {
     /// Up to the container's end, and on to what its policy says.
     async fn follow(&self, id: ContainerId, machine: &Arc<Machine>, mut stages: Stages) {
         let began = Instant::now();
-        let outcome = loop {
-            match stages.next().await {
-                Ok(Stage {
-                    ended: Some(outcome),
-                    ..
-                }) => break outcome,
-                Ok(_) => {}
-                // The shim wrote it before it went; or it was killed, and QEMU with it.
-                Err(_) => break self.outcome(id),
+        let ended = async {
+            loop {
+                match stages.next().await {
+                    Ok(Stage {
+                        ended: Some(outcome),
+                        ..
+                    }) => return outcome,
+                    Ok(_) => {}
+                    // The shim wrote it before it went; or it was killed, and QEMU with it.
+                    Err(_) => return self.outcome(id),
+                }
             }
         };
+        let checked = async {
+            health::keep(self.clone(), id, Arc::clone(machine)).await;
+            // It can't be checked any more: its end is awaited all the same.
+            std::future::pending::<std::convert::Infallible>().await
+        };
+        let outcome = tokio::select! {
+            outcome = ended => outcome,
+            never = checked => match never {},
+        };
+        machine.set_health(None);
         if let Err(error) = self.finish(id, machine, outcome).await {
             tracing::warn!(container = %id, %error, "the end of a container is not kept");
             return;

@@ -2,6 +2,7 @@
 
 use super::{
     RuntimeError,
+    health::Health,
     workload::{Life, Workload},
 };
 use std::sync::Arc;
@@ -22,6 +23,8 @@ pub struct Looked {
     pub workload: Arc<Workload>,
     /// How its life goes.
     pub life: Life,
+    /// How it is, where it runs and has a health check.
+    pub health: Option<Health>,
 }
 
 impl Looked {
@@ -48,6 +51,7 @@ impl Looked {
             bindings: ledger.bindings_of(id).cloned().collect(),
             workload: Arc::new(workload),
             life,
+            health: None,
         }))
     }
 

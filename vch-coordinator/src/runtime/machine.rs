@@ -1,8 +1,9 @@
 //! One container's machine, as far as it lives only while the coordinator does.
 
-use super::{restart::Tries, workload::Life};
+use super::{event::now_ns, health::Health, restart::Tries, workload::Life};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
+use vch_shim::Phase;
 
 /// What is known of a container that waits for no one else: whoever changes its life has its turn.
 #[derive(Debug)]
@@ -16,6 +17,9 @@ pub(super) struct Machine {
 #[derive(Debug, Default)]
 struct Inside {
     tries: Tries,
+    health: Option<Health>,
+    /// What the coordinator did at the last start, before the shim's own phases.
+    phases: Vec<Phase>,
 }
 
 /// How a container's life is seen by whoever waits for a change of it.
@@ -65,6 +69,36 @@ impl Machine {
 
     pub fn set_tries(&self, tries: Tries) {
         self.inside().tries = tries;
+    }
+
+    /// How it is, where it runs and has a health check.
+    pub fn health(&self) -> Option<Health> {
+        self.inside().health.clone()
+    }
+
+    pub fn set_health(&self, health: Option<Health>) {
+        self.inside().health = health;
+    }
+
+    /// A start begins.
+    pub fn begin_phases(&self) {
+        self.inside().phases.clear();
+        self.phase("asked");
+    }
+
+    /// A phase of the start is at its end.
+    pub fn phase(&self, name: &str) {
+        let at_us = u64::try_from(now_ns() / 1000).unwrap_or(u64::MAX);
+        self.inside().phases.push(Phase {
+            name: name.to_owned(),
+            at_us,
+            uptime_us: None,
+        });
+    }
+
+    /// What the coordinator did at the last start.
+    pub fn phases(&self) -> Vec<Phase> {
+        self.inside().phases.clone()
     }
 
     fn inside(&self) -> MutexGuard<'_, Inside> {

@@ -161,6 +161,23 @@ async fn wait_until_ready(api: &Api, id: ContainerId) -> Result<(), ApiError> {
     }
 }
 
+pub async fn trace_container(
+    State(api): State<Api>,
+    Path(container): Path<String>,
+) -> Shown<Vec<shape::Phase>> {
+    let id = look_at_container(&api, container.as_str().into())
+        .await?
+        .container
+        .id;
+    let phases = api.runtime.trace(id).await?.into_iter();
+    let shown = phases.map(|phase| shape::Phase {
+        name: phase.name,
+        at_us: phase.at_us,
+        uptime_us: phase.uptime_us,
+    });
+    Ok(Json(shown.collect()))
+}
+
 /// Says nothing of its body, as for a start.
 pub async fn stop_container(
     State(api): State<Api>,

@@ -67,6 +67,11 @@ pub enum Command {
     Port(Port),
     /// Read vch.toml again: external networks come, change and go
     Reload,
+    /// What came when at a container's last start, from the request to its process
+    Trace {
+        /// Name or ID
+        container: String,
+    },
     /// What was committed behind a revision, a JSON line for each transaction
     Changes {
         /// The revision (`vchctl status` shows the newest)

@@ -37,6 +37,11 @@ pub async fn run(arguments: &Arguments) -> Result<Outcome> {
             client.lines(&path, |line| println!("{line}")).await?;
             Ok(Outcome::Done)
         }
+        Command::Trace { container } => {
+            let path = format!("/v1/containers/{}/trace", segment(container));
+            let phases: Vec<shape::Phase> = client.get(&path).await?;
+            Ok(show(format, &phases, || table::trace(&phases)))
+        }
         Command::Status => {
             let status: shape::Status = client.get("/v1/status").await?;
             Ok(show(format, &status, || table::status(&status)))

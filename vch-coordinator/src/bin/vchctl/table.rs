@@ -216,6 +216,23 @@ pub fn reloaded(done: &shape::Reloaded) {
     }
 }
 
+pub fn trace(phases: &[shape::Phase]) {
+    let first = phases.first().map_or(0, |phase| phase.at_us);
+    let mut last = first;
+    let milliseconds = |us: u64| format!("{}.{:01}", us / 1000, us % 1000 / 100);
+    let rows = phases.iter().map(|phase| {
+        let row = [
+            phase.name.clone(),
+            milliseconds(phase.at_us.saturating_sub(first)),
+            milliseconds(phase.at_us.saturating_sub(last)),
+            phase.uptime_us.map(milliseconds).unwrap_or_default(),
+        ];
+        last = phase.at_us;
+        row
+    });
+    print(["PHASE", "AFTER MS", "TOOK MS", "GUEST'S CLOCK MS"], rows);
+}
+
 pub fn status(status: &shape::Status) {
     let mut facts = vec![
         [

@@ -1,0 +1,205 @@
+//! Health checks: a process in the container, run again and again, says how it is.
+
+use super::{Looked, Runtime, event::now_ns, launch, machine::Machine, workload::HealthCheck};
+use protocol::process::{Output, Process};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+use tokio::time::{Instant, sleep, timeout};
+use vch_ledger::{Command, ContainerId};
+use vch_shim::{ClientError, Come};
+
+/// Docker's, where a check says nothing else.
+const INTERVAL: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
+const RETRIES: i64 = 3;
+/// Docker's: results that are kept, and bytes of each one's output.
+const KEPT: usize = 5;
+const MAX_OUTPUT: usize = 4096;
+/// SIGKILL, for a check that takes too long.
+const KILL: u8 = 9;
+
+/// How a container with a health check is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// How it is.
+    pub status: HealthStatus,
+    /// Failures in a row.
+    pub failing: i64,
+    /// The last results, the oldest first.
+    pub log: VecDeque<HealthResult>,
+}
+
+/// How a container is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HealthStatus {
+    /// It has not succeeded yet, nor failed too often.
+    #[default]
+    Starting,
+    /// The last check succeeded, or not enough failed since.
+    Healthy,
+    /// Too many failed in a row.
+    Unhealthy,
+}
+
+impl HealthStatus {
+    /// Docker's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Healthy => "healthy",
+            Self::Unhealthy => "unhealthy",
+        }
+    }
+}
+
+/// One check's result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthResult {
+    /// When it began: nanoseconds since 1970.
+    pub start_ns: u128,
+    /// When it ended.
+    pub end_ns: u128,
+    /// 0 for one that succeeded; -1 for one that could not be run, or took too long.
+    pub code: i64,
+    /// What it wrote.
+    pub output: String,
+}
+
+impl Health {
+    /// Takes a result in; `starting` while failures do not count. Whether the status is another one.
+    pub fn observe(&mut self, result: HealthResult, retries: i64, starting: bool) -> bool {
+        let before = self.status;
+        if result.code == 0 {
+            self.failing = 0;
+            self.status = HealthStatus::Healthy;
+        } else if !(starting && self.status == HealthStatus::Starting) {
+            self.failing = self.failing.saturating_add(1);
+            if self.failing >= retries {
+                self.status = HealthStatus::Unhealthy;
+            }
+        }
+        if self.log.len() == KEPT {
+            self.log.pop_front();
+        }
+        self.log.push_back(result);
+        before != self.status
+    }
+}
+
+/// The words of a check; `None` where there is none.
+fn words(check: &HealthCheck) -> Option<Vec<String>> {
+    match check.test.split_first()? {
+        (kind, rest) if kind == "CMD" => Some(rest.to_vec()).filter(|words| !words.is_empty()),
+        (kind, rest) if kind == "CMD-SHELL" => {
+            let line = rest.first()?;
+            Some(vec!["/bin/sh".to_owned(), "-c".to_owned(), line.clone()])
+        }
+        _ => None,
+    }
+}
+
+fn or(nanoseconds: i64, default: Duration) -> Duration {
+    match u64::try_from(nanoseconds) {
+        Ok(nanoseconds @ 1..) => Duration::from_nanos(nanoseconds),
+        _ => default,
+    }
+}
+
+/// Checks a container as long as it runs; ends when it is dropped. Never comes back without a check.
+pub(super) async fn keep(runtime: Runtime, id: ContainerId, machine: Arc<Machine>) {
+    let Ok(looked) = runtime.must(id).await else {
+        return;
+    };
+    let check = looked.workload.health.clone();
+    let Some((check, words)) = check.and_then(|check| words(&check).map(|words| (check, words)))
+    else {
+        return std::future::pending().await;
+    };
+    let Ok(process) = launch::process(&looked) else {
+        return;
+    };
+    let process = Process {
+        words,
+        terminal: None,
+        input: false,
+        ..process
+    };
+    let retries = if check.retries > 0 {
+        check.retries
+    } else {
+        RETRIES
+    };
+    let began = Instant::now();
+    machine.set_health(Some(Health::default()));
+    loop {
+        sleep(or(check.interval_ns, INTERVAL)).await;
+        let start_ns = now_ns();
+        let limit = or(check.timeout_ns, TIMEOUT);
+        let (code, output) = one(&runtime, &looked, process.clone(), limit).await;
+        let result = HealthResult {
+            start_ns,
+            end_ns: now_ns(),
+            code,
+            output,
+        };
+        let starting = began.elapsed() < or(check.start_period_ns, Duration::ZERO);
+        let mut health = machine.health().unwrap_or_default();
+        let changed = health.observe(result, retries, starting);
+        let status = health.status;
+        machine.set_health(Some(health));
+        if changed {
+            let command = Command::SetHealth {
+                container: id.into(),
+                unhealthy: status == HealthStatus::Unhealthy,
+            };
+            if let Err(error) = runtime.0.requests.carry_out(command).await {
+                tracing::warn!(container = %id, %error, "its health is not kept");
+            }
+            let action = format!("health_status: {}", status.as_str());
+            runtime.tell_of(&looked, &action, &[]);
+        }
+    }
+}
+
+/// One check: its code and what it wrote.
+async fn one(
+    runtime: &Runtime,
+    looked: &Looked,
+    process: Process,
+    limit: Duration,
+) -> (i64, String) {
+    let Ok(client) = runtime.client(looked) else {
+        return (-1, String::new());
+    };
+    let mut running = match client.exec(process).await {
+        Ok(running) => running,
+        Err(ClientError::Refused { reason, .. }) => return (-1, reason),
+        Err(error) => return (-1, error.to_string()),
+    };
+    let mut output = Vec::new();
+    let ended = timeout(limit, async {
+        loop {
+            match running.streams.reader.next().await {
+                Ok(Come::Output(Output::Stdout | Output::Stderr, bytes)) => {
+                    let room = MAX_OUTPUT.saturating_sub(output.len());
+                    output.extend_from_slice(&bytes[..bytes.len().min(room)]);
+                }
+                Ok(Come::Ended(exit)) => return exit.map_or(-1, |exit| i64::from(exit.code)),
+                Err(_) => return -1,
+            }
+        }
+    });
+    let ended = ended.await;
+    let text = String::from_utf8_lossy(&output).into_owned();
+    match ended {
+        Ok(code) => (code, text),
+        Err(_) => {
+            // It has just ended then.
+            let _ = client.signal(running.id, KILL).await;
+            let text = format!("Health check exceeded timeout ({limit:?})");
+            (-1, text)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
