@@ -343,3 +343,6 @@ pub struct InterfaceUsage {
     /// Sent: the same.
     pub sent: [u64; 4],
 }
+
+#[cfg(test)]
+mod tests;

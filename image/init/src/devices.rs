@@ -169,3 +169,6 @@ unsafe fn bpf<T>(command: libc::c_int, attributes: &T) -> Result<i32, Errno> {
     // A descriptor, or 0.
     Ok(i32::try_from(done).unwrap_or(i32::MAX))
 }
+
+#[cfg(test)]
+mod tests;

@@ -167,3 +167,6 @@ impl Filter {
 fn refuse(errno: i32) -> u32 {
     libc::SECCOMP_RET_ERRNO | errno as u32
 }
+
+#[cfg(test)]
+mod tests;

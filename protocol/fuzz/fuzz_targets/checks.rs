@@ -2,6 +2,7 @@
 
 use protocol::frame::{self, Decoder};
 use protocol::message::{Message, ToAgent, ToCoordinator};
+use protocol::process::{FromInit, ToInit};
 
 /// The first byte is the size of the chunks in which the rest arrives. What is found is the same in
 /// any chunks, and a frame that is found goes through again.
@@ -36,8 +37,12 @@ pub fn check_frame(data: &[u8]) {
 /// through again.
 pub fn check_message(data: &[u8]) {
     match data.split_first() {
-        Some((way, bytes)) if way & 1 == 0 => check_direction::<ToAgent>(bytes),
-        Some((_, bytes)) => check_direction::<ToCoordinator>(bytes),
+        Some((way, bytes)) => match way % 4 {
+            0 => check_direction::<ToAgent>(bytes),
+            1 => check_direction::<ToCoordinator>(bytes),
+            2 => check_direction::<ToInit>(bytes),
+            _ => check_direction::<FromInit>(bytes),
+        },
         None => {}
     }
 }

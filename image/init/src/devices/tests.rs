@@ -1,0 +1,95 @@
+//! The program, run by a small machine for what it uses of eBPF (the kernel's `bpf/standardization/instruction-set`).
+
+use super::{Instruction, program};
+
+const MAKE: u32 = 1;
+const READ: u32 = 2;
+const WRITE: u32 = 4;
+const BLOCK: u32 = 1;
+const CHARACTER: u32 = 2;
+
+/// Whether it lets a process do that with a device.
+fn allows(access: u32, kind: u32, major: u32, minor: u32) -> bool {
+    let context = [access << 16 | kind, major, minor];
+    let mut registers = [0_u64; 11];
+    let program = program();
+    let mut place = 0;
+    for _ in 0..1_000 {
+        let Instruction {
+            code,
+            registers: pair,
+            offset,
+            value,
+        } = program[place];
+        place += 1;
+        let to = usize::from(pair & 0xf);
+        let from = usize::from(pair >> 4);
+        let number = u64::try_from(value).unwrap();
+        let holds = match code {
+            0x61 => {
+                assert_eq!(from, 1, "only the context is read");
+                registers[to] = context[usize::try_from(offset).unwrap() / 4].into();
+                false
+            }
+            0xbf => {
+                registers[to] = registers[from];
+                false
+            }
+            0x77 => {
+                registers[to] >>= number;
+                false
+            }
+            0x57 => {
+                registers[to] &= number;
+                false
+            }
+            0xb7 => {
+                registers[to] = number;
+                false
+            }
+            0x95 => return registers[0] != 0,
+            0x15 => registers[to] == number,
+            0x55 => registers[to] != number,
+            other => panic!("code {other:#x}"),
+        };
+        if holds {
+            place += usize::try_from(offset).unwrap();
+        }
+    }
+    panic!("it does not end");
+}
+
+#[test]
+fn nodes_are_made_and_only_docker_s_devices_open() {
+    let open = [
+        (1, 3),
+        (1, 5),
+        (1, 7),
+        (1, 8),
+        (1, 9),
+        (5, 0),
+        (5, 1),
+        (5, 2),
+        (136, 0),
+        (136, 77),
+    ];
+    for major in 0..300 {
+        for minor in 0..80 {
+            let expected = open.contains(&(major, minor)) || major == 136;
+            for access in [READ, WRITE, READ | WRITE, READ | WRITE | MAKE] {
+                assert_eq!(
+                    allows(access, CHARACTER, major, minor),
+                    expected,
+                    "{major}:{minor}"
+                );
+                assert!(
+                    !allows(access, BLOCK, major, minor),
+                    "block {major}:{minor}"
+                );
+            }
+            for kind in [BLOCK, CHARACTER] {
+                assert!(allows(MAKE, kind, major, minor));
+            }
+        }
+    }
+}
