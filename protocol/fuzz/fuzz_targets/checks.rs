@@ -36,14 +36,14 @@ pub fn check_frame(data: &[u8]) {
 /// The first byte says which way the message goes. What is decoded is within its bounds and goes
 /// through again.
 pub fn check_message(data: &[u8]) {
-    match data.split_first() {
-        Some((way, bytes)) => match way % 4 {
-            0 => check_direction::<ToAgent>(bytes),
-            1 => check_direction::<ToCoordinator>(bytes),
-            2 => check_direction::<ToInit>(bytes),
-            _ => check_direction::<FromInit>(bytes),
-        },
-        None => {}
+    let Some((way, bytes)) = data.split_first() else {
+        return;
+    };
+    match way % 4 {
+        0 => check_direction::<ToAgent>(bytes),
+        1 => check_direction::<ToCoordinator>(bytes),
+        2 => check_direction::<ToInit>(bytes),
+        _ => check_direction::<FromInit>(bytes),
     }
 }
 
