@@ -34,6 +34,7 @@
 //! at once the last ones wait.
 
 pub mod client;
+pub mod docker;
 mod door;
 mod parse;
 mod problem;

@@ -18,7 +18,7 @@ pub use error::ConfigError;
 pub use links::{Links, LinksError};
 pub use reload::{ReloadError, RestartNeeded};
 pub use runtime::Runtime;
-pub use stations::{DockerEndpoint, Station};
+pub use stations::{DockerEndpoint, Station, TlsFiles};
 
 use error::Source;
 use external::Others;

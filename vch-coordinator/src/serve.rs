@@ -1,7 +1,13 @@
 //! A whole coordinator, from its configuration to its end.
 
 use crate::{
-    api::{self, Api},
+    api::{
+        self, Api,
+        docker::{
+            self, Docker, Machine,
+            server::{DockerListenError, Doors},
+        },
+    },
     chain::chain,
     config::{self, Config, Links, LinksError},
     effects::{
@@ -20,6 +26,7 @@ use crate::{
 use protocol::transport::{OpenError, coordinator::NativeListener};
 use std::{
     path::PathBuf,
+    pin::Pin,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -29,6 +36,7 @@ use tokio::{
     task::JoinSet,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use vch_ledger::VchId;
 
 /// For requests that are being answered when the coordinator stops.
 const GRACE: Duration = Duration::from_secs(1);
@@ -60,6 +68,9 @@ pub enum ServeError {
     /// The API's socket.
     #[error(transparent)]
     Listen(#[from] api::ListenError),
+    /// The Docker API's sockets.
+    #[error(transparent)]
+    ListenDocker(#[from] DockerListenError),
     /// The API's server.
     #[error("the API's server ended")]
     Api(#[source] std::io::Error),
@@ -123,6 +134,7 @@ pub async fn serve(
     let hangups = signal(SignalKind::hangup()).map_err(ServeError::Signal)?;
     tasks.spawn(until(&stop, reload_on(hangups, Arc::clone(&reload))));
     let listener = api::listen(&config.api_socket)?;
+    let docker = docker(&config, vch, (&requests, &runtime), &stop)?;
     let router = api::router(Api {
         requests,
         runtime: runtime.clone(),
@@ -141,6 +153,7 @@ pub async fn serve(
     };
     let settling = tokio::spawn(settler.run(stop.child_token()));
     tasks.spawn(until(&stop, async move { runtime.adopt().await }));
+    tasks.spawn(docker);
     let started = began.elapsed();
     tracing::info!(socket = %config.api_socket.display(), ?started, %vch, "ready");
 
@@ -167,6 +180,30 @@ pub async fn serve(
     let joined = tokio::task::spawn_blocking(move || kept.thread.join()).await;
     joined.unwrap_or(Ok(()))?;
     served
+}
+
+type Serving = Pin<Box<dyn Future<Output = Option<()>> + Send>>;
+
+/// The Docker API. Its doors are open; they are served by what is given back, which ends at the stop
+/// and lets others end.
+fn docker(
+    config: &Config,
+    vch: VchId,
+    (requests, runtime): (&Requests, &Runtime),
+    stop: &CancellationToken,
+) -> Result<Serving, DockerListenError> {
+    let doors = Doors::open(&config.docker_endpoint)?;
+    let router = docker::router(Docker {
+        requests: requests.clone(),
+        runtime: runtime.clone(),
+        vch,
+        machine: Arc::new(Machine::observe(config.state_dir.clone())),
+    });
+    let stop = stop.clone();
+    Ok(Box::pin(async move {
+        doors.serve(router, stop).await;
+        None
+    }))
 }
 
 /// What ends with the coordinator.

@@ -23,9 +23,19 @@ pub struct Door {
 
 /// A connection, which holds its place.
 #[derive(Debug)]
-pub struct Connection {
-    stream: UnixStream,
+pub struct Connection<S = UnixStream> {
+    stream: S,
     _place: OwnedSemaphorePermit,
+}
+
+impl<S> Connection<S> {
+    /// Holds the place as long as it lives.
+    pub fn holding(place: OwnedSemaphorePermit, stream: S) -> Self {
+        Self {
+            stream,
+            _place: place,
+        }
+    }
 }
 
 impl Door {
@@ -57,11 +67,7 @@ impl Listener for Door {
     async fn accept(&mut self) -> (Connection, SocketAddr) {
         let place = self.place().await;
         let (stream, address) = Listener::accept(&mut self.listener).await;
-        let connection = Connection {
-            stream,
-            _place: place,
-        };
-        (connection, address)
+        (Connection::holding(place, stream), address)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -69,7 +75,7 @@ impl Listener for Door {
     }
 }
 
-impl AsyncRead for Connection {
+impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -79,7 +85,7 @@ impl AsyncRead for Connection {
     }
 }
 
-impl AsyncWrite for Connection {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

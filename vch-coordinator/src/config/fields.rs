@@ -52,6 +52,16 @@ pub(super) struct DockerEndpoint {
     pub interface: Spanned<String>,
     pub address: Spanned<String>,
     pub port: Option<Spanned<u64>>,
+    pub tls: Option<Tls>,
+    pub socket: Option<Spanned<PathBuf>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tls {
+    pub ca: Spanned<PathBuf>,
+    pub cert: Spanned<PathBuf>,
+    pub key: Spanned<PathBuf>,
 }
 
 #[derive(Deserialize)]

@@ -1,8 +1,8 @@
 //! Where the VCH stands on the management network and on the docker endpoint's.
 
-use super::{ConfigError, error::Source, fields};
+use super::{ConfigError, absolute, error::Source, fields};
 use protocol::spec::InterfaceName;
-use std::net::IpAddr;
+use std::{net::IpAddr, path::PathBuf};
 use toml::Spanned;
 
 /// Docker's own port for TLS.
@@ -26,6 +26,21 @@ pub struct DockerEndpoint {
     pub station: Station,
     /// The TCP port.
     pub port: u16,
+    /// What lets clients in by TCP; without it nothing listens there.
+    pub tls: Option<TlsFiles>,
+    /// A Unix socket for clients on the VCH itself.
+    pub socket: Option<PathBuf>,
+}
+
+/// PEM files of mutual TLS, as `vchctl certs` makes them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate of the authority whose clients are let in.
+    pub ca: PathBuf,
+    /// The endpoint's own certificate, and those between it and its authority.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
 }
 
 pub(super) fn management(
@@ -59,6 +74,19 @@ pub(super) fn docker_endpoint(
         station,
         // Within the range that was just checked.
         port: u16::try_from(port).unwrap_or(u16::MAX),
+        tls: table.tls.map(|files| tls(source, files)).transpose()?,
+        socket: match table.socket {
+            Some(path) => Some(absolute(source, "docker_endpoint.socket", Some(path), "")?),
+            None => None,
+        },
+    })
+}
+
+fn tls(source: &Source<'_>, files: fields::Tls) -> Result<TlsFiles, ConfigError> {
+    Ok(TlsFiles {
+        ca: absolute(source, "docker_endpoint.tls.ca", Some(files.ca), "")?,
+        cert: absolute(source, "docker_endpoint.tls.cert", Some(files.cert), "")?,
+        key: absolute(source, "docker_endpoint.tls.key", Some(files.key), "")?,
     })
 }
 

@@ -1,0 +1,83 @@
+//! The Docker Engine API, a face over the same ledger: what it shows comes from the ledger's rows, the
+//! containers' documents and the images alone; it keeps no truth of its own.
+//!
+//! ```text
+//!   docker CLI ──TLS or Unix socket──► server ──► version (off the path) ──► router ──► handlers
+//!                                                                              │ parse, pure
+//!        events ◄── ledger's changes, Runtime's events              Requests, Runtime
+//! ```
+//!
+//! Versions 1.24 to 1.50; each handler asks for its request's [`Version`]. Errors are [`DockerError`]s
+//! in dockerd's words. What a VCH does not have is refused by [`unsupported`], by name.
+
+mod error;
+mod extract;
+pub mod server;
+mod system;
+pub mod time;
+mod unsupported;
+mod version;
+
+pub use error::DockerError;
+pub use extract::{Json, Parameters, Path};
+pub use system::Machine;
+pub use version::Version;
+
+use crate::{requests::Requests, runtime::Runtime};
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request},
+    response::{IntoResponse, Response},
+    routing,
+};
+use std::{convert::Infallible, sync::Arc};
+use tower::ServiceExt;
+use vch_ledger::VchId;
+
+/// Most bytes of a JSON body. Handlers of images, whose bodies are streams, bound them themselves.
+const MAX_BODY: usize = 2 << 20;
+
+/// What the handlers work with.
+#[derive(Clone)]
+pub struct Docker {
+    /// Carries commands out, and looks at the ledger.
+    pub requests: Requests,
+    /// Starts and changes containers.
+    pub runtime: Runtime,
+    /// Who the VCH is.
+    pub vch: VchId,
+    /// What it runs on.
+    pub machine: Arc<Machine>,
+}
+
+/// All routes, each with and without a version before it.
+pub fn router(docker: Docker) -> Router {
+    let routes = Router::new()
+        .route("/_ping", routing::get(system::ping))
+        .route("/version", routing::get(system::version))
+        .route("/info", routing::get(system::info))
+        .merge(unsupported::routes())
+        .fallback(async || DockerError::page_not_found())
+        .method_not_allowed_fallback(async || DockerError::page_not_found())
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(axum::middleware::map_response(system::with_headers))
+        .with_state(docker);
+    // Outside of the routes: a router chooses by the path that it finds.
+    Router::new().fallback(move |request: Request| answer(routes.clone(), request))
+}
+
+async fn answer(routes: Router, request: Request) -> Response {
+    match version::strip(request) {
+        Ok(request) => {
+            let answered: Result<Response, Infallible> = routes.oneshot(request).await;
+            match answered {
+                Ok(response) => response,
+                Err(never) => match never {},
+            }
+        }
+        Err(error) => system::with_headers(error.into_response()).await,
+    }
+}
+
+#[cfg(test)]
+mod tests;

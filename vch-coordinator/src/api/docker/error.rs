@@ -1,0 +1,205 @@
+//! Errors as dockerd has them: a status and a sentence.
+
+use crate::{requests::RequestError, store::KeeperError};
+use axum::{
+    body::Body,
+    http::{StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use std::net::{Ipv4Addr, SocketAddr};
+use vch_ledger::{HostPort, PortRefusal, Refusal, RefusalKind};
+
+/// An answer that is no success: `{"message": "..."}` with dockerd's status and, where dockerd has the
+/// same case, its words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DockerError {
+    /// The status.
+    pub status: StatusCode,
+    /// What the client shows behind "Error response from daemon: ".
+    pub message: String,
+}
+
+#[derive(Serialize)]
+struct Message<'a> {
+    message: &'a str,
+}
+
+impl DockerError {
+    /// Any status.
+    pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            message: message.into(),
+        }
+    }
+
+    /// 400: the request itself can't be.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    /// 403: it must not be.
+    pub fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, message)
+    }
+
+    /// 404: what was named is not there.
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, message)
+    }
+
+    /// 409: something else is in its way.
+    pub fn conflict(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, message)
+    }
+
+    /// 500: it was tried, and failed.
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
+    }
+
+    /// 501: a feature of dockerd's that a VCH does not have, and what to do instead.
+    pub fn unsupported(feature: &str, remedy: &str) -> Self {
+        Self::new(
+            StatusCode::NOT_IMPLEMENTED,
+            format!("{feature} is not supported by this Virtual Container Host: {remedy}"),
+        )
+    }
+
+    /// What dockerd answers where it has no route.
+    pub fn page_not_found() -> Self {
+        Self::not_found("page not found")
+    }
+
+    /// What was asked for was made, and removed by another request before it could be shown.
+    pub fn gone() -> Self {
+        Self::conflict("it was removed by another request in the same moment: ask again")
+    }
+}
+
+impl IntoResponse for DockerError {
+    fn into_response(self) -> Response {
+        let message = Message {
+            message: &self.message,
+        };
+        // Strings alone: they always can be written.
+        let mut text = serde_json::to_string(&message).unwrap_or_default();
+        text.push('\n');
+        let mut response = Response::new(Body::from(text));
+        *response.status_mut() = self.status;
+        let kind = axum::http::HeaderValue::from_static("application/json");
+        response.headers_mut().insert(CONTENT_TYPE, kind);
+        response
+    }
+}
+
+impl From<Refusal> for DockerError {
+    fn from(refusal: Refusal) -> Self {
+        let message = words(&refusal);
+        let status = match refusal.kind() {
+            // dockerd's own status for these, whatever their kind is elsewhere.
+            _ if is_bind_failure(&refusal) => StatusCode::INTERNAL_SERVER_ERROR,
+            _ if matches!(refusal, Refusal::NotConnected { .. }) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+            _ if matches!(refusal, Refusal::PoolsExhausted { .. }) => StatusCode::BAD_REQUEST,
+            RefusalKind::NotFound => StatusCode::NOT_FOUND,
+            RefusalKind::Conflict => StatusCode::CONFLICT,
+            RefusalKind::Invalid => StatusCode::BAD_REQUEST,
+            RefusalKind::Forbidden | RefusalKind::Exhausted => StatusCode::FORBIDDEN,
+        };
+        Self { status, message }
+    }
+}
+
+fn is_bind_failure(refusal: &Refusal) -> bool {
+    matches!(
+        refusal,
+        Refusal::Port(
+            PortRefusal::Taken { .. }
+                | PortRefusal::InUse { .. }
+                | PortRefusal::Reserved { .. }
+                | PortRefusal::Exhausted { .. }
+        )
+    )
+}
+
+/// dockerd's words where it has the case, else the ledger's own. What stands behind them there as a
+/// remedy is of `vchctl`, and left out.
+fn words(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::NetworkNotFound(name) => format!("network {name} not found"),
+        Refusal::ContainerNotFound(name) => format!("No such container: {name}"),
+        Refusal::NetworkExists(name) => format!("network with name {name} already exists"),
+        Refusal::PredefinedName(name) => predefined_name(name.as_str()),
+        Refusal::PredefinedNetwork(name) => {
+            format!("{name} is a pre-defined network and cannot be removed")
+        }
+        Refusal::NetworkInUse { network, endpoints } => format!(
+            "error while removing network: network {network} has active endpoints ({endpoints})"
+        ),
+        Refusal::PoolsExhausted { .. } => {
+            "all predefined address pools have been fully subnetted".to_owned()
+        }
+        Refusal::AddressInUse { .. } | Refusal::AddressReserved { .. } => {
+            "Address already in use".to_owned()
+        }
+        Refusal::AddressOutside { address, .. } => format!(
+            "invalid endpoint settings:\nno configured subnet contains IP address {address}"
+        ),
+        Refusal::AddressOnDefaultBridge(_) => {
+            "user-specified IP address is supported on user-defined networks only".to_owned()
+        }
+        Refusal::AlreadyConnected { container, network } => {
+            format!("{container} is already attached to network {network}")
+        }
+        Refusal::NotConnected { container, network } => {
+            format!("container {container} is not connected to network {network}")
+        }
+        Refusal::Port(PortRefusal::Taken { host, .. }) => format!(
+            "driver failed programming external connectivity: Bind for {} failed: port is already allocated",
+            address_and_port(host)
+        ),
+        other => in_lines(&other.to_string()),
+    }
+}
+
+/// dockerd names no protocol, and all of the VCH's addresses so.
+fn address_and_port(host: &HostPort) -> String {
+    let address = host.address.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
+    SocketAddr::new(address, host.port).to_string()
+}
+
+/// dockerd breaks the line behind this head.
+fn in_lines(text: &str) -> String {
+    const HEAD: &str = "invalid network config: ";
+    match text.strip_prefix(HEAD) {
+        Some(rest) => format!("{}\n{rest}", HEAD.trim_end()),
+        None => text.to_owned(),
+    }
+}
+
+/// What dockerd says of a name that is its own; with a space at its end.
+pub fn predefined_name(name: &str) -> String {
+    format!("operation is not permitted on predefined {name} network ")
+}
+
+impl From<RequestError> for DockerError {
+    fn from(error: RequestError) -> Self {
+        match error {
+            RequestError::Refused(refusal) => refusal.into(),
+            RequestError::Stopping(error) => error.into(),
+            other => Self::failed(other.to_string()),
+        }
+    }
+}
+
+impl From<KeeperError> for DockerError {
+    fn from(error: KeeperError) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests;

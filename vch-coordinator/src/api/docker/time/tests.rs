@@ -1,0 +1,59 @@
+use super::*;
+
+#[test]
+fn a_time_is_written_as_go_does() {
+    for (seconds, nanos, text) in [
+        (0, 0, "1970-01-01T00:00:00Z"),
+        (951_782_400, 120_000_000, "2000-02-29T00:00:00.12Z"),
+        (1_136_214_245, 999_999_999, "2006-01-02T15:04:05.999999999Z"),
+        (4_107_542_400, 1, "2100-03-01T00:00:00.000000001Z"),
+    ] {
+        assert_eq!(rfc3339(Duration::new(seconds, nanos)), text);
+    }
+}
+
+#[test]
+fn a_moment_is_read_in_each_of_dockers_forms() {
+    let now = Duration::from_secs(2_000_000_000);
+    let at = |seconds, nanos| Some(Duration::new(seconds, nanos));
+    for (text, moment_of_it) in [
+        ("1136073845.000000001", at(1_136_073_845, 1)),
+        ("1136073845.5", at(1_136_073_845, 500_000_000)),
+        ("1136073845", at(1_136_073_845, 0)),
+        ("10m", at(1_999_999_400, 0)),
+        ("1h1.5s", at(1_999_996_398, 500_000_000)),
+        ("0s", at(2_000_000_000, 0)),
+        ("2006-01-02T15:04:05Z", at(1_136_214_245, 0)),
+        (
+            "2006-01-02T15:04:05.25+01:00",
+            at(1_136_210_645, 250_000_000),
+        ),
+        ("2006-01-02T15:04:05-07:00", at(1_136_239_445, 0)),
+        ("2006-01-02T15:04", at(1_136_214_240, 0)),
+        ("2006-01-02", at(1_136_160_000, 0)),
+        ("2006-01-02Z", at(1_136_160_000, 0)),
+    ] {
+        assert_eq!(moment(text, now), moment_of_it, "{text}");
+    }
+    for text in [
+        "",
+        "yesterday",
+        "2006-02-30",
+        "2006-13-01",
+        "10",
+        "-10m",
+        "5x",
+        "1:2",
+    ] {
+        let expected = (text == "10").then(|| Duration::from_secs(10));
+        assert_eq!(moment(text, now), expected, "{text}");
+    }
+}
+
+#[test]
+fn what_is_written_is_read_again() {
+    for day in 0..60_000_u64 {
+        let time = Duration::new(day * 86_400 + day % 86_400, 123_000_000);
+        assert_eq!(moment(&rfc3339(time), Duration::ZERO), Some(time));
+    }
+}
