@@ -10,6 +10,7 @@
 //!                   one shim for each VM, which outlives the coordinator ──► QEMU
 //! ```
 
+mod attach;
 mod capability;
 mod containers;
 mod disks;
@@ -27,6 +28,7 @@ mod settings;
 mod shim;
 pub mod workload;
 
+pub use attach::{Attached, Outputs};
 pub use capability::number as capability_number;
 pub use containers::{Create, Folders, Runtime, Until, Update};
 pub use disks::{Disks, NoImages};

@@ -196,6 +196,7 @@ fn docker(
     let router = docker::router(Docker {
         requests: requests.clone(),
         runtime: runtime.clone(),
+        execs: docker::Execs::default(),
         vch,
         machine: Arc::new(Machine::observe(config.state_dir.clone())),
     });

@@ -1,6 +1,6 @@
 //! How a VM's life ended: `exit.json` in the container's folder.
 
-use crate::stage::Phase;
+use crate::{log::Position, stage::Phase};
 use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, File},
@@ -24,6 +24,9 @@ pub struct Outcome {
     pub started_ms: u64,
     /// When it ended.
     pub finished_ms: u64,
+    /// Where what this life wrote begins in the log.
+    #[serde(default)]
+    pub log_from: Position,
     /// Why it did not run, or was torn down.
     pub failure: Option<Failure>,
     /// What came when.

@@ -51,7 +51,10 @@ pub async fn run(launch: Launch, ready: impl FnOnce()) -> io::Result<()> {
     let own = listen(&launch.sockets.join("shim.sock"))?;
     own.set_nonblocking(true)?;
     let tether = listen(&launch.sockets.join("tether.sock"))?;
-    let stage = watch::Sender::new(Stage::default());
+    let stage = watch::Sender::new(Stage {
+        log_from: log.end(),
+        ..Stage::default()
+    });
     note(&stage, "launched", None);
 
     let (outcome, serving) = match Qemu::start(&launch, tether) {
@@ -67,6 +70,7 @@ pub async fn run(launch: Launch, ready: impl FnOnce()) -> io::Result<()> {
     };
     let ended = Outcome {
         phases: stage.borrow().phases.clone(),
+        log_from: stage.borrow().log_from,
         ..outcome
     };
     ended.write(&launch.folder)?;

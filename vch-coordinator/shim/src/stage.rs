@@ -1,12 +1,14 @@
 //! How far a VM's life has come.
 
-use crate::outcome::Outcome;
+use crate::{log::Position, outcome::Outcome};
 use serde::{Deserialize, Serialize};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// How far a VM's life has come, as whoever watches it is told at each change.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stage {
+    /// Where what this life wrote begins in the log.
+    pub log_from: Position,
     /// What came when, in order.
     pub phases: Vec<Phase>,
     /// When the process started, milliseconds since 1970.

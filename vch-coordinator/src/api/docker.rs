@@ -11,14 +11,18 @@
 //! in dockerd's words. What a VCH does not have is refused by [`unsupported`], by name.
 
 mod error;
+mod execs;
 mod extract;
+mod lives;
 pub mod server;
+mod streams;
 mod system;
 pub mod time;
 mod unsupported;
 mod version;
 
 pub use error::DockerError;
+pub use execs::Execs;
 pub use extract::{Json, Parameters, Path};
 pub use system::Machine;
 pub use version::Version;
@@ -44,6 +48,8 @@ pub struct Docker {
     pub requests: Requests,
     /// Starts and changes containers.
     pub runtime: Runtime,
+    /// Processes beside containers' own.
+    pub execs: Execs,
     /// Who the VCH is.
     pub vch: VchId,
     /// What it runs on.
@@ -56,6 +62,9 @@ pub fn router(docker: Docker) -> Router {
         .route("/_ping", routing::get(system::ping))
         .route("/version", routing::get(system::version))
         .route("/info", routing::get(system::info))
+        .merge(lives::routes())
+        .merge(streams::routes())
+        .merge(execs::routes())
         .merge(unsupported::routes())
         .fallback(async || DockerError::page_not_found())
         .method_not_allowed_fallback(async || DockerError::page_not_found())

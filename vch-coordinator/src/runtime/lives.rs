@@ -29,6 +29,8 @@ const STOP_GRACE: Duration = Duration::from_secs(10);
 const KILL_GRACE: Duration = Duration::from_secs(5);
 /// From there until its shim has told the end.
 const END_GRACE: Duration = Duration::from_secs(20);
+/// For whoever is attached to a container that removes itself.
+const LAST_READS: Duration = Duration::from_secs(10);
 /// A shim that was lost: as if killed.
 const LOST: u8 = 137;
 
@@ -285,7 +287,7 @@ impl Runtime {
                     ..life
                 };
                 self.keep(id, DocumentKind::Life, &life).await?;
-                machine.show(life, false);
+                machine.show_start(life);
                 self.tell_of(&looked, "start", &[]);
                 self.spawn_follow(id, Arc::clone(machine), stages);
                 Ok(())
@@ -501,10 +503,12 @@ impl Runtime {
                 tokio::time::sleep(pause).await;
                 self.start_again(id, machine).await;
             }
-        } else if looked.workload.remove_at_end
-            && let Err(error) = self.remove(id, false).await
-        {
-            tracing::warn!(container = %id, %error, "it is not removed");
+        } else if looked.workload.remove_at_end {
+            // One who reads slowly, or not at all, does not keep it.
+            let _ = timeout(LAST_READS, machine.unread()).await;
+            if let Err(error) = self.remove(id, false).await {
+                tracing::warn!(container = %id, %error, "it is not removed");
+            }
         }
     }
 

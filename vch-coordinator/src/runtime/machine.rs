@@ -1,8 +1,8 @@
 //! One container's machine, as far as it lives only while the coordinator does.
 
 use super::{event::now_ns, health::Health, restart::Tries, workload::Life};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use tokio::sync::watch;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{OwnedRwLockReadGuard, RwLock, watch};
 use vch_shim::Phase;
 
 /// What is known of a container that waits for no one else: whoever changes its life has its turn.
@@ -11,6 +11,8 @@ pub(super) struct Machine {
     /// Held by whoever starts, stops or removes it, so that these come one after the other.
     pub turn: tokio::sync::Mutex<()>,
     seen: watch::Sender<Seen>,
+    /// Held by whoever reads what it writes: it is removed by itself when they have all of it.
+    readers: Arc<RwLock<()>>,
     inside: Mutex<Inside>,
 }
 
@@ -27,7 +29,9 @@ struct Inside {
 pub struct Seen {
     /// Its life.
     pub life: Life,
-    /// How often it has ended since the coordinator started.
+    /// How often it has started since the coordinator did.
+    pub starts: u64,
+    /// How often it has ended since then.
     pub ends: u64,
     /// It is removed.
     pub gone: bool,
@@ -41,8 +45,19 @@ impl Machine {
                 life,
                 ..Seen::default()
             }),
+            readers: Arc::default(),
             inside: Mutex::default(),
         }
+    }
+
+    /// As long as this is held, it is not removed by itself.
+    pub async fn read(&self) -> OwnedRwLockReadGuard<()> {
+        Arc::clone(&self.readers).read_owned().await
+    }
+
+    /// When nobody reads any more.
+    pub async fn unread(&self) {
+        drop(self.readers.write().await);
     }
 
     /// What is seen of it, now and from now on.
@@ -55,6 +70,14 @@ impl Machine {
         self.seen.send_modify(|seen| {
             seen.life = life;
             seen.ends += u64::from(ended);
+        });
+    }
+
+    /// It has started.
+    pub fn show_start(&self, life: Life) {
+        self.seen.send_modify(|seen| {
+            seen.life = life;
+            seen.starts += 1;
         });
     }
 

@@ -1,0 +1,525 @@
+//! Processes beside a container's own: `docker exec`, and `docker top`.
+
+use super::{
+    Docker, DockerError, Json, Parameters, Path, Version,
+    streams::{Hijack, Keys, Shape, feed, size},
+};
+use crate::runtime::{RuntimeError, process, set_variable};
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{HeaderValue, StatusCode},
+    response::{IntoResponse, Response},
+    routing,
+};
+use protocol::process::{Process, ProcessId, TerminalSize};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeMap,
+    fmt::Write,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use tokio::io::AsyncWriteExt;
+use vch_ledger::ContainerId;
+use vch_shim::{Client, Come, Running};
+
+/// Most that are remembered; the oldest that have ended are forgotten first.
+const MOST: usize = 4096;
+/// Most bytes of a request to start one.
+const MAX_BODY: usize = 64 << 10;
+
+pub fn routes() -> Router<Docker> {
+    Router::new()
+        .route("/containers/{container}/exec", routing::post(create))
+        .route("/containers/{container}/top", routing::get(top))
+        .route("/exec/{exec}/start", routing::post(start))
+        .route("/exec/{exec}/resize", routing::post(resize))
+        .route("/exec/{exec}/json", routing::get(inspect))
+}
+
+/// What was asked for, until the coordinator ends.
+#[derive(Clone, Debug, Default)]
+pub struct Execs(Arc<Mutex<Book>>);
+
+#[derive(Debug, Default)]
+struct Book {
+    next: u64,
+    execs: BTreeMap<String, Exec>,
+}
+
+#[derive(Clone, Debug)]
+struct Exec {
+    number: u64,
+    container: ContainerId,
+    process: Process,
+    attach: [bool; 3],
+    detach_keys: Option<String>,
+    state: Stage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Created,
+    Running(ProcessId, u32),
+    Ended(i64),
+}
+
+impl Execs {
+    fn book(&self) -> MutexGuard<'_, Book> {
+        // Nothing panics while it holds the lock; what it guards stays whole in any case.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, exec: Exec) -> Result<String, DockerError> {
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes).map_err(|error| DockerError::failed(error.to_string()))?;
+        let mut id = String::new();
+        for byte in bytes {
+            // Writing into a String does not fail.
+            let _ = write!(id, "{byte:02x}");
+        }
+        let mut book = self.book();
+        if book.execs.len() >= MOST {
+            let ended = book.execs.iter();
+            let ended = ended.filter(|(_, exec)| !matches!(exec.state, Stage::Running(..)));
+            let oldest = ended.min_by_key(|(_, exec)| exec.number);
+            let oldest = oldest.map(|(id, _)| id.clone());
+            let oldest = oldest.ok_or_else(|| {
+                DockerError::conflict(format!("{MOST} processes of `docker exec` run: end some"))
+            })?;
+            book.execs.remove(&oldest);
+        }
+        book.next += 1;
+        let number = book.next;
+        book.execs.insert(id.clone(), Exec { number, ..exec });
+        Ok(id)
+    }
+
+    fn get(&self, id: &str) -> Result<Exec, DockerError> {
+        let found = self.book().execs.get(id).cloned();
+        found.ok_or_else(|| DockerError::not_found(format!("No such exec instance: {id}")))
+    }
+
+    fn set(&self, id: &str, state: Stage) {
+        if let Some(exec) = self.book().execs.get_mut(id) {
+            exec.state = state;
+        }
+    }
+
+    /// The IDs of a container's processes that run.
+    pub fn of(&self, container: ContainerId) -> Vec<String> {
+        let book = self.book();
+        let own = book.execs.iter().filter(|(_, exec)| {
+            exec.container == container && matches!(exec.state, Stage::Running(..))
+        });
+        own.map(|(id, _)| id.clone()).collect()
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+#[derive(Default)]
+struct Wish {
+    attach_stdin: bool,
+    attach_stdout: bool,
+    attach_stderr: bool,
+    detach_keys: Option<String>,
+    tty: bool,
+    env: Option<Vec<String>>,
+    cmd: Option<Vec<String>>,
+    privileged: bool,
+    user: String,
+    working_dir: String,
+}
+
+async fn create(
+    State(docker): State<Docker>,
+    Path(container): Path<String>,
+    Json(wish): Json<Wish>,
+) -> Result<Response, DockerError> {
+    let id = docker.container(&container).await?;
+    let looked = docker.runtime.must(id).await?;
+    if !looked.container.runs() {
+        return Err(DockerError::conflict(format!(
+            "Container {id} is not running"
+        )));
+    }
+    let words = wish.cmd.unwrap_or_default();
+    if words.is_empty() {
+        return Err(DockerError::invalid("No exec command specified"));
+    }
+    if wish.privileged {
+        return Err(DockerError::unsupported(
+            "docker exec --privileged",
+            "give the container what it needs by `docker run --cap-add`",
+        ));
+    }
+    let own = process(&looked).map_err(DockerError::invalid)?;
+    let mut environment = own.environment.clone();
+    if wish.tty {
+        set_variable(&mut environment, "TERM=xterm");
+    }
+    for variable in wish.env.unwrap_or_default() {
+        set_variable(&mut environment, &variable);
+    }
+    let or_own = |wished: String, own: &String| {
+        if wished.is_empty() {
+            own.clone()
+        } else {
+            wished
+        }
+    };
+    let shown = words.join(" ");
+    let exec = docker.execs.add(Exec {
+        number: 0,
+        container: id,
+        attach: [wish.attach_stdin, wish.attach_stdout, wish.attach_stderr],
+        detach_keys: wish.detach_keys,
+        state: Stage::Created,
+        process: Process {
+            words,
+            environment,
+            folder: or_own(wish.working_dir, &own.folder),
+            user: or_own(wish.user, &own.user),
+            terminal: wish.tty.then_some(TerminalSize {
+                rows: 24,
+                columns: 80,
+            }),
+            input: wish.attach_stdin,
+            ..own
+        },
+    })?;
+    let known = [("execID", exec.clone())];
+    docker
+        .runtime
+        .tell_of(&looked, &format!("exec_create: {shown}"), &known);
+    Ok((StatusCode::CREATED, Json(json!({"Id": exec}))).into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+#[derive(Default)]
+struct StartWish {
+    detach: bool,
+    tty: bool,
+    console_size: Option<(u16, u16)>,
+}
+
+async fn start(
+    State(docker): State<Docker>,
+    Path(exec): Path<String>,
+    version: Version,
+    mut request: Request,
+) -> Result<Response, DockerError> {
+    let hijack = Hijack::of(&mut request);
+    let body = axum::body::to_bytes(request.into_body(), MAX_BODY).await;
+    let body = body.map_err(|error| DockerError::invalid(error.to_string()))?;
+    let wish: StartWish = if body.is_empty() {
+        StartWish::default()
+    } else {
+        serde_json::from_slice(&body)
+            .map_err(|error| DockerError::invalid(format!("invalid JSON: {error}")))?
+    };
+    let mut one = docker.execs.get(&exec)?;
+    match one.state {
+        Stage::Created => {}
+        Stage::Running(..) => {
+            return Err(DockerError::conflict(format!(
+                "Error: Exec command {exec} is already running"
+            )));
+        }
+        Stage::Ended(_) => {
+            return Err(DockerError::conflict(format!(
+                "Error: Exec command {exec} has already run"
+            )));
+        }
+    }
+    if let (Some(terminal), Some((rows, columns))) = (&mut one.process.terminal, wish.console_size)
+    {
+        *terminal = TerminalSize { rows, columns };
+    }
+    let looked = docker.runtime.must(one.container).await?;
+    if !looked.container.runs() {
+        let id = looked.container.id;
+        return Err(DockerError::conflict(format!(
+            "Container {id} is not running"
+        )));
+    }
+    let client = docker.runtime.client(&looked)?;
+    let running = match client.exec(one.process.clone()).await {
+        Ok(running) => running,
+        Err(error) => {
+            docker.execs.set(&exec, Stage::Ended(code(&error)));
+            return Err(refused(&error));
+        }
+    };
+    docker
+        .execs
+        .set(&exec, Stage::Running(running.id, running.pid));
+    let known = [("execID", exec.clone())];
+    let words = one.process.words.join(" ");
+    docker
+        .runtime
+        .tell_of(&looked, &format!("exec_start: {words}"), &known);
+    let shape = Shape {
+        out: one.attach[1],
+        err: one.attach[2],
+        terminal: one.process.terminal.is_some(),
+    };
+    let kind = shape.kind(version);
+    let ending = Ending {
+        docker: docker.clone(),
+        exec,
+        client,
+    };
+    if wish.detach {
+        tokio::spawn(drained(ending, running));
+        return Ok(StatusCode::OK.into_response());
+    }
+    let Some(hijack) = hijack else {
+        return Ok(whole(ending, running, shape, kind).await);
+    };
+    let keys = Keys::of(one.detach_keys.as_deref(), shape.terminal)?;
+    let input = one.attach[0];
+    tokio::spawn(carried(ending, running, hijack, shape, (input, keys)));
+    Ok(Hijack::answer(kind))
+}
+
+/// Docker's code of a process that did not start.
+fn code(error: &vch_shim::ClientError) -> i64 {
+    match error {
+        vch_shim::ClientError::Refused { code, .. } if code == "not-found" => 127,
+        vch_shim::ClientError::Refused { .. } => 126,
+        _ => 128,
+    }
+}
+
+fn refused(error: &vch_shim::ClientError) -> DockerError {
+    let message = format!("VM runtime exec failed: {error}: unknown");
+    match error {
+        vch_shim::ClientError::Refused { .. } => DockerError::invalid(message),
+        _ => DockerError::failed(message),
+    }
+}
+
+/// Keeps how a process ended.
+struct Ending {
+    docker: Docker,
+    exec: String,
+    client: Client,
+}
+
+impl Ending {
+    async fn ended(&self, exit: Option<protocol::process::Exit>) {
+        let code = exit.map_or(137, |exit| i64::from(exit.code));
+        self.docker.execs.set(&self.exec, Stage::Ended(code));
+        let Ok(one) = self.docker.execs.get(&self.exec) else {
+            return;
+        };
+        let known = [
+            ("execID", self.exec.clone()),
+            ("exitCode", code.to_string()),
+        ];
+        self.docker
+            .runtime
+            .tell(one.container, "exec_die", &known)
+            .await;
+    }
+}
+
+/// Nobody reads it: it runs on.
+async fn drained(ending: Ending, mut running: Running) {
+    let exit = loop {
+        match running.streams.reader.next().await {
+            Ok(Come::Output(..)) => {}
+            Ok(Come::Ended(exit)) => break exit,
+            Err(_) => break None,
+        }
+    };
+    ending.ended(exit).await;
+}
+
+/// A client that takes the whole output as an answer.
+async fn whole(ending: Ending, mut running: Running, shape: Shape, kind: HeaderValue) -> Response {
+    use futures_util::stream;
+    let state = Some((ending, running.streams.reader));
+    drop(running.streams.writer.write(&[]).await);
+    let body = stream::unfold(state, move |state| async move {
+        let (ending, mut reader) = state?;
+        match reader.next().await {
+            Ok(Come::Output(stream, bytes)) => {
+                let piece = shape.framed(stream, &bytes).unwrap_or_default();
+                let piece = axum::body::Bytes::from(piece);
+                Some((
+                    Ok::<_, std::convert::Infallible>(piece),
+                    Some((ending, reader)),
+                ))
+            }
+            Ok(Come::Ended(exit)) => {
+                ending.ended(exit).await;
+                None
+            }
+            Err(_) => {
+                ending.ended(None).await;
+                None
+            }
+        }
+    });
+    let mut response = axum::body::Body::from_stream(body).into_response();
+    response
+        .headers_mut()
+        .insert(axum::http::header::CONTENT_TYPE, kind);
+    response
+}
+
+/// A client's connection, up to the process's end; one that goes leaves the process running.
+async fn carried(
+    ending: Ending,
+    running: Running,
+    hijack: Hijack,
+    shape: Shape,
+    (input, keys): (bool, Keys),
+) {
+    let Some((from_client, mut to_client)) = hijack.taken().await else {
+        return drained(ending, running).await;
+    };
+    let mut reader = running.streams.reader;
+    let writer = input.then_some(running.streams.writer);
+    let out = async {
+        loop {
+            match reader.next().await {
+                Ok(Come::Output(stream, bytes)) => {
+                    // A client that has gone is no reason for the process to wait.
+                    if let Some(piece) = shape.framed(stream, &bytes) {
+                        let _ = to_client.write_all(&piece).await;
+                    }
+                }
+                Ok(Come::Ended(exit)) => return exit,
+                Err(_) => return None,
+            }
+        }
+    };
+    let exit = tokio::select! {
+        exit = out => Some(exit),
+        () = feed(from_client, writer, keys) => None,
+    };
+    match exit {
+        Some(exit) => {
+            ending.ended(exit).await;
+            let _ = to_client.shutdown().await;
+        }
+        // It left by its keys: what is written from now on goes nowhere.
+        None => {
+            let _ = to_client.shutdown().await;
+            let exit = loop {
+                match reader.next().await {
+                    Ok(Come::Output(..)) => {}
+                    Ok(Come::Ended(exit)) => break exit,
+                    Err(_) => break None,
+                }
+            };
+            ending.ended(exit).await;
+        }
+    }
+    drop(ending.client);
+}
+
+async fn resize(
+    State(docker): State<Docker>,
+    Path(exec): Path<String>,
+    parameters: Parameters,
+) -> Result<StatusCode, DockerError> {
+    let size = size(&parameters)?;
+    let one = docker.execs.get(&exec)?;
+    let Stage::Running(id, _) = one.state else {
+        return Err(DockerError::conflict(format!(
+            "Container {exec} is not running"
+        )));
+    };
+    let looked = docker.runtime.must(one.container).await?;
+    let client = docker.runtime.client(&looked)?;
+    client.resize(id, size).await.map_err(RuntimeError::from)?;
+    Ok(StatusCode::CREATED)
+}
+
+async fn inspect(
+    State(docker): State<Docker>,
+    Path(exec): Path<String>,
+) -> Result<Json<Value>, DockerError> {
+    let one = docker.execs.get(&exec)?;
+    let (running, code, pid) = match one.state {
+        Stage::Created => (false, Value::Null, 0),
+        Stage::Running(_, pid) => (true, Value::Null, pid),
+        Stage::Ended(code) => (false, code.into(), 0),
+    };
+    let (program, arguments) = one.process.words.split_first().unzip();
+    let mut shown = json!({
+        "ID": exec,
+        "Running": running,
+        "ExitCode": code,
+        "ProcessConfig": {
+            "tty": one.process.terminal.is_some(),
+            "entrypoint": program.cloned().unwrap_or_default(),
+            "arguments": arguments.unwrap_or_default(),
+            "privileged": false,
+        },
+        "OpenStdin": one.attach[0],
+        "OpenStderr": one.attach[2],
+        "OpenStdout": one.attach[1],
+        "CanRemove": !running && !code.is_null(),
+        "ContainerID": one.container.to_string(),
+        "DetachKeys": one.detach_keys.unwrap_or_default(),
+        "Pid": pid,
+    });
+    if !one.process.user.is_empty() {
+        shown["ProcessConfig"]["user"] = one.process.user.into();
+    }
+    Ok(Json(shown))
+}
+
+async fn top(
+    State(docker): State<Docker>,
+    Path(container): Path<String>,
+    parameters: Parameters,
+) -> Result<Json<Value>, DockerError> {
+    if let Some(words) = parameters.get("ps_args").filter(|words| *words != "-ef") {
+        return Err(DockerError::unsupported(
+            &format!("docker top with options of ps ({words})"),
+            "without options it shows what `ps -ef` does; run ps by `docker exec` for more",
+        ));
+    }
+    let id = docker.container(&container).await?;
+    let looked = docker.runtime.must(id).await?;
+    if !looked.container.runs() {
+        return Err(DockerError::conflict(format!(
+            "Container {id} is not running"
+        )));
+    }
+    let client = docker.runtime.client(&looked)?;
+    let processes = client.list().await.map_err(RuntimeError::from)?;
+    let rows: Vec<[String; 8]> = processes
+        .into_iter()
+        .map(|one| {
+            let seconds = one.cpu_ms / 1000;
+            let started = looked.life.started_ms / 1000 % 86_400;
+            [
+                one.uid.to_string(),
+                one.pid.to_string(),
+                one.parent.to_string(),
+                "0".to_owned(),
+                format!("{:02}:{:02}", started / 3600, started / 60 % 60),
+                "?".to_owned(),
+                format!(
+                    "{:02}:{:02}:{:02}",
+                    seconds / 3600,
+                    seconds / 60 % 60,
+                    seconds % 60
+                ),
+                one.words,
+            ]
+        })
+        .collect();
+    let titles = ["UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "CMD"];
+    Ok(Json(json!({"Processes": rows, "Titles": titles})))
+}

@@ -1,0 +1,225 @@
+//! The lives of containers: start, stop, kill, restart, rename, remove, wait.
+
+use super::{Docker, DockerError, Parameters, Path};
+use crate::runtime::{RuntimeError, Until, signal_number};
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::State,
+    http::{HeaderValue, StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+    routing,
+};
+use futures_util::stream;
+use serde_json::json;
+use std::{convert::Infallible, time::Duration};
+use vch_ledger::{Command, ContainerId, ContainerName, ContainerRef, Refusal};
+
+pub fn routes() -> Router<Docker> {
+    let at = |rest: &str| format!("/containers/{{container}}{rest}");
+    Router::new()
+        .route(&at(""), routing::delete(remove))
+        .route(&at("/start"), routing::post(start))
+        .route(&at("/stop"), routing::post(stop))
+        .route(&at("/restart"), routing::post(restart))
+        .route(&at("/kill"), routing::post(kill))
+        .route(&at("/rename"), routing::post(rename))
+        .route(&at("/wait"), routing::post(wait))
+}
+
+impl Docker {
+    /// The container that a client names: by name, with or without dockerd's slash, or by ID.
+    ///
+    /// # Errors
+    /// There is none, or several begin so.
+    pub async fn container(&self, named: &str) -> Result<ContainerId, DockerError> {
+        let bare = named.strip_prefix('/').unwrap_or(named);
+        let container = ContainerRef::from(bare);
+        let found = self.requests.keeper.read(move |ledger| {
+            let container = ledger.container(&container)?;
+            Ok::<_, Refusal>(container.id)
+        });
+        Ok(found.await??)
+    }
+}
+
+impl From<RuntimeError> for DockerError {
+    fn from(error: RuntimeError) -> Self {
+        match error {
+            RuntimeError::Request(error) => error.into(),
+            RuntimeError::NotOurs(name) => Self::not_found(format!("No such container: {name}")),
+            RuntimeError::NotRunning(id) => {
+                Self::conflict(format!("Container {id} is not running"))
+            }
+            RuntimeError::Running(id) => Self::conflict(format!(
+                "You cannot remove a running container {id}. Stop the container before attempting removal or force remove"
+            )),
+            // As dockerd says what its runtime says.
+            RuntimeError::NotStarted { code, reason } => {
+                let message = format!(
+                    "failed to create task for container: failed to create shim task: VM runtime create failed: unable to start container process: {reason}: unknown"
+                );
+                match code {
+                    126 | 127 => Self::invalid(message),
+                    _ => Self::failed(message),
+                }
+            }
+            other => Self::failed(crate::chain::chain(&other).to_string()),
+        }
+    }
+}
+
+async fn start(
+    State(docker): State<Docker>,
+    Path(container): Path<String>,
+    _body: Bytes,
+) -> Result<StatusCode, DockerError> {
+    let id = docker.container(&container).await?;
+    let started = docker.runtime.start(id).await?;
+    Ok(done(started))
+}
+
+/// 304 says that it was so already.
+fn done(changed: bool) -> StatusCode {
+    if changed {
+        StatusCode::NO_CONTENT
+    } else {
+        StatusCode::NOT_MODIFIED
+    }
+}
+
+/// Seconds between the signal that stops and the one that kills; -1 waits for ever.
+fn grace(parameters: &Parameters) -> Result<Option<Duration>, DockerError> {
+    let Some(text) = parameters.get("t") else {
+        return Ok(None);
+    };
+    let seconds: i64 = text
+        .parse()
+        .map_err(|_| DockerError::invalid(format!("invalid value for t: {text}: give seconds")))?;
+    let seconds = u64::try_from(seconds).unwrap_or(u64::MAX >> 1);
+    Ok(Some(Duration::from_secs(seconds)))
+}
+
+async fn stop(
+    State(docker): State<Docker>,
+    Path(container): Path<String>,
+    parameters: Parameters,
+) -> Result<StatusCode, DockerError> {
+    let id = docker.container(&container).await?;
+    let stopped = docker.runtime.stop(id, grace(&parameters)?).await?;
+    Ok(done(stopped))
+}
+
+async fn restart(
+    State(docker): State<Docker>,
+    Path(container): Path<String>,
+    parameters: Parameters,
+) -> Result<StatusCode, DockerError> {
+    let id = docker.container(&container).await?;
+    docker.runtime.restart(id, grace(&parameters)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn kill(
+    State(docker): State<Docker>,
+    Path(container): Path<String>,
+    parameters: Parameters,
+) -> Result<StatusCode, DockerError> {
+    let named = parameters.get("signal").unwrap_or("KILL");
+    let signal = signal_number(named)
+        .ok_or_else(|| DockerError::invalid(format!("Invalid signal: {named}")))?;
+    let id = docker.container(&container).await?;
+    match docker.runtime.kill(id, signal).await {
+        Err(RuntimeError::NotRunning(id)) => Err(DockerError::conflict(format!(
+            "Cannot kill container: {container}: Container {id} is not running"
+        ))),
+        other => {
+            other?;
+            Ok(StatusCode::NO_CONTENT)
+        }
+    }
+}
+
+async fn rename(
+    State(docker): State<Docker>,
+    Path(container): Path<String>,
+    parameters: Parameters,
+) -> Result<StatusCode, DockerError> {
+    let named = parameters
+        .get("name")
+        .map(|name| name.strip_prefix('/').unwrap_or(name));
+    let named = named.filter(|name| !name.is_empty());
+    let named =
+        named.ok_or_else(|| DockerError::failed("Neither old nor new names may be empty"))?;
+    let name: ContainerName = named.parse().map_err(|_| invalid_name(named))?;
+    let id = docker.container(&container).await?;
+    let before = docker.runtime.must(id).await?;
+    let old = before.container.name.to_string();
+    if old == named {
+        return Err(DockerError::invalid(
+            "Renaming a container with the same name as its current name",
+        ));
+    }
+    docker
+        .requests
+        .carry_out(Command::RenameContainer {
+            container: id.into(),
+            name,
+        })
+        .await?;
+    let old = [("oldName", format!("/{old}"))];
+    docker.runtime.tell(id, "rename", &old).await;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// dockerd's words.
+pub fn invalid_name(name: &str) -> DockerError {
+    DockerError::invalid(format!(
+        "Invalid container name ({name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
+    ))
+}
+
+async fn remove(
+    State(docker): State<Docker>,
+    Path(container): Path<String>,
+    parameters: Parameters,
+) -> Result<StatusCode, DockerError> {
+    if parameters.flag("link") {
+        return Err(DockerError::unsupported(
+            "removing a link",
+            "use `docker network disconnect`",
+        ));
+    }
+    let id = docker.container(&container).await?;
+    docker.runtime.remove(id, parameters.flag("force")).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The head goes out at once, the body at the end: the CLI asks before it starts the container.
+async fn wait(
+    State(docker): State<Docker>,
+    Path(container): Path<String>,
+    parameters: Parameters,
+) -> Result<Response, DockerError> {
+    let until = match parameters.get("condition") {
+        None | Some("not-running") => Until::NotRunning,
+        Some("next-exit") => Until::NextExit,
+        Some("removed") => Until::Removed,
+        Some(other) => {
+            return Err(DockerError::invalid(format!(
+                "invalid condition: {other:?}"
+            )));
+        }
+    };
+    let id = docker.container(&container).await?;
+    let awaited = docker.runtime.awaited(id, until).await?;
+    let text = async move {
+        let life = awaited.await;
+        let answer = json!({"StatusCode": life.exit_code});
+        Ok::<_, Infallible>(Bytes::from(format!("{answer}\n")))
+    };
+    let mut response = Body::from_stream(stream::once(text)).into_response();
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(CONTENT_TYPE, json);
+    Ok(response)
+}

@@ -1,0 +1,173 @@
+//! What a container writes and reads, for clients: before it starts, while it runs, and after its end.
+
+use super::{Looked, Runtime, RuntimeError, machine::Seen, workload::Status};
+use futures_util::{
+    FutureExt,
+    future::{self, BoxFuture},
+};
+use protocol::process::Output;
+use std::{io, path::PathBuf};
+use tokio::sync::{OwnedRwLockReadGuard, watch};
+use vch_ledger::ContainerId;
+use vch_shim::{
+    Come, Outcome, StreamReader, StreamWriter, Streams,
+    log::{Position, Reader},
+};
+
+/// A client of a container's streams.
+pub struct Attached {
+    /// What it writes.
+    pub output: Outputs,
+    /// Its input; `None` where it was not asked for, or the container has ended.
+    pub input: Option<StreamWriter>,
+}
+
+/// What a container writes, up to its end.
+pub struct Outputs {
+    from: From,
+    /// Keeps a container that removes itself.
+    _held: OwnedRwLockReadGuard<()>,
+}
+
+enum From {
+    Shim(StreamReader),
+    Log(Reader),
+}
+
+impl Outputs {
+    /// What comes next; `None` at the end. Not cancel-safe.
+    ///
+    /// # Errors
+    /// [`RuntimeError`].
+    pub async fn next(&mut self) -> Result<Option<(Output, Vec<u8>)>, RuntimeError> {
+        match &mut self.from {
+            From::Shim(reader) => match reader.next().await? {
+                Come::Output(stream, bytes) => Ok(Some((stream, bytes))),
+                Come::Ended(_) => Ok(None),
+            },
+            From::Log(reader) => {
+                let record = reader.read().map_err(unreadable)?;
+                Ok(record.map(|record| (record.stream, record.bytes)))
+            }
+        }
+    }
+}
+
+fn unreadable(source: io::Error) -> RuntimeError {
+    RuntimeError::File {
+        what: "read the log of the container in",
+        path: PathBuf::new(),
+        source,
+    }
+}
+
+impl Runtime {
+    /// Attaches a client: to a container that runs, from now on; to one that does not, from the start
+    /// of its next life on, for which what is given back waits. When this is answered, no start is
+    /// missed.
+    ///
+    /// # Errors
+    /// [`RuntimeError`]; it is removed before it starts.
+    pub async fn attach(
+        &self,
+        id: ContainerId,
+        input: bool,
+    ) -> Result<BoxFuture<'static, Result<Attached, RuntimeError>>, RuntimeError> {
+        let looked = self.must(id).await?;
+        let machine = self.machine(id, &looked.life);
+        let held = machine.read().await;
+        let (seen, then) = {
+            let mut seen = machine.watch();
+            let then = seen.borrow_and_update().clone();
+            (seen, then)
+        };
+        if looked.container.runs() && looked.life.status == Status::Running {
+            let ends = looked.workload.input_once;
+            let streams = self.client(&looked)?.attach(None, input, ends).await?;
+            return Ok(future::ready(Ok(attached(streams, input, held))).boxed());
+        }
+        let runtime = self.clone();
+        Ok(async move { runtime.attach_next(id, (seen, then), input, held).await }.boxed())
+    }
+
+    async fn attach_next(
+        &self,
+        id: ContainerId,
+        (mut seen, then): (watch::Receiver<Seen>, Seen),
+        input: bool,
+        held: OwnedRwLockReadGuard<()>,
+    ) -> Result<Attached, RuntimeError> {
+        let next = |seen: &Seen| seen.gone || seen.starts > then.starts || seen.ends > then.ends;
+        let gone = seen.wait_for(next).await.map_or(true, |seen| seen.gone);
+        if gone {
+            return Err(RuntimeError::NotRunning(id.to_string()));
+        }
+        let looked = self.must(id).await?;
+        match self.attach_life(&looked, input).await {
+            Ok(streams) => Ok(attached(streams, input, held)),
+            // It was faster: all that it wrote is in the log.
+            Err(_) => Ok(Attached {
+                output: Outputs {
+                    from: From::Log(self.last_life(id)?),
+                    _held: held,
+                },
+                input: None,
+            }),
+        }
+    }
+
+    /// From the first byte of the present life on.
+    async fn attach_life(&self, looked: &Looked, input: bool) -> Result<Streams, RuntimeError> {
+        let client = self.client(looked)?;
+        let from = client.watch().await?.next().await?.log_from;
+        let ends = looked.workload.input_once;
+        Ok(client.attach(Some(from), input, ends).await?)
+    }
+
+    /// What the last life wrote.
+    fn last_life(&self, id: ContainerId) -> Result<Reader, RuntimeError> {
+        let folder = self.0.folders.of(id);
+        let outcome = Outcome::read(&folder).map_err(unreadable)?;
+        let from = outcome.map(|outcome| outcome.log_from).unwrap_or_default();
+        Ok(Reader::open(&folder, from))
+    }
+
+    /// All that is kept of what a container wrote.
+    ///
+    /// # Errors
+    /// [`RuntimeError`].
+    pub fn log(&self, id: ContainerId) -> Result<Reader, RuntimeError> {
+        Reader::from_start(&self.0.folders.of(id)).map_err(unreadable)
+    }
+
+    /// What a container writes behind a place of its log, up to its end; `None` where it does not run.
+    ///
+    /// # Errors
+    /// [`RuntimeError`].
+    pub async fn log_on(
+        &self,
+        id: ContainerId,
+        from: Position,
+    ) -> Result<Option<Outputs>, RuntimeError> {
+        let looked = self.must(id).await?;
+        if !looked.container.runs() {
+            return Ok(None);
+        }
+        let machine = self.machine(id, &looked.life);
+        let held = machine.read().await;
+        let streams = self.client(&looked)?.attach(Some(from), false, false).await;
+        Ok(streams
+            .ok()
+            .map(|streams| attached(streams, false, held).output))
+    }
+}
+
+fn attached(streams: Streams, input: bool, held: OwnedRwLockReadGuard<()>) -> Attached {
+    Attached {
+        output: Outputs {
+            from: From::Shim(streams.reader),
+            _held: held,
+        },
+        input: input.then_some(streams.writer),
+    }
+}
