@@ -47,15 +47,23 @@ pub struct Shape {
 }
 
 impl Shape {
+    /// Whether the client wants a stream.
+    pub fn wants(self, stream: Output) -> bool {
+        match stream {
+            Output::Stdout => self.out,
+            Output::Stderr => self.err,
+        }
+    }
+
     /// A piece as it goes out; `None` for a stream that nobody wants.
     pub fn framed(self, stream: Output, bytes: &[u8]) -> Option<Vec<u8>> {
-        let (number, wanted) = match stream {
-            Output::Stdout => (1, self.out),
-            Output::Stderr => (2, self.err),
-        };
-        if !wanted {
+        if !self.wants(stream) {
             return None;
         }
+        let number = match stream {
+            Output::Stdout => 1,
+            Output::Stderr => 2,
+        };
         if self.terminal {
             return Some(bytes.to_vec());
         }

@@ -133,53 +133,74 @@ impl Pieces {
 /// # Errors
 /// The log can't be read.
 pub fn past(reader: &mut Reader, wish: &Wish) -> io::Result<Vec<u8>> {
-    let mut kept: VecDeque<Piece> = VecDeque::new();
     let mut pieces = wish.pieces();
     let mut shown = Vec::new();
-    let mut inside: BTreeMap<Output, bool> = BTreeMap::new();
-    let mut lines = 0_usize;
+    let mut last = wish.tail.map(Last::new);
     while let Some(record) = reader.read()? {
         let piece = Piece {
             stream: record.stream,
             at_ns: record.at_ns,
             bytes: record.bytes,
         };
-        let Some(tail) = wish.tail else {
-            shown.extend(pieces.shown(piece));
-            continue;
-        };
-        let wanted = match piece.stream {
-            Output::Stdout => wish.shape.out,
-            Output::Stderr => wish.shape.err,
-        };
-        if !wanted {
-            continue;
-        }
-        // Line by line: so many of the last ones are kept, a line that was begun with them.
-        for line in piece.bytes.split_inclusive(|byte| *byte == b'\n') {
-            let within = inside.entry(piece.stream).or_default();
-            if !*within {
-                lines += 1;
-            }
-            *within = !line.ends_with(b"\n");
-            kept.push_back(Piece {
-                bytes: line.to_vec(),
-                ..piece
-            });
-            while lines > tail {
-                let Some(gone) = kept.pop_front() else {
-                    break;
-                };
-                if gone.bytes.ends_with(b"\n") || kept.is_empty() {
-                    lines -= 1;
-                }
-            }
+        match &mut last {
+            None => shown.extend(pieces.shown(piece)),
+            Some(last) if wish.shape.wants(piece.stream) => last.take(&piece),
+            Some(_) => {}
         }
     }
-    for piece in kept {
+    for piece in last.into_iter().flat_map(Last::pieces) {
         shown.extend(pieces.shown(piece));
     }
     Ok(shown)
+}
+
+/// The last lines of both streams, by when they began.
+struct Last {
+    most: usize,
+    /// Each line's pieces, with their places in the log.
+    lines: VecDeque<Vec<(usize, Piece)>>,
+    taken: usize,
+}
+
+impl Last {
+    fn new(most: usize) -> Self {
+        Self {
+            most,
+            lines: VecDeque::new(),
+            taken: 0,
+        }
+    }
+
+    fn take(&mut self, piece: &Piece) {
+        for line in piece.bytes.split_inclusive(|byte| *byte == b'\n') {
+            let part = Piece {
+                stream: piece.stream,
+                at_ns: piece.at_ns,
+                bytes: line.to_vec(),
+            };
+            self.taken += 1;
+            let place = self.taken;
+            let begun = self.lines.iter_mut().rev().find(|parts| {
+                let (_, last) = &parts[parts.len() - 1];
+                last.stream == part.stream && !last.bytes.ends_with(b"\n")
+            });
+            match begun {
+                Some(parts) => parts.push((place, part)),
+                None => self.lines.push_back(vec![(place, part)]),
+            }
+            if self.lines.len() > self.most.max(1) {
+                self.lines.pop_front();
+            }
+        }
+    }
+
+    /// In the order in which they were written.
+    fn pieces(self) -> impl Iterator<Item = Piece> {
+        let skipped = self.lines.len().saturating_sub(self.most);
+        let mut parts: Vec<_> = self.lines.into_iter().skip(skipped).flatten().collect();
+        parts.sort_by_key(|(place, _)| *place);
+        parts.into_iter().map(|(_, part)| part)
+    }
 }
 
 #[cfg(test)]

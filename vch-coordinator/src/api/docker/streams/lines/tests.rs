@@ -42,7 +42,8 @@ fn the_last_lines_are_counted_over_both_streams() {
     };
     assert_eq!(tail(0), "");
     assert_eq!(tail(1), "four");
-    assert!(tail(3).ends_with("err\nee\nfour"));
+    assert_eq!(tail(2), "err\nfour", "a line counts from where it began");
+    assert_eq!(tail(3), "threrr\nee\nfour");
     assert_eq!(tail(100), "one\ntwo\nthrerr\nee\nfour");
 }
 
