@@ -5,6 +5,9 @@
 //!    ├── Namespace, Topology     `vch`, and a place behind each of its networks
 //!    ├── Coordinator             vch-coordinator in `vch`, asked by vchctl
 //!    ├── Member                  a container that is a namespace, with the real agent
+//!    ├── Peer                    a real dockerd, to compare with
+//!    ├── Docker                  the docker CLI, as a person types it
+//!    ├── Wiretap                 what a CLI and a daemon say to each other
 //!    ├── Hook                    the program that runs the VMs, as the coordinator asks it
 //!    ├── Monitor                 hears what changes in a namespace
 //!    ├── Responder, ask          one who answers, and the questions: TCP, UDP, ICMP
@@ -24,10 +27,12 @@
 
 pub mod capture;
 pub mod deadline;
+pub mod docker;
 pub mod hook;
 pub mod member;
 pub mod monitor;
 pub mod namespace;
+pub mod peer;
 pub mod places;
 pub mod prerequisites;
 pub mod process;
@@ -40,13 +45,16 @@ pub mod tether;
 pub mod topology;
 pub mod vch;
 pub mod vm;
+pub mod wiretap;
 mod world;
 
 pub use capture::{Capture, Packet};
 pub use deadline::{eventually, eventually_some};
+pub use docker::{Docker, Said};
 pub use member::Member;
 pub use monitor::Monitor;
 pub use namespace::Namespace;
+pub use peer::Peer;
 pub use prerequisites::Need;
 pub use process::Process;
 pub use question::Asker;
@@ -57,4 +65,5 @@ pub use tether::Tether;
 pub use topology::Topology;
 pub use vch::Coordinator;
 pub use vm::{Output, Tap, Vm, VmBuilder, VsockHost};
+pub use wiretap::{Exchange, Wiretap};
 pub use world::Lab;

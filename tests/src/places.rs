@@ -10,6 +10,8 @@ use image::bootstrap::{Image, Recipe, Variant};
 pub const TOOLS_VARIABLE: &str = "VCH_TOOLS_DIR";
 /// The folder of images and their downloads, when it is not `target/image`.
 pub const IMAGE_VARIABLE: &str = "VCH_IMAGE_DIR";
+/// The folder of peers' unpacked packages, when it is not `target/peers`.
+pub const PEERS_VARIABLE: &str = "VCH_PEERS_DIR";
 /// The static agent, when it is not `target/agent/tether-net`.
 pub const AGENT_VARIABLE: &str = "VCH_AGENT";
 
@@ -25,6 +27,12 @@ pub fn tool(name: &str) -> PathBuf {
     folder(TOOLS_VARIABLE, "target/tools")
         .join("bin")
         .join(name)
+}
+
+/// Where other projects' programs are unpacked, to compare with.
+#[must_use]
+pub fn peers() -> PathBuf {
+    folder(PEERS_VARIABLE, "target/peers")
 }
 
 /// The agent that `make agent` built.

@@ -1,0 +1,136 @@
+//! A real dockerd as a peer: what the VCH's Docker endpoint is compared with.
+//!
+//! Debian's packages, unpacked and never installed; the daemon lives in network, mount and process namespaces of its
+//! own, and all that it started ends with it.
+
+mod packages;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::deadline::{eventually, eventually_some};
+use crate::docker::Docker;
+use crate::namespace::Namespace;
+use crate::process::Process;
+use crate::world::Lab;
+
+pub use packages::{Packages, cli};
+
+/// From the start of the process to its first answer; the first start makes keys and rules.
+const START: Duration = Duration::from_secs(60);
+const LOG: &str = "dockerd.log";
+/// The version of the API that Debian's dockerd speaks at most.
+pub const API_VERSION: &str = "1.41";
+
+/// `dockerd` 20.10 with an empty data root in the test's folder. Killed on drop, with its containers.
+#[derive(Debug)]
+pub struct Peer {
+    lab: Lab,
+    folder: PathBuf,
+    /// The name of the cgroup above those of its containers.
+    cgroup: String,
+    process: Process,
+    namespace: Namespace,
+}
+
+impl Peer {
+    /// Starts one and waits until it answers. Its packages are downloaded at the first start on a machine.
+    pub fn start(lab: &Lab) -> Result<Self> {
+        let packages = Packages::unpacked()?;
+        let folder = lab.path("dockerd");
+        fs::create_dir_all(&folder).context("make dockerd's folder")?;
+        let key = folder.join("key.json");
+        let config = serde_json::json!({ "deprecated-key-path": key });
+        fs::write(folder.join("daemon.json"), config.to_string()).context("write daemon.json")?;
+        let namespace = Namespace::create("dockerd")?;
+        let cgroup = namespace.name().to_owned();
+        let mut command = Self::command(lab, &packages, &folder)?;
+        command.args(["--cgroup-parent", &format!("/{cgroup}")]);
+        let process = namespace.spawn("dockerd", command)?;
+        let mut peer = Self {
+            lab: lab.clone(),
+            folder,
+            cgroup,
+            process,
+            namespace,
+        };
+        let docker = peer.docker()?;
+        let answers = eventually_some(START, "dockerd answers", || {
+            let answers = docker
+                .run("docker version")
+                .is_ok_and(|said| said.code == 0);
+            (answers || !peer.process.is_running()).then_some(answers)
+        });
+        if !answers.with_context(|| peer.log())? {
+            bail!("dockerd ended at once: {}", peer.log());
+        }
+        Ok(peer)
+    }
+
+    /// Mounts of its own, so that nothing of this machine is written outside `folder`: /run and /opt are where dockerd and
+    /// containerd write without being asked. A new sysfs shows its own network; containers' cgroups are below one of their
+    /// own. As the first process of its process namespace it takes everything with it.
+    fn command(lab: &Lab, packages: &Packages, folder: &Path) -> Result<Command> {
+        const INSIDE: &str = "set -e
+            mount -t sysfs sysfs /sys
+            mount -t cgroup2 none /sys/fs/cgroup
+            mount -t tmpfs tmpfs /run
+            mount -t tmpfs tmpfs /opt
+            folder=$1
+            shift
+            exec dockerd --config-file $folder/daemon.json --data-root $folder/data --exec-root $folder/exec \
+                --host unix://$folder/docker.sock --pidfile $folder/pid --storage-driver vfs \"$@\"";
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]);
+        command.args(["sh", "-c", INSIDE, "sh"]).arg(folder);
+        packages.surround(&mut command);
+        let log = fs::File::create(lab.path(LOG)).context("make a log")?;
+        command.stdout(log.try_clone().context("the log")?);
+        command.stderr(log);
+        Ok(command)
+    }
+
+    /// The socket of its API.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.folder.join("docker.sock")
+    }
+
+    /// A CLI that talks to it.
+    pub fn docker(&self) -> Result<Docker> {
+        Docker::new(&self.lab, &self.socket())
+    }
+
+    /// The namespace of its bridges.
+    #[must_use]
+    pub fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    /// What it has logged.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.lab.read(LOG)
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        /// Of killed processes, from the signal to the last one's end.
+        const END: Duration = Duration::from_secs(10);
+        const REMOVE: &str = "mount -t cgroup2 none /sys/fs/cgroup && cd /sys/fs/cgroup || exit
+            if [ -d $1 ]; then find $1 -depth -type d -exec rmdir {} +; fi";
+        // What can't be removed is empty folders of a kernel file system; nobody is there to hear of it.
+        drop(self.process.kill());
+        drop(eventually(END, "dockerd's cgroups are removed", || {
+            let mut remove = Command::new("unshare");
+            remove.args(["--mount", "sh", "-c", REMOVE, "sh", &self.cgroup]);
+            let output = remove.output();
+            output.is_ok_and(|output| output.status.success())
+        }));
+    }
+}
