@@ -43,8 +43,27 @@ impl Made {
                 let _ = fs::remove_file(path);
             }
             Self::Folder(path) => {
+                for name in names_in(path) {
+                    end_shims(&path.join(name));
+                }
                 let _ = fs::remove_dir_all(path);
             }
+        }
+    }
+}
+
+/// Ends the container VMs of a coordinator with this folder: their shims outlive it, and QEMU ends with its shim.
+pub(crate) fn end_shims(coordinator: &Path) {
+    let sockets = coordinator.join("run/vms");
+    for name in names_in(&sockets) {
+        let pid = fs::read_to_string(sockets.join(name).join("shim.pid")).unwrap_or_default();
+        let Ok(pid) = pid.trim().parse() else {
+            continue;
+        };
+        // The number may be somebody else's by now.
+        let own = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        if own.trim() == "vch-shim" {
+            Made::Process(pid).remove();
         }
     }
 }

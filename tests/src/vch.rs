@@ -12,6 +12,7 @@ use crate::deadline::eventually_some;
 use crate::namespace::Namespace;
 use crate::places;
 use crate::process::Process;
+use crate::registry;
 use crate::topology::Topology;
 use crate::world::Lab;
 
@@ -19,7 +20,8 @@ use crate::world::Lab;
 const START: Duration = Duration::from_secs(10);
 const STOP: Duration = Duration::from_secs(10);
 
-/// `vch-coordinator` in a network namespace, with a store in the test's folder. Killed on drop.
+/// `vch-coordinator` in a network namespace, with a store in the test's folder. Killed on drop, with the VMs that it
+/// started.
 #[derive(Debug)]
 pub struct Coordinator<'a> {
     lab: Lab,
@@ -53,6 +55,20 @@ impl<'a> Coordinator<'a> {
         };
         coordinator.restart()?;
         Ok(coordinator)
+    }
+
+    /// The table of vch.toml by which the VCH starts VMs itself.
+    pub fn runtime_table() -> Result<String> {
+        let image = places::vm_image()?;
+        let (kernel, initramfs) = (
+            image.kernel.canonicalize()?,
+            image.initramfs.canonicalize()?,
+        );
+        Ok(format!(
+            "[runtime]\nkind = \"qemu\"\nkernel = \"{}\"\ninitramfs = \"{}\"\nmemory_mib = 160\n",
+            kernel.display(),
+            initramfs.display()
+        ))
     }
 
     /// Starts it again, after [`Self::kill`] or [`Self::stop`], and waits until it answers.
@@ -188,5 +204,13 @@ impl<'a> Coordinator<'a> {
             bail!("{container} is not ready: {shown:#}\nlog: {}", self.log());
         }
         Ok(shown)
+    }
+}
+
+impl Drop for Coordinator<'_> {
+    fn drop(&mut self) {
+        // A test that fails already must not fail twice.
+        drop(self.kill());
+        registry::end_shims(&self.folder);
     }
 }

@@ -19,7 +19,8 @@ pub struct Launch {
     pub container: String,
     /// Its folder, which lasts: the log and how it ended go there.
     pub folder: PathBuf,
-    /// Where the sockets go: `shim.sock`, `tether.sock`. Made by the shim, gone with it.
+    /// Where the sockets go, and the shim's number: `shim.sock`, `tether.sock`, `shim.pid`. Made by the shim, gone with
+    /// it.
     pub sockets: PathBuf,
     /// QEMU; for tests another program with its arguments.
     pub program: PathBuf,

@@ -51,6 +51,11 @@ pub async fn run(launch: Launch, ready: impl FnOnce()) -> io::Result<()> {
     let own = listen(&launch.sockets.join("shim.sock"))?;
     own.set_nonblocking(true)?;
     let tether = listen(&launch.sockets.join("tether.sock"))?;
+    // For whoever must end it without asking.
+    fs::write(
+        launch.sockets.join("shim.pid"),
+        std::process::id().to_string(),
+    )?;
     let stage = watch::Sender::new(Stage {
         log_from: log.end(),
         ..Stage::default()
