@@ -193,16 +193,19 @@ fn docker(
     stop: &CancellationToken,
 ) -> Result<Serving, DockerListenError> {
     let doors = Doors::open(&config.docker_endpoint)?;
-    let router = docker::router(Docker {
+    let docker = Docker {
         requests: requests.clone(),
         runtime: runtime.clone(),
         execs: docker::Execs::default(),
         vch,
         machine: Arc::new(Machine::observe(config.state_dir.clone())),
-    });
+        events: docker::Events::default(),
+    };
     let stop = stop.clone();
     Ok(Box::pin(async move {
-        doors.serve(router, stop).await;
+        let following = until(&stop, docker::follow(docker.clone()));
+        let serving = doors.serve(docker::router(docker), stop.clone());
+        tokio::join!(following, serving);
         None
     }))
 }

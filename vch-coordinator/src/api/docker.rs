@@ -11,9 +11,12 @@
 //! in dockerd's words. What a VCH does not have is refused by [`unsupported`], by name.
 
 mod error;
+pub mod events;
 mod execs;
 mod extract;
+mod filters;
 mod lives;
+mod networks;
 pub mod server;
 mod streams;
 mod system;
@@ -22,6 +25,7 @@ mod unsupported;
 mod version;
 
 pub use error::DockerError;
+pub use events::Events;
 pub use execs::Execs;
 pub use extract::{Json, Parameters, Path};
 pub use system::Machine;
@@ -54,6 +58,8 @@ pub struct Docker {
     pub vch: VchId,
     /// What it runs on.
     pub machine: Arc<Machine>,
+    /// What happens on it.
+    pub events: Events,
 }
 
 /// All routes, each with and without a version before it.
@@ -65,6 +71,8 @@ pub fn router(docker: Docker) -> Router {
         .merge(lives::routes())
         .merge(streams::routes())
         .merge(execs::routes())
+        .merge(events::routes())
+        .merge(networks::routes())
         .merge(unsupported::routes())
         .fallback(async || DockerError::page_not_found())
         .method_not_allowed_fallback(async || DockerError::page_not_found())
@@ -73,6 +81,11 @@ pub fn router(docker: Docker) -> Router {
         .with_state(docker);
     // Outside of the routes: a router chooses by the path that it finds.
     Router::new().fallback(move |request: Request| answer(routes.clone(), request))
+}
+
+/// What goes on beside the requests, until the coordinator stops.
+pub async fn follow(docker: Docker) {
+    events::follow(docker.events, docker.requests.keeper, docker.runtime).await;
 }
 
 async fn answer(routes: Router, request: Request) -> Response {

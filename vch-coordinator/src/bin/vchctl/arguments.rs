@@ -8,6 +8,7 @@ pub use container::Container;
 pub use network::Network;
 pub use port::Port;
 
+use crate::certs::Certs;
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -81,6 +82,8 @@ pub enum Command {
         #[arg(long)]
         follow: bool,
     },
+    /// Make certificates for the Docker API, and print how its clients are told
+    Certs(Certs),
     /// What the coordinator holds, and whether all effects agree with it
     Status,
 }

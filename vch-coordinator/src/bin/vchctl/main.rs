@@ -2,12 +2,13 @@
 
 mod arguments;
 mod awaited;
+mod certs;
 mod command;
 mod table;
 
-use arguments::Arguments;
+use arguments::{Arguments, Command};
 use clap::Parser;
-use std::process::ExitCode;
+use std::{error::Error, process::ExitCode};
 use vch_coordinator::api::client::ClientError;
 
 /// The coordinator refused, or answered something odd.
@@ -20,20 +21,37 @@ const EXIT_PENDING: u8 = 4;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    // The one command that asks no coordinator.
+    if let Command::Certs(certs) = &arguments.command {
+        return match certs::make(certs) {
+            Ok(told) => {
+                print!("{told}");
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                complain(&error);
+                ExitCode::from(EXIT_REFUSED)
+            }
+        };
+    }
     match command::run(&arguments).await {
         Ok(command::Outcome::Done) => ExitCode::SUCCESS,
         Ok(command::Outcome::Pending) => ExitCode::from(EXIT_PENDING),
         Err(error) => {
-            eprintln!("vchctl: {error}");
-            let mut source = std::error::Error::source(&error);
-            while let Some(cause) = source {
-                eprintln!("  because: {cause}");
-                source = cause.source();
-            }
+            complain(&error);
             ExitCode::from(match error {
                 ClientError::Unreachable { .. } => EXIT_UNREACHABLE,
                 _ => EXIT_REFUSED,
             })
         }
+    }
+}
+
+fn complain(error: &dyn Error) {
+    eprintln!("vchctl: {error}");
+    let mut source = error.source();
+    while let Some(cause) = source {
+        eprintln!("  because: {cause}");
+        source = cause.source();
     }
 }

@@ -1,0 +1,275 @@
+//! Networks: one function a route.
+
+mod ipam;
+mod listed;
+pub mod place;
+pub mod shown;
+mod wish;
+
+use super::{Docker, DockerError, Json, Parameters, Path, Version, filters::Filters, time};
+use axum::{
+    Router,
+    extract::State,
+    http::StatusCode,
+    routing::{get, post},
+};
+use place::EndpointSettings;
+use serde::{Deserialize, Serialize};
+use shown::{Shown, scope};
+use std::{collections::BTreeSet, time::Duration};
+use vch_ledger::{
+    Answer, Command, ContainerId, ContainerRef, Ledger, Network, NetworkId, NetworkRef, Refusal,
+};
+use wish::Create;
+
+/// Before this version a list shows containers, too.
+const LISTS_WITHOUT_CONTAINERS: Version = Version(28);
+
+pub(super) fn routes() -> Router<Docker> {
+    Router::new()
+        .route("/networks", get(list))
+        .route("/networks/create", post(create))
+        .route("/networks/prune", post(prune))
+        .route("/networks/{network}", get(inspect).delete(remove))
+        .route("/networks/{network}/connect", post(connect))
+        .route("/networks/{network}/disconnect", post(disconnect))
+}
+
+async fn list(
+    State(docker): State<Docker>,
+    version: Version,
+    parameters: Parameters,
+) -> Result<Json<Vec<Shown>>, DockerError> {
+    let filters = Filters::parse(parameters.get("filters"))?;
+    let all = docker.requests.keeper.read(move |ledger| {
+        let all = listed::listed(ledger, &filters)?;
+        let all = all.into_iter().map(|network| {
+            if version < LISTS_WITHOUT_CONTAINERS {
+                Shown::with_containers(ledger, network, version)
+            } else {
+                Shown::bare(network, version)
+            }
+        });
+        Ok::<_, DockerError>(all.collect())
+    });
+    Ok(Json(all.await??))
+}
+
+/// `verbose` has nothing to add: only swarm's networks have more to show.
+async fn inspect(
+    State(docker): State<Docker>,
+    version: Version,
+    Path(name): Path<String>,
+    parameters: Parameters,
+) -> Result<Json<Shown>, DockerError> {
+    if let Some(verbose) = parameters.get("verbose")
+        && !is_go_bool(verbose)
+    {
+        let shown: String = verbose.chars().take(80).collect();
+        return Err(DockerError::invalid(format!(
+            "invalid value for verbose: {shown}: strconv.ParseBool: parsing \"{shown}\": invalid syntax"
+        )));
+    }
+    let wanted = parameters.get("scope").map(str::to_owned);
+    let shown = docker.requests.keeper.read(move |ledger| {
+        let network = find(ledger, &name)?;
+        if wanted.is_some_and(|wanted| wanted != scope(network)) {
+            return Err(Refusal::NetworkNotFound(name).into());
+        }
+        Ok::<_, DockerError>(Shown::with_containers(ledger, network, version))
+    });
+    Ok(Json(shown.await??))
+}
+
+fn is_go_bool(text: &str) -> bool {
+    let known = "1 t T TRUE true True 0 f F FALSE false False";
+    known.split(' ').any(|word| word == text)
+}
+
+/// The network that a client names; where several are meant, with dockerd's count of them.
+fn find<'a>(ledger: &'a Ledger, name: &str) -> Result<&'a Network, DockerError> {
+    match ledger.network(&NetworkRef::from(name)) {
+        Err(Refusal::NetworkAmbiguous(name)) => {
+            let networks = ledger.networks();
+            let meant = networks.filter(|one| one.id.to_string().starts_with(&name));
+            Err(DockerError::invalid(format!(
+                "network {name} is ambiguous ({} matches found based on ID prefix)",
+                meant.count()
+            )))
+        }
+        found => Ok(found?),
+    }
+}
+
+async fn find_id(docker: &Docker, name: String) -> Result<NetworkId, DockerError> {
+    let found = docker
+        .requests
+        .keeper
+        .read(move |ledger| Ok::<_, DockerError>(find(ledger, &name)?.id));
+    found.await?
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Created {
+    id: String,
+    warning: &'static str,
+}
+
+async fn create(
+    State(docker): State<Docker>,
+    version: Version,
+    Json(body): Json<Create>,
+) -> Result<(StatusCode, Json<Created>), DockerError> {
+    let command = Command::CreateNetwork(body.command(version)?);
+    let outcome = docker.requests.carry_out(command).await?;
+    let Answer::NetworkCreated { network, .. } = outcome.committed.answer else {
+        return Err(DockerError::gone());
+    };
+    let created = Created {
+        id: network.to_string(),
+        warning: "",
+    };
+    Ok((StatusCode::CREATED, Json(created)))
+}
+
+async fn remove(
+    State(docker): State<Docker>,
+    Path(name): Path<String>,
+) -> Result<StatusCode, DockerError> {
+    let network = find_id(&docker, name).await?;
+    let command = Command::RemoveNetwork(network.into());
+    docker.requests.carry_out(command).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Connection {
+    #[serde(default)]
+    container: String,
+    #[serde(default)]
+    endpoint_config: Option<EndpointSettings>,
+}
+
+async fn connect(
+    State(docker): State<Docker>,
+    version: Version,
+    Path(name): Path<String>,
+    Json(body): Json<Connection>,
+) -> Result<StatusCode, DockerError> {
+    let container: ContainerRef = body.container.as_str().into();
+    let settings = body.endpoint_config.unwrap_or_default();
+    let aliased = settings.aliases.iter().flatten().next().is_some();
+    let meant = docker.requests.keeper.read(move |ledger| {
+        let network = find(ledger, &name)?;
+        let container = ledger.container(&container)?.id;
+        if aliased && network.predefined && network.is_bridge() {
+            return Err(DockerError::invalid(
+                "network-scoped alias is supported only for containers in user defined networks",
+            ));
+        }
+        Ok((container, network.id))
+    });
+    let (container, network) = meant.await??;
+    let wish = settings.connect(container.into(), network.into(), version)?;
+    docker.requests.carry_out(Command::Connect(wish)).await?;
+    Ok(StatusCode::OK)
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Disconnection {
+    #[serde(default)]
+    container: String,
+    /// For endpoints whose containers are lost, which the ledger does not have: it changes nothing.
+    #[serde(default, rename = "Force")]
+    _force: bool,
+}
+
+async fn disconnect(
+    State(docker): State<Docker>,
+    Path(name): Path<String>,
+    Json(body): Json<Disconnection>,
+) -> Result<StatusCode, DockerError> {
+    let container: ContainerRef = body.container.as_str().into();
+    let meant = docker.requests.keeper.read(move |ledger| {
+        let network = find(ledger, &name)?;
+        let container = ledger.container(&container)?;
+        match ledger.endpoint_of(container.id, network.id) {
+            Some(endpoint) => Ok((endpoint.container, endpoint.network)),
+            None => Err(not_connected(container.id, network)),
+        }
+    });
+    let (container, network) = meant.await??;
+    let command = Command::Disconnect {
+        container: container.into(),
+        network: network.into(),
+    };
+    docker.requests.carry_out(command).await?;
+    Ok(StatusCode::OK)
+}
+
+fn not_connected(container: ContainerId, network: &Network) -> DockerError {
+    let name = &network.name;
+    DockerError::failed(format!(
+        "container {container} is not connected to the network {name}"
+    ))
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Pruned {
+    /// dockerd says null of none.
+    networks_deleted: Option<Vec<String>>,
+}
+
+async fn prune(
+    State(docker): State<Docker>,
+    parameters: Parameters,
+) -> Result<Json<Pruned>, DockerError> {
+    let filters = Filters::parse(parameters.get("filters"))?;
+    filters.only(&["label", "label!", "until"])?;
+    let until = until(&filters)?;
+    let unused = docker.requests.keeper.read(move |ledger| {
+        let networks = ledger.networks().filter(|network| {
+            let old = until.is_none_or(|until| Duration::from_millis(network.created_ms) <= until);
+            let unused = ledger.endpoints_on(network.id).next().is_none();
+            !network.predefined && unused && old && filters.prunes(&network.labels)
+        });
+        let named = networks.map(|network| (network.name.to_string(), network.id));
+        named.collect::<BTreeSet<_>>()
+    });
+    let mut deleted = Vec::new();
+    for (name, network) in unused.await? {
+        let command = Command::RemoveNetwork(network.into());
+        match docker.requests.carry_out(command).await {
+            Ok(_) => deleted.push(name),
+            // Somebody has begun to use it, or removed it himself.
+            Err(crate::requests::RequestError::Refused(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let networks_deleted = (!deleted.is_empty()).then_some(deleted);
+    Ok(Json(Pruned { networks_deleted }))
+}
+
+/// Before which moment a network must have been made.
+fn until(filters: &Filters) -> Result<Option<Duration>, DockerError> {
+    let mut values = filters.values("until");
+    let Some(text) = values.next() else {
+        return Ok(None);
+    };
+    if values.next().is_some() {
+        return Err(DockerError::invalid("more than one until filter specified"));
+    }
+    match time::moment(text, time::now()) {
+        Some(until) => Ok(Some(until)),
+        None => {
+            let shown: String = text.chars().take(80).collect();
+            Err(DockerError::invalid(format!(
+                "invalid until filter {shown}: write a duration as 10m, seconds since 1970 or a date"
+            )))
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Which networks a list's filters let through.
+
+use super::shown::{driver, scope};
+use crate::api::docker::{DockerError, filters::Filters};
+use vch_ledger::{Ledger, Network};
+
+const KNOWN: [&str; 7] = ["dangling", "driver", "id", "label", "name", "scope", "type"];
+
+/// The networks that the filters let through, by name.
+///
+/// # Errors
+/// A filter that there is not, or a value that it can't have.
+pub fn listed<'a>(ledger: &'a Ledger, filters: &Filters) -> Result<Vec<&'a Network>, DockerError> {
+    filters.only(&KNOWN)?;
+    let dangling = filters.switch("dangling")?;
+    for kind in filters.values("type") {
+        if !matches!(kind, "builtin" | "custom") {
+            let shown: String = kind.chars().take(80).collect();
+            let message = format!("invalid filter: 'type'='{shown}'");
+            return Err(DockerError::invalid(message));
+        }
+    }
+    let mut all: Vec<&Network> = ledger
+        .networks()
+        .filter(|network| {
+            let kind = if network.predefined {
+                "builtin"
+            } else {
+                "custom"
+            };
+            // In use is what a prune keeps.
+            let unused = || !network.predefined && ledger.endpoints_on(network.id).next().is_none();
+            filters.exact("driver", driver(network))
+                && filters.pattern("name", network.name.as_str())
+                && filters.pattern("id", &network.id.to_string())
+                && filters.labels("label", &network.labels)
+                && filters.exact("scope", scope(network))
+                && filters.exact("type", kind)
+                && dangling.is_none_or(|dangling| dangling == unused())
+        })
+        .collect();
+    all.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(all)
+}

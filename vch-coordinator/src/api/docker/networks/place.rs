@@ -1,0 +1,136 @@
+//! What a client says of a container's place on a network.
+
+use crate::api::docker::{DockerError, Version};
+use protocol::spec::{Hostname, MacAddress};
+use serde::Deserialize;
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
+use vch_ledger::{Connect, ContainerRef, NetworkRef};
+
+/// `EndpointConfig`, and a value of `EndpointsConfig`: what of Docker's `EndpointSettings` is a wish.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct EndpointSettings {
+    #[serde(rename = "IPAMConfig")]
+    pub ipam_config: Option<EndpointIpam>,
+    pub links: Option<Vec<String>>,
+    pub aliases: Option<Vec<String>>,
+    pub mac_address: Option<String>,
+    pub driver_opts: Option<BTreeMap<String, String>>,
+    pub gw_priority: Option<i64>,
+}
+
+/// Addresses that the caller chose.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct EndpointIpam {
+    #[serde(rename = "IPv4Address")]
+    pub ipv4_address: Option<String>,
+    #[serde(rename = "IPv6Address")]
+    pub ipv6_address: Option<String>,
+    #[serde(rename = "LinkLocalIPs")]
+    pub link_local_ips: Option<Vec<String>>,
+}
+
+impl EndpointSettings {
+    /// What the ledger is asked; whether the network has such addresses it knows itself.
+    ///
+    /// # Errors
+    /// What can't be read, or is not there.
+    pub fn connect(
+        &self,
+        container: ContainerRef,
+        network: NetworkRef,
+        version: Version,
+    ) -> Result<Connect, DockerError> {
+        let mut wish = Connect::tap(container, network);
+        if let Some(ipam) = &self.ipam_config {
+            wish.addresses = ipam.addresses()?;
+        }
+        for alias in self.aliases.iter().flatten() {
+            wish.aliases.push(name("alias", alias)?);
+        }
+        for link in self.links.iter().flatten() {
+            wish.links.push(linked(link)?);
+        }
+        // Before 1.44 a MAC address was the container's, not the place's.
+        let mac = self.mac_address.as_deref();
+        if let Some(mac) = mac.filter(|mac| !mac.is_empty() && version >= Version(44)) {
+            wish.mac = Some(mac_address(mac)?);
+        }
+        if version >= Version(48) {
+            let priority = self.gw_priority.unwrap_or(0);
+            wish.gateway_priority = i32::try_from(priority).map_err(|_| {
+                DockerError::invalid(format!("gw-priority {priority} is too large: use 32 bits"))
+            })?;
+        }
+        if let Some(key) = self.driver_opts.iter().flatten().map(|(key, _)| key).next() {
+            let shown: String = key.chars().take(200).collect();
+            return Err(DockerError::unsupported(
+                &format!("endpoint option {shown}"),
+                "set it in the container",
+            ));
+        }
+        Ok(wish)
+    }
+}
+
+impl EndpointIpam {
+    fn addresses(&self) -> Result<Vec<IpAddr>, DockerError> {
+        let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        let mut wrong = Vec::new();
+        let mut addresses = Vec::new();
+        if let Some(text) = given(&self.ipv4_address) {
+            match text.parse::<Ipv4Addr>() {
+                Ok(v4) => addresses.push(IpAddr::V4(v4)),
+                Err(_) => wrong.push(format!("invalid IPv4 address: {text}")),
+            }
+        }
+        if let Some(text) = given(&self.ipv6_address) {
+            match text.parse::<Ipv6Addr>() {
+                Ok(v6) => addresses.push(IpAddr::V6(v6)),
+                Err(_) => wrong.push(format!("invalid IPv6 address: {text}")),
+            }
+        }
+        if !wrong.is_empty() {
+            let message = format!("invalid endpoint settings:\n{}", wrong.join("\n"));
+            return Err(DockerError::invalid(message));
+        }
+        if self.link_local_ips.iter().flatten().next().is_some() {
+            let remedy = "leave it out: each interface has one that it made itself";
+            return Err(DockerError::unsupported(
+                "a link-local address of one's own",
+                remedy,
+            ));
+        }
+        Ok(addresses)
+    }
+}
+
+/// A MAC address as Docker's clients write it.
+///
+/// # Errors
+/// It is none, or not one that an interface can have.
+pub fn mac_address(text: &str) -> Result<MacAddress, DockerError> {
+    let shown: String = text.chars().take(80).collect();
+    text.replace('-', ":").parse().map_err(|error| {
+        DockerError::invalid(format!("{shown} is not a valid mac address: {error}"))
+    })
+}
+
+/// `container`, or `container:alias`.
+fn linked(text: &str) -> Result<(ContainerRef, Hostname), DockerError> {
+    let (container, alias) = text.split_once(':').unwrap_or((text, text));
+    Ok((container.into(), name("link", alias)?))
+}
+
+fn name(what: &str, text: &str) -> Result<Hostname, DockerError> {
+    let shown: String = text.chars().take(200).collect();
+    text.parse()
+        .map_err(|error| DockerError::invalid(format!("invalid {what} {shown}: {error}")))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,191 @@
+//! Networks as `docker network inspect` shows them.
+
+use super::{
+    ipam::IpamConfig,
+    wish::{ATTACHABLE, IPAM_OPTIONS, KEPT, MTU},
+};
+use crate::api::docker::{Version, time};
+use ipnet::IpNet;
+use serde::Serialize;
+use std::{collections::BTreeMap, time::Duration};
+use vch_ledger::{Endpoint, Ledger, Network, NetworkKind, Subnet};
+
+/// The kernel's own for Ethernet.
+const ETHERNET_MTU: &str = "1500";
+
+/// A network; the order of the fields is dockerd's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Shown {
+    pub name: String,
+    pub id: String,
+    pub created: String,
+    pub scope: &'static str,
+    pub driver: &'static str,
+    #[serde(rename = "EnableIPv4", skip_serializing_if = "Option::is_none")]
+    pub enable_ipv4: Option<bool>,
+    #[serde(rename = "EnableIPv6")]
+    pub enable_ipv6: bool,
+    #[serde(rename = "IPAM")]
+    pub ipam: ShownIpam,
+    pub internal: bool,
+    pub attachable: bool,
+    pub ingress: bool,
+    pub config_from: ConfigFrom,
+    pub config_only: bool,
+    pub containers: BTreeMap<String, ShownEndpoint>,
+    pub options: BTreeMap<String, String>,
+    pub labels: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ShownIpam {
+    pub driver: &'static str,
+    pub options: Option<BTreeMap<String, String>>,
+    pub config: Vec<IpamConfig>,
+}
+
+/// Always empty: no network here is made of another's configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ConfigFrom {
+    pub network: &'static str,
+}
+
+/// A running container's place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ShownEndpoint {
+    pub name: String,
+    #[serde(rename = "EndpointID")]
+    pub endpoint_id: String,
+    pub mac_address: String,
+    #[serde(rename = "IPv4Address")]
+    pub ipv4_address: String,
+    #[serde(rename = "IPv6Address")]
+    pub ipv6_address: String,
+}
+
+/// How dockerd would call what carries a network.
+pub fn driver(network: &Network) -> &'static str {
+    match network.kind {
+        NetworkKind::Bridge(_) => "bridge",
+        NetworkKind::None => "null",
+        NetworkKind::External(_) => "external",
+    }
+}
+
+/// From where a network is seen.
+pub fn scope(network: &Network) -> &'static str {
+    match network.kind {
+        NetworkKind::External(_) => "external",
+        NetworkKind::Bridge(_) | NetworkKind::None => "local",
+    }
+}
+
+impl Shown {
+    /// A network without its containers.
+    pub fn bare(network: &Network, version: Version) -> Self {
+        let kept = |key: &str| network.options.get(key);
+        let has = |v4| network.subnets.iter().any(|subnet| subnet.is_v4() == v4);
+        let ipam_options = kept(IPAM_OPTIONS).and_then(|text| serde_json::from_str(text).ok());
+        Self {
+            name: network.name.to_string(),
+            id: network.id.to_string(),
+            created: time::rfc3339(Duration::from_millis(network.created_ms)),
+            scope: scope(network),
+            driver: driver(network),
+            // `none` has both families in dockerd's eyes: nothing is kept from it.
+            enable_ipv4: (version >= Version(48))
+                .then(|| has(true) || network.kind == NetworkKind::None),
+            enable_ipv6: has(false),
+            ipam: ShownIpam {
+                driver: "default",
+                options: ipam_options,
+                config: network.subnets.iter().map(config).collect(),
+            },
+            internal: network.internal,
+            attachable: kept(ATTACHABLE).is_some(),
+            ingress: false,
+            config_from: ConfigFrom::default(),
+            config_only: false,
+            containers: BTreeMap::new(),
+            options: options(network),
+            labels: network.labels.clone(),
+        }
+    }
+
+    /// A network with the containers that run on it.
+    pub fn with_containers(ledger: &Ledger, network: &Network, version: Version) -> Self {
+        let endpoints = ledger.endpoints_on(network.id);
+        let running = endpoints.filter_map(|endpoint| {
+            let container = ledger.container_by_id(endpoint.container)?;
+            let shown = ShownEndpoint::of(container.name.to_string(), endpoint);
+            container.runs().then(|| (container.id.to_string(), shown))
+        });
+        Self {
+            containers: running.collect(),
+            ..Self::bare(network, version)
+        }
+    }
+}
+
+impl ShownEndpoint {
+    fn of(name: String, endpoint: &Endpoint) -> Self {
+        let of_family = |v4: bool| {
+            let mut all = endpoint.addresses.iter();
+            let one = all.find(|net| net.addr().is_ipv4() == v4);
+            one.map(IpNet::to_string).unwrap_or_default()
+        };
+        Self {
+            name,
+            endpoint_id: endpoint.id.to_string(),
+            mac_address: endpoint.mac.to_string(),
+            ipv4_address: of_family(true),
+            ipv6_address: of_family(false),
+        }
+    }
+}
+
+fn config(subnet: &Subnet) -> IpamConfig {
+    // Docker's form has room for one range, and for subnets alone.
+    let range = match subnet.ranges.as_slice() {
+        [range] => range.net(),
+        _ => None,
+    };
+    let auxiliary = subnet.auxiliary.iter();
+    let auxiliary: BTreeMap<_, _> = auxiliary
+        .map(|(name, address)| (name.clone(), address.to_string()))
+        .collect();
+    IpamConfig {
+        subnet: Some(subnet.net.to_string()),
+        ip_range: range.map(|range| range.to_string()),
+        gateway: subnet.gateway.map(|gateway| gateway.to_string()),
+        auxiliary_addresses: (!auxiliary.is_empty()).then_some(auxiliary),
+    }
+}
+
+fn options(network: &Network) -> BTreeMap<String, String> {
+    let given = network.options.iter();
+    let given = given.filter(|(key, _)| !key.starts_with(KEPT));
+    let mut options: BTreeMap<String, String> = given
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    if let Some(mtu) = network.mtu {
+        options.entry(MTU.to_owned()).or_insert(mtu.to_string());
+    }
+    if network.predefined && network.is_bridge() {
+        // What of dockerd's own default bridge is so here, too.
+        for (key, value) in [
+            ("com.docker.network.bridge.default_bridge", "true"),
+            ("com.docker.network.bridge.enable_icc", "true"),
+            ("com.docker.network.bridge.enable_ip_masquerade", "true"),
+            ("com.docker.network.bridge.host_binding_ipv4", "0.0.0.0"),
+            (MTU, ETHERNET_MTU),
+        ] {
+            options.entry(key.to_owned()).or_insert(value.to_owned());
+        }
+    }
+    options
+}

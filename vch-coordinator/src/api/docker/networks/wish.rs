@@ -1,0 +1,265 @@
+//! `POST /networks/create`: from its body to the ledger's command.
+
+use super::ipam::{self, Ipam};
+use crate::api::docker::{DockerError, Version, error::predefined_name};
+use protocol::spec::Mtu;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use vch_ledger::{CreateNetwork, NetworkName, Segment};
+
+/// Names that dockerd keeps for itself beside the VCH's own.
+const RESERVED: [&str; 4] = ["bridge", "host", "none", "default"];
+/// Options that the VCH itself keeps beside the caller's; shown nowhere as options.
+pub(super) const KEPT: &str = "vch.docker.";
+pub(super) const ATTACHABLE: &str = "vch.docker.attachable";
+pub(super) const IPAM_OPTIONS: &str = "vch.docker.ipam-options";
+/// Chooses the segment.
+const SEGMENT: &str = "vch.segment";
+pub(super) const MTU: &str = "com.docker.network.driver.mtu";
+const BRIDGE: &str = "com.docker.network.bridge.";
+
+/// The body.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct Create {
+    name: String,
+    driver: Option<String>,
+    scope: Option<String>,
+    #[serde(rename = "EnableIPv4")]
+    enable_ipv4: Option<bool>,
+    #[serde(rename = "EnableIPv6")]
+    enable_ipv6: Option<bool>,
+    #[serde(rename = "IPAM")]
+    ipam: Option<Ipam>,
+    internal: Option<bool>,
+    attachable: Option<bool>,
+    ingress: Option<bool>,
+    config_only: Option<bool>,
+    config_from: Option<ConfigFrom>,
+    options: Option<BTreeMap<String, String>>,
+    labels: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct ConfigFrom {
+    network: String,
+}
+
+impl Create {
+    /// What the ledger is asked; `CheckDuplicate` is not read, as there never are two of a name.
+    ///
+    /// # Errors
+    /// What can't be, in dockerd's words where it has the case.
+    pub fn command(self, version: Version) -> Result<CreateNetwork, DockerError> {
+        if RESERVED.contains(&self.name.as_str()) {
+            return Err(DockerError::forbidden(predefined_name(&self.name)));
+        }
+        let shown: String = self.name.chars().take(200).collect();
+        let name: Result<NetworkName, _> = self.name.parse();
+        let name = name.map_err(|error| {
+            DockerError::invalid(format!("invalid network name: {shown}: {error}"))
+        })?;
+        check_driver(self.driver.as_deref().unwrap_or_default())?;
+        self.check_swarm()?;
+        let enabled = self.enable_ipv4.filter(|_| version >= Version(48));
+        let ipam = self.ipam.unwrap_or_default();
+        let driver = ipam.driver.as_deref().unwrap_or_default();
+        if !matches!(driver, "" | "default") {
+            let shown: String = driver.chars().take(200).collect();
+            return Err(DockerError::not_found(format!(
+                "plugin \"{shown}\" not found"
+            )));
+        }
+        let (ipv4, ipv6) = (enabled.unwrap_or(true), self.enable_ipv6.unwrap_or(false));
+        if !ipv4 && !ipv6 {
+            return Err(DockerError::invalid("IPv4 or IPv6 must be enabled"));
+        }
+        let options = self.options.unwrap_or_default();
+        let mut wish = CreateNetwork {
+            ipv4,
+            ipv6,
+            subnets: ipam::subnets(&ipam.config.unwrap_or_default(), (ipv4, ipv6))?,
+            internal: self.internal.unwrap_or(false),
+            labels: self.labels.unwrap_or_default(),
+            segment: segment(&options)?,
+            mtu: mtu(&options)?,
+            ..CreateNetwork::named(name)
+        };
+        for (key, value) in &options {
+            check_option(key, value)?;
+        }
+        wish.options = options;
+        if self.attachable.unwrap_or(false) {
+            wish.options
+                .insert(ATTACHABLE.to_owned(), "true".to_owned());
+        }
+        if let Some(given) = ipam.options {
+            // A map of texts can always be written.
+            let text = serde_json::to_string(&given).unwrap_or_default();
+            wish.options.insert(IPAM_OPTIONS.to_owned(), text);
+        }
+        Ok(wish)
+    }
+
+    fn check_swarm(&self) -> Result<(), DockerError> {
+        let remedy = "it is one host by itself: leave it out";
+        let scope = self.scope.as_deref().unwrap_or_default();
+        if !matches!(scope, "" | "local") {
+            let feature = format!(
+                "network scope \"{}\"",
+                scope.chars().take(80).collect::<String>()
+            );
+            return Err(DockerError::unsupported(&feature, remedy));
+        }
+        if self.ingress.unwrap_or(false) {
+            return Err(DockerError::unsupported("an ingress network", remedy));
+        }
+        let from = self.config_from.as_ref();
+        let from = from.is_some_and(|from| !from.network.is_empty());
+        if self.config_only.unwrap_or(false) || from {
+            let remedy = "give each network its own subnets and options";
+            let feature = "a network that only configures others (config-only, config-from)";
+            return Err(DockerError::unsupported(feature, remedy));
+        }
+        Ok(())
+    }
+}
+
+fn check_driver(driver: &str) -> Result<(), DockerError> {
+    match driver {
+        "" | "default" | "bridge" => Ok(()),
+        "host" | "null" => Err(DockerError::forbidden(format!(
+            "only one instance of \"{driver}\" network is allowed"
+        ))),
+        "external" => Err(DockerError::forbidden(
+            "external networks come from the VCH's configuration: declare it there as [[external]], then run `vchctl reload`",
+        )),
+        "macvlan" | "ipvlan" => Err(DockerError::unsupported(
+            &format!("network driver \"{driver}\""),
+            "attach containers to one of its external networks (scope external in `docker network ls`), or use driver bridge",
+        )),
+        "overlay" => Err(DockerError::unsupported(
+            "network driver \"overlay\"",
+            "it is one host by itself: use driver bridge",
+        )),
+        other => {
+            let shown: String = other.chars().take(200).collect();
+            Err(DockerError::not_found(format!(
+                "plugin \"{shown}\" not found"
+            )))
+        }
+    }
+}
+
+/// What an option of dockerd's bridge driver may say here. Options that dockerd does not know either
+/// are kept as they are.
+fn check_option(key: &str, value: &str) -> Result<(), DockerError> {
+    if key.starts_with(KEPT) {
+        let message = format!("option {key} is the VCH's own: leave it out");
+        return Err(DockerError::invalid(message));
+    }
+    let Some(name) = key.strip_prefix(BRIDGE) else {
+        let prefix = key == "com.docker.network.container_iface_prefix";
+        return only(
+            !prefix || value == "eth",
+            key,
+            value,
+            "interfaces are named eth0, eth1, …",
+        );
+    };
+    match name {
+        "enable_icc" => only(
+            boolean(key, value)?,
+            key,
+            value,
+            "containers of one network always reach one another: give each group a network of its own",
+        ),
+        "enable_ip_masquerade" => only(
+            boolean(key, value)?,
+            key,
+            value,
+            "what leaves a bridge network has the VCH's address: use --internal, or an external network",
+        ),
+        "inhibit_ipv4" => only(
+            !boolean(key, value)?,
+            key,
+            value,
+            "the VCH is the gateway of its bridge networks: use an external network",
+        ),
+        "host_binding_ipv4" => only(
+            matches!(value, "" | "0.0.0.0"),
+            key,
+            value,
+            "name the address with each published port",
+        ),
+        "gateway_mode_ipv4" | "gateway_mode_ipv6" => only(
+            matches!(value, "" | "nat"),
+            key,
+            value,
+            "use --internal, or an external network",
+        ),
+        "name" => only(
+            false,
+            key,
+            value,
+            "the VCH names its bridges by itself: leave it out",
+        ),
+        "default_bridge" => only(!boolean(key, value)?, key, value, "there is one already"),
+        _ => Ok(()),
+    }
+}
+
+fn only(possible: bool, key: &str, value: &str, remedy: &str) -> Result<(), DockerError> {
+    if possible {
+        return Ok(());
+    }
+    let shown: String = value.chars().take(200).collect();
+    Err(DockerError::unsupported(&format!("{key}={shown}"), remedy))
+}
+
+/// As Go's `strconv.ParseBool`.
+fn boolean(key: &str, value: &str) -> Result<bool, DockerError> {
+    match value {
+        "1" | "t" | "T" | "TRUE" | "true" | "True" => Ok(true),
+        "0" | "f" | "F" | "FALSE" | "false" | "False" => Ok(false),
+        _ => Err(unreadable(key, value, "ParseBool")),
+    }
+}
+
+fn unreadable(key: &str, value: &str, function: &str) -> DockerError {
+    let shown: String = value.chars().take(200).collect();
+    DockerError::invalid(format!(
+        "failed to parse {key} value: {shown} (strconv.{function}: parsing \"{shown}\": invalid syntax)"
+    ))
+}
+
+fn mtu(options: &BTreeMap<String, String>) -> Result<Option<Mtu>, DockerError> {
+    let Some(value) = options.get(MTU) else {
+        return Ok(None);
+    };
+    let bytes: u32 = value.parse().map_err(|_| unreadable(MTU, value, "Atoi"))?;
+    if bytes == 0 {
+        // dockerd's word for its own default.
+        return Ok(None);
+    }
+    let mtu = Mtu::try_from(bytes).map_err(|error| DockerError::invalid(error.to_string()))?;
+    Ok(Some(mtu))
+}
+
+fn segment(options: &BTreeMap<String, String>) -> Result<Option<Segment>, DockerError> {
+    match options.get(SEGMENT).map(String::as_str) {
+        None => Ok(None),
+        Some("dedicated") => Ok(Some(Segment::Dedicated)),
+        Some("shared") => Ok(Some(Segment::Shared)),
+        Some(other) => {
+            let shown: String = other.chars().take(200).collect();
+            Err(DockerError::invalid(format!(
+                "option {SEGMENT} cannot be {shown}: write dedicated or shared"
+            )))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

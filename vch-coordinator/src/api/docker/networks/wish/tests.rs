@@ -1,0 +1,140 @@
+use super::*;
+use serde_json::{Value, json};
+
+fn command(body: Value) -> Result<CreateNetwork, DockerError> {
+    let body: Create = serde_json::from_value(body).unwrap();
+    body.command(Version(41))
+}
+
+fn refused(body: Value) -> (u16, String) {
+    let error = command(body).unwrap_err();
+    (error.status.as_u16(), error.message)
+}
+
+#[test]
+fn what_the_cli_sends_becomes_a_command() {
+    // As `docker network create --label a=b -o com.docker.network.driver.mtu=1400 web` sends it.
+    let wish = command(json!({
+        "CheckDuplicate": true, "Driver": "bridge", "EnableIPv6": false,
+        "IPAM": {"Driver": "default", "Options": {}, "Config": []},
+        "Internal": false, "Attachable": true, "Ingress": false, "ConfigOnly": false,
+        "ConfigFrom": null, "Scope": "",
+        "Options": {"com.docker.network.driver.mtu": "1400", "vch.segment": "shared"},
+        "Labels": {"a": "b"}, "Name": "web",
+    }))
+    .unwrap();
+    assert_eq!(wish.name.as_str(), "web");
+    assert_eq!(wish.mtu.map(u32::from), Some(1400));
+    assert_eq!(wish.segment, Some(Segment::Shared));
+    assert_eq!(wish.labels["a"], "b");
+    assert_eq!(wish.options[ATTACHABLE], "true");
+    assert_eq!(wish.options[IPAM_OPTIONS], "{}");
+    assert_eq!((wish.ipv4, wish.ipv6, wish.internal), (true, false, false));
+}
+
+#[test]
+fn both_families_are_chosen_by_newer_clients_alone() {
+    let body = json!({"Name": "web", "EnableIPv4": false, "EnableIPv6": true});
+    let body: Create = serde_json::from_value(body).unwrap();
+    let newer = body.clone().command(Version(48)).unwrap();
+    assert_eq!((newer.ipv4, newer.ipv6), (false, true));
+    let older = body.command(Version(47)).unwrap();
+    assert_eq!((older.ipv4, older.ipv6), (true, true));
+}
+
+fn check(cases: Vec<(Value, u16, &str)>) {
+    for (body, status, words) in cases {
+        let (seen, message) = refused(body);
+        assert_eq!(seen, status, "{message}");
+        assert!(message.contains(words), "{message}");
+    }
+}
+
+#[test]
+fn what_can_t_be_is_refused_with_dockerds_status() {
+    check(vec![
+        (
+            json!({"Name": "host"}),
+            403,
+            "operation is not permitted on predefined host network ",
+        ),
+        (json!({"Name": ""}), 400, "invalid network name: "),
+        (
+            json!({"Name": "web", "Driver": "null"}),
+            403,
+            "only one instance of \"null\"",
+        ),
+        (
+            json!({"Name": "web", "Driver": "weave"}),
+            404,
+            "plugin \"weave\" not found",
+        ),
+        (
+            json!({"Name": "web", "Driver": "macvlan"}),
+            501,
+            "external networks",
+        ),
+        (
+            json!({"Name": "web", "Driver": "external"}),
+            403,
+            "vchctl reload",
+        ),
+        (
+            json!({"Name": "web", "Ingress": true}),
+            501,
+            "an ingress network",
+        ),
+        (
+            json!({"Name": "web", "Scope": "swarm"}),
+            501,
+            "network scope \"swarm\"",
+        ),
+        (
+            json!({"Name": "web", "ConfigFrom": {"Network": "x"}}),
+            501,
+            "config-from",
+        ),
+        (
+            json!({"Name": "web", "IPAM": {"Driver": "x"}}),
+            404,
+            "plugin \"x\" not found",
+        ),
+    ]);
+}
+
+#[test]
+fn an_option_that_can_t_be_is_refused_by_its_name() {
+    let option = |key: &str, value: &str| json!({"Name": "web", "Options": {key: value}});
+    check(vec![
+        (
+            option(MTU, "big"),
+            400,
+            "failed to parse com.docker.network.driver.mtu value: big (strconv.Atoi: parsing \"big\": invalid syntax)",
+        ),
+        (option(MTU, "60"), 400, "MTU 60 is not possible"),
+        (
+            option("com.docker.network.bridge.enable_icc", "false"),
+            501,
+            "enable_icc=false",
+        ),
+        (
+            option("com.docker.network.bridge.enable_icc", "maybe"),
+            400,
+            "(strconv.ParseBool: parsing \"maybe\": invalid syntax)",
+        ),
+        (
+            option("com.docker.network.bridge.name", "br9"),
+            501,
+            "names its bridges",
+        ),
+        (
+            option("vch.docker.attachable", "true"),
+            400,
+            "the VCH's own",
+        ),
+        (option("vch.segment", "x"), 400, "dedicated or shared"),
+    ]);
+    let harmless = option("com.docker.network.bridge.enable_icc", "true");
+    assert!(command(harmless).is_ok());
+    assert!(command(option("com.example.mine", "1")).is_ok());
+}
