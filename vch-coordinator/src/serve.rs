@@ -196,6 +196,7 @@ fn docker(
     let docker = Docker {
         requests: requests.clone(),
         runtime: runtime.clone(),
+        images: Arc::new(docker::NoImages),
         execs: docker::Execs::default(),
         vch,
         machine: Arc::new(Machine::observe(config.state_dir.clone())),

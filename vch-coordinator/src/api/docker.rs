@@ -10,11 +10,13 @@
 //! Versions 1.24 to 1.50; each handler asks for its request's [`Version`]. Errors are [`DockerError`]s
 //! in dockerd's words. What a VCH does not have is refused by [`unsupported`], by name.
 
+mod containers;
 mod error;
 pub mod events;
 mod execs;
 mod extract;
 mod filters;
+mod images;
 mod lives;
 mod networks;
 pub mod server;
@@ -28,6 +30,7 @@ pub use error::DockerError;
 pub use events::Events;
 pub use execs::Execs;
 pub use extract::{Json, Parameters, Path};
+pub use images::{Images, NoImages};
 pub use system::Machine;
 pub use version::Version;
 
@@ -52,6 +55,8 @@ pub struct Docker {
     pub requests: Requests,
     /// Starts and changes containers.
     pub runtime: Runtime,
+    /// What containers are made of.
+    pub images: Arc<dyn Images>,
     /// Processes beside containers' own.
     pub execs: Execs,
     /// Who the VCH is.
@@ -68,6 +73,8 @@ pub fn router(docker: Docker) -> Router {
         .route("/_ping", routing::get(system::ping))
         .route("/version", routing::get(system::version))
         .route("/info", routing::get(system::info))
+        .merge(containers::routes())
+        .merge(images::routes())
         .merge(lives::routes())
         .merge(streams::routes())
         .merge(execs::routes())

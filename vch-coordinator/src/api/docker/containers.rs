@@ -1,0 +1,253 @@
+//! Containers: made, listed, looked at, changed, pruned.
+//!
+//! ```text
+//!   body ──► create (pure) ──► Runtime::create ──► one transaction
+//!   ledger ──► scene ──► inspect, list (pure) ──► JSON
+//! ```
+
+mod body;
+mod create;
+mod inspect;
+mod list;
+mod names;
+mod scene;
+mod stats;
+mod status;
+mod update;
+
+pub use create::Image;
+
+use super::{Docker, DockerError, Json, Parameters, Path, Version, filters::Filters, time};
+use crate::runtime::{RuntimeError, workload::Status};
+use axum::{Router, extract::State, http::StatusCode, routing};
+use scene::Scene;
+use serde_json::{Value, json};
+use std::net::IpAddr;
+use vch_ledger::{ContainerId, ContainerName, ContainerRef, Ledger};
+
+/// Names that are drawn until one is free.
+const TRIES: u32 = 16;
+
+pub fn routes() -> Router<Docker> {
+    let at = |rest: &str| format!("/containers/{{container}}{rest}");
+    Router::new()
+        .route("/containers/create", routing::post(create))
+        .route("/containers/json", routing::get(list))
+        .route("/containers/prune", routing::post(prune))
+        .route(&at("/json"), routing::get(inspect))
+        .route(&at("/update"), routing::post(update::update))
+        .route(&at("/stats"), routing::get(stats::stats))
+        .route(&at("/pause"), routing::post(pause))
+        .route(&at("/unpause"), routing::post(pause))
+        .route(&at("/changes"), routing::get(files))
+        .route(&at("/export"), routing::get(files))
+        .route(&at("/copy"), routing::post(files))
+        .route(&at("/archive"), routing::any(files))
+        .route(&at("/attach/ws"), routing::get(websocket))
+        .route("/commit", routing::post(files))
+}
+
+impl Docker {
+    /// A container that this VCH runs, with its networks.
+    ///
+    /// # Errors
+    /// There is none.
+    async fn scene(&self, named: &str) -> Result<Scene, DockerError> {
+        let id = self.container(named).await?;
+        let scene = self
+            .requests
+            .keeper
+            .read(move |ledger| Scene::of(ledger, id));
+        let mut scene = scene
+            .await??
+            .ok_or_else(|| DockerError::from(RuntimeError::NotOurs(named.to_owned())))?;
+        scene.looked = self.runtime.must(id).await?;
+        Ok(scene)
+    }
+
+    /// All of them, the youngest first.
+    async fn scenes(&self) -> Result<Vec<Scene>, DockerError> {
+        let all = self.runtime.all().await?;
+        let ids: Vec<ContainerId> = all.iter().map(|looked| looked.container.id).collect();
+        let scenes = self.requests.keeper.read(move |ledger| {
+            let scenes = ids.into_iter().map(|id| Scene::of(ledger, id));
+            scenes.collect::<Result<Vec<_>, _>>()
+        });
+        let mut scenes: Vec<Scene> = scenes.await??.into_iter().flatten().collect();
+        for scene in &mut scenes {
+            let id = scene.looked.container.id;
+            // Their health the ledger does not know.
+            if let Some(looked) = all.iter().find(|looked| looked.container.id == id) {
+                scene.looked.health.clone_from(&looked.health);
+            }
+        }
+        Ok(scenes)
+    }
+}
+
+async fn create(
+    State(docker): State<Docker>,
+    version: Version,
+    parameters: Parameters,
+    Json(body): Json<Value>,
+) -> Result<(StatusCode, Json<Value>), DockerError> {
+    let body = body::without_nulls(body);
+    if body.as_object().is_none_or(serde_json::Map::is_empty) {
+        return Err(DockerError::invalid(
+            "config cannot be empty in order to create a container",
+        ));
+    }
+    let body: body::Body = serde_json::from_value(body)
+        .map_err(|error| DockerError::invalid(format!("invalid JSON: {error}")))?;
+    let name = match parameters.get("name") {
+        Some(name) => names::chosen(name)?,
+        None => docker.free_name().await?,
+    };
+    let image = docker.images.find(&body.image).await?;
+    let host_gateway = docker.requests.keeper.read(host_gateway).await?;
+    let around = create::Around {
+        version,
+        name,
+        image: &image,
+        host_gateway,
+    };
+    let wish = create::plan(&body, around)?;
+    let id = docker.runtime.create(wish).await?;
+    let answer = json!({ "Id": id.to_string(), "Warnings": [] });
+    Ok((StatusCode::CREATED, Json(answer)))
+}
+
+/// The VCH on the default bridge.
+fn host_gateway(ledger: &Ledger) -> Option<IpAddr> {
+    let bridge = ledger.network(&"bridge".into()).ok()?;
+    bridge.subnets.iter().find_map(|subnet| subnet.gateway)
+}
+
+impl Docker {
+    async fn free_name(&self) -> Result<ContainerName, DockerError> {
+        for tries in 0..TRIES {
+            let mut bytes = [0; 8];
+            getrandom::fill(&mut bytes)
+                .map_err(|error| DockerError::failed(format!("no name can be drawn: {error}")))?;
+            let name = names::drawn(u64::from_le_bytes(bytes), tries);
+            let container = ContainerRef::from(name.as_str());
+            let taken = self
+                .requests
+                .keeper
+                .read(move |ledger| ledger.container(&container).is_ok());
+            if !taken.await? {
+                return names::chosen(&name);
+            }
+        }
+        Err(DockerError::failed(
+            "no free name was drawn: give one (`--name`)",
+        ))
+    }
+}
+
+impl Docker {
+    /// What a list shows of all of them.
+    ///
+    /// # Errors
+    /// The coordinator goes down, or what is kept of one can't be read.
+    pub async fn summaries(&self) -> Result<Vec<Value>, DockerError> {
+        let scenes = self.scenes().await?;
+        let shown = scenes
+            .iter()
+            .map(|scene| list::summary(scene, Version::NEWEST, now_ms()));
+        Ok(shown.collect())
+    }
+}
+
+fn now_ms() -> u64 {
+    u64::try_from(time::now().as_millis()).unwrap_or(u64::MAX)
+}
+
+async fn list(
+    State(docker): State<Docker>,
+    version: Version,
+    parameters: Parameters,
+) -> Result<Json<Value>, DockerError> {
+    let limit = match parameters.get("limit") {
+        None => 0,
+        Some(text) => text.parse::<i64>().map_err(|_| {
+            DockerError::invalid(format!("invalid value for limit: {text}: give a number"))
+        })?,
+    };
+    let wish = list::Wish {
+        all: parameters.flag("all"),
+        // -1 is none.
+        limit: usize::try_from(limit).unwrap_or(0),
+        filters: Filters::parse(parameters.get("filters"))?,
+    };
+    let scenes = docker.scenes().await?;
+    let now_ms = now_ms();
+    let chosen = list::chosen(&scenes, &wish)?;
+    let shown = chosen
+        .into_iter()
+        .map(|scene| list::summary(scene, version, now_ms));
+    Ok(Json(shown.collect()))
+}
+
+async fn inspect(
+    State(docker): State<Docker>,
+    version: Version,
+    Path(container): Path<String>,
+) -> Result<Json<Value>, DockerError> {
+    let scene = docker.scene(&container).await?;
+    let execs = docker.execs.of(scene.looked.container.id);
+    Ok(Json(inspect::inspect(&scene, version, &execs)))
+}
+
+async fn prune(
+    State(docker): State<Docker>,
+    parameters: Parameters,
+) -> Result<Json<Value>, DockerError> {
+    let filters = Filters::parse(parameters.get("filters"))?;
+    filters.only(&["label", "label!", "until"])?;
+    let until = match filters.values("until").next() {
+        None => None,
+        Some(text) => Some(time::moment(text, time::now()).ok_or_else(|| {
+            DockerError::invalid(format!(
+                "invalid filter 'until={text}': give a time or an age"
+            ))
+        })?),
+    };
+    let mut removed = Vec::new();
+    for looked in docker.runtime.all().await? {
+        let created = u128::from(looked.container.created_ms);
+        let old = until.is_none_or(|until| created < until.as_millis());
+        let ended = matches!(looked.life.status, Status::Created | Status::Exited);
+        if !(ended && old && filters.prunes(&looked.workload.labels)) {
+            continue;
+        }
+        let id = looked.container.id;
+        match docker.runtime.remove(id, false).await {
+            Ok(()) => removed.push(id.to_string()),
+            // It was started or removed meanwhile.
+            Err(RuntimeError::Running(_) | RuntimeError::NotOurs(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let removed = match removed.as_slice() {
+        [] => Value::Null,
+        all => json!(all),
+    };
+    Ok(Json(
+        json!({ "ContainersDeleted": removed, "SpaceReclaimed": 0 }),
+    ))
+}
+
+async fn pause() -> DockerError {
+    DockerError::unsupported("pausing a container", "stop it (`docker stop`)")
+}
+
+async fn files() -> DockerError {
+    let remedy = "a container's files are its VM's own: read and write them by `docker exec`, as in `docker exec C tar -c PATH`";
+    DockerError::unsupported("a container's file system from outside", remedy)
+}
+
+async fn websocket() -> DockerError {
+    let remedy = "use `POST /containers/{id}/attach`, as the docker CLI does";
+    DockerError::unsupported("attaching by WebSocket", remedy)
+}

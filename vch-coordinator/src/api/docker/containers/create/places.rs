@@ -1,0 +1,176 @@
+//! The networks that a container's body names.
+
+use super::super::super::{DockerError, Version};
+use super::super::body::{Body, EndpointSettings};
+use super::refused::refuse;
+use protocol::spec::{Hostname, MacAddress};
+use std::{collections::BTreeMap, net::IpAddr};
+use vch_ledger::{Connect, ContainerRef};
+
+/// From this version on a container can be made with several networks, and a MAC address is a
+/// place's.
+const SEVERAL: Version = Version(44);
+/// The network that `default` means.
+const DEFAULT: &str = "bridge";
+
+/// A container's places, that of its network mode first.
+///
+/// # Errors
+/// In dockerd's words where it has the case.
+pub fn wanted(body: &Body, version: Version) -> Result<Vec<Connect>, DockerError> {
+    let settings = settings(body)?;
+    if settings.len() > 1 && version < SEVERAL {
+        let names: Vec<&str> = settings.keys().map(String::as_str).collect();
+        let names = names.join(", ");
+        return Err(DockerError::invalid(format!(
+            "Container cannot be connected to network endpoints: {names}"
+        )));
+    }
+    let main = network(&body.host_config.network_mode);
+    if body.network_disabled || main == "none" {
+        return match settings.keys().find(|name| *name != "none") {
+            None => Ok(Vec::new()),
+            Some(_) if body.network_disabled => Ok(Vec::new()),
+            Some(name) => Err(DockerError::invalid(format!(
+                "conflicting options: network mode none and network {name}: leave one of them out"
+            ))),
+        };
+    }
+    let alone = EndpointSettings::default();
+    let mut names: Vec<(&str, &EndpointSettings)> = Vec::new();
+    let named = settings.get(main);
+    // The default network is not a wish beside others.
+    if named.is_some() || settings.is_empty() || main != DEFAULT {
+        names.push((main, named.unwrap_or(&alone)));
+    }
+    let others = settings.iter().filter(|(name, _)| name.as_str() != main);
+    names.extend(others.map(|(name, settings)| (name.as_str(), settings)));
+    let mut places = Vec::new();
+    for (index, (name, settings)) in names.into_iter().enumerate() {
+        let mut place = place(name, settings)?;
+        if index == 0 {
+            first(body, &mut place)?;
+        }
+        places.push(place);
+    }
+    Ok(places)
+}
+
+/// By network name, `default` under its own.
+fn settings(body: &Body) -> Result<BTreeMap<String, EndpointSettings>, DockerError> {
+    let all = &body.networking_config.endpoints_config;
+    let one = |(name, value): (&String, &serde_json::Value)| {
+        let read = serde_json::from_value(value.clone());
+        let read = read.map_err(|error| {
+            DockerError::invalid(format!("invalid JSON: EndpointsConfig of {name}: {error}"))
+        })?;
+        Ok((network(name).to_owned(), read))
+    };
+    all.iter().map(one).collect()
+}
+
+fn network(name: &str) -> &str {
+    match name {
+        "" | "default" => DEFAULT,
+        name => name,
+    }
+}
+
+/// What the body says of the container as a whole is of its first place.
+fn first(body: &Body, place: &mut Connect) -> Result<(), DockerError> {
+    if !body.mac_address.is_empty() {
+        let mac = mac(&body.mac_address)?;
+        if place.mac.is_some_and(|own| own != mac) {
+            return Err(DockerError::invalid(
+                "the container-wide MAC address must match the endpoint-specific MAC address for the main network, or be left empty",
+            ));
+        }
+        place.mac = Some(mac);
+    }
+    for link in &body.host_config.links {
+        place.links.push(self::link(link)?);
+    }
+    Ok(())
+}
+
+/// A place as it is asked for, at the container's making or later.
+///
+/// # Errors
+/// In dockerd's words where it has the case.
+pub fn place(name: &str, settings: &EndpointSettings) -> Result<Connect, DockerError> {
+    let ipam = &settings.ipam_config;
+    let mut addresses = Vec::new();
+    for (family, text, is_v4) in [
+        ("IPv4", &ipam.ipv4_address, true),
+        ("IPv6", &ipam.ipv6_address, false),
+    ] {
+        if text.is_empty() {
+            continue;
+        }
+        match text.parse::<IpAddr>() {
+            Ok(address) if address.is_ipv4() == is_v4 => addresses.push(address),
+            _ => {
+                return Err(DockerError::invalid(format!(
+                    "invalid endpoint settings:\ninvalid {family} address: {text}"
+                )));
+            }
+        }
+    }
+    if !ipam.link_local_ips.is_empty() {
+        let remedy = "the kernel makes link-local addresses by itself";
+        let field = "EndpointsConfig.IPAMConfig.LinkLocalIPs";
+        return Err(refuse(field, &ipam.link_local_ips, remedy));
+    }
+    if !settings.driver_opts.is_empty() {
+        let remedy = "a place on a network has no options here: leave them out";
+        let field = "EndpointsConfig.DriverOpts";
+        return Err(refuse(field, &settings.driver_opts, remedy));
+    }
+    let alias = |text: &String| {
+        text.parse::<Hostname>()
+            .map_err(|error| DockerError::invalid(error.to_string()))
+    };
+    if name == DEFAULT && !settings.aliases.is_empty() {
+        return Err(DockerError::invalid(
+            "network-scoped alias is supported only for containers in user defined networks",
+        ));
+    }
+    Ok(Connect {
+        addresses,
+        mac: match settings.mac_address.as_str() {
+            "" => None,
+            text => Some(mac(text)?),
+        },
+        aliases: settings
+            .aliases
+            .iter()
+            .map(alias)
+            .collect::<Result<_, _>>()?,
+        gateway_priority: settings.gw_priority,
+        links: settings
+            .links
+            .iter()
+            .map(|text| link(text))
+            .collect::<Result<_, _>>()?,
+        ..Connect::tap("", name)
+    })
+}
+
+fn mac(text: &str) -> Result<MacAddress, DockerError> {
+    text.parse().map_err(|_| {
+        let shown: String = text.chars().take(100).collect();
+        DockerError::invalid(format!("invalid MAC address: {shown}"))
+    })
+}
+
+/// `container`, or `container:alias`.
+fn link(text: &str) -> Result<(ContainerRef, Hostname), DockerError> {
+    let (container, alias) = text.split_once(':').unwrap_or((text, text));
+    let container = container.trim_start_matches('/');
+    // As inspect shows them: `/container:/this/alias`.
+    let alias = alias.rsplit('/').next().unwrap_or(alias);
+    let alias = alias
+        .parse()
+        .map_err(|_| DockerError::invalid(format!("bad format for links: {text}")))?;
+    Ok((container.into(), alias))
+}

@@ -1,0 +1,231 @@
+//! `GET /containers/json`: which containers, and what is shown of each: pure.
+
+use super::{
+    super::{DockerError, Version, filters::Filters},
+    scene::{Scene, host_ip},
+    status,
+};
+use crate::runtime::workload::Status;
+use serde_json::{Map, Value, json};
+use vch_ledger::Protocol;
+
+const KNOWN: &[&str] = &[
+    "ancestor",
+    "before",
+    "exited",
+    "expose",
+    "health",
+    "id",
+    "is-task",
+    "isolation",
+    "label",
+    "name",
+    "network",
+    "publish",
+    "since",
+    "status",
+    "volume",
+];
+const STATES: &[&str] = &[
+    "paused",
+    "restarting",
+    "removing",
+    "running",
+    "dead",
+    "created",
+    "exited",
+];
+const HEALTHS: &[&str] = &["starting", "healthy", "unhealthy", "none"];
+
+/// What a list is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Wish {
+    /// Those that do not run, too.
+    pub all: bool,
+    /// At most so many, whether they run or not; 0 for all.
+    pub limit: usize,
+    /// Which.
+    pub filters: Filters,
+}
+
+/// Those that are asked for, in their order, of all containers, the youngest first.
+///
+/// # Errors
+/// A filter that is none, in dockerd's words.
+pub fn chosen<'a>(all: &'a [Scene], wish: &Wish) -> Result<Vec<&'a Scene>, DockerError> {
+    let filters = &wish.filters;
+    filters.only(KNOWN)?;
+    check(filters, "status", STATES)?;
+    check(filters, "health", HEALTHS)?;
+    let mut codes = Vec::new();
+    for text in filters.values("exited") {
+        let code: i32 = text.parse().map_err(|_| {
+            DockerError::invalid(format!("invalid filter 'exited={text}': give a number"))
+        })?;
+        codes.push(code);
+    }
+    let bound = |name: &str| -> Result<Option<(u64, String)>, DockerError> {
+        let Some(text) = filters.values(name).next() else {
+            return Ok(None);
+        };
+        let found = all.iter().find(|scene| names(scene, text));
+        let scene =
+            found.ok_or_else(|| DockerError::not_found(format!("No such container: {text}")))?;
+        let container = &scene.looked.container;
+        Ok(Some((container.created_ms, container.id.to_string())))
+    };
+    let (before, since) = (bound("before")?, bound("since")?);
+    let task = filters.switch("is-task")?.unwrap_or(false);
+    let everything = wish.all
+        || wish.limit > 0
+        || ["status", "exited", "before", "since"]
+            .iter()
+            .any(|name| filters.has(name));
+    let own = |scene: &&Scene| {
+        let container = &scene.looked.container;
+        let at = (container.created_ms, container.id.to_string());
+        let exited = scene.looked.life.status == Status::Exited
+            && codes.contains(&scene.looked.life.exit_code);
+        (everything
+            || scene.looked.life.status == Status::Running
+            || scene.looked.life.status == Status::Restarting)
+            && !task
+            && before.as_ref().is_none_or(|before| at < *before)
+            && since.as_ref().is_none_or(|since| at > *since)
+            && (codes.is_empty() || exited)
+            && passes(scene, filters)
+    };
+    let limit = match wish.limit {
+        0 => usize::MAX,
+        limit => limit,
+    };
+    Ok(all.iter().filter(own).take(limit).collect())
+}
+
+fn check(filters: &Filters, name: &str, known: &[&str]) -> Result<(), DockerError> {
+    match filters.values(name).find(|value| !known.contains(value)) {
+        Some(value) => Err(DockerError::invalid(format!(
+            "invalid filter '{name}={value}'"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Whether a text names it: by name, ID, or the beginning of its ID.
+fn names(scene: &Scene, text: &str) -> bool {
+    let container = &scene.looked.container;
+    let bare = text.strip_prefix('/').unwrap_or(text);
+    container.name.as_str() == bare || container.id.to_string().starts_with(text)
+}
+
+fn passes(scene: &Scene, filters: &Filters) -> bool {
+    let looked = &scene.looked;
+    let workload = &*looked.workload;
+    let id = looked.container.id.to_string();
+    let name = looked.container.name.as_str();
+    // A name is sought with its slash, too, as dockerd keeps it.
+    let named = filters.pattern("name", name) || filters.pattern("name", &format!("/{name}"));
+    let health = looked
+        .health
+        .as_ref()
+        .map_or("none", |health| health.status.as_str());
+    let network = !filters.has("network")
+        || filters.values("network").any(|wanted| {
+            scene
+                .networks
+                .values()
+                .any(|network| network.name.as_str() == wanted || network.id.to_string() == wanted)
+        });
+    let ancestor = !filters.has("ancestor")
+        || filters.values("ancestor").any(|wanted| {
+            let bare = |name: &str| name.strip_suffix(":latest").unwrap_or(name).to_owned();
+            let hex = workload.image.strip_prefix("sha256:").unwrap_or_default();
+            bare(wanted) == bare(&workload.image_name)
+                || wanted == workload.image
+                || (wanted.len() >= 12 && hex.starts_with(wanted))
+        });
+    named
+        && filters.prefix("id", &id)
+        && filters.labels("label", &workload.labels)
+        && filters.exact("status", status::word(&looked.life))
+        && filters.exact("health", health)
+        && network
+        && ancestor
+        && !filters.has("volume")
+        && ports(scene, filters)
+}
+
+/// `publish` and `expose`: `80`, `80/udp`, `8000-8010`.
+fn ports(scene: &Scene, filters: &Filters) -> bool {
+    let wanted = |text: &str, port: u16, protocol: Protocol| {
+        let (range, own) = text.split_once('/').unwrap_or((text, "tcp"));
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let number = |text: &str| text.parse::<u16>().ok();
+        own == protocol.to_string()
+            && number(first).is_some_and(|first| first <= port)
+            && number(last).is_some_and(|last| port <= last)
+    };
+    let publish = !filters.has("publish")
+        || filters.values("publish").any(|text| {
+            let bindings = &scene.looked.bindings;
+            bindings
+                .iter()
+                .any(|one| wanted(text, one.host.port, one.host.protocol))
+        });
+    let expose = !filters.has("expose")
+        || filters.values("expose").any(|text| {
+            let ports = &scene.looked.container.ports;
+            ports
+                .iter()
+                .any(|one| wanted(text, one.number.port, one.number.protocol))
+        });
+    publish && expose
+}
+
+/// What a list shows of one.
+pub fn summary(scene: &Scene, version: Version, now_ms: u64) -> Value {
+    let looked = &scene.looked;
+    let workload = &*looked.workload;
+    let words = [&workload.entrypoint[..], &workload.command].concat();
+    let mut settings = Map::new();
+    settings.insert("Networks".to_owned(), Value::Object(scene.places(version)));
+    json!({
+        "Id": looked.container.id.to_string(),
+        "Names": [format!("/{}", looked.container.name)],
+        "Image": workload.image_name,
+        "ImageID": workload.image,
+        "Command": words.join(" "),
+        "Created": looked.container.created_ms / 1_000,
+        "Ports": bound(scene),
+        "Labels": workload.labels,
+        "State": status::word(&looked.life),
+        "Status": status::line(&looked.life, looked.health.as_ref(), now_ms),
+        "HostConfig": { "NetworkMode": workload.network_mode },
+        "NetworkSettings": settings,
+        "Mounts": [],
+    })
+}
+
+/// What is bound, and what is only exposed.
+fn bound(scene: &Scene) -> Vec<Value> {
+    if !scene.looked.container.runs() {
+        return Vec::new();
+    }
+    let bindings = scene.looked.bindings.iter().map(|binding| {
+        json!({
+            "IP": host_ip(binding),
+            "PrivatePort": binding.container_port,
+            "PublicPort": binding.host.port,
+            "Type": binding.host.protocol.to_string(),
+        })
+    });
+    let bound = |number| {
+        let mut bindings = scene.looked.bindings.iter();
+        bindings.any(|binding| binding.container_number() == number)
+    };
+    let ports = scene.looked.container.ports.iter().map(|port| port.number);
+    let exposed = ports
+        .filter(|number| !bound(*number))
+        .map(|number| json!({ "PrivatePort": number.port, "Type": number.protocol.to_string() }));
+    exposed.chain(bindings).collect()
+}

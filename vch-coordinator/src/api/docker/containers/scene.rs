@@ -1,0 +1,180 @@
+//! A container with the networks that it is on, and what Docker shows of its places: pure.
+
+use super::super::Version;
+use crate::runtime::{Looked, RuntimeError};
+use ipnet::IpNet;
+use serde_json::{Map, Value, json};
+use std::{collections::BTreeMap, net::IpAddr};
+use vch_ledger::{ContainerId, Endpoint, Ledger, Network, NetworkId, PortBinding};
+
+/// A container and its networks.
+#[derive(Clone, Debug)]
+pub struct Scene {
+    /// The container.
+    pub looked: Looked,
+    /// The networks that it has places on.
+    pub networks: BTreeMap<NetworkId, Network>,
+}
+
+impl Scene {
+    /// `None` where somebody else runs it, or it is not there.
+    ///
+    /// # Errors
+    /// What is kept of it can't be read.
+    pub fn of(ledger: &Ledger, id: ContainerId) -> Result<Option<Self>, RuntimeError> {
+        let Some(looked) = Looked::of(ledger, id)? else {
+            return Ok(None);
+        };
+        let places = looked.endpoints.iter();
+        let networks = places.filter_map(|(_, endpoint)| {
+            let network = ledger.network_by_id(endpoint.network)?;
+            Some((network.id, network.clone()))
+        });
+        Ok(Some(Self {
+            networks: networks.collect(),
+            looked,
+        }))
+    }
+
+    /// `Networks`: what the places are, by network name. Addresses are shown while it runs, as by
+    /// dockerd.
+    pub fn places(&self, version: Version) -> Map<String, Value> {
+        let places = self.looked.endpoints.iter();
+        let shown =
+            places.map(|(name, endpoint)| (name.to_string(), self.place(endpoint, version)));
+        let mut all: Map<String, Value> = shown.collect();
+        if all.is_empty() && self.looked.workload.network_mode == "none" {
+            all.insert("none".to_owned(), empty(version));
+        }
+        all
+    }
+
+    fn place(&self, endpoint: &Endpoint, version: Version) -> Value {
+        let mut shown = empty(version);
+        let Some(map) = shown.as_object_mut() else {
+            return shown;
+        };
+        let network = self.networks.get(&endpoint.network);
+        let written = self.written(endpoint);
+        for key in ["IPAMConfig", "Links"] {
+            if let Some(value) = written.as_ref().and_then(|written| written.get(key)) {
+                map.insert(key.to_owned(), value.clone());
+            }
+        }
+        let mut aliases: Vec<String> = endpoint.aliases.iter().map(ToString::to_string).collect();
+        // Up to 1.44 the short ID is among them.
+        let user_defined = network.is_some_and(|network| network.name.as_str() != "bridge");
+        if user_defined && version < Version(45) {
+            aliases.push(self.looked.container.id.short());
+        }
+        if !aliases.is_empty() {
+            map.insert("Aliases".to_owned(), json!(aliases));
+        }
+        if version >= Version(44) && user_defined {
+            let names: Vec<String> = endpoint.names.iter().map(ToString::to_string).collect();
+            map.insert("DNSNames".to_owned(), json!(names));
+        }
+        if version >= Version(48) {
+            let priority = json!(endpoint.gateway_priority);
+            map.insert("GwPriority".to_owned(), priority);
+        }
+        let id = endpoint.network.to_string();
+        map.insert("NetworkID".to_owned(), json!(id));
+        if !self.looked.container.runs() {
+            return shown;
+        }
+        map.insert("EndpointID".to_owned(), json!(endpoint.id.to_string()));
+        map.insert("MacAddress".to_owned(), json!(endpoint.mac.to_string()));
+        for address in &endpoint.addresses {
+            let gateway = network.and_then(|network| gateway(network, address.addr()));
+            let gateway = gateway.map(|gateway| gateway.to_string());
+            let [ip, prefix, way] = match address {
+                IpNet::V4(_) => ["IPAddress", "IPPrefixLen", "Gateway"],
+                IpNet::V6(_) => ["GlobalIPv6Address", "GlobalIPv6PrefixLen", "IPv6Gateway"],
+            };
+            map.insert(ip.to_owned(), json!(address.addr().to_string()));
+            map.insert(prefix.to_owned(), json!(address.prefix_len()));
+            map.insert(way.to_owned(), json!(gateway.unwrap_or_default()));
+        }
+        shown
+    }
+
+    /// What the user wrote of a place, by the network's name or ID.
+    fn written(&self, endpoint: &Endpoint) -> Option<Value> {
+        let written = &self.looked.workload.shown.endpoints;
+        let network = self.networks.get(&endpoint.network)?;
+        let id = network.id.to_string();
+        let own = |name: &str| {
+            name == network.name.as_str()
+                || (name == "default" && network.name.as_str() == "bridge")
+                || (name.len() >= 12 && id.starts_with(name))
+        };
+        let (_, text) = written.iter().find(|(name, _)| own(name))?;
+        serde_json::from_str(text).ok()
+    }
+
+    /// `Ports` of inspect: each port, with where it is bound while it runs.
+    pub fn ports(&self) -> Map<String, Value> {
+        let mut all = Map::new();
+        if !self.looked.container.runs() {
+            return all;
+        }
+        for port in &self.looked.container.ports {
+            all.insert(port.number.to_string(), Value::Null);
+        }
+        for binding in &self.looked.bindings {
+            let key = binding.container_number().to_string();
+            let bound = all.entry(key).or_insert(Value::Null);
+            let shown = json!({
+                "HostIp": host_ip(binding),
+                "HostPort": binding.host.port.to_string(),
+            });
+            match bound {
+                Value::Array(list) => list.push(shown),
+                other => *other = json!([shown]),
+            }
+        }
+        all
+    }
+}
+
+/// dockerd binds what names no address at all of the host's.
+pub fn host_ip(binding: &PortBinding) -> String {
+    let address = binding.host.address;
+    address.map_or_else(|| "0.0.0.0".to_owned(), |address| address.to_string())
+}
+
+fn gateway(network: &Network, address: IpAddr) -> Option<IpAddr> {
+    if network.internal {
+        return None;
+    }
+    network.subnet_of(address)?.gateway
+}
+
+/// A place of which nothing is known but its keys.
+fn empty(version: Version) -> Value {
+    let mut shown = json!({
+        "IPAMConfig": null,
+        "Links": null,
+        "Aliases": null,
+        "NetworkID": "",
+        "EndpointID": "",
+        "Gateway": "",
+        "IPAddress": "",
+        "IPPrefixLen": 0,
+        "IPv6Gateway": "",
+        "GlobalIPv6Address": "",
+        "GlobalIPv6PrefixLen": 0,
+        "MacAddress": "",
+        "DriverOpts": null,
+    });
+    if let Some(map) = shown.as_object_mut() {
+        if version >= Version(44) {
+            map.insert("DNSNames".to_owned(), Value::Null);
+        }
+        if version >= Version(48) {
+            map.insert("GwPriority".to_owned(), json!(0));
+        }
+    }
+    shown
+}
