@@ -22,6 +22,8 @@ pub enum Need {
     Dig,
     /// The program `nft`, to look at rules.
     Nft,
+    /// The docker CLI.
+    Docker,
     /// The device that taps come from.
     Tun,
     /// The virtual machine.
@@ -58,6 +60,7 @@ impl Need {
             Self::Ping => program("ping", "-V", "iputils-ping"),
             Self::Dig => program("dig", "-v", "bind9-dnsutils"),
             Self::Nft => program("nft", "--version", "nftables"),
+            Self::Docker => program("docker", "--version", "docker.io"),
             Self::Tun => {
                 let opened = OpenOptions::new()
                     .read(true)

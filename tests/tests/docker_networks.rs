@@ -1,0 +1,444 @@
+//! Networks by the machine's own docker CLI.
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
+use std::process::Command;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use lab::{Coordinator, Lab, Namespace, Need, Topology, eventually, places, prerequisites};
+use serde_json::{Value, json};
+
+/// A VCH whose Docker API is on a Unix socket and, where certificates are made, on its endpoint.
+struct World<'a> {
+    lab: Lab,
+    vch: Coordinator<'a>,
+}
+
+/// What a docker command came to.
+#[derive(Debug, PartialEq, Eq)]
+struct Said {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+fn lab(label: &str) -> Lab {
+    prerequisites::check(&[Need::Docker]).unwrap();
+    Lab::of_namespaces(label).unwrap()
+}
+
+impl<'a> World<'a> {
+    fn start(lab: &Lab, namespace: &'a Namespace) -> Self {
+        Self::start_with(lab, namespace, "")
+    }
+
+    fn start_with(lab: &Lab, namespace: &'a Namespace, more: &str) -> Self {
+        let (interface, address) = (Topology::ENDPOINT_INTERFACE, Topology::ENDPOINT);
+        let socket = lab.path("d.sock");
+        let tables = format!(
+            "[docker_endpoint]\ninterface = \"{interface}\"\naddress = \"{address}\"\nsocket = {socket:?}\n{more}"
+        );
+        let vch = Coordinator::start_with(lab, namespace, &tables).unwrap();
+        let lab = lab.clone();
+        Self { lab, vch }
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new("docker");
+        command
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.env("DOCKER_CONFIG", self.lab.path("docker-config"));
+        command.env("HOME", self.lab.folder()).args(words);
+        command
+    }
+
+    /// Runs docker over the Unix socket; `version` is `DOCKER_API_VERSION`, empty for the newest.
+    fn ask(&self, version: &str, words: &[&str]) -> Said {
+        let mut command = self.command(words);
+        let socket = self.lab.path("d.sock");
+        command.env("DOCKER_HOST", format!("unix://{}", socket.display()));
+        if !version.is_empty() {
+            command.env("DOCKER_API_VERSION", version);
+        }
+        said(command)
+    }
+
+    /// Runs a command that must succeed; gives what it printed.
+    fn docker(&self, words: &str) -> String {
+        let words: Vec<&str> = words.split_whitespace().collect();
+        let said = self.ask("", &words);
+        assert_eq!(said.code, Some(0), "docker {words:?}: {said:?}");
+        said.out.trim_end().to_owned()
+    }
+
+    /// What a command is refused with, without the CLI's own head.
+    fn refused(&self, words: &str) -> String {
+        let words: Vec<&str> = words.split_whitespace().collect();
+        let said = self.ask("", &words);
+        assert_eq!(said.code, Some(1), "docker {words:?}: {said:?}");
+        let text = said.err.trim_end_matches('\n');
+        let head = "Error response from daemon: ";
+        text.strip_prefix(head).unwrap_or(text).to_owned()
+    }
+
+    fn inspect(&self, version: &str, network: &str) -> Value {
+        let said = self.ask(version, &["network", "inspect", network]);
+        assert_eq!(said.code, Some(0), "{said:?}");
+        let mut all: Vec<Value> = serde_json::from_str(&said.out).unwrap();
+        assert_eq!(all.len(), 1);
+        all.remove(0)
+    }
+}
+
+fn said(mut command: Command) -> Said {
+    let output = command.output().unwrap();
+    Said {
+        code: output.status.code(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+#[test]
+fn networks_are_listed_made_and_shown_as_docker_shows_its_own() {
+    let lab = lab("dnets");
+    let topology = lab.topology().unwrap();
+    let world = World::start(&lab, &topology.vch);
+
+    let listed = world.docker("network ls --format {{.Name}}/{{.Driver}}/{{.Scope}}");
+    let expected = [
+        "bridge/bridge/local",
+        "default-external/external/external",
+        "none/null/local",
+        "vic-production/external/external",
+    ];
+    assert_eq!(listed.lines().collect::<Vec<_>>(), expected);
+
+    let production = world.inspect("", "vic-production");
+    let as_in_the_document = [
+        ("Name", json!("vic-production")),
+        ("Scope", json!("external")),
+        ("Driver", json!("external")),
+        ("Internal", json!(false)),
+        ("Containers", json!({})),
+    ];
+    for (key, value) in as_in_the_document {
+        assert_eq!(production[key], value, "{key}");
+    }
+    let subnets = &production["IPAM"]["Config"];
+    let first = json!({"Subnet": "208.91.3.0/24", "Gateway": "208.91.3.1"});
+    assert_eq!(subnets[0], first);
+
+    let id = world.docker(
+        "network create --subnet 10.9.0.0/16 --ip-range 10.9.8.0/24 --gateway 10.9.0.9 \
+         --aux-address spare=10.9.8.1 --label tier=front -o com.docker.network.driver.mtu=1400 \
+         --internal --attachable web",
+    );
+    assert_eq!(id.len(), 64);
+    let web = world.inspect("1.41", "web");
+    let created = web["Created"].as_str().unwrap().to_owned();
+    assert!(created.ends_with('Z'), "{created}");
+    assert_eq!(
+        web,
+        json!({
+            "Name": "web", "Id": id, "Created": created, "Scope": "local", "Driver": "bridge",
+            "EnableIPv6": false,
+            "IPAM": {"Driver": "default", "Options": {}, "Config": [{
+                "Subnet": "10.9.0.0/16", "IPRange": "10.9.8.0/24", "Gateway": "10.9.0.9",
+                "AuxiliaryAddresses": {"spare": "10.9.8.1"},
+            }]},
+            "Internal": true, "Attachable": true, "Ingress": false,
+            "ConfigFrom": {"Network": ""}, "ConfigOnly": false, "Containers": {},
+            "Options": {"com.docker.network.driver.mtu": "1400"}, "Labels": {"tier": "front"},
+        })
+    );
+
+    for (filter, names) in [
+        ("driver=bridge", "bridge web"),
+        ("scope=external", "default-external vic-production"),
+        ("name=external", "default-external"),
+        ("name=^we", "web"),
+        ("label=tier=front", "web"),
+        ("label=tier=back", ""),
+        ("type=custom", "web"),
+        ("dangling=true", "web"),
+        (&format!("id={}", &id[..12]), "web"),
+    ] {
+        let words = format!("network ls --filter {filter} --format {{{{.Name}}}}");
+        let listed = world.docker(&words);
+        assert_eq!(
+            listed.lines().collect::<Vec<_>>().join(" "),
+            names,
+            "{filter}"
+        );
+    }
+
+    assert_eq!(
+        world.docker(&format!("network rm {}", &id[..12])),
+        &id[..12]
+    );
+    assert_eq!(world.docker("network create --label old spare").len(), 64);
+    assert_eq!(world.docker("network create kept").len(), 64);
+    assert_eq!(
+        world.docker("network prune --force --filter label=old"),
+        "Deleted Networks:\nspare"
+    );
+    assert_eq!(world.docker("network ls -q --filter name=kept").len(), 12);
+}
+
+#[test]
+fn what_is_refused_is_refused_in_dockerds_words() {
+    let lab = lab("dwords");
+    let topology = lab.topology().unwrap();
+    let world = World::start(&lab, &topology.vch);
+    world.docker("network create --subnet 10.9.0.0/16 web");
+    for name in ["c1", "c2"] {
+        world.vch.vchctl(&format!("container add {name}")).unwrap();
+    }
+    world.docker("network connect --ip 10.9.0.7 --alias www web c1");
+    for (words, text) in [
+        ("network create web", "network with name web already exists"),
+        (
+            "network create bridge",
+            "operation is not permitted on predefined bridge network",
+        ),
+        (
+            "network rm bridge",
+            "bridge is a pre-defined network and cannot be removed",
+        ),
+        (
+            "network rm vic-production",
+            "vic-production is a pre-defined network and cannot be removed",
+        ),
+        (
+            "network rm web",
+            "error while removing network: network web has active endpoints (c1)",
+        ),
+        ("network inspect nothing", "[]\nnetwork nothing not found"),
+        ("network rm nothing", "network nothing not found"),
+        (
+            "network create --subnet 10.10.10.0/8 x",
+            "invalid network config:\ninvalid subnet 10.10.10.0/8: it should be 10.0.0.0/8",
+        ),
+        ("network connect web nobody", "No such container: nobody"),
+        ("network connect nothing c1", "network nothing not found"),
+        (
+            "network connect web c1",
+            "c1 is already attached to network web",
+        ),
+        (
+            "network connect --ip 10.9.0.7 web c2",
+            "Address already in use",
+        ),
+        (
+            "network connect --ip 10.8.0.7 web c2",
+            "invalid endpoint settings:\nno configured subnet contains IP address 10.8.0.7",
+        ),
+        (
+            "network connect --ip 172.17.0.9 bridge c2",
+            "user-specified IP address is supported on user-defined networks only",
+        ),
+        (
+            "network connect --alias x bridge c2",
+            "network-scoped alias is supported only for containers in user defined networks",
+        ),
+    ] {
+        let words: Vec<&str> = words.split_whitespace().collect();
+        let said = world.ask("", &words);
+        assert_eq!(said.code, Some(1), "{words:?}: {said:?}");
+        let heard = format!("{}{}", said.out, said.err);
+        let heard = heard.trim_end_matches('\n');
+        let bare = heard.replace("Error response from daemon: ", "");
+        // Newer CLIs say what they say of their own behind it, in lines of their own.
+        assert!(
+            bare == text || bare.starts_with(&format!("{text}\n")),
+            "{words:?}: {bare:?}, not {text:?}"
+        );
+    }
+    let overlap = world.refused("network create --subnet 10.9.4.0/24 x");
+    let pool = "Pool overlaps with other one on this address space";
+    assert!(overlap.contains(pool), "{overlap}");
+    let swarm = world.refused("service ls");
+    assert!(swarm.contains("swarm mode is not supported"), "{swarm}");
+    let volume = world.refused("volume create data");
+    assert!(volume.contains("a volume is not supported"), "{volume}");
+
+    assert_eq!(world.docker("network disconnect web c1"), "");
+    let id = world.vch.ask("container inspect c1").unwrap()["id"].clone();
+    assert_eq!(
+        world.refused("network disconnect web c1"),
+        format!(
+            "container {} is not connected to the network web",
+            id.as_str().unwrap()
+        )
+    );
+    assert_eq!(world.docker("network rm web"), "web");
+}
+
+#[test]
+fn each_version_of_the_api_has_its_own_keys() {
+    let lab = lab("dversions");
+    let topology = lab.topology().unwrap();
+    let world = World::start(&lab, &topology.vch);
+    world.docker("network create web");
+    world.vch.vchctl("container add c1").unwrap();
+    world.docker("network connect web c1");
+    world.vch.vchctl("container start c1").unwrap();
+
+    // An older CLI asks for no more than it has itself.
+    let newest = world.docker("version --format {{.Client.APIVersion}}");
+    for (version, ipv4) in [("1.24", false), ("1.41", false), (newest.as_str(), true)] {
+        let web = world.inspect(version, "web");
+        let has = web.get("EnableIPv4").is_some();
+        // The CLI shows what it knows; what the VCH did not send is false.
+        let is = web["EnableIPv4"] == json!(true);
+        assert!(!has || is == ipv4, "{version}: {web}");
+        let places: Vec<&Value> = web["Containers"].as_object().unwrap().values().collect();
+        assert_eq!(places.len(), 1);
+        assert_eq!(places[0]["Name"], "c1");
+        let address = places[0]["IPv4Address"].as_str().unwrap();
+        assert!(address.ends_with("/16"), "{address}");
+        let listed = world.ask(version, &["network", "ls", "-q"]);
+        assert_eq!((listed.code, listed.out.lines().count()), (Some(0), 5));
+    }
+    let refused = world.ask("1.23", &["network", "ls"]);
+    assert!(
+        refused.err.contains("client version 1.23 is too old"),
+        "{refused:?}"
+    );
+    let server = world.docker("version --format {{.Server.APIVersion}}/{{.Server.MinAPIVersion}}");
+    assert_eq!(server, "1.50/1.24");
+    let info = world.docker("info --format {{.Containers}}/{{.ContainersRunning}}/{{.OSType}}");
+    assert_eq!(info, "1/1/linux");
+
+    world.vch.vchctl("container stop c1").unwrap();
+    assert_eq!(world.inspect("", "web")["Containers"], json!({}));
+}
+
+#[test]
+fn what_happens_to_networks_is_told_as_it_happens_and_afterwards() {
+    let lab = lab("devents");
+    let topology = lab.topology().unwrap();
+    let world = World::start(&lab, &topology.vch);
+    let wanted =
+        "events --since 1 --filter type=network --format {{.Action}}/{{.Actor.Attributes.name}}";
+    let words: Vec<&str> = wanted.split_whitespace().collect();
+    let mut command = world.command(&words);
+    let told = lab.path("told");
+    let socket = lab.path("d.sock");
+    command.env("DOCKER_HOST", format!("unix://{}", socket.display()));
+    command.stdout(std::fs::File::create(&told).unwrap());
+    let mut listening = lab::Process::spawn("docker-events", command).unwrap();
+
+    world.docker("network create web");
+    world.vch.vchctl("container add c1").unwrap();
+    world.docker("network connect web c1");
+    world.vch.vchctl("container start c1").unwrap();
+    world.docker("network disconnect web c1");
+    world.docker("network rm web");
+    let expected = "create/web\nconnect/web\ndisconnect/web\ndestroy/web\n";
+    eventually(Duration::from_secs(10), "the events are told", || {
+        lab.read("told") == expected
+    })
+    .unwrap();
+    listening.kill().unwrap();
+
+    // The past and a moment of the future, after which it ends by itself.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let words = format!(
+        "events --since 10m --until {} --filter event=destroy --format {{{{.Action}}}}/{{{{.Actor.Attributes.type}}}}",
+        now.as_secs() + 2
+    );
+    assert_eq!(world.docker(&words), "destroy/bridge");
+}
+
+#[test]
+fn whoever_shows_a_certificate_is_let_in_on_the_endpoint_and_nobody_else_anywhere() {
+    let lab = lab("dtls");
+    let topology = lab.topology().unwrap();
+    let dir = lab.path("tls");
+    let endpoint = Topology::ENDPOINT.to_string();
+    let mut certs = Command::new(places::built("vchctl").unwrap());
+    certs
+        .args(["certs", "--address", &endpoint, "--dir"])
+        .arg(&dir);
+    let certs = said(certs);
+    assert_eq!(certs.code, Some(0), "{certs:?}");
+    let table = certs
+        .out
+        .lines()
+        .find_map(|line| line.strip_prefix("#   tls = "));
+    let world = World::start_with(&lab, &topology.vch, &format!("tls = {}\n", table.unwrap()));
+    let variables: Vec<(&str, &str)> = certs
+        .out
+        .lines()
+        .filter_map(|line| line.strip_prefix("export ")?.split_once('='))
+        .collect();
+    assert_eq!(variables.len(), 3);
+
+    let asked = |place: &Namespace, host: Option<&str>, path: Option<&str>| {
+        let mut command = world.command(&["network", "ls", "-q"]);
+        command.envs(variables.iter().copied());
+        if let Some(host) = host {
+            command.env("DOCKER_HOST", host);
+        }
+        if let Some(path) = path {
+            command.env("DOCKER_CERT_PATH", path);
+        }
+        // Who is not heard at all is not waited for.
+        let mut bounded = Command::new("timeout");
+        bounded
+            .arg("5")
+            .arg(command.get_program())
+            .args(command.get_args());
+        bounded.env_clear();
+        for (name, value) in command.get_envs() {
+            if let Some(value) = value {
+                bounded.env(name, value);
+            }
+        }
+        place.output(bounded).unwrap()
+    };
+    let client = asked(&topology.clients, None, None);
+    assert!(client.status.success(), "{client:?}");
+    assert_eq!(
+        client.stdout.iter().filter(|byte| **byte == b'\n').count(),
+        4
+    );
+
+    // A stranger's certificate, of an authority of his own.
+    let other = lab.path("other");
+    let mut forged = Command::new(places::built("vchctl").unwrap());
+    forged
+        .args(["certs", "--address", &endpoint, "--dir"])
+        .arg(&other);
+    assert_eq!(said(forged).code, Some(0));
+    let stranger = other.join("client");
+    std::fs::copy(dir.join("client/ca.pem"), stranger.join("ca.pem")).unwrap();
+    let refused = asked(&topology.clients, None, stranger.to_str());
+    assert!(!refused.status.success(), "{refused:?}");
+    let words = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(words.contains("tls: "), "{words}");
+
+    // From other networks there is no way, to whichever of the VCH's addresses.
+    let admin = format!("tcp://{}:2376", Topology::MANAGEMENT);
+    let outside = format!("tcp://{}:2376", Topology::VCH);
+    for (place, host) in [
+        (&topology.admin, admin.as_str()),
+        (&topology.outside, outside.as_str()),
+    ] {
+        let refused = asked(place, Some(host), None);
+        assert!(!refused.status.success(), "{host}: {refused:?}");
+    }
+    for (place, via) in [
+        (&topology.admin, Topology::MANAGEMENT),
+        (&topology.outside, Topology::VCH),
+    ] {
+        place
+            .ip(&format!("route add {endpoint}/32 via {via}"))
+            .unwrap();
+        let refused = asked(place, None, None);
+        assert!(!refused.status.success(), "{via}: {refused:?}");
+    }
+    assert!(asked(&topology.clients, None, None).status.success());
+}
