@@ -1,0 +1,173 @@
+//! The process `vch-image`: its own side for its `main`, and how the store starts it and hears from it.
+
+pub use crate::sandbox::{SandboxError, enter};
+pub use crate::worker::work;
+
+use crate::job::{Arrived, Order, Progress, Word};
+use crate::store::Settings;
+use std::io;
+use std::path::Path;
+use std::process::Stdio;
+use thiserror::Error;
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio::sync::mpsc;
+
+/// Of a line from the helper: an answer with many images of many layers.
+const LINE_BYTES: u64 = 8 << 20;
+/// Of what a dying helper says.
+const REASON_BYTES: u64 = 4096;
+
+/// Why the helper did not do what it was asked.
+#[derive(Debug, Error)]
+pub enum HelperError {
+    /// It says so itself.
+    #[error("{0}")]
+    Refused(String),
+    /// It can't be started.
+    #[error("can't start {program}: build `vch-image` and put it beside the coordinator: {source}")]
+    Start {
+        /// Its file.
+        program: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It ended in the middle.
+    #[error("the process that unpacks images ended ({status}){reason}")]
+    Died {
+        /// How.
+        status: String,
+        /// What it said, if anything.
+        reason: String,
+    },
+    /// What it says is no answer.
+    #[error("the process that unpacks images does not make sense: {0}")]
+    Nonsense(String),
+    /// The client's stream failed.
+    #[error("the archive can't be read from the client: {0}")]
+    Input(#[source] io::Error),
+    /// A pipe to it failed.
+    #[error("the process that unpacks images can't be reached: {0}")]
+    Pipe(#[source] io::Error),
+}
+
+/// Starts a helper in `folder` and waits for its answer. Dropped, it is killed.
+pub(crate) async fn run(
+    settings: &Settings,
+    folder: &Path,
+    order: &Order,
+    input: impl AsyncRead + Unpin,
+    progress: &mpsc::Sender<Progress>,
+) -> Result<Vec<Arrived>, HelperError> {
+    let limits = settings.limits;
+    let file_bytes = limits
+        .packed_bytes
+        .max(limits.unpacked_bytes)
+        .saturating_mul(2);
+    let mut child = Command::new(&settings.helper)
+        .arg(folder)
+        .arg(settings.user.0.to_string())
+        .arg(settings.user.1.to_string())
+        .arg(file_bytes.to_string())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|source| HelperError::Start {
+            program: settings.helper.display().to_string(),
+            source,
+        })?;
+    let (Some(stdin), Some(stdout), Some(stderr)) =
+        (child.stdin.take(), child.stdout.take(), child.stderr.take())
+    else {
+        return Err(HelperError::Nonsense("it has no pipes".to_owned()));
+    };
+    let mut line =
+        serde_json::to_vec(order).map_err(|error| HelperError::Nonsense(error.to_string()))?;
+    line.push(b'\n');
+    let (_, said, reason) = tokio::try_join!(
+        feed(stdin, &line, input),
+        listen(stdout, progress),
+        read_reason(stderr)
+    )?;
+    finish(child, said, reason).await
+}
+
+async fn finish(
+    mut child: Child,
+    said: Option<Word>,
+    reason: String,
+) -> Result<Vec<Arrived>, HelperError> {
+    let status = child.wait().await.map_err(HelperError::Pipe)?;
+    match said {
+        Some(Word::Done(arrived)) if status.success() => Ok(arrived),
+        Some(Word::Failed(reason)) => Err(HelperError::Refused(reason)),
+        _ => {
+            let reason = if reason.is_empty() {
+                reason
+            } else {
+                format!(": {reason}")
+            };
+            let status = status.to_string();
+            Err(HelperError::Died { status, reason })
+        }
+    }
+}
+
+/// A helper that no longer listens says why itself; a client that breaks off ends it all, so that half an
+/// archive is never taken for a whole one.
+async fn feed(
+    mut stdin: ChildStdin,
+    line: &[u8],
+    mut input: impl AsyncRead + Unpin,
+) -> Result<(), HelperError> {
+    if stdin.write_all(line).await.is_err() {
+        return Ok(());
+    }
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        let count = input.read(&mut buffer).await.map_err(HelperError::Input)?;
+        if count == 0 || stdin.write_all(&buffer[..count]).await.is_err() {
+            return Ok(());
+        }
+    }
+}
+
+/// The last word; progress is passed on. Whoever asked and is gone is not told.
+async fn listen(
+    stdout: ChildStdout,
+    progress: &mpsc::Sender<Progress>,
+) -> Result<Option<Word>, HelperError> {
+    let mut lines = BufReader::new(stdout);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let mut bounded = (&mut lines).take(LINE_BYTES);
+        bounded
+            .read_until(b'\n', &mut line)
+            .await
+            .map_err(HelperError::Pipe)?;
+        if line.is_empty() {
+            return Ok(None);
+        }
+        let nonsense = |error: serde_json::Error| HelperError::Nonsense(error.to_string());
+        match serde_json::from_slice(&line).map_err(nonsense)? {
+            Word::Progress(one) => drop(progress.send(one).await),
+            last => return Ok(Some(last)),
+        }
+    }
+}
+
+async fn read_reason(mut stderr: ChildStderr) -> Result<String, HelperError> {
+    let mut text = Vec::new();
+    let mut bounded = (&mut stderr).take(REASON_BYTES);
+    bounded
+        .read_to_end(&mut text)
+        .await
+        .map_err(HelperError::Pipe)?;
+    tokio::io::copy(&mut stderr, &mut tokio::io::sink())
+        .await
+        .map_err(HelperError::Pipe)?;
+    Ok(String::from_utf8_lossy(&text).trim().to_owned())
+}

@@ -1,0 +1,38 @@
+//! The images of a VCH: kept as an OCI image layout, brought in by a process without privileges, and made
+//! into one squashfs each, from which container VMs run.
+//!
+//! ```text
+//!  client's bytes ──► store ──stdin──► vch-image (own user, no network, one staging folder)
+//!                       ▲                  │ reads tar, gzip, zstd, JSON; takes digests
+//!                       └── JSON lines ────┘ leaves files in the staging folder
+//!  store: owns each file, takes its digest again, renames it into blobs/, replaces index.json
+//!  rootfs(image): layers ──► merge (pure) ──► one archive ──pipe──► sqfstar ──► rootfs/<id>.squashfs
+//! ```
+//!
+//! Invariants: what comes from outside is parsed only in `vch-image`; nothing is unpacked into the host's
+//! file system; a blob is never changed; index.json names only what is whole on disk.
+//!
+//! Use: [`Store::open`], then [`Store::import`] or [`Store::load`]; [`Store::find`] gives an [`Image`];
+//! [`Store::rootfs`] and [`Store::new_upper`] give a container its two disks.
+
+pub mod changes;
+pub mod config;
+pub mod digest;
+pub mod helper;
+mod job;
+pub mod layer;
+pub mod limits;
+pub mod merge;
+mod oci;
+pub mod reference;
+mod sandbox;
+pub mod store;
+pub mod tar;
+mod worker;
+
+pub use digest::Digest;
+pub use job::{Detail, Progress};
+pub use limits::Limits;
+pub use oci::{Descriptor, Platform};
+pub use reference::Reference;
+pub use store::{Image, ImageError, Import, Settings, Store};

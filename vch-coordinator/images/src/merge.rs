@@ -1,0 +1,226 @@
+//! Layers become one tree (OCI image-spec, layer.md), and the tree one archive.
+//!
+//! Nothing is ever unpacked: [`Tree`] knows names and where each file's data stands; [`emit`] reads the
+//! layers a second time and writes what has survived. A path is only ever a key in this tree, so none can
+//! lead out of it.
+
+mod emit;
+mod place;
+
+pub use emit::{MergeError, Plan, emit};
+
+use crate::limits::Limits;
+use crate::tar::{Entry, Kind, Reader, TarError};
+use std::collections::BTreeMap;
+use std::io::Read;
+use thiserror::Error;
+
+/// What marks a name as removed from the layers below.
+const WHITEOUT: &[u8] = b".wh.";
+/// What marks a folder's contents as removed from the layers below.
+const OPAQUE: &[u8] = b".wh..wh..opq";
+/// Other marks of aufs, without meaning here.
+const AUFS: &[u8] = b".wh..wh.";
+const ROOT: usize = 0;
+
+/// Why a layer is none.
+#[derive(Debug, Error)]
+pub enum LayerError {
+    /// It is no archive.
+    #[error(transparent)]
+    Tar(#[from] TarError),
+    /// More than the image may have.
+    #[error(
+        "the image has more than {most} {what}: raise `images.{setting}`, or use a smaller image"
+    )]
+    Bound {
+        /// What there is too much of.
+        what: &'static str,
+        /// How much there may be.
+        most: u64,
+        /// The setting.
+        setting: &'static str,
+    },
+    /// A path that can't be.
+    #[error("`{path}` {why}")]
+    Path {
+        /// The path.
+        path: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+}
+
+/// The names of an image, as of the layers that were applied.
+pub struct Tree {
+    limits: Limits,
+    nodes: Vec<Node>,
+    leaves: Vec<Leaf>,
+    layers: usize,
+    entries: u64,
+    bytes: u64,
+}
+
+struct Node {
+    /// In which layer the name was last made.
+    layer: usize,
+    what: What,
+}
+
+enum What {
+    Folder(Entry, BTreeMap<Vec<u8>, usize>),
+    /// Which of the leaves; hard links share one.
+    Leaf(usize),
+}
+
+struct Leaf {
+    entry: Entry,
+    layer: usize,
+    /// Its place among its layer's entries.
+    ordinal: usize,
+}
+
+/// The entries of a layer, and the bytes of its files.
+pub fn entries(layer: impl Read, limits: Limits) -> Result<(Vec<Entry>, u64), LayerError> {
+    let mut reader = Reader::new(layer, limits);
+    let mut found = Vec::new();
+    let mut bytes = 0_u64;
+    while let Some(entry) = reader.next_entry()? {
+        bytes = bytes.saturating_add(entry.size);
+        if bytes > limits.unpacked_bytes {
+            return Err(too_many_bytes(limits));
+        }
+        if found.len() as u64 >= limits.entries {
+            return Err(too_many_entries(limits));
+        }
+        found.push(entry);
+    }
+    // What stands behind the end of the archive is part of the layer's digest.
+    let rest = std::io::copy(&mut reader.into_inner(), &mut std::io::sink());
+    rest.map_err(TarError::Read)?;
+    Ok((found, bytes))
+}
+
+fn too_many_bytes(limits: Limits) -> LayerError {
+    LayerError::Bound {
+        what: "bytes",
+        most: limits.unpacked_bytes,
+        setting: "unpacked_bytes",
+    }
+}
+
+fn too_many_entries(limits: Limits) -> LayerError {
+    LayerError::Bound {
+        what: "files and folders",
+        most: limits.entries,
+        setting: "entries",
+    }
+}
+
+impl Tree {
+    /// Without layers: an empty root folder.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            nodes: vec![Node {
+                layer: 0,
+                what: What::Folder(implied(), BTreeMap::new()),
+            }],
+            leaves: Vec::new(),
+            layers: 0,
+            entries: 0,
+            bytes: 0,
+        }
+    }
+
+    /// Applies the next layer's entries. Its whiteouts concern only what is below it, wherever they stand.
+    pub fn apply(&mut self, entries: Vec<Entry>) -> Result<(), LayerError> {
+        let mut wanted = Vec::with_capacity(entries.len());
+        for (ordinal, entry) in entries.into_iter().enumerate() {
+            self.count(&entry)?;
+            let path = self.components(&entry.path)?;
+            match path.last() {
+                Some(name) if name == OPAQUE => {
+                    if let Some(children) = self.children(&path[..path.len() - 1]) {
+                        children.clear();
+                    }
+                }
+                Some(name) if name.starts_with(AUFS) => {}
+                Some(name) if name.starts_with(WHITEOUT) => {
+                    let name = name[WHITEOUT.len()..].to_owned();
+                    if let Some(children) = self.children(&path[..path.len() - 1]) {
+                        children.remove(&name);
+                    }
+                }
+                _ => wanted.push((ordinal, path, entry)),
+            }
+        }
+        for (ordinal, path, entry) in wanted {
+            self.place(&path, entry, ordinal)?;
+        }
+        self.layers += 1;
+        Ok(())
+    }
+
+    fn count(&mut self, entry: &Entry) -> Result<(), LayerError> {
+        self.entries += 1;
+        self.bytes = self.bytes.saturating_add(entry.size);
+        if self.entries > self.limits.entries {
+            return Err(too_many_entries(self.limits));
+        }
+        if self.bytes > self.limits.unpacked_bytes {
+            return Err(too_many_bytes(self.limits));
+        }
+        Ok(())
+    }
+
+    /// The names in a path, `.` left out and `..` resolved.
+    fn components(&self, path: &[u8]) -> Result<Vec<Vec<u8>>, LayerError> {
+        let wrong = |why| LayerError::Path {
+            path: String::from_utf8_lossy(path).into_owned(),
+            why,
+        };
+        let mut names: Vec<Vec<u8>> = Vec::new();
+        for name in path.split(|byte| *byte == b'/') {
+            match name {
+                b"" | b"." => {}
+                b".." => {
+                    names.pop().ok_or(wrong("leads out of the image"))?;
+                }
+                _ if name.len() > self.limits.name_bytes => {
+                    return Err(wrong("has a name that is too long"));
+                }
+                _ if name.contains(&0) => return Err(wrong("has a zero byte")),
+                _ => names.push(name.to_owned()),
+            }
+        }
+        Ok(names)
+    }
+
+    /// Of a folder that is there, without following links.
+    fn children(&mut self, path: &[Vec<u8>]) -> Option<&mut BTreeMap<Vec<u8>, usize>> {
+        let mut at = ROOT;
+        for name in path {
+            let What::Folder(_, children) = &self.nodes[at].what else {
+                return None;
+            };
+            at = *children.get(name)?;
+        }
+        match &mut self.nodes[at].what {
+            What::Folder(_, children) => Some(children),
+            What::Leaf(_) => None,
+        }
+    }
+}
+
+/// A folder that no layer tells of.
+fn implied() -> Entry {
+    Entry {
+        kind: Kind::Folder,
+        mode: 0o755,
+        ..Entry::default()
+    }
+}
+
+#[cfg(test)]
+mod tests;

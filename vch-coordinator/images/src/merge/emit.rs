@@ -1,0 +1,115 @@
+//! From the tree to one archive: folders first, then each layer's files in the order in which they are read.
+
+use super::{LayerError, ROOT, Tree, What};
+use crate::limits::Limits;
+use crate::tar::{Entry, Kind, Reader, TarError, Writer};
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write};
+use thiserror::Error;
+
+/// What is to be written.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Parents before children, the root first.
+    pub folders: Vec<Entry>,
+    /// By layer and place in it.
+    pub leaves: BTreeMap<(usize, usize), Named>,
+}
+
+/// An entry and all of its paths, in rising order.
+pub type Named = (Entry, Vec<Vec<u8>>);
+
+/// Why there is no merged archive.
+#[derive(Debug, Error)]
+pub enum MergeError {
+    /// A layer is broken.
+    #[error("layer {layer}: {source}")]
+    Layer {
+        /// Counted from 0, the lowest.
+        layer: usize,
+        /// What is wrong with it.
+        source: LayerError,
+    },
+    /// Whoever takes the archive takes no more.
+    #[error("the merged archive can't be written: {0}")]
+    Write(#[from] io::Error),
+}
+
+impl Tree {
+    /// What the tree's archive holds.
+    pub fn plan(self) -> Plan {
+        let mut plan = Plan::default();
+        let mut ahead = vec![(ROOT, Vec::new())];
+        while let Some((node, path)) = ahead.pop() {
+            match &self.nodes[node].what {
+                What::Folder(entry, children) => {
+                    for (name, child) in children.iter().rev() {
+                        let mut below: Vec<u8> = path.clone();
+                        if !below.is_empty() {
+                            below.push(b'/');
+                        }
+                        below.extend_from_slice(name);
+                        ahead.push((*child, below));
+                    }
+                    let mut entry = entry.clone();
+                    entry.path = if path.is_empty() { b".".to_vec() } else { path };
+                    entry.path.push(b'/');
+                    plan.folders.push(entry);
+                }
+                What::Leaf(leaf) => {
+                    let leaf = &self.leaves[*leaf];
+                    let key = (leaf.layer, leaf.ordinal);
+                    let found = plan.leaves.entry(key);
+                    let (_, paths) = found.or_insert_with(|| (leaf.entry.clone(), Vec::new()));
+                    paths.push(path);
+                }
+            }
+        }
+        plan
+    }
+}
+
+/// Writes what is planned; `layers` are the same ones that the plan was made of, from the lowest.
+pub fn emit<R: Read, W: Write>(
+    plan: &Plan,
+    layers: impl IntoIterator<Item = R>,
+    limits: Limits,
+    output: W,
+) -> Result<W, MergeError> {
+    let mut writer = Writer::new(output);
+    for folder in &plan.folders {
+        writer.append(folder)?;
+    }
+    for (layer, stream) in layers.into_iter().enumerate() {
+        let broken = |source: TarError| match source {
+            TarError::Write(error) => MergeError::Write(error),
+            source => MergeError::Layer {
+                layer,
+                source: source.into(),
+            },
+        };
+        let mut reader = Reader::new(stream, limits);
+        let mut ordinal = 0;
+        while let Some(entry) = reader.next_entry().map_err(broken)? {
+            if let Some((planned, paths)) = plan.leaves.get(&(layer, ordinal)) {
+                let mut named = planned.clone();
+                named.path = paths.first().cloned().unwrap_or_default();
+                writer.append(&named)?;
+                if entry.kind == Kind::File {
+                    reader.copy_data(&mut writer).map_err(broken)?;
+                }
+                for path in paths.iter().skip(1) {
+                    writer.append(&Entry {
+                        path: path.clone(),
+                        kind: Kind::Hardlink(named.path.clone()),
+                        size: 0,
+                        xattrs: BTreeMap::new(),
+                        ..named
+                    })?;
+                }
+            }
+            ordinal += 1;
+        }
+    }
+    Ok(writer.finish()?)
+}

@@ -1,0 +1,100 @@
+//! Documents of the OCI image-spec 1.1, and Docker's that they grew from.
+
+use crate::digest::Digest;
+use crate::reference::{Reference, Which};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+pub(crate) const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+/// A name within a layout (annotations.md); whole, as containerd writes it too.
+pub(crate) const REF_NAME: &str = "org.opencontainers.image.ref.name";
+const CONTAINERD_NAME: &str = "io.containerd.image.name";
+/// Bytes of an image's files, unpacked: counted when it arrived.
+pub(crate) const UNPACKED: &str = "vch.unpacked-bytes";
+
+/// What points at a blob (descriptor.md).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Descriptor {
+    /// What it is.
+    #[serde(default)]
+    pub media_type: String,
+    /// Its digest.
+    pub digest: Digest,
+    /// Its bytes.
+    pub size: u64,
+    /// For which machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<Platform>,
+    /// What else is said of it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// A kind of machine, in Go's names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Platform {
+    /// `amd64`.
+    pub architecture: String,
+    /// `linux`.
+    pub os: String,
+}
+
+/// An image (manifest.md).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Manifest {
+    pub schema_version: u32,
+    #[serde(default)]
+    pub media_type: String,
+    pub config: Descriptor,
+    pub layers: Vec<Descriptor>,
+}
+
+/// Several images (image-index.md).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Index {
+    pub schema_version: u32,
+    #[serde(default)]
+    pub media_type: String,
+    pub manifests: Vec<Descriptor>,
+}
+
+pub(crate) fn is_index(media_type: &str) -> bool {
+    matches!(media_type, INDEX | DOCKER_LIST)
+}
+
+impl Descriptor {
+    pub(crate) fn new(media_type: &str, digest: Digest, size: u64) -> Self {
+        Self {
+            media_type: media_type.to_owned(),
+            digest,
+            size,
+            platform: None,
+            annotations: BTreeMap::new(),
+        }
+    }
+
+    /// Whether it may be run here; one that doesn't say is taken to be.
+    pub(crate) fn is_for_us(&self) -> bool {
+        let ours = |one: &Platform| one.os == "linux" && one.architecture == "amd64";
+        self.platform.as_ref().is_none_or(ours)
+    }
+
+    /// The names that an archive gives it. A tag without a repository names nothing here.
+    pub(crate) fn names(&self) -> Vec<Reference> {
+        let whole = |key: &str| self.annotations.get(key)?.parse::<Reference>().ok();
+        let tag = |name: &Reference| matches!(name.which(), Which::Tag(_));
+        let said = |key: &str| {
+            self.annotations
+                .get(key)
+                .is_some_and(|name| name.contains([':', '/']))
+        };
+        let named = whole(CONTAINERD_NAME).or_else(|| whole(REF_NAME).filter(|_| said(REF_NAME)));
+        named.filter(tag).into_iter().collect()
+    }
+}

@@ -1,0 +1,269 @@
+//! Names of images as Docker writes and normalises them (distribution/reference).
+
+use crate::digest::Digest;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+use thiserror::Error;
+
+const HUB: &str = "docker.io";
+const OLD_HUB: &str = "index.docker.io";
+const OFFICIAL: &str = "library/";
+/// Of a repository's name, registry included.
+const MAX_NAME: usize = 255;
+const MAX_TAG: usize = 128;
+
+/// Which of a repository's images.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Which {
+    /// Whatever bears this tag.
+    Tag(String),
+    /// The manifest with this digest.
+    Digest(Digest),
+}
+
+/// A repository and which of its images: `docker.io/library/busybox:latest`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Reference {
+    registry: String,
+    path: String,
+    which: Which,
+}
+
+/// Why a text names no image. The words are dockerd's.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ReferenceError {
+    /// It is not of the form `[registry/]path[:tag][@digest]`.
+    #[error("invalid reference format")]
+    Form,
+    /// A repository's path has no upper case.
+    #[error("invalid reference format: repository name must be lowercase")]
+    Upper,
+    /// Longer than 255 characters.
+    #[error("invalid reference format: repository name must not be more than 255 characters")]
+    Long,
+    /// 64 hex digits would be taken for an ID.
+    #[error("invalid repository name ({0}), cannot specify 64-byte hexadecimal strings")]
+    Id(String),
+}
+
+impl Reference {
+    /// The registry's host, and port if one is named: `docker.io`.
+    pub fn registry(&self) -> &str {
+        &self.registry
+    }
+
+    /// The path within the registry: `library/busybox`.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Tag or digest.
+    pub fn which(&self) -> &Which {
+        &self.which
+    }
+
+    /// Registry and path: `docker.io/library/busybox`.
+    pub fn repository(&self) -> String {
+        format!("{}/{}", self.registry, self.path)
+    }
+
+    /// The repository as Docker shows it: `busybox`.
+    pub fn familiar_repository(&self) -> String {
+        if self.registry != HUB {
+            return self.repository();
+        }
+        let path = self.path.strip_prefix(OFFICIAL);
+        path.filter(|rest| !rest.contains('/'))
+            .unwrap_or(&self.path)
+            .to_owned()
+    }
+
+    /// As Docker shows it: `busybox:latest`.
+    pub fn familiar(&self) -> String {
+        format!("{}{}", self.familiar_repository(), self.which)
+    }
+
+    /// The same repository by another tag or digest.
+    pub fn with(&self, which: Which) -> Self {
+        Self {
+            which,
+            ..self.clone()
+        }
+    }
+
+    /// From the two parameters of Docker's API, `repo` and `tag`; the tag may be a digest, or empty.
+    pub fn from_parts(repository: &str, tag: &str) -> Result<Self, ReferenceError> {
+        if tag.is_empty() {
+            repository.parse()
+        } else if tag.contains(':') {
+            format!("{repository}@{tag}").parse()
+        } else {
+            // `a:b` with tag `c`: the parameter wins, as in dockerd.
+            let named: Self = repository.parse()?;
+            if !is_tag(tag) {
+                return Err(ReferenceError::Form);
+            }
+            Ok(named.with(Which::Tag(tag.to_owned())))
+        }
+    }
+}
+
+impl fmt::Display for Which {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tag(tag) => write!(f, ":{tag}"),
+            Self::Digest(digest) => write!(f, "@{digest}"),
+        }
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}{}", self.registry, self.path, self.which)
+    }
+}
+
+impl FromStr for Reference {
+    type Err = ReferenceError;
+
+    /// With both a tag and a digest, the digest counts.
+    fn from_str(text: &str) -> Result<Self, ReferenceError> {
+        if text.len() == 64 && text.bytes().all(is_lower_hex) {
+            return Err(ReferenceError::Id(text.to_owned()));
+        }
+        let (name, digest) = match text.split_once('@') {
+            Some((name, digest)) => {
+                let digest = digest.parse().map_err(|_| ReferenceError::Form)?;
+                (name, Some(digest))
+            }
+            None => (text, None),
+        };
+        let (name, tag) = match name.rsplit_once(':') {
+            Some((before, tag)) if !tag.contains('/') => (before, Some(tag)),
+            _ => (name, None),
+        };
+        if tag.is_some_and(|tag| !is_tag(tag)) {
+            return Err(ReferenceError::Form);
+        }
+        let (registry, path) = split_registry(name);
+        if path.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return Err(ReferenceError::Upper);
+        }
+        if !is_host(registry) || !path.split('/').all(is_component) {
+            return Err(ReferenceError::Form);
+        }
+        let path = if registry == HUB && !path.contains('/') {
+            format!("{OFFICIAL}{path}")
+        } else {
+            path.to_owned()
+        };
+        if registry.len() + 1 + path.len() > MAX_NAME {
+            return Err(ReferenceError::Long);
+        }
+        let which = match (digest, tag) {
+            (Some(digest), _) => Which::Digest(digest),
+            (None, tag) => Which::Tag(tag.unwrap_or("latest").to_owned()),
+        };
+        Ok(Self {
+            registry: registry.to_owned(),
+            path,
+            which,
+        })
+    }
+}
+
+impl TryFrom<String> for Reference {
+    type Error = ReferenceError;
+
+    fn try_from(text: String) -> Result<Self, ReferenceError> {
+        text.parse()
+    }
+}
+
+impl From<Reference> for String {
+    fn from(reference: Reference) -> Self {
+        reference.to_string()
+    }
+}
+
+/// What stands before the first slash is a registry if it could be no folder: it has a dot, a port or
+/// upper case, or is `localhost`.
+fn split_registry(name: &str) -> (&str, &str) {
+    match name.split_once('/') {
+        Some((host, path))
+            if host.contains(['.', ':'])
+                || host == "localhost"
+                || host.bytes().any(|byte| byte.is_ascii_uppercase()) =>
+        {
+            (if host == OLD_HUB { HUB } else { host }, path)
+        }
+        _ => (HUB, name),
+    }
+}
+
+fn is_lower_hex(byte: u8) -> bool {
+    byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)
+}
+
+fn is_tag(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    text.len() <= MAX_TAG
+        && bytes
+            .next()
+            .is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
+}
+
+fn is_host(text: &str) -> bool {
+    let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, rest)) => {
+            let address = address.parse::<std::net::Ipv6Addr>().is_ok();
+            return address && (rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port));
+        }
+        None => text
+            .split_once(':')
+            .map_or((text, None), |(host, port)| (host, Some(port))),
+    };
+    let label = |label: &str| {
+        !label.is_empty()
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    host.split('.').all(label) && port.is_none_or(is_port)
+}
+
+fn is_port(text: &str) -> bool {
+    text.parse::<u16>().is_ok() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Letters and digits, between them one `.`, one or two `_`, or any number of `-`.
+fn is_component(text: &str) -> bool {
+    let part = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let mut separator = String::new();
+    let mut ended_well = false;
+    for byte in text.bytes() {
+        if part(byte) {
+            let between = separator.is_empty()
+                || matches!(separator.as_str(), "." | "_" | "__")
+                || separator.bytes().all(|byte| byte == b'-');
+            if !between || (!separator.is_empty() && !ended_well) {
+                return false;
+            }
+            separator.clear();
+            ended_well = true;
+        } else if matches!(byte, b'.' | b'_' | b'-') {
+            separator.push(char::from(byte));
+        } else {
+            return false;
+        }
+    }
+    ended_well && separator.is_empty()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,309 @@
+//! `docker rmi` and `docker image prune`, with dockerd 20.10's meaning and words
+//! (daemon/images/image_delete.go).
+
+use super::{Image, ImageError, Inner, Store, find, index};
+use crate::digest::{Digest, Hasher};
+use crate::reference::{Reference, Which};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::sync::Arc;
+use thiserror::Error;
+
+/// A container and the image that it was created of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Use {
+    /// Its ID, in hex.
+    pub container: String,
+    /// The image's ID.
+    pub image: Digest,
+    /// It runs.
+    pub running: bool,
+}
+
+/// What a removal has done, in its order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Removed {
+    /// A name, as Docker shows it.
+    Untagged(String),
+    /// An image's ID, or the chain ID of a layer that nothing else uses.
+    Deleted(String),
+}
+
+/// Why an image stays.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Conflict {
+    /// Its last name, and a container needs it.
+    #[error(
+        "conflict: unable to remove repository reference \"{name}\" (must force) - container \
+         {container} is using its referenced image {image}"
+    )]
+    Name {
+        /// As it was written.
+        name: String,
+        /// Twelve digits.
+        container: String,
+        /// Twelve digits.
+        image: String,
+    },
+    /// By its ID.
+    #[error("conflict: unable to delete {image} ({force}) - {why}")]
+    Image {
+        /// Twelve digits.
+        image: String,
+        /// Whether force would help.
+        force: &'static str,
+        /// What is in the way.
+        why: String,
+    },
+}
+
+type Images = BTreeMap<Digest, Arc<Image>>;
+
+impl Store {
+    /// Removes a name, and the image with its last name; or an image by its ID. `uses` are the containers.
+    pub async fn remove(
+        &self,
+        text: &str,
+        force: bool,
+        uses: Vec<Use>,
+    ) -> Result<Vec<Removed>, ImageError> {
+        let text = text.to_owned();
+        self.blocking(move |inner| {
+            let mut images = inner.images();
+            let mut changed = images.clone();
+            let records = decide(&mut changed, &text, force, &uses)?;
+            let gone = images.clone();
+            inner.commit(&mut images, changed)?;
+            clean(inner, &gone, &images);
+            Ok(records)
+        })
+        .await
+    }
+
+    /// Removes images that no container uses: those without a name, or `all`. `wanted` are the filters.
+    /// Also gives the bytes of packed layers and root file systems that it freed.
+    pub async fn prune(
+        &self,
+        all: bool,
+        uses: Vec<Use>,
+        wanted: impl Fn(&Image) -> bool + Send + 'static,
+    ) -> Result<(Vec<Removed>, u64), ImageError> {
+        self.blocking(move |inner| {
+            let mut images = inner.images();
+            let mut changed = images.clone();
+            let mut records = Vec::new();
+            for image in images.values() {
+                let dangling = !image
+                    .names
+                    .iter()
+                    .any(|name| matches!(name.which(), Which::Tag(_)));
+                let used = uses.iter().any(|one| one.image == image.id);
+                if (all || dangling) && !used && wanted(image) {
+                    delete(&mut changed, image.id, &mut records);
+                }
+            }
+            let gone = images.clone();
+            inner.commit(&mut images, changed)?;
+            let freed = clean(inner, &gone, &images);
+            Ok((records, freed))
+        })
+        .await
+    }
+}
+
+/// What is removed, purely.
+fn decide(
+    images: &mut Images,
+    text: &str,
+    force: bool,
+    uses: &[Use],
+) -> Result<Vec<Removed>, ImageError> {
+    let image = find(images, text)?;
+    let id = image.id;
+    let mut records = Vec::new();
+    let by_id = id.to_string().starts_with(text) || id.hex().starts_with(text);
+    let mut untagged = false;
+    if by_id {
+        if is_single(&image.names) {
+            // Its only name does not stand in the way of its ID.
+            conflict(&image, force, false, uses)?;
+            for name in image.names.clone() {
+                untag(images, id, &name, &mut records);
+            }
+        }
+    } else {
+        let user = uses.iter().find(|one| one.image == id);
+        if let Some(user) = user
+            && !force
+            && is_single(&image.names)
+        {
+            let name = text.to_owned();
+            let container = short(&user.container);
+            let image = id.short();
+            return Err(Conflict::Name {
+                name,
+                container,
+                image,
+            }
+            .into());
+        }
+        let name: Reference = text.parse()?;
+        untag(images, id, &name, &mut records);
+        let rest = images
+            .get(&id)
+            .map(|image| image.names.clone())
+            .unwrap_or_default();
+        let same = |other: &&Reference| other.repository() == name.repository();
+        let tag = |other: &Reference| matches!(other.which(), Which::Tag(_));
+        // A repository's digests go with its last tag.
+        if tag(&name) && !rest.iter().filter(same).any(tag) {
+            for other in rest.iter().filter(same) {
+                untag(images, id, other, &mut records);
+            }
+        }
+        if images.get(&id).is_some_and(|image| !image.names.is_empty()) {
+            return Ok(records);
+        }
+        untagged = true;
+    }
+    let now = images.get(&id).cloned().unwrap_or(image);
+    match conflict(&now, force, true, uses) {
+        Ok(()) => delete(images, id, &mut records),
+        // The name was to go, and is gone; the image stays for its container.
+        Err(_) if untagged => {}
+        Err(conflict) => return Err(conflict.into()),
+    }
+    Ok(records)
+}
+
+/// At most one tag, and no digests but of its repository.
+fn is_single(names: &BTreeSet<Reference>) -> bool {
+    let tags = names
+        .iter()
+        .filter(|name| matches!(name.which(), Which::Tag(_)));
+    let repositories: BTreeSet<_> = names.iter().map(Reference::repository).collect();
+    names.len() <= 1 || (tags.count() <= 1 && repositories.len() == 1)
+}
+
+fn conflict(image: &Image, force: bool, names: bool, uses: &[Use]) -> Result<(), Conflict> {
+    let refuse = |force, why| {
+        Err(Conflict::Image {
+            image: image.id.short(),
+            force,
+            why,
+        })
+    };
+    let mut users = uses.iter().filter(|one| one.image == image.id);
+    if let Some(user) = users.clone().find(|one| one.running) {
+        let why = format!(
+            "image is being used by running container {}",
+            short(&user.container)
+        );
+        return refuse("cannot be forced", why);
+    }
+    if force {
+        return Ok(());
+    }
+    if names && image.names.len() > 1 {
+        return refuse(
+            "must be forced",
+            "image is referenced in multiple repositories".to_owned(),
+        );
+    }
+    match users.next() {
+        Some(user) => {
+            let why = format!(
+                "image is being used by stopped container {}",
+                short(&user.container)
+            );
+            refuse("must be forced", why)
+        }
+        None => Ok(()),
+    }
+}
+
+fn short(container: &str) -> String {
+    container.chars().take(12).collect()
+}
+
+fn untag(images: &mut Images, id: Digest, name: &Reference, records: &mut Vec<Removed>) {
+    if let Some(image) = images.get_mut(&id)
+        && image.names.contains(name)
+    {
+        Arc::make_mut(image).names.remove(name);
+        records.push(Removed::Untagged(name.familiar()));
+    }
+}
+
+fn delete(images: &mut Images, id: Digest, records: &mut Vec<Removed>) {
+    let Some(image) = images.remove(&id) else {
+        return;
+    };
+    records.extend(
+        image
+            .names
+            .iter()
+            .map(|name| Removed::Untagged(name.familiar())),
+    );
+    records.push(Removed::Deleted(id.to_string()));
+    let left: BTreeSet<_> = images.values().flat_map(|image| chains(image)).collect();
+    let gone = chains(&image)
+        .into_iter()
+        .rev()
+        .filter(|chain| !left.contains(chain));
+    records.extend(gone.map(|chain| Removed::Deleted(chain.to_string())));
+}
+
+/// A layer with all below it (OCI image-spec, config.md: ChainID).
+fn chains(image: &Image) -> Vec<Digest> {
+    let mut chains: Vec<Digest> = Vec::new();
+    for layer in &image.config.rootfs.diff_ids {
+        chains.push(match chains.last() {
+            None => *layer,
+            Some(below) => {
+                let mut hasher = Hasher::default();
+                hasher.update(format!("{below} {layer}").as_bytes());
+                hasher.finish()
+            }
+        });
+    }
+    chains
+}
+
+/// Removes the files of images that are gone; gives their bytes. What can't be removed goes at the next start.
+fn clean(inner: &Inner, before: &Images, now: &Images) -> u64 {
+    let folder = &inner.settings.folder;
+    let kept: BTreeSet<_> = now
+        .values()
+        .flat_map(|image| index::digests(image))
+        .collect();
+    let gone: Vec<_> = before
+        .values()
+        .filter(|image| !now.contains_key(&image.id))
+        .collect();
+    let blobs: BTreeSet<_> = gone
+        .iter()
+        .flat_map(|image| index::digests(image))
+        .collect();
+    let blobs = blobs
+        .difference(&kept)
+        .map(|digest| index::blob(folder, digest));
+    let rootfs = gone.iter().map(|image| index::rootfs(folder, &image.id));
+    let mut freed = 0;
+    for path in blobs.chain(rootfs) {
+        let bytes = fs::metadata(&path).map_or(0, |about| about.len());
+        match fs::remove_file(&path) {
+            Ok(()) => freed += bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => {
+                let path = path.display();
+                tracing::warn!(%error, %path, "a file of a removed image stays until the next start");
+            }
+        }
+    }
+    freed
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,176 @@
+//! What `vch-image` does, within its staging folder.
+
+mod load;
+mod root_owner;
+mod rootfs;
+
+use crate::digest::Hasher;
+use crate::job::{Arrived, ArrivedLayer, Detail, Job, Order, Piece, Progress, Word};
+use crate::layer::Unpacked;
+use crate::limits::Limits;
+use crate::merge::{self, LayerError, MergeError};
+use crate::tar::TarError;
+use std::fs::File;
+use std::io::{self, BufRead, Read, Write};
+use thiserror::Error;
+
+/// Progress is told at most once in so many bytes.
+const STEP_BYTES: u64 = 4 << 20;
+
+/// Why an image can't be had.
+#[derive(Debug, Error)]
+pub(crate) enum WorkError {
+    #[error("the order can't be read: {0}")]
+    Order(#[source] serde_json::Error),
+    #[error("can't use {file} in the staging folder: {source}")]
+    File { file: String, source: io::Error },
+    #[error("the client's archive can't be read: {0}")]
+    Input(#[source] io::Error),
+    #[error(
+        "the archive has more than {0} bytes: raise `images.packed_bytes`, or send a smaller one"
+    )]
+    Long(u64),
+    #[error("broken archive: {0}")]
+    Archive(#[from] TarError),
+    #[error("broken archive: {0}")]
+    Content(String),
+    #[error("broken layer {file}: {source}")]
+    Layer { file: String, source: LayerError },
+    #[error("broken layer {file}: {source}")]
+    Packing { file: String, source: io::Error },
+    #[error("broken image: {0}")]
+    Merge(#[from] MergeError),
+    #[error(
+        "broken image: layer {layer} unpacks to {found}, not to {said} as its configuration says"
+    )]
+    Other {
+        layer: usize,
+        found: crate::digest::Digest,
+        said: crate::digest::Digest,
+    },
+    #[error("can't start `sqfstar`: on Debian install it by `apt-get install squashfs-tools`: {0}")]
+    Start(#[source] io::Error),
+    #[error("`sqfstar` failed: {0}")]
+    Squash(String),
+    #[error("can't answer: {0}")]
+    Answer(#[source] io::Error),
+}
+
+/// Reads one order, and what belongs to it, from `input`; answers on `output`.
+pub fn work(input: impl BufRead, mut output: impl Write) -> io::Result<()> {
+    let word = match obey(input, &mut output) {
+        Ok(arrived) => Word::Done(arrived),
+        Err(error) => Word::Failed(error.to_string()),
+    };
+    say(&mut output, &word)
+}
+
+fn obey(mut input: impl BufRead, output: &mut impl Write) -> Result<Vec<Arrived>, WorkError> {
+    let mut line = Vec::new();
+    input
+        .read_until(b'\n', &mut line)
+        .map_err(WorkError::Input)?;
+    let order: Order = serde_json::from_slice(&line).map_err(WorkError::Order)?;
+    let limits = order.limits;
+    match order.job {
+        Job::Import => {
+            let piece = receive(input, "layer", limits, output)?;
+            let layers = vec![examine(piece, limits)?];
+            let (names, config) = (Vec::new(), None);
+            Ok(vec![Arrived {
+                names,
+                config,
+                layers,
+            }])
+        }
+        Job::Load => load::load(input, limits, output),
+        Job::Rootfs { layers } => rootfs::make(&layers, limits).map(|()| Vec::new()),
+    }
+}
+
+fn say(output: &mut impl Write, word: &Word) -> io::Result<()> {
+    serde_json::to_writer(&mut *output, word)?;
+    output.write_all(b"\n")?;
+    output.flush()
+}
+
+fn tell(output: &mut impl Write, status: &str, id: &str, detail: Detail) -> Result<(), WorkError> {
+    let progress = Progress {
+        status: Some(status.to_owned()),
+        id: Some(id.to_owned()),
+        progress_detail: Some(detail),
+        stream: None,
+    };
+    say(output, &Word::Progress(progress)).map_err(WorkError::Answer)
+}
+
+/// A stream becomes a file of the staging folder.
+fn receive(
+    mut input: impl Read,
+    file: &str,
+    limits: Limits,
+    output: &mut impl Write,
+) -> Result<Piece, WorkError> {
+    let failed = |source| WorkError::File {
+        file: file.to_owned(),
+        source,
+    };
+    let mut sink = File::create_new(file).map_err(failed)?;
+    let mut hasher = Hasher::default();
+    let mut buffer = vec![0; 256 << 10];
+    let (mut size, mut told) = (0, 0);
+    loop {
+        let count = match input.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(WorkError::Input(error)),
+        };
+        size += count as u64;
+        if size > limits.packed_bytes {
+            return Err(WorkError::Long(limits.packed_bytes));
+        }
+        hasher.update(&buffer[..count]);
+        sink.write_all(&buffer[..count]).map_err(failed)?;
+        if size - told >= STEP_BYTES {
+            told = size;
+            let detail = Detail {
+                current: Some(size),
+                total: None,
+            };
+            tell(output, "Importing", file, detail)?;
+        }
+    }
+    Ok(Piece {
+        file: file.to_owned(),
+        digest: hasher.finish(),
+        size,
+    })
+}
+
+/// Reads a layer through: it is an archive within its bounds, and this is what it unpacks to.
+fn examine(piece: Piece, limits: Limits) -> Result<ArrivedLayer, WorkError> {
+    let file = File::open(&piece.file).map_err(|source| WorkError::File {
+        file: piece.file.clone(),
+        source,
+    })?;
+    let packed = |source| WorkError::Packing {
+        file: piece.file.clone(),
+        source,
+    };
+    // Headers and padding are more than the files; a bound of the archive as a whole ends bombs.
+    let most = limits.unpacked_bytes.saturating_mul(2);
+    let mut unpacked = Unpacked::new(file, most).map_err(packed)?;
+    let packing = unpacked.packing();
+    let (_, bytes) = merge::entries(&mut unpacked, limits).map_err(|source| WorkError::Layer {
+        file: piece.file.clone(),
+        source,
+    })?;
+    let (diff_id, _) = unpacked.finish().map_err(packed)?;
+    Ok(ArrivedLayer {
+        piece,
+        packing,
+        diff_id,
+        bytes,
+    })
+}
