@@ -1,7 +1,7 @@
 //! Networks by the machine's own docker CLI.
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
-use std::process::Command;
+use std::process::{Command, Output};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lab::{Coordinator, Lab, Namespace, Need, Topology, eventually, places, prerequisites};
@@ -79,6 +79,24 @@ impl<'a> World<'a> {
         let text = said.err.trim_end_matches('\n');
         let head = "Error response from daemon: ";
         text.strip_prefix(head).unwrap_or(text).to_owned()
+    }
+
+    /// Lists networks from another place, for a few seconds: who is not heard at all is not waited for.
+    fn ask_from(&self, place: &Namespace, variables: &[(&str, &str)]) -> Output {
+        let command = self.command(&["network", "ls", "-q"]);
+        let mut bounded = Command::new("timeout");
+        bounded
+            .arg("5")
+            .arg(command.get_program())
+            .args(command.get_args());
+        bounded.env_clear();
+        for (name, value) in command.get_envs() {
+            if let Some(value) = value {
+                bounded.env(name, value);
+            }
+        }
+        bounded.envs(variables.iter().copied());
+        place.output(bounded).unwrap()
     }
 
     fn inspect(&self, version: &str, network: &str) -> Value {
@@ -186,6 +204,54 @@ fn networks_are_listed_made_and_shown_as_docker_shows_its_own() {
     assert_eq!(world.docker("network ls -q --filter name=kept").len(), 12);
 }
 
+/// Commands, and what of them is refused.
+const REFUSED: &[(&str, &str)] = &[
+    ("network create web", "network with name web already exists"),
+    (
+        "network create bridge",
+        "operation is not permitted on predefined bridge network",
+    ),
+    (
+        "network rm bridge",
+        "bridge is a pre-defined network and cannot be removed",
+    ),
+    (
+        "network rm vic-production",
+        "vic-production is a pre-defined network and cannot be removed",
+    ),
+    (
+        "network rm web",
+        "error while removing network: network web has active endpoints (c1)",
+    ),
+    ("network rm nothing", "network nothing not found"),
+    (
+        "network create --subnet 10.10.10.0/8 x",
+        "invalid network config:\ninvalid subnet 10.10.10.0/8: it should be 10.0.0.0/8",
+    ),
+    ("network connect web nobody", "No such container: nobody"),
+    ("network connect nothing c1", "network nothing not found"),
+    (
+        "network connect web c1",
+        "c1 is already attached to network web",
+    ),
+    (
+        "network connect --ip 10.9.0.7 web c2",
+        "Address already in use",
+    ),
+    (
+        "network connect --ip 10.8.0.7 web c2",
+        "invalid endpoint settings:\nno configured subnet contains IP address 10.8.0.7",
+    ),
+    (
+        "network connect --ip 172.17.0.9 bridge c2",
+        "user-specified IP address is supported on user-defined networks only",
+    ),
+    (
+        "network connect --alias x bridge c2",
+        "network-scoped alias is supported only for containers in user defined networks",
+    ),
+];
+
 #[test]
 fn what_is_refused_is_refused_in_dockerds_words() {
     let lab = lab("dwords");
@@ -196,53 +262,7 @@ fn what_is_refused_is_refused_in_dockerds_words() {
         world.vch.vchctl(&format!("container add {name}")).unwrap();
     }
     world.docker("network connect --ip 10.9.0.7 --alias www web c1");
-    for (words, text) in [
-        ("network create web", "network with name web already exists"),
-        (
-            "network create bridge",
-            "operation is not permitted on predefined bridge network",
-        ),
-        (
-            "network rm bridge",
-            "bridge is a pre-defined network and cannot be removed",
-        ),
-        (
-            "network rm vic-production",
-            "vic-production is a pre-defined network and cannot be removed",
-        ),
-        (
-            "network rm web",
-            "error while removing network: network web has active endpoints (c1)",
-        ),
-        ("network inspect nothing", "[]\nnetwork nothing not found"),
-        ("network rm nothing", "network nothing not found"),
-        (
-            "network create --subnet 10.10.10.0/8 x",
-            "invalid network config:\ninvalid subnet 10.10.10.0/8: it should be 10.0.0.0/8",
-        ),
-        ("network connect web nobody", "No such container: nobody"),
-        ("network connect nothing c1", "network nothing not found"),
-        (
-            "network connect web c1",
-            "c1 is already attached to network web",
-        ),
-        (
-            "network connect --ip 10.9.0.7 web c2",
-            "Address already in use",
-        ),
-        (
-            "network connect --ip 10.8.0.7 web c2",
-            "invalid endpoint settings:\nno configured subnet contains IP address 10.8.0.7",
-        ),
-        (
-            "network connect --ip 172.17.0.9 bridge c2",
-            "user-specified IP address is supported on user-defined networks only",
-        ),
-        (
-            "network connect --alias x bridge c2",
-            "network-scoped alias is supported only for containers in user defined networks",
-        ),
-    ] {
+    for (words, text) in REFUSED {
         let words: Vec<&str> = words.split_whitespace().collect();
         let said = world.ask("", &words);
         assert_eq!(said.code, Some(1), "{words:?}: {said:?}");
@@ -251,7 +271,7 @@ fn what_is_refused_is_refused_in_dockerds_words() {
         let bare = heard.replace("Error response from daemon: ", "");
         // Newer CLIs say what they say of their own behind it, in lines of their own.
         assert!(
-            bare == text || bare.starts_with(&format!("{text}\n")),
+            bare == *text || bare.starts_with(&format!("{text}\n")),
             "{words:?}: {bare:?}, not {text:?}"
         );
     }
@@ -377,27 +397,10 @@ fn whoever_shows_a_certificate_is_let_in_on_the_endpoint_and_nobody_else_anywher
     assert_eq!(variables.len(), 3);
 
     let asked = |place: &Namespace, host: Option<&str>, path: Option<&str>| {
-        let mut command = world.command(&["network", "ls", "-q"]);
-        command.envs(variables.iter().copied());
-        if let Some(host) = host {
-            command.env("DOCKER_HOST", host);
-        }
-        if let Some(path) = path {
-            command.env("DOCKER_CERT_PATH", path);
-        }
-        // Who is not heard at all is not waited for.
-        let mut bounded = Command::new("timeout");
-        bounded
-            .arg("5")
-            .arg(command.get_program())
-            .args(command.get_args());
-        bounded.env_clear();
-        for (name, value) in command.get_envs() {
-            if let Some(value) = value {
-                bounded.env(name, value);
-            }
-        }
-        place.output(bounded).unwrap()
+        let mut given = variables.clone();
+        given.extend(host.map(|host| ("DOCKER_HOST", host)));
+        given.extend(path.map(|path| ("DOCKER_CERT_PATH", path)));
+        world.ask_from(place, &given)
     };
     let client = asked(&topology.clients, None, None);
     assert!(client.status.success(), "{client:?}");
