@@ -31,10 +31,10 @@ MUTANTS_SHARD := 0/13
 # $(call installed,crate@version): installs it unless this version is there.
 installed = grep -qs '"$(subst @, ,$(1)) ' $(TOOLS)/.crates.toml || cargo install --root $(TOOLS) --locked $(1)
 
-.PHONY: help tools agent init probe host image test lint fuzz model crash long mutants demo
+.PHONY: help tools agent init probe host image test lint fuzz model crash long mutants demo compare vch vch-down outside
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 tools: ## install what the other targets use: Debian packages, and programs below target/tools
 	@missing=; for pair in $(PROGRAMS); do command -v "$${pair%%=*}" >/dev/null || missing+=" $${pair##*=}"; done; \
@@ -113,3 +113,21 @@ mutants: ## change the pure rooms in ways that their tests must notice: every th
 demo: image ## boot two VMs, give them their network and let one ping the other by name
 	@cargo build --release -p vch-coordinator --bins
 	@cargo run --release -p lab --example demo
+
+compare: image ## type every command of tests/tests/compare at a real dockerd and at a VCH; write record and table
+	@cargo build -q --workspace --bins
+	@VCH_COMPARE=1 cargo test -q -p lab --test compare dockerd
+	@VCH_COMPARE=1 cargo test -q -p lab --test compare vch
+	@cat target/compare/differences.md
+
+vch: image ## start a whole Virtual Container Host here, reached by one link; `. target/vch/env` lets docker talk to it
+	@cargo build -q -p vch-coordinator -p vch-shim -p lab --bins --examples
+	@$(BUILT)/debug/examples/vch up
+
+vch-down: ## remove it and all that is in it
+	@cargo build -q -p lab --example vch
+	@$(BUILT)/debug/examples/vch down
+
+outside: ## run CMD='...' where the clients of published ports are, or open a shell there
+	@test -f target/vch/env || { echo "no VCH is up: run \`make vch\`" >&2; exit 1; }
+	@. target/vch/env; exec ip netns exec "$$VCH_OUTSIDE" $${SHELL:-sh} $(if $(CMD),-c '$(subst ','\'',$(value CMD))')

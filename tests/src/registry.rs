@@ -129,8 +129,8 @@ fn watch_signals() {
     );
 }
 
-/// What runs that are dead left: their processes died with them (see [`crate::process`]).
-fn remove_leftovers() {
+/// Removes what runs that are dead left: their processes died with them (see [`crate::process`]).
+pub fn remove_leftovers() {
     for name in names_in(Path::new(NAMESPACES)).filter(|name| is_of_a_dead_run(name)) {
         Made::Namespace(name).remove();
     }

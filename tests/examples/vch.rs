@@ -1,0 +1,207 @@
+//! `make vch`, `make vch-down`: a whole Virtual Container Host on this machine, for a person to type at.
+//!
+//! ```text
+//!   this machine ── vch-docker (198.18.255.253/30) ── docker (198.18.255.254) ── vch ── externals, management: lab::Topology
+//! ```
+//!
+//! The VCH and the world around it are network namespaces. A process in the background holds them: it is `vch hold`, and
+//! when it goes, all of it goes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use lab::{Coordinator, Lab, Topology, eventually, eventually_some, places, registry};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// A /30 of RFC 2544's range, in which nothing is routed: this machine, and the VCH's Docker endpoint.
+const CALLER: &str = "198.18.255.253/30";
+const ENDPOINT: &str = "198.18.255.254";
+const CALLERS_LINK: &str = "vch-docker";
+const ENDPOINTS_LINK: &str = "docker";
+const PORT: u16 = 2376;
+
+/// The first start makes the image of container VMs.
+const UP: Duration = Duration::from_secs(180);
+const DOWN: Duration = Duration::from_secs(30);
+
+fn main() -> ExitCode {
+    let word = std::env::args().nth(1).unwrap_or_default();
+    let done = match word.as_str() {
+        "up" => up(),
+        "down" => down(),
+        "hold" => hold(),
+        _ => Err(anyhow::anyhow!("say `vch up` or `vch down`")),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What a person finds of it: `env`, `pid`, `log` and the certificates.
+fn folder() -> PathBuf {
+    places::workspace().join("target/vch")
+}
+
+fn up() -> Result<()> {
+    let env = folder().join("env");
+    if holder().is_some() && env.is_file() {
+        println!("# The VCH is up already; `make vch-down` removes it.");
+        return show(&env);
+    }
+    // What a killed one left.
+    down()?;
+    fs::create_dir_all(folder()).context("make target/vch")?;
+    let log = fs::File::create(folder().join("log")).context("make target/vch/log")?;
+    let mut command = Command::new("setsid");
+    command.arg(std::env::current_exe().context("find this program")?);
+    command.arg("hold").stdin(Stdio::null());
+    command
+        .stdout(log.try_clone().context("the log")?)
+        .stderr(log);
+    let mut hold = command.spawn().context("start `vch hold` by `setsid`")?;
+    let ready = eventually_some(UP, "the VCH is up", || {
+        let ended = !matches!(hold.try_wait(), Ok(None));
+        (env.is_file() || ended).then(|| env.is_file())
+    });
+    let log = || fs::read_to_string(folder().join("log")).unwrap_or_default();
+    if !ready.with_context(log)? {
+        bail!("the VCH did not start: {}", log());
+    }
+    show(&env)
+}
+
+fn show(env: &Path) -> Result<()> {
+    print!(
+        "{}",
+        fs::read_to_string(env).context("read target/vch/env")?
+    );
+    Ok(())
+}
+
+/// Holds the VCH until it is told to end.
+fn hold() -> Result<()> {
+    let pid = folder().join("pid");
+    fs::write(&pid, std::process::id().to_string()).context("write target/vch/pid")?;
+    let lab = Lab::of_namespaces("vch")?;
+    let topology = lab.topology()?;
+    joined(&topology)?;
+    let tls = folder().join("tls");
+    certificates(&tls)?;
+    let shown = tls.canonicalize().context("target/vch/tls")?;
+    let shown = shown.display();
+    let endpoint = format!(
+        "[docker_endpoint]\ninterface = \"{ENDPOINTS_LINK}\"\naddress = \"{ENDPOINT}\"\nport = {PORT}\n\
+         tls = {{ ca = \"{shown}/server/ca.pem\", cert = \"{shown}/server/cert.pem\", key = \"{shown}/server/key.pem\" }}\n"
+    );
+    let tables = format!("{}{endpoint}", Coordinator::runtime_table()?);
+    let vch = Coordinator::start_with(&lab, &topology.vch, &tables)?;
+    let text = environment(&topology, &vch, &format!("{shown}/client"));
+    let partial = folder().join("env.partial");
+    fs::write(&partial, text).context("write target/vch/env")?;
+    fs::rename(&partial, folder().join("env")).context("write target/vch/env")?;
+    loop {
+        // A signal ends this process: the registry removes what there is first.
+        std::thread::park();
+    }
+}
+
+/// The one link between this machine and the VCH, with a network of two addresses.
+fn joined(topology: &Topology) -> Result<()> {
+    let vch = topology.vch.name();
+    ip(&format!(
+        "link add {CALLERS_LINK} type veth peer name {ENDPOINTS_LINK} netns {vch}"
+    ))?;
+    ip(&format!("address add {CALLER} dev {CALLERS_LINK}"))?;
+    ip(&format!("link set {CALLERS_LINK} up"))?;
+    topology
+        .vch
+        .ip(&format!("address add {ENDPOINT}/30 dev {ENDPOINTS_LINK}"))?;
+    topology.vch.ip(&format!("link set {ENDPOINTS_LINK} up"))?;
+    Ok(())
+}
+
+fn ip(words: &str) -> Result<()> {
+    let output = Command::new("ip").args(words.split_whitespace()).output();
+    let output = output.with_context(|| format!("run ip {words}"))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "ip {words}: {said}");
+    Ok(())
+}
+
+fn certificates(folder: &Path) -> Result<()> {
+    let mut vchctl = Command::new(places::built("vchctl")?);
+    vchctl.arg("certs").arg("--dir").arg(folder);
+    vchctl.args(["--address", ENDPOINT, "--port", &PORT.to_string()]);
+    let output = vchctl.output().context("run vchctl certs")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "vchctl certs: {said}");
+    Ok(())
+}
+
+/// To be sourced by a shell, and read by a person.
+fn environment(topology: &Topology, vch: &Coordinator<'_>, client: &str) -> String {
+    let outside = topology.outside.name();
+    let socket = vch.socket();
+    format!(
+        "# A Virtual Container Host is up. In a shell: . target/vch/env\n\
+         export DOCKER_HOST=tcp://{ENDPOINT}:{PORT}\n\
+         export DOCKER_TLS_VERIFY=1\n\
+         export DOCKER_CERT_PATH={client}\n\
+         # Where published ports answer, and where containers on vic-production are: for `make outside CMD='...'`.\n\
+         export VCH_EXTERNAL_ADDRESS={}\n\
+         export VCH_PRODUCTION_ADDRESS={}\n\
+         export VCH_GATEWAY_ADDRESS={}\n\
+         export VCH_OUTSIDE={outside}\n\
+         # For vchctl.\n\
+         export VCH_SOCKET={}\n\
+         # Try: docker network ls\n\
+         #      docker network create my-bridge-network\n\
+         #      docker run -d --name=server --net=my-bridge-network -p 8080:80 my_server_image\n\
+         #      make outside CMD='wget -qO- http://{}:8080'\n\
+         # `make vch-down` removes all of it.\n",
+        Topology::VCH,
+        Topology::PRODUCTION_VCH,
+        Topology::GATEWAY,
+        socket.display(),
+        Topology::VCH,
+    )
+}
+
+/// The process that holds the VCH, when there is one.
+fn holder() -> Option<i32> {
+    let pid: i32 = fs::read_to_string(folder().join("pid"))
+        .ok()?
+        .trim()
+        .parse()
+        .ok()?;
+    // The number may be somebody else's by now.
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+    (name.trim() == "vch").then_some(pid)
+}
+
+/// Removes all of it, also what a killed one left, and looks whether it is gone.
+fn down() -> Result<()> {
+    if let Some(pid) = holder() {
+        kill(Pid::from_raw(pid), Signal::SIGTERM).context("end the VCH")?;
+        eventually(DOWN, "the VCH ends", || holder().is_none())?;
+    }
+    registry::remove_leftovers();
+    let link = Path::new("/sys/class/net").join(CALLERS_LINK);
+    eventually(DOWN, &format!("{CALLERS_LINK} goes with the VCH"), || {
+        !link.exists()
+    })?;
+    match fs::remove_dir_all(folder()) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).context("remove target/vch")
+        }
+        _ => Ok(()),
+    }
+}

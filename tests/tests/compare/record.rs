@@ -1,0 +1,45 @@
+//! `dockerd.txt`: what dockerd said, so that whoever has none can compare.
+
+use std::fmt::Write as _;
+
+use anyhow::{Result, ensure};
+
+use crate::scene::Scene;
+
+const HEAD: &str = "# What dockerd 20.10.24 of Debian 12 said to a docker CLI 28.2 that speaks API version 1.41; written by `make compare`.\n\
+    # | standard output, ! standard error, = exit code, > request, status, keys of the answer\n";
+
+/// Scenes with what was said to each row.
+pub fn written(scenes: &[Scene], answered: &[Vec<String>]) -> String {
+    let mut text = HEAD.to_owned();
+    for (scene, answers) in scenes.iter().zip(answered) {
+        // Writing to a String can't fail.
+        let _ = write!(text, "\n## {}\n", scene.title);
+        for (row, answer) in scene.rows.iter().zip(answers) {
+            let _ = write!(text, "$ {}\n{answer}", row.line);
+        }
+    }
+    text
+}
+
+/// Puts what was recorded beside each row; the same rows must be there.
+pub fn read(text: &str, scenes: &mut [Scene]) -> Result<()> {
+    let rows = scenes.iter_mut().flat_map(|scene| &mut scene.rows);
+    let mut recorded = text.split("\n$ ").skip(1);
+    for row in rows {
+        let answer = recorded.next().unwrap_or_default();
+        let (line, answer) = answer.split_once('\n').unwrap_or((answer, ""));
+        ensure!(
+            line == row.line,
+            "`{}` is not recorded (there is `{line}`): run `make compare`",
+            row.line
+        );
+        let answer = answer.split("\n\n## ").next().unwrap_or_default();
+        row.dockerd = format!("{}\n", answer.trim_end_matches('\n'));
+    }
+    ensure!(
+        recorded.next().is_none(),
+        "too much is recorded: run `make compare`"
+    );
+    Ok(())
+}

@@ -1,0 +1,86 @@
+//! What may differ between two daemons that answer equally: ids, times, addresses out of a pool, and which networks
+//! were there before anybody asked.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+/// In this order; each is also a line of docs/docker.md.
+pub const RULES: &[(&str, &str, &str)] = &[
+    ("an id", r"\b(sha256:)?[0-9a-f]{64}\b", "<id>"),
+    ("a short id", r"\b[0-9a-f]{12}\b", "<short>"),
+    (
+        "a hardware address",
+        r"\b([0-9a-f]{2}:){5}[0-9a-f]{2}\b",
+        "<mac>",
+    ),
+    (
+        "a point in time",
+        r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d| \+0000 UTC)",
+        "<time>",
+    ),
+    (
+        "how long ago",
+        r"\b(About an? \w+|Less than a second|\d+ (second|minute|hour)s?)\b",
+        "<while>",
+    ),
+    (
+        "an address out of the default pools",
+        r"\b(172\.(1[6-9]|2\d|3[01])|192\.168)\.\d{1,3}\.\d{1,3}(/\d\d)?",
+        "<pool>",
+    ),
+    ("the width of a column", r" {2,}", "  "),
+];
+
+/// What newer releases of moby always show, and 20.10 only where it was given: the gateway of a subnet.
+pub const NEWER: &str =
+    r#"(,\s*"Gateway": ?"[^"]*"|\s*"Gateway": ?"[^"]*",?| \S*\.IPAM\.Config\[\]\.Gateway)"#;
+
+/// Networks that only one of the two has: left out of lists.
+pub const ONE_SIDED: &str = r"^(\S+\s+)?(host|default-external|vic-production)(:?\s.*)?$";
+
+static COMPILED: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
+    let rules = RULES.iter();
+    rules
+        .map(|(_, pattern, name)| (Regex::new(pattern).unwrap(), *name))
+        .collect()
+});
+static LEFT_OUT: LazyLock<Regex> = LazyLock::new(|| Regex::new(ONE_SIDED).unwrap());
+
+static OF_NEWER: LazyLock<Regex> = LazyLock::new(|| Regex::new(NEWER).unwrap());
+
+/// An answer without what only newer releases of moby say, and without the commas that go with it.
+pub fn without_newer(answer: &str) -> String {
+    let lines = OF_NEWER.replace_all(answer, "").into_owned();
+    let lines = lines.lines().map(|line| line.trim_end_matches(','));
+    lines
+        .filter(|line| *line != "|")
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// A text's lines as they are compared.
+pub fn normal(text: &str) -> Vec<String> {
+    let lines = text.lines().map(|line| {
+        let line = COMPILED.iter().fold(line.to_owned(), |line, (rule, name)| {
+            rule.replace_all(&line, *name).into_owned()
+        });
+        line.trim_end().to_owned()
+    });
+    lines.filter(|line| !LEFT_OUT.is_match(line)).collect()
+}
+
+#[test]
+fn only_what_may_differ_is_replaced() {
+    let id = "0123456789abcdef".repeat(4);
+    assert_eq!(normal(&id), ["<id>"]);
+    let told = "Conflict. Address 10.77.0.9 of 172.18.0.2/16 at 2026-01-02T03:04:05.6Z";
+    assert_eq!(
+        normal(told),
+        ["Conflict. Address 10.77.0.9 of <pool> at <time>"]
+    );
+    let list =
+        "0123456789ab   host      host      local\n0123456789ab   none      null      local\n";
+    assert_eq!(normal(list), ["<short>  none  null  local"]);
+    assert_eq!(normal("host: host local\nhostess"), ["hostess"]);
+}

@@ -1,0 +1,130 @@
+//! docs/docker.md: the rows and how the VCH answers each.
+
+use std::fmt::Write as _;
+
+use crate::rules::{RULES, without_newer};
+use crate::scene::{Expected, Row};
+
+const HEAD: &str = "# The Docker endpoint beside a real dockerd\n\n\
+    Written by `make compare`; do not edit. Each command is typed into the same CLI, speaking API version 1.41, for\n\
+    dockerd 20.10 and for a VCH. *Equal* is: the same exit code, text, requests, status codes and JSON key sets. *Newer\n\
+    moby* is the same with the words of later releases. *Deliberate* says why it is otherwise. *Differs* is to be mended.\n\n";
+
+/// How a row compares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Verdict {
+    Equal,
+    Moby,
+    Deliberate(String),
+    Differs,
+}
+
+fn verdict(row: &Row, vch: &str) -> Verdict {
+    match &row.expected {
+        Expected::Dockerd if row.dockerd == vch => Verdict::Equal,
+        Expected::Moby { status, parts } => {
+            let answered = vch
+                .lines()
+                .any(|line| line.starts_with("> ") && line.contains(&format!(" {status} ")));
+            let said = parts.iter().all(|part| vch.contains(part.as_str()));
+            if answered && said {
+                Verdict::Moby
+            } else {
+                Verdict::Differs
+            }
+        }
+        Expected::Deliberate(reason) => Verdict::Deliberate(reason.clone()),
+        Expected::Dockerd if without_newer(&row.dockerd) == without_newer(vch) => Verdict::Moby,
+        Expected::Dockerd => Verdict::Differs,
+    }
+}
+
+/// The whole page.
+pub fn written(rows: &[(Row, String)]) -> String {
+    let verdicts: Vec<Verdict> = rows.iter().map(|(row, vch)| verdict(row, vch)).collect();
+    let count = |of: fn(&Verdict) -> bool| verdicts.iter().filter(|verdict| of(verdict)).count();
+    let mut text = HEAD.to_owned();
+    // Writing to a String can't fail.
+    let _ = writeln!(
+        text,
+        "{} rows: {} equal, {} as newer moby, {} deliberate, {} differ.\n",
+        rows.len(),
+        count(|verdict| *verdict == Verdict::Equal),
+        count(|verdict| *verdict == Verdict::Moby),
+        count(|verdict| matches!(verdict, Verdict::Deliberate(_))),
+        count(|verdict| *verdict == Verdict::Differs),
+    );
+    let names: Vec<&str> = RULES.iter().map(|(what, ..)| *what).collect();
+    let _ = writeln!(
+        text,
+        "Not compared: {}; networks that only one of them has (`host`, and the VCH's externals) are left out of lists.\n",
+        names.join(", ")
+    );
+    text.push_str("| command | the VCH |\n|---|---|\n");
+    for ((row, _), verdict) in rows.iter().zip(verdicts) {
+        let _ = writeln!(text, "{}", line(row, &verdict));
+    }
+    text
+}
+
+fn line(row: &Row, verdict: &Verdict) -> String {
+    let shown = match verdict {
+        Verdict::Equal => "equal".to_owned(),
+        Verdict::Moby => "newer moby".to_owned(),
+        Verdict::Deliberate(reason) => format!("deliberate: {reason}"),
+        Verdict::Differs => "differs".to_owned(),
+    };
+    format!("| `{}` | {shown} |", row.line.replace('|', "\\|"))
+}
+
+/// Rows that the committed page does not call different, and that are.
+pub fn worse(committed: &str, rows: &[(Row, String)]) -> Vec<String> {
+    let known: Vec<&str> = committed
+        .lines()
+        .filter(|line| line.ends_with("| differs |"))
+        .collect();
+    let found = rows.iter().filter(|(row, vch)| {
+        let line = line(row, &Verdict::Differs);
+        verdict(row, vch) == Verdict::Differs && !known.contains(&line.as_str())
+    });
+    found.map(|(row, _)| row.line.clone()).collect()
+}
+
+/// Both answers of every row that differs.
+pub fn differences(rows: &[(Row, String)]) -> String {
+    let mut text = String::new();
+    for (row, vch) in rows
+        .iter()
+        .filter(|(row, vch)| verdict(row, vch) == Verdict::Differs)
+    {
+        // Writing to a String can't fail.
+        let _ = write!(text, "\n$ {}\n", row.line);
+        let (theirs, ours): (Vec<&str>, Vec<&str>) =
+            (row.dockerd.lines().collect(), vch.lines().collect());
+        for line in theirs.iter().filter(|line| !ours.contains(line)) {
+            let _ = writeln!(text, "  dockerd {}", beside(line, &ours));
+        }
+        for line in ours.iter().filter(|line| !theirs.contains(line)) {
+            let _ = writeln!(text, "  vch     {}", beside(line, &theirs));
+        }
+    }
+    text
+}
+
+/// Of a request that the other has too, only the keys that its answer has not.
+fn beside(line: &str, others: &[&str]) -> String {
+    let request = |line: &str| line.splitn(5, ' ').take(4).collect::<Vec<_>>().join(" ");
+    let same = others
+        .iter()
+        .find(|other| line.starts_with('>') && request(other) == request(line));
+    let Some(other) = same else {
+        return line.to_owned();
+    };
+    let theirs: Vec<&str> = other.split(' ').collect();
+    let own = line.split(' ').filter(|key| !theirs.contains(key));
+    format!(
+        "{} only {}",
+        request(line),
+        own.collect::<Vec<_>>().join(" ")
+    )
+}
