@@ -3,7 +3,7 @@
 pub use crate::sandbox::{SandboxError, enter};
 pub use crate::worker::work;
 
-use crate::job::{Arrived, Order, Progress, Word};
+use crate::job::{Arrived, Job, Order, Progress, Word};
 use crate::store::Settings;
 use std::io;
 use std::path::Path;
@@ -69,6 +69,11 @@ pub(crate) async fn run(
         .arg(settings.user.0.to_string())
         .arg(settings.user.1.to_string())
         .arg(file_bytes.to_string())
+        .arg(if matches!(order.job, Job::Pull(_)) {
+            "network"
+        } else {
+            "alone"
+        })
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

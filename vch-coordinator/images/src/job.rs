@@ -28,8 +28,22 @@ pub(crate) enum Job {
     Import,
     /// Behind the line comes an archive of images.
     Load,
+    /// Fetch an image from its registry.
+    Pull(Pull),
     /// Make a root file system of the layers in the staging folder, whose unpacked digests these are.
     Rootfs { layers: Vec<Digest> },
+}
+
+/// What is to be fetched.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Pull {
+    pub name: Reference,
+    /// User and password.
+    pub credentials: Option<(String, String)>,
+    /// Without TLS.
+    pub plain: bool,
+    /// Images that the store has already.
+    pub images: Vec<Digest>,
 }
 
 /// What comes back.

@@ -23,8 +23,13 @@ pub struct SandboxError {
     source: Errno,
 }
 
-/// Enters the staging folder for good. `file_bytes` bounds each file that is written.
-pub fn enter(folder: &Path, user: (u32, u32), file_bytes: u64) -> Result<(), SandboxError> {
+/// Enters the staging folder for good, with the coordinator's network or without any. `file_bytes` bounds each file that is written.
+pub fn enter(
+    folder: &Path,
+    user: (u32, u32),
+    file_bytes: u64,
+    network: bool,
+) -> Result<(), SandboxError> {
     let step = |step| move |source| SandboxError { step, source };
     chdir(folder).map_err(step("enter the staging folder"))?;
     if geteuid().is_root() {
@@ -32,8 +37,10 @@ pub fn enter(folder: &Path, user: (u32, u32), file_bytes: u64) -> Result<(), San
         if uid.is_root() {
             return Err(step("work as root: set `images.user`")(Errno::EPERM));
         }
-        unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWIPC)
-            .map_err(step("leave the network"))?;
+        if !network {
+            unshare(CloneFlags::CLONE_NEWNET).map_err(step("leave the network"))?;
+        }
+        unshare(CloneFlags::CLONE_NEWIPC).map_err(step("leave the other processes"))?;
         setgroups(&[]).map_err(step("leave root's groups"))?;
         setresgid(gid, gid, gid).map_err(step("change the group"))?;
         setresuid(uid, uid, uid).map_err(step("change the user"))?;

@@ -20,7 +20,7 @@ use crate::changes::{self, ChangeError};
 use crate::config::Config;
 use crate::digest::Digest;
 use crate::helper::{self, HelperError};
-use crate::job::{Arrived, Job, Order, Progress};
+use crate::job::{Arrived, Job, Order, Progress, Pull};
 use crate::limits::Limits;
 use crate::oci::Descriptor;
 use crate::reference::{Reference, ReferenceError, Which};
@@ -43,6 +43,8 @@ pub struct Settings {
     pub user: (u32, u32),
     /// Of a container's own disk.
     pub upper_bytes: u64,
+    /// Registries that are asked without TLS, as `host` or `host:port`.
+    pub insecure: Vec<String>,
     /// Of one image.
     pub limits: Limits,
 }
@@ -241,6 +243,39 @@ impl Store {
         Ok(loaded)
     }
 
+    /// Fetches an image from its registry, unless it is there. Without TLS only from this machine, or from
+    /// [`Settings::insecure`].
+    pub async fn pull(
+        &self,
+        name: Reference,
+        credentials: Option<(String, String)>,
+        progress: &mpsc::Sender<Progress>,
+    ) -> Result<Arc<Image>, ImageError> {
+        let staging = Staging::new(&self.inner.settings)?;
+        let registry = name.registry();
+        let plain = is_loopback(registry)
+            || self
+                .inner
+                .settings
+                .insecure
+                .iter()
+                .any(|one| one == registry);
+        let images = self.images().keys().copied().collect();
+        let job = Job::Pull(Pull {
+            name,
+            credentials,
+            plain,
+            images,
+        });
+        let mut arrived = self
+            .ask(&staging, job, tokio::io::empty(), progress)
+            .await?;
+        let one = arrived
+            .pop()
+            .ok_or_else(|| ImageError::Untrue("nothing arrived".to_owned()))?;
+        self.adopt(staging, one, None).await
+    }
+
     /// Gives an image another name; whatever had it loses it.
     pub async fn tag(&self, image: &str, name: Reference) -> Result<Arc<Image>, ImageError> {
         if matches!(name.which(), Which::Digest(_)) {
@@ -312,6 +347,19 @@ impl Inner {
         *images = changed;
         Ok(())
     }
+}
+
+/// Whether a registry is on this machine, by its name.
+fn is_loopback(registry: &str) -> bool {
+    let host = match registry
+        .strip_prefix('[')
+        .and_then(|rest| rest.split_once(']'))
+    {
+        Some((address, _)) => address,
+        None => registry.split(':').next().unwrap_or(registry),
+    };
+    let address = host.parse::<std::net::IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// Gives names to an image, and takes them from all others.

@@ -1,6 +1,7 @@
 //! What `vch-image` does, within its staging folder.
 
 mod load;
+mod pull;
 mod root_owner;
 mod rootfs;
 
@@ -52,6 +53,10 @@ pub(crate) enum WorkError {
     Start(#[source] io::Error),
     #[error("`sqfstar` failed: {0}")]
     Squash(String),
+    #[error("{0}")]
+    Missing(String),
+    #[error("the registry can't be used: {0}")]
+    Registry(String),
     #[error("can't answer: {0}")]
     Answer(#[source] io::Error),
 }
@@ -84,6 +89,7 @@ fn obey(mut input: impl BufRead, output: &mut impl Write) -> Result<Vec<Arrived>
             }])
         }
         Job::Load => load::load(input, limits, output),
+        Job::Pull(wish) => pull::pull(&wish, limits, output),
         Job::Rootfs { layers } => rootfs::make(&layers, limits).map(|()| Vec::new()),
     }
 }

@@ -30,6 +30,7 @@ impl Lab {
             helper: env!("CARGO_BIN_EXE_vch-image").into(),
             user: Settings::USER,
             upper_bytes: 1 << 30,
+            insecure: Vec::new(),
             limits: Limits::default(),
         }
     }

@@ -15,14 +15,15 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), String> {
-    let usage = "the coordinator starts this: FOLDER UID GID FILE_BYTES";
+    let usage = "the coordinator starts this: FOLDER UID GID FILE_BYTES network|alone";
     let mut words = std::env::args_os().skip(1);
     let folder = PathBuf::from(words.next().ok_or(usage)?);
     let mut number = || words.next()?.to_str()?.parse::<u64>().ok();
     let mut id = || u32::try_from(number()?).ok();
     let user = id().zip(id()).ok_or(usage)?;
     let file_bytes = number().ok_or(usage)?;
-    vch_images::helper::enter(&folder, user, file_bytes).map_err(|error| {
+    let network = words.next().ok_or(usage)? == "network";
+    vch_images::helper::enter(&folder, user, file_bytes, network).map_err(|error| {
         let source = std::error::Error::source(&error).map(ToString::to_string);
         format!("{error}: {}", source.unwrap_or_default())
     })?;

@@ -51,6 +51,13 @@ pub(super) fn adopt(
     let limits = inner.settings.limits;
     // Held while blobs are put in, so that nobody removes them before the index names them.
     let mut images = inner.images();
+    let known = arrived.config.as_ref().map(|config| config.digest);
+    if let Some(id) = known.filter(|id| images.contains_key(id)) {
+        let mut changed = images.clone();
+        rename(&mut changed, id, arrived.names.iter().cloned());
+        inner.commit(&mut images, changed)?;
+        return images.get(&id).cloned().ok_or(ImageError::Ending);
+    }
     let mut layers = Vec::new();
     for layer in &arrived.layers {
         take(folder, staging, &layer.piece)?;
