@@ -17,7 +17,9 @@ AGENT_FLAGS := -C target-feature=+crt-static -C force-unwind-tables=no \
 FUZZ_SECONDS := 60
 
 # program=package, for what is used here from Debian.
-PROGRAMS := qemu-system-x86_64=qemu-system-x86 ip=iproute2 nft=nftables dig=bind9-dnsutils ping=iputils-ping dpkg-deb=dpkg cc=build-essential sqfstar=squashfs-tools mke2fs=e2fsprogs
+PROGRAMS := qemu-system-x86_64=qemu-system-x86 ip=iproute2 nft=nftables dig=bind9-dnsutils ping=iputils-ping python3=python3 pip3=python3-pip dpkg-deb=dpkg cc=build-essential sqfstar=squashfs-tools mke2fs=e2fsprogs
+# package==version, for clients of the Docker API in Python, from PyPI.
+PYTHON := docker==7.1.0
 # crate@version, for what is used here from crates.io.
 CRATES := vhost-device-vsock@0.3.0 cargo-deny@0.20.2
 FUZZER := cargo-fuzz@0.13.2
@@ -41,6 +43,7 @@ tools: ## install what the other targets use: Debian packages, and programs belo
 	if [ -n "$$missing" ] || [ ! -d target/image/kernel ]; then apt-get -q update >/dev/null; fi; \
 	if [ -n "$$missing" ]; then DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends $$missing; fi
 	@$(foreach crate,$(CRATES),$(call installed,$(crate));)
+	@[ -d $(TOOLS)/python/docker ] || pip3 install -q --target $(TOOLS)/python $(PYTHON)
 
 agent: ## build the static agent as target/agent/tether-net; print its size and its memory
 	@RUSTFLAGS="$(AGENT_FLAGS)" cargo build --profile agent -p tether-net --bin tether-net --target $(HOST)

@@ -193,10 +193,10 @@ fn down() -> Result<()> {
         kill(Pid::from_raw(pid), Signal::SIGTERM).context("end the VCH")?;
         eventually(DOWN, "the VCH ends", || holder().is_none())?;
     }
-    registry::remove_leftovers();
-    let link = Path::new("/sys/class/net").join(CALLERS_LINK);
+    // The link goes with the VCH's namespace, and that with the last of its VMs.
     eventually(DOWN, &format!("{CALLERS_LINK} goes with the VCH"), || {
-        !link.exists()
+        registry::remove_leftovers();
+        ip(&format!("link show dev {CALLERS_LINK}")).is_err()
     })?;
     match fs::remove_dir_all(folder()) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

@@ -29,6 +29,12 @@ pub fn tool(name: &str) -> PathBuf {
         .join(name)
 }
 
+/// Python packages that `make tools` installed.
+#[must_use]
+pub fn python() -> PathBuf {
+    folder(TOOLS_VARIABLE, "target/tools").join("python")
+}
+
 /// Where other projects' programs are unpacked, to compare with.
 #[must_use]
 pub fn peers() -> PathBuf {

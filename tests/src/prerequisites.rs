@@ -38,6 +38,8 @@ pub enum Need {
     Init,
     /// What makes root file systems.
     Squashfs,
+    /// The Python package `docker`.
+    PythonDocker,
     /// The static coordinator for VMs that are a VCH themselves.
     Host,
 }
@@ -76,6 +78,8 @@ impl Need {
             Self::Probe => built(&places::probe(), "make probe"),
             Self::Init => built(&places::init(), "make init"),
             Self::Squashfs => program("mksquashfs", "-version", "squashfs-tools"),
+            Self::PythonDocker => program("python3", "-V", "python3")
+                .or_else(|| built(&places::python().join("docker/__init__.py"), "make tools")),
             Self::Host => built(&places::host_program("vch-coordinator"), "make host"),
         }
     }
