@@ -177,3 +177,6 @@ fn past_skippable<R: BufRead>(mut packed: R) -> io::Result<Option<R>> {
     }
     Ok(None)
 }
+
+#[cfg(test)]
+mod tests;

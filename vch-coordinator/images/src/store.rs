@@ -86,6 +86,15 @@ pub struct Import {
     pub created: String,
 }
 
+/// What a store takes on disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Packed layers; several images may share one.
+    pub layer_bytes: u64,
+    /// Root file systems that are made.
+    pub rootfs_bytes: u64,
+}
+
 /// Why a store does not do what it was asked.
 #[derive(Debug, Error)]
 pub enum ImageError {
@@ -289,6 +298,25 @@ impl Store {
             rename(&mut changed, id, [name]);
             inner.commit(&mut images, changed)?;
             images.get(&id).cloned().ok_or(ImageError::Unknown(image))
+        })
+        .await
+    }
+
+    /// Bytes on disk: packed layers, each once, and root file systems.
+    pub async fn usage(&self) -> Result<Usage, ImageError> {
+        self.blocking(|inner| {
+            let images = inner.images();
+            let all = images.values().flat_map(|image| &image.layers);
+            let layers: BTreeMap<_, _> = all.map(|layer| (layer.digest, layer.size)).collect();
+            let folder = &inner.settings.folder;
+            let rootfs = images
+                .keys()
+                .map(|id| std::fs::metadata(index::rootfs(folder, id)));
+            Ok(Usage {
+                layer_bytes: layers.values().sum(),
+                // Those that are not made yet take nothing.
+                rootfs_bytes: rootfs.flatten().map(|about| about.len()).sum(),
+            })
         })
         .await
     }

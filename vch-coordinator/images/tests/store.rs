@@ -199,6 +199,9 @@ async fn images_are_there_after_a_restart_and_what_a_crash_left_is_not() {
     let image = image.unwrap();
     store.tag("a:1", "b".parse().unwrap()).await.unwrap();
     let path = store.rootfs(&image.id).await.unwrap();
+    let usage = store.usage().await.unwrap();
+    assert_eq!(usage.layer_bytes, image.layers[0].size);
+    assert_eq!(usage.rootfs_bytes, fs::metadata(&path).unwrap().len());
     drop(store);
     let folder = lab.folder.path().join("images");
     let garbage = [
