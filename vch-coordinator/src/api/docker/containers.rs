@@ -251,3 +251,6 @@ async fn websocket() -> DockerError {
     let remedy = "use `POST /containers/{id}/attach`, as the docker CLI does";
     DockerError::unsupported("attaching by WebSocket", remedy)
 }
+
+#[cfg(test)]
+mod tests;

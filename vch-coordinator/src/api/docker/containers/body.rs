@@ -186,31 +186,6 @@ pub struct NetworkingConfig {
     pub endpoints_config: BTreeMap<String, Value>,
 }
 
-/// A place.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub struct EndpointSettings {
-    #[serde(rename = "IPAMConfig")]
-    pub ipam_config: Ipam,
-    pub links: Texts,
-    pub aliases: Texts,
-    pub mac_address: Text,
-    pub driver_opts: Marks,
-    pub gw_priority: i32,
-}
-
-/// Addresses that were asked for.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub struct Ipam {
-    #[serde(rename = "IPv4Address")]
-    pub ipv4_address: Text,
-    #[serde(rename = "IPv6Address")]
-    pub ipv6_address: Text,
-    #[serde(rename = "LinkLocalIPs")]
-    pub link_local_ips: Texts,
-}
-
 /// Words of a command line: a list, or one text. `None` where there are none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Words(pub Option<Vec<String>>);

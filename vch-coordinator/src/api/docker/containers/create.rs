@@ -18,6 +18,7 @@ use crate::runtime::{
     Create,
     workload::{HealthCheck, Shown, Workload},
 };
+use serde_json::json;
 use std::{collections::BTreeMap, net::IpAddr};
 use vch_ledger::{AddContainer, Channel, ContainerName};
 
@@ -112,7 +113,16 @@ fn shown(body: &Body, image: &Image) -> Shown {
         .port_bindings
         .iter()
         .map(|(port, all)| (port.clone(), all.iter().map(pair).collect()));
-    let endpoints = &body.networking_config.endpoints_config;
+    let mut endpoints = body.networking_config.endpoints_config.clone();
+    if !body.mac_address.is_empty() {
+        // Of the container as a whole it was up to 1.43; it is its first place's.
+        let first = endpoints
+            .entry(host.network_mode.clone())
+            .or_insert_with(|| json!({}));
+        if let Some(settings) = first.as_object_mut() {
+            settings.insert("MacAddress".to_owned(), json!(body.mac_address));
+        }
+    }
     Shown {
         exposed,
         bindings: bindings.collect(),

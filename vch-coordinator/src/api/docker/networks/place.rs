@@ -120,9 +120,14 @@ pub fn mac_address(text: &str) -> Result<MacAddress, DockerError> {
     })
 }
 
-/// `container`, or `container:alias`.
-fn linked(text: &str) -> Result<(ContainerRef, Hostname), DockerError> {
+/// `container`, or `container:alias`; or as inspect shows it, `/container:/this/alias`.
+///
+/// # Errors
+/// The alias is no host name.
+pub fn linked(text: &str) -> Result<(ContainerRef, Hostname), DockerError> {
     let (container, alias) = text.split_once(':').unwrap_or((text, text));
+    let container = container.trim_start_matches('/');
+    let alias = alias.rsplit('/').next().unwrap_or(alias);
     Ok((container.into(), name("link", alias)?))
 }
 

@@ -1,11 +1,14 @@
 //! The networks that a container's body names.
 
-use super::super::super::{DockerError, Version};
-use super::super::body::{Body, EndpointSettings};
-use super::refused::refuse;
-use protocol::spec::{Hostname, MacAddress};
-use std::{collections::BTreeMap, net::IpAddr};
-use vch_ledger::{Connect, ContainerRef};
+use super::super::{
+    super::{
+        DockerError, Version,
+        networks::place::{EndpointSettings, linked, mac_address},
+    },
+    body::Body,
+};
+use std::collections::BTreeMap;
+use vch_ledger::Connect;
 
 /// From this version on a container can be made with several networks, and a MAC address is a
 /// place's.
@@ -47,7 +50,7 @@ pub fn wanted(body: &Body, version: Version) -> Result<Vec<Connect>, DockerError
     names.extend(others.map(|(name, settings)| (name.as_str(), settings)));
     let mut places = Vec::new();
     for (index, (name, settings)) in names.into_iter().enumerate() {
-        let mut place = place(name, settings)?;
+        let mut place = place(name, settings, version)?;
         if index == 0 {
             first(body, &mut place)?;
         }
@@ -79,7 +82,7 @@ fn network(name: &str) -> &str {
 /// What the body says of the container as a whole is of its first place.
 fn first(body: &Body, place: &mut Connect) -> Result<(), DockerError> {
     if !body.mac_address.is_empty() {
-        let mac = mac(&body.mac_address)?;
+        let mac = mac_address(&body.mac_address)?;
         if place.mac.is_some_and(|own| own != mac) {
             return Err(DockerError::invalid(
                 "the container-wide MAC address must match the endpoint-specific MAC address for the main network, or be left empty",
@@ -88,89 +91,22 @@ fn first(body: &Body, place: &mut Connect) -> Result<(), DockerError> {
         place.mac = Some(mac);
     }
     for link in &body.host_config.links {
-        place.links.push(self::link(link)?);
+        place.links.push(linked(link)?);
     }
     Ok(())
 }
 
-/// A place as it is asked for, at the container's making or later.
-///
-/// # Errors
-/// In dockerd's words where it has the case.
-pub fn place(name: &str, settings: &EndpointSettings) -> Result<Connect, DockerError> {
-    let ipam = &settings.ipam_config;
-    let mut addresses = Vec::new();
-    for (family, text, is_v4) in [
-        ("IPv4", &ipam.ipv4_address, true),
-        ("IPv6", &ipam.ipv6_address, false),
-    ] {
-        if text.is_empty() {
-            continue;
-        }
-        match text.parse::<IpAddr>() {
-            Ok(address) if address.is_ipv4() == is_v4 => addresses.push(address),
-            _ => {
-                return Err(DockerError::invalid(format!(
-                    "invalid endpoint settings:\ninvalid {family} address: {text}"
-                )));
-            }
-        }
-    }
-    if !ipam.link_local_ips.is_empty() {
-        let remedy = "the kernel makes link-local addresses by itself";
-        let field = "EndpointsConfig.IPAMConfig.LinkLocalIPs";
-        return Err(refuse(field, &ipam.link_local_ips, remedy));
-    }
-    if !settings.driver_opts.is_empty() {
-        let remedy = "a place on a network has no options here: leave them out";
-        let field = "EndpointsConfig.DriverOpts";
-        return Err(refuse(field, &settings.driver_opts, remedy));
-    }
-    let alias = |text: &String| {
-        text.parse::<Hostname>()
-            .map_err(|error| DockerError::invalid(error.to_string()))
-    };
-    if name == DEFAULT && !settings.aliases.is_empty() {
+/// A place as it is asked for.
+fn place(
+    name: &str,
+    settings: &EndpointSettings,
+    version: Version,
+) -> Result<Connect, DockerError> {
+    let aliased = settings.aliases.iter().flatten().next().is_some();
+    if name == DEFAULT && aliased {
         return Err(DockerError::invalid(
             "network-scoped alias is supported only for containers in user defined networks",
         ));
     }
-    Ok(Connect {
-        addresses,
-        mac: match settings.mac_address.as_str() {
-            "" => None,
-            text => Some(mac(text)?),
-        },
-        aliases: settings
-            .aliases
-            .iter()
-            .map(alias)
-            .collect::<Result<_, _>>()?,
-        gateway_priority: settings.gw_priority,
-        links: settings
-            .links
-            .iter()
-            .map(|text| link(text))
-            .collect::<Result<_, _>>()?,
-        ..Connect::tap("", name)
-    })
-}
-
-fn mac(text: &str) -> Result<MacAddress, DockerError> {
-    text.parse().map_err(|_| {
-        let shown: String = text.chars().take(100).collect();
-        DockerError::invalid(format!("invalid MAC address: {shown}"))
-    })
-}
-
-/// `container`, or `container:alias`.
-fn link(text: &str) -> Result<(ContainerRef, Hostname), DockerError> {
-    let (container, alias) = text.split_once(':').unwrap_or((text, text));
-    let container = container.trim_start_matches('/');
-    // As inspect shows them: `/container:/this/alias`.
-    let alias = alias.rsplit('/').next().unwrap_or(alias);
-    let alias = alias
-        .parse()
-        .map_err(|_| DockerError::invalid(format!("bad format for links: {text}")))?;
-    Ok((container.into(), alias))
+    settings.connect("".into(), name.into(), version)
 }
