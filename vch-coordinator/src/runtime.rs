@@ -18,6 +18,7 @@ mod error;
 pub mod event;
 mod health;
 pub mod hook;
+mod images;
 mod launch;
 mod lives;
 mod looked;

@@ -19,7 +19,7 @@ use crate::{
     listeners::Listeners,
     reload::Reload,
     requests::Requests,
-    runtime::{Folders, Hook, Nics, NoImages, Runtime},
+    runtime::{Folders, Hook, Nics, Runtime},
     settling::{Settler, Unsettled},
     store::{Host, Keeper, StartError, Store, StoreError},
 };
@@ -50,6 +50,9 @@ pub enum ServeError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The images.
+    #[error(transparent)]
+    Images(#[from] vch_images::ImageError),
     /// The ledger.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -123,7 +126,8 @@ pub async fn serve(
         report_deadline: config.tether.report_deadline,
         plugs: config.runtime.plugs(),
     };
-    let runtime = runtime(&config, requests.clone());
+    let images = images(&config)?;
+    let runtime = runtime(&config, requests.clone(), images.clone());
     let nics = nics(&config, &runtime);
     let mut effects = Effects::open(&config, segments, Arc::clone(&tether), nics)?;
     let unsettled = Unsettled::default();
@@ -134,7 +138,7 @@ pub async fn serve(
     let hangups = signal(SignalKind::hangup()).map_err(ServeError::Signal)?;
     tasks.spawn(until(&stop, reload_on(hangups, Arc::clone(&reload))));
     let listener = api::listen(&config.api_socket)?;
-    let docker = docker(&config, vch, (&requests, &runtime), &stop)?;
+    let docker = docker(&config, vch, (&requests, &runtime, images), &stop)?;
     let router = api::router(Api {
         requests,
         runtime: runtime.clone(),
@@ -189,14 +193,14 @@ type Serving = Pin<Box<dyn Future<Output = Option<()>> + Send>>;
 fn docker(
     config: &Config,
     vch: VchId,
-    (requests, runtime): (&Requests, &Runtime),
+    (requests, runtime, images): (&Requests, &Runtime, vch_images::Store),
     stop: &CancellationToken,
 ) -> Result<Serving, DockerListenError> {
     let doors = Doors::open(&config.docker_endpoint)?;
     let docker = Docker {
         requests: requests.clone(),
         runtime: runtime.clone(),
-        images: Arc::new(docker::NoImages),
+        images,
         execs: docker::Execs::default(),
         vch,
         machine: Arc::new(Machine::observe(config.state_dir.clone())),
@@ -219,7 +223,24 @@ fn until<F: Future<Output = ()>>(
     stop.child_token().run_until_cancelled_owned(task)
 }
 
-fn runtime(config: &Config, requests: Requests) -> Runtime {
+/// The program that reads what comes into the image store.
+const IMAGE_HELPER: &str = "vch-image";
+
+/// The image store, with its helper beside the coordinator.
+fn images(config: &Config) -> Result<vch_images::Store, ServeError> {
+    use vch_images::{Limits, Settings};
+    let own = std::env::current_exe().unwrap_or_default();
+    let disk = config.runtime.vms().map(|vms| vms.disk_bytes);
+    Ok(vch_images::Store::open(Settings {
+        folder: config.state_dir.join("images"),
+        helper: own.with_file_name(IMAGE_HELPER),
+        user: Settings::USER,
+        upper_bytes: disk.unwrap_or(Settings::UPPER_BYTES),
+        limits: Limits::default(),
+    })?)
+}
+
+fn runtime(config: &Config, requests: Requests, images: vch_images::Store) -> Runtime {
     let folders = Folders {
         state: config.state_dir.clone(),
         run: config.run_dir.clone(),
@@ -228,7 +249,7 @@ fn runtime(config: &Config, requests: Requests) -> Runtime {
         requests,
         config.runtime.vms().cloned(),
         folders,
-        Arc::new(NoImages),
+        Arc::new(images),
     )
 }
 

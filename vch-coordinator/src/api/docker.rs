@@ -30,7 +30,6 @@ pub use error::DockerError;
 pub use events::Events;
 pub use execs::Execs;
 pub use extract::{Json, Parameters, Path};
-pub use images::{Images, NoImages};
 pub use system::Machine;
 pub use version::Version;
 
@@ -56,7 +55,7 @@ pub struct Docker {
     /// Starts and changes containers.
     pub runtime: Runtime,
     /// What containers are made of.
-    pub images: Arc<dyn Images>,
+    pub images: vch_images::Store,
     /// Processes beside containers' own.
     pub execs: Execs,
     /// Who the VCH is.

@@ -103,7 +103,7 @@ async fn create(
         Some(name) => names::chosen(name)?,
         None => docker.free_name().await?,
     };
-    let image = docker.images.find(&body.image).await?;
+    let image = docker.image(&body.image)?;
     let host_gateway = docker.requests.keeper.read(host_gateway).await?;
     let around = create::Around {
         version,

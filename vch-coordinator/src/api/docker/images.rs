@@ -1,89 +1,221 @@
-//! Images: what containers are made of.
+//! Images: brought in, listed, looked at, named, removed.
+//!
+//! What comes in is read by the store's own process without privileges; its progress goes to the client
+//! as it comes, one JSON line each.
 
-use super::{Docker, DockerError, Json, Parameters, Path, containers::Image};
-use axum::{Router, extract::State, routing};
-use futures_util::{
-    FutureExt,
-    future::{self, BoxFuture},
+mod bring;
+mod shown;
+
+use super::{
+    Docker, DockerError, Json, Parameters, Path, containers, events::Kind, filters::Filters, time,
+};
+use axum::{
+    Router,
+    extract::State,
+    http::{Method, StatusCode},
+    routing,
 };
 use serde_json::{Value, json};
-
-/// Where images are found.
-pub trait Images: Send + Sync {
-    /// The image that a user names.
-    fn find<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Image, DockerError>>;
-}
-
-/// A VCH without an image store.
-#[derive(Clone, Copy, Debug)]
-pub struct NoImages;
-
-impl Images for NoImages {
-    fn find<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Image, DockerError>> {
-        future::ready(Err(no_such(name))).boxed()
-    }
-}
-
-/// dockerd names the tag that it looked for.
-pub fn no_such(name: &str) -> DockerError {
-    let name: String = name.chars().take(300).collect();
-    let last = name.rsplit('/').next().unwrap_or_default();
-    let tag = match last.contains([':', '@']) {
-        true => "",
-        false => ":latest",
-    };
-    DockerError::not_found(format!("No such image: {name}{tag}"))
-}
+use std::{collections::BTreeMap, sync::Arc};
+use vch_images::{
+    Image, ImageError, Reference,
+    store::{Removed, Use},
+};
 
 pub fn routes() -> Router<Docker> {
     Router::new()
         .route("/images/json", routing::get(list))
         .route("/images/search", routing::get(search))
         .route("/images/prune", routing::post(prune))
-        .route("/images/create", routing::post(no_store))
-        .route("/images/load", routing::post(no_store))
-        .route("/images/get", routing::get(no_store))
+        .route("/images/create", routing::post(bring::create))
+        .route("/images/load", routing::post(bring::load))
+        .route("/images/get", routing::get(save))
         .route("/system/df", routing::get(usage))
         // A name may have slashes: what is asked of it stands behind its last one.
         .route("/images/{*name}", routing::any(one))
 }
 
-async fn list(State(_): State<Docker>, _: Parameters) -> Json<Value> {
-    Json(json!([]))
+impl From<ImageError> for DockerError {
+    fn from(error: ImageError) -> Self {
+        let message = error.to_string();
+        match error {
+            ImageError::Unknown(_) => Self::not_found(message),
+            ImageError::Conflict(_) => Self::conflict(message),
+            ImageError::Ambiguous(_)
+            | ImageError::Name(_)
+            | ImageError::DigestTag
+            | ImageError::Change(_)
+            | ImageError::Untrue(_) => Self::invalid(message),
+            ImageError::Helper(_)
+            | ImageError::File { .. }
+            | ImageError::Index { .. }
+            | ImageError::Upper(_)
+            | ImageError::Ending => Self::failed(message),
+        }
+    }
 }
 
-async fn prune() -> Json<Value> {
-    Json(json!({ "ImagesDeleted": null, "SpaceReclaimed": 0 }))
+impl Docker {
+    /// What a container made of an image takes after it.
+    ///
+    /// # Errors
+    /// There is no such image.
+    pub fn image(&self, name: &str) -> Result<containers::Image, DockerError> {
+        Ok(shown::for_container(&*self.images.find(name)?))
+    }
+
+    /// Which containers are made of which image.
+    async fn uses(&self) -> Result<Vec<Use>, DockerError> {
+        let all = self.runtime.all().await?;
+        let one = |looked: crate::runtime::Looked| {
+            Some(Use {
+                container: looked.container.id.to_string(),
+                image: looked.workload.image.parse().ok()?,
+                running: looked.container.runs(),
+            })
+        };
+        Ok(all.into_iter().filter_map(one).collect())
+    }
+
+    /// Tells that something happened to an image.
+    fn tell_image(&self, action: &str, id: &str, name: &str) {
+        let attributes = BTreeMap::from([("name".to_owned(), name.to_owned())]);
+        self.events.tell_now(Kind::Image, action, id, attributes);
+    }
+
+    /// The records of a removal, as Docker has them; and tells of them.
+    fn removed(&self, records: &[Removed]) -> Vec<Value> {
+        let one = |record: &Removed| match record {
+            Removed::Untagged(name) => {
+                self.tell_image("untag", name, name);
+                json!({ "Untagged": name })
+            }
+            Removed::Deleted(id) => {
+                self.tell_image("delete", id, id);
+                json!({ "Deleted": id })
+            }
+        };
+        records.iter().map(one).collect()
+    }
 }
 
-async fn no_store() -> DockerError {
-    let remedy = "it has no image store yet";
-    DockerError::unsupported("bringing images in and out", remedy)
+async fn list(
+    State(docker): State<Docker>,
+    parameters: Parameters,
+) -> Result<Json<Value>, DockerError> {
+    let filters = Filters::parse(parameters.get("filters"))?;
+    let images = docker.images.list();
+    let mut chosen = shown::chosen(&docker.images, images, &filters)?;
+    chosen.sort_by_key(|image| std::cmp::Reverse(shown::created(image)));
+    let shown = chosen.iter().map(|image| shown::summary(image));
+    Ok(Json(shown.collect()))
 }
 
 async fn search() -> DockerError {
-    let remedy = "search on the registry's own page, then `docker pull`";
+    let remedy = "search on the registry's own page";
     DockerError::unsupported("searching registries", remedy)
 }
 
-async fn one(State(docker): State<Docker>, Path(name): Path<String>) -> DockerError {
-    let ends = ["/json", "/history", "/tag", "/get", "/push"];
-    let bare = ends.iter().find_map(|end| name.strip_suffix(end));
-    match docker.images.find(bare.unwrap_or(&name)).await {
-        Err(error) => error,
-        Ok(_) => {
-            let remedy = "it has no image store yet";
-            DockerError::unsupported("changing images", remedy)
+async fn save() -> DockerError {
+    let remedy = "keep the archive that it was loaded from";
+    DockerError::unsupported("saving images", remedy)
+}
+
+/// What is asked of one image, by the method and what stands behind its name.
+async fn one(
+    State(docker): State<Docker>,
+    method: Method,
+    Path(name): Path<String>,
+    parameters: Parameters,
+) -> Result<(StatusCode, Json<Value>), DockerError> {
+    let (bare, what) = name.rsplit_once('/').unwrap_or((&name, ""));
+    let find = || docker.images.find(bare);
+    let answer = match (method, what) {
+        (Method::GET, "json") => shown::inspect(&*find()?),
+        (Method::GET, "history") => shown::history(&*find()?),
+        (Method::POST, "tag") => {
+            tag(&docker, bare, &parameters).await?;
+            return Ok((StatusCode::CREATED, Json(Value::Null)));
         }
-    }
+        (Method::GET, "get") => return Err(save().await),
+        (Method::POST, "push") => {
+            let remedy = "push it from where it was built";
+            return Err(DockerError::unsupported("pushing images", remedy));
+        }
+        (Method::DELETE, _) => {
+            let uses = docker.uses().await?;
+            let force = parameters.flag("force");
+            let records = docker.images.remove(&name, force, uses).await?;
+            json!(docker.removed(&records))
+        }
+        _ => return Err(DockerError::page_not_found()),
+    };
+    Ok((StatusCode::OK, Json(answer)))
+}
+
+async fn tag(docker: &Docker, image: &str, parameters: &Parameters) -> Result<(), DockerError> {
+    let repository = parameters.get("repo").unwrap_or_default();
+    let name = Reference::from_parts(repository, parameters.get("tag").unwrap_or_default())
+        .map_err(ImageError::Name)?;
+    let shown = name.familiar();
+    let image = docker.images.tag(image, name).await?;
+    docker.tell_image("tag", &image.id.to_string(), &shown);
+    Ok(())
+}
+
+async fn prune(
+    State(docker): State<Docker>,
+    parameters: Parameters,
+) -> Result<Json<Value>, DockerError> {
+    let filters = Filters::parse(parameters.get("filters"))?;
+    filters.only(&["dangling", "label", "label!", "until"])?;
+    // Without a word only those without a name.
+    let all = !filters.switch("dangling")?.unwrap_or(true);
+    let until = match filters.values("until").next() {
+        None => None,
+        Some(text) => Some(time::moment(text, time::now()).ok_or_else(|| {
+            DockerError::invalid(format!(
+                "invalid filter 'until={text}': give a time or an age"
+            ))
+        })?),
+    };
+    let wanted = move |image: &Image| {
+        until.is_none_or(|until| shown::created(image) < until)
+            && filters.prunes(&shown::labels(image))
+    };
+    let uses = docker.uses().await?;
+    let (records, freed) = docker.images.prune(all, uses, wanted).await?;
+    let removed = match docker.removed(&records) {
+        none if none.is_empty() => Value::Null,
+        all => json!(all),
+    };
+    Ok(Json(
+        json!({ "ImagesDeleted": removed, "SpaceReclaimed": freed }),
+    ))
 }
 
 /// `docker system df`.
 async fn usage(State(docker): State<Docker>) -> Result<Json<Value>, DockerError> {
     let containers = docker.summaries().await?;
+    let images: Vec<Arc<Image>> = docker.images.list();
+    let layers: BTreeMap<String, u64> = images
+        .iter()
+        .flat_map(|image| &image.layers)
+        .map(|layer| (layer.digest.to_string(), layer.size))
+        .collect();
+    let uses = docker.uses().await?;
+    let shown = images.iter().map(|image| {
+        let mut summary = shown::summary(image);
+        let used = uses.iter().filter(|one| one.image == image.id).count();
+        if let Some(map) = summary.as_object_mut() {
+            map.insert("Containers".to_owned(), json!(used));
+            map.insert("SharedSize".to_owned(), json!(0));
+        }
+        summary
+    });
     Ok(Json(json!({
-        "LayersSize": 0,
-        "Images": [],
+        "LayersSize": layers.values().sum::<u64>(),
+        "Images": shown.collect::<Vec<_>>(),
         "Containers": containers,
         "Volumes": [],
         "BuildCache": [],

@@ -1,0 +1,121 @@
+//! What brings images in: `docker import`, `docker load`.
+
+use super::super::{Docker, DockerError, Parameters, time};
+use axum::{
+    body::{Body, Bytes},
+    extract::State,
+    http::{HeaderValue, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+};
+use futures_util::{
+    FutureExt, StreamExt, TryStreamExt,
+    future::BoxFuture,
+    stream::{self, BoxStream},
+};
+use serde_json::{Value, json};
+use std::{convert::Infallible, io};
+use tokio::sync::mpsc;
+use tokio_util::io::StreamReader;
+use vch_images::{ImageError, Import, Progress, Reference};
+
+/// Lines of progress that a slow client may be behind by; then the work waits for him.
+const BEHIND: usize = 16;
+
+pub async fn create(
+    State(docker): State<Docker>,
+    parameters: Parameters,
+    body: Body,
+) -> Result<Response, DockerError> {
+    if let Some(image) = parameters.get("fromImage") {
+        let image: String = image.chars().take(200).collect();
+        let remedy = "save it where it is (`docker save`) and load it here (`docker load`)";
+        return Err(DockerError::unsupported(
+            &format!("pulling image {image}"),
+            remedy,
+        ));
+    }
+    if parameters.get("fromSrc") != Some("-") {
+        let remedy = "give the archive itself: `docker import - NAME < FILE`";
+        return Err(DockerError::unsupported("importing from a URL", remedy));
+    }
+    let name = match parameters.get("repo") {
+        None => None,
+        Some(repository) => {
+            let tag = parameters.get("tag").unwrap_or_default();
+            let name = Reference::from_parts(repository, tag).map_err(ImageError::Name)?;
+            Some(name)
+        }
+    };
+    let wish = Import {
+        name,
+        changes: parameters.all("changes").map(str::to_owned).collect(),
+        message: parameters.get("message").unwrap_or_default().to_owned(),
+        created: time::rfc3339(time::now()),
+    };
+    let (sender, receiver) = mpsc::channel(BEHIND);
+    let work = async move {
+        let image = docker.images.import(reader(body), wish, &sender).await?;
+        let id = image.id.to_string();
+        docker.tell_image("import", &id, &id);
+        Ok(Some(json!({ "status": id })))
+    };
+    Ok(streamed(receiver, work.boxed()))
+}
+
+pub async fn load(State(docker): State<Docker>, body: Body) -> Response {
+    let (sender, receiver) = mpsc::channel(BEHIND);
+    let work = async move {
+        for image in docker.images.load(reader(body), &sender).await? {
+            let id = image.id.to_string();
+            docker.tell_image("load", &id, &id);
+        }
+        Ok(None)
+    };
+    streamed(receiver, work.boxed())
+}
+
+fn reader(body: Body) -> StreamReader<BoxStream<'static, io::Result<Bytes>>, Bytes> {
+    let bytes = body.into_data_stream().map_err(io::Error::other);
+    StreamReader::new(bytes.boxed())
+}
+
+type Work = BoxFuture<'static, Result<Option<Value>, ImageError>>;
+
+/// Lines as they come, then what the work ended with. It ends with the client, too.
+fn streamed(progress: mpsc::Receiver<Progress>, work: Work) -> Response {
+    let begin = (progress, Some(work));
+    let lines = stream::unfold(begin, |(mut progress, work)| async move {
+        let mut work = work?;
+        // Both can be asked again: nothing is lost by the one that comes later.
+        let (line, rest) = tokio::select! {
+            biased;
+            Some(line) = progress.recv() => (serde_json::to_value(line).unwrap_or_default(), Some(work)),
+            done = &mut work => (last(&mut progress, done), None),
+        };
+        let text = match line {
+            Value::Array(lines) => lines.iter().map(|line| format!("{line}\r\n")).collect(),
+            line => format!("{line}\r\n"),
+        };
+        Some((Ok::<_, Infallible>(Bytes::from(text)), (progress, rest)))
+    });
+    let mut response = Body::from_stream(lines).into_response();
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(CONTENT_TYPE, json);
+    response
+}
+
+/// What is left of the progress, and how it ended.
+fn last(progress: &mut mpsc::Receiver<Progress>, done: Result<Option<Value>, ImageError>) -> Value {
+    let mut lines = Vec::new();
+    while let Ok(line) = progress.try_recv() {
+        lines.push(serde_json::to_value(line).unwrap_or_default());
+    }
+    match done {
+        Ok(end) => lines.extend(end),
+        Err(error) => {
+            let message = crate::chain::chain(&error).to_string();
+            lines.push(json!({ "errorDetail": { "message": message }, "error": message }));
+        }
+    }
+    Value::Array(lines)
+}

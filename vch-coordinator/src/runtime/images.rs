@@ -1,0 +1,29 @@
+//! Disks from the VCH's image store.
+
+use super::{Disks, RuntimeError};
+use futures_util::{FutureExt, future::BoxFuture};
+use std::path::{Path, PathBuf};
+use vch_images::{Digest, ImageError, Store};
+
+impl From<ImageError> for RuntimeError {
+    fn from(error: ImageError) -> Self {
+        Self::Disk(crate::chain::chain(&error).to_string())
+    }
+}
+
+impl Disks for Store {
+    fn root<'a>(&'a self, image: &'a str) -> BoxFuture<'a, Result<PathBuf, RuntimeError>> {
+        async move {
+            let id: Digest = image
+                .parse()
+                .map_err(|_| RuntimeError::Disk(format!("No such image: {image}")))?;
+            Ok(self.rootfs(&id).await?)
+        }
+        .boxed()
+    }
+
+    /// Its size is the store's.
+    fn upper<'a>(&'a self, path: &'a Path, _: u64) -> BoxFuture<'a, Result<(), RuntimeError>> {
+        async move { Ok(self.new_upper(path).await?) }.boxed()
+    }
+}
