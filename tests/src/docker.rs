@@ -70,9 +70,14 @@ impl Docker {
         Ok(said.stdout.trim_end().to_owned())
     }
 
-    /// Makes an image of a root file system.
+    /// Makes an image of a root file system, in which a shell runs.
     pub fn import(&self, files: &RootFs, image: &str) -> Result<()> {
-        let change = r#"--change 'CMD ["sh"]' --change 'ENV PATH=/bin'"#;
+        self.import_running(files, image, "sh")
+    }
+
+    /// Makes an image in which this program runs.
+    pub fn import_running(&self, files: &RootFs, image: &str, program: &str) -> Result<()> {
+        let change = format!("--change 'CMD [\"{program}\"]' --change 'ENV PATH=/bin'");
         let tar = files.tar()?;
         self.succeed(&format!("docker import {change} {} {image}", tar.display()))?;
         Ok(())
