@@ -30,7 +30,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
         let bare = kind.split(';').next().unwrap_or_default().trim();
         if bare != "application/json" {
             return Err(DockerError::invalid(format!(
-                "unsupported Content-Type header ({bare}): must be 'application/json'"
+                "Content-Type specified ({bare}) must be 'application/json'"
             )));
         }
         let parsed = serde_json::from_slice(&body);

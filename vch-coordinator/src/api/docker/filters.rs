@@ -55,7 +55,7 @@ impl Filters {
             None => Ok(()),
             Some(name) => {
                 let shown: String = name.chars().take(80).collect();
-                Err(DockerError::invalid(format!("invalid filter '{shown}'")))
+                Err(DockerError::invalid(format!("Invalid filter '{shown}'")))
             }
         }
     }

@@ -182,9 +182,9 @@ async fn connect(
 struct Disconnection {
     #[serde(default)]
     container: String,
-    /// For endpoints whose containers are lost, which the ledger does not have: it changes nothing.
-    #[serde(default, rename = "Force")]
-    _force: bool,
+    /// For endpoints whose containers are lost, which the ledger does not have: it changes the words.
+    #[serde(default)]
+    force: bool,
 }
 
 async fn disconnect(
@@ -193,9 +193,16 @@ async fn disconnect(
     Json(body): Json<Disconnection>,
 ) -> Result<StatusCode, DockerError> {
     let container: ContainerRef = body.container.as_str().into();
+    let force = body.force;
     let meant = docker.requests.keeper.read(move |ledger| {
         let network = find(ledger, &name)?;
-        let container = ledger.container(&container)?;
+        let container = match ledger.container(&container) {
+            Err(Refusal::ContainerNotFound(name)) if force => {
+                let message = format!("endpoint {name} not found");
+                return Err(DockerError::not_found(message));
+            }
+            found => found?,
+        };
         match ledger.endpoint_of(container.id, network.id) {
             Some(endpoint) => Ok((endpoint.container, endpoint.network)),
             None => Err(not_connected(container.id, network)),
@@ -261,14 +268,14 @@ fn until(filters: &Filters) -> Result<Option<Duration>, DockerError> {
         return Ok(None);
     };
     if values.next().is_some() {
-        return Err(DockerError::invalid("more than one until filter specified"));
+        return Err(DockerError::failed("more than one until filter specified"));
     }
     match time::moment(text, time::now()) {
         Some(until) => Ok(Some(until)),
         None => {
             let shown: String = text.chars().take(80).collect();
-            Err(DockerError::invalid(format!(
-                "invalid until filter {shown}: write a duration as 10m, seconds since 1970 or a date"
+            Err(DockerError::failed(format!(
+                "failed to parse value as time or duration: \"{shown}\""
             )))
         }
     }

@@ -19,6 +19,7 @@ pub struct Machine {
     hostname: String,
     kernel: String,
     system: String,
+    release: String,
     memory: u64,
     processors: usize,
     state_dir: PathBuf,
@@ -32,9 +33,11 @@ impl Machine {
             text.trim().to_owned()
         };
         let release = line("/etc/os-release");
-        let pretty = release
-            .lines()
-            .find_map(|line| line.strip_prefix("PRETTY_NAME="));
+        let field = |name: &str| {
+            let mut lines = release.lines();
+            let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+            value.map(|value| value.trim_matches('"').to_owned())
+        };
         let memory = line("/proc/meminfo");
         let total = memory
             .lines()
@@ -43,7 +46,8 @@ impl Machine {
         Self {
             hostname: line("/proc/sys/kernel/hostname"),
             kernel: line("/proc/sys/kernel/osrelease"),
-            system: pretty.unwrap_or("Linux").trim_matches('"').to_owned(),
+            system: field("PRETTY_NAME").unwrap_or_else(|| "Linux".to_owned()),
+            release: field("VERSION_ID").unwrap_or_default(),
             memory: total.unwrap_or(0) * KIB,
             processors: std::thread::available_parallelism().map_or(1, usize::from),
             state_dir,
@@ -209,7 +213,7 @@ fn of_the_machine(machine: &Machine) -> Value {
         "BridgeNfIp6tables": false,
         "KernelVersion": machine.kernel,
         "OperatingSystem": machine.system,
-        "OSVersion": "",
+        "OSVersion": machine.release,
         "OSType": "linux",
         "Architecture": std::env::consts::ARCH,
         "NCPU": machine.processors,

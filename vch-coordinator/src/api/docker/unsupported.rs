@@ -72,7 +72,7 @@ async fn create_volume() -> DockerError {
 }
 
 async fn prune_volumes() -> Json<Value> {
-    Json(json!({ "VolumesDeleted": null, "SpaceReclaimed": 0 }))
+    Json(json!({ "VolumesDeleted": [], "SpaceReclaimed": 0 }))
 }
 
 async fn prune_build() -> Json<Value> {

@@ -17,7 +17,8 @@ pub fn listed<'a>(ledger: &'a Ledger, filters: &Filters) -> Result<Vec<&'a Netwo
         if !matches!(kind, "builtin" | "custom") {
             let shown: String = kind.chars().take(80).collect();
             let message = format!("invalid filter: 'type'='{shown}'");
-            return Err(DockerError::invalid(message));
+            // dockerd 20.10's status, as for other values that it reads late.
+            return Err(DockerError::failed(message));
         }
     }
     let mut all: Vec<&Network> = ledger

@@ -103,17 +103,16 @@ impl Create {
     }
 
     fn check_swarm(&self) -> Result<(), DockerError> {
-        let remedy = "it is one host by itself: leave it out";
         let scope = self.scope.as_deref().unwrap_or_default();
         if !matches!(scope, "" | "local") {
-            let feature = format!(
-                "network scope \"{}\"",
-                scope.chars().take(80).collect::<String>()
-            );
-            return Err(DockerError::unsupported(&feature, remedy));
+            return Err(DockerError::forbidden(
+                "cannot create a swarm scoped network when swarm is not active",
+            ));
         }
         if self.ingress.unwrap_or(false) {
-            return Err(DockerError::unsupported("an ingress network", remedy));
+            return Err(DockerError::forbidden(
+                "Ingress network can only be global scope network",
+            ));
         }
         let from = self.config_from.as_ref();
         let from = from.is_some_and(|from| !from.network.is_empty());
@@ -229,7 +228,8 @@ fn boolean(key: &str, value: &str) -> Result<bool, DockerError> {
 
 fn unreadable(key: &str, value: &str, function: &str) -> DockerError {
     let shown: String = value.chars().take(200).collect();
-    DockerError::invalid(format!(
+    // dockerd 20.10's status.
+    DockerError::failed(format!(
         "failed to parse {key} value: {shown} (strconv.{function}: parsing \"{shown}\": invalid syntax)"
     ))
 }

@@ -81,13 +81,13 @@ fn what_can_t_be_is_refused_with_dockerds_status() {
         ),
         (
             json!({"Name": "web", "Ingress": true}),
-            501,
-            "an ingress network",
+            403,
+            "Ingress network can only be",
         ),
         (
             json!({"Name": "web", "Scope": "swarm"}),
-            501,
-            "network scope \"swarm\"",
+            403,
+            "swarm scoped network",
         ),
         (
             json!({"Name": "web", "ConfigFrom": {"Network": "x"}}),
@@ -108,7 +108,7 @@ fn an_option_that_can_t_be_is_refused_by_its_name() {
     check(vec![
         (
             option(MTU, "big"),
-            400,
+            500,
             "failed to parse com.docker.network.driver.mtu value: big (strconv.Atoi: parsing \"big\": invalid syntax)",
         ),
         (option(MTU, "60"), 400, "MTU 60 is not possible"),
@@ -119,7 +119,7 @@ fn an_option_that_can_t_be_is_refused_by_its_name() {
         ),
         (
             option("com.docker.network.bridge.enable_icc", "maybe"),
-            400,
+            500,
             "(strconv.ParseBool: parsing \"maybe\": invalid syntax)",
         ),
         (
