@@ -236,6 +236,8 @@ fn images(config: &Config) -> Result<vch_images::Store, ServeError> {
         helper: own.with_file_name(IMAGE_HELPER),
         user: Settings::USER,
         upper_bytes: disk.unwrap_or(Settings::UPPER_BYTES),
+        // The configuration has no field for them: a registry is asked by TLS.
+        insecure: Vec::new(),
         limits: Limits::default(),
     })?)
 }
