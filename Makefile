@@ -124,7 +124,7 @@ compare: image ## type every command of tests/tests/compare at a real dockerd an
 	@cat target/compare/differences.md
 
 vch: image ## start a whole Virtual Container Host here, reached by one link; `. target/vch/env` lets docker talk to it
-	@cargo build -q -p vch-coordinator -p vch-shim -p lab --bins --examples
+	@cargo build -q -p vch-coordinator -p vch-shim -p vch-images -p lab --bins --examples
 	@$(BUILT)/debug/examples/vch up
 
 vch-down: ## remove it and all that is in it
