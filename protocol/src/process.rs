@@ -48,6 +48,8 @@ pub enum ToInit {
         version: u16,
         /// Milliseconds since 1970: the guest's clock is set to it.
         now_ms: u64,
+        /// Random bytes: a clone's kernel would draw the same numbers as every other clone's.
+        seed: [u8; 32],
     },
     /// Mount the root file system, start the agent, wait for the network, run the process.
     Start(Box<Start>),

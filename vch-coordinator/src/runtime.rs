@@ -27,6 +27,7 @@ mod nic;
 mod restart;
 mod settings;
 mod shim;
+mod templates;
 pub mod workload;
 
 pub use attach::{Attached, Outputs};

@@ -230,14 +230,15 @@ const IMAGE_HELPER: &str = "vch-image";
 fn images(config: &Config) -> Result<vch_images::Store, ServeError> {
     use vch_images::{Limits, Settings};
     let own = std::env::current_exe().unwrap_or_default();
-    let disk = config.runtime.vms().map(|vms| vms.disk_bytes);
+    let vms = config.runtime.vms();
+    let disk = vms.map(|vms| vms.disk_bytes);
+    let insecure = vms.map(|vms| vms.insecure_registries.clone());
     Ok(vch_images::Store::open(Settings {
         folder: config.state_dir.join("images"),
         helper: own.with_file_name(IMAGE_HELPER),
         user: Settings::USER,
         upper_bytes: disk.unwrap_or(Settings::UPPER_BYTES),
-        // The configuration has no field for them: a registry is asked by TLS.
-        insecure: Vec::new(),
+        insecure: insecure.unwrap_or_default(),
         limits: Limits::default(),
     })?)
 }

@@ -68,7 +68,9 @@ pub fn run() -> Result<(), RunError> {
     children.thread_block().map_err(kernel("block SIGCHLD"))?;
     let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
     let children = SignalFd::with_flags(&children, flags).map_err(kernel("hear of children"))?;
-    let line = Line::open().map_err(RunError::Line)?;
+    let mut line = Line::open().map_err(RunError::Line)?;
+    // Of no life yet: whoever saves this VM as a template waits for it.
+    line.tell(&FromInit::Ready { version: VERSION });
     let mut init = Init {
         line,
         children,
@@ -174,8 +176,9 @@ impl Init {
 
     fn follow(&mut self, message: ToInit) {
         match message {
-            ToInit::Hello { now_ms, .. } => {
+            ToInit::Hello { now_ms, seed, .. } => {
                 boot::set_clock(now_ms);
+                boot::reseed(&seed);
                 self.line.tell(&FromInit::Ready { version: VERSION });
                 for (phase, uptime_us) in std::mem::take(&mut self.phases) {
                     self.line.tell(&FromInit::Phase { phase, uptime_us });

@@ -35,6 +35,7 @@ fn messages_come_out_as_they_went_in() {
         ToInit::Hello {
             version: VERSION,
             now_ms: 1,
+            seed: [7; 32],
         },
         ToInit::Start(Box::new(start())),
         ToInit::Exec {

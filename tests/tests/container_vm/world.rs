@@ -47,6 +47,7 @@ pub fn launch(lab: &Lab, words: &[&str]) -> Launch {
         cpus: 1,
         image_disk: rootfs.squashfs().unwrap(),
         upper_disk,
+        template: None,
         nics: Vec::new(),
         uid: 1_234_567,
         start: Start {

@@ -254,8 +254,13 @@ impl Ear {
 
 /// A mark for one life's frames.
 pub fn nonce() -> io::Result<SessionNonce> {
+    Ok(SessionNonce(u64::from_le_bytes(random()?).max(1)))
+}
+
+/// Random bytes of the host's.
+pub fn random<const N: usize>() -> io::Result<[u8; N]> {
     use std::io::Read;
-    let mut bytes = [0; 8];
+    let mut bytes = [0; N];
     std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(SessionNonce(u64::from_le_bytes(bytes).max(1)))
+    Ok(bytes)
 }

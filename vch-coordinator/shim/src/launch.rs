@@ -10,6 +10,8 @@ use thiserror::Error;
 const MAX_LAUNCH: u64 = 8 << 20;
 /// Root ports beside those that the first NICs take: so many can be plugged later.
 pub const SPARE_PORTS: u8 = 8;
+/// Root ports of a clone: its disks and its first NICs take some, too.
+pub const CLONE_PORTS: u8 = 16;
 
 /// What to start.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +40,10 @@ pub struct Launch {
     pub image_disk: PathBuf,
     /// What the container writes.
     pub upper_disk: PathBuf,
+    /// The folder of a saved VM with the same kernel, memory and processors, of which this one is a clone; `None`
+    /// boots.
+    #[serde(default)]
+    pub template: Option<PathBuf>,
     /// The NICs that it has from the start.
     pub nics: Vec<Nic>,
     /// The ordinary user, and group, that QEMU runs as.

@@ -26,6 +26,7 @@ mod server;
 mod shim;
 mod stage;
 mod tap;
+pub mod template;
 mod wire;
 
 pub use client::{Client, ClientError, Come, Running, Stages, StreamReader, StreamWriter, Streams};

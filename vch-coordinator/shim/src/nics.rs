@@ -1,12 +1,16 @@
 //! The VM's NICs, from the first to those that were plugged while it runs.
 
 use crate::{
-    launch::{Nic, SPARE_PORTS},
+    launch::{CLONE_PORTS, Nic, SPARE_PORTS},
     qmp::{Qmp, QmpError},
     tap::Tap,
 };
 use serde_json::json;
-use std::{collections::BTreeMap, io};
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+};
 use thiserror::Error;
 
 /// Why a NIC is not as it must be.
@@ -26,7 +30,7 @@ pub enum NicError {
     },
     /// No slot is free.
     #[error(
-        "all {SPARE_PORTS} slots for NICs that come while the VM runs are taken: disconnect a network, or stop and start the container"
+        "all slots for NICs that come while the VM runs are taken: disconnect a network, or stop and start the container"
     )]
     Full,
     /// There is no such NIC.
@@ -51,6 +55,8 @@ pub struct Nics {
     qmp: Qmp,
     taps: BTreeMap<String, Tap>,
     slots: BTreeMap<u8, String>,
+    /// How many slots there are.
+    count: u8,
 }
 
 impl Nics {
@@ -60,7 +66,54 @@ impl Nics {
             qmp,
             taps,
             slots: BTreeMap::new(),
+            count: SPARE_PORTS,
         }
+    }
+
+    /// Of a clone, which begins without any device: gives it its disks and NICs, and lets it run.
+    ///
+    /// # Errors
+    /// [`NicError`].
+    pub async fn equip(qmp: Qmp, disks: &[PathBuf; 2], nics: &[Nic]) -> Result<Self, NicError> {
+        let mut own = Self {
+            count: CLONE_PORTS,
+            ..Self::new(qmp, BTreeMap::new())
+        };
+        for (slot, (serial, path)) in ["image", "upper"].into_iter().zip(disks).enumerate() {
+            let slot = u8::try_from(slot).unwrap_or(u8::MAX);
+            own.plug_disk(slot, serial, path).await?;
+        }
+        for nic in nics {
+            own.plug(nic).await?;
+        }
+        own.qmp.execute("cont", json!({})).await?;
+        Ok(own)
+    }
+
+    async fn plug_disk(&mut self, slot: u8, serial: &str, path: &Path) -> Result<(), NicError> {
+        let read_only = serial == "image";
+        let file = json!({
+            "driver": "file",
+            "filename": path,
+            "locking": if read_only { "off" } else { "auto" },
+        });
+        let backend = json!({
+            "driver": "raw",
+            "node-name": serial,
+            "read-only": read_only,
+            "discard": "unmap",
+            "file": file,
+        });
+        self.qmp.execute("blockdev-add", backend).await?;
+        let device = json!({
+            "driver": "virtio-blk-pci",
+            "drive": serial,
+            "serial": serial,
+            "bus": format!("rp{slot}"),
+        });
+        self.qmp.execute("device_add", device).await?;
+        self.slots.insert(slot, serial.to_owned());
+        Ok(())
     }
 
     /// Lets the VM have a NIC.
@@ -68,7 +121,7 @@ impl Nics {
         if self.taps.contains_key(&nic.id) {
             return Ok(());
         }
-        let mut slots = 0..SPARE_PORTS;
+        let mut slots = 0..self.count;
         let slot = slots.find(|slot| !self.slots.contains_key(slot));
         let slot = slot.ok_or(NicError::Full)?;
         let failed = |source| NicError::Tap {

@@ -6,8 +6,13 @@
     reason = "what a child does between fork and exec is unsafe to write down"
 )]
 
-use crate::{launch::Launch, tap::Tap};
-use image::qemu::{Disk, Machine, MachineError, Nic, Stream};
+use crate::{
+    launch::{CLONE_PORTS, Launch, SPARE_PORTS},
+    server::with_causes,
+    tap::Tap,
+    template,
+};
+use image::qemu::{Disk, Machine, MachineError, Memory, Nic, Stream};
 use nix::{
     fcntl::{FcntlArg, FdFlag, fcntl},
     sched::{CloneFlags, unshare},
@@ -20,7 +25,8 @@ use std::{
     io,
     os::{
         fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd},
-        unix::net::{UnixListener, UnixStream},
+        linux::net::SocketAddrExt,
+        unix::net::{SocketAddr, UnixListener, UnixStream},
     },
     path::{Path, PathBuf},
     process::Stdio,
@@ -52,6 +58,12 @@ pub enum QemuError {
     /// A socket.
     #[error("no socket for QEMU")]
     Socket(#[source] io::Error),
+    /// The template.
+    #[error("no clone is made: {reason}")]
+    Template {
+        /// Why.
+        reason: String,
+    },
     /// The machine can't be.
     #[error(transparent)]
     Machine(#[from] MachineError),
@@ -82,6 +94,8 @@ pub struct Qemu {
     pub process: UnixStream,
     /// Its NICs' taps, by id.
     pub taps: BTreeMap<String, Tap>,
+    /// What image and container's disk are called in it.
+    pub disks: [PathBuf; 2],
 }
 
 /// What QEMU inherits: kept open until it runs.
@@ -112,9 +126,22 @@ impl Inherited {
     }
 }
 
-impl Qemu {
-    /// Starts it. `tether` listens for the coordinator.
-    pub fn start(launch: &Launch, tether: UnixListener) -> Result<Self, QemuError> {
+/// What every machine of ours has: its lines, and how it boots.
+struct Board {
+    inherited: Inherited,
+    machine: Machine,
+    control: UnixStream,
+    console: UnixStream,
+    process: UnixStream,
+}
+
+/// What is inherited is opened by its number: no path of the VCH need be readable for QEMU.
+fn inside(number: RawFd) -> PathBuf {
+    PathBuf::from(format!("/dev/fd/{number}"))
+}
+
+impl Board {
+    fn new(launch: &Launch, tether: UnixListener) -> Result<Self, QemuError> {
         let mut inherited = Inherited::default();
         let (control, control_end) = inherited.pair()?;
         let (console, console_end) = inherited.pair()?;
@@ -122,12 +149,7 @@ impl Qemu {
         let tether_end = inherited.add(tether);
         let kernel = inherited.file(&launch.kernel, false)?;
         let initramfs = inherited.file(&launch.initramfs, false)?;
-        let image_disk = inherited.file(&launch.image_disk, false)?;
-        let upper_disk = inherited.file(&launch.upper_disk, true)?;
-        // What is inherited is opened by its number: no path of the VCH need be readable for QEMU.
-        let inside = |number: RawFd| PathBuf::from(format!("/dev/fd/{number}"));
-        let set = |number: RawFd| PathBuf::from(format!("/dev/fdset/{number}"));
-        let mut machine = Machine::new(inside(kernel), inside(initramfs))
+        let machine = Machine::new(inside(kernel), inside(initramfs))
             .accelerator(launch.accelerator())
             .memory_mib(launch.memory_mib)
             .cpus(launch.cpus)
@@ -135,12 +157,61 @@ impl Qemu {
             .serial(Stream::Connected(console_end))
             .port("tether.0", Stream::Listening(tether_end))
             .port(protocol::process::PORT, Stream::Connected(process_end))
-            .root_ports(crate::launch::SPARE_PORTS)
-            .descriptor(image_disk)
-            .disk(disk("image", set(image_disk), true))
-            .descriptor(upper_disk)
-            .disk(disk("upper", set(upper_disk), false))
             .qmp(Stream::Connected(control_end));
+        Ok(Self {
+            inherited,
+            machine,
+            control,
+            console,
+            process,
+        })
+    }
+
+    /// A disk's file, for later: its name inside of QEMU.
+    fn disk_file(&mut self, path: &Path, write: bool) -> Result<PathBuf, QemuError> {
+        let number = self.inherited.file(path, write)?;
+        self.machine = self.machine.clone().descriptor(number);
+        Ok(PathBuf::from(format!("/dev/fdset/{number}")))
+    }
+
+    fn start(self, launch: &Launch, log: &Path, disks: [PathBuf; 2]) -> Result<Qemu, QemuError> {
+        let child = spawn(launch, &self.machine, &self.inherited, log)?;
+        Ok(Qemu {
+            child,
+            control: self.control,
+            console: self.console,
+            process: self.process,
+            taps: BTreeMap::new(),
+            disks,
+        })
+    }
+}
+
+impl Qemu {
+    /// Starts it. `tether` listens for the coordinator.
+    pub fn start(launch: &Launch, tether: UnixListener) -> Result<Self, QemuError> {
+        let mut board = Board::new(launch, tether)?;
+        let image_disk = board.disk_file(&launch.image_disk, false)?;
+        let upper_disk = board.disk_file(&launch.upper_disk, true)?;
+        let disks = [image_disk.clone(), upper_disk.clone()];
+        let log = launch.folder.join("qemu.log");
+        if let Some(template) = &launch.template {
+            let memory = template::memory(template).map_err(|error| QemuError::Template {
+                reason: with_causes(&error),
+            })?;
+            let memory = board.inherited.add(memory);
+            board.machine = board
+                .machine
+                .memory(Memory::Template(inside(memory)))
+                .root_ports(CLONE_PORTS)
+                .incoming();
+            return board.start(launch, &log, disks);
+        }
+        let mut machine = board
+            .machine
+            .root_ports(SPARE_PORTS)
+            .disk(disk("image", image_disk, true))
+            .disk(disk("upper", upper_disk, false));
         let mut taps = BTreeMap::new();
         for nic in &launch.nics {
             let failed = |source| QemuError::Tap {
@@ -151,19 +222,32 @@ impl Qemu {
             machine = machine.nic(Nic {
                 id: nic.id.clone(),
                 mac: nic.mac,
-                tap: inherited.add(tap.duplicate().map_err(failed)?),
+                tap: board.inherited.add(tap.duplicate().map_err(failed)?),
             });
             taps.insert(nic.id.clone(), tap);
         }
-        let child = spawn(launch, &machine, &inherited)?;
-        Ok(Self {
-            child,
-            control,
-            console,
-            process,
-            taps,
-        })
+        board.machine = machine;
+        let qemu = board.start(launch, &log, disks)?;
+        Ok(Self { taps, ..qemu })
     }
+
+    /// Starts one that is to be saved, with its memory in a file.
+    pub fn template(launch: &Launch, memory: OwnedFd, log: &Path) -> Result<Self, QemuError> {
+        // Nobody connects to it: an abstract name that the kernel chooses.
+        let nobody = UnixListener::bind_addr(&anonymous()?).map_err(QemuError::Socket)?;
+        let mut board = Board::new(launch, nobody)?;
+        let memory = board.inherited.add(memory);
+        board.machine = board
+            .machine
+            .memory(Memory::Template(inside(memory)))
+            .root_ports(CLONE_PORTS);
+        board.start(launch, log, [PathBuf::new(), PathBuf::new()])
+    }
+}
+
+fn anonymous() -> Result<SocketAddr, QemuError> {
+    let name = format!("vch-template-{}", std::process::id());
+    SocketAddr::from_abstract_name(name).map_err(QemuError::Socket)
 }
 
 fn disk(serial: &str, path: PathBuf, read_only: bool) -> Disk {
@@ -174,10 +258,14 @@ fn disk(serial: &str, path: PathBuf, read_only: bool) -> Disk {
     }
 }
 
-fn spawn(launch: &Launch, machine: &Machine, inherited: &Inherited) -> Result<Child, QemuError> {
-    let log_path = launch.folder.join("qemu.log");
-    let log = File::create(&log_path).map_err(|source| QemuError::Open {
-        path: log_path,
+fn spawn(
+    launch: &Launch,
+    machine: &Machine,
+    inherited: &Inherited,
+    log: &Path,
+) -> Result<Child, QemuError> {
+    let log = File::create(log).map_err(|source| QemuError::Open {
+        path: log.to_owned(),
         source,
     })?;
     let mut command = Command::new(&launch.program);

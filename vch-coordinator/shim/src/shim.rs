@@ -2,18 +2,26 @@
 
 use crate::{
     guest::{self, Guest, News},
-    launch::Launch,
+    launch::{Launch, Nic},
     log::Writer,
-    nics::Nics,
+    nics::{NicError, Nics},
     outcome::{Failure, Outcome},
     qemu::Qemu,
-    qmp::Qmp,
+    qmp::{Qmp, QmpError},
     server::{self, Shared, fault_code, with_causes},
     stage::{Phase, Stage, now_ms, now_us},
+    template::{self, TemplateError},
 };
 use nix::sys::stat::{Mode, umask};
 use protocol::process::{Fault, Phase as GuestPhase, ToInit, VERSION};
-use std::{fs, io, os::unix::net::UnixListener, path::Path, sync::Arc, time::Duration};
+use std::{
+    fs, io,
+    os::unix::net::UnixListener,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use thiserror::Error;
 use tokio::{
     io::AsyncReadExt,
     net::UnixStream,
@@ -134,6 +142,7 @@ async fn live(
         console,
         process,
         taps,
+        disks,
     } = qemu;
     let console = tokio::spawn(tail(tokio_stream(console)?));
     let (guest, mut news) = Guest::spawn(tokio_stream(process)?, guest::nonce()?, log);
@@ -147,15 +156,24 @@ async fn live(
     let own = tokio::net::UnixListener::from_std(own)?;
     let serving = tokio::spawn(server::serve(own, Arc::clone(&shared)));
     ready();
-    let connected = {
-        let shared = Arc::clone(&shared);
-        let control = tokio_stream(control)?;
-        tokio::spawn(async move {
-            // A QEMU that dies before it greets is seen to have died.
-            if let Ok(qmp) = Qmp::greet(control).await {
-                *shared.nics.lock().await = Some(Nics::new(qmp, taps));
-            }
-        })
+    let control = tokio_stream(control)?;
+    let connecting = async {
+        let qmp = Qmp::greet(control).await?;
+        let nics = match &launch.template {
+            None => Nics::new(qmp, taps),
+            Some(template) => cloned(qmp, template, &disks, &launch.nics).await?,
+        };
+        *shared.nics.lock().await = Some(nics);
+        Ok::<_, CloneError>(())
+    };
+    let connecting = async {
+        match connecting.await {
+            Ok(()) => {}
+            // A QEMU that dies before it greets is seen to have died; a clone that is none is of no use.
+            Err(CloneError::Control(_)) if launch.template.is_none() => {}
+            Err(error) => return failed("vm-not-started", with_causes(&error)),
+        }
+        std::future::pending().await
     };
     let mut life = Life {
         launch,
@@ -165,6 +183,7 @@ async fn live(
     };
     let mut outcome = tokio::select! {
         outcome = life.whole() => outcome,
+        outcome = connecting => outcome,
         () = shared.kill.notified() => killed(stage),
         status = child.wait() => {
             let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
@@ -172,13 +191,33 @@ async fn live(
         }
     };
     end(&guest, &shared, &mut child).await;
-    connected.abort();
     let console = console.await.unwrap_or_default();
     fs::write(launch.folder.join("console.log"), &console)?;
     if let Some(failure) = &mut outcome.failure {
         explain(failure, launch, &console);
     }
     Ok((outcome, serving))
+}
+
+/// Why a VM is no clone.
+#[derive(Debug, Error)]
+enum CloneError {
+    #[error(transparent)]
+    Control(#[from] QmpError),
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    #[error(transparent)]
+    Nic(#[from] NicError),
+}
+
+async fn cloned(
+    mut qmp: Qmp,
+    template: &Path,
+    disks: &[PathBuf; 2],
+    nics: &[Nic],
+) -> Result<Nics, CloneError> {
+    template::restore(&mut qmp, template).await?;
+    Ok(Nics::equip(qmp, disks, nics).await?)
 }
 
 fn tokio_stream(stream: std::os::unix::net::UnixStream) -> io::Result<UnixStream> {
@@ -274,9 +313,14 @@ struct Life<'a> {
 impl Life<'_> {
     async fn whole(&mut self) -> Outcome {
         let now_ms = now_ms();
+        let seed = match guest::random() {
+            Ok(seed) => seed,
+            Err(error) => return failed("channel", format!("no random bytes: {error}")),
+        };
         let hello = ToInit::Hello {
             version: VERSION,
             now_ms,
+            seed,
         };
         self.guest.tell(hello).await;
         let deadline = self.launch.boot_deadline();

@@ -142,6 +142,8 @@ pub(super) struct Runtime {
     pub initramfs: Option<Spanned<PathBuf>>,
     pub shim: Option<Spanned<PathBuf>>,
     #[serde(default)]
+    pub boot: Boot,
+    #[serde(default)]
     pub accelerator: Accelerator,
     pub memory_mib: Option<Spanned<u64>>,
     pub cpus: Option<Spanned<u64>>,
@@ -158,6 +160,14 @@ pub(super) enum RuntimeKind {
     #[default]
     External,
     Qemu,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Boot {
+    #[default]
+    Cold,
+    Clone,
 }
 
 #[derive(Clone, Copy, Default, Deserialize)]

@@ -107,6 +107,7 @@ fn vms(source: &Source<'_>, table: fields::Runtime) -> Result<Vms, ConfigError> 
         kernel,
         initramfs,
         shim,
+        clones: matches!(table.boot, fields::Boot::Clone),
         accelerator: match table.accelerator {
             fields::Accelerator::Tcg => Accelerator::Tcg,
             fields::Accelerator::Kvm => Accelerator::Kvm,

@@ -5,6 +5,7 @@ use super::{
     event::{Event, Events, now_ns},
     machine::{Machine, Seen},
     settings::Vms,
+    templates::Templates,
     workload::{Life, Resources, RestartPolicy, Status, Workload},
 };
 use crate::requests::Requests;
@@ -60,6 +61,7 @@ pub(super) struct Inside {
     pub folders: Folders,
     pub disks: Arc<dyn Disks>,
     pub events: Events,
+    pub templates: Templates,
     machines: Mutex<BTreeMap<ContainerId, Arc<Machine>>>,
 }
 
@@ -95,6 +97,7 @@ impl Runtime {
         Self(Arc::new(Inside {
             requests,
             vms,
+            templates: Templates::new(folders.state.join("templates")),
             folders,
             disks,
             events: Events::default(),

@@ -57,6 +57,7 @@ pub fn launch(looked: &Looked, vms: &Vms, places: Places<'_>) -> Result<Launch, 
         cpus: cpus(workload, vms),
         image_disk: places.image_disk,
         upper_disk: places.upper_disk,
+        template: None,
         nics: endpoints.into_iter().map(nic).collect(),
         uid: uid(&looked.container.id.to_string()),
         start: start(looked, vms)?,
@@ -243,4 +244,4 @@ fn bytes(text: &str) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

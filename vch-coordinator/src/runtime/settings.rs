@@ -12,6 +12,8 @@ pub struct Vms {
     pub initramfs: PathBuf,
     /// The program that watches one VM; `None` for the one that lies beside the coordinator.
     pub shim: Option<PathBuf>,
+    /// Whether VMs are clones of a saved one, where there is one, or always boot.
+    pub clones: bool,
     /// How instructions are run.
     pub accelerator: Accelerator,
     /// Memory of a container that asks for none, MiB.
@@ -26,4 +28,24 @@ pub struct Vms {
     pub boot_deadline: Duration,
     /// From then until the network is there.
     pub network_deadline: Duration,
+}
+
+#[cfg(test)]
+impl Vms {
+    /// Any.
+    pub fn sample() -> Self {
+        Self {
+            kernel: "/nowhere/vmlinux".into(),
+            initramfs: "/nowhere/vm.cpio".into(),
+            shim: None,
+            clones: true,
+            accelerator: Accelerator::Tcg,
+            memory_mib: 256,
+            cpus: 1,
+            disk_bytes: 1 << 30,
+            insecure_registries: Vec::new(),
+            boot_deadline: Duration::from_secs(1),
+            network_deadline: Duration::from_secs(1),
+        }
+    }
 }

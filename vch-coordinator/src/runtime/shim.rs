@@ -77,6 +77,40 @@ pub async fn spawn(vms: &Vms, launch: &Launch) -> Result<u32, RuntimeError> {
     }
 }
 
+/// Makes a template of what a launch says, in a folder that appears when all is in it.
+pub async fn save(vms: &Vms, launch: &Launch, folder: &Path) -> Result<(), RuntimeError> {
+    let program = program(vms)?;
+    let failed = |source| RuntimeError::File {
+        what: "start",
+        path: program.clone(),
+        source,
+    };
+    let mut child = Command::new(&program)
+        .arg("template")
+        .arg(folder)
+        .env_clear()
+        .current_dir("/")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(failed)?;
+    // It says why it does not read.
+    if let (Some(mut input), Ok(text)) = (child.stdin.take(), serde_json::to_vec(launch)) {
+        let _ = input.write_all(&text).await;
+    }
+    let done = child.wait_with_output().await.map_err(failed)?;
+    if done.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&done.stderr).trim().to_owned();
+    Err(RuntimeError::NotStarted {
+        code: 125,
+        reason: format!("no template: {said}"),
+    })
+}
+
 /// As configured, or beside the coordinator.
 fn program(vms: &Vms) -> Result<PathBuf, RuntimeError> {
     if let Some(program) = &vms.shim {

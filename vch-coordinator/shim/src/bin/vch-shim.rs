@@ -1,10 +1,15 @@
 //! One container VM's process; the coordinator starts it, with a launch on its standard input.
 
-use std::{io::Write, process::ExitCode};
-use vch_shim::{Launch, run};
+use std::{io::Write, path::Path, process::ExitCode};
+use vch_shim::{Launch, run, template};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [word, folder] = &arguments[..]
+        && word == "template"
+    {
+        return ended(save(Path::new(folder)));
+    }
     if !arguments.is_empty() {
         eprintln!(
             "vch-shim {}: started by vch-coordinator for each container VM, with a launch as JSON on standard input",
@@ -12,13 +17,26 @@ fn main() -> ExitCode {
         );
         return ExitCode::from(2);
     }
-    match live() {
+    ended(live())
+}
+
+fn ended(done: Result<(), Box<dyn std::error::Error>>) -> ExitCode {
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("vch-shim: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// Makes a template of what the launch says, without disks and NICs.
+fn save(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let launch = Launch::read(std::io::stdin().lock())?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    Ok(runtime.block_on(template::make(&launch, folder))?)
 }
 
 fn live() -> Result<(), Box<dyn std::error::Error>> {

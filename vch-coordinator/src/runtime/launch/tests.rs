@@ -1,4 +1,40 @@
 use super::{bytes, nic_id, set, uid};
+use protocol::process::{Process, Start};
+use vch_shim::Launch;
+
+/// Some container's.
+pub fn sample() -> Launch {
+    Launch {
+        container: "c".repeat(64),
+        folder: "/nowhere".into(),
+        sockets: "/nowhere".into(),
+        program: "qemu".into(),
+        kernel: "/nowhere/vmlinux".into(),
+        initramfs: "/nowhere/vm.cpio".into(),
+        kvm: false,
+        memory_mib: 256,
+        cpus: 1,
+        image_disk: "/nowhere/image".into(),
+        upper_disk: "/nowhere/upper".into(),
+        template: None,
+        nics: Vec::new(),
+        uid: 1,
+        start: Start {
+            image_disk: "image".to_owned(),
+            upper_disk: "upper".to_owned(),
+            read_only: false,
+            shm_bytes: 1,
+            tmpfs: Vec::new(),
+            sysctls: Vec::new(),
+            reaper: false,
+            network_deadline_ms: 1,
+            process: Process::default(),
+        },
+        log_bytes: 1,
+        log_files: 1,
+        boot_deadline_ms: 1,
+    }
+}
 
 #[test]
 fn a_variable_takes_the_place_of_the_one_of_its_name() {

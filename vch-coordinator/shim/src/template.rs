@@ -1,0 +1,247 @@
+//! A VM that was booted once and saved, of which others are cloned: they skip the boot.
+//!
+//! The guest's init has opened its line and waits for its first message when it is saved. The memory is
+//! a file of its own beside the devices' state (QEMU's migration capability `x-ignore-shared`); each
+//! clone gets a copy in memory, so that no VM can write what another one begins with. What the clones
+//! share of the kernel's random state is drawn anew by the agent before the container's process starts.
+
+use crate::{
+    launch::Launch,
+    qemu::{Qemu, QemuError},
+    qmp::{Qmp, QmpError},
+};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use protocol::{
+    frame::Decoder,
+    message::{Message, SessionNonce},
+    process::FromInit,
+};
+use serde_json::json;
+use std::{
+    fs::{self, File},
+    io::{self, Read, Seek, SeekFrom, Write},
+    os::fd::OwnedFd,
+    path::Path,
+    time::Duration,
+};
+use thiserror::Error;
+use tokio::{io::AsyncReadExt, net::UnixStream, time::timeout};
+
+/// The memory's file, and the devices' state, in a template's folder.
+const MEMORY: &str = "memory";
+const STATE: &str = "state";
+/// The state is a fraction of a megabyte.
+const MIGRATION: Duration = Duration::from_secs(20);
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
+/// Copied at a time.
+const CHUNK: usize = 1 << 20;
+
+/// Why there is no template, or no clone of it.
+#[derive(Debug, Error)]
+pub enum TemplateError {
+    /// QEMU does not start.
+    #[error(transparent)]
+    Qemu(#[from] QemuError),
+    /// QEMU does not do what it must.
+    #[error(transparent)]
+    Qmp(#[from] QmpError),
+    /// A file.
+    #[error("cannot {what} of the template")]
+    File {
+        /// What was tried.
+        what: &'static str,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// The guest does not come so far.
+    #[error("the template's guest has not answered within {0:?}")]
+    Late(Duration),
+    /// Saving or restoring comes to no good end.
+    #[error("QEMU cannot carry the template's state over: {0}")]
+    Migration(String),
+}
+
+fn file(what: &'static str) -> impl FnOnce(io::Error) -> TemplateError {
+    move |source| TemplateError::File { what, source }
+}
+
+/// Boots what `launch` says, without disks and NICs, and saves it in `folder`, which appears when all is
+/// in it.
+///
+/// # Errors
+/// [`TemplateError`]; there is no such folder then.
+pub async fn make(launch: &Launch, folder: &Path) -> Result<(), TemplateError> {
+    let partial = folder.with_extension("partial");
+    match fs::remove_dir_all(&partial) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(file("remove what is left")(error));
+        }
+        _ => {}
+    }
+    fs::create_dir_all(&partial).map_err(file("make the folder"))?;
+    let memory = partial.join(MEMORY);
+    let opened = File::options()
+        .create_new(true)
+        .read(true)
+        .write(true)
+        .open(&memory);
+    let opened = opened.map_err(file("make the memory"))?;
+    // The one moment in which an ordinary user may write it.
+    std::os::unix::fs::chown(&memory, Some(launch.uid), Some(launch.uid))
+        .map_err(file("give the memory away"))?;
+    let log = partial.join("qemu.log");
+    let mut qemu = Qemu::template(launch, opened.into(), &log)?;
+    let saved = save(launch, &mut qemu, &partial).await;
+    // It has nothing more to do, however that went.
+    let _ = qemu.child.kill().await;
+    saved?;
+    std::os::unix::fs::chown(&memory, Some(0), Some(0)).map_err(file("take the memory back"))?;
+    fs::rename(&partial, folder).map_err(file("name the folder"))
+}
+
+async fn save(launch: &Launch, qemu: &mut Qemu, folder: &Path) -> Result<(), TemplateError> {
+    let control = qemu.control.try_clone().map_err(file("reach QEMU"))?;
+    let mut qmp = Qmp::greet(stream(control)?).await?;
+    let line = qemu.process.try_clone().map_err(file("reach the guest"))?;
+    let deadline = launch.boot_deadline();
+    let waits = timeout(deadline, waiting(stream(line)?));
+    waits
+        .await
+        .map_err(|_| TemplateError::Late(deadline))?
+        .map_err(file("reach the guest"))?;
+    qmp.execute("stop", json!({})).await?;
+    let state = File::create(folder.join(STATE)).map_err(file("make the state"))?;
+    prepare(&mut qmp, state.into()).await?;
+    let uri = json!({"uri": format!("fd:{STATE}")});
+    qmp.execute("migrate", uri).await?;
+    carried(&mut qmp).await
+}
+
+fn stream(stream: std::os::unix::net::UnixStream) -> Result<UnixStream, TemplateError> {
+    let made = stream
+        .set_nonblocking(true)
+        .and_then(|()| UnixStream::from_std(stream));
+    made.map_err(file("reach QEMU"))
+}
+
+/// Until init waits for its first message: it says so before it knows whose life it is.
+async fn waiting(mut line: UnixStream) -> io::Result<()> {
+    let mut decoder = Decoder::new();
+    let mut buffer = [0; 4096];
+    loop {
+        let count = line.read(&mut buffer).await?;
+        if count == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let mut input = &buffer[..count];
+        while let Some(frame) = decoder.next(&mut input) {
+            let waits = |frame: &protocol::frame::Frame| {
+                let ready = FromInit::decode(&frame.payload);
+                frame.nonce == SessionNonce::NONE && matches!(ready, Ok(FromInit::Ready { .. }))
+            };
+            if frame.is_ok_and(|frame| waits(&frame)) {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// The template's memory, for one clone alone.
+///
+/// # Errors
+/// [`TemplateError::File`]: there is no such template, or no memory for the copy.
+pub fn memory(template: &Path) -> Result<OwnedFd, TemplateError> {
+    let mut from = File::open(template.join(MEMORY)).map_err(file("open the memory"))?;
+    let length = from.metadata().map_err(file("measure the memory"))?.len();
+    let copy = memfd_create(c"guest", MFdFlags::MFD_CLOEXEC);
+    let mut copy =
+        File::from(copy.map_err(|error| file("make room for the memory")(error.into()))?);
+    copy.set_len(length)
+        .map_err(file("make room for the memory"))?;
+    let mut buffer = vec![0; CHUNK];
+    let mut offset = 0;
+    while let Some((begin, end)) = data(&from, offset, length) {
+        from.seek(SeekFrom::Start(begin))
+            .map_err(file("read the memory"))?;
+        copy.seek(SeekFrom::Start(begin))
+            .map_err(file("copy the memory"))?;
+        let mut left = end - begin;
+        while left > 0 {
+            let most = usize::try_from(left).unwrap_or(CHUNK).min(CHUNK);
+            from.read_exact(&mut buffer[..most])
+                .map_err(file("read the memory"))?;
+            // Pages of zeroes that were written take no room in the copy.
+            if buffer[..most].iter().any(|byte| *byte != 0) {
+                copy.write_all(&buffer[..most])
+                    .map_err(file("copy the memory"))?;
+            } else {
+                copy.seek(SeekFrom::Current(i64::try_from(most).unwrap_or(0)))
+                    .map_err(file("copy the memory"))?;
+            }
+            left -= most as u64;
+        }
+        offset = end;
+    }
+    Ok(copy.into())
+}
+
+/// The next part of a file that is there.
+fn data(file: &File, offset: u64, length: u64) -> Option<(u64, u64)> {
+    use nix::unistd::{Whence, lseek};
+    if offset >= length {
+        return None;
+    }
+    let at = i64::try_from(offset).ok()?;
+    let begin = lseek(file, at, Whence::SeekData).ok()?;
+    let end = lseek(file, begin, Whence::SeekHole).ok()?;
+    Some((u64::try_from(begin).ok()?, u64::try_from(end).ok()?))
+}
+
+/// Lets a QEMU that waits for it be a clone; it does not run yet.
+///
+/// # Errors
+/// [`TemplateError`].
+pub async fn restore(qmp: &mut Qmp, template: &Path) -> Result<(), TemplateError> {
+    let state = File::open(template.join(STATE)).map_err(file("open the state"))?;
+    prepare(qmp, state.into()).await?;
+    let uri = json!({"uri": format!("fd:{STATE}")});
+    qmp.execute("migrate-incoming", uri).await?;
+    carried(qmp).await
+}
+
+/// The state's file, and the memory left out.
+async fn prepare(qmp: &mut Qmp, state: OwnedFd) -> Result<(), TemplateError> {
+    qmp.give(STATE, &state).await?;
+    let capability = json!({"capability": "x-ignore-shared", "state": true});
+    let capabilities = json!({"capabilities": [capability]});
+    qmp.execute("migrate-set-capabilities", capabilities)
+        .await?;
+    Ok(())
+}
+
+async fn carried(qmp: &mut Qmp) -> Result<(), TemplateError> {
+    let carrying = async {
+        loop {
+            let answer = qmp.execute("query-migrate", json!({})).await?;
+            match answer["status"].as_str() {
+                Some("completed") => return Ok(()),
+                Some("failed" | "cancelled") => {
+                    let reason = answer["error-desc"].as_str().unwrap_or("without a reason");
+                    return Err(TemplateError::Migration(reason.to_owned()));
+                }
+                // QEMU tells of it by events only where it is asked to, and it takes some milliseconds.
+                _ => tokio::time::sleep(LOOK_AGAIN).await,
+            }
+        }
+    };
+    let late = || TemplateError::Migration(format!("not within {MIGRATION:?}"));
+    timeout(MIGRATION, carrying).await.map_err(|_| late())?
+}
+
+/// Whether there is one in a folder.
+pub fn is_there(folder: &Path) -> bool {
+    [MEMORY, STATE]
+        .iter()
+        .all(|name| folder.join(name).is_file())
+}
