@@ -43,18 +43,26 @@ impl Runtime {
     pub async fn start(&self, id: ContainerId) -> Result<bool, RuntimeError> {
         let looked = self.must(id).await?;
         let machine = self.machine(id, &looked.life);
-        let _turn = machine.turn.lock().await;
+        let turn = machine.turn.lock().await;
         let looked = self.must(id).await?;
         if looked.container.runs() {
             return Ok(false);
         }
+        let removes = looked.workload.remove_at_end;
         let life = Life {
             restarts: 0,
             stopped_by_user: false,
             ..looked.life
         };
-        self.begin(id, &machine, life).await?;
-        Ok(true)
+        let begun = self.begin(id, &machine, life).await;
+        drop(turn);
+        if begun.is_err() && removes {
+            // Why it did not start is what the client is to hear.
+            if let Err(error) = self.remove(id, false).await {
+                tracing::warn!(container = %id, %error, "it is not removed");
+            }
+        }
+        begun.map(|()| true)
     }
 
     /// Stops a container: its stop signal, then, after `grace`, SIGKILL; whether it ran.
@@ -268,8 +276,11 @@ impl Runtime {
                 image_disk,
                 upper_disk,
             };
-            let launch = launch::launch(&looked, vms, places)
+            let mut launch = launch::launch(&looked, vms, places)
                 .map_err(|reason| RuntimeError::NotStarted { code: 128, reason })?;
+            if vms.clones {
+                launch.template = self.0.templates.of(vms, &launch);
+            }
             let pid = shim::spawn(vms, &launch).await?;
             let mut stages = Client::at(sockets).watch().await?;
             let started_ms = started(&mut stages).await?;

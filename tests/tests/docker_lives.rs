@@ -1,0 +1,232 @@
+//! Containers that are VMs, by the docker CLI: they outlive the coordinator, start again by their policies, and leave
+//! nothing behind.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use lab::docker::Docker;
+use lab::{Coordinator, Lab, Need, RootFs, Topology, Way, ask, eventually, prerequisites};
+
+const SOON: Duration = Duration::from_secs(20);
+/// The long form: so many containers are made, started, stopped and removed one after the other.
+const CYCLES: &str = "VCH_CYCLES";
+
+struct House<'a> {
+    lab: &'a Lab,
+    topology: &'a Topology,
+    vch: Coordinator<'a>,
+    docker: Docker,
+}
+
+impl<'a> House<'a> {
+    fn build(lab: &'a Lab, topology: &'a Topology) -> Self {
+        prerequisites::check(&[Need::Agent, Need::Init, Need::Squashfs]).unwrap();
+        let socket = lab.path("docker.sock");
+        let endpoint = format!(
+            "[docker_endpoint]\ninterface = \"{}\"\naddress = \"{}\"\nsocket = \"{}\"\n",
+            Topology::ENDPOINT_INTERFACE,
+            Topology::ENDPOINT,
+            socket.display()
+        );
+        let tables = format!("{endpoint}{}", Coordinator::runtime_table().unwrap());
+        let vch = Coordinator::start_with(lab, &topology.vch, &tables).unwrap();
+        let docker = Docker::new(lab, &socket).unwrap();
+        let files = RootFs::busybox(lab, "files").unwrap();
+        docker.import(&files, "busybox").unwrap();
+        Self {
+            lab,
+            topology,
+            vch,
+            docker,
+        }
+    }
+
+    fn run(&self, line: &str) -> String {
+        let said = self.docker.run(line).unwrap();
+        assert_eq!(said.code, 0, "{line}: {said:?}\n{}", self.vch.log());
+        said.stdout.trim_end().to_owned()
+    }
+
+    /// Shims, VMs, taps, files and addresses of containers.
+    fn left(&self) -> String {
+        let folder = |path: &str| {
+            let entries = fs::read_dir(self.vch.folder().join(path))
+                .into_iter()
+                .flatten();
+            entries
+                .filter_map(|entry| Some(entry.ok()?.file_name()))
+                .count()
+        };
+        let links = self.topology.vch.ip("-br link").unwrap();
+        let taps = links.lines().filter(|line| line.starts_with("vt-")).count();
+        let status = self.vch.ask("status").unwrap();
+        format!(
+            "containers {}, endpoints {}, ports {}, taps {taps}, folders {}, sockets {}, processes {}",
+            status["containers"],
+            status["endpoints"],
+            status["bindings"],
+            folder("state/containers"),
+            folder("run/vms"),
+            processes(self.vch.folder())
+        )
+    }
+}
+
+/// Shims and QEMUs of this coordinator.
+fn processes(coordinator: &Path) -> usize {
+    let shown = coordinator.display().to_string();
+    let all = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    let own = all.filter(|entry| {
+        let log = fs::read_link(entry.path().join("fd/2")).unwrap_or_default();
+        log.display().to_string().starts_with(&shown) && log.ends_with("shim.log")
+            || log.ends_with("qemu.log") && log.display().to_string().starts_with(&shown)
+    });
+    own.count()
+}
+
+#[test]
+fn containers_outlive_the_coordinator_and_leave_nothing_behind() {
+    let lab = Lab::of_vms("lives").unwrap();
+    let topology = lab.topology().unwrap();
+    let mut house = House::build(&lab, &topology);
+    let nothing = house.left();
+
+    run_and_its_code(&house);
+    the_coordinator_dies_and_comes_back(&mut house);
+    policies(&house);
+    cycles(&house, &nothing);
+    assert!(house.lab.folder().exists());
+}
+
+fn run_and_its_code(house: &House<'_>) {
+    assert_eq!(
+        house.run("docker run --rm busybox echo hello world"),
+        "hello world"
+    );
+    let ended = house
+        .docker
+        .run("docker run --name seven busybox sh -c 'echo out; echo err >&2; exit 7'")
+        .unwrap();
+    assert_eq!(
+        (ended.code, &*ended.stdout, &*ended.stderr),
+        (7, "out\n", "err\n")
+    );
+    assert_eq!(house.run("docker logs seven 2>/dev/null"), "out");
+    assert_eq!(
+        house.run("docker inspect -f '{{.State.Status}} {{.State.ExitCode}}' seven"),
+        "exited 7"
+    );
+    assert_eq!(house.run("docker wait seven"), "7");
+    house.run("docker rm seven");
+    let missing = house.docker.run("docker run --rm busybox nosuch").unwrap();
+    assert_eq!(missing.code, 127, "{missing:?}");
+    assert!(
+        missing
+            .stderr
+            .contains("executable file not found in $PATH"),
+        "{missing:?}"
+    );
+    let piped = house.run("echo typed | docker run -i --rm busybox cat");
+    assert_eq!(piped, "typed");
+}
+
+/// The port that `web` publishes, from outside.
+fn answers(house: &House<'_>) -> bool {
+    let vch = Topology::VCH.into();
+    matches!(
+        ask(&house.topology.outside, vch, Way::Tcp(8080), SOON),
+        Ok(Some(_))
+    )
+}
+
+fn the_coordinator_dies_and_comes_back(house: &mut House<'_>) {
+    let serve = "while :; do echo served; echo answer | nc -l -p 80; done";
+    house.run(&format!(
+        "docker run -d --name web -p 8080:80 busybox sh -c '{serve}'"
+    ));
+    house.run("docker run -d --name count busybox sh -c 'i=0; while :; do i=$((i+1)); echo $i; sleep 0.1; done'");
+    eventually(SOON, "the port answers", || answers(house)).unwrap();
+    let pid = house.run("docker inspect -f '{{.State.Pid}}' count");
+    house.vch.kill().unwrap();
+    // busybox's nc listens anew behind each client.
+    let what = "published ports do without the coordinator";
+    eventually(SOON, what, || answers(house)).unwrap();
+    house.vch.restart().unwrap();
+
+    assert_eq!(house.run("docker ps -q | wc -l"), "2");
+    assert_eq!(
+        house.run("docker inspect -f '{{.State.Pid}}' count"),
+        pid,
+        "the same VM"
+    );
+    eventually(SOON, "the port answers", || answers(house)).unwrap();
+    house.run("docker exec count true");
+    let code = house
+        .docker
+        .run("docker exec count sh -c 'exit 3'")
+        .unwrap()
+        .code;
+    assert_eq!(code, 3);
+    // It prints on, and nothing that was printed in between is missing.
+    let numbers = house.run("docker logs count");
+    let numbers: Vec<usize> = numbers.lines().map(|line| line.parse().unwrap()).collect();
+    let expected: Vec<usize> = (1..=numbers.len()).collect();
+    assert_eq!(numbers, expected);
+    // One that ends while the coordinator is away has its code and its words afterwards.
+    house.run("docker run -d --name late busybox sh -c 'read line </dev/null; sleep 3; echo the end; exit 9'");
+    house.vch.kill().unwrap();
+    let folder = house.vch.folder().join("state/containers");
+    let ended = || {
+        let mut all = fs::read_dir(&folder).unwrap().filter_map(Result::ok);
+        all.any(|one| one.path().join("exit.json").exists())
+    };
+    eventually(SOON, "it ends", ended).unwrap();
+    house.vch.restart().unwrap();
+    assert_eq!(house.run("docker wait late"), "9");
+    assert_eq!(house.run("docker logs late"), "the end");
+    house.run("docker rm -f web count late");
+}
+
+fn policies(house: &House<'_>) {
+    house.run("docker run -d --name again --restart on-failure:1 busybox sh -c 'echo try; exit 1'");
+    let restarts =
+        || house.run("docker inspect -f '{{.RestartCount}} {{.State.Status}}' again") == "1 exited";
+    eventually(
+        Duration::from_secs(60),
+        "it was started once more",
+        restarts,
+    )
+    .unwrap();
+    assert_eq!(house.run("docker logs again"), "try\ntry");
+    house.run("docker rm again");
+    house.run("docker run -d --name gentle busybox sh -c 'trap \"echo stopped; exit 5\" TERM; echo ready; while :; do sleep 0.1; done'");
+    let ready = || house.run("docker logs gentle") == "ready";
+    eventually(SOON, "it hears signals", ready).unwrap();
+    house.run("docker stop gentle");
+    assert_eq!(house.run("docker logs gentle"), "ready\nstopped");
+    assert_eq!(
+        house.run("docker inspect -f '{{.State.ExitCode}}' gentle"),
+        "5"
+    );
+    house.run("docker start gentle && docker kill gentle && docker rm gentle");
+}
+
+fn cycles(house: &House<'_>, nothing: &str) {
+    let cycles = std::env::var(CYCLES)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(1);
+    house.run("docker network create loop");
+    for _ in 0..cycles {
+        house.run("docker create --name cycle --network loop -p 9090:90 busybox sleep 1000");
+        house.run("docker start cycle");
+        house.run("docker stop -t 0 cycle");
+        house.run("docker rm cycle");
+    }
+    house.run("docker network rm loop");
+    eventually(SOON, "nothing is left", || house.left() == nothing)
+        .unwrap_or_else(|error| panic!("{error}: {} against {nothing}", house.left()));
+}
