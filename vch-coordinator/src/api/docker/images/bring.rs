@@ -1,17 +1,19 @@
-//! What brings images in: `docker import`, `docker load`.
+//! What brings images in: `docker pull`, `docker import`, `docker load`.
 
 use super::super::{Docker, DockerError, Parameters, time};
 use axum::{
     body::{Body, Bytes},
     extract::State,
-    http::{HeaderValue, header::CONTENT_TYPE},
+    http::{HeaderMap, HeaderValue, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures_util::{
     FutureExt, StreamExt, TryStreamExt,
     future::BoxFuture,
     stream::{self, BoxStream},
 };
+use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{convert::Infallible, io};
 use tokio::sync::mpsc;
@@ -24,15 +26,13 @@ const BEHIND: usize = 16;
 pub async fn create(
     State(docker): State<Docker>,
     parameters: Parameters,
+    headers: HeaderMap,
     body: Body,
 ) -> Result<Response, DockerError> {
     if let Some(image) = parameters.get("fromImage") {
-        let image: String = image.chars().take(200).collect();
-        let remedy = "save it where it is (`docker save`) and load it here (`docker load`)";
-        return Err(DockerError::unsupported(
-            &format!("pulling image {image}"),
-            remedy,
-        ));
+        let tag = parameters.get("tag").unwrap_or_default();
+        let name = Reference::from_parts(image, tag).map_err(ImageError::Name)?;
+        return Ok(pull(docker, name, credentials(&headers)?));
     }
     if parameters.get("fromSrc") != Some("-") {
         let remedy = "give the archive itself: `docker import - NAME < FILE`";
@@ -60,6 +60,42 @@ pub async fn create(
         Ok(Some(json!({ "status": id })))
     };
     Ok(streamed(receiver, work.boxed()))
+}
+
+fn pull(docker: Docker, name: Reference, credentials: Option<(String, String)>) -> Response {
+    let (sender, receiver) = mpsc::channel(BEHIND);
+    let shown = name.familiar();
+    let work = async move {
+        let image = docker.images.pull(name, credentials, &sender).await?;
+        docker.tell_image("pull", &image.id.to_string(), &shown);
+        Ok(None)
+    };
+    streamed(receiver, work.boxed())
+}
+
+/// What the client's configuration has for the registry: `X-Registry-Auth`, base64url of JSON.
+fn credentials(headers: &HeaderMap) -> Result<Option<(String, String)>, DockerError> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Auth {
+        username: String,
+        password: String,
+    }
+    let Some(written) = headers.get("X-Registry-Auth") else {
+        return Ok(None);
+    };
+    let written = written.as_bytes();
+    let bare = written.trim_ascii_end();
+    let bare = bare.split(|byte| *byte == b'=').next().unwrap_or_default();
+    let decoded = URL_SAFE_NO_PAD.decode(bare).ok();
+    let auth = decoded.and_then(|text| serde_json::from_slice::<Option<Auth>>(&text).ok());
+    let auth = auth.ok_or_else(|| {
+        DockerError::invalid(
+            "X-Registry-Auth is no base64url of JSON: log in again (`docker login`)",
+        )
+    })?;
+    let auth = auth.unwrap_or_default();
+    Ok((!auth.username.is_empty()).then_some((auth.username, auth.password)))
 }
 
 pub async fn load(State(docker): State<Docker>, body: Body) -> Response {
@@ -118,4 +154,28 @@ fn last(progress: &mut mpsc::Receiver<Progress>, done: Result<Option<Value>, Ima
         }
     }
     Value::Array(lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::credentials;
+    use axum::http::HeaderMap;
+    use base64::{Engine, engine::general_purpose::URL_SAFE};
+
+    fn of(text: &str) -> Option<Option<(String, String)>> {
+        let mut headers = HeaderMap::new();
+        headers.insert("X-Registry-Auth", text.parse().unwrap());
+        credentials(&headers).ok()
+    }
+
+    #[test]
+    fn a_client_s_credentials_are_its_own_or_none() {
+        let encoded = |text: &str| URL_SAFE.encode(text);
+        let mine = of(&encoded(r#"{"username":"me","password":"p>?s"}"#));
+        assert_eq!(mine, Some(Some(("me".to_owned(), "p>?s".to_owned()))));
+        assert_eq!(of(&encoded("{}")), Some(None));
+        assert_eq!(of(&encoded("null")), Some(None));
+        assert_eq!(of("%%%"), None);
+        assert_eq!(credentials(&HeaderMap::new()).unwrap(), None);
+    }
 }
