@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Versions 1.24 to 1.50; each handler asks for its request's [`Version`]. Errors are [`DockerError`]s
-//! in dockerd's words. What a VCH does not have is refused by [`unsupported`], by name.
+//! in dockerd's words. What a VCH does not have is refused by `unsupported`, by name.
 
 mod containers;
 mod error;

@@ -138,7 +138,7 @@ fn start(looked: &Looked, vms: &Vms) -> Result<Start, String> {
 /// The container's own process.
 ///
 /// # Errors
-/// As [`launch`].
+/// A name of a capability or limit that is none.
 pub fn process(looked: &Looked) -> Result<Process, String> {
     let workload = &*looked.workload;
     let [add, drop] = &workload.capabilities;
