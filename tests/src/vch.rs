@@ -57,6 +57,17 @@ impl<'a> Coordinator<'a> {
         Ok(coordinator)
     }
 
+    /// The table of vch.toml by which Docker's clients find the VCH at a Unix socket.
+    #[must_use]
+    pub fn docker_table(socket: &Path) -> String {
+        format!(
+            "[docker_endpoint]\ninterface = \"{}\"\naddress = \"{}\"\nsocket = \"{}\"\n",
+            Topology::ENDPOINT_INTERFACE,
+            Topology::ENDPOINT,
+            socket.display()
+        )
+    }
+
     /// The table of vch.toml by which the VCH starts VMs itself.
     pub fn runtime_table() -> Result<String> {
         let image = places::vm_image()?;

@@ -25,12 +25,7 @@ impl<'a> House<'a> {
     fn build(lab: &'a Lab, topology: &'a Topology) -> Self {
         prerequisites::check(&[Need::Agent, Need::Init, Need::Squashfs]).unwrap();
         let socket = lab.path("docker.sock");
-        let endpoint = format!(
-            "[docker_endpoint]\ninterface = \"{}\"\naddress = \"{}\"\nsocket = \"{}\"\n",
-            Topology::ENDPOINT_INTERFACE,
-            Topology::ENDPOINT,
-            socket.display()
-        );
+        let endpoint = Coordinator::docker_table(&socket);
         let tables = format!("{endpoint}{}", Coordinator::runtime_table().unwrap());
         let vch = Coordinator::start_with(lab, &topology.vch, &tables).unwrap();
         let docker = Docker::new(lab, &socket).unwrap();
@@ -96,6 +91,7 @@ fn containers_outlive_the_coordinator_and_leave_nothing_behind() {
 
     run_and_its_code(&house);
     the_coordinator_dies_and_comes_back(&mut house);
+    a_start_and_a_pause_outlive_the_coordinator(&mut house);
     policies(&house);
     cycles(&house, &nothing);
     assert!(house.lab.folder().exists());
@@ -188,6 +184,50 @@ fn the_coordinator_dies_and_comes_back(house: &mut House<'_>) {
     assert_eq!(house.run("docker wait late"), "9");
     assert_eq!(house.run("docker logs late"), "the end");
     house.run("docker rm -f web count late");
+}
+
+/// A coordinator that dies while it starts a VM, or while one waits to be started again, leaves both to the next.
+fn a_start_and_a_pause_outlive_the_coordinator(house: &mut House<'_>) {
+    house.run("docker create --name half busybox sleep 1000");
+    let sockets = house.vch.folder().join("run/vms");
+    let shims = || {
+        let all = fs::read_dir(&sockets).into_iter().flatten();
+        let all = all.filter_map(Result::ok);
+        all.filter(|one| one.path().join("shim.pid").exists())
+            .count()
+    };
+    let started = std::thread::scope(|scope| {
+        let starting = scope.spawn(|| house.docker.run("docker start half").unwrap());
+        eventually(SOON, "its shim is there", || shims() == 1).unwrap();
+        // Its VM boots for seconds yet.
+        let pid = i32::try_from(house.vch.pid().unwrap()).unwrap();
+        nix::sys::signal::kill(
+            nix::unistd::Pid::from_raw(pid),
+            nix::sys::signal::Signal::SIGKILL,
+        )
+        .unwrap();
+        starting.join().unwrap()
+    });
+    assert_ne!(started.code, 0, "{started:?}");
+    house.vch.kill().unwrap();
+    house.vch.restart().unwrap();
+    let runs = || house.run("docker inspect -f '{{.State.Status}}' half") == "running";
+    eventually(SOON, "it runs", runs).unwrap();
+    assert_eq!(shims(), 1);
+    house.run("docker rm -f half");
+
+    // Its pauses double: after some tries it waits most of the time.
+    house.run("docker run -d --name tries --restart always busybox false");
+    let waits = || {
+        house.run("docker inspect -f '{{.State.Status}} {{.RestartCount}}' tries") == "restarting 2"
+    };
+    eventually(Duration::from_secs(60), "it waits", waits).unwrap();
+    house.vch.kill().unwrap();
+    house.vch.restart().unwrap();
+    let before = house.run("docker inspect -f '{{.State.StartedAt}}' tries");
+    let again = || house.run("docker inspect -f '{{.State.StartedAt}}' tries") != before;
+    eventually(Duration::from_secs(30), "it is started again", again).unwrap();
+    house.run("docker rm -f tries");
 }
 
 fn policies(house: &House<'_>) {

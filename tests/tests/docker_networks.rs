@@ -32,11 +32,8 @@ impl<'a> World<'a> {
     }
 
     fn start_with(lab: &Lab, namespace: &'a Namespace, more: &str) -> Self {
-        let (interface, address) = (Topology::ENDPOINT_INTERFACE, Topology::ENDPOINT);
         let socket = lab.path("d.sock");
-        let tables = format!(
-            "[docker_endpoint]\ninterface = \"{interface}\"\naddress = \"{address}\"\nsocket = {socket:?}\n{more}"
-        );
+        let tables = format!("{}{more}", Coordinator::docker_table(&socket));
         let vch = Coordinator::start_with(lab, namespace, &tables).unwrap();
         let lab = lab.clone();
         Self { lab, vch }

@@ -27,13 +27,14 @@ mod nic;
 mod restart;
 mod settings;
 mod shim;
+mod tasks;
 mod templates;
 pub mod workload;
 
 pub use attach::{Attached, Outputs};
 pub use capability::number as capability_number;
 pub use containers::{Create, Folders, Runtime, Until, Update};
-pub use disks::{Disks, NoImages};
+pub use disks::Disks;
 pub use error::RuntimeError;
 pub use health::{Health, HealthResult, HealthStatus};
 pub use hook::{Hook, HookError};

@@ -115,11 +115,8 @@ pub async fn serve(
 
     let mut tasks = JoinSet::new();
     let channels = channels(&config, &stop, &mut tasks)?;
-    let tether = Arc::new(Tether::new(
-        channels,
-        keeper.clone(),
-        config.tether.heartbeat,
-    ));
+    let heartbeat = config.tether.heartbeat;
+    let tether = Arc::new(Tether::new(channels, keeper.clone(), heartbeat));
     let requests = Requests {
         keeper: keeper.clone(),
         tether: Arc::clone(&tether),
@@ -156,7 +153,7 @@ pub async fn serve(
         later: later.clone(),
     };
     let settling = tokio::spawn(settler.run(stop.child_token()));
-    tasks.spawn(until(&stop, async move { runtime.adopt().await }));
+    tasks.spawn(until(&stop, adopt(runtime.clone())));
     tasks.spawn(docker);
     let started = began.elapsed();
     tracing::info!(socket = %config.api_socket.display(), ?started, %vch, "ready");
@@ -177,6 +174,7 @@ pub async fn serve(
         effects.close().await;
     }
     while tasks.join_next().await.is_some() {}
+    runtime.close().await;
     segments_thread.ended().await;
     // A client that still talks is told that the coordinator stops.
     keeper.end().await;
@@ -241,6 +239,10 @@ fn images(config: &Config) -> Result<vch_images::Store, ServeError> {
         insecure: insecure.unwrap_or_default(),
         limits: Limits::default(),
     })?)
+}
+
+async fn adopt(runtime: Runtime) {
+    runtime.adopt().await;
 }
 
 fn runtime(config: &Config, requests: Requests, images: vch_images::Store) -> Runtime {

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use lab::{Coordinator, Lab, Need, Peer, Topology, places, prerequisites};
+use lab::{Coordinator, Lab, Need, Peer, places, prerequisites};
 
 /// Runs a script of this folder with the Python package `docker`.
 fn holds(script: &str, daemon: &Path) {
@@ -29,12 +29,7 @@ fn python_programs_drive_networks_of_a_vch() {
     let lab = Lab::of_namespaces("python-vch").unwrap();
     let topology = lab.topology().unwrap();
     let socket = lab.path("docker.sock");
-    let endpoint = format!(
-        "[docker_endpoint]\ninterface = \"{}\"\naddress = \"{}\"\nsocket = \"{}\"\n",
-        Topology::ENDPOINT_INTERFACE,
-        Topology::ENDPOINT,
-        socket.display()
-    );
+    let endpoint = Coordinator::docker_table(&socket);
     let _vch = Coordinator::start_with(&lab, &topology.vch, &endpoint).unwrap();
     holds("networks.py", &socket);
 }

@@ -91,12 +91,7 @@ fn the_vch_answers_as_the_table_says() {
     let lab = Lab::of_namespaces("compare-vch").unwrap();
     let topology = lab.topology().unwrap();
     let socket = lab.path("docker.sock");
-    let endpoint = format!(
-        "[docker_endpoint]\ninterface = \"{}\"\naddress = \"{}\"\nsocket = \"{}\"\n",
-        lab::Topology::ENDPOINT_INTERFACE,
-        lab::Topology::ENDPOINT,
-        socket.display()
-    );
+    let endpoint = Coordinator::docker_table(&socket);
     let _vch = Coordinator::start_with(&lab, &topology.vch, &endpoint).unwrap();
     let (docker, tap) = prepared(&lab, &socket, None).unwrap();
     let mut compared = Vec::new();

@@ -18,7 +18,6 @@
 pub mod changes;
 pub mod config;
 pub mod digest;
-pub mod helper;
 mod job;
 pub mod layer;
 pub mod limits;
@@ -27,6 +26,7 @@ mod oci;
 pub mod reference;
 mod sandbox;
 pub mod store;
+pub mod subprocess;
 pub mod tar;
 mod worker;
 

@@ -19,11 +19,11 @@ pub use remove::{Conflict, Removed, Use};
 use crate::changes::{self, ChangeError};
 use crate::config::Config;
 use crate::digest::Digest;
-use crate::helper::{self, HelperError};
 use crate::job::{Arrived, Job, Order, Progress, Pull};
 use crate::limits::Limits;
 use crate::oci::Descriptor;
 use crate::reference::{Reference, ReferenceError, Which};
+use crate::subprocess::{self, HelperError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -331,7 +331,7 @@ impl Store {
         let settings = &self.inner.settings;
         let limits = settings.limits;
         let order = Order { limits, job };
-        let run = helper::run(settings, &staging.path, &order, input, progress);
+        let run = subprocess::run(settings, &staging.path, &order, input, progress);
         Ok(run.await?)
     }
 

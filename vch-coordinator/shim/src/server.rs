@@ -8,7 +8,7 @@ use crate::{
     wire::{Reply, Request, receive, send},
 };
 use protocol::process::{Fault, FromInit, Process, ProcessId, ToInit};
-use std::{io, path::PathBuf, sync::Arc};
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{
     net::{
         UnixListener, UnixStream,
@@ -16,6 +16,9 @@ use tokio::{
     },
     sync::{Mutex, Notify, mpsc, watch},
 };
+
+/// Before the next try where no descriptor is free.
+const EXHAUSTED: Duration = Duration::from_secs(1);
 
 /// What answers.
 pub struct Shared {
@@ -38,7 +41,7 @@ pub async fn serve(listener: UnixListener, shared: Arc<Shared>) {
                 });
             }
             // No descriptor is free: one will be, when a client goes.
-            Err(_) => tokio::task::yield_now().await,
+            Err(_) => tokio::time::sleep(EXHAUSTED).await,
         }
     }
 }

@@ -87,13 +87,15 @@ pub async fn run(launch: Launch, ready: impl FnOnce()) -> io::Result<()> {
         ..outcome
     };
     ended.write(&launch.folder)?;
-    stage.send_modify(|stage| stage.ended = Some(ended));
-    // Whoever watches or reads has what is left before the process goes.
-    let _ = timeout(LAST_READS, stage.closed()).await;
     if let Some(serving) = serving {
         serving.abort();
     }
-    fs::remove_dir_all(&launch.sockets)
+    // Before anybody knows: the container's next shim has its sockets at the same place.
+    fs::remove_dir_all(&launch.sockets)?;
+    stage.send_modify(|stage| stage.ended = Some(ended));
+    // Whoever watches or reads has what is left before the process goes.
+    let _ = timeout(LAST_READS, stage.closed()).await;
+    Ok(())
 }
 
 /// A socket that only root opens, in the place of one that a dead shim left.

@@ -5,6 +5,7 @@ use super::{
     event::{Event, Events, now_ns},
     machine::{Machine, Seen},
     settings::Vms,
+    tasks::Tasks,
     templates::Templates,
     workload::{Life, Resources, RestartPolicy, Status, Workload},
 };
@@ -62,6 +63,7 @@ pub(super) struct Inside {
     pub disks: Arc<dyn Disks>,
     pub events: Events,
     pub templates: Templates,
+    pub tasks: Tasks,
     machines: Mutex<BTreeMap<ContainerId, Arc<Machine>>>,
 }
 
@@ -77,7 +79,12 @@ pub struct Folders {
 impl Folders {
     /// What lasts of a container: its disk, its log, how it ended.
     pub fn of(&self, container: ContainerId) -> PathBuf {
-        self.state.join("containers").join(container.to_string())
+        self.containers().join(container.to_string())
+    }
+
+    /// Those of all containers.
+    pub fn containers(&self) -> PathBuf {
+        self.state.join("containers")
     }
 
     /// The sockets of a container that bears this token.
@@ -94,15 +101,22 @@ impl Runtime {
         folders: Folders,
         disks: Arc<dyn Disks>,
     ) -> Self {
+        let tasks = Tasks::default();
         Self(Arc::new(Inside {
             requests,
             vms,
-            templates: Templates::new(folders.state.join("templates")),
+            templates: Templates::new(folders.state.join("templates"), tasks.clone()),
             folders,
             disks,
             events: Events::default(),
+            tasks,
             machines: Mutex::default(),
         }))
+    }
+
+    /// Ends what goes on in the coordinator; VMs run on.
+    pub async fn close(&self) {
+        self.0.tasks.close().await;
     }
 
     /// What happens to containers.

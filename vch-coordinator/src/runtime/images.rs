@@ -22,8 +22,7 @@ impl Disks for Store {
         .boxed()
     }
 
-    /// Its size is the store's.
-    fn upper<'a>(&'a self, path: &'a Path, _: u64) -> BoxFuture<'a, Result<(), RuntimeError>> {
+    fn upper<'a>(&'a self, path: &'a Path) -> BoxFuture<'a, Result<(), RuntimeError>> {
         async move { Ok(self.new_upper(path).await?) }.boxed()
     }
 }

@@ -10,6 +10,8 @@ use vch_shim::Phase;
 pub(super) struct Machine {
     /// Held by whoever starts, stops or removes it, so that these come one after the other.
     pub turn: tokio::sync::Mutex<()>,
+    /// Held by whoever decides what its life becomes, until that is kept.
+    pub writes: tokio::sync::Mutex<()>,
     seen: watch::Sender<Seen>,
     /// Held by whoever reads what it writes: it is removed by itself when they have all of it.
     readers: Arc<RwLock<()>>,
@@ -41,6 +43,7 @@ impl Machine {
     pub fn new(life: Life) -> Self {
         Self {
             turn: tokio::sync::Mutex::default(),
+            writes: tokio::sync::Mutex::default(),
             seen: watch::Sender::new(Seen {
                 life,
                 ..Seen::default()
@@ -65,11 +68,16 @@ impl Machine {
         self.seen.subscribe()
     }
 
-    /// Another life, or another stage of it.
-    pub fn show(&self, life: Life, ended: bool) {
+    /// Another word of its life.
+    pub fn show(&self, life: Life) {
+        self.seen.send_modify(|seen| seen.life = life);
+    }
+
+    /// It has ended.
+    pub fn show_end(&self, life: Life) {
         self.seen.send_modify(|seen| {
             seen.life = life;
-            seen.ends += u64::from(ended);
+            seen.ends += 1;
         });
     }
 

@@ -1,7 +1,6 @@
 //! Starts shims.
 
-use super::{Nic, RuntimeError, Vms, launch::nic_id};
-use protocol::spec::MacAddress;
+use super::{RuntimeError, Vms};
 use std::{
     fs::File,
     io,
@@ -122,14 +121,4 @@ fn program(vms: &Vms) -> Result<PathBuf, RuntimeError> {
         source,
     })?;
     Ok(own.with_file_name(PROGRAM))
-}
-
-/// A NIC as a shim knows it; `None` where its MAC address is none, which the ledger gives to nobody.
-pub fn nic(nic: &Nic) -> Option<vch_shim::Nic> {
-    let mac: MacAddress = nic.mac.parse().ok()?;
-    Some(vch_shim::Nic {
-        id: nic_id(&nic.endpoint_id),
-        mac: mac.octets(),
-        tap: nic.tap.clone(),
-    })
 }

@@ -1,6 +1,6 @@
 //! Saved VMs, of which containers' VMs are clones: one for each kernel, memory and number of processors.
 
-use super::{RuntimeError, Vms, shim};
+use super::{Vms, shim, tasks::Tasks};
 use std::{
     collections::BTreeSet,
     fs::Metadata,
@@ -17,15 +17,17 @@ const MOST_NICS: usize = 6;
 #[derive(Clone, Debug)]
 pub struct Templates {
     folder: PathBuf,
+    tasks: Tasks,
     /// Being made, or of no use: not tried again in this coordinator's life.
     tried: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Templates {
     /// In a folder that lasts.
-    pub fn new(folder: PathBuf) -> Self {
+    pub fn new(folder: PathBuf, tasks: Tasks) -> Self {
         Self {
             folder,
+            tasks,
             tried: Arc::default(),
         }
     }
@@ -42,8 +44,8 @@ impl Templates {
         }
         if self.tried().insert(name) {
             let (vms, launch) = (vms.clone(), launch.clone());
-            tokio::spawn(async move {
-                match make(&vms, &launch, &folder).await {
+            self.tasks.spawn(async move {
+                match shim::save(&vms, &launch, &folder).await {
                     Ok(()) => {
                         tracing::info!(folder = %folder.display(), "VMs are cloned from now on");
                     }
@@ -58,10 +60,6 @@ impl Templates {
         // Nothing panics while it holds the lock; what it guards stays whole in any case.
         self.tried.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-async fn make(vms: &Vms, launch: &Launch, folder: &Path) -> Result<(), RuntimeError> {
-    shim::save(vms, launch, folder).await
 }
 
 /// What a saved VM depends on. A new kernel, image or release makes another one.
@@ -84,7 +82,7 @@ fn name(launch: &Launch) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::{Templates, name};
-    use crate::runtime::{Vms, launch::tests::sample};
+    use crate::runtime::{Vms, launch::tests::sample, tasks::Tasks};
 
     #[test]
     fn a_template_is_of_one_kernel_memory_and_number_of_processors() {
@@ -116,7 +114,7 @@ mod tests {
             };
             7
         ];
-        let templates = Templates::new("/nowhere".into());
+        let templates = Templates::new("/nowhere".into(), Tasks::default());
         assert_eq!(templates.of(&Vms::sample(), &launch), None);
         assert!(templates.tried().is_empty());
     }

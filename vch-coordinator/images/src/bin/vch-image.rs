@@ -23,10 +23,10 @@ fn run() -> Result<(), String> {
     let user = id().zip(id()).ok_or(usage)?;
     let file_bytes = number().ok_or(usage)?;
     let network = words.next().ok_or(usage)? == "network";
-    vch_images::helper::enter(&folder, user, file_bytes, network).map_err(|error| {
+    vch_images::subprocess::enter(&folder, user, file_bytes, network).map_err(|error| {
         let source = std::error::Error::source(&error).map(ToString::to_string);
         format!("{error}: {}", source.unwrap_or_default())
     })?;
-    vch_images::helper::work(io::stdin().lock(), io::stdout().lock())
+    vch_images::subprocess::work(io::stdin().lock(), io::stdout().lock())
         .map_err(|error| format!("can't answer: {error}"))
 }

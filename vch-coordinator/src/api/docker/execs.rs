@@ -1,5 +1,9 @@
 //! Processes beside a container's own: `docker exec`, and `docker top`.
 
+mod register;
+
+pub use register::Execs;
+
 use super::{
     Docker, DockerError, Json, Parameters, Path, Version,
     streams::{Hijack, Keys, Shape, feed, size},
@@ -12,20 +16,13 @@ use axum::{
     response::{IntoResponse, Response},
     routing,
 };
-use protocol::process::{Process, ProcessId, TerminalSize};
+use protocol::process::{Process, TerminalSize};
+use register::{Exec, Stage};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::{
-    collections::BTreeMap,
-    fmt::Write,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
 use tokio::io::AsyncWriteExt;
-use vch_ledger::ContainerId;
 use vch_shim::{Client, Come, Running};
 
-/// Most that are remembered; the oldest that have ended are forgotten first.
-const MOST: usize = 4096;
 /// Most bytes of a request to start one.
 const MAX_BODY: usize = 64 << 10;
 
@@ -36,85 +33,6 @@ pub fn routes() -> Router<Docker> {
         .route("/exec/{exec}/start", routing::post(start))
         .route("/exec/{exec}/resize", routing::post(resize))
         .route("/exec/{exec}/json", routing::get(inspect))
-}
-
-/// What was asked for, until the coordinator ends.
-#[derive(Clone, Debug, Default)]
-pub struct Execs(Arc<Mutex<Book>>);
-
-#[derive(Debug, Default)]
-struct Book {
-    next: u64,
-    execs: BTreeMap<String, Exec>,
-}
-
-#[derive(Clone, Debug)]
-struct Exec {
-    number: u64,
-    container: ContainerId,
-    process: Process,
-    attach: [bool; 3],
-    detach_keys: Option<String>,
-    state: Stage,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    Created,
-    Running(ProcessId, u32),
-    Ended(i64),
-}
-
-impl Execs {
-    fn book(&self) -> MutexGuard<'_, Book> {
-        // Nothing panics while it holds the lock; what it guards stays whole in any case.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn add(&self, exec: Exec) -> Result<String, DockerError> {
-        let mut bytes = [0; 32];
-        getrandom::fill(&mut bytes).map_err(|error| DockerError::failed(error.to_string()))?;
-        let mut id = String::new();
-        for byte in bytes {
-            // Writing into a String does not fail.
-            let _ = write!(id, "{byte:02x}");
-        }
-        let mut book = self.book();
-        if book.execs.len() >= MOST {
-            let ended = book.execs.iter();
-            let ended = ended.filter(|(_, exec)| !matches!(exec.state, Stage::Running(..)));
-            let oldest = ended.min_by_key(|(_, exec)| exec.number);
-            let oldest = oldest.map(|(id, _)| id.clone());
-            let oldest = oldest.ok_or_else(|| {
-                DockerError::conflict(format!("{MOST} processes of `docker exec` run: end some"))
-            })?;
-            book.execs.remove(&oldest);
-        }
-        book.next += 1;
-        let number = book.next;
-        book.execs.insert(id.clone(), Exec { number, ..exec });
-        Ok(id)
-    }
-
-    fn get(&self, id: &str) -> Result<Exec, DockerError> {
-        let found = self.book().execs.get(id).cloned();
-        found.ok_or_else(|| DockerError::not_found(format!("No such exec instance: {id}")))
-    }
-
-    fn set(&self, id: &str, state: Stage) {
-        if let Some(exec) = self.book().execs.get_mut(id) {
-            exec.state = state;
-        }
-    }
-
-    /// The IDs of a container's processes that run.
-    pub fn of(&self, container: ContainerId) -> Vec<String> {
-        let book = self.book();
-        let own = book.execs.iter().filter(|(_, exec)| {
-            exec.container == container && matches!(exec.state, Stage::Running(..))
-        });
-        own.map(|(id, _)| id.clone()).collect()
-    }
 }
 
 #[derive(Deserialize)]
@@ -221,26 +139,19 @@ async fn start(
         serde_json::from_slice(&body)
             .map_err(|error| DockerError::invalid(format!("invalid JSON: {error}")))?
     };
-    let mut one = docker.execs.get(&exec)?;
-    match one.state {
-        Stage::Created => {}
-        Stage::Running(..) => {
-            return Err(DockerError::conflict(format!(
-                "Error: Exec command {exec} is already running"
-            )));
-        }
-        Stage::Ended(_) => {
-            return Err(DockerError::conflict(format!(
-                "Error: Exec command {exec} has already run"
-            )));
-        }
-    }
+    let asked = docker.execs.get(&exec)?;
+    let keys = Keys::of(
+        asked.detach_keys.as_deref(),
+        asked.process.terminal.is_some(),
+    )?;
+    let mut one = docker.execs.claim(&exec)?;
     if let (Some(terminal), Some((rows, columns))) = (&mut one.process.terminal, wish.console_size)
     {
         *terminal = TerminalSize { rows, columns };
     }
     let looked = docker.runtime.must(one.container).await?;
     if !looked.container.runs() {
+        docker.execs.set(&exec, Stage::Created);
         let id = looked.container.id;
         return Err(DockerError::conflict(format!(
             "Container {id} is not running"
@@ -280,7 +191,6 @@ async fn start(
     let Some(hijack) = hijack else {
         return Ok(whole(ending, running, shape, kind).await);
     };
-    let keys = Keys::of(one.detach_keys.as_deref(), shape.terminal)?;
     let input = one.attach[0];
     tokio::spawn(carried(ending, running, hijack, shape, (input, keys)));
     Ok(Hijack::answer(kind))
@@ -449,7 +359,7 @@ async fn inspect(
 ) -> Result<Json<Value>, DockerError> {
     let one = docker.execs.get(&exec)?;
     let (running, code, pid) = match one.state {
-        Stage::Created => (false, Value::Null, 0),
+        Stage::Created | Stage::Starting => (false, Value::Null, 0),
         Stage::Running(_, pid) => (true, Value::Null, pid),
         Stage::Ended(code) => (false, code.into(), 0),
     };

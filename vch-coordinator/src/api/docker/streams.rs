@@ -10,7 +10,7 @@ mod lines;
 pub use detach::Keys;
 
 use super::{Docker, DockerError, Parameters, Path, Version};
-use crate::runtime::{Attached, Outputs, RuntimeError};
+use crate::runtime::{Attached, Looked, Outputs, RuntimeError};
 use axum::{
     Router,
     body::{Body, Bytes},
@@ -28,7 +28,10 @@ use hyper_util::rt::TokioIo;
 use lines::{Piece, Wish};
 use protocol::process::{Output, ProcessId, TerminalSize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
-use vch_shim::StreamWriter;
+use vch_shim::{
+    StreamWriter,
+    log::{Position, Reader},
+};
 
 pub fn routes() -> Router<Docker> {
     let at = |rest: &str| format!("/containers/{{container}}{rest}");
@@ -47,6 +50,15 @@ pub struct Shape {
 }
 
 impl Shape {
+    /// As a request names them.
+    fn of(parameters: &Parameters, looked: &Looked) -> Self {
+        Self {
+            out: parameters.flag("stdout"),
+            err: parameters.flag("stderr"),
+            terminal: looked.workload.terminal,
+        }
+    }
+
     /// Whether the client wants a stream.
     pub fn wants(self, stream: Output) -> bool {
         match stream {
@@ -121,11 +133,7 @@ async fn attach(
 ) -> Result<Response, DockerError> {
     let id = docker.container(&container).await?;
     let looked = docker.runtime.must(id).await?;
-    let shape = Shape {
-        out: parameters.flag("stdout"),
-        err: parameters.flag("stderr"),
-        terminal: looked.workload.terminal,
-    };
+    let shape = Shape::of(&parameters, &looked);
     let input = parameters.flag("stdin") && looked.workload.input;
     let keys = Keys::of(parameters.get("detachKeys"), shape.terminal)?;
     let kind = shape.kind(version);
@@ -134,7 +142,7 @@ async fn attach(
             shape,
             ..Wish::default()
         };
-        lines::past(&mut docker.runtime.log(id)?, &wish).map_err(|error| failed(&error))?
+        written(docker.runtime.log(id)?, wish).await?.0
     } else {
         Vec::new()
     };
@@ -164,8 +172,14 @@ async fn attach(
     Ok(Hijack::answer(kind))
 }
 
-fn failed(error: &std::io::Error) -> DockerError {
-    DockerError::failed(format!("the container's log cannot be read: {error}"))
+/// All that is written so far, and where that ends: read where blocking is no harm.
+async fn written(mut log: Reader, wish: Wish) -> Result<(Vec<u8>, Position), DockerError> {
+    let reading = move || lines::past(&mut log, &wish).map(|past| (past, log.position()));
+    let read = tokio::task::spawn_blocking(reading).await;
+    let read = read.map_err(|error| DockerError::failed(error.to_string()))?;
+    read.map_err(|error| {
+        DockerError::failed(format!("the container's log cannot be read: {error}"))
+    })
 }
 
 fn answer(kind: HeaderValue, body: Body) -> Response {
@@ -260,11 +274,7 @@ async fn logs(
 ) -> Result<Response, DockerError> {
     let id = docker.container(&container).await?;
     let looked = docker.runtime.must(id).await?;
-    let shape = Shape {
-        out: parameters.flag("stdout"),
-        err: parameters.flag("stderr"),
-        terminal: looked.workload.terminal,
-    };
+    let shape = Shape::of(&parameters, &looked);
     if !shape.out && !shape.err {
         return Err(DockerError::invalid(
             "Bad parameters: you must choose at least one stream",
@@ -272,19 +282,11 @@ async fn logs(
     }
     let wish = Wish::of(&parameters, shape)?;
     let kind = shape.kind(version);
-    let mut reader = docker.runtime.log(id)?;
-    let reading = move || {
-        let past = lines::past(&mut reader, &wish)?;
-        Ok::<_, std::io::Error>((past, reader, wish))
-    };
-    let read = tokio::task::spawn_blocking(reading).await;
-    let (past, reader, wish) = read
-        .map_err(|error| DockerError::failed(error.to_string()))?
-        .map_err(|error| failed(&error))?;
+    let (past, from) = written(docker.runtime.log(id)?, wish).await?;
     if !parameters.flag("follow") {
         return Ok(answer(kind, Body::from(past)));
     }
-    let Some(output) = docker.runtime.log_on(id, reader.position()).await? else {
+    let Some(output) = docker.runtime.log_on(id, from).await? else {
         return Ok(answer(kind, Body::from(past)));
     };
     let first = Some(Ok::<_, RuntimeError>(Bytes::from(past)));

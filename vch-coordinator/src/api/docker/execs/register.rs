@@ -1,0 +1,172 @@
+//! What was asked to be run beside containers' own processes.
+
+use crate::api::docker::DockerError;
+use protocol::process::{Process, ProcessId};
+use std::{
+    collections::BTreeMap,
+    fmt::Write,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use vch_ledger::ContainerId;
+
+/// Most that are remembered; the oldest that do not run are forgotten first.
+const MOST: usize = 4096;
+
+/// What was asked for, until the coordinator ends.
+#[derive(Clone, Debug, Default)]
+pub struct Execs(Arc<Mutex<Book>>);
+
+#[derive(Debug, Default)]
+struct Book {
+    next: u64,
+    execs: BTreeMap<String, Exec>,
+}
+
+/// A process, as it was asked for.
+#[derive(Clone, Debug)]
+pub struct Exec {
+    /// Counts them; given when it is added.
+    pub number: u64,
+    pub container: ContainerId,
+    pub process: Process,
+    /// To standard input, output, error.
+    pub attach: [bool; 3],
+    pub detach_keys: Option<String>,
+    pub state: Stage,
+}
+
+/// How far it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    Created,
+    /// Somebody is starting it.
+    Starting,
+    Running(ProcessId, u32),
+    Ended(i64),
+}
+
+impl Execs {
+    fn book(&self) -> MutexGuard<'_, Book> {
+        // Nothing panics while it holds the lock; what it guards stays whole in any case.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers one; its ID.
+    pub fn add(&self, exec: Exec) -> Result<String, DockerError> {
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes).map_err(|error| DockerError::failed(error.to_string()))?;
+        let mut id = String::new();
+        for byte in bytes {
+            // Writing into a String does not fail.
+            let _ = write!(id, "{byte:02x}");
+        }
+        let mut book = self.book();
+        if book.execs.len() >= MOST {
+            let ended = book.execs.iter();
+            let ended = ended
+                .filter(|(_, exec)| !matches!(exec.state, Stage::Starting | Stage::Running(..)));
+            let oldest = ended.min_by_key(|(_, exec)| exec.number);
+            let oldest = oldest.map(|(id, _)| id.clone());
+            let oldest = oldest.ok_or_else(|| {
+                DockerError::conflict(format!("{MOST} processes of `docker exec` run: end some"))
+            })?;
+            book.execs.remove(&oldest);
+        }
+        book.next += 1;
+        let number = book.next;
+        book.execs.insert(id.clone(), Exec { number, ..exec });
+        Ok(id)
+    }
+
+    /// The one of an ID.
+    pub fn get(&self, id: &str) -> Result<Exec, DockerError> {
+        let found = self.book().execs.get(id).cloned();
+        found.ok_or_else(|| unknown(id))
+    }
+
+    /// The one of an ID, which nobody else can start from now on.
+    pub fn claim(&self, id: &str) -> Result<Exec, DockerError> {
+        let mut book = self.book();
+        let exec = book.execs.get_mut(id).ok_or_else(|| unknown(id))?;
+        match exec.state {
+            Stage::Created => {
+                exec.state = Stage::Starting;
+                Ok(exec.clone())
+            }
+            Stage::Starting | Stage::Running(..) => Err(DockerError::conflict(format!(
+                "Error: Exec command {id} is already running"
+            ))),
+            Stage::Ended(_) => Err(DockerError::conflict(format!(
+                "Error: Exec command {id} has already run"
+            ))),
+        }
+    }
+
+    /// It has come so far.
+    pub fn set(&self, id: &str, state: Stage) {
+        if let Some(exec) = self.book().execs.get_mut(id) {
+            exec.state = state;
+        }
+    }
+
+    /// The IDs of a container's processes that run.
+    pub fn of(&self, container: ContainerId) -> Vec<String> {
+        let book = self.book();
+        let own = book.execs.iter().filter(|(_, exec)| {
+            exec.container == container && matches!(exec.state, Stage::Running(..))
+        });
+        own.map(|(id, _)| id.clone()).collect()
+    }
+}
+
+fn unknown(id: &str) -> DockerError {
+    let id: String = id.chars().take(64).collect();
+    DockerError::not_found(format!("No such exec instance: {id}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Exec, Execs, MOST, Stage};
+    use protocol::process::{Process, ProcessId};
+    use vch_ledger::{ContainerId, Id};
+
+    fn exec() -> Exec {
+        Exec {
+            number: 0,
+            container: ContainerId::from_bytes([1; 32]),
+            process: Process::default(),
+            attach: [false; 3],
+            detach_keys: None,
+            state: Stage::Created,
+        }
+    }
+
+    #[test]
+    fn one_is_started_once() {
+        let execs = Execs::default();
+        let id = execs.add(exec()).unwrap();
+        assert!(execs.claim(&id).is_ok());
+        let again = execs.claim(&id).unwrap_err();
+        assert!(again.message.ends_with("is already running"), "{again:?}");
+        execs.set(&id, Stage::Running(ProcessId(1), 7));
+        assert_eq!(execs.of(exec().container), std::slice::from_ref(&id));
+        execs.set(&id, Stage::Ended(0));
+        let again = execs.claim(&id).unwrap_err();
+        assert!(again.message.ends_with("has already run"), "{again:?}");
+        assert!(execs.claim("nobody").is_err());
+    }
+
+    #[test]
+    fn the_oldest_that_do_not_run_are_forgotten() {
+        let execs = Execs::default();
+        let runs = execs.add(exec()).unwrap();
+        execs.set(&runs, Stage::Running(ProcessId(1), 7));
+        let oldest = execs.add(exec()).unwrap();
+        for _ in 2..MOST {
+            execs.add(exec()).unwrap();
+        }
+        let newest = execs.add(exec()).unwrap();
+        assert!(execs.get(&oldest).is_err());
+        assert!(execs.get(&runs).is_ok() && execs.get(&newest).is_ok());
+    }
+}

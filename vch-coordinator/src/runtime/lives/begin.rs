@@ -1,0 +1,192 @@
+//! From a container that does not run to its process, or back.
+
+use super::{END_GRACE, change::Change, not_ours, sockets};
+use crate::{
+    chain::chain,
+    runtime::{
+        Looked, Runtime, RuntimeError, Vms,
+        event::now_ms,
+        launch::{self, Places},
+        machine::Machine,
+        shim,
+        workload::{Life, Status},
+    },
+};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use tokio::time::timeout;
+use vch_ledger::{Command, ContainerId};
+use vch_shim::{Client, Launch, Stages};
+
+/// Of a container that could not be launched.
+const NOT_LAUNCHED: u8 = 128;
+
+/// A container whose process runs.
+struct Begun {
+    looked: Looked,
+    stages: Stages,
+    pid: u32,
+    started_ms: u64,
+}
+
+impl Runtime {
+    /// Starts a container, whose turn the caller has; `restarts` times its policy did so in a row.
+    pub(super) async fn begin(
+        &self,
+        id: ContainerId,
+        machine: &Arc<Machine>,
+        restarts: u32,
+    ) -> Result<(), RuntimeError> {
+        let vms = self.0.vms.as_ref().ok_or(RuntimeError::Off)?;
+        machine.begin_phases();
+        let disks = self.disks(id).await?;
+        machine.phase("disks");
+        let start = Command::StartContainer(id.into());
+        self.0.requests.carry_out(start).await?;
+        machine.phase("committed");
+        match self.launched(id, vms, disks).await {
+            Ok(begun) => {
+                let running = |looked: &Looked| {
+                    Some(Change::started(Life {
+                        status: Status::Running,
+                        started_ms: begun.started_ms,
+                        pid: begun.pid,
+                        exit_code: 0,
+                        error: String::new(),
+                        out_of_memory: false,
+                        stopped_by_user: false,
+                        restarts,
+                        ..looked.life.clone()
+                    }))
+                };
+                self.change(id, machine, running).await?;
+                self.tell_of(&begun.looked, "start", &[]);
+                self.follow(id, Arc::clone(machine), begun.stages);
+                Ok(())
+            }
+            Err(error) => {
+                let (code, reason) = match &error {
+                    RuntimeError::NotStarted { code, reason } => (*code, reason.clone()),
+                    other => (NOT_LAUNCHED, chain(other).to_string()),
+                };
+                // Whatever came of it ends: nobody would follow it.
+                self.end_shim(id).await?;
+                let stopped = |looked: &Looked| {
+                    Some(Change::ended(Life {
+                        status: Status::Created,
+                        exit_code: code.into(),
+                        error: reason,
+                        finished_ms: now_ms(),
+                        pid: 0,
+                        restarts,
+                        ..looked.life.clone()
+                    }))
+                };
+                self.change(id, machine, stopped).await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Ends a shim of which nothing more is wanted, if there is one.
+    async fn end_shim(&self, id: ContainerId) -> Result<(), RuntimeError> {
+        let looked = self.must(id).await?;
+        let client = self.client(&looked)?;
+        let Ok(mut stages) = client.watch().await else {
+            return Ok(());
+        };
+        // It may end by itself at this moment.
+        let _ = client.kill().await;
+        let ended = async { while stages.next().await.is_ok_and(|stage| stage.ended.is_none()) {} };
+        let _ = timeout(END_GRACE, ended).await;
+        Ok(())
+    }
+
+    /// Its image's root file system, and its own disk, made at its first start.
+    async fn disks(&self, id: ContainerId) -> Result<[PathBuf; 2], RuntimeError> {
+        let looked = self.must(id).await?;
+        let image = self.0.disks.root(&looked.workload.image).await?;
+        let folder = self.0.folders.of(id);
+        let upper = folder.join("upper.ext4");
+        if !tokio::fs::try_exists(&upper).await.unwrap_or(false) {
+            make_folder(&folder).await?;
+            self.0.disks.upper(&upper).await?;
+        }
+        Ok([image, upper])
+    }
+
+    async fn launched(
+        &self,
+        id: ContainerId,
+        vms: &Vms,
+        disks: [PathBuf; 2],
+    ) -> Result<Begun, RuntimeError> {
+        // As the ledger has it now: whoever connects from here on plugs the NIC.
+        let looked = self.must(id).await?;
+        let sockets = sockets(&looked.container.channel).ok_or_else(|| not_ours(&looked))?;
+        let launch = self.launch(&looked, vms, sockets, disks)?;
+        let pid = shim::spawn(vms, &launch).await?;
+        let mut stages = Client::at(sockets).watch().await?;
+        let started_ms = started(&mut stages).await?;
+        Ok(Begun {
+            looked,
+            stages,
+            pid,
+            started_ms,
+        })
+    }
+
+    fn launch(
+        &self,
+        looked: &Looked,
+        vms: &Vms,
+        sockets: &Path,
+        [image_disk, upper_disk]: [PathBuf; 2],
+    ) -> Result<Launch, RuntimeError> {
+        let places = Places {
+            folder: &self.0.folders.of(looked.container.id),
+            sockets,
+            image_disk,
+            upper_disk,
+        };
+        let code = NOT_LAUNCHED;
+        let mut launch = launch::launch(looked, vms, places)
+            .map_err(|reason| RuntimeError::NotStarted { code, reason })?;
+        if vms.clones {
+            launch.template = self.0.templates.of(vms, &launch);
+        }
+        Ok(launch)
+    }
+}
+
+/// When the process started; or why it did not.
+async fn started(stages: &mut Stages) -> Result<u64, RuntimeError> {
+    loop {
+        let stage = stages.next().await?;
+        if let Some(started_ms) = stage.started_ms {
+            return Ok(started_ms);
+        }
+        if let Some(outcome) = stage.ended {
+            let reason = outcome
+                .failure
+                .map(|failure| failure.text)
+                .unwrap_or_default();
+            return Err(RuntimeError::NotStarted {
+                code: outcome.code,
+                reason,
+            });
+        }
+    }
+}
+
+async fn make_folder(folder: &Path) -> Result<(), RuntimeError> {
+    tokio::fs::create_dir_all(folder)
+        .await
+        .map_err(|source| RuntimeError::File {
+            what: "make",
+            path: folder.to_owned(),
+            source,
+        })
+}

@@ -1,0 +1,75 @@
+//! What is written of a container's life: one change after the other, each made of the life as it is.
+
+use crate::runtime::{
+    Looked, Runtime, RuntimeError, containers::document, machine::Machine, workload::Life,
+};
+use vch_ledger::{Command, ContainerId, DocumentKind};
+
+/// What a life becomes.
+pub struct Change {
+    life: Life,
+    stage: Stage,
+}
+
+enum Stage {
+    Same,
+    Started,
+    Ended,
+}
+
+impl Change {
+    /// The container goes on, or waits on.
+    pub fn same(life: Life) -> Self {
+        Self {
+            life,
+            stage: Stage::Same,
+        }
+    }
+
+    /// Its process runs.
+    pub fn started(life: Life) -> Self {
+        Self {
+            life,
+            stage: Stage::Started,
+        }
+    }
+
+    /// It has ended: as one transaction its names and ports go, and how it ended is kept.
+    pub fn ended(life: Life) -> Self {
+        Self {
+            life,
+            stage: Stage::Ended,
+        }
+    }
+}
+
+impl Runtime {
+    /// Decides a change by the container as it is, and carries it out before anybody else decides one.
+    pub(super) async fn change(
+        &self,
+        id: ContainerId,
+        machine: &Machine,
+        decide: impl FnOnce(&Looked) -> Option<Change>,
+    ) -> Result<(), RuntimeError> {
+        let _writes = machine.writes.lock().await;
+        let looked = self.must(id).await?;
+        let Some(Change { life, stage }) = decide(&looked) else {
+            return Ok(());
+        };
+        let keep = document(&id.into(), DocumentKind::Life, &life);
+        let commands = match stage {
+            Stage::Ended => vec![Command::StopContainer(id.into()), keep],
+            Stage::Same | Stage::Started => vec![keep],
+        };
+        self.0
+            .requests
+            .carry_out(Command::Together(commands))
+            .await?;
+        match stage {
+            Stage::Same => machine.show(life),
+            Stage::Started => machine.show_start(life),
+            Stage::Ended => machine.show_end(life),
+        }
+        Ok(())
+    }
+}
