@@ -12,9 +12,12 @@ use super::{
 use crate::requests::Requests;
 use std::{
     collections::BTreeMap,
+    num::NonZero,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
 };
+use tokio::sync::Semaphore;
 use vch_ledger::{
     AddContainer, Answer, Channel, Command, Connect, ContainerId, DocumentKind, SocketPath,
 };
@@ -64,6 +67,9 @@ pub(super) struct Inside {
     pub events: Events,
     pub templates: Templates,
     pub tasks: Tasks,
+    /// Of VMs that boot: as many at once as there are processors. More would boot no sooner, and a guest
+    /// that is starved while it boots may not find its timers.
+    pub boots: Semaphore,
     machines: Mutex<BTreeMap<ContainerId, Arc<Machine>>>,
 }
 
@@ -110,6 +116,7 @@ impl Runtime {
             disks,
             events: Events::default(),
             tasks,
+            boots: Semaphore::new(thread::available_parallelism().map_or(1, NonZero::get)),
             machines: Mutex::default(),
         }))
     }

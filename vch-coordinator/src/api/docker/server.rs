@@ -42,8 +42,9 @@ use tokio_util::sync::CancellationToken;
 /// Most connections of Docker's clients at once, by both doors together: each `docker run`, `logs -f`
 /// and `events` holds one or two.
 const MAX_CONNECTIONS: usize = 1_024;
-/// For a client to say who it is.
-const HANDSHAKE: Duration = Duration::from_secs(10);
+/// For a client to say who it is. Its cryptography takes its time on a machine on which twenty VMs boot at
+/// once: 10 s were too short there.
+const HANDSHAKE: Duration = Duration::from_secs(60);
 /// For a request's head; a kept connection without one is closed then, too.
 const HEAD: Duration = Duration::from_secs(300);
 /// For answers that are under way when the coordinator stops.

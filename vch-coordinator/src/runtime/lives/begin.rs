@@ -46,7 +46,7 @@ impl Runtime {
         let start = Command::StartContainer(id.into());
         self.0.requests.carry_out(start).await?;
         machine.phase("committed");
-        match self.launched(id, vms, disks).await {
+        match self.launched(id, machine, vms, disks).await {
             Ok(begun) => {
                 let running = |looked: &Looked| {
                     Some(Change::started(Life {
@@ -120,9 +120,13 @@ impl Runtime {
     async fn launched(
         &self,
         id: ContainerId,
+        machine: &Machine,
         vms: &Vms,
         disks: [PathBuf; 2],
     ) -> Result<Begun, RuntimeError> {
+        // Until its process runs. Nobody closes the semaphore.
+        let _boots = self.0.boots.acquire().await;
+        machine.phase("turn");
         // As the ledger has it now: whoever connects from here on plugs the NIC.
         let looked = self.must(id).await?;
         let sockets = sockets(&looked.container.channel).ok_or_else(|| not_ours(&looked))?;
