@@ -121,7 +121,7 @@ compare: image ## type every command of tests/tests/compare at a real dockerd an
 	@cargo build -q --workspace --bins
 	@VCH_COMPARE=1 cargo test -q -p lab --test compare dockerd
 	@VCH_COMPARE=1 cargo test -q -p lab --test compare vch
-	@cat target/compare/differences.md
+	@cat target/compare/*.md
 
 vch: image ## start a whole Virtual Container Host here, reached by one link; `. target/vch/env` lets docker talk to it
 	@cargo build -q -p vch-coordinator -p vch-shim -p vch-images -p lab --bins --examples

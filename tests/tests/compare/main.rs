@@ -1,10 +1,11 @@
 //! Side by side with a real dockerd: the same commands, typed by the same CLI.
 //!
-//! `scenes/*.txt` holds the commands, in scenes that begin with nothing; `dockerd.txt` what dockerd 20.10 said to each;
+//! `scenes/*.txt` holds the commands, in scenes that begin with nothing; `dockerd*.txt` what dockerd 20.10 said to each;
 //! `docs/docker.md` a table of how the VCH's answer compares. Equal means: the same exit code, text, requests, status
-//! codes and JSON key sets, after the rules of [`rules`]. `make compare` asks a dockerd anew and writes both files.
+//! codes and JSON key sets, after the rules of [`rules`]. `make compare` asks a dockerd anew and writes both.
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
+mod part;
 mod play;
 mod record;
 mod rules;
@@ -12,46 +13,31 @@ mod scene;
 mod table;
 
 use std::env;
-use std::fs;
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
 
-use lab::{Coordinator, Lab, Peer, RootFs, places};
+use lab::{Coordinator, Lab, Need, Peer, RootFs, places, prerequisites};
 
+use part::{CONTAINERS, NETWORKS, Part};
 use play::{play, prepared};
-use scene::{Expected, Scene};
+use scene::Expected;
 
 /// Set by `make compare`: every scene, and the committed files are written.
 const WRITE: &str = "VCH_COMPARE";
 const FEWEST_ROWS: usize = 150;
 const MOST_DELIBERATE: usize = 15;
 
-fn here(name: &str) -> PathBuf {
-    places::workspace().join("tests/tests/compare").join(name)
+fn writes() -> bool {
+    env::var_os(WRITE).is_some()
 }
 
 fn table_file() -> PathBuf {
     places::workspace().join("docs/docker.md")
 }
 
-fn scenes() -> Vec<Scene> {
-    let files = ["networks.txt", "containers.txt"];
-    let text = files.map(|name| fs::read_to_string(here("scenes").join(name)).unwrap());
-    text.iter().flat_map(|text| scene::parsed(text)).collect()
-}
-
-fn recorded() -> Vec<Scene> {
-    let mut scenes = scenes();
-    record::read(
-        &fs::read_to_string(here("dockerd.txt")).unwrap(),
-        &mut scenes,
-    )
-    .unwrap();
-    scenes
-}
-
 #[test]
 fn there_are_enough_rows_and_few_are_different_on_purpose() {
-    let scenes = scenes();
+    let scenes = Part::ALL.map(|part| part.scenes()).concat();
     let rows: Vec<_> = scenes.iter().flat_map(|scene| &scene.rows).collect();
     assert!(rows.len() >= FEWEST_ROWS, "{} rows", rows.len());
     let deliberate = rows
@@ -61,22 +47,32 @@ fn there_are_enough_rows_and_few_are_different_on_purpose() {
 }
 
 #[test]
-fn dockerd_answers_as_it_is_recorded() {
-    let lab = Lab::of_namespaces("compare-dockerd").unwrap();
+fn dockerd_answers_of_networks_as_it_is_recorded() {
+    dockerd_answers("compare-dockerd", &NETWORKS);
+}
+
+#[test]
+fn dockerd_answers_of_containers_as_it_is_recorded() {
+    dockerd_answers("compare-containers", &CONTAINERS);
+}
+
+fn dockerd_answers(label: &str, part: &Part) {
+    let lab = Lab::of_namespaces(label).unwrap();
     let peer = Peer::start(&lab).unwrap();
     let files = RootFs::busybox(&lab, "busybox").unwrap();
-    let socket = peer.socket();
-    let (docker, tap) = prepared(&lab, &socket, Some(&files)).unwrap();
-    let write = env::var_os(WRITE).is_some();
-    let scenes = if write { scenes() } else { recorded() };
-    // The short form is the errors and names; each scene costs seconds.
-    let played = if write { scenes.len() } else { 3 };
-    let mut answered = Vec::new();
-    for scene in &scenes[..played] {
-        answered.push(play(scene, &docker, &tap).unwrap());
-    }
+    let (docker, tap) = prepared(&lab, &peer.socket(), Some(&files)).unwrap();
+    let write = writes();
+    let scenes = if write {
+        part.scenes()
+    } else {
+        part.short_of_dockerd()
+    };
+    let answered: Vec<_> = scenes
+        .iter()
+        .map(|scene| play(scene, &docker, &tap).unwrap())
+        .collect();
     if write {
-        fs::write(here("dockerd.txt"), record::written(&scenes, &answered)).unwrap();
+        fs::write(part.record(), record::written(&scenes, &answered)).unwrap();
         return;
     }
     for (scene, answers) in scenes.iter().zip(answered) {
@@ -87,35 +83,51 @@ fn dockerd_answers_as_it_is_recorded() {
 }
 
 #[test]
-fn the_vch_answers_as_the_table_says() {
+fn a_vch_answers_of_networks_as_the_table_says() {
     let lab = Lab::of_namespaces("compare-vch").unwrap();
     let topology = lab.topology().unwrap();
     let socket = lab.path("docker.sock");
     let endpoint = Coordinator::docker_table(&socket);
     let _vch = Coordinator::start_with(&lab, &topology.vch, &endpoint).unwrap();
-    let (docker, tap) = prepared(&lab, &socket, None).unwrap();
+    vch_answers(&lab, &socket, &NETWORKS, None);
+}
+
+#[test]
+fn a_vch_answers_of_containers_as_the_table_says() {
+    prerequisites::check(&[Need::Agent, Need::Init, Need::Squashfs]).unwrap();
+    let lab = Lab::of_vms("compare-vms").unwrap();
+    let topology = lab.topology().unwrap();
+    let socket = lab.path("docker.sock");
+    let endpoint = Coordinator::docker_table(&socket);
+    let runtime = Coordinator::runtime_table().unwrap();
+    let tables = format!("{endpoint}{runtime}boot = \"clone\"\n");
+    let _vch = Coordinator::start_with(&lab, &topology.vch, &tables).unwrap();
+    let files = RootFs::busybox(&lab, "busybox").unwrap();
+    vch_answers(&lab, &socket, &CONTAINERS, Some(&files));
+}
+
+fn vch_answers(lab: &Lab, socket: &Path, part: &Part, image: Option<&RootFs>) {
+    let (docker, tap) = prepared(lab, socket, image).unwrap();
     let mut compared = Vec::new();
-    // Containers are VMs: their scenes are no part of a test of namespaces.
-    for scene in recorded()
-        .into_iter()
-        .filter(|scene| !scene.has_containers())
-    {
+    for scene in part.of_vch(writes()) {
         let answers = play(&scene, &docker, &tap).unwrap();
         compared.extend(scene.rows.into_iter().zip(answers));
     }
-    let found = table::written(&compared);
-    fs::create_dir_all(places::workspace().join("target/compare")).unwrap();
     let differences = table::differences(&compared);
-    fs::write(
-        places::workspace().join("target/compare/differences.md"),
-        &differences,
-    )
-    .unwrap();
-    if env::var_os(WRITE).is_some() {
-        fs::write(table_file(), found).unwrap();
+    let folder = places::workspace().join("target/compare");
+    fs::create_dir_all(&folder).unwrap();
+    let name = part.title.to_lowercase();
+    fs::write(folder.join(format!("{name}.md")), &differences).unwrap();
+    let file = File::open(table_file()).unwrap();
+    // The other part may be written at this moment.
+    file.lock().unwrap();
+    let page = fs::read_to_string(table_file()).unwrap();
+    if writes() {
+        let section = table::section(part.title, &compared);
+        fs::write(table_file(), table::replaced(&page, part.title, &section)).unwrap();
         return;
     }
-    let worse = table::worse(&fs::read_to_string(table_file()).unwrap(), &compared);
+    let worse = table::worse(&page, &compared);
     assert!(
         worse.is_empty(),
         "rows that were equal:\n{}\n{differences}",

@@ -27,16 +27,6 @@ pub enum Expected {
     Deliberate(String),
 }
 
-impl Scene {
-    /// Whether containers are made in it.
-    pub fn has_containers(&self) -> bool {
-        let makes = ["docker create", "docker run", "docker images"];
-        let rows = self.rows.iter();
-        rows.flat_map(|row| makes.map(|words| row.line.contains(words)))
-            .any(|makes| makes)
-    }
-}
-
 /// `## title`, `$ command`, and before a command `@ deliberate: why` or `@ moby STATUS: part|part`.
 pub fn parsed(text: &str) -> Vec<Scene> {
     let mut scenes: Vec<Scene> = Vec::new();

@@ -39,32 +39,74 @@ fn verdict(row: &Row, vch: &str) -> Verdict {
     }
 }
 
-/// The whole page.
-pub fn written(rows: &[(Row, String)]) -> String {
+/// What a part of the page begins with.
+fn heading(title: &str) -> String {
+    format!("## {title}\n")
+}
+
+/// A part of the page.
+pub fn section(title: &str, rows: &[(Row, String)]) -> String {
     let verdicts: Vec<Verdict> = rows.iter().map(|(row, vch)| verdict(row, vch)).collect();
     let count = |of: fn(&Verdict) -> bool| verdicts.iter().filter(|verdict| of(verdict)).count();
-    let mut text = HEAD.to_owned();
+    let mut text = heading(title);
     // Writing to a String can't fail.
     let _ = writeln!(
         text,
-        "{} rows: {} equal, {} as newer moby, {} deliberate, {} differ.\n",
+        "\n{} rows: {} equal, {} as newer moby, {} deliberate, {} differ.\n",
         rows.len(),
         count(|verdict| *verdict == Verdict::Equal),
         count(|verdict| *verdict == Verdict::Moby),
         count(|verdict| matches!(verdict, Verdict::Deliberate(_))),
         count(|verdict| *verdict == Verdict::Differs),
     );
-    let names: Vec<&str> = RULES.iter().map(|(what, ..)| *what).collect();
-    let _ = writeln!(
-        text,
-        "Not compared: {}; networks that only one of them has (`host`, and the VCH's externals) are left out of lists.\n",
-        names.join(", ")
-    );
     text.push_str("| command | the VCH |\n|---|---|\n");
     for ((row, _), verdict) in rows.iter().zip(verdicts) {
         let _ = writeln!(text, "{}", line(row, &verdict));
     }
     text
+}
+
+/// The page with a part written anew; a part that it has not comes last.
+pub fn replaced(page: &str, title: &str, section: &str) -> String {
+    let names: Vec<&str> = RULES.iter().map(|(what, ..)| *what).collect();
+    let names = names.join(", ");
+    let mut text = format!(
+        "{HEAD}Not compared: {names}; networks that only one of them has (`host`, and the VCH's externals) are left out of lists.\n"
+    );
+    let parts = page
+        .split_inclusive('\n')
+        .fold(Vec::new(), |mut parts, line| {
+            match (line.starts_with("## "), parts.last_mut()) {
+                (true, _) => parts.push(line.to_owned()),
+                (false, Some(part)) => part.push_str(line),
+                (false, None) => {}
+            }
+            parts
+        });
+    let mut parts: Vec<String> = parts;
+    let own = parts
+        .iter_mut()
+        .find(|part| part.starts_with(&heading(title)));
+    match own {
+        Some(part) => section.clone_into(part),
+        None => parts.push(section.to_owned()),
+    }
+    for part in parts {
+        let _ = write!(text, "\n{}\n", part.trim_end());
+    }
+    text
+}
+
+#[test]
+fn a_part_of_the_page_is_written_anew_and_the_others_stay() {
+    let page = replaced("# old head\n", "One", "## One\n\n| a |\n");
+    let page = replaced(&page, "Two", "## Two\n\n| b |\n");
+    let page = replaced(&page, "One", "## One\n\n| c |\n");
+    assert!(page.starts_with(HEAD), "{page}");
+    assert!(
+        page.ends_with("lists.\n\n## One\n\n| c |\n\n## Two\n\n| b |\n"),
+        "{page}"
+    );
 }
 
 fn line(row: &Row, verdict: &Verdict) -> String {
