@@ -15,6 +15,7 @@
 //!    ├── Capture                 sees every packet of a namespace
 //!    ├── Process                 dies with the test, killed by its pid
 //!    ├── RootFs                  an image's root file system, as a folder, a tar or a disk
+//!    ├── SmallDisk               a file system that is soon full
 //!    ├── VsockHost               vhost-device-vsock for one VM or for siblings
 //!    └── Vm                      QEMU: console, lab shell, QMP, taps, hot-plug
 //!         ├── Tether           its channel to the coordinator
@@ -40,6 +41,7 @@ pub mod question;
 pub mod registry;
 pub mod responder;
 pub mod rootfs;
+pub mod small_disk;
 pub mod template;
 pub mod tether;
 pub mod topology;
@@ -60,6 +62,7 @@ pub use process::Process;
 pub use question::Asker;
 pub use responder::{Responder, Way, ask, ask_again};
 pub use rootfs::RootFs;
+pub use small_disk::SmallDisk;
 pub use template::Template;
 pub use tether::Tether;
 pub use topology::Topology;

@@ -46,9 +46,19 @@ impl Made {
                 for name in names_in(path) {
                     end_shims(&path.join(name));
                 }
+                detach_all_in(path);
                 let _ = fs::remove_dir_all(path);
             }
         }
+    }
+}
+
+/// Detaches what is mounted below a folder, as [`crate::SmallDisk`] does it.
+fn detach_all_in(folder: &Path) {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    let places = mounts.lines().filter_map(|line| line.split(' ').nth(1));
+    for place in places.filter(|place| Path::new(place).starts_with(folder)) {
+        let _ = umount2(place, MntFlags::MNT_DETACH);
     }
 }
 

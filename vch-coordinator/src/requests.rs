@@ -40,9 +40,9 @@ pub enum RequestError {
         /// In the agent's words.
         reason: String,
     },
-    /// The coordinator is going down.
+    /// It was not kept: the coordinator is going down, or the disk is full.
     #[error(transparent)]
-    Stopping(#[from] KeeperError),
+    NotKept(#[from] KeeperError),
 }
 
 /// How far a request has come when it is answered.

@@ -158,7 +158,7 @@ impl Settler {
             };
             match self.reconcile(&failing).await {
                 Ok(all_is_well) => retry.tried(Instant::now(), all_is_well, healing),
-                Err(KeeperError) => return self.effects,
+                Err(_) => return self.effects,
             }
         }
     }

@@ -22,6 +22,7 @@ mod lock;
 mod log;
 mod migration;
 mod outside;
+mod reserve;
 mod value;
 
 pub use changes::{Changes, ChangesError};

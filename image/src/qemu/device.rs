@@ -82,6 +82,9 @@ impl Disk {
         OptionList::new("virtio-blk-pci")
             .with("drive", &self.serial)
             .with("serial", &self.serial)
+            // On a full disk of the host the guest hears of it; QEMU's default is to stop the VM.
+            .with("werror", "report")
+            .with("rerror", "report")
     }
 }
 

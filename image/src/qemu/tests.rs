@@ -217,7 +217,9 @@ fn disks_are_found_by_serial_and_may_be_inherited_as_open_files() {
         ]
     );
     let devices = values(&machine, "-device");
-    assert!(devices.contains(&"virtio-blk-pci,drive=upper,serial=upper".to_owned()));
+    assert!(devices.contains(
+        &"virtio-blk-pci,drive=upper,serial=upper,werror=report,rerror=report".to_owned()
+    ));
     assert_eq!(
         values(&machine, "-chardev"),
         [

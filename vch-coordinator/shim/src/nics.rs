@@ -110,6 +110,9 @@ impl Nics {
             "drive": serial,
             "serial": serial,
             "bus": format!("rp{slot}"),
+            // On a full disk of the host the guest hears of it; QEMU's default is to stop the VM.
+            "werror": "report",
+            "rerror": "report",
         });
         self.qmp.execute("device_add", device).await?;
         self.slots.insert(slot, serial.to_owned());

@@ -151,18 +151,18 @@ impl From<RequestError> for ApiError {
             RequestError::Guest { .. } => {
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "guest-refused", message)
             }
-            RequestError::Stopping(error) => error.into(),
+            RequestError::NotKept(error) => error.into(),
         }
     }
 }
 
 impl From<KeeperError> for ApiError {
     fn from(error: KeeperError) -> Self {
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "stopping",
-            error.to_string(),
-        )
+        let (status, code) = match error {
+            KeeperError::Ended => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
+            KeeperError::Full => (StatusCode::INSUFFICIENT_STORAGE, "disk-full"),
+        };
+        Self::new(status, code, error.to_string())
     }
 }
 

@@ -95,7 +95,7 @@ impl Runtime {
         task: impl Future<Output = Result<T, RuntimeError>> + Send + 'static,
     ) -> Result<T, RuntimeError> {
         // The coordinator stops: the next one finds how far it came.
-        let stopping = || Err(KeeperError.into());
+        let stopping = || Err(KeeperError::Ended.into());
         match self.0.tasks.spawn(task).await {
             Ok(Some(done)) => done,
             Ok(None) | Err(_) => stopping(),

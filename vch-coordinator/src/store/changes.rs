@@ -120,7 +120,7 @@ impl Changes {
             };
             match live.recv().await {
                 Ok(logged) => break logged,
-                Err(broadcast::error::RecvError::Closed) => return Err(KeeperError.into()),
+                Err(broadcast::error::RecvError::Closed) => return Err(KeeperError::Ended.into()),
                 Err(broadcast::error::RecvError::Lagged(_)) => {
                     self.live = None;
                     return Err(ChangesError::Lagged { after: self.after });
@@ -136,7 +136,7 @@ impl Changes {
         let (answer, answered) = oneshot::channel();
         let after = self.after;
         self.jobs.send(FollowJob { after, answer }).await?;
-        let page = answered.await.map_err(|_| KeeperError)??;
+        let page = answered.await.map_err(|_| KeeperError::Ended)??;
         self.page = page.transactions.into();
         self.live = page.live;
         Ok(())

@@ -8,11 +8,17 @@ use super::{
     lock::Lock,
     log::{Bounds, Encoded, Log, Logged},
     migration,
+    reserve::Reserve,
     value::{decode, encode},
 };
 use protocol::message::Report;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
-use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 use vch_ledger::{ContainerId, Id, Revision, Row, VchId};
 
 /// Rows of the ledger: postcard of `RowKey` to postcard of `Row`.
@@ -31,7 +37,14 @@ pub struct Store {
     revision: Revision,
     log: Log,
     /// `None` where it is not in a folder.
-    _lock: Option<Lock>,
+    place: Option<Place>,
+}
+
+/// The folder of a store, which nobody else uses meanwhile.
+pub(super) struct Place {
+    dir: PathBuf,
+    _lock: Lock,
+    reserve: Reserve,
 }
 
 /// What a store held when it was opened.
@@ -72,8 +85,13 @@ impl Store {
         })?;
         let lock = Lock::take(dir)?;
         let opened = folder::database(dir).and_then(|database| {
+            let place = Place {
+                reserve: Reserve::of(&dir.join(folder::FILE))?,
+                dir: dir.to_owned(),
+                _lock: lock,
+            };
             let bounds = Bounds::default();
-            Self::begin(database, Some(lock), bounds, &mut getrandom::fill)
+            Self::begin(database, Some(place), bounds, &mut getrandom::fill)
         });
         opened.map_err(|source| match source {
             StoreError::Value { .. } | StoreError::Database { .. } => StoreError::Broken {
@@ -86,7 +104,7 @@ impl Store {
 
     pub(super) fn begin(
         database: Database,
-        lock: Option<Lock>,
+        place: Option<Place>,
         bounds: Bounds,
         random: Random<'_>,
     ) -> Result<(Self, Loaded), StoreError> {
@@ -96,9 +114,28 @@ impl Store {
             database,
             revision: loaded.revision,
             log,
-            _lock: lock,
+            place,
         };
         Ok((store, loaded))
+    }
+
+    /// Opens it anew after a write that failed: what is there is what was written before it, or also that.
+    ///
+    /// # Errors
+    /// [`StoreError`]: it can't be opened, or is nowhere.
+    pub(super) fn reopen(self) -> Result<(Self, Loaded), StoreError> {
+        let Self {
+            database, place, ..
+        } = self;
+        drop(database);
+        let place = place.ok_or(StoreError::Nowhere)?;
+        let database = folder::database(&place.dir)?;
+        Self::begin(
+            database,
+            Some(place),
+            Bounds::default(),
+            &mut getrandom::fill,
+        )
     }
 
     /// Writes a group in one transaction; durable when this returns.
@@ -114,6 +151,9 @@ impl Store {
         }
         write.commit().map_err(failed("commit"))?;
         self.revision = last.unwrap_or(self.revision);
+        if let Some(place) = &mut self.place {
+            place.reserve.keep();
+        }
         Ok(())
     }
 

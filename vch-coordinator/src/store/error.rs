@@ -65,9 +65,28 @@ pub enum StoreError {
         #[source]
         source: Box<redb::Error>,
     },
+    /// It is in memory only.
+    #[error("the store is in no folder that it could be read from again")]
+    Nowhere,
     /// The kernel gave no random bytes.
     #[error("no random bytes for the VCH's identity: {0}")]
     Random(getrandom::Error),
+}
+
+impl StoreError {
+    /// Whether there was no room on the disk.
+    pub(super) fn is_full(&self) -> bool {
+        let Self::Database { source, .. } = self else {
+            return false;
+        };
+        let redb::Error::Io(error) = &**source else {
+            return false;
+        };
+        matches!(
+            error.kind(),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+        )
+    }
 }
 
 /// The database's refusal of what was being done.

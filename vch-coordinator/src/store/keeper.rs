@@ -9,7 +9,10 @@ use super::{
     database::{Group, Loaded},
     outside::{Host, Outside},
 };
-use crate::effects::work::{Work, follow};
+use crate::{
+    chain::chain,
+    effects::work::{Work, follow},
+};
 use protocol::message::Report;
 use std::{sync::Arc, thread};
 use thiserror::Error;
@@ -45,9 +48,16 @@ pub struct Published {
     pub settled: oneshot::Sender<Result<(), crate::effects::EffectError>>,
 }
 
+/// What a caller is told of its command.
+type Decided = Result<(Decision, Option<Settled>), KeeperError>;
+
 enum Job {
-    Decide(Command, oneshot::Sender<(Decision, Option<Settled>)>),
-    Report(ContainerId, Report, oneshot::Sender<()>),
+    Decide(Command, oneshot::Sender<Decided>),
+    Report(
+        ContainerId,
+        Report,
+        oneshot::Sender<Result<(), KeeperError>>,
+    ),
     Read(Box<dyn FnOnce(&Ledger) + Send>),
     Follow(FollowJob),
     End,
@@ -64,18 +74,28 @@ pub(super) struct Jobs(mpsc::WeakSender<Job>);
 
 impl Jobs {
     pub async fn send(&self, job: FollowJob) -> Result<(), KeeperError> {
-        let jobs = self.0.upgrade().ok_or(KeeperError)?;
-        jobs.send(Job::Follow(job)).await.map_err(|_| KeeperError)
+        let jobs = self.0.upgrade().ok_or(KeeperError::Ended)?;
+        jobs.send(Job::Follow(job))
+            .await
+            .map_err(|_| KeeperError::Ended)
     }
 }
 
 /// Resolves when the effects have followed a transaction.
 pub type Settled = oneshot::Receiver<Result<(), crate::effects::EffectError>>;
 
-/// The keeper does not answer any more.
-#[derive(Clone, Copy, Debug, Error)]
-#[error("the coordinator is stopping or its store has failed: see its log, then ask again")]
-pub struct KeeperError;
+/// Why the keeper did not do what it was asked.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum KeeperError {
+    /// It does not answer any more.
+    #[error("the coordinator is stopping or its store has failed: see its log, then ask again")]
+    Ended,
+    /// It was not written, and nothing has changed.
+    #[error(
+        "no space left on the disk of `vch.state_dir`: remove containers or images, or make room there, then ask again"
+    )]
+    Full,
+}
 
 /// Asks the keeper; cheap to clone.
 #[derive(Clone)]
@@ -127,6 +147,8 @@ pub enum StartError {
 
 struct Desk {
     ledger: Ledger,
+    /// The ledger's, as they were with the last commit.
+    settings: Settings,
     store: Store,
     outside: Outside,
     published: mpsc::Sender<Published>,
@@ -162,6 +184,7 @@ impl Keeper {
         let (jobs, inbox) = mpsc::channel(WAITING_JOBS);
         let (publish, published) = mpsc::channel(WAITING_JOBS);
         let desk = Desk {
+            settings: ledger.settings().clone(),
             ledger,
             store,
             outside,
@@ -188,16 +211,16 @@ impl Keeper {
     ) -> Result<(Decision, Option<Settled>), KeeperError> {
         let (answer, answered) = oneshot::channel();
         let job = Job::Decide(command, answer);
-        self.jobs.send(job).await.map_err(|_| KeeperError)?;
-        answered.await.map_err(|_| KeeperError)
+        self.jobs.send(job).await.map_err(|_| KeeperError::Ended)?;
+        answered.await.map_err(|_| KeeperError::Ended)?
     }
 
     /// Keeps a container's report; durable when this returns.
     pub async fn record(&self, container: ContainerId, report: Report) -> Result<(), KeeperError> {
         let (answer, answered) = oneshot::channel();
         let job = Job::Report(container, report, answer);
-        self.jobs.send(job).await.map_err(|_| KeeperError)?;
-        answered.await.map_err(|_| KeeperError)
+        self.jobs.send(job).await.map_err(|_| KeeperError::Ended)?;
+        answered.await.map_err(|_| KeeperError::Ended)?
     }
 
     /// Follows what is committed: every transaction behind `after`, which is the last one that the
@@ -231,17 +254,35 @@ impl Keeper {
             // The caller may have gone away.
             let _ = answer.send(look(ledger));
         }));
-        self.jobs.send(job).await.map_err(|_| KeeperError)?;
-        answered.await.map_err(|_| KeeperError)
+        self.jobs.send(job).await.map_err(|_| KeeperError::Ended)?;
+        answered.await.map_err(|_| KeeperError::Ended)
     }
 }
 
 /// An answer that waits for the commit of its group.
 enum Held {
-    Decision(oneshot::Sender<(Decision, Option<Settled>)>, Decision),
-    Report(oneshot::Sender<()>),
+    Decision(oneshot::Sender<Decided>, Decision),
+    Report(oneshot::Sender<Result<(), KeeperError>>),
     Read(Box<dyn FnOnce(&Ledger) + Send>),
     Follow(FollowJob),
+}
+
+impl Held {
+    /// What was not written is refused, and who only looks is answered. Gives what is left to be answered.
+    fn after_full(self) -> Option<Self> {
+        match self {
+            // Refused by the ledger, that is; it may have been by what was forgotten since.
+            Self::Decision(answer, _) => {
+                let _ = answer.send(Err(KeeperError::Full));
+                None
+            }
+            Self::Report(answer) => {
+                let _ = answer.send(Err(KeeperError::Full));
+                None
+            }
+            looks => Some(looks),
+        }
+    }
 }
 
 impl Desk {
@@ -256,11 +297,19 @@ impl Desk {
             {
                 goes_on = self.take(job, &mut group, &mut held);
             }
-            if !group.is_empty() {
-                // After a failed commit nobody can say what the disk holds: the coordinator ends,
-                // and its next start reads what is there. Who waits is told that it stopped.
-                self.store.write(&group)?;
+            if !group.is_empty()
+                && let Err(error) = self.store.write(&group)
+            {
+                self = self.rolled_back(error)?;
+                for one in held.into_iter().filter_map(Held::after_full) {
+                    self.answer(one);
+                }
+                if goes_on {
+                    continue;
+                }
+                break;
             }
+            self.settings.clone_from(self.ledger.settings());
             for logged in group.transactions {
                 // Most often nobody follows.
                 let _ = self.followed.send(logged);
@@ -273,6 +322,28 @@ impl Desk {
             }
         }
         Ok(())
+    }
+
+    /// After a failed commit nobody can say what the disk holds. Where it is full that is read, and what
+    /// was decided last is forgotten. For any other reason, and where something of it is there all the
+    /// same, the coordinator ends, and its next start reads what is there; who waits is told so.
+    fn rolled_back(self, error: StoreError) -> Result<Self, StoreError> {
+        let before = self.store.revision();
+        if !error.is_full() {
+            return Err(error);
+        }
+        tracing::error!(error = chain(&error), "nothing more can be kept for now");
+        let (store, loaded) = self.store.reopen()?;
+        if loaded.revision != before {
+            return Err(error);
+        }
+        let settings = self.settings.clone();
+        let ledger = Ledger::load(settings, loaded.rows, loaded.revision).map_err(|_| error)?;
+        Ok(Self {
+            ledger,
+            store,
+            ..self
+        })
     }
 
     /// Whether more may be taken.
@@ -311,7 +382,7 @@ impl Desk {
         // Whoever asked may have gone away: the transaction stands all the same.
         match held {
             Held::Report(answer) => {
-                let _ = answer.send(());
+                let _ = answer.send(Ok(()));
             }
             // Looked at after the commit: what is shown is durable.
             Held::Read(look) => look(&self.ledger),
@@ -319,7 +390,7 @@ impl Desk {
                 let _ = answer.send(self.page(after));
             }
             Held::Decision(answer, Err(refusal)) => {
-                let _ = answer.send((Err(refusal), None));
+                let _ = answer.send(Ok((Err(refusal), None)));
             }
             Held::Decision(answer, Ok(committed)) => {
                 let (settled, waiting) = oneshot::channel();
@@ -329,7 +400,7 @@ impl Desk {
                 };
                 // Fails only while the coordinator stops: at its next start the ledger is followed.
                 let _ = self.published.blocking_send(published);
-                let _ = answer.send((Ok(committed), Some(waiting)));
+                let _ = answer.send(Ok((Ok(committed), Some(waiting))));
             }
         }
     }

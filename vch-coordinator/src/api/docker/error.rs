@@ -189,7 +189,7 @@ impl From<RequestError> for DockerError {
     fn from(error: RequestError) -> Self {
         match error {
             RequestError::Refused(refusal) => refusal.into(),
-            RequestError::Stopping(error) => error.into(),
+            RequestError::NotKept(error) => error.into(),
             other => Self::failed(other.to_string()),
         }
     }
@@ -197,7 +197,11 @@ impl From<RequestError> for DockerError {
 
 impl From<KeeperError> for DockerError {
     fn from(error: KeeperError) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+        let status = match error {
+            KeeperError::Ended => StatusCode::SERVICE_UNAVAILABLE,
+            KeeperError::Full => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self::new(status, error.to_string())
     }
 }
 

@@ -5,7 +5,11 @@ use super::{
     guest_log::GuestLog,
     state::{AHEAD, SessionState},
 };
-use crate::{chain::chain, effects::work::Tethered, store::Keeper};
+use crate::{
+    chain::chain,
+    effects::work::Tethered,
+    store::{Keeper, KeeperError},
+};
 use protocol::{
     message::{LogLevel, LogLine, Refusal, Report},
     session::{
@@ -173,13 +177,12 @@ impl Driver {
             self.tell("a report is about another spec than this container's: dropped");
             return;
         }
-        if self
-            .keeper
-            .record(self.container, report.clone())
-            .await
-            .is_ok()
-        {
-            self.state.send_modify(|state| state.report = Some(report));
+        match self.keeper.record(self.container, report.clone()).await {
+            // On a full disk it is shown all the same: the agent says it anew in its next session.
+            Ok(()) | Err(KeeperError::Full) => {
+                self.state.send_modify(|state| state.report = Some(report));
+            }
+            Err(KeeperError::Ended) => {}
         }
     }
 

@@ -1,9 +1,17 @@
 //! What is written of a container's life: one change after the other, each made of the life as it is.
 
-use crate::runtime::{
-    Looked, Runtime, RuntimeError, containers::document, machine::Machine, workload::Life,
+use crate::{
+    requests::RequestError,
+    runtime::{
+        Looked, Runtime, RuntimeError, containers::document, machine::Machine, workload::Life,
+    },
+    store::KeeperError,
 };
+use std::time::Duration;
 use vch_ledger::{Command, ContainerId, DocumentKind};
+
+/// Until it is tried again to keep an end on a full disk.
+const FULL: Duration = Duration::from_secs(1);
 
 /// What a life becomes.
 pub struct Change {
@@ -61,10 +69,17 @@ impl Runtime {
             Stage::Ended => vec![Command::StopContainer(id.into()), keep],
             Stage::Same | Stage::Started => vec![keep],
         };
-        self.0
-            .requests
-            .carry_out(Command::Together(commands))
-            .await?;
+        let commands = Command::Together(commands);
+        loop {
+            match self.0.requests.carry_out(commands.clone()).await {
+                // It has ended whether or not there is room on the disk to say so.
+                Err(RequestError::NotKept(KeeperError::Full)) if matches!(stage, Stage::Ended) => {
+                    tokio::time::sleep(FULL).await;
+                }
+                Err(error) => return Err(error.into()),
+                Ok(_) => break,
+            }
+        }
         match stage {
             Stage::Same => machine.show(life),
             Stage::Started => machine.show_start(life),

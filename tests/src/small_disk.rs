@@ -1,0 +1,72 @@
+//! A file system that is full sooner than the machine's.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+
+use crate::world::Lab;
+
+const FILLER: &str = "filler";
+
+/// A tmpfs in a test's folder, detached on drop.
+#[derive(Debug)]
+pub struct SmallDisk {
+    place: PathBuf,
+    /// The folder that it is in goes after it.
+    _lab: Lab,
+}
+
+impl SmallDisk {
+    /// Mounts one of this size at a path of the test's folder.
+    pub fn mount(lab: &Lab, path: &str, mebibytes: u32) -> Result<Self> {
+        let place = lab.path(path);
+        fs::create_dir_all(&place).context("make a place for a small disk")?;
+        let size = format!("size={mebibytes}m");
+        let size = Some(size.as_str());
+        mount(Some("tmpfs"), &place, Some("tmpfs"), MsFlags::empty(), size)
+            .context("mount a small disk")?;
+        Ok(Self {
+            place,
+            _lab: lab.clone(),
+        })
+    }
+
+    /// Leaves no room for anybody else.
+    pub fn fill(&self) -> Result<()> {
+        let mut file = File::create(self.filler()).context("make a filler")?;
+        let mut size = 1 << 20;
+        while size > 0 {
+            match file.write(&vec![1; size]) {
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::StorageFull => size /= 2,
+                Err(error) => return Err(error).context("fill a small disk"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the room back.
+    pub fn free(&self) -> Result<()> {
+        fs::remove_file(self.filler()).context("remove the filler")
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn place(&self) -> &Path {
+        &self.place
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.place.join(FILLER)
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Busy or not: whoever has a file open there keeps only that.
+        let _ = umount2(&self.place, MntFlags::MNT_DETACH);
+    }
+}
