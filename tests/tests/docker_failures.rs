@@ -2,44 +2,82 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
-use std::fs;
-use std::os::unix::fs::symlink;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use image::bootstrap::{Recipe, Variant};
-use lab::{Coordinator, Docker, Lab, Need, RootFs, SmallDisk, Topology, places, prerequisites};
+use lab::{
+    Coordinator, Docker, Lab, Need, RootFs, SmallDisk, Topology, eventually, places, prerequisites,
+};
 
-/// Bytes of the disk that is soon full: room for a store and an image.
+const SOON: Duration = Duration::from_secs(20);
+/// Room for a store and some images, and soon full.
 const DISK_MIB: u32 = 96;
+/// How long an agent that says nothing is waited for.
+const NETWORK_SECONDS: u32 = 5;
+const RUN: &str = "docker run --rm -p 8080:80 busybox true";
+/// The head of an ELF file for another machine: 64 bits, executable, `EM_AARCH64` (elf(5)).
+const FOREIGN: [u8; 20] = [
+    0x7f, b'E', b'L', b'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 183, 0,
+];
 
+/// A VCH whose kernel and image can be changed under it.
 struct House<'a> {
+    lab: &'a Lab,
     topology: &'a Topology,
     vch: Coordinator<'a>,
     docker: Docker,
-    kernel: PathBuf,
-    initramfs: PathBuf,
+    kernel: Link,
+    initramfs: Link,
+}
+
+/// A symbolic link that points where it should, or elsewhere for a while.
+struct Link {
+    path: PathBuf,
+    target: PathBuf,
+}
+
+impl Link {
+    fn to(lab: &Lab, name: &str, target: &Path) -> Self {
+        let (path, target) = (lab.path(name), target.canonicalize().unwrap());
+        symlink(&target, &path).unwrap();
+        Self { path, target }
+    }
+
+    fn elsewhere(&self, target: &Path, meanwhile: impl FnOnce()) {
+        let point = |target: &Path| {
+            fs::remove_file(&self.path).unwrap();
+            symlink(target, &self.path).unwrap();
+        };
+        point(target);
+        meanwhile();
+        point(&self.target);
+    }
 }
 
 impl<'a> House<'a> {
     fn build(lab: &'a Lab, topology: &'a Topology) -> Self {
         prerequisites::check(&[Need::Agent, Need::Init, Need::Squashfs]).unwrap();
         let image = places::vm_image().unwrap();
-        let (kernel, initramfs) = (lab.path("vmlinux"), lab.path("vm.cpio"));
-        symlink(image.kernel.canonicalize().unwrap(), &kernel).unwrap();
-        symlink(image.initramfs.canonicalize().unwrap(), &initramfs).unwrap();
+        let kernel = Link::to(lab, "vmlinux", &image.kernel);
+        let initramfs = Link::to(lab, "vm.cpio", &image.initramfs);
         let socket = lab.path("docker.sock");
-        let tables = format!(
-            "{}[runtime]\nkind = \"qemu\"\nkernel = \"{}\"\ninitramfs = \"{}\"\nmemory_mib = 160\nnetwork_seconds = 5\n",
-            Coordinator::docker_table(&socket),
-            kernel.display(),
-            initramfs.display()
+        let runtime = format!(
+            "[runtime]\nkind = \"qemu\"\nkernel = \"{}\"\ninitramfs = \"{}\"\nmemory_mib = 160\n\
+            network_seconds = {NETWORK_SECONDS}\n",
+            kernel.path.display(),
+            initramfs.path.display()
         );
+        let tables = format!("{}{runtime}", Coordinator::docker_table(&socket));
         let vch = Coordinator::start_with(lab, &topology.vch, &tables).unwrap();
         let docker = Docker::new(lab, &socket).unwrap();
-        let files = RootFs::busybox(lab, "files").unwrap();
-        docker.import(&files, "busybox").unwrap();
+        docker
+            .import(&RootFs::busybox(lab, "files").unwrap(), "busybox")
+            .unwrap();
         Self {
+            lab,
             topology,
             vch,
             docker,
@@ -47,99 +85,163 @@ impl<'a> House<'a> {
             initramfs,
         }
     }
-    fn show(&self, line: &str) {
-        println!("$ {line}\n{:?}", self.docker.run(line).unwrap());
-    }
-}
 
-fn instead(link: &Path, of: &Path) {
-    fs::remove_file(link).unwrap();
-    symlink(of, link).unwrap();
+    fn run(&self, line: &str) -> String {
+        let said = self.docker.run(line).unwrap();
+        assert_eq!(said.code, 0, "{line}: {said:?}\n{}", self.vch.log());
+        said.stdout.trim_end().to_owned()
+    }
+
+    /// A command that must fail with this code and say this.
+    fn refused(&self, line: &str, code: i32, says: &str) {
+        let said = self.docker.run(line).unwrap();
+        println!("$ {line}\n{}", said.stderr.trim());
+        let stderr = &said.stderr;
+        assert_eq!(said.code, code, "{line}: {said:?}\n{}", self.vch.log());
+        assert!(stderr.contains(says), "{line}: {stderr}");
+        let reset = ["os error 104", "does not answer"];
+        let told = reset.iter().all(|words| !stderr.contains(words));
+        assert!(told, "{line}: not the cause: {stderr}");
+    }
+
+    /// Of containers nothing is there: no row, no VM, no tap, no file.
+    fn is_empty(&self) -> bool {
+        let count = |folder: &str| {
+            let entries = fs::read_dir(self.vch.folder().join(folder));
+            entries.map_or(0, Iterator::count)
+        };
+        let links = self.topology.vch.ip("-br link").unwrap();
+        let status = self.vch.ask("status").unwrap();
+        status["containers"] == 0
+            && status["bindings"] == 0
+            && !links.lines().any(|line| line.starts_with("vt-"))
+            && count("run/vms") == 0
+            && count("state/containers") == 0
+    }
+
+    fn nothing_is_left(&self) {
+        eventually(SOON, "nothing is left", || self.is_empty()).unwrap();
+    }
 }
 
 #[test]
-fn what_cannot_run_says_why() {
-    let lab = Lab::of_vms("cannot").unwrap();
+fn a_container_that_cannot_run_says_why_and_leaves_nothing_behind() {
+    let lab = Lab::of_vms("failures").unwrap();
     let topology = lab.topology().unwrap();
     let disk = SmallDisk::mount(&lab, "vch/state", DISK_MIB).unwrap();
     let house = House::build(&lab, &topology);
-    let (kernel, initramfs) = (
-        fs::read_link(&house.kernel).unwrap(),
-        fs::read_link(&house.initramfs).unwrap(),
-    );
-    let run = "docker run --rm -p 8080:80 busybox true";
-    house.show(run);
-    for line in [
+
+    house.run(RUN);
+    broken_images(&house);
+    house.refused(
         "docker run --rm -m 4m busybox true",
-        "docker run --rm -m 6m busybox true",
+        125,
+        "Minimum memory limit allowed is 6MB",
+    );
+    house.refused(
         "docker run --rm -m 1t busybox true",
-        "docker run --rm --cpus 1000 busybox true",
+        125,
+        "Cannot allocate memory",
+    );
+    broken_vms(&house);
+    house.nothing_is_left();
+    full_disk(&house, &disk);
+    house.run(RUN);
+    house.nothing_is_left();
+}
+
+fn broken_images(house: &House<'_>) {
+    let junk = house.lab.path("junk");
+    fs::write(&junk, vec![0x55; 10_240]).unwrap();
+    let junk = junk.display();
+    house.refused(
+        &format!("docker import {junk} junk"),
+        1,
+        "no tar header at byte 0",
+    );
+    house.refused(
+        &format!("docker load -i {junk}"),
+        1,
+        "no tar header at byte 0",
+    );
+    let odd = RootFs::busybox(house.lab, "odd").unwrap();
+    let odd = odd.file("/bin/text", "words").unwrap();
+    let foreign = house.lab.path("odd/bin/foreign");
+    fs::write(&foreign, FOREIGN).unwrap();
+    fs::set_permissions(&foreign, Permissions::from_mode(0o755)).unwrap();
+    house.docker.import(&odd, "odd").unwrap();
+    for (program, code, says) in [
+        ("foreign", 125, "exec /bin/foreign: exec format error"),
+        ("text", 126, "exec: \"/bin/text\": permission denied"),
+        ("/bin", 126, "exec: \"/bin\": is a directory"),
+        (
+            "absent",
+            127,
+            "exec: \"absent\": executable file not found in $PATH",
+        ),
     ] {
-        house.show(line);
+        house.refused(&format!("docker run --rm odd {program}"), code, says);
     }
-    let junk = lab.path("junk");
-    fs::write(&junk, vec![0x55; 10240]).unwrap();
-    house.show(&format!("docker import {} junk", junk.display()));
-    house.show(&format!("docker load -i {}", junk.display()));
-    let foreign = RootFs::busybox(&lab, "foreign")
-        .unwrap()
-        .script("/bin/odd", "x")
-        .unwrap();
-    let foreign = foreign.file("/bin/none", "text").unwrap();
-    fs::write(
-        lab.path("foreign/bin/arm"),
-        [
-            0x7f, b'E', b'L', b'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 183, 0, 1, 0, 0, 0,
-        ],
-    )
-    .unwrap();
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(
-        lab.path("foreign/bin/arm"),
-        fs::Permissions::from_mode(0o755),
-    )
-    .unwrap();
-    house.docker.import(&foreign, "foreign").unwrap();
-    house.show("docker run --rm foreign arm");
-    house.show("docker run --rm foreign none");
-    house.show("docker run --rm foreign /bin");
-    instead(&house.kernel, &lab.path("nothing"));
-    house.show(run);
-    instead(&house.kernel, &junk);
-    house.show(run);
-    instead(&house.kernel, &kernel);
-    let empty = lab.path("empty.cpio");
+}
+
+fn broken_vms(house: &House<'_>) {
+    let absent = house.lab.path("absent");
+    house.kernel.elsewhere(&absent, || {
+        let says = format!("cannot open {}", house.kernel.path.display());
+        house.refused(RUN, 125, &says);
+    });
+    // A kernel that finds no init dies at boot.
+    let empty = house.lab.path("empty.cpio");
     fs::write(&empty, [0; 512]).unwrap();
-    instead(&house.initramfs, &empty);
-    house.show(run);
-    let mute = Recipe::new("mute")
-        .variant(Variant::Workload)
-        .init(places::init())
-        .agent(places::probe());
-    let mute = places::build(&mute).unwrap();
-    instead(&house.initramfs, &mute.initramfs.canonicalize().unwrap());
-    house.show(run);
-    instead(&house.initramfs, &initramfs);
-    house.show("docker ps -a");
-    house.show("docker run -d --name writer busybox sh -c 'while :; do dd if=/dev/zero of=/big bs=1M count=4 conv=fsync; sleep 1; done'");
+    house
+        .initramfs
+        .elsewhere(&empty, || house.refused(RUN, 125, "Kernel panic"));
+    // The probe is a program that has nothing to say to a coordinator.
+    let mute = Recipe::new("mute").variant(Variant::Workload);
+    let mute = places::build(&mute.init(places::init()).agent(places::probe())).unwrap();
+    house.initramfs.elsewhere(&mute.initramfs, || {
+        house.refused(
+            RUN,
+            125,
+            "the network was not there after 5000 ms: the agent's last word: it has said nothing",
+        );
+    });
+}
+
+/// On a full disk nothing new runs, what runs waits with what it has to say, and all of it can be removed.
+fn full_disk(house: &House<'_>, disk: &SmallDisk) {
+    house.run("docker run -d --name counts busybox sh -c 'i=0; while :; do i=$((i+1)); echo $i; sleep 0.1; done'");
+    house.run(
+        "docker run -d --name ends busybox sh -c 'trap \"exit 7\" TERM; echo ready; while :; do sleep 0.1; done'",
+    );
+    let ready = || house.run("docker logs ends") == "ready";
+    eventually(SOON, "it hears signals", ready).unwrap();
     disk.fill().unwrap();
-    house.show("df -h");
-    house.show(run);
-    house.show("docker create --name nope busybox true");
-    house.show("docker network create nope");
-    house.show(&format!(
-        "docker import {} again",
-        lab.path("files.tar").display()
-    ));
-    house.show("docker exec writer true");
-    lab::eventually(Duration::from_secs(20), "error", || house.docker.run("docker logs writer").unwrap().stderr.contains("rror")).unwrap();
-    house.show("docker logs writer");
-    house.show("docker rm -f writer");
+    house.refused(RUN, 125, "No space left on device");
+    let again = house.lab.path("files.tar");
+    let again = format!("docker import {} again", again.display());
+    house.refused(&again, 1, "No space left on device");
+    let writes = "docker exec counts dd if=/dev/zero of=/big bs=1M count=8 conv=fsync";
+    let said = house.docker.run(writes).unwrap();
+    let told = ["Input/output error", "Read-only file system"];
+    let told = told.iter().any(|words| said.stderr.contains(words));
+    assert!(said.code == 1 && told, "{said:?}");
+    house.run("docker stop ends");
+    assert_eq!(
+        house.run("docker wait ends"),
+        "7",
+        "{}",
+        house.run("docker inspect ends")
+    );
+    house.run("docker rm ends");
+
     disk.free().unwrap();
-    house.show("docker ps -a");
-    house.show(run);
-    house.show("docker rm -f $(docker ps -aq)");
-    house.show(run);
-    println!("{}", house.vch.log());
-    let _ = &house.topology;
+    let count = || -> usize { house.run("docker logs counts").lines().count() };
+    let before = count();
+    eventually(SOON, "it counts on", || count() > before + 10).unwrap();
+    let numbers = house.run("docker logs counts");
+    let numbers: Vec<usize> = numbers.lines().map(|line| line.parse().unwrap()).collect();
+    let expected: Vec<usize> = (1..=numbers.len()).collect();
+    assert_eq!(numbers, expected, "nothing is lost");
+    house.run("docker rm -f counts");
 }

@@ -99,7 +99,7 @@ pub struct Usage {
 #[derive(Debug, Error)]
 pub enum ImageError {
     /// A file of the store can't be used.
-    #[error("can't {deed} {path}: {source}")]
+    #[error("can't {deed} {path}")]
     File {
         /// What was tried.
         deed: &'static str,

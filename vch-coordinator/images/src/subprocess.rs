@@ -25,7 +25,7 @@ pub enum HelperError {
     #[error("{0}")]
     Refused(String),
     /// It can't be started.
-    #[error("can't start {program}: build `vch-image` and put it beside the coordinator: {source}")]
+    #[error("can't start {program}: build `vch-image` and put it beside the coordinator")]
     Start {
         /// Its file.
         program: String,

@@ -1,11 +1,9 @@
 //! The guest's init at the other end of `vch.process`: what it is told, and where what it tells goes.
 
 mod books;
+mod scribe;
 
-use crate::{
-    log::{Position, Writer},
-    stage::now_us,
-};
+use crate::log::{Position, Writer};
 pub use books::ExecNews;
 use books::{Asked, Books};
 use protocol::{
@@ -13,10 +11,10 @@ use protocol::{
     message::{Message, SessionNonce},
     process::{Fault, FromInit, MAX_CHUNK, Output, Phase, Process, ProcessId, ToInit},
 };
+use scribe::{Said, Scribe};
 use std::{
     io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -29,8 +27,6 @@ use tokio::{
 
 /// Messages to the guest that may wait for the line.
 const WAITING: usize = 64;
-/// While the disk takes no more of the log, the container waits; then it is tried again.
-const DISK_PAUSE: Duration = Duration::from_millis(500);
 
 /// What becomes of the container's own process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,15 +64,18 @@ impl Guest {
         let (outbox, to_send) = mpsc::channel(WAITING);
         let (news, told) = mpsc::channel(WAITING);
         let (position, written) = watch::channel(log.end());
+        let (said, to_keep) = mpsc::channel(WAITING);
+        let (ended, ending) = watch::channel(false);
+        let scribe = Scribe::new(log, position, outbox.clone(), news.clone(), ending);
+        tokio::spawn(scribe.write(to_keep));
         let books = Arc::new(Mutex::new(Books::default()));
         tokio::spawn(write(writer, nonce, to_send));
         let ear = Ear {
             nonce,
-            log,
-            position,
+            said,
+            ended,
             news,
             books: Arc::clone(&books),
-            outbox: outbox.clone(),
         };
         tokio::spawn(ear.listen(reader));
         let guest = Self {
@@ -169,11 +168,10 @@ async fn write(
 
 struct Ear {
     nonce: SessionNonce,
-    log: Writer,
-    position: watch::Sender<Position>,
+    said: mpsc::Sender<Said>,
+    ended: watch::Sender<bool>,
     news: mpsc::Sender<News>,
     books: Arc<Mutex<Books>>,
-    outbox: mpsc::Sender<ToInit>,
 }
 
 impl Ear {
@@ -192,7 +190,8 @@ impl Ear {
             }
         }
         locked(&self.books).close();
-        self.tell(News::Closed).await;
+        // Behind all that the container has said.
+        self.keep(Said::Closed).await;
     }
 
     async fn hear(&mut self, message: FromInit) {
@@ -204,16 +203,11 @@ impl Ear {
             FromInit::NotStarted { id, fault, reason } if id == main => {
                 self.tell(News::NotStarted(fault, reason)).await;
             }
+            // The guest has its window for what is not taken yet: a full disk holds nothing else up.
             FromInit::Output { id, stream, bytes } if id == main => {
-                self.keep(stream, &bytes).await;
+                self.keep(Said::Output(stream, bytes)).await;
             }
-            FromInit::Exited { id, exit } if id == main => {
-                // The log is on disk before anybody learns of the end.
-                while self.log.sync().is_err() {
-                    tokio::time::sleep(DISK_PAUSE).await;
-                }
-                self.tell(News::Exited(exit)).await;
-            }
+            FromInit::Exited { id, exit } if id == main => self.keep(Said::Exited(exit)).await,
             FromInit::Started { id, pid } => locked(&self.books).tell(id, ExecNews::Started(pid)),
             FromInit::NotStarted { id, fault, reason } => {
                 locked(&self.books).end(id, ExecNews::NotStarted(fault, reason));
@@ -229,21 +223,12 @@ impl Ear {
         }
     }
 
-    /// Writes output to the log, however long the disk takes; only then may more come.
-    async fn keep(&mut self, stream: Output, bytes: &[u8]) {
-        let at_ns = now_us().saturating_mul(1000);
-        while let Err(error) = self.log.append(stream, at_ns, bytes) {
-            eprintln!("vch-shim: the log takes no more, the container waits: {error}");
-            tokio::time::sleep(DISK_PAUSE).await;
+    async fn keep(&self, said: Said) {
+        if !matches!(said, Said::Output(..)) {
+            self.ended.send_replace(true);
         }
-        self.position.send_replace(self.log.end());
-        let message = ToInit::Taken {
-            id: ProcessId::MAIN,
-            stream,
-            bytes: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
-        };
-        // The VM has ended then.
-        let _ = self.outbox.send(message).await;
+        // The scribe outlives the line.
+        let _ = self.said.send(said).await;
     }
 
     async fn tell(&self, news: News) {

@@ -22,6 +22,7 @@ mod nics;
 mod outcome;
 mod qemu;
 mod qmp;
+mod say;
 mod server;
 mod shim;
 mod stage;

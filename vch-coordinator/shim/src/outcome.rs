@@ -10,6 +10,10 @@ use std::{
 
 /// The file's name.
 pub const FILE: &str = "exit.json";
+/// The same while it is written, and what has its room until then.
+const PARTIAL: &str = "exit.json.partial";
+/// Bytes: one with all its phases has some two thousand.
+const ROOM: usize = 16 << 10;
 /// Most bytes of one that is read.
 const MAX_BYTES: u64 = 1 << 20;
 
@@ -44,11 +48,18 @@ pub struct Failure {
 }
 
 impl Outcome {
-    /// Writes it durably; nothing else is written after it.
+    /// Writes it durably; nothing else is written after it. On a full disk it has the room that
+    /// [`clear`](Self::clear) took for it.
     pub(crate) fn write(&self, folder: &Path) -> io::Result<()> {
-        let partial = folder.join("exit.json.partial");
-        let mut file = File::create(&partial)?;
-        file.write_all(&serde_json::to_vec(self)?)?;
+        let partial = folder.join(PARTIAL);
+        let mut file = File::options()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&partial)?;
+        let text = serde_json::to_vec(self)?;
+        file.write_all(&text)?;
+        file.set_len(text.len() as u64)?;
         file.sync_all()?;
         fs::rename(&partial, folder.join(FILE))?;
         File::open(folder)?.sync_all()
@@ -69,14 +80,15 @@ impl Outcome {
         Ok(Some(serde_json::from_slice(&text)?))
     }
 
-    /// Forgets the last life, before the next one.
+    /// Forgets the last life, before the next one, and takes room for how that one will end.
     ///
     /// # Errors
-    /// As remove(2), but for a file that is not there.
-    pub fn clear(folder: &Path) -> io::Result<()> {
+    /// As remove(2), but for a file that is not there; a full disk.
+    pub(crate) fn clear(folder: &Path) -> io::Result<()> {
         match fs::remove_file(folder.join(FILE)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
         }
+        File::create(folder.join(PARTIAL))?.write_all(&[0; ROOM])
     }
 }

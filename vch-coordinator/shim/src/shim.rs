@@ -8,6 +8,7 @@ use crate::{
     outcome::{Failure, Outcome},
     qemu::Qemu,
     qmp::{Qmp, QmpError},
+    say::say,
     server::{self, Shared, fault_code, with_causes},
     stage::{Phase, Stage, now_ms, now_us},
     template::{self, TemplateError},
@@ -86,7 +87,9 @@ pub async fn run(launch: Launch, ready: impl FnOnce()) -> io::Result<()> {
         log_from: stage.borrow().log_from,
         ..outcome
     };
-    ended.write(&launch.folder)?;
+    if let Err(error) = ended.write(&launch.folder) {
+        say(format_args!("how it ended is told, and not kept: {error}"));
+    }
     if let Some(serving) = serving {
         serving.abort();
     }
@@ -194,7 +197,10 @@ async fn live(
     };
     end(&guest, &shared, &mut child).await;
     let console = console.await.unwrap_or_default();
-    fs::write(launch.folder.join("console.log"), &console)?;
+    // For a person who looks for it.
+    if let Err(error) = fs::write(launch.folder.join("console.log"), &console) {
+        say(format_args!("the VM's console is not kept: {error}"));
+    }
     if let Some(failure) = &mut outcome.failure {
         explain(failure, launch, &console);
     }

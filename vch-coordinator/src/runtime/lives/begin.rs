@@ -18,7 +18,7 @@ use std::{
 };
 use tokio::time::timeout;
 use vch_ledger::{Command, ContainerId};
-use vch_shim::{Client, Launch, Stages};
+use vch_shim::{Client, ClientError, Launch, Outcome, Stages};
 
 /// Of a container that could not be launched.
 const NOT_LAUNCHED: u8 = 128;
@@ -132,8 +132,13 @@ impl Runtime {
         let sockets = sockets(&looked.container.channel).ok_or_else(|| not_ours(&looked))?;
         let launch = self.launch(&looked, vms, sockets, disks)?;
         let pid = shim::spawn(vms, &launch).await?;
-        let mut stages = Client::at(sockets).watch().await?;
-        let started_ms = started(&mut stages).await?;
+        // A shim that does not answer has ended: what came of it is in its folder.
+        let ended = |_| not_started(self.outcome(id));
+        let mut stages = Client::at(sockets).watch().await.map_err(ended)?;
+        let started_ms = started(&mut stages)
+            .await
+            .map_err(ended)?
+            .map_err(not_started)?;
         Ok(Begun {
             looked,
             stages,
@@ -165,23 +170,26 @@ impl Runtime {
     }
 }
 
-/// When the process started; or why it did not.
-async fn started(stages: &mut Stages) -> Result<u64, RuntimeError> {
+/// When the process started; or how it ended without.
+async fn started(stages: &mut Stages) -> Result<Result<u64, Outcome>, ClientError> {
     loop {
         let stage = stages.next().await?;
         if let Some(started_ms) = stage.started_ms {
-            return Ok(started_ms);
+            return Ok(Ok(started_ms));
         }
         if let Some(outcome) = stage.ended {
-            let reason = outcome
-                .failure
-                .map(|failure| failure.text)
-                .unwrap_or_default();
-            return Err(RuntimeError::NotStarted {
-                code: outcome.code,
-                reason,
-            });
+            return Ok(Err(outcome));
         }
+    }
+}
+
+fn not_started(outcome: Outcome) -> RuntimeError {
+    RuntimeError::NotStarted {
+        code: outcome.code,
+        reason: outcome
+            .failure
+            .map(|failure| failure.text)
+            .unwrap_or_default(),
     }
 }
 

@@ -1,0 +1,112 @@
+//! What the container said, into its log, in its order.
+
+use super::News;
+use crate::{
+    log::{Position, Writer},
+    say::say,
+    stage::now_us,
+};
+use protocol::process::{Exit, Output, ProcessId, ToInit};
+use std::{io, time::Duration};
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, sleep},
+};
+
+/// While the disk takes no more of the log, the container waits; then it is tried again.
+const DISK_PAUSE: Duration = Duration::from_millis(500);
+/// How long the end of a VM waits for room on a full disk; what finds none by then is lost.
+const LAST_TRIES: Duration = Duration::from_secs(5);
+
+/// What its process said.
+pub enum Said {
+    Output(Output, Vec<u8>),
+    Exited(Exit),
+    /// Nothing more: the VM has ended.
+    Closed,
+}
+
+/// The log's one writer.
+pub struct Scribe {
+    log: Writer,
+    position: watch::Sender<Position>,
+    outbox: mpsc::Sender<ToInit>,
+    news: mpsc::Sender<News>,
+    /// Its process has ended, or its VM.
+    ended: watch::Receiver<bool>,
+    /// When that was found while the disk was full.
+    ending: Option<Instant>,
+}
+
+impl Scribe {
+    pub fn new(
+        log: Writer,
+        position: watch::Sender<Position>,
+        outbox: mpsc::Sender<ToInit>,
+        news: mpsc::Sender<News>,
+        ended: watch::Receiver<bool>,
+    ) -> Self {
+        Self {
+            log,
+            position,
+            outbox,
+            news,
+            ended,
+            ending: None,
+        }
+    }
+
+    /// Writes until the line is closed.
+    pub async fn write(mut self, mut said: mpsc::Receiver<Said>) {
+        while let Some(one) = said.recv().await {
+            match one {
+                Said::Output(stream, bytes) => {
+                    let at_ns = now_us().saturating_mul(1000);
+                    self.until_it_is(|log| log.append(stream, at_ns, &bytes))
+                        .await;
+                    self.position.send_replace(self.log.end());
+                    let message = ToInit::Taken {
+                        id: ProcessId::MAIN,
+                        stream,
+                        bytes: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
+                    };
+                    // The VM has ended then.
+                    let _ = self.outbox.send(message).await;
+                }
+                // The log is on disk before anybody learns of the end.
+                Said::Exited(exit) => {
+                    self.until_it_is(|log| log.sync()).await;
+                    self.tell(News::Exited(exit)).await;
+                }
+                Said::Closed => {
+                    self.tell(News::Closed).await;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Tries until it is done, however long the disk takes; not for ever once the process has ended.
+    async fn until_it_is(&mut self, mut write: impl FnMut(&mut Writer) -> io::Result<()>) {
+        while let Err(error) = write(&mut self.log) {
+            if *self.ended.borrow() {
+                let since = self.ending.get_or_insert_with(Instant::now);
+                if since.elapsed() >= LAST_TRIES {
+                    say(format_args!(
+                        "the last words are lost, the log takes no more: {error}"
+                    ));
+                    return;
+                }
+            }
+            say(format_args!(
+                "the log takes no more, the container waits: {error}"
+            ));
+            sleep(DISK_PAUSE).await;
+        }
+    }
+
+    async fn tell(&self, news: News) {
+        // Nobody waits for it any more where the shim is on its way out.
+        let _ = self.news.send(news).await;
+    }
+}

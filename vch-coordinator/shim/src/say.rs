@@ -1,0 +1,11 @@
+//! The shim's own words, on its standard error: `shim.log` in the container's folder.
+
+use std::{
+    fmt,
+    io::{self, Write},
+};
+
+/// Says something, unless its disk is full; `eprintln!` would panic then.
+pub fn say(words: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "vch-shim: {words}");
+}
