@@ -397,7 +397,8 @@ async fn a_containers_own_disk_is_a_sound_empty_ext4_and_takes_little_room() {
             String::from_utf8_lossy(&checked.stdout)
         );
         let again = store.new_upper(&path).await.unwrap_err();
-        assert!(again.to_string().contains("File exists"), "{again}");
+        let cause = std::error::Error::source(&again).unwrap().to_string();
+        assert!(cause.contains("File exists"), "{again}: {cause}");
         assert!(path.exists(), "what was there before is nobody's to remove");
     }
 }

@@ -65,7 +65,7 @@ impl Outcome {
         File::open(folder)?.sync_all()
     }
 
-    /// What a life that is over left behind; `None` where none has ended since [`clear`](Self::clear).
+    /// What a life that is over left behind; `None` where a life has begun and not ended.
     ///
     /// # Errors
     /// A file that is there and can't be read, or is none of ours.
