@@ -7,6 +7,7 @@
 //!    ├── Member                  a container that is a namespace, with the real agent
 //!    ├── Peer                    a real dockerd, to compare with
 //!    ├── Docker                  the docker CLI, as a person types it
+//!    ├── VmHost                  a coordinator whose containers are VMs, with such a CLI
 //!    ├── Wiretap                 what a CLI and a daemon say to each other
 //!    ├── Hook                    the program that runs the VMs, as the coordinator asks it
 //!    ├── Monitor                 hears what changes in a namespace
@@ -47,6 +48,7 @@ pub mod tether;
 pub mod topology;
 pub mod vch;
 pub mod vm;
+pub mod vm_host;
 pub mod wiretap;
 mod world;
 
@@ -68,5 +70,6 @@ pub use tether::Tether;
 pub use topology::Topology;
 pub use vch::Coordinator;
 pub use vm::{Output, Tap, Vm, VmBuilder, VsockHost};
+pub use vm_host::{Boot, VmHost};
 pub use wiretap::{Exchange, Wiretap};
 pub use world::Lab;

@@ -4,82 +4,35 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
-use lab::docker::Docker;
-use lab::{Coordinator, Lab, Need, RootFs, Topology, Way, ask, eventually, prerequisites};
+use lab::{Boot, Lab, RootFs, Topology, VmHost, Way, ask, eventually};
 
 const SOON: Duration = Duration::from_secs(20);
 /// The long form: so many containers are made, started, stopped and removed one after the other.
 const CYCLES: &str = "VCH_CYCLES";
 
+/// A VCH with an image of busybox.
 struct House<'a> {
-    lab: &'a Lab,
     topology: &'a Topology,
-    vch: Coordinator<'a>,
-    docker: Docker,
+    host: VmHost<'a>,
 }
 
 impl<'a> House<'a> {
-    fn build(lab: &'a Lab, topology: &'a Topology) -> Self {
-        prerequisites::check(&[Need::Agent, Need::Init, Need::Squashfs]).unwrap();
-        let socket = lab.path("docker.sock");
-        let endpoint = Coordinator::docker_table(&socket);
-        let tables = format!("{endpoint}{}", Coordinator::runtime_table().unwrap());
-        let vch = Coordinator::start_with(lab, &topology.vch, &tables).unwrap();
-        let docker = Docker::new(lab, &socket).unwrap();
+    fn build(lab: &Lab, topology: &'a Topology) -> Self {
+        let host = VmHost::start(lab, topology, Boot::Cold).unwrap();
         let files = RootFs::busybox(lab, "files").unwrap();
-        docker.import(&files, "busybox").unwrap();
-        Self {
-            lab,
-            topology,
-            vch,
-            docker,
-        }
+        host.docker.import(&files, "busybox").unwrap();
+        Self { topology, host }
     }
 
     fn run(&self, line: &str) -> String {
-        let said = self.docker.run(line).unwrap();
-        assert_eq!(said.code, 0, "{line}: {said:?}\n{}", self.vch.log());
-        said.stdout.trim_end().to_owned()
+        self.host.run(line).unwrap()
     }
 
-    /// Shims, VMs, taps, files and addresses of containers.
     fn left(&self) -> String {
-        let folder = |path: &str| {
-            let entries = fs::read_dir(self.vch.folder().join(path))
-                .into_iter()
-                .flatten();
-            entries
-                .filter_map(|entry| Some(entry.ok()?.file_name()))
-                .count()
-        };
-        let links = self.topology.vch.ip("-br link").unwrap();
-        let taps = links.lines().filter(|line| line.starts_with("vt-")).count();
-        let status = self.vch.ask("status").unwrap();
-        format!(
-            "containers {}, endpoints {}, ports {}, taps {taps}, folders {}, sockets {}, processes {}",
-            status["containers"],
-            status["endpoints"],
-            status["bindings"],
-            folder("state/containers"),
-            folder("run/vms"),
-            processes(self.vch.folder())
-        )
+        self.host.left().unwrap()
     }
-}
-
-/// Shims and QEMUs of this coordinator.
-fn processes(coordinator: &Path) -> usize {
-    let shown = coordinator.display().to_string();
-    let all = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
-    let own = all.filter(|entry| {
-        let log = fs::read_link(entry.path().join("fd/2")).unwrap_or_default();
-        log.display().to_string().starts_with(&shown) && log.ends_with("shim.log")
-            || log.ends_with("qemu.log") && log.display().to_string().starts_with(&shown)
-    });
-    own.count()
 }
 
 #[test]
@@ -94,7 +47,6 @@ fn containers_outlive_the_coordinator_and_leave_nothing_behind() {
     a_start_and_a_pause_outlive_the_coordinator(&mut house);
     policies(&house);
     cycles(&house, &nothing);
-    assert!(house.lab.folder().exists());
 }
 
 fn run_and_its_code(house: &House<'_>) {
@@ -103,6 +55,7 @@ fn run_and_its_code(house: &House<'_>) {
         "hello world"
     );
     let ended = house
+        .host
         .docker
         .run("docker run --name seven busybox sh -c 'echo out; echo err >&2; exit 7'")
         .unwrap();
@@ -117,7 +70,11 @@ fn run_and_its_code(house: &House<'_>) {
     );
     assert_eq!(house.run("docker wait seven"), "7");
     house.run("docker rm seven");
-    let missing = house.docker.run("docker run --rm busybox nosuch").unwrap();
+    let missing = house
+        .host
+        .docker
+        .run("docker run --rm busybox nosuch")
+        .unwrap();
     assert_eq!(missing.code, 127, "{missing:?}");
     assert!(
         missing
@@ -146,11 +103,11 @@ fn the_coordinator_dies_and_comes_back(house: &mut House<'_>) {
     house.run("docker run -d --name count busybox sh -c 'i=0; while :; do i=$((i+1)); echo $i; sleep 0.1; done'");
     eventually(SOON, "the port answers", || answers(house)).unwrap();
     let pid = house.run("docker inspect -f '{{.State.Pid}}' count");
-    house.vch.kill().unwrap();
+    house.host.vch.kill().unwrap();
     // busybox's nc listens anew behind each client.
     let what = "published ports do without the coordinator";
     eventually(SOON, what, || answers(house)).unwrap();
-    house.vch.restart().unwrap();
+    house.host.vch.restart().unwrap();
 
     assert_eq!(house.run("docker ps -q | wc -l"), "2");
     assert_eq!(
@@ -161,6 +118,7 @@ fn the_coordinator_dies_and_comes_back(house: &mut House<'_>) {
     eventually(SOON, "the port answers", || answers(house)).unwrap();
     house.run("docker exec count true");
     let code = house
+        .host
         .docker
         .run("docker exec count sh -c 'exit 3'")
         .unwrap()
@@ -173,14 +131,14 @@ fn the_coordinator_dies_and_comes_back(house: &mut House<'_>) {
     assert_eq!(numbers, expected);
     // One that ends while the coordinator is away has its code and its words afterwards.
     house.run("docker run -d --name late busybox sh -c 'read line </dev/null; sleep 3; echo the end; exit 9'");
-    house.vch.kill().unwrap();
-    let folder = house.vch.folder().join("state/containers");
+    house.host.vch.kill().unwrap();
+    let folder = house.host.vch.folder().join("state/containers");
     let ended = || {
         let mut all = fs::read_dir(&folder).unwrap().filter_map(Result::ok);
         all.any(|one| one.path().join("exit.json").exists())
     };
     eventually(SOON, "it ends", ended).unwrap();
-    house.vch.restart().unwrap();
+    house.host.vch.restart().unwrap();
     assert_eq!(house.run("docker wait late"), "9");
     assert_eq!(house.run("docker logs late"), "the end");
     house.run("docker rm -f web count late");
@@ -189,7 +147,7 @@ fn the_coordinator_dies_and_comes_back(house: &mut House<'_>) {
 /// A coordinator that dies while it starts a VM, or while one waits to be started again, leaves both to the next.
 fn a_start_and_a_pause_outlive_the_coordinator(house: &mut House<'_>) {
     house.run("docker create --name half busybox sleep 1000");
-    let sockets = house.vch.folder().join("run/vms");
+    let sockets = house.host.vch.folder().join("run/vms");
     let shims = || {
         let all = fs::read_dir(&sockets).into_iter().flatten();
         let all = all.filter_map(Result::ok);
@@ -197,10 +155,10 @@ fn a_start_and_a_pause_outlive_the_coordinator(house: &mut House<'_>) {
             .count()
     };
     let started = std::thread::scope(|scope| {
-        let starting = scope.spawn(|| house.docker.run("docker start half").unwrap());
+        let starting = scope.spawn(|| house.host.docker.run("docker start half").unwrap());
         eventually(SOON, "its shim is there", || shims() == 1).unwrap();
         // Its VM boots for seconds yet.
-        let pid = i32::try_from(house.vch.pid().unwrap()).unwrap();
+        let pid = i32::try_from(house.host.vch.pid().unwrap()).unwrap();
         nix::sys::signal::kill(
             nix::unistd::Pid::from_raw(pid),
             nix::sys::signal::Signal::SIGKILL,
@@ -209,8 +167,8 @@ fn a_start_and_a_pause_outlive_the_coordinator(house: &mut House<'_>) {
         starting.join().unwrap()
     });
     assert_ne!(started.code, 0, "{started:?}");
-    house.vch.kill().unwrap();
-    house.vch.restart().unwrap();
+    house.host.vch.kill().unwrap();
+    house.host.vch.restart().unwrap();
     let runs = || house.run("docker inspect -f '{{.State.Status}}' half") == "running";
     eventually(SOON, "it runs", runs).unwrap();
     assert_eq!(shims(), 1);
@@ -222,8 +180,8 @@ fn a_start_and_a_pause_outlive_the_coordinator(house: &mut House<'_>) {
         house.run("docker inspect -f '{{.State.Status}} {{.RestartCount}}' tries") == "restarting 2"
     };
     eventually(Duration::from_secs(60), "it waits", waits).unwrap();
-    house.vch.kill().unwrap();
-    house.vch.restart().unwrap();
+    house.host.vch.kill().unwrap();
+    house.host.vch.restart().unwrap();
     let before = house.run("docker inspect -f '{{.State.StartedAt}}' tries");
     let again = || house.run("docker inspect -f '{{.State.StartedAt}}' tries") != before;
     eventually(Duration::from_secs(30), "it is started again", again).unwrap();

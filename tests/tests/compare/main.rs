@@ -16,7 +16,7 @@ use std::env;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use lab::{Coordinator, Lab, Need, Peer, RootFs, places, prerequisites};
+use lab::{Boot, Coordinator, Lab, Peer, RootFs, VmHost, places};
 
 use part::{CONTAINERS, NETWORKS, Part};
 use play::{play, prepared};
@@ -94,16 +94,11 @@ fn a_vch_answers_of_networks_as_the_table_says() {
 
 #[test]
 fn a_vch_answers_of_containers_as_the_table_says() {
-    prerequisites::check(&[Need::Agent, Need::Init, Need::Squashfs]).unwrap();
     let lab = Lab::of_vms("compare-vms").unwrap();
     let topology = lab.topology().unwrap();
-    let socket = lab.path("docker.sock");
-    let endpoint = Coordinator::docker_table(&socket);
-    let runtime = Coordinator::runtime_table().unwrap();
-    let tables = format!("{endpoint}{runtime}boot = \"clone\"\n");
-    let _vch = Coordinator::start_with(&lab, &topology.vch, &tables).unwrap();
+    let host = VmHost::start(&lab, &topology, Boot::Clone).unwrap();
     let files = RootFs::busybox(&lab, "busybox").unwrap();
-    vch_answers(&lab, &socket, &CONTAINERS, Some(&files));
+    vch_answers(&lab, host.socket(), &CONTAINERS, Some(&files));
 }
 
 fn vch_answers(lab: &Lab, socket: &Path, part: &Part, image: Option<&RootFs>) {

@@ -1,0 +1,106 @@
+//! A Virtual Container Host whose containers are VMs, by the docker CLI.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::docker::Docker;
+use crate::prerequisites::{self, Need};
+use crate::topology::Topology;
+use crate::vch::Coordinator;
+use crate::world::Lab;
+
+/// A coordinator that runs the containers itself, each as a VM, and a CLI at its Docker endpoint. It begins without an
+/// image.
+#[derive(Debug)]
+pub struct VmHost<'a> {
+    /// The coordinator.
+    pub vch: Coordinator<'a>,
+    /// The CLI at its socket.
+    pub docker: Docker,
+    socket: PathBuf,
+}
+
+/// How its VMs begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Boot {
+    /// Each boots its kernel.
+    Cold,
+    /// All but the first of a kind go on from a saved VM.
+    Clone,
+}
+
+impl<'a> VmHost<'a> {
+    /// Starts one in `topology`; `lab` must have the turn to run VMs.
+    pub fn start(lab: &Lab, topology: &'a Topology, boot: Boot) -> Result<Self> {
+        prerequisites::check(&[Need::Agent, Need::Init, Need::Squashfs])?;
+        let socket = lab.path("docker.sock");
+        let endpoint = Coordinator::docker_table(&socket);
+        let runtime = Coordinator::runtime_table()?;
+        let boot = match boot {
+            Boot::Cold => "",
+            Boot::Clone => "boot = \"clone\"\n",
+        };
+        let tables = format!("{endpoint}{runtime}{boot}");
+        Ok(Self {
+            vch: Coordinator::start_with(lab, &topology.vch, &tables)?,
+            docker: Docker::new(lab, &socket)?,
+            socket,
+        })
+    }
+
+    /// The socket of its Docker endpoint.
+    #[must_use]
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Runs a line that must succeed; gives its standard output without the last line's end.
+    pub fn run(&self, line: &str) -> Result<String> {
+        let said = self.docker.run(line)?;
+        let log = || {
+            format!(
+                "`{line}`: {said:?}\nthe coordinator's log: {}",
+                self.vch.log()
+            )
+        };
+        ensure!(said.code == 0, log());
+        Ok(said.stdout.trim_end().to_owned())
+    }
+
+    /// How much there is of what containers are made of: rows of the ledger, taps, files, sockets and processes. A test
+    /// that removes what it made ends with what it began with.
+    pub fn left(&self) -> Result<String> {
+        let links = self.vch.namespace().ip("-br link")?;
+        let taps = links.lines().filter(|line| line.starts_with("vt-")).count();
+        let status = self.vch.ask("status")?;
+        Ok(format!(
+            "containers {}, endpoints {}, ports {}, taps {taps}, folders {}, sockets {}, processes {}",
+            status["containers"],
+            status["endpoints"],
+            status["bindings"],
+            self.entries("state/containers"),
+            self.entries("run/vms"),
+            self.processes()?
+        ))
+    }
+
+    /// How many entries a folder of the coordinator's has; one that is not there has none.
+    fn entries(&self, folder: &str) -> usize {
+        let entries = fs::read_dir(self.vch.folder().join(folder));
+        entries.map_or(0, |entries| entries.flatten().count())
+    }
+
+    /// Shims and QEMUs of this coordinator, by the logs that they write.
+    fn processes(&self) -> Result<usize> {
+        let all = fs::read_dir("/proc").context("list processes")?.flatten();
+        let own = all.filter(|entry| {
+            // A process may be gone by now.
+            let log = fs::read_link(entry.path().join("fd/2")).unwrap_or_default();
+            log.starts_with(self.vch.folder())
+                && (log.ends_with("shim.log") || log.ends_with("qemu.log"))
+        });
+        Ok(own.count())
+    }
+}
