@@ -104,9 +104,10 @@ crash: ## kill the coordinator CRASH_ROUNDS (200) times, and cut the power under
 	@POWER_ROUNDS=$${POWER_ROUNDS:-2000} cargo test -q -p vch-coordinator --lib store::crash -- --nocapture | tee -a target/crash.log
 	@grep -h ' rounds, .* differences' target/crash.log
 
-long: ## play the long forms of the tests that have one: fifty threads, two thousand networks, 15,000 ports
+long: ## play the long forms of the tests that have one: fifty threads, two thousand networks, 15,000 ports, twenty VMs, a hundred lives, times
 	@cargo build -q --workspace --bins
-	@VCH_LONG=1 cargo test -q -p lab --test load --test complaints -- --nocapture --test-threads 1
+	@VCH_LONG=1 cargo test -q -p lab --test load --test complaints --test docker_crowd --test docker_lives --test times \
+		-- --nocapture --test-threads 1
 
 mutants: ## change the pure rooms in ways that their tests must notice: every thirteenth, from MUTANTS_SHARD (0/13) on
 	@$(call installed,$(MUTATOR))

@@ -75,11 +75,17 @@ impl<'a> Coordinator<'a> {
             image.kernel.canonicalize()?,
             image.initramfs.canonicalize()?,
         );
-        Ok(format!(
+        Ok(Self::runtime_table_of(&kernel, &initramfs))
+    }
+
+    /// The same with this kernel and this image.
+    #[must_use]
+    pub fn runtime_table_of(kernel: &Path, initramfs: &Path) -> String {
+        format!(
             "[runtime]\nkind = \"qemu\"\nkernel = \"{}\"\ninitramfs = \"{}\"\nmemory_mib = 160\n",
             kernel.display(),
             initramfs.display()
-        ))
+        )
     }
 
     /// Starts it again, after [`Self::kill`] or [`Self::stop`], and waits until it answers.

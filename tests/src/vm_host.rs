@@ -34,15 +34,19 @@ pub enum Boot {
 impl<'a> VmHost<'a> {
     /// Starts one in `topology`; `lab` must have the turn to run VMs.
     pub fn start(lab: &Lab, topology: &'a Topology, boot: Boot) -> Result<Self> {
-        prerequisites::check(&[Need::Agent, Need::Init, Need::Squashfs])?;
-        let socket = lab.path("docker.sock");
-        let endpoint = Coordinator::docker_table(&socket);
         let runtime = Coordinator::runtime_table()?;
         let boot = match boot {
             Boot::Cold => "",
             Boot::Clone => "boot = \"clone\"\n",
         };
-        let tables = format!("{endpoint}{runtime}{boot}");
+        Self::start_with(lab, topology, &format!("{runtime}{boot}"))
+    }
+
+    /// The same; `runtime` is the table of vch.toml that says how it starts VMs.
+    pub fn start_with(lab: &Lab, topology: &'a Topology, runtime: &str) -> Result<Self> {
+        prerequisites::check(&[Need::Agent, Need::Init, Need::Squashfs])?;
+        let socket = lab.path("docker.sock");
+        let tables = format!("{}{runtime}", Coordinator::docker_table(&socket));
         Ok(Self {
             vch: Coordinator::start_with(lab, &topology.vch, &tables)?,
             docker: Docker::new(lab, &socket)?,

@@ -8,9 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use image::bootstrap::{Recipe, Variant};
-use lab::{
-    Coordinator, Docker, Lab, Need, RootFs, SmallDisk, Topology, eventually, places, prerequisites,
-};
+use lab::{Coordinator, Lab, RootFs, SmallDisk, Topology, VmHost, eventually, places};
 
 const SOON: Duration = Duration::from_secs(20);
 /// Room for a store and some images, and soon full.
@@ -26,9 +24,7 @@ const FOREIGN: [u8; 20] = [
 /// A VCH whose kernel and image can be changed under it.
 struct House<'a> {
     lab: &'a Lab,
-    topology: &'a Topology,
-    vch: Coordinator<'a>,
-    docker: Docker,
+    host: VmHost<'a>,
     kernel: Link,
     initramfs: Link,
 }
@@ -59,68 +55,36 @@ impl Link {
 
 impl<'a> House<'a> {
     fn build(lab: &'a Lab, topology: &'a Topology) -> Self {
-        prerequisites::check(&[Need::Agent, Need::Init, Need::Squashfs]).unwrap();
         let image = places::vm_image().unwrap();
         let kernel = Link::to(lab, "vmlinux", &image.kernel);
         let initramfs = Link::to(lab, "vm.cpio", &image.initramfs);
-        let socket = lab.path("docker.sock");
-        let runtime = format!(
-            "[runtime]\nkind = \"qemu\"\nkernel = \"{}\"\ninitramfs = \"{}\"\nmemory_mib = 160\n\
-            network_seconds = {NETWORK_SECONDS}\n",
-            kernel.path.display(),
-            initramfs.path.display()
-        );
-        let tables = format!("{}{runtime}", Coordinator::docker_table(&socket));
-        let vch = Coordinator::start_with(lab, &topology.vch, &tables).unwrap();
-        let docker = Docker::new(lab, &socket).unwrap();
-        docker
-            .import(&RootFs::busybox(lab, "files").unwrap(), "busybox")
-            .unwrap();
+        let runtime = Coordinator::runtime_table_of(&kernel.path, &initramfs.path);
+        let runtime = format!("{runtime}network_seconds = {NETWORK_SECONDS}\n");
+        let host = VmHost::start_with(lab, topology, &runtime).unwrap();
+        let files = RootFs::busybox(lab, "files").unwrap();
+        host.docker.import(&files, "busybox").unwrap();
         Self {
             lab,
-            topology,
-            vch,
-            docker,
+            host,
             kernel,
             initramfs,
         }
     }
 
     fn run(&self, line: &str) -> String {
-        let said = self.docker.run(line).unwrap();
-        assert_eq!(said.code, 0, "{line}: {said:?}\n{}", self.vch.log());
-        said.stdout.trim_end().to_owned()
+        self.host.run(line).unwrap()
     }
 
     /// A command that must fail with this code and say this.
     fn refused(&self, line: &str, code: i32, says: &str) {
-        let said = self.docker.run(line).unwrap();
+        let said = self.host.docker.run(line).unwrap();
         println!("$ {line}\n{}", said.stderr.trim());
         let stderr = &said.stderr;
-        assert_eq!(said.code, code, "{line}: {said:?}\n{}", self.vch.log());
+        assert_eq!(said.code, code, "{line}: {said:?}\n{}", self.host.vch.log());
         assert!(stderr.contains(says), "{line}: {stderr}");
         let reset = ["os error 104", "does not answer"];
         let told = reset.iter().all(|words| !stderr.contains(words));
         assert!(told, "{line}: not the cause: {stderr}");
-    }
-
-    /// Of containers nothing is there: no row, no VM, no tap, no file.
-    fn is_empty(&self) -> bool {
-        let count = |folder: &str| {
-            let entries = fs::read_dir(self.vch.folder().join(folder));
-            entries.map_or(0, Iterator::count)
-        };
-        let links = self.topology.vch.ip("-br link").unwrap();
-        let status = self.vch.ask("status").unwrap();
-        status["containers"] == 0
-            && status["bindings"] == 0
-            && !links.lines().any(|line| line.starts_with("vt-"))
-            && count("run/vms") == 0
-            && count("state/containers") == 0
-    }
-
-    fn nothing_is_left(&self) {
-        eventually(SOON, "nothing is left", || self.is_empty()).unwrap();
     }
 }
 
@@ -130,6 +94,11 @@ fn a_container_that_cannot_run_says_why_and_leaves_nothing_behind() {
     let topology = lab.topology().unwrap();
     let disk = SmallDisk::mount(&lab, "vch/state", DISK_MIB).unwrap();
     let house = House::build(&lab, &topology);
+    let nothing = house.host.left().unwrap();
+    let nothing_is_left = || {
+        let gone = || house.host.left().unwrap() == nothing;
+        eventually(SOON, "nothing is left", gone).unwrap();
+    };
 
     house.run(RUN);
     broken_images(&house);
@@ -144,10 +113,10 @@ fn a_container_that_cannot_run_says_why_and_leaves_nothing_behind() {
         "Cannot allocate memory",
     );
     broken_vms(&house);
-    house.nothing_is_left();
+    nothing_is_left();
     full_disk(&house, &disk);
     house.run(RUN);
-    house.nothing_is_left();
+    nothing_is_left();
 }
 
 fn broken_images(house: &House<'_>) {
@@ -169,7 +138,7 @@ fn broken_images(house: &House<'_>) {
     let foreign = house.lab.path("odd/bin/foreign");
     fs::write(&foreign, FOREIGN).unwrap();
     fs::set_permissions(&foreign, Permissions::from_mode(0o755)).unwrap();
-    house.docker.import(&odd, "odd").unwrap();
+    house.host.docker.import(&odd, "odd").unwrap();
     for (program, code, says) in [
         ("foreign", 125, "exec /bin/foreign: exec format error"),
         ("text", 126, "exec: \"/bin/text\": permission denied"),
@@ -222,7 +191,7 @@ fn full_disk(house: &House<'_>, disk: &SmallDisk) {
     let again = format!("docker import {} again", again.display());
     house.refused(&again, 1, "No space left on device");
     let writes = "docker exec counts dd if=/dev/zero of=/big bs=1M count=8 conv=fsync";
-    let said = house.docker.run(writes).unwrap();
+    let said = house.host.docker.run(writes).unwrap();
     let told = ["Input/output error", "Read-only file system"];
     let told = told.iter().any(|words| said.stderr.contains(words));
     assert!(said.code == 1 && told, "{said:?}");

@@ -9,8 +9,9 @@ use std::time::Duration;
 use lab::{Boot, Lab, RootFs, Topology, VmHost, Way, ask, eventually};
 
 const SOON: Duration = Duration::from_secs(20);
-/// The long form: so many containers are made, started, stopped and removed one after the other.
-const CYCLES: &str = "VCH_CYCLES";
+/// Set by `make long`: so many containers are made, started, stopped and removed one after the other.
+const LONG: &str = "VCH_LONG";
+const MANY_CYCLES: usize = 100;
 
 /// A VCH with an image of busybox.
 struct House<'a> {
@@ -213,10 +214,10 @@ fn policies(house: &House<'_>) {
 }
 
 fn cycles(house: &House<'_>, nothing: &str) {
-    let cycles = std::env::var(CYCLES)
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(1);
+    let cycles = match std::env::var_os(LONG) {
+        Some(_) => MANY_CYCLES,
+        None => 1,
+    };
     house.run("docker network create loop");
     for _ in 0..cycles {
         house.run("docker create --name cycle --network loop -p 9090:90 busybox sleep 1000");
