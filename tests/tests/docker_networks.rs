@@ -1,10 +1,13 @@
 //! Networks by the machine's own docker CLI.
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::{Command, Output};
+use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use lab::{Coordinator, Lab, Namespace, Need, Topology, eventually, places, prerequisites};
+use lab::{Coordinator, Lab, Member, Namespace, Need, Topology, eventually, places, prerequisites};
 use serde_json::{Value, json};
 
 /// A VCH whose Docker API is on a Unix socket and, where certificates are made, on its endpoint.
@@ -369,23 +372,85 @@ fn what_happens_to_networks_is_told_as_it_happens_and_afterwards() {
     assert_eq!(world.docker(&words), "destroy/bridge");
 }
 
+/// Makes certificates for the endpoint's address.
+fn certificates(folder: &Path) -> Said {
+    let mut certs = Command::new(places::built("vchctl").unwrap());
+    let endpoint = Topology::ENDPOINT.to_string();
+    certs
+        .args(["certs", "--address", &endpoint, "--dir"])
+        .arg(folder);
+    let certs = said(certs);
+    assert_eq!(certs.code, Some(0), "{certs:?}");
+    certs
+}
+
+/// The field of `[docker_endpoint]` that `vchctl certs` says to write.
+fn tls_field(certs: &Said) -> String {
+    let mut lines = certs.out.lines();
+    let field = lines.find_map(|line| line.strip_prefix("#   tls = "));
+    format!("tls = {}\n", field.unwrap())
+}
+
+#[test]
+fn no_container_reaches_the_docker_api_by_any_address_of_the_vch() {
+    let lab = lab("dnone");
+    let topology = lab.topology().unwrap();
+    let certs = certificates(&lab.path("tls"));
+    let world = World::start_with(&lab, &topology.vch, &tls_field(&certs));
+    world.docker("network create alpha");
+    world.docker("network create --internal inside");
+    let gateway = |network: &str| world.vch.gateways(network).unwrap();
+    let addresses: Vec<IpAddr> = [
+        Topology::ENDPOINT,
+        Topology::MANAGEMENT,
+        Topology::VCH,
+        Topology::PRODUCTION_VCH,
+    ]
+    .map(IpAddr::from)
+    .into_iter()
+    .chain(gateway("alpha"))
+    .chain(gateway("inside"))
+    .collect();
+    let connects = |from: &Namespace, address: IpAddr| {
+        let to = SocketAddr::new(address, 2376);
+        let tried = from.run(|| TcpStream::connect_timeout(&to, Duration::from_secs(1)).is_ok());
+        tried.unwrap()
+    };
+    assert!(connects(&topology.clients, Topology::ENDPOINT.into()));
+
+    for network in ["alpha", "inside", "vic-production"] {
+        let mut member = Member::add(&lab, &world.vch, &format!("of-{network}")).unwrap();
+        member.connect(&world.vch, network).unwrap();
+        member.begin(&world.vch).unwrap();
+        member.restart_agent().unwrap();
+        world
+            .vch
+            .ready(member.name(), Duration::from_secs(10))
+            .unwrap();
+        let reached: Vec<IpAddr> = thread::scope(|scope| {
+            let tries: Vec<_> = addresses
+                .iter()
+                .map(|&address| {
+                    let (member, connects) = (&member, &connects);
+                    scope.spawn(move || connects(member.namespace(), address).then_some(address))
+                })
+                .collect();
+            let tries = tries.into_iter();
+            tries.filter_map(|one| one.join().unwrap()).collect()
+        });
+        assert!(reached.is_empty(), "{network}: {reached:?}");
+    }
+    assert!(connects(&topology.clients, Topology::ENDPOINT.into()));
+}
+
 #[test]
 fn whoever_shows_a_certificate_is_let_in_on_the_endpoint_and_nobody_else_anywhere() {
     let lab = lab("dtls");
     let topology = lab.topology().unwrap();
     let dir = lab.path("tls");
     let endpoint = Topology::ENDPOINT.to_string();
-    let mut certs = Command::new(places::built("vchctl").unwrap());
-    certs
-        .args(["certs", "--address", &endpoint, "--dir"])
-        .arg(&dir);
-    let certs = said(certs);
-    assert_eq!(certs.code, Some(0), "{certs:?}");
-    let table = certs
-        .out
-        .lines()
-        .find_map(|line| line.strip_prefix("#   tls = "));
-    let world = World::start_with(&lab, &topology.vch, &format!("tls = {}\n", table.unwrap()));
+    let certs = certificates(&dir);
+    let world = World::start_with(&lab, &topology.vch, &tls_field(&certs));
     let variables: Vec<(&str, &str)> = certs
         .out
         .lines()
@@ -408,11 +473,7 @@ fn whoever_shows_a_certificate_is_let_in_on_the_endpoint_and_nobody_else_anywher
 
     // A stranger's certificate, of an authority of his own.
     let other = lab.path("other");
-    let mut forged = Command::new(places::built("vchctl").unwrap());
-    forged
-        .args(["certs", "--address", &endpoint, "--dir"])
-        .arg(&other);
-    assert_eq!(said(forged).code, Some(0));
+    certificates(&other);
     let stranger = other.join("client");
     std::fs::copy(dir.join("client/ca.pem"), stranger.join("ca.pem")).unwrap();
     let refused = asked(&topology.clients, None, stranger.to_str());

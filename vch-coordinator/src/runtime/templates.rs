@@ -3,15 +3,21 @@
 use super::{Vms, shim, tasks::Tasks};
 use std::{
     collections::BTreeSet,
-    fs::Metadata,
+    fs::{self, File, Metadata},
+    io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::UNIX_EPOCH,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use vch_shim::{Launch, template};
 
 /// A clone has slots for its disks, its first NICs and those that come later: with more than these it is booted.
 const MOST_NICS: usize = 6;
+
+/// Most saved VMs: each is a file as large as the VM's memory.
+const MOST_TEMPLATES: usize = 4;
+/// One that was used so lately may be about to be read.
+const IN_USE: Duration = Duration::from_secs(60);
 
 /// Saved VMs in a folder; cheap to clone.
 #[derive(Clone, Debug)]
@@ -40,11 +46,17 @@ impl Templates {
         let name = name(launch)?;
         let folder = self.folder.join(&name);
         if template::is_there(&folder) {
+            used(&folder);
             return Some(folder);
         }
         if self.tried().insert(name) {
             let (vms, launch) = (vms.clone(), launch.clone());
+            let all = self.folder.clone();
             self.tasks.spawn(async move {
+                if let Err(error) = make_room(&all) {
+                    tracing::warn!(%error, "VMs are booted: there is no room for a template");
+                    return;
+                }
                 match shim::save(&vms, &launch, &folder).await {
                     Ok(()) => {
                         tracing::info!(folder = %folder.display(), "VMs are cloned from now on");
@@ -60,6 +72,38 @@ impl Templates {
         // Nothing panics while it holds the lock; what it guards stays whole in any case.
         self.tried.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Notes that a template is used. Best effort: one that was not used for long is made anew.
+fn used(folder: &Path) {
+    let noted = File::open(folder).and_then(|opened| opened.set_modified(SystemTime::now()));
+    if let Err(error) = noted {
+        tracing::debug!(%error, "the use of a template is not noted");
+    }
+}
+
+/// Removes those that were not used for longest, so that one more has its place.
+fn make_room(all: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(all) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other?,
+    };
+    let mut found: Vec<(SystemTime, PathBuf)> = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        found.push((entry.metadata()?.modified()?, entry.path()));
+    }
+    found.sort_unstable();
+    let surplus = (found.len() + 1).saturating_sub(MOST_TEMPLATES);
+    for (last_used, folder) in found.into_iter().take(surplus) {
+        if last_used.elapsed().is_ok_and(|since| since < IN_USE) {
+            return Err(io::Error::other(format!(
+                "{MOST_TEMPLATES} templates are in use"
+            )));
+        }
+        fs::remove_dir_all(folder)?;
+    }
+    Ok(())
 }
 
 /// What a saved VM depends on. A new kernel, image or release makes another one.
@@ -81,8 +125,12 @@ fn name(launch: &Launch) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Templates, name};
+    use super::{Templates, make_room, name, used};
     use crate::runtime::{Vms, launch::tests::sample, tasks::Tasks};
+    use std::{
+        collections::BTreeSet,
+        time::{Duration, SystemTime},
+    };
 
     #[test]
     fn a_template_is_of_one_kernel_memory_and_number_of_processors() {
@@ -101,6 +149,34 @@ mod tests {
         assert_ne!(other, first);
         std::fs::write(folder.path().join("vm.cpio"), "another").unwrap();
         assert_ne!(name(&launch).unwrap(), other);
+    }
+
+    #[test]
+    fn those_that_were_not_used_for_longest_make_room_and_those_in_use_do_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let all = folder.path().join("templates");
+        make_room(&all).unwrap();
+        let hour = Duration::from_secs(3_600);
+        for (age, name) in ["now", "one", "two", "three"].iter().enumerate() {
+            std::fs::create_dir_all(all.join(name)).unwrap();
+            let age = hour * u32::try_from(age).unwrap();
+            let opened = std::fs::File::open(all.join(name)).unwrap();
+            opened.set_modified(SystemTime::now() - age).unwrap();
+        }
+        let there = || {
+            let entries = std::fs::read_dir(&all).unwrap();
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        };
+        make_room(&all).unwrap();
+        let left: BTreeSet<String> = there().collect();
+        assert_eq!(left, ["now", "one", "two"].map(str::to_owned).into());
+        std::fs::create_dir(all.join("new")).unwrap();
+        for name in ["one", "two"] {
+            used(&all.join(name));
+        }
+        let refused = make_room(&all).unwrap_err();
+        assert_eq!(refused.to_string(), "4 templates are in use");
+        assert_eq!(there().count(), 4);
     }
 
     #[test]
