@@ -8,6 +8,7 @@
 //!    ├── Peer                    a real dockerd, to compare with
 //!    ├── Docker                  the docker CLI, as a person types it
 //!    ├── VmHost                  a coordinator whose containers are VMs, with such a CLI
+//!    ├── Terminal                a person at a terminal
 //!    ├── Wiretap                 what a CLI and a daemon say to each other
 //!    ├── Hook                    the program that runs the VMs, as the coordinator asks it
 //!    ├── Monitor                 hears what changes in a namespace
@@ -44,6 +45,7 @@ pub mod responder;
 pub mod rootfs;
 pub mod small_disk;
 pub mod template;
+pub mod terminal;
 pub mod tether;
 pub mod topology;
 pub mod vch;
@@ -66,6 +68,7 @@ pub use responder::{Responder, Way, ask, ask_again};
 pub use rootfs::RootFs;
 pub use small_disk::SmallDisk;
 pub use template::Template;
+pub use terminal::Terminal;
 pub use tether::Tether;
 pub use topology::Topology;
 pub use vch::Coordinator;

@@ -121,6 +121,8 @@ pub enum Way {
     Udp(u16),
     /// An HTTP request to this port; the answer is the body.
     Http(u16),
+    /// A TCP connection to this port, at which this is said; the answer is all that comes until the other side closes.
+    Typed(u16, &'static str),
     /// An ICMP echo request.
     Echo,
 }
@@ -133,6 +135,7 @@ pub fn ask(from: &Namespace, to: IpAddr, way: Way, within: Duration) -> Result<O
         Way::Tcp(port) => from.run(|| ask_stream(SocketAddr::new(to, port), within)),
         Way::Udp(port) => from.run(|| ask_datagram(SocketAddr::new(to, port), within)),
         Way::Http(port) => from.run(|| get(SocketAddr::new(to, port), within)),
+        Way::Typed(port, words) => from.run(|| typed(SocketAddr::new(to, port), words, within)),
         Way::Echo => Ok(echo(from, to, within)?.then(String::new)),
     }
 }
@@ -152,13 +155,18 @@ pub fn ask_again(stream: &mut TcpStream) -> Option<String> {
 }
 
 fn get(to: SocketAddr, within: Duration) -> Option<String> {
-    let mut stream = TcpStream::connect_timeout(&to, within).ok()?;
-    stream.set_read_timeout(Some(within)).ok()?;
-    stream.write_all(b"GET / HTTP/1.0\r\n\r\n").ok()?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).ok()?;
+    let answer = typed(to, "GET / HTTP/1.0\r\n\r\n", within)?;
     let (_, body) = answer.split_once("\r\n\r\n")?;
     Some(body.to_owned())
+}
+
+fn typed(to: SocketAddr, words: &str, within: Duration) -> Option<String> {
+    let mut stream = TcpStream::connect_timeout(&to, within).ok()?;
+    stream.set_read_timeout(Some(within)).ok()?;
+    stream.write_all(words.as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    Some(answer)
 }
 
 fn ask_datagram(to: SocketAddr, within: Duration) -> Option<String> {

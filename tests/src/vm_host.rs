@@ -42,7 +42,7 @@ impl<'a> VmHost<'a> {
         Self::start_with(lab, topology, &format!("{runtime}{boot}"))
     }
 
-    /// The same; `runtime` is the table of vch.toml that says how it starts VMs.
+    /// The same; `runtime` is the table of vch.toml that says how it starts VMs, and others may follow it.
     pub fn start_with(lab: &Lab, topology: &'a Topology, runtime: &str) -> Result<Self> {
         prerequisites::check(&[Need::Agent, Need::Init, Need::Squashfs])?;
         let socket = lab.path("docker.sock");

@@ -126,9 +126,9 @@ fn networks_are_listed_made_and_shown_as_docker_shows_its_own() {
     let listed = world.docker("network ls --format {{.Name}}/{{.Driver}}/{{.Scope}}");
     let expected = [
         "bridge/bridge/local",
-        "default-external/external/external",
+        "default-external/bridge/external",
         "none/null/local",
-        "vic-production/external/external",
+        "vic-production/bridge/external",
     ];
     assert_eq!(listed.lines().collect::<Vec<_>>(), expected);
 
@@ -136,7 +136,7 @@ fn networks_are_listed_made_and_shown_as_docker_shows_its_own() {
     let as_in_the_document = [
         ("Name", json!("vic-production")),
         ("Scope", json!("external")),
-        ("Driver", json!("external")),
+        ("Driver", json!("bridge")),
         ("Internal", json!(false)),
         ("Containers", json!({})),
     ];
@@ -172,7 +172,10 @@ fn networks_are_listed_made_and_shown_as_docker_shows_its_own() {
     );
 
     for (filter, names) in [
-        ("driver=bridge", "bridge web"),
+        (
+            "driver=bridge",
+            "bridge default-external vic-production web",
+        ),
         ("scope=external", "default-external vic-production"),
         ("name=external", "default-external"),
         ("name=^we", "web"),

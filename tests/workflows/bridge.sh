@@ -1,7 +1,10 @@
-# Two containers on a bridge network find one another by name. The client's shell is this terminal's.
+# "Simple bridge network": server and client can ping each other by name. The client's shell is this terminal's.
+# `of` is empty, or keeps the names of those apart that are played at once.
 set -e
-docker network create my-bridge-network
-docker run -d --name=server --net=my-bridge-network my_server_image
-docker run -it --name=client --net=my-bridge-network busybox
-docker rm -f client server
-docker network rm my-bridge-network
+docker network create -d bridge "my-bridge-network$of"
+docker network ls
+docker run -d --net="my-bridge-network$of" \
+    --name="server$of" my_server_image server_app
+docker run -it --name="client$of" --net="my-bridge-network$of" busybox
+docker rm -f "client$of" "server$of"
+docker network rm "my-bridge-network$of"

@@ -1,8 +1,6 @@
-# A server's ports answer at the address of the host; the reader ends it by a line.
+# "Container with published port". `of` is empty, or keeps the names of those apart that are played at once.
 set -e
-docker network create my-bridge-network
-docker run -d --name=server --net=my-bridge-network -p 8080:80 -p 5000:5000 my_server_image
-docker port server
-read -r line
-docker rm -f server
-docker network rm my-bridge-network
+# ^C ends the container; what it leaves is removed.
+trap : INT
+docker run -p 8080:80 --name "test1$of" my_container my_app
+docker rm "test1$of"

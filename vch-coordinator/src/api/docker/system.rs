@@ -168,7 +168,7 @@ fn of_the_vch(docker: &Docker) -> Value {
         "DriverStatus": [],
         "Plugins": {
             "Volume": [],
-            "Network": ["bridge", "external", "null"],
+            "Network": ["bridge", "null"],
             "Authorization": null,
             "Log": ["json-file"],
         },

@@ -67,12 +67,11 @@ pub struct ShownEndpoint {
     pub ipv6_address: String,
 }
 
-/// How dockerd would call what carries a network.
+/// How dockerd would call what carries a network: an external one is a bridge of the VCH's too, told apart by its scope.
 pub fn driver(network: &Network) -> &'static str {
     match network.kind {
-        NetworkKind::Bridge(_) => "bridge",
+        NetworkKind::Bridge(_) | NetworkKind::External(_) => "bridge",
         NetworkKind::None => "null",
-        NetworkKind::External(_) => "external",
     }
 }
 
@@ -90,6 +89,9 @@ impl Shown {
         let kept = |key: &str| network.options.get(key);
         let has = |v4| network.subnets.iter().any(|subnet| subnet.is_v4() == v4);
         let ipam_options = kept(IPAM_OPTIONS).and_then(|text| serde_json::from_str(text).ok());
+        // The VCH's configuration makes these as a request without options would.
+        let external = matches!(network.kind, NetworkKind::External(_));
+        let ipam_options = ipam_options.or_else(|| external.then(BTreeMap::new));
         Self {
             name: network.name.to_string(),
             id: network.id.to_string(),

@@ -1,0 +1,112 @@
+//! A person at a terminal: types, and reads what it shows.
+
+use std::io::{Read, Write};
+use std::process::{ChildStdin, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::deadline::eventually_some;
+use crate::process::Process;
+
+/// What ends the program in the foreground.
+const INTERRUPT: &str = "\u{3}";
+
+/// A program at a terminal of its own. Killed on drop.
+#[derive(Debug)]
+pub struct Terminal {
+    process: Process,
+    keys: ChildStdin,
+    shown: Arc<Mutex<Vec<u8>>>,
+    screen: JoinHandle<()>,
+    /// How much of it was read already.
+    read: usize,
+}
+
+impl Terminal {
+    /// Runs `line` in `shell`, which is to be given arguments.
+    pub fn run(mut shell: Command, line: &str) -> Result<Self> {
+        // `script` (of Debian's essential bsdutils) makes the terminal and hands on what is typed.
+        shell.args(["-c", "exec script -qefc \"$1\" /dev/null", "sh", line]);
+        shell.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = Process::spawn("script", shell)?;
+        let (keys, mut screen) = process.pipes().context("script has pipes")?;
+        let shown = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&shown);
+        // Ends with the terminal, whose last writer is gone by then.
+        let screen = thread::spawn(move || {
+            let mut some = [0; 4096];
+            while let Ok(length @ 1..) = screen.read(&mut some) {
+                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                kept.extend_from_slice(&some[..length]);
+            }
+        });
+        Ok(Self {
+            process,
+            keys,
+            shown,
+            screen,
+            read: 0,
+        })
+    }
+
+    /// Types a line.
+    pub fn line(&mut self, line: &str) -> Result<()> {
+        self.keys(&format!("{line}\n"))
+    }
+
+    /// Presses ^C.
+    pub fn interrupt(&mut self) -> Result<()> {
+        self.keys(INTERRUPT)
+    }
+
+    fn keys(&mut self, keys: &str) -> Result<()> {
+        let typed = self.keys.write_all(keys.as_bytes());
+        typed.with_context(|| format!("type {keys:?} behind {}", self.shown()))
+    }
+
+    /// Waits until it shows `text` behind what was read before; gives all up to there.
+    pub fn until(&mut self, text: &str, within: Duration) -> Result<String> {
+        let what = format!("the terminal shows {text:?}");
+        let before = self.read;
+        let found = eventually_some(within, &what, || {
+            let shown = self.shown();
+            let new = shown.get(before..)?;
+            if let Some(at) = new.find(text) {
+                return Some(Some(before + at + text.len()));
+            }
+            (!self.process.is_running()).then_some(None)
+        });
+        let shown = self.shown();
+        let Some(end) = found.with_context(|| shown.clone())? else {
+            bail!("not before its program ended: {what}: {shown}");
+        };
+        self.read = end;
+        Ok(shown[before..end].to_owned())
+    }
+
+    /// Waits until its program ended with success; gives all that it showed.
+    pub fn end(mut self, within: Duration) -> Result<String> {
+        let status = self.process.wait_within(within);
+        let status = status.with_context(|| self.shown())?;
+        ensure!(status.success(), "{status}: {}", self.shown());
+        let Self { screen, shown, .. } = self;
+        ensure!(
+            screen.join().is_ok(),
+            "what the terminal shows can't be read"
+        );
+        Ok(text(&shown))
+    }
+
+    fn shown(&self) -> String {
+        text(&self.shown)
+    }
+}
+
+/// Without the carriage returns that a terminal adds.
+fn text(shown: &Mutex<Vec<u8>>) -> String {
+    let shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
+    String::from_utf8_lossy(&shown).replace('\r', "")
+}
