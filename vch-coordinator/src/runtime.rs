@@ -13,6 +13,7 @@
 mod attach;
 mod capability;
 mod containers;
+mod create;
 mod disks;
 mod error;
 pub mod event;
@@ -33,7 +34,8 @@ pub mod workload;
 
 pub use attach::{Attached, Outputs};
 pub use capability::number as capability_number;
-pub use containers::{Create, Folders, Runtime, Until, Update};
+pub use containers::{Folders, Runtime, Until, Update};
+pub use create::Create;
 pub use disks::Disks;
 pub use error::RuntimeError;
 pub use health::{Health, HealthResult, HealthStatus};

@@ -1,6 +1,7 @@
 //! What may differ between two daemons that answer equally: ids, times, addresses out of a pool, and which networks
 //! were there before anybody asked.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -16,7 +17,7 @@ pub const RULES: &[(&str, &str, &str)] = &[
     ),
     (
         "a point in time",
-        r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d| \+0000 UTC)",
+        r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d| \+0000 UTC)|\b1[6-9]\d{8}(\.\d+)?\b",
         "<time>",
     ),
     (
@@ -30,14 +31,32 @@ pub const RULES: &[(&str, &str, &str)] = &[
         "<pool>",
     ),
     ("the width of a column", r" {2,}", "  "),
+    (
+        "what runs a container",
+        r#"\b(OCI runtime create failed: runc create|OCI runtime exec failed: exec|VM runtime (create|exec)) failed\b|"(runc|vm)""#,
+        "<runtime>",
+    ),
+    (
+        "how much a container wrote",
+        r"\breclaimed space: \S+",
+        "reclaimed space: <size>",
+    ),
+    ("what keeps files", r#""(vfs|squashfs)""#, "<storage>"),
+    // dockerd starts a process for each that answers in the container's place, by which it loses who asks.
+    (
+        "a port that a container without IPv6 has for IPv6",
+        r#", \[::\]:\d+->\d+/\w+|,\{"HostIp":"::","HostPort":"\d+"\}"#,
+        "",
+    ),
 ];
 
-/// What newer releases of moby always show, and 20.10 only where it was given: the gateway of a subnet.
-pub const NEWER: &str =
-    r#"(,\s*"Gateway": ?"[^"]*"|\s*"Gateway": ?"[^"]*",?| \S*\.IPAM\.Config\[\]\.Gateway)"#;
+/// What newer releases of moby always show, and 20.10 not: the gateway of a subnet that named none, and two more of the
+/// paths that a container does not see.
+pub const NEWER: &str = r#"(,\s*"Gateway": ?"[^"]*"|\s*"Gateway": ?"[^"]*",?| \S*\.IPAM\.Config\[\]\.Gateway|\s*"(/proc/interrupts|/sys/devices/virtual/powercap)",?)"#;
 
-/// Networks that only one of the two has: left out of lists.
-pub const ONE_SIDED: &str = r"^(\S+\s+)?(host|default-external|vic-production)(:?\s.*)?$";
+/// Networks that only one of the two has, and ports for IPv6 as above: left out of lists.
+pub const ONE_SIDED: &str =
+    r"^(\S+\s+)?(host|default-external|vic-production)(:?\s.*)?$|^(\d+/\w+ -> )?\[::\]:\d+$";
 
 static COMPILED: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     let rules = RULES.iter();
@@ -46,6 +65,10 @@ static COMPILED: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         .collect()
 });
 static LEFT_OUT: LazyLock<Regex> = LazyLock::new(|| Regex::new(ONE_SIDED).unwrap());
+
+static OF_RUNTIMES: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"^\.Runtimes\.(io\.containerd\.)?\w+(\.(v\d|linux))*(\.v\d)?").unwrap()
+});
 
 static OF_NEWER: LazyLock<Regex> = LazyLock::new(|| Regex::new(NEWER).unwrap());
 
@@ -57,6 +80,31 @@ pub fn without_newer(answer: &str) -> String {
         .filter(|line| *line != "|")
         .collect::<Vec<_>>()
         .join("\n")
+}
+
+/// A recorded answer, or one of now, as both are compared: what clients were told who had gone is not, a runtime's name
+/// is no key, and what the CLI asks for at once (`docker rm a b`) has no order.
+pub fn comparable(answer: &str) -> String {
+    let lines = answer.lines().map(|line| {
+        if !line.starts_with("> ") {
+            return line.to_owned();
+        }
+        let gone = line.contains("/wait") && line.contains(".Error.Message");
+        let words: Vec<&str> = line.split(' ').collect();
+        let (request, keys) = words.split_at(words.len().min(4));
+        let keys = keys.iter().filter(|_| !gone);
+        let keys: BTreeSet<String> = keys
+            .map(|key| OF_RUNTIMES.replace(key, ".Runtimes.<runtime>").into_owned())
+            .collect();
+        let keys: Vec<String> = keys.into_iter().collect();
+        format!("{} {}", request.join(" "), keys.join(" "))
+    });
+    let mut lines: Vec<String> = lines.collect();
+    lines.sort_by_key(|line| match line.starts_with("> DELETE") {
+        true => line.clone(),
+        false => String::new(),
+    });
+    lines.join("\n")
 }
 
 /// A text's lines as they are compared.
@@ -83,4 +131,20 @@ fn only_what_may_differ_is_replaced() {
         "0123456789ab   host      host      local\n0123456789ab   none      null      local\n";
     assert_eq!(normal(list), ["<short>  none  null  local"]);
     assert_eq!(normal("host: host local\nhostess"), ["hostess"]);
+}
+
+#[test]
+fn what_a_client_that_has_gone_would_have_read_is_not_compared() {
+    let gone = "> POST /v1.41/containers/<id>/wait?condition=next-exit 200 .Error .Error.Message .StatusCode";
+    let read = "> POST /v1.41/containers/<id>/wait?condition=next-exit 200 .Error .StatusCode";
+    assert_eq!(
+        comparable(gone),
+        "> POST /v1.41/containers/<id>/wait?condition=next-exit 200 "
+    );
+    assert_eq!(comparable(read), read);
+    let runtimes = "> GET /v1.41/info 200 .Runtimes .Runtimes.io.containerd.runc.v2.path .Runtimes.runc .Runtimes.runc.path";
+    assert_eq!(
+        comparable(runtimes),
+        "> GET /v1.41/info 200 .Runtimes .Runtimes.<runtime> .Runtimes.<runtime>.path"
+    );
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::rules::{RULES, without_newer};
+use crate::rules::{RULES, comparable, without_newer};
 use crate::scene::{Expected, Row};
 
 const HEAD: &str = "# The Docker endpoint beside a real dockerd\n\n\
@@ -20,8 +20,9 @@ enum Verdict {
 }
 
 fn verdict(row: &Row, vch: &str) -> Verdict {
+    let (theirs, ours) = (comparable(&row.dockerd), comparable(vch));
     match &row.expected {
-        Expected::Dockerd if row.dockerd == vch => Verdict::Equal,
+        Expected::Dockerd if theirs == ours => Verdict::Equal,
         Expected::Moby { status, parts } => {
             let answered = vch
                 .lines()
@@ -34,7 +35,7 @@ fn verdict(row: &Row, vch: &str) -> Verdict {
             }
         }
         Expected::Deliberate(reason) => Verdict::Deliberate(reason.clone()),
-        Expected::Dockerd if without_newer(&row.dockerd) == without_newer(vch) => Verdict::Moby,
+        Expected::Dockerd if without_newer(&theirs) == without_newer(&ours) => Verdict::Moby,
         Expected::Dockerd => Verdict::Differs,
     }
 }
@@ -141,8 +142,9 @@ pub fn differences(rows: &[(Row, String)]) -> String {
     {
         // Writing to a String can't fail.
         let _ = write!(text, "\n$ {}\n", row.line);
+        let (theirs, ours) = (comparable(&row.dockerd), comparable(vch));
         let (theirs, ours): (Vec<&str>, Vec<&str>) =
-            (row.dockerd.lines().collect(), vch.lines().collect());
+            (theirs.lines().collect(), ours.lines().collect());
         for line in theirs.iter().filter(|line| !ours.contains(line)) {
             let _ = writeln!(text, "  dockerd {}", beside(line, &ours));
         }

@@ -1,4 +1,4 @@
-//! Containers that this VCH runs itself: made, looked at, awaited, changed, removed.
+//! Containers that this VCH runs itself: looked at, awaited, changed.
 
 use super::{
     Disks, Looked, RuntimeError,
@@ -13,26 +13,13 @@ use crate::requests::Requests;
 use std::{
     collections::BTreeMap,
     num::NonZero,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
 };
 use tokio::sync::Semaphore;
-use vch_ledger::{
-    AddContainer, Answer, Channel, Command, Connect, ContainerId, DocumentKind, SocketPath,
-};
-
-/// A container to be made. What starts it knows its channel: `add.channel` is not looked at, nor is
-/// the container that each of `connect` names.
-#[derive(Clone, Debug)]
-pub struct Create {
-    /// Its row.
-    pub add: AddContainer,
-    /// What it runs.
-    pub workload: Workload,
-    /// Its places.
-    pub connect: Vec<Connect>,
-}
+use vch_ledger::{Channel, Command, ContainerId, DocumentKind};
 
 /// What of a workload may change.
 #[derive(Clone, Debug, Default)]
@@ -131,66 +118,6 @@ impl Runtime {
         &self.0.events
     }
 
-    /// Makes a container, with its places and what it runs, as one transaction.
-    ///
-    /// # Errors
-    /// [`RuntimeError`]; there is nothing of it then.
-    pub async fn create(&self, wish: Create) -> Result<ContainerId, RuntimeError> {
-        if self.0.vms.is_none() {
-            return Err(RuntimeError::Off);
-        }
-        let Create {
-            mut add,
-            workload,
-            connect,
-        } = wish;
-        add.channel = self.channel()?;
-        let name = add.name.clone();
-        let mut commands = vec![
-            Command::AddContainer(add),
-            document(&name.as_str().into(), DocumentKind::Workload, &workload),
-        ];
-        commands.extend(connect.into_iter().map(|mut connect| {
-            connect.container = name.as_str().into();
-            Command::Connect(connect)
-        }));
-        let outcome = self
-            .0
-            .requests
-            .carry_out(Command::Together(commands))
-            .await?;
-        let Answer::Together(answers) = &outcome.committed.answer else {
-            return Err(RuntimeError::NotOurs(name.to_string()));
-        };
-        let made = answers.iter().find_map(|answer| match answer {
-            Answer::ContainerAdded { container } => Some(*container),
-            _ => None,
-        });
-        let id = made.ok_or_else(|| RuntimeError::NotOurs(name.to_string()))?;
-        self.machine(id, &Life::default());
-        self.tell(id, "create", &[]).await;
-        Ok(id)
-    }
-
-    /// A line of the VM's for its agent, at a place that no other container has.
-    fn channel(&self) -> Result<Channel, RuntimeError> {
-        let mut token = [0; 6];
-        getrandom::fill(&mut token).map_err(|error| RuntimeError::File {
-            what: "draw a random name in",
-            path: self.0.folders.run.clone(),
-            source: std::io::Error::other(error.to_string()),
-        })?;
-        let token: String = token.iter().map(|byte| format!("{byte:02x}")).collect();
-        let path = self.0.folders.sockets(&token).join("tether.sock");
-        let text = path.to_string_lossy().into_owned();
-        let path = SocketPath::try_from(text).map_err(|error| RuntimeError::File {
-            what: "make a socket at",
-            path,
-            source: std::io::Error::other(error.to_string()),
-        })?;
-        Ok(Channel::Chardev { path })
-    }
-
     /// A container with all that hangs on it; `None` where there is none, or somebody else runs it.
     ///
     /// # Errors
@@ -230,6 +157,21 @@ impl Runtime {
         let mut all: Vec<Looked> = all.map(|looked| self.with_health(looked)).collect();
         all.sort_by_key(|one| std::cmp::Reverse((one.container.created_ms, one.container.id)));
         Ok(all)
+    }
+
+    /// Bytes of the VCH's disk that what a container wrote has.
+    pub async fn written(&self, id: ContainerId) -> u64 {
+        /// What `stat(2)` counts in.
+        const BLOCK: u64 = 512;
+        let disk = self.upper_disk(id);
+        // One that has not been started yet has none.
+        let found = tokio::fs::metadata(disk).await;
+        found.map_or(0, |found| found.blocks() * BLOCK)
+    }
+
+    /// Where a container's own disk lies.
+    pub(super) fn upper_disk(&self, id: ContainerId) -> PathBuf {
+        self.0.folders.of(id).join("upper.ext4")
     }
 
     /// Waits for a container; answers with how its life is then. Never ends for one that stays as it is.

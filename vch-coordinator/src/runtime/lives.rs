@@ -33,6 +33,8 @@ use tokio::time::timeout;
 use vch_ledger::{Command, ContainerId};
 use vch_shim::{Client, Outcome, Phase};
 
+/// The exit code of a container that could not be launched, as Docker has it.
+const NOT_LAUNCHED: u8 = 128;
 /// Between the signal that stops and the one that kills, as Docker has it.
 const STOP_GRACE: Duration = Duration::from_secs(10);
 /// From SIGKILL until the VM itself is ended.
@@ -119,6 +121,24 @@ impl Runtime {
             }
         }
         begun.map(|()| true)
+    }
+
+    /// Keeps why a container was not started, in the words of whoever was asked to start it.
+    ///
+    /// # Errors
+    /// [`RuntimeError`].
+    pub async fn not_started(&self, id: ContainerId, reason: &str) -> Result<(), RuntimeError> {
+        let looked = self.must(id).await?;
+        let machine = self.machine(id, &looked.life);
+        self.change(id, &machine, |looked| {
+            let life = Life {
+                exit_code: NOT_LAUNCHED.into(),
+                error: reason.to_owned(),
+                ..looked.life.clone()
+            };
+            (!looked.container.runs()).then(|| Change::same(life))
+        })
+        .await
     }
 
     async fn stop_now(

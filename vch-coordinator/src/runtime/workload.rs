@@ -2,11 +2,13 @@
 //!
 //! The ledger does not read them. Fields are only ever added, with a default.
 
+use protocol::spec::{Hostname, MacAddress};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr};
+use vch_ledger::{Connect, ContainerId};
 
-/// What a container was created to run. It does not change, but for [`Workload::resources`] and
-/// [`Workload::restart`].
+/// What a container was created to run. It does not change, but for [`Workload::resources`],
+/// [`Workload::restart`] and [`Workload::awaited`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Workload {
@@ -72,10 +74,58 @@ pub struct Workload {
     pub oom_score: i16,
     /// The network that `--network` named first, as the user wrote it: `default` for none.
     pub network_mode: String,
+    /// Places that it could not have when it was made: it gets them at its next start, or does not start.
+    pub awaited: Vec<Awaited>,
     /// The port bindings, links and names that the user wrote, as Docker shows them again.
     pub shown: Shown,
     /// Options of the log.
     pub log: BTreeMap<String, String>,
+}
+
+/// A place on a network that is not there yet, or whose address is not free.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Awaited {
+    /// The network as the user named it.
+    pub network: String,
+    addresses: Vec<IpAddr>,
+    mac: Option<MacAddress>,
+    aliases: Vec<Hostname>,
+    gateway_priority: i32,
+    /// Containers as the user named them, each with its name here.
+    links: Vec<(String, Hostname)>,
+}
+
+impl From<&Connect> for Awaited {
+    fn from(wish: &Connect) -> Self {
+        let links = wish.links.iter();
+        Self {
+            network: wish.network.to_string(),
+            addresses: wish.addresses.clone(),
+            mac: wish.mac,
+            aliases: wish.aliases.clone(),
+            gateway_priority: wish.gateway_priority,
+            links: links
+                .map(|(whom, name)| (whom.to_string(), name.clone()))
+                .collect(),
+        }
+    }
+}
+
+impl Awaited {
+    /// What the ledger is asked for it.
+    pub fn connect(&self, container: ContainerId) -> Connect {
+        let links = self.links.iter();
+        Connect {
+            addresses: self.addresses.clone(),
+            mac: self.mac,
+            aliases: self.aliases.clone(),
+            gateway_priority: self.gateway_priority,
+            links: links
+                .map(|(whom, name)| (whom.as_str().into(), name.clone()))
+                .collect(),
+            ..Connect::tap(container, self.network.as_str())
+        }
+    }
 }
 
 /// What is only shown again: the ledger has what is in force.

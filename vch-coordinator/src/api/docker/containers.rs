@@ -18,9 +18,9 @@ mod update;
 pub use create::Image;
 
 use super::{Docker, DockerError, Json, Parameters, Path, Version, filters::Filters, time};
-use crate::runtime::{RuntimeError, workload::Status};
+use crate::runtime::{Looked, RuntimeError, workload::Status};
 use axum::{Router, extract::State, http::StatusCode, routing};
-use scene::Scene;
+use scene::{Scene, Sizes};
 use serde_json::{Value, json};
 use std::net::IpAddr;
 use vch_ledger::{ContainerId, ContainerName, ContainerRef, Ledger};
@@ -146,16 +146,28 @@ impl Docker {
 }
 
 impl Docker {
-    /// What a list shows of all of them.
+    /// What a list shows of all of them, with their sizes.
     ///
     /// # Errors
     /// The coordinator goes down, or what is kept of one can't be read.
-    pub async fn summaries(&self) -> Result<Vec<Value>, DockerError> {
-        let scenes = self.scenes().await?;
+    pub async fn summaries(&self, version: Version) -> Result<Vec<Value>, DockerError> {
+        let mut scenes = self.scenes().await?;
+        for scene in &mut scenes {
+            scene.sizes = Some(self.sizes(&scene.looked).await);
+        }
         let shown = scenes
             .iter()
-            .map(|scene| list::summary(scene, Version::NEWEST, now_ms()));
+            .map(|scene| list::summary(scene, version, now_ms()));
         Ok(shown.collect())
+    }
+
+    async fn sizes(&self, looked: &Looked) -> Sizes {
+        let image = self.images.find(&looked.workload.image);
+        Sizes {
+            written: self.runtime.written(looked.container.id).await,
+            // One that was removed by force meanwhile.
+            image: image.map_or(0, |image| image.bytes),
+        }
     }
 }
 
@@ -180,7 +192,12 @@ async fn list(
         limit: usize::try_from(limit).unwrap_or(0),
         filters: Filters::parse(parameters.get("filters"))?,
     };
-    let scenes = docker.scenes().await?;
+    let mut scenes = docker.scenes().await?;
+    if parameters.flag("size") {
+        for scene in &mut scenes {
+            scene.sizes = Some(docker.sizes(&scene.looked).await);
+        }
+    }
     let now_ms = now_ms();
     let chosen = list::chosen(&scenes, &wish)?;
     let shown = chosen
@@ -193,8 +210,12 @@ async fn inspect(
     State(docker): State<Docker>,
     version: Version,
     Path(container): Path<String>,
+    parameters: Parameters,
 ) -> Result<Json<Value>, DockerError> {
-    let scene = docker.scene(&container).await?;
+    let mut scene = docker.scene(&container).await?;
+    if parameters.flag("size") {
+        scene.sizes = Some(docker.sizes(&scene.looked).await);
+    }
     let execs = docker.execs.of(scene.looked.container.id);
     Ok(Json(inspect::inspect(&scene, version, &execs)))
 }
@@ -213,7 +234,7 @@ async fn prune(
             ))
         })?),
     };
-    let mut removed = Vec::new();
+    let (mut removed, mut freed) = (Vec::new(), 0);
     for looked in docker.runtime.all().await? {
         let created = u128::from(looked.container.created_ms);
         let old = until.is_none_or(|until| created < until.as_millis());
@@ -222,8 +243,12 @@ async fn prune(
             continue;
         }
         let id = looked.container.id;
+        let written = docker.runtime.written(id).await;
         match docker.runtime.remove(id, false).await {
-            Ok(()) => removed.push(id.to_string()),
+            Ok(()) => {
+                removed.push(id.to_string());
+                freed += written;
+            }
             // It was started or removed meanwhile.
             Err(RuntimeError::Running(_) | RuntimeError::NotOurs(_)) => {}
             Err(error) => return Err(error.into()),
@@ -234,7 +259,7 @@ async fn prune(
         all => json!(all),
     };
     Ok(Json(
-        json!({ "ContainersDeleted": removed, "SpaceReclaimed": 0 }),
+        json!({ "ContainersDeleted": removed, "SpaceReclaimed": freed }),
     ))
 }
 

@@ -113,7 +113,8 @@ impl From<Refusal> for DockerError {
     }
 }
 
-fn is_bind_failure(refusal: &Refusal) -> bool {
+/// Whether a port of the VCH can't be had.
+pub fn is_bind_failure(refusal: &Refusal) -> bool {
     matches!(
         refusal,
         Refusal::Port(

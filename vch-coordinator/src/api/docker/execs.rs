@@ -1,6 +1,7 @@
 //! Processes beside a container's own: `docker exec`, and `docker top`.
 
 mod register;
+mod top;
 
 pub use register::Execs;
 
@@ -16,7 +17,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing,
 };
-use protocol::process::{Process, TerminalSize};
+use protocol::process::{Output, Process, TerminalSize};
 use register::{Exec, Stage};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -29,7 +30,7 @@ const MAX_BODY: usize = 64 << 10;
 pub fn routes() -> Router<Docker> {
     Router::new()
         .route("/containers/{container}/exec", routing::post(create))
-        .route("/containers/{container}/top", routing::get(top))
+        .route("/containers/{container}/top", routing::get(top::top))
         .route("/exec/{exec}/start", routing::post(start))
         .route("/exec/{exec}/resize", routing::post(resize))
         .route("/exec/{exec}/json", routing::get(inspect))
@@ -88,7 +89,7 @@ async fn create(
             wished
         }
     };
-    let shown = words.join(" ");
+    let shown = told(&words);
     let exec = docker.execs.add(Exec {
         number: 0,
         container: id,
@@ -113,6 +114,17 @@ async fn create(
         .runtime
         .tell_of(&looked, &format!("exec_create: {shown}"), &known);
     Ok((StatusCode::CREATED, Json(json!({"Id": exec}))).into_response())
+}
+
+/// A command as events tell of it: dockerd's space stands behind a program without arguments, too.
+fn told(words: &[String]) -> String {
+    let (program, arguments) = words.split_first().unzip();
+    let arguments: &[String] = arguments.unwrap_or_default();
+    format!(
+        "{} {}",
+        program.map_or("", String::as_str),
+        arguments.join(" ")
+    )
 }
 
 #[derive(Deserialize)]
@@ -157,28 +169,35 @@ async fn start(
             "Container {id} is not running"
         )));
     }
-    let client = docker.runtime.client(&looked)?;
-    let running = match client.exec(one.process.clone()).await {
-        Ok(running) => running,
-        Err(error) => {
-            docker.execs.set(&exec, Stage::Ended(code(&error)));
-            return Err(refused(&error));
-        }
-    };
-    docker
-        .execs
-        .set(&exec, Stage::Running(running.id, running.pid));
-    let known = [("execID", exec.clone())];
-    let words = one.process.words.join(" ");
-    docker
-        .runtime
-        .tell_of(&looked, &format!("exec_start: {words}"), &known);
     let shape = Shape {
         out: one.attach[1],
         err: one.attach[2],
         terminal: one.process.terminal.is_some(),
     };
     let kind = shape.kind(version);
+    let client = docker.runtime.client(&looked)?;
+    let running = match client.exec(one.process.clone()).await {
+        Ok(running) => running,
+        Err(error) => {
+            docker.execs.set(&exec, Stage::Ended(code(&error, version)));
+            let refused = refused(&error);
+            return match hijack {
+                Some(hijack) if !wish.detach => {
+                    tokio::spawn(explained(hijack, refused, shape));
+                    Ok(Hijack::answer(kind))
+                }
+                _ => Err(refused),
+            };
+        }
+    };
+    docker
+        .execs
+        .set(&exec, Stage::Running(running.id, running.pid));
+    let known = [("execID", exec.clone())];
+    let words = told(&one.process.words);
+    docker
+        .runtime
+        .tell_of(&looked, &format!("exec_start: {words}"), &known);
     let ending = Ending {
         docker: docker.clone(),
         exec,
@@ -196,21 +215,39 @@ async fn start(
     Ok(Hijack::answer(kind))
 }
 
-/// Docker's code of a process that did not start.
-fn code(error: &vch_shim::ClientError) -> i64 {
+/// Docker's code of a process that did not start; releases that speak up to 1.41 have one for all.
+fn code(error: &vch_shim::ClientError, version: Version) -> i64 {
     match error {
-        vch_shim::ClientError::Refused { code, .. } if code == "not-found" => 127,
+        vch_shim::ClientError::Refused { code, .. }
+            if code == "not-found" && version >= Version(42) =>
+        {
+            127
+        }
         vch_shim::ClientError::Refused { .. } => 126,
         _ => 128,
     }
 }
 
 fn refused(error: &vch_shim::ClientError) -> DockerError {
-    let message = format!("VM runtime exec failed: {error}: unknown");
+    let message =
+        format!("VM runtime exec failed: unable to start container process: {error}: unknown");
     match error {
         vch_shim::ClientError::Refused { .. } => DockerError::invalid(message),
         _ => DockerError::failed(message),
     }
+}
+
+/// A connection that was taken over hears why nothing came of it as output, as from dockerd.
+async fn explained(hijack: Hijack, refused: DockerError, shape: Shape) {
+    let Some((_, mut to_client)) = hijack.taken().await else {
+        return;
+    };
+    let line = format!("{}\r\n", refused.message);
+    if let Some(piece) = shape.framed(Output::Stdout, line.as_bytes()) {
+        // A client that has gone reads nothing.
+        let _ = to_client.write_all(&piece).await;
+    }
+    let _ = to_client.shutdown().await;
 }
 
 /// Keeps how a process ended.
@@ -386,50 +423,4 @@ async fn inspect(
         shown["ProcessConfig"]["user"] = one.process.user.into();
     }
     Ok(Json(shown))
-}
-
-async fn top(
-    State(docker): State<Docker>,
-    Path(container): Path<String>,
-    parameters: Parameters,
-) -> Result<Json<Value>, DockerError> {
-    if let Some(words) = parameters.get("ps_args").filter(|words| *words != "-ef") {
-        return Err(DockerError::unsupported(
-            &format!("docker top with options of ps ({words})"),
-            "without options it shows what `ps -ef` does; run ps by `docker exec` for more",
-        ));
-    }
-    let id = docker.container(&container).await?;
-    let looked = docker.runtime.must(id).await?;
-    if !looked.container.runs() {
-        return Err(DockerError::conflict(format!(
-            "Container {id} is not running"
-        )));
-    }
-    let client = docker.runtime.client(&looked)?;
-    let processes = client.list().await.map_err(RuntimeError::from)?;
-    let rows: Vec<[String; 8]> = processes
-        .into_iter()
-        .map(|one| {
-            let seconds = one.cpu_ms / 1000;
-            let started = looked.life.started_ms / 1000 % 86_400;
-            [
-                one.uid.to_string(),
-                one.pid.to_string(),
-                one.parent.to_string(),
-                "0".to_owned(),
-                format!("{:02}:{:02}", started / 3600, started / 60 % 60),
-                "?".to_owned(),
-                format!(
-                    "{:02}:{:02}:{:02}",
-                    seconds / 3600,
-                    seconds / 60 % 60,
-                    seconds % 60
-                ),
-                one.words,
-            ]
-        })
-        .collect();
-    let titles = ["UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "CMD"];
-    Ok(Json(json!({"Processes": rows, "Titles": titles})))
 }

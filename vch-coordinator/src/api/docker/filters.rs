@@ -100,6 +100,12 @@ impl Filters {
         self.labels("label", labels) && !kept
     }
 
+    /// What dockerd says of values that a filter can't have.
+    pub fn invalid(&self, name: &str) -> DockerError {
+        let values: Vec<&str> = self.values(name).collect();
+        DockerError::invalid(format!("Invalid filter '{name}=[{}]'", values.join(" ")))
+    }
+
     /// A filter that is a switch; `None` where it is not there.
     ///
     /// # Errors

@@ -7,7 +7,8 @@ mod bring;
 mod shown;
 
 use super::{
-    Docker, DockerError, Json, Parameters, Path, containers, events::Kind, filters::Filters, time,
+    Docker, DockerError, Json, Parameters, Path, Version, containers, events::Kind,
+    filters::Filters, time,
 };
 use axum::{
     Router,
@@ -107,7 +108,7 @@ async fn list(
     let images = docker.images.list();
     let mut chosen = shown::chosen(&docker.images, images, &filters)?;
     chosen.sort_by_key(|image| std::cmp::Reverse(shown::created(image)));
-    let shown = chosen.iter().map(|image| shown::summary(image));
+    let shown = chosen.iter().map(|image| shown::summary(image, &filters));
     Ok(Json(shown.collect()))
 }
 
@@ -170,7 +171,10 @@ async fn prune(
     let filters = Filters::parse(parameters.get("filters"))?;
     filters.only(&["dangling", "label", "label!", "until"])?;
     // Without a word only those without a name.
-    let all = !filters.switch("dangling")?.unwrap_or(true);
+    let all = !filters
+        .switch("dangling")
+        .map_err(|_| filters.invalid("dangling"))?
+        .unwrap_or(true);
     let until = match filters.values("until").next() {
         None => None,
         Some(text) => Some(time::moment(text, time::now()).ok_or_else(|| {
@@ -195,8 +199,8 @@ async fn prune(
 }
 
 /// `docker system df`.
-async fn usage(State(docker): State<Docker>) -> Result<Json<Value>, DockerError> {
-    let containers = docker.summaries().await?;
+async fn usage(State(docker): State<Docker>, version: Version) -> Result<Json<Value>, DockerError> {
+    let containers = docker.summaries(version).await?;
     let images: Vec<Arc<Image>> = docker.images.list();
     let layers: BTreeMap<String, u64> = images
         .iter()
@@ -205,7 +209,7 @@ async fn usage(State(docker): State<Docker>) -> Result<Json<Value>, DockerError>
         .collect();
     let uses = docker.uses().await?;
     let shown = images.iter().map(|image| {
-        let mut summary = shown::summary(image);
+        let mut summary = shown::summary(image, &Filters::default());
         let used = uses.iter().filter(|one| one.image == image.id).count();
         if let Some(map) = summary.as_object_mut() {
             map.insert("Containers".to_owned(), json!(used));
@@ -213,11 +217,16 @@ async fn usage(State(docker): State<Docker>) -> Result<Json<Value>, DockerError>
         }
         summary
     });
-    Ok(Json(json!({
+    let mut usage = json!({
         "LayersSize": layers.values().sum::<u64>(),
         "Images": shown.collect::<Vec<_>>(),
         "Containers": containers,
         "Volumes": [],
         "BuildCache": [],
-    })))
+    });
+    // Gone from the API since 1.42.
+    if let (Some(map), true) = (usage.as_object_mut(), version < Version(42)) {
+        map.insert("BuilderSize".to_owned(), json!(0));
+    }
+    Ok(Json(usage))
 }

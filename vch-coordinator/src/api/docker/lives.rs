@@ -1,7 +1,10 @@
 //! The lives of containers: start, stop, kill, restart, rename, remove, wait.
 
-use super::{Docker, DockerError, Parameters, Path};
-use crate::runtime::{RuntimeError, Until, signal_number};
+use super::{Docker, DockerError, Parameters, Path, Version, error::is_bind_failure};
+use crate::{
+    requests::RequestError,
+    runtime::{RuntimeError, Until, signal_number},
+};
 use axum::{
     Router,
     body::{Body, Bytes},
@@ -43,6 +46,28 @@ impl Docker {
     }
 }
 
+impl Docker {
+    /// dockerd names the container's first place where a port of it can't be had.
+    async fn not_bound(&self, id: ContainerId, refusal: Refusal) -> DockerError {
+        let error = DockerError::from(refusal);
+        let Ok(looked) = self.runtime.must(id).await else {
+            return error;
+        };
+        let (head, rest) = error
+            .message
+            .split_once(": ")
+            .unwrap_or(("", &error.message));
+        let message = match looked.endpoints.first() {
+            Some((_, endpoint)) => {
+                let name = &looked.container.name;
+                format!("{head} on endpoint {name} ({}): {rest}", endpoint.id)
+            }
+            None => error.message,
+        };
+        DockerError::new(error.status, message)
+    }
+}
+
 impl From<RuntimeError> for DockerError {
     fn from(error: RuntimeError) -> Self {
         match error {
@@ -57,7 +82,7 @@ impl From<RuntimeError> for DockerError {
             // As dockerd says what its runtime says.
             RuntimeError::NotStarted { code, reason } => {
                 let message = format!(
-                    "failed to create task for container: failed to create shim task: VM runtime create failed: unable to start container process: {reason}: unknown"
+                    "failed to create shim task: VM runtime create failed: unable to start container process: {reason}: unknown"
                 );
                 match code {
                     126 | 127 => Self::invalid(message),
@@ -75,8 +100,21 @@ async fn start(
     _body: Bytes,
 ) -> Result<StatusCode, DockerError> {
     let id = docker.container(&container).await?;
-    let started = docker.runtime.start(id).await?;
-    Ok(done(started))
+    match docker.runtime.start(id).await {
+        Ok(started) => Ok(done(started)),
+        Err(RuntimeError::Request(RequestError::Refused(refusal))) => {
+            let error = match is_bind_failure(&refusal) {
+                true => docker.not_bound(id, refusal).await,
+                false => refusal.into(),
+            };
+            match docker.runtime.not_started(id, &error.message).await {
+                // One that removes itself is gone by now.
+                Ok(()) | Err(RuntimeError::NotOurs(_)) => Err(error),
+                Err(other) => Err(other.into()),
+            }
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// 304 says that it was so already.
@@ -128,16 +166,15 @@ async fn kill(
     let named = parameters.get("signal").unwrap_or("KILL");
     let signal = signal_number(named)
         .ok_or_else(|| DockerError::invalid(format!("Invalid signal: {named}")))?;
-    let id = docker.container(&container).await?;
-    match docker.runtime.kill(id, signal).await {
-        Err(RuntimeError::NotRunning(id)) => Err(DockerError::conflict(format!(
-            "Cannot kill container: {container}: Container {id} is not running"
-        ))),
-        other => {
-            other?;
-            Ok(StatusCode::NO_CONTENT)
-        }
-    }
+    let killed = async {
+        let id = docker.container(&container).await?;
+        Ok::<_, DockerError>(docker.runtime.kill(id, signal).await?)
+    };
+    killed.await.map_err(|error| DockerError {
+        message: format!("Cannot kill container: {container}: {}", error.message),
+        ..error
+    })?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn rename(
@@ -166,7 +203,12 @@ async fn rename(
             container: id.into(),
             name,
         })
-        .await?;
+        .await
+        .map_err(|error| {
+            let error = DockerError::from(error);
+            let message = format!("Error when allocating new name: {}", error.message);
+            DockerError { message, ..error }
+        })?;
     let old = [("oldName", format!("/{old}"))];
     docker.runtime.tell(id, "rename", &old).await;
     Ok(StatusCode::NO_CONTENT)
@@ -198,6 +240,7 @@ async fn remove(
 /// The head goes out at once, the body at the end: the CLI asks before it starts the container.
 async fn wait(
     State(docker): State<Docker>,
+    version: Version,
     Path(container): Path<String>,
     parameters: Parameters,
 ) -> Result<Response, DockerError> {
@@ -215,7 +258,10 @@ async fn wait(
     let awaited = docker.runtime.awaited(id, until).await?;
     let text = async move {
         let life = awaited.await;
-        let answer = json!({"StatusCode": life.exit_code});
+        let answer = match version < Version(42) {
+            true => json!({"Error": null, "StatusCode": life.exit_code}),
+            false => json!({"StatusCode": life.exit_code}),
+        };
         Ok::<_, Infallible>(Bytes::from(format!("{answer}\n")))
     };
     let mut response = Body::from_stream(stream::once(text)).into_response();

@@ -169,11 +169,16 @@ async fn connect(
                 "network-scoped alias is supported only for containers in user defined networks",
             ));
         }
-        Ok((container, network.id))
+        Ok((container, network.id, network.name.clone()))
     });
-    let (container, network) = meant.await??;
+    let (container, network, name) = meant.await??;
     let wish = settings.connect(container.into(), network.into(), version)?;
-    docker.requests.carry_out(Command::Connect(wish)).await?;
+    // Options and texts: they always can be written.
+    let written = serde_json::to_string(&settings).unwrap_or_default();
+    docker
+        .runtime
+        .connect(container, wish, (name.to_string(), written))
+        .await?;
     Ok(StatusCode::OK)
 }
 
@@ -203,12 +208,20 @@ async fn disconnect(
             }
             found => found?,
         };
-        match ledger.endpoint_of(container.id, network.id) {
-            Some(endpoint) => Ok((endpoint.container, endpoint.network)),
-            None => Err(not_connected(container.id, network)),
-        }
+        let place = ledger.endpoint_of(container.id, network.id);
+        let place = place.ok_or_else(|| not_connected(container.id, network));
+        Ok((
+            container.id,
+            network.id,
+            network.name.clone(),
+            place.cloned(),
+        ))
     });
-    let (container, network) = meant.await??;
+    let (container, network, name, place) = meant.await??;
+    if let Err(error) = place {
+        let awaited = docker.runtime.give_up(container, name.as_str()).await?;
+        return awaited.then_some(StatusCode::OK).ok_or(error);
+    }
     let command = Command::Disconnect {
         container: container.into(),
         network: network.into(),

@@ -163,10 +163,11 @@ async fn attach(
     docker.runtime.tell_of(&looked, "attach", &[]);
     let streams = async move {
         let (attached, taken) = tokio::join!(attaching, hijack.taken());
-        if let (Ok(attached), Some(taken)) = (attached, taken) {
-            carry(attached, taken, past, shape, keys).await;
+        if let (Ok(attached), Some(taken)) = (attached, taken)
+            && carry(attached, taken, past, shape, keys).await
+        {
+            docker.runtime.tell_of(&looked, "detach", &[]);
         }
-        docker.runtime.tell_of(&looked, "detach", &[]);
     };
     tokio::spawn(streams);
     Ok(Hijack::answer(kind))
@@ -208,16 +209,16 @@ fn body(past: Vec<u8>, output: Outputs, shape: Shape) -> Body {
 /// A connection that was taken over.
 type Taken = (ReadHalf<TokioIo<Upgraded>>, WriteHalf<TokioIo<Upgraded>>);
 
-/// A client's connection, up to the container's end or its own.
+/// A client's connection, up to the container's end or its own; whether it left by its keys.
 async fn carry(
     attached: Attached,
     (reader, mut writer): Taken,
     past: Vec<u8>,
     shape: Shape,
     keys: Keys,
-) {
+) -> bool {
     if writer.write_all(&past).await.is_err() {
-        return;
+        return false;
     }
     let mut output = attached.output;
     let out = async {
@@ -232,8 +233,8 @@ async fn carry(
         let _ = writer.shutdown().await;
     };
     tokio::select! {
-        () = out => {}
-        () = feed(reader, attached.input, keys) => {}
+        () = out => false,
+        () = feed(reader, attached.input, keys) => true,
     }
 }
 

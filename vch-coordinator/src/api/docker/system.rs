@@ -183,7 +183,14 @@ fn of_the_vch(docker: &Docker) -> Value {
             "AllowNondistributableArtifactsCIDRs": [],
             "AllowNondistributableArtifactsHostnames": [],
             "InsecureRegistryCIDRs": [],
-            "IndexConfigs": {},
+            "IndexConfigs": {
+                "docker.io": {
+                    "Name": "docker.io",
+                    "Mirrors": [],
+                    "Secure": true,
+                    "Official": true,
+                },
+            },
             "Mirrors": [],
         },
         "GenericResources": null,

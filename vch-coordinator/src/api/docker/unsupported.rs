@@ -3,6 +3,7 @@
 use super::{Docker, DockerError, Json, Path};
 use axum::{
     Router,
+    http::Method,
     routing::{any, get, post},
 };
 use serde_json::{Value, json};
@@ -28,11 +29,6 @@ const MISSING: &[(&str, &[&str], &str)] = &[
         "it is one host by itself: use `docker run` and networks of driver bridge",
     ),
     (
-        "plugins",
-        &["/plugins", "/plugins/{*rest}"],
-        "networks are of driver bridge, or external ones of its configuration",
-    ),
-    (
         "building images",
         &["/build", "/build/cancel", "/session", "/grpc"],
         "build the image on another machine, then `docker load`, `docker import` or `docker pull` it here",
@@ -44,8 +40,8 @@ const MISSING: &[(&str, &[&str], &str)] = &[
     ),
 ];
 
-/// Their routes; and what clients ask of volumes and of the build cache in passing, of which there
-/// are none.
+/// Their routes; and what clients ask of plugins, volumes and the build cache in passing, of which
+/// there are none.
 pub fn routes() -> Router<Docker> {
     let mut routes = Router::new();
     for (feature, paths, remedy) in MISSING {
@@ -55,11 +51,31 @@ pub fn routes() -> Router<Docker> {
         }
     }
     routes
+        .route("/plugins", get(no_plugins))
+        .route("/plugins/{*rest}", any(plugin))
         .route("/volumes", get(no_volumes))
         .route("/volumes/create", post(create_volume))
         .route("/volumes/prune", post(prune_volumes))
         .route("/volumes/{volume}", any(no_such_volume))
         .route("/build/prune", post(prune_build))
+}
+
+async fn no_plugins() -> Json<Value> {
+    Json(json!([]))
+}
+
+/// There is none to be looked at, and none can be had.
+async fn plugin(method: Method, Path(rest): Path<String>) -> DockerError {
+    match rest.strip_suffix("/json") {
+        Some(name) if method == Method::GET => {
+            let name: String = name.chars().take(200).collect();
+            DockerError::not_found(format!("plugin \"{name}\" not found"))
+        }
+        _ => DockerError::unsupported(
+            "plugins",
+            "networks are of driver bridge, or external ones of its configuration",
+        ),
+    }
 }
 
 async fn no_volumes() -> Json<Value> {

@@ -1,15 +1,17 @@
 //! From a container that does not run to its process, or back.
 
-use super::{END_GRACE, change::Change, not_ours, sockets};
+use super::{END_GRACE, NOT_LAUNCHED, change::Change, not_ours, sockets};
 use crate::{
     chain::chain,
+    requests::RequestError,
     runtime::{
         Looked, Runtime, RuntimeError, Vms,
+        containers::document,
         event::now_ms,
         launch::{self, Places},
         machine::Machine,
         shim,
-        workload::{Life, Status},
+        workload::{Life, Status, Workload},
     },
 };
 use std::{
@@ -17,11 +19,8 @@ use std::{
     sync::Arc,
 };
 use tokio::time::timeout;
-use vch_ledger::{Command, ContainerId};
+use vch_ledger::{Command, ContainerId, DocumentKind};
 use vch_shim::{Client, ClientError, Launch, Outcome, Stages};
-
-/// Of a container that could not be launched.
-const NOT_LAUNCHED: u8 = 128;
 
 /// A container whose process runs.
 struct Begun {
@@ -43,8 +42,7 @@ impl Runtime {
         machine.begin_phases();
         let disks = self.disks(id).await?;
         machine.phase("disks");
-        let start = Command::StartContainer(id.into());
-        self.0.requests.carry_out(start).await?;
+        self.commit_start(id).await?;
         machine.phase("committed");
         match self.launched(id, machine, vms, disks).await {
             Ok(begun) => {
@@ -90,6 +88,40 @@ impl Runtime {
         }
     }
 
+    /// Names and ports are in force from here on.
+    async fn commit_start(&self, id: ContainerId) -> Result<(), RuntimeError> {
+        let looked = self.must(id).await?;
+        if !looked.workload.awaited.is_empty() {
+            self.connect_awaited(&looked).await?;
+        }
+        let start = Command::StartContainer(id.into());
+        self.0.requests.carry_out(start).await?;
+        Ok(())
+    }
+
+    /// The places that it had to wait for become its own, before it runs: a running VM's NICs are plugged,
+    /// which waits for its start.
+    async fn connect_awaited(&self, looked: &Looked) -> Result<(), RuntimeError> {
+        let id = looked.container.id;
+        let mut workload = Workload::clone(&looked.workload);
+        let awaited = workload.awaited.drain(..);
+        let mut commands: Vec<Command> = awaited
+            .map(|place| Command::Connect(place.connect(id)))
+            .collect();
+        commands.push(document(&id.into(), DocumentKind::Workload, &workload));
+        let carried = self.0.requests.carry_out(Command::Together(commands));
+        match carried.await {
+            Ok(_) => Ok(()),
+            Err(error @ RequestError::Refused(_)) => Err(error.into()),
+            Err(error) => {
+                // It was committed, and undone: the places are awaited again.
+                self.keep(id, DocumentKind::Workload, &*looked.workload)
+                    .await?;
+                Err(error.into())
+            }
+        }
+    }
+
     /// Ends a shim of which nothing more is wanted, if there is one.
     async fn end_shim(&self, id: ContainerId) -> Result<(), RuntimeError> {
         let looked = self.must(id).await?;
@@ -109,7 +141,7 @@ impl Runtime {
         let looked = self.must(id).await?;
         let image = self.0.disks.root(&looked.workload.image).await?;
         let folder = self.0.folders.of(id);
-        let upper = folder.join("upper.ext4");
+        let upper = self.upper_disk(id);
         if !tokio::fs::try_exists(&upper).await.unwrap_or(false) {
             make_folder(&folder).await?;
             self.0.disks.upper(&upper).await?;

@@ -1,11 +1,64 @@
-//! `GET /containers/{id}/json`: pure.
+//! `GET /containers/{id}/json`: pure. Keys stand in dockerd's order, in which people read them.
 
 use super::{super::Version, scene::Scene, status};
 use crate::runtime::workload::{HealthCheck, RestartWhen, Workload};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 
 /// Docker's, of /dev/shm where nothing else was asked for.
 const SHM: i64 = 64 << 20;
+/// What of the kernel's own files a container does not see, as `container-init` covers them (`image/init`).
+const COVERED: &[&str] = &[
+    "/proc/asound",
+    "/proc/acpi",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/sys/firmware",
+    "/sys/devices/virtual/powercap",
+];
+/// What of them it can't write.
+const READ_ONLY: &[&str] = &[
+    "/proc/bus",
+    "/proc/fs",
+    "/proc/irq",
+    "/proc/sys",
+    "/proc/sysrq-trigger",
+];
+/// Keys that dockerd leaves out where there is nothing; all others it shows with null.
+const LEFT_OUT: &[&str] = &[
+    "ExposedPorts",
+    "Healthcheck",
+    "MacAddress",
+    "StopSignal",
+    "StopTimeout",
+    "Tmpfs",
+    "Sysctls",
+    "Init",
+    "SizeRw",
+    "SizeRootFs",
+];
+
+/// Without the keys that dockerd leaves out.
+fn without_empty(mut shown: Value) -> Value {
+    if let Some(map) = shown.as_object_mut() {
+        map.retain(|key, value| !(value.is_null() && LEFT_OUT.contains(&key.as_str())));
+    }
+    shown
+}
+
+/// Null, as Go has it, of an empty list.
+fn list(list: &[String]) -> Value {
+    match list {
+        [] => Value::Null,
+        list => json!(list),
+    }
+}
 
 /// All that Docker shows of a container.
 pub fn inspect(scene: &Scene, version: Version, execs: &[String]) -> Value {
@@ -16,7 +69,8 @@ pub fn inspect(scene: &Scene, version: Version, execs: &[String]) -> Value {
         Some((first, rest)) => (first.clone(), rest.to_vec()),
         None => (String::new(), Vec::new()),
     };
-    json!({
+    let sizes = scene.sizes;
+    without_empty(json!({
         "Id": looked.container.id.to_string(),
         "Created": status::moment(looked.container.created_ms),
         "Path": path,
@@ -40,63 +94,51 @@ pub fn inspect(scene: &Scene, version: Version, execs: &[String]) -> Value {
         },
         "HostConfig": host_config(workload),
         "GraphDriver": { "Data": null, "Name": "squashfs" },
+        "SizeRw": sizes.map(|sizes| sizes.written),
+        "SizeRootFs": sizes.map(|sizes| sizes.all()),
         "Mounts": [],
         "Config": config(scene, version),
         "NetworkSettings": network_settings(scene, version),
-    })
+    }))
 }
 
 fn config(scene: &Scene, version: Version) -> Value {
     let looked = &scene.looked;
     let workload = &*looked.workload;
-    let list = |list: &[String]| match list {
-        [] => Value::Null,
-        list => json!(list),
-    };
     let [stdin, stdout, stderr] = workload.attach;
-    let mut shown = json!({
+    let exposed = workload.shown.exposed.iter();
+    let exposed: Map<String, Value> = exposed.map(|port| (key(port), json!({}))).collect();
+    let mac = match version < Version(44) {
+        true => written_mac(scene),
+        false => None,
+    };
+    without_empty(json!({
         "Hostname": looked.container.hostname.to_string(),
         "Domainname": workload.domain,
         "User": workload.user,
         "AttachStdin": stdin,
         "AttachStdout": stdout,
         "AttachStderr": stderr,
+        "ExposedPorts": match exposed.is_empty() {
+            true => Value::Null,
+            false => Value::Object(exposed),
+        },
         "Tty": workload.terminal,
         "OpenStdin": workload.input,
         "StdinOnce": workload.input_once,
         "Env": workload.environment,
         "Cmd": list(&workload.command),
+        "Healthcheck": workload.health.as_ref().map(healthcheck),
         "Image": workload.image_name,
         "Volumes": null,
         "WorkingDir": workload.folder,
         "Entrypoint": list(&workload.entrypoint),
+        "MacAddress": mac,
         "OnBuild": null,
         "Labels": workload.labels,
-    });
-    let Some(map) = shown.as_object_mut() else {
-        return shown;
-    };
-    // Keys that dockerd leaves out where they are empty.
-    if !workload.shown.exposed.is_empty() {
-        let ports = workload.shown.exposed.iter();
-        let ports: Map<String, Value> = ports.map(|port| (key(port), json!({}))).collect();
-        map.insert("ExposedPorts".to_owned(), Value::Object(ports));
-    }
-    if let Some(health) = &workload.health {
-        map.insert("Healthcheck".to_owned(), healthcheck(health));
-    }
-    if let Some(signal) = &workload.stop_signal {
-        map.insert("StopSignal".to_owned(), json!(signal));
-    }
-    if let Some(timeout) = workload.stop_timeout {
-        map.insert("StopTimeout".to_owned(), json!(timeout));
-    }
-    if version < Version(44)
-        && let Some(mac) = written_mac(scene)
-    {
-        map.insert("MacAddress".to_owned(), json!(mac));
-    }
-    shown
+        "StopSignal": workload.stop_signal,
+        "StopTimeout": workload.stop_timeout,
+    }))
 }
 
 /// A MAC address that the user chose.
@@ -136,10 +178,6 @@ fn healthcheck(health: &HealthCheck) -> Value {
 }
 
 fn host_config(workload: &Workload) -> Value {
-    let list = |list: &[String]| match list {
-        [] => Value::Null,
-        list => json!(list),
-    };
     let restart = match workload.restart.when {
         RestartWhen::No => "no",
         RestartWhen::OnFailure => "on-failure",
@@ -153,12 +191,11 @@ fn host_config(workload: &Workload) -> Value {
         .collect();
     let [add, drop] = &workload.capabilities;
     let [servers, search, options] = &workload.shown.dns;
-    let limit = |(name, soft, hard): &(String, i64, i64)| json!({ "Name": name, "Hard": hard, "Soft": soft });
-    let limits = match workload.limits.as_slice() {
-        [] => Value::Null,
-        limits => limits.iter().map(limit).collect(),
+    let marks = |marks: &BTreeMap<String, String>| match marks.is_empty() {
+        true => Value::Null,
+        false => json!(marks),
     };
-    let mut shown = json!({
+    let mut shown = without_empty(json!({
         "Binds": null,
         "ContainerIDFile": "",
         "LogConfig": { "Type": "json-file", "Config": workload.log },
@@ -188,41 +225,35 @@ fn host_config(workload: &Workload) -> Value {
             true => json!(["no-new-privileges"]),
             false => Value::Null,
         },
+        "Tmpfs": marks(&workload.tmpfs),
         "UTSMode": "",
         "UsernsMode": "",
         "ShmSize": workload.shm_bytes.unwrap_or(SHM),
+        "Sysctls": marks(&workload.sysctls),
         "Runtime": "vm",
         "ConsoleSize": [0, 0],
         "Isolation": "",
-    });
-    if let Some(map) = shown.as_object_mut() {
-        map.extend(resources(workload));
-        map.insert("Ulimits".to_owned(), limits);
-        if !workload.tmpfs.is_empty() {
-            map.insert("Tmpfs".to_owned(), json!(workload.tmpfs));
-        }
-        if !workload.sysctls.is_empty() {
-            map.insert("Sysctls".to_owned(), json!(workload.sysctls));
-        }
-        if workload.reaper {
-            map.insert("Init".to_owned(), json!(true));
-        }
+    }));
+    if let (Some(map), Value::Object(resources)) = (shown.as_object_mut(), resources(workload)) {
+        map.extend(resources);
     }
     shown
 }
 
-fn resources(workload: &Workload) -> Map<String, Value> {
-    let shown = json!({
+fn resources(workload: &Workload) -> Value {
+    let limit = |(name, soft, hard): &(String, i64, i64)| json!({ "Name": name, "Hard": hard, "Soft": soft });
+    let limits: Vec<Value> = workload.limits.iter().map(limit).collect();
+    without_empty(json!({
         "CpuShares": 0,
         "Memory": workload.resources.memory,
         "NanoCpus": workload.resources.nano_cpus,
         "CgroupParent": "",
         "BlkioWeight": 0,
         "BlkioWeightDevice": [],
-        "BlkioDeviceReadBps": null,
-        "BlkioDeviceWriteBps": null,
-        "BlkioDeviceReadIOps": null,
-        "BlkioDeviceWriteIOps": null,
+        "BlkioDeviceReadBps": [],
+        "BlkioDeviceWriteBps": [],
+        "BlkioDeviceReadIOps": [],
+        "BlkioDeviceWriteIOps": [],
         "CpuPeriod": 0,
         "CpuQuota": 0,
         "CpuRealtimePeriod": 0,
@@ -239,17 +270,15 @@ fn resources(workload: &Workload) -> Map<String, Value> {
         "MemorySwappiness": null,
         "OomKillDisable": false,
         "PidsLimit": null,
+        "Ulimits": limits,
         "CpuCount": 0,
         "CpuPercent": 0,
         "IOMaximumIOps": 0,
         "IOMaximumBandwidth": 0,
-        "MaskedPaths": [],
-        "ReadonlyPaths": [],
-    });
-    match shown {
-        Value::Object(map) => map,
-        _ => Map::new(),
-    }
+        "MaskedPaths": COVERED,
+        "ReadonlyPaths": READ_ONLY,
+        "Init": workload.reaper.then_some(true),
+    }))
 }
 
 fn network_settings(scene: &Scene, version: Version) -> Value {
@@ -270,27 +299,19 @@ fn network_settings(scene: &Scene, version: Version) -> Value {
     });
     // The place on the default bridge is repeated, for old clients.
     let bridge = places.get("bridge");
-    let text = |key: &str| match bridge.and_then(|place| place.get(key)) {
-        Some(value) => value.clone(),
-        None => json!(""),
-    };
-    let number = |key: &str| match bridge.and_then(|place| place.get(key)) {
-        Some(value) => value.clone(),
-        None => json!(0),
-    };
     if let Some(map) = shown.as_object_mut() {
-        for key in [
-            "EndpointID",
-            "Gateway",
-            "GlobalIPv6Address",
-            "IPAddress",
-            "IPv6Gateway",
-            "MacAddress",
+        for (key, nothing) in [
+            ("EndpointID", json!("")),
+            ("Gateway", json!("")),
+            ("GlobalIPv6Address", json!("")),
+            ("GlobalIPv6PrefixLen", json!(0)),
+            ("IPAddress", json!("")),
+            ("IPPrefixLen", json!(0)),
+            ("IPv6Gateway", json!("")),
+            ("MacAddress", json!("")),
         ] {
-            map.insert(key.to_owned(), text(key));
-        }
-        for key in ["GlobalIPv6PrefixLen", "IPPrefixLen"] {
-            map.insert(key.to_owned(), number(key));
+            let value = bridge.and_then(|place| place.get(key)).cloned();
+            map.insert(key.to_owned(), value.unwrap_or(nothing));
         }
         map.insert("Networks".to_owned(), Value::Object(places));
     }

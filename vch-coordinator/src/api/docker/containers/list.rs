@@ -2,10 +2,10 @@
 
 use super::{
     super::{DockerError, Version, filters::Filters},
-    scene::{Scene, host_ip},
+    scene::Scene,
     status,
 };
-use crate::runtime::workload::Status;
+use crate::runtime::workload::{Status, Workload};
 use serde_json::{Map, Value, json};
 use vch_ledger::Protocol;
 
@@ -55,12 +55,28 @@ pub struct Wish {
 pub fn chosen<'a>(all: &'a [Scene], wish: &Wish) -> Result<Vec<&'a Scene>, DockerError> {
     let filters = &wish.filters;
     filters.only(KNOWN)?;
-    check(filters, "status", STATES)?;
-    check(filters, "health", HEALTHS)?;
+    if let Some(value) = filters
+        .values("status")
+        .find(|value| !STATES.contains(value))
+    {
+        return Err(DockerError::invalid(format!(
+            "Invalid filter 'status={value}'"
+        )));
+    }
+    if let Some(value) = filters
+        .values("health")
+        .find(|value| !HEALTHS.contains(value))
+    {
+        return Err(DockerError::invalid(format!(
+            "Unrecognised filter value for health: {value}"
+        )));
+    }
     let mut codes = Vec::new();
     for text in filters.values("exited") {
         let code: i32 = text.parse().map_err(|_| {
-            DockerError::invalid(format!("invalid filter 'exited={text}': give a number"))
+            DockerError::invalid(format!(
+                "invalid filter 'exited={text}': strconv.Atoi: parsing \"{text}\": invalid syntax"
+            ))
         })?;
         codes.push(code);
     }
@@ -75,7 +91,10 @@ pub fn chosen<'a>(all: &'a [Scene], wish: &Wish) -> Result<Vec<&'a Scene>, Docke
         Ok(Some((container.created_ms, container.id.to_string())))
     };
     let (before, since) = (bound("before")?, bound("since")?);
-    let task = filters.switch("is-task")?.unwrap_or(false);
+    let task = filters
+        .switch("is-task")
+        .map_err(|_| filters.invalid("is-task"))?
+        .unwrap_or(false);
     let everything = wish.all
         || wish.limit > 0
         || ["status", "exited", "before", "since"]
@@ -100,15 +119,6 @@ pub fn chosen<'a>(all: &'a [Scene], wish: &Wish) -> Result<Vec<&'a Scene>, Docke
         limit => limit,
     };
     Ok(all.iter().filter(own).take(limit).collect())
-}
-
-fn check(filters: &Filters, name: &str, known: &[&str]) -> Result<(), DockerError> {
-    match filters.values(name).find(|value| !known.contains(value)) {
-        Some(value) => Err(DockerError::invalid(format!(
-            "invalid filter '{name}={value}'"
-        ))),
-        None => Ok(()),
-    }
 }
 
 /// Whether a text names it: by name, ID, or the beginning of its ID.
@@ -155,7 +165,7 @@ fn passes(scene: &Scene, filters: &Filters) -> bool {
         && ports(scene, filters)
 }
 
-/// `publish` and `expose`: `80`, `80/udp`, `8000-8010`.
+/// `publish` and `expose`, of one that runs: `80`, `80/udp`, `8000-8010`.
 fn ports(scene: &Scene, filters: &Filters) -> bool {
     let wanted = |text: &str, port: u16, protocol: Protocol| {
         let (range, own) = text.split_once('/').unwrap_or((text, "tcp"));
@@ -179,22 +189,22 @@ fn ports(scene: &Scene, filters: &Filters) -> bool {
                 .iter()
                 .any(|one| wanted(text, one.number.port, one.number.protocol))
         });
-    publish && expose
+    let asks = filters.has("publish") || filters.has("expose");
+    publish && expose && (scene.looked.container.runs() || !asks)
 }
 
 /// What a list shows of one.
 pub fn summary(scene: &Scene, version: Version, now_ms: u64) -> Value {
     let looked = &scene.looked;
     let workload = &*looked.workload;
-    let words = [&workload.entrypoint[..], &workload.command].concat();
     let mut settings = Map::new();
     settings.insert("Networks".to_owned(), Value::Object(scene.places(version)));
-    json!({
+    let mut shown = json!({
         "Id": looked.container.id.to_string(),
         "Names": [format!("/{}", looked.container.name)],
         "Image": workload.image_name,
         "ImageID": workload.image,
-        "Command": words.join(" "),
+        "Command": command(workload),
         "Created": looked.container.created_ms / 1_000,
         "Ports": bound(scene),
         "Labels": workload.labels,
@@ -203,7 +213,27 @@ pub fn summary(scene: &Scene, version: Version, now_ms: u64) -> Value {
         "HostConfig": { "NetworkMode": workload.network_mode },
         "NetworkSettings": settings,
         "Mounts": [],
-    })
+    });
+    if let (Some(map), Some(sizes)) = (shown.as_object_mut(), &scene.sizes) {
+        // dockerd leaves out what is 0.
+        let known = [("SizeRw", sizes.written), ("SizeRootFs", sizes.all())];
+        for (key, size) in known.into_iter().filter(|(_, size)| *size > 0) {
+            map.insert(key.to_owned(), json!(size));
+        }
+    }
+    shown
+}
+
+/// Its words, an argument with a space in quotes.
+fn command(workload: &Workload) -> String {
+    let words = workload.entrypoint.iter().chain(&workload.command);
+    let quoted = words
+        .enumerate()
+        .map(|(index, word)| match word.contains(' ') && index > 0 {
+            true => format!("'{word}'"),
+            false => word.clone(),
+        });
+    quoted.collect::<Vec<_>>().join(" ")
 }
 
 /// What is bound, and what is only exposed.
@@ -211,12 +241,14 @@ fn bound(scene: &Scene) -> Vec<Value> {
     if !scene.looked.container.runs() {
         return Vec::new();
     }
-    let bindings = scene.looked.bindings.iter().map(|binding| {
-        json!({
-            "IP": host_ip(binding),
-            "PrivatePort": binding.container_port,
-            "PublicPort": binding.host.port,
-            "Type": binding.host.protocol.to_string(),
+    let bindings = scene.looked.bindings.iter().flat_map(|binding| {
+        scene.host_ips(binding).map(|address| {
+            json!({
+                "IP": address,
+                "PrivatePort": binding.container_port,
+                "PublicPort": binding.host.port,
+                "Type": binding.host.protocol.to_string(),
+            })
         })
     });
     let bound = |number| {

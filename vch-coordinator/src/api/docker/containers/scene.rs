@@ -14,6 +14,24 @@ pub struct Scene {
     pub looked: Looked,
     /// The networks that it has places on.
     pub networks: BTreeMap<NetworkId, Network>,
+    /// How large it is, where somebody asked.
+    pub sizes: Option<Sizes>,
+}
+
+/// Bytes of a container's files.
+#[derive(Clone, Copy, Debug)]
+pub struct Sizes {
+    /// What its own disk has of the VCH's.
+    pub written: u64,
+    /// Its image's.
+    pub image: u64,
+}
+
+impl Sizes {
+    /// Both together.
+    pub fn all(self) -> u64 {
+        self.written + self.image
+    }
 }
 
 impl Scene {
@@ -33,6 +51,7 @@ impl Scene {
         Ok(Some(Self {
             networks: networks.collect(),
             looked,
+            sizes: None,
         }))
     }
 
@@ -43,6 +62,18 @@ impl Scene {
         let shown =
             places.map(|(name, endpoint)| (name.to_string(), self.place(endpoint, version)));
         let mut all: Map<String, Value> = shown.collect();
+        for place in &self.looked.workload.awaited {
+            let mut shown = empty(version);
+            if let (Some(map), Some(written)) =
+                (shown.as_object_mut(), self.written(&place.network, None))
+            {
+                for key in ["IPAMConfig", "Links", "Aliases"] {
+                    let value = written.get(key).cloned().unwrap_or_default();
+                    map.insert(key.to_owned(), value);
+                }
+            }
+            all.insert(place.network.clone(), shown);
+        }
         if all.is_empty() && self.looked.workload.network_mode == "none" {
             all.insert("none".to_owned(), empty(version));
         }
@@ -55,16 +86,18 @@ impl Scene {
             return shown;
         };
         let network = self.networks.get(&endpoint.network);
-        let written = self.written(endpoint);
+        let written =
+            network.and_then(|network| self.written(network.name.as_str(), Some(network.id)));
         for key in ["IPAMConfig", "Links"] {
             if let Some(value) = written.as_ref().and_then(|written| written.get(key)) {
                 map.insert(key.to_owned(), value.clone());
             }
         }
         let mut aliases: Vec<String> = endpoint.aliases.iter().map(ToString::to_string).collect();
-        // Up to 1.44 the short ID is among them.
+        // Up to 1.44 the short ID is among them, from the first start on.
         let user_defined = network.is_some_and(|network| network.name.as_str() != "bridge");
-        if user_defined && version < Version(45) {
+        let started = self.looked.container.runs() || self.looked.life.started_ms > 0;
+        if user_defined && version < Version(45) && started {
             aliases.push(self.looked.container.id.short());
         }
         if !aliases.is_empty() {
@@ -78,8 +111,11 @@ impl Scene {
             let priority = json!(endpoint.gateway_priority);
             map.insert("GwPriority".to_owned(), priority);
         }
-        let id = endpoint.network.to_string();
-        map.insert("NetworkID".to_owned(), json!(id));
+        // dockerd finds a container's networks when it starts first; its clients may tell by this.
+        if started {
+            let id = endpoint.network.to_string();
+            map.insert("NetworkID".to_owned(), json!(id));
+        }
         if !self.looked.container.runs() {
             return shown;
         }
@@ -100,13 +136,12 @@ impl Scene {
     }
 
     /// What the user wrote of a place, by the network's name or ID.
-    fn written(&self, endpoint: &Endpoint) -> Option<Value> {
+    fn written(&self, network: &str, id: Option<NetworkId>) -> Option<Value> {
         let written = &self.looked.workload.shown.endpoints;
-        let network = self.networks.get(&endpoint.network)?;
-        let id = network.id.to_string();
+        let id = id.map(|id| id.to_string()).unwrap_or_default();
         let own = |name: &str| {
-            name == network.name.as_str()
-                || (name == "default" && network.name.as_str() == "bridge")
+            name == network
+                || (name == "default" && network == "bridge")
                 || (name.len() >= 12 && id.starts_with(name))
         };
         let (_, text) = written.iter().find(|(name, _)| own(name))?;
@@ -125,23 +160,31 @@ impl Scene {
         for binding in &self.looked.bindings {
             let key = binding.container_number().to_string();
             let bound = all.entry(key).or_insert(Value::Null);
-            let shown = json!({
-                "HostIp": host_ip(binding),
-                "HostPort": binding.host.port.to_string(),
+            let shown = self.host_ips(binding).map(|address| {
+                json!({
+                    "HostIp": address,
+                    "HostPort": binding.host.port.to_string(),
+                })
             });
             match bound {
-                Value::Array(list) => list.push(shown),
-                other => *other = json!([shown]),
+                Value::Array(list) => list.extend(shown),
+                other => *other = shown.collect(),
             }
         }
         all
     }
-}
 
-/// dockerd binds what names no address at all of the host's.
-pub fn host_ip(binding: &PortBinding) -> String {
-    let address = binding.host.address;
-    address.map_or_else(|| "0.0.0.0".to_owned(), |address| address.to_string())
+    /// Where a port is bound, as dockerd shows what names no address at all of the host's.
+    pub fn host_ips(&self, binding: &PortBinding) -> impl Iterator<Item = String> + use<> {
+        let mut places = self.looked.endpoints.iter();
+        let v6 = places.any(|(_, place)| place.addresses.iter().any(|net| net.addr().is_ipv6()));
+        let all = match binding.host.address {
+            Some(address) => vec![address.to_string()],
+            None if v6 => vec!["0.0.0.0".to_owned(), "::".to_owned()],
+            None => vec!["0.0.0.0".to_owned()],
+        };
+        all.into_iter()
+    }
 }
 
 fn gateway(network: &Network, address: IpAddr) -> Option<IpAddr> {

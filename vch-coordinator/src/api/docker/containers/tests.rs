@@ -327,8 +327,7 @@ fn each_filter_of_a_list_chooses() {
         (json!({ "network": ["web"] }), vec!["two"]),
         (json!({ "before": ["two"] }), vec!["one"]),
         (json!({ "since": ["two"] }), vec!["three"]),
-        (json!({ "expose": ["80"] }), vec!["two"]),
-        (json!({ "expose": ["50-60/udp"] }), vec!["two"]),
+        (json!({ "expose": ["80"] }), vec![]),
         (json!({ "publish": ["80"] }), vec![]),
         (json!({ "health": ["none"] }), vec!["three", "two", "one"]),
         (json!({ "health": ["healthy"] }), vec![]),
@@ -336,6 +335,12 @@ fn each_filter_of_a_list_chooses() {
         (json!({ "is-task": ["true"] }), vec![]),
     ] {
         assert_eq!(world.listed(true, 0, &filters), names, "{filters}");
+    }
+    // Ports are sought where they are in force.
+    world.start("two");
+    for ports in ["80", "50-60/udp"] {
+        let filters = json!({ "expose": [ports] });
+        assert_eq!(world.listed(true, 0, &filters), ["two"], "{ports}");
     }
 }
 

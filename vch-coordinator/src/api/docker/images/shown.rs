@@ -40,7 +40,9 @@ pub fn chosen(
     filters: &Filters,
 ) -> Result<Vec<Arc<Image>>, DockerError> {
     filters.only(&["dangling", "label", "before", "since", "reference", "until"])?;
-    let dangling = filters.switch("dangling")?;
+    let dangling = filters
+        .switch("dangling")
+        .map_err(|_| filters.invalid("dangling"))?;
     let bound = |name: &str| -> Result<Option<Duration>, DockerError> {
         match filters.values(name).next() {
             None => Ok(None),
@@ -63,15 +65,17 @@ pub fn chosen(
             && since.is_none_or(|since| at > since)
             && until.is_none_or(|until| at < until)
             && filters.labels("label", &labels(image))
-            && (!filters.has("reference")
-                || filters.values("reference").any(|pattern| {
-                    tags.iter().any(|tag| {
-                        let bare = tag.rsplit_once(':').map_or(tag.as_str(), |(bare, _)| bare);
-                        matches(pattern, tag) || matches(pattern, bare)
-                    })
-                }))
+            && (!filters.has("reference") || tags.iter().any(|tag| is_meant(filters, tag)))
     };
     Ok(images.into_iter().filter(own).collect())
+}
+
+/// Whether a name is one that `reference` asks for.
+fn is_meant(filters: &Filters, name: &str) -> bool {
+    let bare = name.rsplit_once(':').map_or(name, |(bare, _)| bare);
+    let mut patterns = filters.values("reference");
+    !filters.has("reference")
+        || patterns.any(|pattern| matches(pattern, name) || matches(pattern, bare))
 }
 
 /// Go's path.Match, of which `*` and `?` are read: neither meets a slash.
@@ -104,9 +108,10 @@ fn matches(pattern: &str, text: &str) -> bool {
     pattern.iter().skip(p).all(|rest| *rest == '*')
 }
 
-/// What a list shows.
-pub fn summary(image: &Image) -> Value {
-    let (tags, digests) = names(image);
+/// What a list shows: of an image's names those that are asked for.
+pub fn summary(image: &Image, filters: &Filters) -> Value {
+    let (mut tags, digests) = names(image);
+    tags.retain(|tag| is_meant(filters, tag));
     json!({
         "Containers": -1,
         "Created": created(image).as_secs(),

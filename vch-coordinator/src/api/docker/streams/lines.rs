@@ -15,6 +15,8 @@ use vch_shim::log::Reader;
 pub struct Wish {
     pub shape: Shape,
     pub timestamps: bool,
+    /// The log's own marks before each line, of which there are none: dockerd's space behind them.
+    pub details: bool,
     /// Nanoseconds since 1970.
     pub since_ns: u64,
     /// The same.
@@ -32,6 +34,7 @@ impl Default for Wish {
                 terminal: false,
             },
             timestamps: false,
+            details: false,
             since_ns: 0,
             until_ns: u64::MAX,
             tail: None,
@@ -54,6 +57,7 @@ impl Wish {
         Ok(Self {
             shape,
             timestamps: parameters.flag("timestamps"),
+            details: parameters.flag("details"),
             since_ns: moment("since")?.unwrap_or(0),
             until_ns: moment("until")?.unwrap_or(u64::MAX),
             // As dockerd does, what is no number is all.
@@ -105,21 +109,26 @@ impl Pieces {
         if at_ns < self.wish.since_ns || at_ns > self.wish.until_ns {
             return Vec::new();
         }
-        let text = if self.wish.timestamps {
-            self.dated(stream, at_ns, &bytes)
+        let text = if self.wish.timestamps || self.wish.details {
+            self.headed(stream, at_ns, &bytes)
         } else {
             bytes
         };
         self.wish.shape.framed(stream, &text).unwrap_or_default()
     }
 
-    fn dated(&mut self, stream: Output, at_ns: u64, bytes: &[u8]) -> Vec<u8> {
+    fn headed(&mut self, stream: Output, at_ns: u64, bytes: &[u8]) -> Vec<u8> {
         let mut text = Vec::new();
         for line in bytes.split_inclusive(|byte| *byte == b'\n') {
             let inside = self.inside.entry(stream).or_default();
             if !*inside {
-                text.extend_from_slice(time::rfc3339(Duration::from_nanos(at_ns)).as_bytes());
-                text.push(b' ');
+                if self.wish.timestamps {
+                    text.extend_from_slice(time::rfc3339(Duration::from_nanos(at_ns)).as_bytes());
+                    text.push(b' ');
+                }
+                if self.wish.details {
+                    text.push(b' ');
+                }
             }
             *inside = !line.ends_with(b"\n");
             text.extend_from_slice(line);

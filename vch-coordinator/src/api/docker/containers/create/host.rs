@@ -2,7 +2,10 @@
 
 use super::super::super::DockerError;
 use super::super::body::{Body, HostConfig, Policy};
-use crate::runtime::workload::{Resources, RestartPolicy, RestartWhen, Workload};
+use crate::runtime::{
+    capability_number,
+    workload::{Resources, RestartPolicy, RestartWhen, Workload},
+};
 use protocol::spec::{HostEntry, Hostname};
 use std::net::IpAddr;
 use vch_ledger::Dns;
@@ -11,6 +14,25 @@ use vch_ledger::Dns;
 const LEAST_MEMORY: i64 = 6 << 20;
 /// dockerd's, where a quota names no period: microseconds.
 const PERIOD_US: i64 = 100_000;
+
+/// By their whole names, as they are shown again.
+fn capabilities(field: &str, names: &[String]) -> Result<Vec<String>, DockerError> {
+    let whole = |name: &String| {
+        let upper = name.to_ascii_uppercase();
+        let whole = match upper.as_str() {
+            "ALL" => return Ok(upper),
+            long if long.starts_with("CAP_") => upper,
+            short => format!("CAP_{short}"),
+        };
+        match capability_number(&whole) {
+            Some(_) => Ok(whole),
+            None => Err(DockerError::invalid(format!(
+                "invalid {field}: unknown capability: \"{whole}\""
+            ))),
+        }
+    };
+    names.iter().map(whole).collect()
+}
 
 /// Fills in what is set by `HostConfig`.
 ///
@@ -30,7 +52,10 @@ pub fn fill(workload: &mut Workload, body: &Body) -> Result<(), DockerError> {
     }
     workload.read_only = host.readonly_rootfs;
     workload.reaper = host.init;
-    workload.capabilities = [host.cap_add.clone(), host.cap_drop.clone()];
+    workload.capabilities = [
+        capabilities("CapAdd", &host.cap_add)?,
+        capabilities("CapDrop", &host.cap_drop)?,
+    ];
     let privileges = host.security_opt.iter();
     workload.no_new_privileges = privileges.clone().any(|option| !option.ends_with("false"));
     workload.tmpfs = tmpfs(host)?;

@@ -1,0 +1,216 @@
+//! `docker top`: a container's processes, in columns as ps(1) names them.
+//!
+//! dockerd runs the ps of its host; here the VM tells its processes, and ps's selection is always all of
+//! the container's.
+
+use super::super::{Docker, DockerError, Json, Parameters, Path, time};
+use crate::runtime::RuntimeError;
+use axum::extract::State;
+use protocol::process::Listed;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// A column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Column {
+    User,
+    Uid,
+    Pid,
+    Parent,
+    Share,
+    Started,
+    Elapsed,
+    Terminal,
+    Time,
+    Name,
+    Words,
+}
+
+/// ps's names for them (its STANDARD FORMAT SPECIFIERS), the title, and what it is.
+const COLUMNS: &[(&str, &str, Column)] = &[
+    ("user", "USER", Column::User),
+    ("euser", "EUSER", Column::User),
+    ("uname", "USER", Column::User),
+    ("uid", "UID", Column::Uid),
+    ("euid", "EUID", Column::Uid),
+    ("pid", "PID", Column::Pid),
+    ("tgid", "TGID", Column::Pid),
+    ("ppid", "PPID", Column::Parent),
+    ("c", "C", Column::Share),
+    ("stime", "STIME", Column::Started),
+    ("start_time", "START", Column::Started),
+    ("etime", "ELAPSED", Column::Elapsed),
+    ("tty", "TT", Column::Terminal),
+    ("tt", "TT", Column::Terminal),
+    ("tname", "TTY", Column::Terminal),
+    ("time", "TIME", Column::Time),
+    ("cputime", "TIME", Column::Time),
+    ("comm", "COMMAND", Column::Name),
+    ("ucmd", "CMD", Column::Name),
+    ("ucomm", "COMMAND", Column::Name),
+    ("args", "COMMAND", Column::Words),
+    ("command", "COMMAND", Column::Words),
+    ("cmd", "CMD", Column::Words),
+];
+/// Those of `ps -f`.
+const FULL: &[(&str, Column)] = &[
+    ("UID", Column::User),
+    ("PID", Column::Pid),
+    ("PPID", Column::Parent),
+    ("C", Column::Share),
+    ("STIME", Column::Started),
+    ("TTY", Column::Terminal),
+    ("TIME", Column::Time),
+    ("CMD", Column::Words),
+];
+/// As Linux cuts a process's name (TASK_COMM_LEN, less its end).
+const NAME: usize = 15;
+
+pub async fn top(
+    State(docker): State<Docker>,
+    Path(container): Path<String>,
+    parameters: Parameters,
+) -> Result<Json<Value>, DockerError> {
+    let columns = columns(parameters.get("ps_args").unwrap_or_default())?;
+    let id = docker.container(&container).await?;
+    let looked = docker.runtime.must(id).await?;
+    if !looked.container.runs() {
+        return Err(DockerError::conflict(format!(
+            "Container {id} is not running"
+        )));
+    }
+    let client = docker.runtime.client(&looked)?;
+    let processes = client.list().await.map_err(RuntimeError::from)?;
+    docker.runtime.tell_of(&looked, "top", &[]);
+    Ok(Json(shown(
+        &columns,
+        &processes,
+        looked.life.started_ms,
+        time::now(),
+    )))
+}
+
+/// What ps's options ask for.
+///
+/// # Errors
+/// An option or a column that is not there; and, in dockerd's words, no column for the process's number.
+fn columns(options: &str) -> Result<Vec<(String, Column)>, DockerError> {
+    let mut words = options.split_ascii_whitespace();
+    let mut chosen = Vec::new();
+    while let Some(word) = words.next() {
+        let letters = word.strip_prefix('-').unwrap_or(word);
+        let (flags, list) = letters.split_once('o').unwrap_or((letters, "-"));
+        if !flags.chars().all(|flag| matches!(flag, 'e' | 'f' | 'A')) {
+            return Err(DockerError::unsupported(
+                &format!("docker top with the option `{word}` of ps"),
+                "give -ef or -eo and columns, or run ps by `docker exec`",
+            ));
+        }
+        let list = match (letters.contains('o'), list) {
+            (false, _) => continue,
+            (true, "") => words.next().unwrap_or_default(),
+            (true, list) => list,
+        };
+        for name in list.split(',') {
+            chosen.push(column(name)?);
+        }
+    }
+    if chosen.is_empty() {
+        let full = FULL.iter();
+        chosen = full
+            .map(|(title, column)| ((*title).to_owned(), *column))
+            .collect();
+    }
+    match chosen.iter().any(|(title, _)| title == "PID") {
+        true => Ok(chosen),
+        false => Err(DockerError::failed("Couldn't find PID field in ps output")),
+    }
+}
+
+/// `pid`, or with a title of one's own: `pid=NUMBER`.
+fn column(wanted: &str) -> Result<(String, Column), DockerError> {
+    let (name, title) = match wanted.split_once('=') {
+        Some((name, title)) => (name, Some(title.to_owned())),
+        None => (wanted, None),
+    };
+    let mut known = COLUMNS.iter();
+    match known.find(|(known, ..)| *known == name) {
+        Some((_, usual, column)) => Ok((title.unwrap_or_else(|| (*usual).to_owned()), *column)),
+        None => {
+            let names: Vec<&str> = COLUMNS.iter().map(|(name, ..)| *name).collect();
+            Err(DockerError::unsupported(
+                &format!("docker top with the column `{name}` of ps"),
+                &format!(
+                    "give some of {}, or run ps by `docker exec`",
+                    names.join(", ")
+                ),
+            ))
+        }
+    }
+}
+
+/// The table; the container's first process started at `started_ms` since 1970.
+fn shown(
+    columns: &[(String, Column)],
+    processes: &[Listed],
+    started_ms: u64,
+    now: Duration,
+) -> Value {
+    let first = processes.iter().map(|one| one.started_ms).min();
+    let first = first.unwrap_or_default();
+    let rows = processes.iter().map(|one| {
+        let started = Duration::from_millis(started_ms + (one.started_ms - first));
+        let cells = columns.iter();
+        cells
+            .map(|(_, column)| cell(*column, one, started, now))
+            .collect::<Vec<_>>()
+    });
+    let titles: Vec<&String> = columns.iter().map(|(title, _)| title).collect();
+    json!({ "Titles": titles, "Processes": rows.collect::<Vec<_>>() })
+}
+
+fn cell(column: Column, one: &Listed, started: Duration, now: Duration) -> String {
+    match column {
+        Column::User if one.uid == 0 => "root".to_owned(),
+        // Names are in the container's files.
+        Column::User | Column::Uid => one.uid.to_string(),
+        Column::Pid => one.pid.to_string(),
+        Column::Parent => one.parent.to_string(),
+        Column::Share => {
+            let lived = now.saturating_sub(started).as_millis().max(1);
+            (u128::from(one.cpu_ms) * 100 / lived).min(99).to_string()
+        }
+        Column::Started => {
+            let seconds = started.as_secs() % 86_400;
+            format!("{:02}:{:02}", seconds / 3600, seconds / 60 % 60)
+        }
+        Column::Elapsed => {
+            let seconds = now.saturating_sub(started).as_secs();
+            match (seconds / 86_400, seconds / 3600 % 24) {
+                (0, 0) => format!("{:02}:{:02}", seconds / 60, seconds % 60),
+                (0, _) => clock(seconds),
+                (days, _) => format!("{days}-{}", clock(seconds % 86_400)),
+            }
+        }
+        Column::Terminal => "?".to_owned(),
+        Column::Time => clock(one.cpu_ms / 1000),
+        Column::Name => {
+            let program = one.words.split(' ').next().unwrap_or_default();
+            let name = program.rsplit('/').next().unwrap_or(program);
+            name.chars().take(NAME).collect()
+        }
+        Column::Words => one.words.clone(),
+    }
+}
+
+fn clock(seconds: u64) -> String {
+    format!(
+        "{:02}:{:02}:{:02}",
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,68 @@
+use super::*;
+
+fn processes() -> [Listed; 2] {
+    let one = |pid, parent, uid, started_ms, words: &str| Listed {
+        pid,
+        parent,
+        uid,
+        cpu_ms: 61_000,
+        started_ms,
+        words: words.to_owned(),
+    };
+    [
+        one(1, 0, 0, 2_000, "/bin/sh -c serve"),
+        one(7, 1, 33, 62_000, "a-name-that-is-too-long -v"),
+    ]
+}
+
+/// Two minutes after the start, at 1970-01-01 01:00.
+fn table(options: &str) -> Value {
+    let started = 3_600_000;
+    let now = Duration::from_secs(3_720);
+    shown(&columns(options).unwrap(), &processes(), started, now)
+}
+
+#[test]
+fn without_options_it_is_ps_ef() {
+    let full = json!({
+        "Titles": ["UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "CMD"],
+        "Processes": [
+            ["root", "1", "0", "50", "01:00", "?", "00:01:01", "/bin/sh -c serve"],
+            ["33", "7", "1", "99", "01:01", "?", "00:01:01", "a-name-that-is-too-long -v"],
+        ],
+    });
+    for options in ["", "-ef", "-e -f", "ef"] {
+        assert_eq!(table(options), full, "{options}");
+    }
+}
+
+#[test]
+fn columns_are_chosen_by_the_names_that_ps_has() {
+    let chosen = json!({
+        "Titles": ["PID", "COMMAND", "ELAPSED"],
+        "Processes": [["1", "sh", "02:00"], ["7", "a-name-that-is-", "01:00"]],
+    });
+    for options in [
+        "-o pid,comm,etime",
+        "-eo pid,comm,etime",
+        "-opid,comm -o etime",
+    ] {
+        assert_eq!(table(options), chosen, "{options}");
+    }
+    assert_eq!(table("-o pid,uid=WHO")["Titles"], json!(["PID", "WHO"]));
+}
+
+#[test]
+fn what_is_not_there_is_refused_by_its_name() {
+    let refused = |options: &str| columns(options).unwrap_err();
+    assert_eq!(
+        refused("-o comm").message,
+        "Couldn't find PID field in ps output"
+    );
+    assert!(refused("aux").message.contains("the option `aux` of ps"));
+    assert!(
+        refused("-o pid,rss")
+            .message
+            .contains("the column `rss` of ps")
+    );
+}

@@ -1,0 +1,153 @@
+//! Containers are made, and get their places on networks.
+
+use super::{
+    Runtime, RuntimeError,
+    containers::document,
+    workload::{Awaited, Life, Workload},
+};
+use crate::requests::RequestError;
+use vch_ledger::{
+    AddContainer, Answer, Channel, Command, Connect, ContainerId, DocumentKind, Refusal, SocketPath,
+};
+
+/// A container to be made. What starts it knows its channel: `add.channel` is not looked at, nor is
+/// the container that each of `connect` names.
+#[derive(Clone, Debug)]
+pub struct Create {
+    /// Its row.
+    pub add: AddContainer,
+    /// What it runs.
+    pub workload: Workload,
+    /// Its places.
+    pub connect: Vec<Connect>,
+}
+
+impl Runtime {
+    /// Makes a container, with its places and what it runs, as one transaction. As with dockerd, a place
+    /// that it can't have now is asked for again when it starts: the network may be made meanwhile, or
+    /// its address become free.
+    ///
+    /// # Errors
+    /// [`RuntimeError`]; there is nothing of it then.
+    pub async fn create(&self, mut wish: Create) -> Result<ContainerId, RuntimeError> {
+        if self.0.vms.is_none() {
+            return Err(RuntimeError::Off);
+        }
+        wish.add.channel = self.channel()?;
+        let made = self.made(wish.clone()).await;
+        let id = match made {
+            Err(RuntimeError::Request(RequestError::Refused(refusal))) if awaits(&refusal) => {
+                let awaited = wish.connect.drain(..);
+                wish.workload.awaited = awaited.map(|place| Awaited::from(&place)).collect();
+                self.made(wish).await?
+            }
+            made => made?,
+        };
+        self.machine(id, &Life::default());
+        self.tell(id, "create", &[]).await;
+        Ok(id)
+    }
+
+    async fn made(&self, wish: Create) -> Result<ContainerId, RuntimeError> {
+        let Create {
+            add,
+            workload,
+            connect,
+        } = wish;
+        let name = add.name.clone();
+        let mut commands = vec![
+            Command::AddContainer(add),
+            document(&name.as_str().into(), DocumentKind::Workload, &workload),
+        ];
+        commands.extend(connect.into_iter().map(|mut connect| {
+            connect.container = name.as_str().into();
+            Command::Connect(connect)
+        }));
+        let outcome = self
+            .0
+            .requests
+            .carry_out(Command::Together(commands))
+            .await?;
+        let Answer::Together(answers) = &outcome.committed.answer else {
+            return Err(RuntimeError::NotOurs(name.to_string()));
+        };
+        let made = answers.iter().find_map(|answer| match answer {
+            Answer::ContainerAdded { container } => Some(*container),
+            _ => None,
+        });
+        made.ok_or_else(|| RuntimeError::NotOurs(name.to_string()))
+    }
+
+    /// A place that a container waits for is not asked for any more; whether it was.
+    ///
+    /// # Errors
+    /// [`RuntimeError`]; nothing has changed then.
+    pub async fn give_up(&self, id: ContainerId, network: &str) -> Result<bool, RuntimeError> {
+        let Some(looked) = self.look(id).await? else {
+            return Ok(false);
+        };
+        let mut workload = Workload::clone(&looked.workload);
+        workload.awaited.retain(|place| place.network != network);
+        if workload == *looked.workload {
+            return Ok(false);
+        }
+        self.keep(id, DocumentKind::Workload, &workload).await?;
+        Ok(true)
+    }
+
+    /// Gives a container, whoever runs it, a further place; what the user wrote of it is shown again, by
+    /// the network's name.
+    ///
+    /// # Errors
+    /// [`RuntimeError`]; nothing has changed then.
+    pub async fn connect(
+        &self,
+        id: ContainerId,
+        wish: Connect,
+        (network, written): (String, String),
+    ) -> Result<(), RuntimeError> {
+        let mut commands = vec![Command::Connect(wish)];
+        if let Some(looked) = self.look(id).await? {
+            let mut workload = Workload::clone(&looked.workload);
+            workload.shown.endpoints.insert(network, written);
+            commands.push(document(&id.into(), DocumentKind::Workload, &workload));
+        }
+        self.0
+            .requests
+            .carry_out(Command::Together(commands))
+            .await?;
+        Ok(())
+    }
+
+    /// A line of the VM's for its agent, at a place that no other container has.
+    fn channel(&self) -> Result<Channel, RuntimeError> {
+        let mut token = [0; 6];
+        getrandom::fill(&mut token).map_err(|error| RuntimeError::File {
+            what: "draw a random name in",
+            path: self.0.folders.run.clone(),
+            source: std::io::Error::other(error.to_string()),
+        })?;
+        let token: String = token.iter().map(|byte| format!("{byte:02x}")).collect();
+        let path = self.0.folders.sockets(&token).join("tether.sock");
+        let text = path.to_string_lossy().into_owned();
+        let path = SocketPath::try_from(text).map_err(|error| RuntimeError::File {
+            what: "make a socket at",
+            path,
+            source: std::io::Error::other(error.to_string()),
+        })?;
+        Ok(Channel::Chardev { path })
+    }
+}
+
+/// Whether a place that is refused so may be had later.
+fn awaits(refusal: &Refusal) -> bool {
+    matches!(
+        refusal,
+        Refusal::NetworkNotFound(_)
+            | Refusal::AddressInUse { .. }
+            | Refusal::AddressReserved { .. }
+            | Refusal::AddressOutside { .. }
+            | Refusal::AddressOnDefaultBridge(_)
+            | Refusal::AddressesExhausted { .. }
+    )
+}
