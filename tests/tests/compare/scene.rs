@@ -21,32 +21,63 @@ pub struct Row {
 pub enum Expected {
     /// As dockerd 20.10.
     Dockerd,
-    /// As newer releases of moby: with this status and these parts of a text.
-    Moby { status: u16, parts: Vec<String> },
-    /// Otherwise, for this reason.
-    Deliberate(String),
+    /// As newer releases of moby.
+    Moby(Answer),
+    /// Otherwise, for this reason, and so.
+    Deliberate(String, Answer),
 }
 
-/// `## title`, `$ command`, and before a command `@ deliberate: why` or `@ moby STATUS: part|part`.
+/// What is answered: a status, and parts of a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    status: u16,
+    parts: Vec<String>,
+}
+
+impl Answer {
+    /// `STATUS: part|part`.
+    fn parsed(text: &str) -> Self {
+        let (status, parts) = text.split_once(": ").unwrap();
+        Self {
+            status: status.parse().unwrap(),
+            parts: parts.split('|').map(str::to_owned).collect(),
+        }
+    }
+
+    /// Whether it was answered so.
+    pub fn is(&self, said: &str) -> bool {
+        let status = format!(" {} ", self.status);
+        let mut requests = said.lines().filter(|line| line.starts_with("> "));
+        let answered = requests.any(|line| format!("{line} ").contains(&status));
+        answered && self.parts.iter().all(|part| said.contains(part))
+    }
+}
+
+/// `## title`, `$ command`, and before a command `@ moby STATUS: part|part`, or `@ deliberate: why` and behind it
+/// `@ answer STATUS: part|part`.
 pub fn parsed(text: &str) -> Vec<Scene> {
     let mut scenes: Vec<Scene> = Vec::new();
     let mut expected = Expected::Dockerd;
+    let mut reason = None;
     for line in text.lines().filter(|line| !line.is_empty()) {
         if let Some(title) = line.strip_prefix("## ") {
             scenes.push(Scene {
                 title: title.to_owned(),
                 rows: Vec::new(),
             });
-        } else if let Some(reason) = line.strip_prefix("@ deliberate: ") {
-            expected = Expected::Deliberate(reason.to_owned());
+        } else if let Some(why) = line.strip_prefix("@ deliberate: ") {
+            reason = Some(why.to_owned());
+        } else if let Some(answer) = line.strip_prefix("@ answer ") {
+            let reason = reason.take().unwrap();
+            expected = Expected::Deliberate(reason, Answer::parsed(answer));
         } else if let Some(answer) = line.strip_prefix("@ moby ") {
-            let (status, parts) = answer.split_once(": ").unwrap();
-            expected = Expected::Moby {
-                status: status.parse().unwrap(),
-                parts: parts.split('|').map(str::to_owned).collect(),
-            };
+            expected = Expected::Moby(Answer::parsed(answer));
         } else {
             let line = line.strip_prefix("$ ").unwrap().to_owned();
+            assert!(
+                reason.is_none(),
+                "`{line}`: say how the VCH answers by `@ answer`"
+            );
             let expected = std::mem::replace(&mut expected, Expected::Dockerd);
             scenes.last_mut().unwrap().rows.push(Row {
                 line,

@@ -23,20 +23,12 @@ fn verdict(row: &Row, vch: &str) -> Verdict {
     let (theirs, ours) = (comparable(&row.dockerd), comparable(vch));
     match &row.expected {
         Expected::Dockerd if theirs == ours => Verdict::Equal,
-        Expected::Moby { status, parts } => {
-            let answered = vch
-                .lines()
-                .any(|line| line.starts_with("> ") && line.contains(&format!(" {status} ")));
-            let said = parts.iter().all(|part| vch.contains(part.as_str()));
-            if answered && said {
-                Verdict::Moby
-            } else {
-                Verdict::Differs
-            }
+        Expected::Moby(answer) if answer.is(vch) => Verdict::Moby,
+        Expected::Deliberate(reason, answer) if answer.is(vch) => {
+            Verdict::Deliberate(reason.clone())
         }
-        Expected::Deliberate(reason) => Verdict::Deliberate(reason.clone()),
         Expected::Dockerd if without_newer(&theirs) == without_newer(&ours) => Verdict::Moby,
-        Expected::Dockerd => Verdict::Differs,
+        _ => Verdict::Differs,
     }
 }
 
