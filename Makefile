@@ -20,6 +20,10 @@ FUZZ_SECONDS := 60
 PROGRAMS := qemu-system-x86_64=qemu-system-x86 ip=iproute2 nft=nftables dig=bind9-dnsutils ping=iputils-ping python3=python3 pip3=python3-pip dpkg-deb=dpkg cc=build-essential sqfstar=squashfs-tools mke2fs=e2fsprogs
 # package==version, for clients of the Docker API in Python, from PyPI.
 PYTHON := docker==7.1.0
+# docker compose's last release in Python, and the packages that it takes in these versions, without theirs.
+COMPOSE := docker-compose==1.29.2 docker==5.0.3 dockerpty==0.4.1 docopt==0.6.2 python-dotenv==0.21.1 jsonschema==3.2.0 \
+	pyrsistent==0.20.0 attrs==23.2.0 six==1.16.0 texttable==1.7.0 websocket-client==0.59.0 PyYAML==6.0.2 distro==1.9.0 \
+	requests==2.28.2 urllib3==1.26.20 charset-normalizer==3.1.0 idna==3.10 certifi==2024.12.14 setuptools==69.5.1
 # crate@version, for what is used here from crates.io.
 CRATES := vhost-device-vsock@0.3.0 cargo-deny@0.20.2
 FUZZER := cargo-fuzz@0.13.2
@@ -44,6 +48,7 @@ tools: ## install what the other targets use: Debian packages, and programs belo
 	if [ -n "$$missing" ]; then DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends $$missing; fi
 	@$(foreach crate,$(CRATES),$(call installed,$(crate));)
 	@[ -d $(TOOLS)/python/docker ] || pip3 install -q --target $(TOOLS)/python $(PYTHON)
+	@[ -d $(TOOLS)/compose/compose ] || pip3 install -q --no-deps --target $(TOOLS)/compose $(COMPOSE)
 
 agent: ## build the static agent as target/agent/tether-net; print its size and its memory
 	@RUSTFLAGS="$(AGENT_FLAGS)" cargo build --profile agent -p tether-net --bin tether-net --target $(HOST)

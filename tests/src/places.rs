@@ -35,6 +35,12 @@ pub fn python() -> PathBuf {
     folder(TOOLS_VARIABLE, "target/tools").join("python")
 }
 
+/// docker compose with the Python packages that it takes, which `make tools` installed.
+#[must_use]
+pub fn compose() -> PathBuf {
+    folder(TOOLS_VARIABLE, "target/tools").join("compose")
+}
+
 /// Where other projects' programs are unpacked, to compare with.
 #[must_use]
 pub fn peers() -> PathBuf {

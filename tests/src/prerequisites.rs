@@ -40,6 +40,8 @@ pub enum Need {
     Squashfs,
     /// The Python package `docker`.
     PythonDocker,
+    /// docker compose.
+    Compose,
     /// The static coordinator for VMs that are a VCH themselves.
     Host,
 }
@@ -80,6 +82,8 @@ impl Need {
             Self::Squashfs => program("mksquashfs", "-version", "squashfs-tools"),
             Self::PythonDocker => program("python3", "-V", "python3")
                 .or_else(|| built(&places::python().join("docker/__init__.py"), "make tools")),
+            Self::Compose => program("python3", "-V", "python3")
+                .or_else(|| built(&places::compose().join("compose/__main__.py"), "make tools")),
             Self::Host => built(&places::host_program("vch-coordinator"), "make host"),
         }
     }

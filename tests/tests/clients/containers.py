@@ -1,0 +1,95 @@
+"""Drives containers by the `docker` package, as a program of somebody else's does. It holds for dockerd 20.10 and for a VCH."""
+
+import docker
+from docker.errors import APIError, ContainerError, NotFound
+
+
+def refused(status, words, work):
+    try:
+        work()
+    except APIError as error:
+        assert error.status_code == status, (error.status_code, str(error))
+        assert words in str(error), str(error)
+    else:
+        raise AssertionError(f"not refused: {words}")
+
+
+client = docker.from_env(version="1.41", timeout=120)
+assert client.containers.list(all=True) == []
+assert "busybox:latest" in client.images.get("busybox").tags
+
+# One that runs to its end.
+assert client.containers.run("busybox", ["echo", "hello world"], remove=True) == b"hello world\n"
+try:
+    client.containers.run("busybox", ["sh", "-c", "echo why >&2; exit 7"], remove=True)
+except ContainerError as error:
+    assert error.exit_status == 7 and error.stderr == b"why\n", (error.exit_status, error.stderr)
+else:
+    raise AssertionError("an exit code is lost")
+
+# One that stays: its names, ports, streams, and what happened.
+seen = client.api.events(decode=True, filters={"type": "container", "container": "server"})
+network = client.networks.create("app")
+serve = "trap 'echo bye; exit 3' TERM; echo ready; echo problem >&2; while :; do sleep 0.1; done"
+server = client.containers.run(
+    "busybox",
+    ["sh", "-c", serve],
+    name="server",
+    hostname="web",
+    network="app",
+    ports={"80/tcp": 8081, "53/udp": None},
+    environment={"COLOUR": "green"},
+    labels={"of": "test"},
+    detach=True,
+)
+for line in server.logs(stream=True, follow=True):
+    if b"ready" in line:
+        break
+server.reload()
+assert server.status == "running" and server.attrs["State"]["Pid"] > 0, server.attrs["State"]
+assert [found.name for found in client.containers.list(filters={"label": "of=test"})] == ["server"]
+assert server.ports["80/tcp"][0]["HostPort"] == "8081", server.ports
+assert int(server.ports["53/udp"][0]["HostPort"]) > 0, server.ports
+place = server.attrs["NetworkSettings"]["Networks"]["app"]
+assert place["NetworkID"] == network.id and place["IPAddress"] and place["MacAddress"], place
+network.reload()
+assert [found.name for found in network.containers] == ["server"]
+
+code, output = server.exec_run(["sh", "-c", "echo $COLOUR $(hostname); exit 5"])
+assert (code, output) == (5, b"green web\n"), (code, output)
+code, (out, err) = server.exec_run(["sh", "-c", "echo a; echo b >&2"], demux=True)
+assert (code, out, err) == (0, b"a\n", b"b\n"), (code, out, err)
+assert any("sleep" in " ".join(row) or "sh" in " ".join(row) for row in server.top()["Processes"])
+
+refused(409, "is already in use by container", lambda: client.containers.create("busybox", name="server"))
+refused(404, "No such image", lambda: client.containers.create("nosuch"))
+refused(409, "You cannot remove a running container", lambda: server.remove())
+refused(403, "has active endpoints", lambda: network.remove())
+
+server.rename("renamed")
+assert client.containers.get("renamed").id == server.id
+server.rename("server")
+server.stop(timeout=30)
+assert server.wait()["StatusCode"] == 3
+assert server.logs(stderr=False) == b"ready\nbye\n", server.logs(stderr=False)
+assert server.logs(stdout=False) == b"problem\n", server.logs(stdout=False)
+server.start()
+server.kill()
+assert server.wait()["StatusCode"] == 137
+server.remove()
+network.remove()
+
+expected = ["create", "start", "exec_die", "stop", "start", "kill", "die", "destroy"]
+for event in seen:
+    assert event["Actor"]["ID"] == server.id, event
+    if expected and event["Action"].split(":")[0] == expected[0]:
+        expected.pop(0)
+    if event["Action"] == "destroy":
+        break
+assert expected == [], expected
+seen.close()
+assert client.containers.list(all=True) == []
+try:
+    client.containers.get("server")
+except NotFound:
+    print("all of it holds")
