@@ -42,7 +42,12 @@ pub const CONTAINERS: Part = Part {
     record: "dockerd-containers.txt",
     mended: true,
     short_of_dockerd: &["Filters of containers"],
-    short_of_vch: &["Create and look", "Published ports", "Images"],
+    short_of_vch: &[
+        "Create and look",
+        "Networks that come later",
+        "Published ports",
+        "Images",
+    ],
 };
 
 impl Part {
