@@ -1,5 +1,6 @@
 //! Processes beside a container's own: `docker exec`, and `docker top`.
 
+mod carry;
 mod register;
 mod top;
 
@@ -7,22 +8,21 @@ pub use register::Execs;
 
 use super::{
     Docker, DockerError, Json, Parameters, Path, Version,
-    streams::{Hijack, Keys, Shape, feed, size},
+    streams::{Hijack, Keys, Shape, size},
 };
 use crate::runtime::{RuntimeError, process, set_variable};
 use axum::{
     Router,
     extract::{Request, State},
-    http::{HeaderValue, StatusCode},
+    http::StatusCode,
     response::{IntoResponse, Response},
     routing,
 };
-use protocol::process::{Output, Process, TerminalSize};
+use carry::{Ending, carried, drained, explained, whole};
+use protocol::process::{Process, TerminalSize};
 use register::{Exec, Stage};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt;
-use vch_shim::{Client, Come, Running};
 
 /// Most bytes of a request to start one.
 const MAX_BODY: usize = 64 << 10;
@@ -235,141 +235,6 @@ fn refused(error: &vch_shim::ClientError) -> DockerError {
         vch_shim::ClientError::Refused { .. } => DockerError::invalid(message),
         _ => DockerError::failed(message),
     }
-}
-
-/// A connection that was taken over hears why nothing came of it as output, as from dockerd.
-async fn explained(hijack: Hijack, refused: DockerError, shape: Shape) {
-    let Some((_, mut to_client)) = hijack.taken().await else {
-        return;
-    };
-    let line = format!("{}\r\n", refused.message);
-    if let Some(piece) = shape.framed(Output::Stdout, line.as_bytes()) {
-        // A client that has gone reads nothing.
-        let _ = to_client.write_all(&piece).await;
-    }
-    let _ = to_client.shutdown().await;
-}
-
-/// Keeps how a process ended.
-struct Ending {
-    docker: Docker,
-    exec: String,
-    client: Client,
-}
-
-impl Ending {
-    async fn ended(&self, exit: Option<protocol::process::Exit>) {
-        let code = exit.map_or(137, |exit| i64::from(exit.code));
-        self.docker.execs.set(&self.exec, Stage::Ended(code));
-        let Ok(one) = self.docker.execs.get(&self.exec) else {
-            return;
-        };
-        let known = [
-            ("execID", self.exec.clone()),
-            ("exitCode", code.to_string()),
-        ];
-        self.docker
-            .runtime
-            .tell(one.container, "exec_die", &known)
-            .await;
-    }
-}
-
-/// Nobody reads it: it runs on.
-async fn drained(ending: Ending, mut running: Running) {
-    let exit = loop {
-        match running.streams.reader.next().await {
-            Ok(Come::Output(..)) => {}
-            Ok(Come::Ended(exit)) => break exit,
-            Err(_) => break None,
-        }
-    };
-    ending.ended(exit).await;
-}
-
-/// A client that takes the whole output as an answer.
-async fn whole(ending: Ending, mut running: Running, shape: Shape, kind: HeaderValue) -> Response {
-    use futures_util::stream;
-    let state = Some((ending, running.streams.reader));
-    drop(running.streams.writer.write(&[]).await);
-    let body = stream::unfold(state, move |state| async move {
-        let (ending, mut reader) = state?;
-        match reader.next().await {
-            Ok(Come::Output(stream, bytes)) => {
-                let piece = shape.framed(stream, &bytes).unwrap_or_default();
-                let piece = axum::body::Bytes::from(piece);
-                Some((
-                    Ok::<_, std::convert::Infallible>(piece),
-                    Some((ending, reader)),
-                ))
-            }
-            Ok(Come::Ended(exit)) => {
-                ending.ended(exit).await;
-                None
-            }
-            Err(_) => {
-                ending.ended(None).await;
-                None
-            }
-        }
-    });
-    let mut response = axum::body::Body::from_stream(body).into_response();
-    response
-        .headers_mut()
-        .insert(axum::http::header::CONTENT_TYPE, kind);
-    response
-}
-
-/// A client's connection, up to the process's end; one that goes leaves the process running.
-async fn carried(
-    ending: Ending,
-    running: Running,
-    hijack: Hijack,
-    shape: Shape,
-    (input, keys): (bool, Keys),
-) {
-    let Some((from_client, mut to_client)) = hijack.taken().await else {
-        return drained(ending, running).await;
-    };
-    let mut reader = running.streams.reader;
-    let writer = input.then_some(running.streams.writer);
-    let out = async {
-        loop {
-            match reader.next().await {
-                Ok(Come::Output(stream, bytes)) => {
-                    // A client that has gone is no reason for the process to wait.
-                    if let Some(piece) = shape.framed(stream, &bytes) {
-                        let _ = to_client.write_all(&piece).await;
-                    }
-                }
-                Ok(Come::Ended(exit)) => return exit,
-                Err(_) => return None,
-            }
-        }
-    };
-    let exit = tokio::select! {
-        exit = out => Some(exit),
-        () = feed(from_client, writer, keys) => None,
-    };
-    match exit {
-        Some(exit) => {
-            ending.ended(exit).await;
-            let _ = to_client.shutdown().await;
-        }
-        // It left by its keys: what is written from now on goes nowhere.
-        None => {
-            let _ = to_client.shutdown().await;
-            let exit = loop {
-                match reader.next().await {
-                    Ok(Come::Output(..)) => {}
-                    Ok(Come::Ended(exit)) => break exit,
-                    Err(_) => break None,
-                }
-            };
-            ending.ended(exit).await;
-        }
-    }
-    drop(ending.client);
 }
 
 async fn resize(
