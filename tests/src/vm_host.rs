@@ -27,7 +27,7 @@ pub struct VmHost<'a> {
 pub enum Boot {
     /// Each boots its kernel.
     Cold,
-    /// All but the first of a kind go on from a saved VM.
+    /// All but the first of a kind go on from a saved VM: the default.
     Clone,
 }
 
@@ -36,8 +36,8 @@ impl<'a> VmHost<'a> {
     pub fn start(lab: &Lab, topology: &'a Topology, boot: Boot) -> Result<Self> {
         let runtime = Coordinator::runtime_table()?;
         let boot = match boot {
-            Boot::Cold => "",
-            Boot::Clone => "boot = \"clone\"\n",
+            Boot::Cold => "boot = \"cold\"\n",
+            Boot::Clone => "",
         };
         Self::start_with(lab, topology, &format!("{runtime}{boot}"))
     }

@@ -20,8 +20,8 @@ struct House<'a> {
 }
 
 impl<'a> House<'a> {
-    fn build(lab: &Lab, topology: &'a Topology) -> Self {
-        let host = VmHost::start(lab, topology, Boot::Cold).unwrap();
+    fn build(lab: &Lab, topology: &'a Topology, boot: Boot) -> Self {
+        let host = VmHost::start(lab, topology, boot).unwrap();
         let files = RootFs::busybox(lab, "files").unwrap();
         host.docker.import(&files, "busybox").unwrap();
         Self { topology, host }
@@ -38,9 +38,16 @@ impl<'a> House<'a> {
 
 #[test]
 fn containers_outlive_the_coordinator_and_leave_nothing_behind() {
+    lives(Boot::Clone);
+    if std::env::var_os(LONG).is_some() {
+        lives(Boot::Cold);
+    }
+}
+
+fn lives(boot: Boot) {
     let lab = Lab::of_vms("lives").unwrap();
     let topology = lab.topology().unwrap();
-    let mut house = House::build(&lab, &topology);
+    let mut house = House::build(&lab, &topology, boot);
     let nothing = house.left();
 
     run_and_its_code(&house);

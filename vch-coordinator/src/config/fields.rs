@@ -141,8 +141,7 @@ pub(super) struct Runtime {
     pub kernel: Option<Spanned<PathBuf>>,
     pub initramfs: Option<Spanned<PathBuf>>,
     pub shim: Option<Spanned<PathBuf>>,
-    #[serde(default)]
-    pub boot: Boot,
+    pub boot: Option<Boot>,
     #[serde(default)]
     pub accelerator: Accelerator,
     pub memory_mib: Option<Spanned<u64>>,
@@ -162,10 +161,9 @@ pub(super) enum RuntimeKind {
     Qemu,
 }
 
-#[derive(Clone, Copy, Default, Deserialize)]
+#[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Boot {
-    #[default]
     Cold,
     Clone,
 }

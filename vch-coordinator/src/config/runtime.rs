@@ -107,7 +107,11 @@ fn vms(source: &Source<'_>, table: fields::Runtime) -> Result<Vms, ConfigError> 
         kernel,
         initramfs,
         shim,
-        clones: matches!(table.boot, fields::Boot::Clone),
+        clones: match (table.boot, table.accelerator) {
+            (Some(boot), _) => matches!(boot, fields::Boot::Clone),
+            // Saved and restored by emulation only, so far.
+            (None, accelerator) => matches!(accelerator, fields::Accelerator::Tcg),
+        },
         accelerator: match table.accelerator {
             fields::Accelerator::Tcg => Accelerator::Tcg,
             fields::Accelerator::Kvm => Accelerator::Kvm,

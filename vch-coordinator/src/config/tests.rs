@@ -180,6 +180,16 @@ fn who_starts_vms_is_told_with_what() {
         (256, 1, 10 << 30)
     );
     assert!(config.runtime.plugs());
+    for (added, clones) in [
+        ("", true),
+        ("accelerator = \"kvm\"\n", false),
+        ("boot = \"cold\"\n", false),
+        ("accelerator = \"kvm\"\nboot = \"clone\"\n", true),
+    ] {
+        let config = parse(&format!("{own}{added}")).expect("valid");
+        let vms = config.runtime.vms().expect("its own");
+        assert_eq!(vms.clones, clones, "{added}");
+    }
     for (added, field) in [
         ("hook = \"/run/vms.sock\"\n", "runtime.hook"),
         ("memory_mib = 5\n", "runtime.memory_mib"),

@@ -12,7 +12,8 @@ pub struct Vms {
     pub initramfs: PathBuf,
     /// The program that watches one VM; `None` for the one that lies beside the coordinator.
     pub shim: Option<PathBuf>,
-    /// Whether VMs are clones of a saved one, where there is one, or always boot.
+    /// Whether VMs are clones of a saved one, where there is one, or always boot. The kernel of clones lies at
+    /// the same random addresses in each; its random numbers are drawn anew.
     pub clones: bool,
     /// How instructions are run.
     pub accelerator: Accelerator,
