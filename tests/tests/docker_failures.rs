@@ -113,6 +113,7 @@ fn a_container_that_cannot_run_says_why_and_leaves_nothing_behind() {
         "Cannot allocate memory",
     );
     broken_vms(&house);
+    broken_template(&house);
     nothing_is_left();
     full_disk(&house, &disk);
     house.run(RUN);
@@ -175,6 +176,23 @@ fn broken_vms(house: &House<'_>) {
             "the network was not there after 5000 ms: the agent's last word: it has said nothing",
         );
     });
+}
+
+/// A clone of a broken template boots in its place.
+fn broken_template(house: &House<'_>) {
+    let templates = house.host.vch.folder().join("state/templates");
+    let states = || -> Vec<PathBuf> {
+        let all = fs::read_dir(&templates).unwrap();
+        let states = all.map(|one| one.unwrap().path().join("state"));
+        states.filter(|state| state.exists()).collect()
+    };
+    eventually(SOON, "there are templates", || !states().is_empty()).unwrap();
+    for state in states() {
+        fs::write(state, "nothing").unwrap();
+    }
+    house.run(RUN);
+    let log = house.host.vch.log();
+    assert!(log.contains("its template is removed"), "{log}");
 }
 
 /// On a full disk nothing new runs, what runs waits with what it has to say, and all of it can be removed.

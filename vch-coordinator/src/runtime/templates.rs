@@ -68,6 +68,14 @@ impl Templates {
         None
     }
 
+    /// Removes one of which no clone could be made. Another one is made in its place, but once.
+    pub fn forget(&self, template: &Path) {
+        tracing::warn!(folder = %template.display(), "a clone does not start: its template is removed");
+        if let Err(error) = fs::remove_dir_all(template) {
+            tracing::warn!(%error, "the template stays");
+        }
+    }
+
     fn tried(&self) -> MutexGuard<'_, BTreeSet<String>> {
         // Nothing panics while it holds the lock; what it guards stays whole in any case.
         self.tried.lock().unwrap_or_else(PoisonError::into_inner)

@@ -162,21 +162,35 @@ impl Runtime {
         // As the ledger has it now: whoever connects from here on plugs the NIC.
         let looked = self.must(id).await?;
         let sockets = sockets(&looked.container.channel).ok_or_else(|| not_ours(&looked))?;
-        let launch = self.launch(&looked, vms, sockets, disks)?;
-        let pid = shim::spawn(vms, &launch).await?;
+        let mut launch = self.launch(&looked, vms, sockets, disks)?;
+        loop {
+            let pid = shim::spawn(vms, &launch).await?;
+            let outcome = match self.watched(id, sockets).await {
+                Ok((stages, started_ms)) => {
+                    return Ok(Begun {
+                        looked,
+                        stages,
+                        pid,
+                        started_ms,
+                    });
+                }
+                Err(outcome) => outcome,
+            };
+            // A clone that is none may be so for its template: another release of QEMU, a broken disk.
+            let Some(template) = launch.template.take_if(|_| is_the_vms(&outcome)) else {
+                return Err(not_started(outcome));
+            };
+            self.0.templates.forget(&template);
+        }
+    }
+
+    /// A shim's stages from the start of the process on; or how it ended without one.
+    async fn watched(&self, id: ContainerId, sockets: &Path) -> Result<(Stages, u64), Outcome> {
         // A shim that does not answer has ended: what came of it is in its folder.
-        let ended = |_| not_started(self.outcome(id));
+        let ended = |_| self.outcome(id);
         let mut stages = Client::at(sockets).watch().await.map_err(ended)?;
-        let started_ms = started(&mut stages)
-            .await
-            .map_err(ended)?
-            .map_err(not_started)?;
-        Ok(Begun {
-            looked,
-            stages,
-            pid,
-            started_ms,
-        })
+        let started_ms = started(&mut stages).await.map_err(ended)??;
+        Ok((stages, started_ms))
     }
 
     fn launch(
@@ -213,6 +227,16 @@ async fn started(stages: &mut Stages) -> Result<Result<u64, Outcome>, ClientErro
             return Ok(Err(outcome));
         }
     }
+}
+
+/// Whether it was the VM that failed, and not what runs in it.
+fn is_the_vms(outcome: &Outcome) -> bool {
+    outcome.failure.as_ref().is_some_and(|failure| {
+        matches!(
+            &*failure.code,
+            "vm-not-started" | "vm-died" | "boot-timeout"
+        )
+    })
 }
 
 fn not_started(outcome: Outcome) -> RuntimeError {
