@@ -143,9 +143,8 @@ fn networks_are_listed_made_and_shown_as_docker_shows_its_own() {
     for (key, value) in as_in_the_document {
         assert_eq!(production[key], value, "{key}");
     }
-    let subnets = &production["IPAM"]["Config"];
     let first = json!({"Subnet": "208.91.3.0/24", "Gateway": "208.91.3.1"});
-    assert_eq!(subnets[0], first);
+    assert_eq!(production["IPAM"]["Config"][0], first);
 
     let id = world.docker(
         "network create --subnet 10.9.0.0/16 --ip-range 10.9.8.0/24 --gateway 10.9.0.9 \

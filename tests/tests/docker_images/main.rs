@@ -1,0 +1,94 @@
+//! Images by the docker CLI: pulled from a real registry, run, tagged, removed.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
+use std::fs;
+use std::net::IpAddr;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use lab::{Boot, Lab, Namespace, Process, RootFs, VmHost, Way, ask, eventually, places};
+
+/// On the VCH's own loopback: such a registry is asked without TLS.
+const REGISTRY: &str = "127.0.0.1:5000";
+const PORT: u16 = 5000;
+const SOON: Duration = Duration::from_secs(20);
+
+/// Debian's `docker-registry` in a namespace.
+fn registry(lab: &Lab, namespace: &Namespace) -> Process {
+    let unpacked = places::workspace().join("target/docker-registry");
+    image::debian::unpacked("docker-registry", &unpacked).unwrap();
+    let config = lab.path("registry.yml");
+    let data = lab.path("registry");
+    let text = format!(
+        "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\n\
+        http: {{addr: \"{REGISTRY}\"}}\n",
+        data.display()
+    );
+    fs::write(&config, text).unwrap();
+    let mut program = Command::new(unpacked.join("usr/bin/docker-registry"));
+    program.arg("serve").arg(&config);
+    let running = namespace.spawn("docker-registry", program).unwrap();
+    let local: IpAddr = "127.0.0.1".parse().unwrap();
+    eventually(SOON, "the registry answers", || {
+        let answer = ask(namespace, local, Way::Http(PORT), SOON);
+        answer.is_ok_and(|answer| answer.is_some())
+    })
+    .unwrap();
+    running
+}
+
+fn push(namespace: &Namespace, tar: &Path, name: &str, tag: &str) {
+    let script = places::workspace().join("tests/tests/docker_images/push.py");
+    let mut python = Command::new("python3");
+    python.arg(script).args([REGISTRY, name, tag]).arg(tar);
+    let output = namespace.output(python).unwrap();
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{complained}");
+}
+
+#[test]
+fn an_image_of_a_registry_is_pulled_and_run() {
+    let lab = Lab::of_vms("pull").unwrap();
+    let topology = lab.topology().unwrap();
+    let host = VmHost::start(&lab, &topology, Boot::Cold).unwrap();
+    let _registry = registry(&lab, &topology.vch);
+    let files = RootFs::busybox(&lab, "files").unwrap();
+    push(&topology.vch, &files.tar().unwrap(), "me/app", "1");
+
+    let pulled = host
+        .run(&format!("docker pull {REGISTRY}/me/app:1"))
+        .unwrap();
+    for line in [
+        "1: Pulling from me/app",
+        "Status: Downloaded newer image for 127.0.0.1:5000/me/app:1",
+        "127.0.0.1:5000/me/app:1",
+    ] {
+        assert!(pulled.lines().any(|said| said == line), "{line}: {pulled}");
+    }
+    let again = host
+        .run(&format!("docker pull {REGISTRY}/me/app:1"))
+        .unwrap();
+    assert!(again.contains("Status: Image is up to date"), "{again}");
+    let ran = host.run(&format!("docker run --rm {REGISTRY}/me/app:1"));
+    assert_eq!(ran.unwrap(), "pulled");
+    host.run(&format!("docker tag {REGISTRY}/me/app:1 app"))
+        .unwrap();
+    host.run(&format!("docker rmi {REGISTRY}/me/app:1"))
+        .unwrap();
+
+    // What is not there is pulled by `docker run`, and what nobody has is refused in dockerd's words.
+    push(&topology.vch, &files.tar().unwrap(), "me/other", "latest");
+    let ran = host.run(&format!("docker run --rm {REGISTRY}/me/other echo run"));
+    assert_eq!(ran.unwrap(), "run");
+    let none = host
+        .docker
+        .run(&format!("docker pull {REGISTRY}/me/app:none"))
+        .unwrap();
+    assert_eq!(none.code, 1, "{none:?}");
+    let words =
+        "manifest for 127.0.0.1:5000/me/app:none not found: manifest unknown: manifest unknown";
+    assert!(none.stderr.contains(words), "{none:?}");
+    host.run("docker rmi app").unwrap();
+}
