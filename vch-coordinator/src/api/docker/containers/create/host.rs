@@ -7,11 +7,13 @@ use crate::runtime::{
     workload::{Resources, RestartPolicy, RestartWhen, Workload},
 };
 use protocol::spec::{HostEntry, Hostname};
-use std::net::IpAddr;
+use std::{net::IpAddr, num::NonZero, thread};
 use vch_ledger::Dns;
 
 /// dockerd's: less is no container's.
 const LEAST_MEMORY: i64 = 6 << 20;
+/// A whole processor.
+const NANO: i64 = 1_000_000_000;
 /// dockerd's, where a quota names no period: microseconds.
 const PERIOD_US: i64 = 100_000;
 
@@ -140,10 +142,12 @@ pub fn resources(host: &HostConfig) -> Result<Resources, DockerError> {
             "Conflicting options: Nano CPUs and CPU {which} cannot both be set."
         )));
     }
-    if host.nano_cpus < 0 {
-        return Err(DockerError::invalid(
-            "range of CPUs begins at 0.01: give a greater number",
-        ));
+    let processors = thread::available_parallelism().map_or(1, NonZero::get);
+    let most = i64::try_from(processors).unwrap_or(i64::MAX);
+    if host.nano_cpus < 0 || host.nano_cpus > most.saturating_mul(NANO) {
+        return Err(DockerError::invalid(format!(
+            "Range of CPUs is from 0.01 to {most}.00, as there are only {most} CPUs available"
+        )));
     }
     let period = if host.cpu_period > 0 {
         host.cpu_period

@@ -355,3 +355,15 @@ fn what_the_host_is_asked_is_carried_out() {
         .collect();
     assert_eq!(links, ["db store"]);
 }
+
+#[test]
+fn no_more_processors_are_given_than_there_are() {
+    let there = std::thread::available_parallelism().unwrap();
+    let whole = 1_000_000_000 * i64::try_from(there.get()).unwrap();
+    let body = |nano: i64| json!({ "HostConfig": { "NanoCpus": nano } });
+    let expected = format!(
+        "Range of CPUs is from 0.01 to {there}.00, as there are only {there} CPUs available"
+    );
+    assert_eq!(refused(body(whole + 1)).message, expected);
+    assert_eq!(refused(body(-1)).message, expected);
+}
