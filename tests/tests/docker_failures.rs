@@ -11,8 +11,8 @@ use image::bootstrap::{Recipe, Variant};
 use lab::{Coordinator, Lab, RootFs, SmallDisk, Topology, VmHost, eventually, places};
 
 const SOON: Duration = Duration::from_secs(20);
-/// Room for a store and some images, and soon full.
-const DISK_MIB: u32 = 96;
+/// Room for a store, some images and a saved VM, and soon full.
+const DISK_MIB: u32 = 320;
 /// How long an agent that says nothing is waited for.
 const NETWORK_SECONDS: u32 = 5;
 const RUN: &str = "docker run --rm -p 8080:80 busybox true";
