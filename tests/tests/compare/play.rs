@@ -70,7 +70,8 @@ fn keys(body: &[u8]) -> String {
     if let Ok(value) = serde_json::from_slice::<Value>(body) {
         collect(&value, "", &mut keys);
     }
-    keys.into_iter().collect::<Vec<_>>().join(" ")
+    let keys = keys.into_iter().collect::<Vec<_>>().join(" ");
+    normal(&keys).join("")
 }
 
 fn collect(value: &Value, path: &str, keys: &mut BTreeSet<String>) {

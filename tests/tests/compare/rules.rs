@@ -30,6 +30,16 @@ pub const RULES: &[(&str, &str, &str)] = &[
         r"\b(172\.(1[6-9]|2\d|3[01])|192\.168)\.\d{1,3}\.\d{1,3}(/\d\d)?",
         "<pool>",
     ),
+    (
+        "the link of the default bridge",
+        r#"("com\.docker\.network\.bridge\.name": ?)"[^"]*""#,
+        r#"$1"<bridge>""#,
+    ),
+    (
+        "which runtimes there are",
+        r"(?: \.Runtimes\.\S+)+",
+        " .Runtimes.<runtime>.path",
+    ),
     ("the width of a column", r" {2,}", "  "),
     (
         "what runs a container",

@@ -47,9 +47,9 @@ pub use published::{pointer_name, published_names};
 pub use refusal::{ExternalRefusal, PortRefusal, Refusal, RefusalKind};
 pub use row::{
     AddressCursor, Attachment, Change, Channel, Container, ContainerPort, Dns, Document,
-    DocumentKind, Endpoint, External, ExternalAddressing, HostPort, Link, Network, NetworkKind,
-    PortBinding, PortNumber, Protocol, Publish, RestingAddress, Revision, Row, RowKey, Segment,
-    Subnet,
+    DocumentKind, Endpoint, External, ExternalAddressing, HOST_BINDING, HostPort, ICC, Link,
+    MASQUERADE, Network, NetworkKind, PortBinding, PortNumber, Protocol, Publish, RestingAddress,
+    Revision, Row, RowKey, Segment, Subnet, go_bool,
 };
 pub use settings::{
     DEFAULT_EPHEMERAL, DefaultBridge, ExternalNetwork, Grants, Limits, MAX_ALIASES, MAX_AUXILIARY,

@@ -3,12 +3,14 @@
 //! Rows travel as postcard, which is positional: variants are appended, never reordered, and a
 //! changed struct needs a new schema version of the store.
 
+mod bridge;
 mod container;
 mod document;
 mod endpoint;
 mod network;
 mod port;
 
+pub use bridge::{HOST_BINDING, ICC, MASQUERADE, go_bool};
 pub use container::{Channel, Container, Dns};
 pub use document::{Document, DocumentKind};
 pub use endpoint::{Attachment, Endpoint, Link};

@@ -48,6 +48,10 @@ pub struct Carried {
     pub mtu: Option<Mtu>,
     /// No way out.
     pub internal: bool,
+    /// Its containers reach one another by published ports alone.
+    pub apart: bool,
+    /// What leaves it keeps its containers' addresses.
+    pub untranslated: bool,
 }
 
 /// The link that carries a network.
@@ -192,6 +196,8 @@ impl Work {
                 addresses: network.subnets.iter().filter_map(Subnet::vch_net).collect(),
                 mtu: network.mtu,
                 internal: network.internal,
+                apart: network.is_bridge() && !network.inter_container(),
+                untranslated: network.is_bridge() && !network.masquerades(),
             })
         });
         self.networks.insert(id, carried);

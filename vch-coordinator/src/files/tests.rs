@@ -18,6 +18,8 @@ fn a_ledger_needs_files_for_its_gateways_of_both_families_and_its_containers() {
         ],
         mtu: None,
         internal: false,
+        apart: false,
+        untranslated: false,
     };
     let whole = Work {
         networks: BTreeMap::from([

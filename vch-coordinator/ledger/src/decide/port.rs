@@ -1,6 +1,6 @@
 //! Which ports of the VCH lead to a container, and which of its own are open.
 
-use super::next::Next;
+use super::{next::Next, publish};
 use crate::{
     Container, ContainerId, ContainerPort, Endpoint, HostPort, Network, PortBinding, PortNumber,
     PortRefusal, Protocol, Publish, Refusal, Settings, Surroundings, books::Books, spec,
@@ -145,37 +145,67 @@ pub(super) fn in_force(
     Ok(bindings.into_values().collect())
 }
 
+/// An endpoint that published ports may lead to.
+struct CarrierPlace {
+    endpoint: Endpoint,
+    /// Where its network publishes ports that name no address.
+    binding: Option<IpAddr>,
+}
+
+impl CarrierPlace {
+    /// At which address of the VCH a wish is bound that leads here.
+    fn address(&self, wish: &Wish) -> Option<IpAddr> {
+        wish.publish.address.or(self.binding)
+    }
+
+    /// Whether it has an address to which the wish may lead.
+    fn fits(&self, wish: &Wish) -> bool {
+        !target(&self.endpoint, self.address(wish)).is_empty()
+    }
+}
+
 /// The endpoints that published ports may lead to, the first one's gateway being the default. An
 /// internal network is none of them: nothing comes in from outside.
-fn carriers(next: &Next<'_>) -> Vec<Endpoint> {
+fn carriers(next: &Next<'_>) -> Vec<CarrierPlace> {
     let places = next.view();
     let ranked = spec::in_gateway_order(&places).into_iter();
     let bridges = ranked.filter(|place| place.network.is_bridge() && !place.network.internal);
-    bridges.map(|place| place.endpoint.clone()).collect()
+    let places = bridges.map(|place| CarrierPlace {
+        endpoint: place.endpoint.clone(),
+        binding: place.network.host_binding(),
+    });
+    places.collect()
 }
 
 /// One wish as a binding.
 fn bind(
     claims: &Claims<'_>,
     container: &Container,
-    carriers: &[Endpoint],
+    carriers: &[CarrierPlace],
     wish: &Wish,
     around: &mut Surroundings<'_>,
 ) -> Result<PortBinding, PortRefusal> {
-    let address = wish.publish.address;
+    let wanted = wish.publish.port;
+    let Some(first) = carriers.iter().find(|place| place.fits(wish)) else {
+        let host = HostPort {
+            protocol: wish.number.protocol,
+            address: wish.publish.address,
+            port: wanted.unwrap_or_default(),
+        };
+        return Err(PortRefusal::Family {
+            number: wish.number,
+            host,
+            container: container.name.clone(),
+        });
+    };
+    let address = first.address(wish);
+    if let Some(address) = address.filter(|_| wish.publish.address.is_none()) {
+        publish::check_address(claims.books, wish.number, address)?;
+    }
     let host = |port| HostPort {
         protocol: wish.number.protocol,
         address,
         port,
-    };
-    let fits = |endpoint: &&Endpoint| !target(endpoint, address).is_empty();
-    let wanted = wish.publish.port;
-    let Some(first) = carriers.iter().find(fits) else {
-        return Err(PortRefusal::Family {
-            number: wish.number,
-            host: host(wanted.unwrap_or_default()),
-            container: container.name.clone(),
-        });
     };
     let own = |port: u16| claims.own(&host(port));
     let (host, ephemeral) = match wanted {
@@ -195,16 +225,18 @@ fn bind(
             let kept = wish.chosen.filter(|port| own(*port).is_some());
             let port = match kept {
                 Some(port) => port,
-                None => claims.choose(wish, around)?,
+                None => claims.choose(wish, address, around)?,
             };
             (host(port), true)
         }
     };
     // A binding stays where it is as long as that place does.
     let before = claims.own(&host).map(|binding| binding.endpoint);
-    let mut same = carriers.iter().filter(fits);
-    let endpoint = same.find(|endpoint| Some(endpoint.id) == before);
-    let endpoint = endpoint.unwrap_or(first);
+    let mut same = carriers
+        .iter()
+        .filter(|place| place.fits(wish) && place.address(wish) == address);
+    let stays = same.find(|place| Some(place.endpoint.id) == before);
+    let endpoint = &stays.unwrap_or(first).endpoint;
     Ok(PortBinding {
         host,
         container: container.id,
@@ -284,12 +316,17 @@ impl Claims<'_> {
 
     /// The port that was chosen last while it is free, else the next one that nobody has at any
     /// address, from a random one on.
-    fn choose(&self, wish: &Wish, around: &mut Surroundings<'_>) -> Result<u16, PortRefusal> {
+    fn choose(
+        &self,
+        wish: &Wish,
+        address: Option<IpAddr>,
+        around: &mut Surroundings<'_>,
+    ) -> Result<u16, PortRefusal> {
         let protocol = wish.number.protocol;
         let usable = |port: u16, around: &Surroundings<'_>| {
             let host = HostPort {
                 protocol,
-                address: wish.publish.address,
+                address,
                 port,
             };
             !self.decided.contains_key(&host.number()) && self.check(&host, around).is_ok()

@@ -147,7 +147,12 @@ fn check(scene: Scene<'_>, port: &ContainerPort) -> Result<(), Refusal> {
     Ok(port::check_reserved(scene.settings, &host)?)
 }
 
-fn check_address(books: &Books, number: PortNumber, address: IpAddr) -> Result<(), Refusal> {
+/// Refuses an address at which no port can be published.
+pub(super) fn check_address(
+    books: &Books,
+    number: PortNumber,
+    address: IpAddr,
+) -> Result<(), PortRefusal> {
     let special = match address {
         _ if address.is_unspecified() => None,
         _ if address.is_loopback() => {
@@ -174,8 +179,7 @@ fn check_address(books: &Books, number: PortNumber, address: IpAddr) -> Result<(
         number,
         address,
         reason,
-    }
-    .into())
+    })
 }
 
 fn endpoint_at(books: &Books, address: IpAddr) -> Option<crate::ContainerName> {

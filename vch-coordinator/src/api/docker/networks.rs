@@ -47,7 +47,7 @@ async fn list(
             if version < LISTS_WITHOUT_CONTAINERS {
                 Shown::with_containers(ledger, network, version)
             } else {
-                Shown::bare(network, version)
+                Shown::bare(ledger, network, version)
             }
         });
         Ok::<_, DockerError>(all.collect())
@@ -162,8 +162,9 @@ async fn connect(
     let settings = body.endpoint_config.unwrap_or_default();
     let aliased = settings.aliases.iter().flatten().next().is_some();
     let meant = docker.requests.keeper.read(move |ledger| {
-        let network = find(ledger, &name)?;
+        // dockerd looks for the container first.
         let container = ledger.container(&container)?.id;
+        let network = find(ledger, &name)?;
         if aliased && network.predefined && network.is_bridge() {
             return Err(DockerError::invalid(
                 "network-scoped alias is supported only for containers in user defined networks",
@@ -200,14 +201,15 @@ async fn disconnect(
     let container: ContainerRef = body.container.as_str().into();
     let force = body.force;
     let meant = docker.requests.keeper.read(move |ledger| {
-        let network = find(ledger, &name)?;
         let container = match ledger.container(&container) {
-            Err(Refusal::ContainerNotFound(name)) if force => {
-                let message = format!("endpoint {name} not found");
+            Err(Refusal::ContainerNotFound(container)) if force => {
+                find(ledger, &name)?;
+                let message = format!("endpoint {container} not found");
                 return Err(DockerError::not_found(message));
             }
             found => found?,
         };
+        let network = find(ledger, &name)?;
         let place = ledger.endpoint_of(container.id, network.id);
         let place = place.ok_or_else(|| not_connected(container.id, network));
         Ok((

@@ -3,7 +3,7 @@
 use super::{Docker, DockerError, Json, Path};
 use axum::{
     Router,
-    http::Method,
+    http::StatusCode,
     routing::{any, get, post},
 };
 use serde_json::{Value, json};
@@ -12,21 +12,13 @@ use serde_json::{Value, json};
 const MISSING: &[(&str, &[&str], &str)] = &[
     (
         "swarm mode",
-        &[
-            "/swarm",
-            "/swarm/{*rest}",
-            "/nodes",
-            "/nodes/{*rest}",
-            "/services",
-            "/services/{*rest}",
-            "/tasks",
-            "/tasks/{*rest}",
-            "/secrets",
-            "/secrets/{*rest}",
-            "/configs",
-            "/configs/{*rest}",
-        ],
+        &["/swarm/init", "/swarm/join"],
         "it is one host by itself: use `docker run` and networks of driver bridge",
+    ),
+    (
+        "a plugin",
+        &["/plugins/pull", "/plugins/create", "/plugins/privileges"],
+        "networks are of driver bridge, or external ones of its configuration",
     ),
     (
         "building images",
@@ -40,8 +32,25 @@ const MISSING: &[(&str, &[&str], &str)] = &[
     ),
 ];
 
-/// Their routes; and what clients ask of plugins, volumes and the build cache in passing, of which
-/// there are none.
+/// What only a manager of a swarm has.
+const OF_MANAGERS: [&str; 13] = [
+    "/swarm",
+    "/swarm/update",
+    "/swarm/unlockkey",
+    "/nodes",
+    "/nodes/{*rest}",
+    "/services",
+    "/services/{*rest}",
+    "/tasks",
+    "/tasks/{*rest}",
+    "/secrets",
+    "/secrets/{*rest}",
+    "/configs",
+    "/configs/{*rest}",
+];
+
+/// Their routes; and what clients ask of volumes and of the build cache in passing, of which there
+/// are none.
 pub fn routes() -> Router<Docker> {
     let mut routes = Router::new();
     for (feature, paths, remedy) in MISSING {
@@ -50,9 +59,14 @@ pub fn routes() -> Router<Docker> {
             routes = routes.route(path, any(refuse));
         }
     }
+    for path in OF_MANAGERS {
+        routes = routes.route(path, any(no_manager));
+    }
     routes
+        .route("/swarm/leave", post(no_swarm))
+        .route("/swarm/unlock", post(no_swarm))
         .route("/plugins", get(no_plugins))
-        .route("/plugins/{*rest}", any(plugin))
+        .route("/plugins/{*rest}", any(no_such_plugin))
         .route("/volumes", get(no_volumes))
         .route("/volumes/create", post(create_volume))
         .route("/volumes/prune", post(prune_volumes))
@@ -60,22 +74,34 @@ pub fn routes() -> Router<Docker> {
         .route("/build/prune", post(prune_build))
 }
 
+/// dockerd's words where it is no manager.
+async fn no_manager() -> DockerError {
+    DockerError::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to swarm and try again.",
+    )
+}
+
+/// dockerd's words where it is in no swarm.
+async fn no_swarm() -> DockerError {
+    DockerError::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "This node is not part of a swarm",
+    )
+}
+
 async fn no_plugins() -> Json<Value> {
     Json(json!([]))
 }
 
-/// There is none to be looked at, and none can be had.
-async fn plugin(method: Method, Path(rest): Path<String>) -> DockerError {
-    match rest.strip_suffix("/json") {
-        Some(name) if method == Method::GET => {
-            let name: String = name.chars().take(200).collect();
-            DockerError::not_found(format!("plugin \"{name}\" not found"))
-        }
-        _ => DockerError::unsupported(
-            "plugins",
-            "networks are of driver bridge, or external ones of its configuration",
-        ),
-    }
+async fn no_such_plugin(Path(rest): Path<String>) -> DockerError {
+    let words = ["json", "enable", "disable", "upgrade", "push", "set"];
+    let name = match rest.rsplit_once('/') {
+        Some((name, word)) if words.contains(&word) => name,
+        _ => &rest,
+    };
+    let name: String = name.chars().take(200).collect();
+    DockerError::not_found(format!("plugin \"{name}\" not found"))
 }
 
 async fn no_volumes() -> Json<Value> {

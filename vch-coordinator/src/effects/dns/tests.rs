@@ -54,6 +54,8 @@ fn network(number: u8) -> (NetworkId, Option<Carried>) {
         addresses: vec![address],
         mtu: None,
         internal: false,
+        apart: false,
+        untranslated: false,
     };
     (id(number), Some(carried))
 }

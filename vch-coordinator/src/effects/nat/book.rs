@@ -86,7 +86,7 @@ impl Book {
     fn port(&self, port: &Port) -> Result<Vec<Held>, NameError> {
         let number = self.numbers.get(port.network).unwrap_or_default();
         let network = self.networks.get(&port.network);
-        of_port(port, number, network.is_some_and(|one| one.internal))
+        of_port(port, number, network)
     }
 
     /// Writes changes down, and says what they change in the tables.

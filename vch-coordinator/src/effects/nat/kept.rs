@@ -10,10 +10,14 @@ pub enum Kept {
     Bridges,
     /// Each of them with itself: what stays on its bridge.
     Within,
+    /// Bridges, each with itself, whose containers meet by published ports alone.
+    Apart,
     /// Bridges without a way out.
     Internal,
     /// Containers' addresses on networks without a way out that share their bridge with others.
     Confined(IpVersion),
+    /// Containers' addresses that the outside sees as they are.
+    Untranslated(IpVersion),
     /// Links that lead out.
     External,
     /// Links of the management and docker endpoint networks.
@@ -38,6 +42,8 @@ pub enum Kept {
     Segments,
     /// Each port with its network's number.
     Members,
+    /// Ports of networks whose containers meet by published ports alone.
+    Silent,
     /// Ports on the bridge of all shared networks.
     Commons,
     /// Containers' addresses on shared networks.
@@ -85,12 +91,14 @@ impl Kept {
         let single = [
             Self::Bridges,
             Self::Within,
+            Self::Apart,
             Self::Internal,
             Self::External,
             Self::Private,
             Self::Macs,
             Self::Segments,
             Self::Members,
+            Self::Silent,
             Self::Commons,
             Self::Walled,
             Self::Closed,
@@ -106,6 +114,7 @@ impl Kept {
             });
             [
                 Self::Confined(version),
+                Self::Untranslated(version),
                 Self::Gateways(version),
                 Self::Doors(version),
                 Self::Defaults(version),
@@ -126,6 +135,7 @@ impl Kept {
             | Self::Sources(_)
             | Self::Segments
             | Self::Members
+            | Self::Silent
             | Self::Commons
             | Self::Shared(_)
             | Self::Walled
@@ -142,9 +152,12 @@ impl Kept {
         match self {
             Self::Bridges => name!("bridges"),
             Self::Within => name!("within"),
+            Self::Apart => name!("apart"),
             Self::Internal => name!("internal"),
             Self::Confined(V4) => name!("confined4"),
             Self::Confined(V6) => name!("confined6"),
+            Self::Untranslated(V4) => name!("untranslated4"),
+            Self::Untranslated(V6) => name!("untranslated6"),
             Self::External => name!("external"),
             Self::Private => name!("private"),
             Self::Gateways(V4) => name!("gateways4"),
@@ -172,6 +185,7 @@ impl Kept {
             Self::Sources(V6) => name!("sources6"),
             Self::Segments => name!("segments"),
             Self::Members => name!("members"),
+            Self::Silent => name!("silent"),
             Self::Commons => name!("commons"),
             Self::Shared(V4) => name!("shared4"),
             Self::Shared(V6) => name!("shared6"),
@@ -195,12 +209,14 @@ impl Kept {
             | Self::Internal
             | Self::External
             | Self::Private
+            | Self::Silent
             | Self::Commons
             | Self::Walled
             | Self::Closed
             | Self::Friendly => set(&[Interface]),
-            Self::Within => set(&[Interface; 2]),
+            Self::Within | Self::Apart => set(&[Interface; 2]),
             Self::Confined(version)
+            | Self::Untranslated(version)
             | Self::Gateways(version)
             | Self::Defaults(version)
             | Self::Shared(version) => set(&[address_type(version)]),

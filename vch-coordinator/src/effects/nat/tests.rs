@@ -4,6 +4,7 @@ mod frames;
 mod healing;
 mod isolation;
 mod levels;
+mod options;
 mod publishing;
 mod spoofing;
 mod tracking;

@@ -148,6 +148,10 @@ pub fn of_network(network: &Carried) -> Result<Vec<Held>, NameError> {
     if network.internal && own {
         holding.add(Kept::Internal, [bridge]);
     }
+    // Shared networks have no way from one container to another by the VCH.
+    if network.apart && own {
+        holding.add(Kept::Apart, [bridge, bridge]);
+    }
     for address in addresses {
         let version = (&address).into();
         holding.add(Kept::Gateways(version), [address.into()]);
@@ -156,8 +160,12 @@ pub fn of_network(network: &Carried) -> Result<Vec<Held>, NameError> {
     Ok(holding.0)
 }
 
-/// What is held of a container's port; `segment` is the number of its network.
-pub fn of_port(port: &Port, segment: u32, internal: bool) -> Result<Vec<Held>, NameError> {
+/// What is held of a container's port on a network; `segment` is the network's number.
+pub fn of_port(
+    port: &Port,
+    segment: u32,
+    network: Option<&Carried>,
+) -> Result<Vec<Held>, NameError> {
     let mut holding = Holding::default();
     let name = link(&port.name)?;
     let mac = Datum::Ether(port.mac.octets());
@@ -171,6 +179,14 @@ pub fn of_port(port: &Port, segment: u32, internal: bool) -> Result<Vec<Held>, N
     let segment = Element::new([name]).to_values([number]);
     holding.0.push(Held::Element(Kept::Segments, segment));
     holding.add(Kept::Members, [name, number]);
+    if network.is_some_and(|network| network.apart) {
+        holding.add(Kept::Silent, [name]);
+    }
+    if network.is_some_and(|network| network.untranslated) {
+        for address in &port.addresses {
+            holding.add(Kept::Untranslated(address.into()), [(*address).into()]);
+        }
+    }
     match &port.on {
         On::Dedicated => {}
         On::Shared => {
@@ -178,7 +194,7 @@ pub fn of_port(port: &Port, segment: u32, internal: bool) -> Result<Vec<Held>, N
             for address in &port.addresses {
                 let version = address.into();
                 holding.add(Kept::Shared(version), [(*address).into()]);
-                if internal {
+                if network.is_some_and(|network| network.internal) {
                     holding.add(Kept::Confined(version), [(*address).into()]);
                 }
             }

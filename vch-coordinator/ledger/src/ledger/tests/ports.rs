@@ -349,3 +349,47 @@ fn a_host_address_leads_to_addresses_of_its_family() {
     world.disconnect("old", "app");
     assert!(bindings(&world, "old").is_empty());
 }
+
+/// A network whose option says where ports are published that name no address.
+fn bound(world: &mut World, name: &str, address: &str) {
+    let mut wish = crate::CreateNetwork::named(name.parse().unwrap());
+    wish.options = [(crate::HOST_BINDING.to_owned(), address.to_owned())].into();
+    world.must(Command::CreateNetwork(wish));
+}
+
+#[test]
+fn a_network_says_at_which_address_its_containers_ports_are_published() {
+    let mut world = world();
+    bound(&mut world, "inside", "208.91.3.7");
+    bound(&mut world, "anywhere", "0.0.0.0");
+    bound(&mut world, "nowhere", "127.0.0.1");
+    for (name, network, ports) in [
+        ("web", "inside", &["8080:80", "10.2.0.9:8081:81", ":82"][..]),
+        ("other", "anywhere", &["8082:80"]),
+        ("lonely", "nowhere", &["8083:80"]),
+    ] {
+        let mut wish = container(name);
+        wish.ports = ports.iter().map(|text| port(text)).collect();
+        world.must(Command::AddContainer(wish));
+        world.connect(name, network);
+    }
+    world.start("web");
+    let at = bindings(&world, "web");
+    assert_eq!(at.len(), 3);
+    for (host, port) in [
+        ("208.91.3.7:8080/tcp", "80"),
+        ("10.2.0.9:8081/tcp", "81"),
+        ("208.91.3.7:", "82"),
+    ] {
+        let there = |one: &&String| one.starts_with(host) && one.ends_with(port);
+        assert!(at.iter().any(|one| there(&one)), "{host} of {at:?}");
+    }
+    let chosen = at.clone();
+    world.stop("web");
+    world.start("web");
+    assert_eq!(bindings(&world, "web"), chosen, "a new life has the same");
+    world.start("other");
+    assert!(bindings(&world, "other")[0].starts_with("8082/tcp > "));
+    let refused = world.refused(Command::StartContainer("lonely".into()));
+    assert!(refused.to_string().contains("loopback"), "{refused}");
+}

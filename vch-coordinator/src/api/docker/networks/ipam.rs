@@ -54,7 +54,13 @@ pub fn subnets(
         subnets.push(subnet(config, net, &mut errors));
     }
     match errors.as_slice() {
-        [] => Ok(subnets),
+        [] => match subnets.iter().find(|subnet| no_gateway(subnet)) {
+            // As dockerd 20.10 answers.
+            Some(_) => Err(DockerError::failed(
+                "failed to allocate gateway (): No available addresses on this pool",
+            )),
+            None => Ok(subnets),
+        },
         [one] => Err(DockerError::invalid(format!(
             "invalid network config:\n{one}"
         ))),
@@ -97,6 +103,12 @@ fn subnet(config: &IpamConfig, net: IpNet, errors: &mut Vec<String>) -> SubnetRe
         range,
         auxiliary,
     }
+}
+
+/// Whether it is too narrow for a gateway, and none was given.
+fn no_gateway(subnet: &SubnetRequest) -> bool {
+    let width = subnet.net.max_prefix_len() - subnet.net.prefix_len();
+    width < 2 && subnet.gateway.is_none()
 }
 
 fn given(text: Option<&str>) -> Option<&str> {

@@ -4,11 +4,14 @@ use super::{
     ipam::IpamConfig,
     wish::{ATTACHABLE, IPAM_OPTIONS, KEPT, MTU},
 };
-use crate::api::docker::{Version, time};
+use crate::{
+    api::docker::{Version, time},
+    effects::work::carrier,
+};
 use ipnet::IpNet;
 use serde::Serialize;
 use std::{collections::BTreeMap, time::Duration};
-use vch_ledger::{Endpoint, Ledger, Network, NetworkKind, Subnet};
+use vch_ledger::{Endpoint, HOST_BINDING, ICC, Ledger, MASQUERADE, Network, NetworkKind, Subnet};
 
 /// The kernel's own for Ethernet.
 const ETHERNET_MTU: &str = "1500";
@@ -85,7 +88,7 @@ pub fn scope(network: &Network) -> &'static str {
 
 impl Shown {
     /// A network without its containers.
-    pub fn bare(network: &Network, version: Version) -> Self {
+    pub fn bare(ledger: &Ledger, network: &Network, version: Version) -> Self {
         let kept = |key: &str| network.options.get(key);
         let has = |v4| network.subnets.iter().any(|subnet| subnet.is_v4() == v4);
         let ipam_options = kept(IPAM_OPTIONS).and_then(|text| serde_json::from_str(text).ok());
@@ -105,7 +108,7 @@ impl Shown {
             ipam: ShownIpam {
                 driver: "default",
                 options: ipam_options,
-                config: network.subnets.iter().map(config).collect(),
+                config: configs(network),
             },
             internal: network.internal,
             attachable: kept(ATTACHABLE).is_some(),
@@ -113,7 +116,7 @@ impl Shown {
             config_from: ConfigFrom::default(),
             config_only: false,
             containers: BTreeMap::new(),
-            options: options(network),
+            options: options(ledger, network),
             labels: network.labels.clone(),
         }
     }
@@ -128,7 +131,7 @@ impl Shown {
         });
         Self {
             containers: running.collect(),
-            ..Self::bare(network, version)
+            ..Self::bare(ledger, network, version)
         }
     }
 }
@@ -150,6 +153,15 @@ impl ShownEndpoint {
     }
 }
 
+/// Those of IPv4 come first, as in dockerd.
+fn configs(network: &Network) -> Vec<IpamConfig> {
+    let of_family = |v4| network.subnets.iter().filter(move |one| one.is_v4() == v4);
+    of_family(true)
+        .chain(of_family(false))
+        .map(config)
+        .collect()
+}
+
 fn config(subnet: &Subnet) -> IpamConfig {
     // Docker's form has room for one range, and for subnets alone.
     let range = match subnet.ranges.as_slice() {
@@ -168,7 +180,7 @@ fn config(subnet: &Subnet) -> IpamConfig {
     }
 }
 
-fn options(network: &Network) -> BTreeMap<String, String> {
+fn options(ledger: &Ledger, network: &Network) -> BTreeMap<String, String> {
     let given = network.options.iter();
     let given = given.filter(|(key, _)| !key.starts_with(KEPT));
     let mut options: BTreeMap<String, String> = given
@@ -177,13 +189,15 @@ fn options(network: &Network) -> BTreeMap<String, String> {
     if let Some(mtu) = network.mtu {
         options.entry(MTU.to_owned()).or_insert(mtu.to_string());
     }
-    if network.predefined && network.is_bridge() {
+    let bridge = network.is_bridge().then(|| carrier(ledger, network));
+    if let (true, Some(bridge)) = (network.predefined, bridge.flatten()) {
         // What of dockerd's own default bridge is so here, too.
         for (key, value) in [
             ("com.docker.network.bridge.default_bridge", "true"),
-            ("com.docker.network.bridge.enable_icc", "true"),
-            ("com.docker.network.bridge.enable_ip_masquerade", "true"),
-            ("com.docker.network.bridge.host_binding_ipv4", "0.0.0.0"),
+            (ICC, "true"),
+            (MASQUERADE, "true"),
+            (HOST_BINDING, "0.0.0.0"),
+            ("com.docker.network.bridge.name", bridge.link().as_str()),
             (MTU, ETHERNET_MTU),
         ] {
             options.entry(key.to_owned()).or_insert(value.to_owned());

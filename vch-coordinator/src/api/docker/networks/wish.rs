@@ -4,8 +4,8 @@ use super::ipam::{self, Ipam};
 use crate::api::docker::{DockerError, Version, error::predefined_name};
 use protocol::spec::Mtu;
 use serde::Deserialize;
-use std::collections::BTreeMap;
-use vch_ledger::{CreateNetwork, NetworkName, Segment};
+use std::{collections::BTreeMap, net::Ipv4Addr};
+use vch_ledger::{CreateNetwork, HOST_BINDING, ICC, MASQUERADE, NetworkName, Segment, go_bool};
 
 /// Names that dockerd keeps for itself beside the VCH's own.
 const RESERVED: [&str; 4] = ["bridge", "host", "none", "default"];
@@ -54,6 +54,10 @@ impl Create {
     pub fn command(self, version: Version) -> Result<CreateNetwork, DockerError> {
         if RESERVED.contains(&self.name.as_str()) {
             return Err(DockerError::forbidden(predefined_name(&self.name)));
+        }
+        if self.name.is_empty() {
+            // As dockerd 20.10 answers: each of its networks has that name in front.
+            return Err(DockerError::conflict("network with name  already exists"));
         }
         let shown: String = self.name.chars().take(200).collect();
         let name: Result<NetworkName, _> = self.name.parse();
@@ -114,12 +118,17 @@ impl Create {
                 "Ingress network can only be global scope network",
             ));
         }
-        let from = self.config_from.as_ref();
-        let from = from.is_some_and(|from| !from.network.is_empty());
-        if self.config_only.unwrap_or(false) || from {
+        if self.config_only.unwrap_or(false) {
             let remedy = "give each network its own subnets and options";
-            let feature = "a network that only configures others (config-only, config-from)";
+            let feature = "a network that only configures others (config-only)";
             return Err(DockerError::unsupported(feature, remedy));
+        }
+        let from = self.config_from.as_ref().map(|from| &from.network);
+        if let Some(from) = from.filter(|from| !from.is_empty()) {
+            let shown: String = from.chars().take(200).collect();
+            return Err(DockerError::not_found(format!(
+                "configuration network \"{shown}\" does not exist"
+            )));
         }
         Ok(())
     }
@@ -158,6 +167,11 @@ fn check_option(key: &str, value: &str) -> Result<(), DockerError> {
         let message = format!("option {key} is the VCH's own: leave it out");
         return Err(DockerError::invalid(message));
     }
+    match key {
+        ICC | MASQUERADE => return boolean(key, value).map(|_| ()),
+        HOST_BINDING => return host_binding(value),
+        _ => {}
+    }
     let Some(name) = key.strip_prefix(BRIDGE) else {
         let prefix = key == "com.docker.network.container_iface_prefix";
         return only(
@@ -168,29 +182,11 @@ fn check_option(key: &str, value: &str) -> Result<(), DockerError> {
         );
     };
     match name {
-        "enable_icc" => only(
-            boolean(key, value)?,
-            key,
-            value,
-            "containers of one network always reach one another: give each group a network of its own",
-        ),
-        "enable_ip_masquerade" => only(
-            boolean(key, value)?,
-            key,
-            value,
-            "what leaves a bridge network has the VCH's address: use --internal, or an external network",
-        ),
         "inhibit_ipv4" => only(
             !boolean(key, value)?,
             key,
             value,
             "the VCH is the gateway of its bridge networks: use an external network",
-        ),
-        "host_binding_ipv4" => only(
-            matches!(value, "" | "0.0.0.0"),
-            key,
-            value,
-            "name the address with each published port",
         ),
         "gateway_mode_ipv4" | "gateway_mode_ipv6" => only(
             matches!(value, "" | "nat"),
@@ -209,6 +205,16 @@ fn check_option(key: &str, value: &str) -> Result<(), DockerError> {
     }
 }
 
+fn host_binding(value: &str) -> Result<(), DockerError> {
+    if value.is_empty() || value.parse::<Ipv4Addr>().is_ok() {
+        return Ok(());
+    }
+    let shown: String = value.chars().take(200).collect();
+    Err(DockerError::failed(format!(
+        "failed to parse {HOST_BINDING} value: {shown} (invalid ip address)"
+    )))
+}
+
 fn only(possible: bool, key: &str, value: &str, remedy: &str) -> Result<(), DockerError> {
     if possible {
         return Ok(());
@@ -219,11 +225,7 @@ fn only(possible: bool, key: &str, value: &str, remedy: &str) -> Result<(), Dock
 
 /// As Go's `strconv.ParseBool`.
 fn boolean(key: &str, value: &str) -> Result<bool, DockerError> {
-    match value {
-        "1" | "t" | "T" | "TRUE" | "true" | "True" => Ok(true),
-        "0" | "f" | "F" | "FALSE" | "false" | "False" => Ok(false),
-        _ => Err(unreadable(key, value, "ParseBool")),
-    }
+    go_bool(value).ok_or_else(|| unreadable(key, value, "ParseBool"))
 }
 
 fn unreadable(key: &str, value: &str, function: &str) -> DockerError {

@@ -25,6 +25,8 @@ fn network(by: Carrier, internal: bool) -> Carried {
         addresses: vec!["172.18.0.1/16".parse().unwrap()],
         mtu: None,
         internal,
+        apart: false,
+        untranslated: false,
     }
 }
 

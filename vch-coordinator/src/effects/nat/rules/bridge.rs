@@ -50,6 +50,13 @@ pub(super) fn chains() -> Result<Vec<(Chain, Vec<Rule>)>, NameError> {
         base(name!("forward"), Hook::Forward, FILTER),
         vec![
             (
+                "containers that meet by published ports alone",
+                new()
+                    .is_in([from], Kept::Silent.name())
+                    .is_in([to], Kept::Silent.name())
+                    .drop(),
+            ),
+            (
                 "networks that share a bridge are apart",
                 container(container(new(), from)?, to)?.jump(name!("apart")),
             ),

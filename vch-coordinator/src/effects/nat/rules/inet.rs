@@ -124,6 +124,17 @@ fn passage() -> Vec<(&'static str, Rule)> {
     let internal = || Kept::Internal.name();
     let mut rules = vec![
         (
+            "containers that meet by published ports alone: by those",
+            new()
+                .is_in([from, to], Kept::Apart.name())
+                .ct_status(CtStatus::DNAT)
+                .accept(),
+        ),
+        (
+            "and by nothing else",
+            new().is_in([from, to], Kept::Apart.name()).drop(),
+        ),
+        (
             "what stays on its bridge",
             new().is_in([from, to], Kept::Within.name()).accept(),
         ),

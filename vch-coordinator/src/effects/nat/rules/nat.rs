@@ -1,7 +1,7 @@
 //! Chains of type nat: they see the first packet of a flow, and the flow keeps what they decide.
 
 use super::super::kept::{Kept, Reach, VERSIONS};
-use super::{chain, destination};
+use super::{chain, destination, source};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use vch_nftables::{
     AddressType, Chain, CtStatus, Datum, Field, Hook, IpVersion, NameError, Rule, name,
@@ -22,7 +22,6 @@ pub(super) fn chains() -> Result<Vec<(Chain, Vec<Rule>)>, NameError> {
     let postrouting = Chain::nat(name!("postrouting"), Hook::Postrouting, SOURCE_NAT);
     let loopback = "what the VCH keeps for itself is never published";
     let lead = || new().jump(name!("published"));
-    let (from, to) = (Field::InputInterface, Field::OutputInterface);
     Ok(vec![
         chain(Chain::regular(name!("published")), published())?,
         chain(prerouting, vec![("published ports, from outside", lead())])?,
@@ -44,26 +43,36 @@ pub(super) fn chains() -> Result<Vec<(Chain, Vec<Rule>)>, NameError> {
                 ("published ports, from the VCH itself", lead()),
             ],
         )?,
-        chain(
-            postrouting,
-            vec![
-                (
-                    "a container that reaches its own network by a published port",
-                    new()
-                        .ct_status(CtStatus::DNAT)
-                        .is_in([from, to], Kept::Within.name())
-                        .masquerade(),
-                ),
-                (
-                    "containers go out by the address of the VCH",
-                    new()
-                        .is_in([from], Kept::Bridges.name())
-                        .is_not_in([to], Kept::Bridges.name())
-                        .masquerade(),
-                ),
-            ],
-        )?,
+        chain(postrouting, going_out())?,
     ])
+}
+
+/// The address that a packet bears as it leaves.
+fn going_out() -> Vec<(&'static str, Rule)> {
+    let new = Rule::new;
+    let (from, to) = (Field::InputInterface, Field::OutputInterface);
+    let mut rules = vec![(
+        "a container that reaches its own network by a published port",
+        new()
+            .ct_status(CtStatus::DNAT)
+            .is_in([from, to], Kept::Within.name())
+            .masquerade(),
+    )];
+    for version in VERSIONS {
+        let kept = Kept::Untranslated(version).name();
+        rules.push((
+            "the outside sees these containers' own addresses",
+            new().is_in([source(version)], kept).accept(),
+        ));
+    }
+    rules.push((
+        "containers go out by the address of the VCH",
+        new()
+            .is_in([from], Kept::Bridges.name())
+            .is_not_in([to], Kept::Bridges.name())
+            .masquerade(),
+    ));
+    rules
 }
 
 /// Of several bindings of one port the most particular one decides. Its clients are looked at

@@ -293,6 +293,8 @@ pub fn network(number: u8) -> Carried {
         addresses,
         mtu: None,
         internal: number == I,
+        apart: false,
+        untranslated: false,
     }
 }
 

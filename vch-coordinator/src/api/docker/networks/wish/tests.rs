@@ -58,7 +58,11 @@ fn what_can_t_be_is_refused_with_dockerds_status() {
             403,
             "operation is not permitted on predefined host network ",
         ),
-        (json!({"Name": ""}), 400, "invalid network name: "),
+        (
+            json!({"Name": ""}),
+            409,
+            "network with name  already exists",
+        ),
         (
             json!({"Name": "web", "Driver": "null"}),
             403,
@@ -91,8 +95,8 @@ fn what_can_t_be_is_refused_with_dockerds_status() {
         ),
         (
             json!({"Name": "web", "ConfigFrom": {"Network": "x"}}),
-            501,
-            "config-from",
+            404,
+            "configuration network \"x\" does not exist",
         ),
         (
             json!({"Name": "web", "IPAM": {"Driver": "x"}}),
@@ -113,9 +117,9 @@ fn an_option_that_can_t_be_is_refused_by_its_name() {
         ),
         (option(MTU, "60"), 400, "MTU 60 is not possible"),
         (
-            option("com.docker.network.bridge.enable_icc", "false"),
-            501,
-            "enable_icc=false",
+            option("com.docker.network.bridge.host_binding_ipv4", "fd00::1"),
+            500,
+            "host_binding_ipv4 value: fd00::1 (invalid ip address)",
         ),
         (
             option("com.docker.network.bridge.enable_icc", "maybe"),
@@ -134,7 +138,13 @@ fn an_option_that_can_t_be_is_refused_by_its_name() {
         ),
         (option("vch.segment", "x"), 400, "dedicated or shared"),
     ]);
-    let harmless = option("com.docker.network.bridge.enable_icc", "true");
-    assert!(command(harmless).is_ok());
+    for (key, value) in [
+        ("enable_icc", "false"),
+        ("enable_ip_masquerade", "0"),
+        ("host_binding_ipv4", "127.0.0.1"),
+    ] {
+        let key = format!("com.docker.network.bridge.{key}");
+        assert!(command(option(&key, value)).is_ok(), "{key}");
+    }
     assert!(command(option("com.example.mine", "1")).is_ok());
 }
