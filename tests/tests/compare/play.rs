@@ -70,8 +70,7 @@ fn keys(body: &[u8]) -> String {
     if let Ok(value) = serde_json::from_slice::<Value>(body) {
         collect(&value, "", &mut keys);
     }
-    let keys = keys.into_iter().collect::<Vec<_>>().join(" ");
-    normal(&keys).join("")
+    keys.into_iter().collect::<Vec<_>>().join(" ")
 }
 
 fn collect(value: &Value, path: &str, keys: &mut BTreeSet<String>) {

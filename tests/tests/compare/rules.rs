@@ -35,11 +35,6 @@ pub const RULES: &[(&str, &str, &str)] = &[
         r#"("com\.docker\.network\.bridge\.name": ?)"[^"]*""#,
         r#"$1"<bridge>""#,
     ),
-    (
-        "which runtimes there are",
-        r"(?: \.Runtimes\.\S+)+",
-        " .Runtimes.<runtime>.path",
-    ),
     ("the width of a column", r" {2,}", "  "),
     (
         "what runs a container",
