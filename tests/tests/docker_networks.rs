@@ -281,6 +281,8 @@ fn what_is_refused_is_refused_in_dockerds_words() {
     let pool = "Pool overlaps with other one on this address space";
     assert!(overlap.contains(pool), "{overlap}");
     let swarm = world.refused("service ls");
+    assert!(swarm.contains("not a swarm manager"), "{swarm}");
+    let swarm = world.refused("swarm init");
     assert!(swarm.contains("swarm mode is not supported"), "{swarm}");
     let volume = world.refused("volume create data");
     assert!(volume.contains("a volume is not supported"), "{volume}");
