@@ -204,7 +204,7 @@ fn full_disk(house: &House<'_>, disk: &SmallDisk) {
     let ready = || house.run("docker logs ends") == "ready";
     eventually(SOON, "it hears signals", ready).unwrap();
     disk.fill().unwrap();
-    house.refused(RUN, 125, "No space left on device");
+    house.refused(RUN, 125, "o space left on");
     let again = house.lab.path("files.tar");
     let again = format!("docker import {} again", again.display());
     house.refused(&again, 1, "No space left on device");

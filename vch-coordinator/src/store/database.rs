@@ -19,7 +19,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use vch_ledger::{ContainerId, Id, Revision, Row, VchId};
+use vch_ledger::{ContainerId, Id, Revision, Row, RowKey, VchId};
 
 /// Rows of the ledger: postcard of `RowKey` to postcard of `Row`.
 pub(super) const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rows");
@@ -69,6 +69,18 @@ pub(super) struct Group {
 impl Group {
     pub fn is_empty(&self) -> bool {
         self.transactions.is_empty() && self.reports.is_empty()
+    }
+
+    /// Whether something is in it that was not there before: a network, a container, a place.
+    fn adds(&self) -> bool {
+        let mut changes = self.transactions.iter().flat_map(|logged| &logged.changes);
+        changes.any(|change| {
+            let thing = matches!(
+                change.key,
+                RowKey::Network(_) | RowKey::Container(_) | RowKey::Endpoint(_)
+            );
+            thing && change.before.is_none()
+        })
     }
 }
 
@@ -139,7 +151,14 @@ impl Store {
     }
 
     /// Writes a group in one transaction; durable when this returns.
+    ///
+    /// # Errors
+    /// [`StoreError`]; of a full disk it [is one](StoreError::is_full).
     pub(super) fn write(&mut self, group: &Group) -> Result<(), StoreError> {
+        let mut place = self.place.as_mut();
+        if group.adds() && place.as_mut().is_some_and(|place| !place.reserve.keep()) {
+            return Err(StoreError::Full);
+        }
         let write = self.database.begin_write().map_err(failed("begin"))?;
         write_rows(&write, group)?;
         write_reports(&write, group)?;
@@ -152,7 +171,8 @@ impl Store {
         write.commit().map_err(failed("commit"))?;
         self.revision = last.unwrap_or(self.revision);
         if let Some(place) = &mut self.place {
-            place.reserve.keep();
+            // Whether there was room is asked by whoever needs some.
+            let _ = place.reserve.keep();
         }
         Ok(())
     }

@@ -65,6 +65,9 @@ pub enum StoreError {
         #[source]
         source: Box<redb::Error>,
     },
+    /// There is no room for what is new.
+    #[error("no space left for the store but for what is removed")]
+    Full,
     /// It is in memory only.
     #[error("the store is in no folder that it could be read from again")]
     Nowhere,
@@ -76,8 +79,10 @@ pub enum StoreError {
 impl StoreError {
     /// Whether there was no room on the disk.
     pub(super) fn is_full(&self) -> bool {
-        let Self::Database { source, .. } = self else {
-            return false;
+        let source = match self {
+            Self::Full => return true,
+            Self::Database { source, .. } => source,
+            _ => return false,
         };
         let redb::Error::Io(error) = &**source else {
             return false;

@@ -1,7 +1,10 @@
 //! Room behind the store's file that nobody else takes: on a full disk containers still end and are removed.
 
 use super::StoreError;
-use nix::fcntl::{FallocateFlags, fallocate};
+use nix::{
+    errno::Errno,
+    fcntl::{FallocateFlags, fallocate},
+};
 use std::{
     fs::{File, OpenOptions},
     path::Path,
@@ -29,23 +32,26 @@ impl Reserve {
             file,
             reserved_at: None,
         };
-        reserve.keep();
+        // Whether there was room is asked by whoever needs some.
+        let _ = reserve.keep();
         Ok(reserve)
     }
 
-    /// Reserves it anew where the file has grown or shrunk. Best effort: a file system may know no such thing, and a
-    /// disk may be full already.
-    pub fn keep(&mut self) {
+    /// Reserves it anew where the file has grown or shrunk. Whether there is room for what is new: on a full disk the
+    /// rest is for what goes. A file system that knows no reserving is taken to have it.
+    pub fn keep(&mut self) -> bool {
         let Ok(length) = self.file.metadata().map(|found| found.len()) else {
-            return;
+            return true;
         };
         if self.reserved_at == Some(length) {
-            return;
+            return true;
         }
         let wanted = i64::try_from(length + ROOM).unwrap_or(i64::MAX);
         match fallocate(&self.file, FallocateFlags::FALLOC_FL_KEEP_SIZE, 0, wanted) {
             Ok(()) => self.reserved_at = Some(length),
+            Err(Errno::ENOSPC | Errno::EDQUOT) => return false,
             Err(error) => tracing::debug!(%error, "no room is reserved for the store"),
         }
+        true
     }
 }
