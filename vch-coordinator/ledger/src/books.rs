@@ -3,7 +3,7 @@
 use crate::{
     Channel, Container, ContainerId, ContainerName, Document, DocumentKind, Endpoint, EndpointId,
     HostPort, Network, NetworkId, NetworkName, PortBinding, PortNumber, Protocol, Row, RowKey,
-    Settings, SocketPath,
+    Settings, SocketPath, Subnet,
     ipam::{Intervals, Space, SubnetBook},
 };
 use protocol::spec::MacAddress;
@@ -167,7 +167,7 @@ impl Books {
             return self.replace_network(row, settings);
         }
         self.network_names.insert(row.name.clone(), row.id);
-        for subnet in &row.subnets {
+        for subnet in occupied(&row) {
             self.space.occupy(subnet.net, row.id);
         }
         let subnets = row.subnets.iter();
@@ -205,7 +205,7 @@ impl Books {
     fn erase_network(&mut self, id: NetworkId) {
         if let Some(book) = self.networks.remove(&id) {
             self.network_names.remove(&book.row.name);
-            for subnet in &book.row.subnets {
+            for subnet in occupied(&book.row) {
                 self.space.vacate(subnet.net);
             }
         }
@@ -324,5 +324,14 @@ impl Books {
                 }
             }
         }
+    }
+}
+
+/// The subnets that nobody else may have: a configuration keeps none.
+fn occupied(row: &Network) -> &[Subnet] {
+    if row.is_configuration() {
+        &[]
+    } else {
+        &row.subnets
     }
 }

@@ -1,9 +1,9 @@
 //! What can be asked of the ledger, and what it answers.
 
 use crate::{
-    Attachment, Change, Channel, ContainerId, ContainerName, ContainerPort, ContainerRef, Dns,
-    DocumentKind, EndpointId, ExternalNetwork, NetworkId, NetworkName, NetworkRef, PortBinding,
-    Revision, Segment, Subnet,
+    AddressRange, Attachment, Change, Channel, ContainerId, ContainerName, ContainerPort,
+    ContainerRef, Dns, DocumentKind, EndpointId, ExternalNetwork, NetworkId, NetworkName,
+    NetworkRef, PortBinding, Revision, Segment, Subnet,
 };
 use ipnet::IpNet;
 use protocol::spec::{
@@ -117,6 +117,20 @@ pub struct CreateNetwork {
     pub labels: BTreeMap<String, String>,
     /// Options for what carries it.
     pub options: BTreeMap<String, String>,
+    /// Whose configuration it has.
+    pub configuration: Configuration,
+}
+
+/// Whose configuration a new network has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Configuration {
+    /// Its own.
+    #[default]
+    Own,
+    /// Its own, for others: the network carries nothing itself.
+    ForOthers,
+    /// That of a network which is for others: its subnets, labels, options, MTU and segment.
+    Of(NetworkRef),
 }
 
 impl CreateNetwork {
@@ -132,6 +146,7 @@ impl CreateNetwork {
             internal: false,
             labels: BTreeMap::new(),
             options: BTreeMap::new(),
+            configuration: Configuration::Own,
         }
     }
 }
@@ -147,6 +162,17 @@ pub struct SubnetRequest {
     pub range: Option<IpNet>,
     /// Addresses never to be handed out, by name.
     pub auxiliary: BTreeMap<String, IpAddr>,
+}
+
+impl From<&Subnet> for SubnetRequest {
+    fn from(subnet: &Subnet) -> Self {
+        Self {
+            net: subnet.net,
+            gateway: subnet.gateway,
+            range: subnet.ranges.first().and_then(AddressRange::net),
+            auxiliary: subnet.auxiliary.clone(),
+        }
+    }
 }
 
 impl From<IpNet> for SubnetRequest {

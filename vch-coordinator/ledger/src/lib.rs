@@ -34,7 +34,8 @@ mod settings;
 mod spec;
 
 pub use command::{
-    AddContainer, Answer, Command, Connect, CreateNetwork, SubnetRequest, Transaction,
+    AddContainer, Answer, Command, Configuration, Connect, CreateNetwork, SubnetRequest,
+    Transaction,
 };
 pub use id::{
     ContainerId, ContainerRef, EndpointId, Id, IdError, NetworkId, NetworkRef, Reference, VchId,
@@ -46,10 +47,10 @@ pub use name::{ContainerName, NamespacePath, NetworkName, SocketPath};
 pub use published::{pointer_name, published_names};
 pub use refusal::{ExternalRefusal, PortRefusal, Refusal, RefusalKind};
 pub use row::{
-    AddressCursor, Attachment, Change, Channel, Container, ContainerPort, Dns, Document,
-    DocumentKind, Endpoint, External, ExternalAddressing, HOST_BINDING, HostPort, ICC, Link,
-    MASQUERADE, Network, NetworkKind, PortBinding, PortNumber, Protocol, Publish, RestingAddress,
-    Revision, Row, RowKey, Segment, Subnet, go_bool,
+    AddressCursor, Attachment, CONFIG_FROM, Change, Channel, Container, ContainerPort, Dns,
+    Document, DocumentKind, Endpoint, External, ExternalAddressing, HOST_BINDING, HostPort, ICC,
+    Link, MASQUERADE, Network, NetworkKind, PortBinding, PortNumber, Protocol, Publish,
+    RestingAddress, Revision, Row, RowKey, Segment, Subnet, go_bool,
 };
 pub use settings::{
     DEFAULT_EPHEMERAL, DefaultBridge, ExternalNetwork, Grants, Limits, MAX_ALIASES, MAX_AUXILIARY,

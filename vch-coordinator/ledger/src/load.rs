@@ -168,7 +168,9 @@ fn check_network(books: &Books, row: &Network) -> Result<(), Contradiction> {
         if own.next().is_some() {
             return Err(Contradiction::Overlap(net, row.id));
         }
-        if let Some((_, other)) = books.space.overlap(&net) {
+        if let Some((_, other)) = books.space.overlap(&net)
+            && !row.is_configuration()
+        {
             return Err(Contradiction::Overlap(net, other));
         }
     }

@@ -69,6 +69,17 @@ pub enum Refusal {
         /// Names of the containers on it: the first few.
         endpoints: String,
     },
+    /// No network has this name or id and is a configuration of others.
+    #[error("configuration network {0:?} does not exist: make one with config-only")]
+    NoConfiguration(String),
+    /// Networks were made of the configuration.
+    #[error("configuration network {0:?} is in use: remove the networks that were made of it")]
+    ConfigurationInUse(NetworkName),
+    /// It carries nothing.
+    #[error(
+        "network {0} only configures others: make a network of it by config-from, and connect to that"
+    )]
+    ConnectToConfiguration(NetworkName),
     /// There would be more networks, containers or entries than may be.
     #[error(
         "field `{field}`: {count} is more than the limit of {limit}: remove some, or ask for fewer"

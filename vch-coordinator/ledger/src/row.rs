@@ -14,7 +14,9 @@ pub use bridge::{HOST_BINDING, ICC, MASQUERADE, go_bool};
 pub use container::{Channel, Container, Dns};
 pub use document::{Document, DocumentKind};
 pub use endpoint::{Attachment, Endpoint, Link};
-pub use network::{External, ExternalAddressing, Network, NetworkKind, Segment, Subnet};
+pub use network::{
+    CONFIG_FROM, External, ExternalAddressing, Network, NetworkKind, Segment, Subnet,
+};
 pub use port::{ContainerPort, HostPort, PortBinding, PortNumber, Protocol, Publish};
 
 use crate::{ContainerId, EndpointId, NetworkId};

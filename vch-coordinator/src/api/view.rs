@@ -172,8 +172,11 @@ fn links(ledger: &Ledger, endpoint: &Endpoint) -> Vec<String> {
 
 fn segment(network: &Network) -> Option<&'static str> {
     match network.kind {
-        NetworkKind::Bridge(Segment::Dedicated) => Some("dedicated"),
-        NetworkKind::Bridge(Segment::Shared) => Some("shared"),
+        NetworkKind::Bridge(Segment::Dedicated)
+        | NetworkKind::Configuration(Segment::Dedicated) => Some("dedicated"),
+        NetworkKind::Bridge(Segment::Shared) | NetworkKind::Configuration(Segment::Shared) => {
+            Some("shared")
+        }
         NetworkKind::None | NetworkKind::External(_) => None,
     }
 }
@@ -204,6 +207,7 @@ pub fn network(ledger: &Ledger, network: &Network) -> (shape::Network, Vec<Place
         NetworkKind::Bridge(_) => ("bridge", "bridge"),
         NetworkKind::None => ("null", "none"),
         NetworkKind::External(_) => ("external", "external"),
+        NetworkKind::Configuration(_) => ("null", "configuration"),
     };
     let shown = shape::Network {
         id: network.id.to_string(),

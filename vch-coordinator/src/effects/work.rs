@@ -233,7 +233,7 @@ pub fn carrier(ledger: &Ledger, network: &Network) -> Option<Carrier> {
             Some(Carrier::Shared(ledger.settings().shared_link.clone()))
         }
         NetworkKind::External(external) => Some(Carrier::External(external.clone())),
-        NetworkKind::None => None,
+        NetworkKind::None | NetworkKind::Configuration(_) => None,
     }
 }
 

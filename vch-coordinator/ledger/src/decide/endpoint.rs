@@ -146,6 +146,9 @@ fn check_place(
     if network.row.kind == NetworkKind::None {
         return Err(Refusal::NoEndpointsOnNone(network.row.name.clone()));
     }
+    if network.row.is_configuration() {
+        return Err(Refusal::ConnectToConfiguration(network.row.name.clone()));
+    }
     if let Some(external) = network.row.external()
         && external.addressing == ExternalAddressing::Dhcp
     {

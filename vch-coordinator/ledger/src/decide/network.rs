@@ -2,8 +2,9 @@
 
 use super::{Decision, Draft, Scene, at_most, bounded_map, external, random, subnets};
 use crate::{
-    AddressCursor, Answer, CreateNetwork, Id, MAX_LABELS, Network, NetworkId, NetworkKind,
-    NetworkRef, Refusal, RestingAddress, Row, Settings, Subnet, SubnetRequest, Surroundings,
+    AddressCursor, Answer, CONFIG_FROM, Configuration, CreateNetwork, Id, MAX_LABELS, Network,
+    NetworkId, NetworkKind, NetworkRef, Refusal, RestingAddress, Row, Segment, Settings, Subnet,
+    SubnetRequest, Surroundings,
     books::{Books, NetworkBook},
     lookup,
 };
@@ -31,7 +32,11 @@ pub(super) fn create(
         return Err(Refusal::NetworkExists(wish.name));
     }
     at_most("networks", scene.books.networks.len() + 1, limits.networks)?;
-    let network = bridge(scene, wish, false, around)?;
+    let network = match wish.configuration.clone() {
+        Configuration::Own => bridge(scene, wish, false, around)?,
+        Configuration::ForOthers => configuration(scene, wish, around)?,
+        Configuration::Of(other) => bridge(scene, configured(scene, wish, &other)?, false, around)?,
+    };
     let answer = Answer::NetworkCreated {
         network: network.id,
         subnets: network.subnets.clone(),
@@ -105,21 +110,80 @@ fn bridge(
     predefined: bool,
     around: &mut Surroundings<'_>,
 ) -> Result<Network, Refusal> {
-    bounded_map("labels", &wish.labels, MAX_LABELS, String::as_str)?;
-    bounded_map("options", &wish.options, MAX_LABELS, String::as_str)?;
-    let subnets: Vec<Subnet> = subnets::choose(scene, &wish, around)?;
+    check_maps(&wish)?;
+    let subnets = subnets::choose(scene, &wish, around)?;
+    let kind = NetworkKind::Bridge(segment(scene, &wish));
     Ok(Network {
+        predefined,
+        ..made(scene, wish, kind, subnets, around)
+    })
+}
+
+/// A network that carries nothing: its subnets are checked, and taken by those that are made of it.
+fn configuration(
+    scene: Scene<'_>,
+    wish: CreateNetwork,
+    around: &mut Surroundings<'_>,
+) -> Result<Network, Refusal> {
+    check_maps(&wish)?;
+    let subnets = subnets::checked_alone(&wish.subnets)?;
+    let kind = NetworkKind::Configuration(segment(scene, &wish));
+    Ok(made(scene, wish, kind, subnets, around))
+}
+
+/// The wish with what a configuration has in place of its own.
+fn configured(
+    scene: Scene<'_>,
+    wish: CreateNetwork,
+    other: &NetworkRef,
+) -> Result<CreateNetwork, Refusal> {
+    let found = lookup::network(scene.books, other)
+        .ok()
+        .map(|book| &book.row);
+    let Some((row, NetworkKind::Configuration(segment))) = found.map(|row| (row, &row.kind)) else {
+        return Err(Refusal::NoConfiguration(other.to_string()));
+    };
+    let mut options = row.options.clone();
+    options.insert(CONFIG_FROM.to_owned(), row.id.to_string());
+    Ok(CreateNetwork {
+        subnets: row.subnets.iter().map(SubnetRequest::from).collect(),
+        ipv6: row.subnets.iter().any(|subnet| !subnet.is_v4()),
+        labels: row.labels.clone(),
+        options,
+        mtu: row.mtu,
+        segment: Some(*segment),
+        ..wish
+    })
+}
+
+fn check_maps(wish: &CreateNetwork) -> Result<(), Refusal> {
+    bounded_map("labels", &wish.labels, MAX_LABELS, String::as_str)?;
+    bounded_map("options", &wish.options, MAX_LABELS, String::as_str)
+}
+
+fn segment(scene: Scene<'_>, wish: &CreateNetwork) -> Segment {
+    wish.segment.unwrap_or(scene.settings.default_segment)
+}
+
+fn made(
+    scene: Scene<'_>,
+    wish: CreateNetwork,
+    kind: NetworkKind,
+    subnets: Vec<Subnet>,
+    around: &mut Surroundings<'_>,
+) -> Network {
+    Network {
         id: fresh_id(scene.books, around),
         name: wish.name,
-        kind: NetworkKind::Bridge(wish.segment.unwrap_or(scene.settings.default_segment)),
-        predefined,
+        kind,
+        predefined: false,
         subnets,
         mtu: wish.mtu,
         internal: wish.internal,
         labels: wish.labels,
         options: wish.options,
         created_ms: around.now_ms,
-    })
+    }
 }
 
 pub(super) fn fresh_id(books: &Books, around: &mut Surroundings<'_>) -> NetworkId {
@@ -142,6 +206,12 @@ pub(super) fn remove(scene: Scene<'_>, network: &NetworkRef) -> Result<Decision,
             network: book.row.name.clone(),
             endpoints: holders(scene.books, book),
         });
+    }
+    if book.row.is_configuration() {
+        let mut others = scene.books.networks.values();
+        if others.any(|other| other.row.config_from() == Some(book.row.id)) {
+            return Err(Refusal::ConfigurationInUse(book.row.name.clone()));
+        }
     }
     let mut draft = Draft::default();
     forget_addresses(book, &mut draft);

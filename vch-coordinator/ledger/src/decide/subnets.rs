@@ -37,6 +37,17 @@ pub(super) fn choose(
     Ok(subnets)
 }
 
+/// The subnets of a configuration, each by itself: whether they are free is asked when a network is made of it.
+pub(super) fn checked_alone(requests: &[SubnetRequest]) -> Result<Vec<Subnet>, Refusal> {
+    at_most("subnets", requests.len(), MAX_SUBNETS)?;
+    let mut subnets: Vec<Subnet> = Vec::new();
+    for request in requests {
+        check_shape(&request.net, &subnets)?;
+        subnets.push(checked(request)?);
+    }
+    Ok(subnets)
+}
+
 pub(super) fn family(v4: bool) -> &'static str {
     if v4 { "IPv4" } else { "IPv6" }
 }
@@ -47,17 +58,8 @@ fn check_net(
     others: &[Subnet],
     around: &Surroundings<'_>,
 ) -> Result<(), Refusal> {
+    check_shape(net, others)?;
     let net = *net;
-    if net.trunc() != net {
-        return Err(Refusal::SubnetHostBits(net));
-    }
-    if let Some(reason) = unusable(&net) {
-        return Err(Refusal::SubnetUnusable { net, reason });
-    }
-    let mut twice = others.iter().map(|other| other.net);
-    if let Some(other) = twice.find(|other| other.contains(&net) || net.contains(other)) {
-        return Err(Refusal::SubnetTwice { net, other });
-    }
     if let Some((other, network)) = scene.books.space.overlap(&net)
         && let Some(book) = scene.books.networks.get(&network)
     {
@@ -72,6 +74,22 @@ fn check_net(
         Some(route) => Err(Refusal::RouteOverlap { net, route }),
         None => Ok(()),
     }
+}
+
+/// Whether it can be a subnet beside its network's others.
+fn check_shape(net: &IpNet, others: &[Subnet]) -> Result<(), Refusal> {
+    let net = *net;
+    if net.trunc() != net {
+        return Err(Refusal::SubnetHostBits(net));
+    }
+    if let Some(reason) = unusable(&net) {
+        return Err(Refusal::SubnetUnusable { net, reason });
+    }
+    let mut twice = others.iter().map(|other| other.net);
+    if let Some(other) = twice.find(|other| other.contains(&net) || net.contains(other)) {
+        return Err(Refusal::SubnetTwice { net, other });
+    }
+    Ok(())
 }
 
 /// The request as a row: its range, gateway and auxiliary addresses lie where they must.

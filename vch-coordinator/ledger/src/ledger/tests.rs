@@ -1,5 +1,6 @@
 mod addresses;
 mod complaints;
+mod configurations;
 mod containers;
 mod externals;
 mod live;

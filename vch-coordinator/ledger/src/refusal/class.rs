@@ -5,7 +5,7 @@ use super::{Refusal, RefusalKind};
 impl Refusal {
     /// A code that stays the same for ever, whatever the text says.
     ///
-    /// - NotFound: `container-not-found`, `network-not-found`, `not-connected`,
+    /// - NotFound: `container-not-found`, `network-not-found`, `no-configuration`, `not-connected`,
     ///   `port-not-published`.
     /// - Conflict: `already-connected`, `channel-taken`, `container-connected`,
     ///   `container-name-taken`, `mac-taken`, `network-exists`, `nic-taken`, `port-in-use`,
@@ -18,8 +18,9 @@ impl Refusal {
     ///   `range-host-bits`, `range-outside`, `range-too-big`, `reserved-twice`, `resolver`,
     ///   `spec-impossible`, `subnet-host-bits`, `subnet-twice`, `subnet-unusable`, `too-long`,
     ///   `too-many`.
-    /// - Forbidden: `address-in-use`, `address-not-granted`, `address-reserved`, `external-dhcp`,
-    ///   `external-in-use`, `external-orphans`, `network-in-use`, `network-name-predefined`,
+    /// - Forbidden: `address-in-use`, `address-not-granted`, `address-reserved`,
+    ///   `configuration-in-use`, `external-dhcp`, `external-in-use`, `external-orphans`,
+    ///   `network-in-use`, `network-is-configuration`, `network-name-predefined`,
     ///   `network-predefined`, `no-endpoints-on-none`, `route-overlap`, `subnet-overlap`.
     /// - Exhausted: `addresses-exhausted`, `pools-exhausted`, `ports-exhausted`.
     pub fn code(&self) -> &'static str {
@@ -42,6 +43,9 @@ impl Refusal {
             Self::PredefinedName(_) => ("network-name-predefined", Forbidden),
             Self::PredefinedNetwork(_) => ("network-predefined", Forbidden),
             Self::NetworkInUse { .. } => ("network-in-use", Forbidden),
+            Self::NoConfiguration(_) => ("no-configuration", NotFound),
+            Self::ConfigurationInUse(_) => ("configuration-in-use", Forbidden),
+            Self::ConnectToConfiguration(_) => ("network-is-configuration", Forbidden),
             Self::Nested => ("nested", Invalid),
             Self::TooMany { .. } => ("too-many", Invalid),
             Self::TooLong { .. } => ("too-long", Invalid),

@@ -15,7 +15,12 @@ pub enum NetworkKind {
     None,
     /// A network outside, which the configuration declares.
     External(External),
+    /// Nothing: a configuration of which bridge networks are made, on this segment.
+    Configuration(Segment),
 }
+
+/// The option by which a bridge network names the configuration that it was made of, by ID.
+pub const CONFIG_FROM: &str = "vch.config-from";
 
 /// The L2 that carries a bridge network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,7 +68,8 @@ pub struct Network {
     pub kind: NetworkKind,
     /// Made by the VCH itself: can't be removed, nor made by a caller.
     pub predefined: bool,
-    /// Its subnets, in the order in which they are tried. None overlaps another network's.
+    /// Its subnets, in the order in which they are tried. None overlaps another network's, but for a
+    /// configuration's.
     pub subnets: Vec<Subnet>,
     /// The MTU of its interfaces; `None` leaves them at the kernel's.
     pub mtu: Option<Mtu>,
@@ -82,8 +88,18 @@ impl Network {
     pub fn external(&self) -> Option<&External> {
         match &self.kind {
             NetworkKind::External(external) => Some(external),
-            NetworkKind::Bridge(_) | NetworkKind::None => None,
+            NetworkKind::Bridge(_) | NetworkKind::None | NetworkKind::Configuration(_) => None,
         }
+    }
+
+    /// Whether it is a configuration of others, and carries nothing itself. Its subnets are in nobody's way.
+    pub fn is_configuration(&self) -> bool {
+        matches!(self.kind, NetworkKind::Configuration(_))
+    }
+
+    /// The configuration that it was made of.
+    pub fn config_from(&self) -> Option<NetworkId> {
+        self.options.get(CONFIG_FROM)?.parse().ok()
     }
 
     /// Whether the VCH is its gateway and name server.

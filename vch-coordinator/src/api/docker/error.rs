@@ -140,6 +140,12 @@ fn words(refusal: &Refusal) -> String {
         Refusal::NetworkInUse { network, endpoints } => format!(
             "error while removing network: network {network} has active endpoints ({endpoints})"
         ),
+        Refusal::NoConfiguration(name) => {
+            format!("configuration network {name:?} does not exist")
+        }
+        Refusal::ConfigurationInUse(name) => {
+            format!("configuration network \"{name}\" is in use")
+        }
         Refusal::PoolsExhausted { .. } => {
             "all predefined address pools have been fully subnetted".to_owned()
         }

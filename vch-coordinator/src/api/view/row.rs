@@ -68,6 +68,7 @@ fn network(row: &Network) -> Value {
             NetworkKind::Bridge(_) => "bridge",
             NetworkKind::None => "none",
             NetworkKind::External(_) => "external",
+            NetworkKind::Configuration(_) => "configuration",
         },
         "segment": segment(row),
         "interface": row.external().map(|external| external.interface.as_str()),

@@ -11,7 +11,10 @@ use crate::{
 use ipnet::IpNet;
 use serde::Serialize;
 use std::{collections::BTreeMap, time::Duration};
-use vch_ledger::{Endpoint, HOST_BINDING, ICC, Ledger, MASQUERADE, Network, NetworkKind, Subnet};
+use vch_ledger::{
+    CONFIG_FROM, Endpoint, HOST_BINDING, ICC, Ledger, MASQUERADE, Network, NetworkKind, NetworkRef,
+    Subnet,
+};
 
 /// The kernel's own for Ethernet.
 const ETHERNET_MTU: &str = "1500";
@@ -49,11 +52,11 @@ pub struct ShownIpam {
     pub config: Vec<IpamConfig>,
 }
 
-/// Always empty: no network here is made of another's configuration.
+/// The configuration that a network was made of, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ConfigFrom {
-    pub network: &'static str,
+    pub network: String,
 }
 
 /// A running container's place.
@@ -74,7 +77,7 @@ pub struct ShownEndpoint {
 pub fn driver(network: &Network) -> &'static str {
     match network.kind {
         NetworkKind::Bridge(_) | NetworkKind::External(_) => "bridge",
-        NetworkKind::None => "null",
+        NetworkKind::None | NetworkKind::Configuration(_) => "null",
     }
 }
 
@@ -82,7 +85,7 @@ pub fn driver(network: &Network) -> &'static str {
 pub fn scope(network: &Network) -> &'static str {
     match network.kind {
         NetworkKind::External(_) => "external",
-        NetworkKind::Bridge(_) | NetworkKind::None => "local",
+        NetworkKind::Bridge(_) | NetworkKind::None | NetworkKind::Configuration(_) => "local",
     }
 }
 
@@ -113,8 +116,10 @@ impl Shown {
             internal: network.internal,
             attachable: kept(ATTACHABLE).is_some(),
             ingress: false,
-            config_from: ConfigFrom::default(),
-            config_only: false,
+            config_from: ConfigFrom {
+                network: config_from(ledger, network).unwrap_or_default(),
+            },
+            config_only: network.is_configuration(),
             containers: BTreeMap::new(),
             options: options(ledger, network),
             labels: network.labels.clone(),
@@ -180,9 +185,14 @@ fn config(subnet: &Subnet) -> IpamConfig {
     }
 }
 
+fn config_from(ledger: &Ledger, network: &Network) -> Option<String> {
+    let from = NetworkRef::from(network.config_from()?);
+    Some(ledger.network(&from).ok()?.name.to_string())
+}
+
 fn options(ledger: &Ledger, network: &Network) -> BTreeMap<String, String> {
     let given = network.options.iter();
-    let given = given.filter(|(key, _)| !key.starts_with(KEPT));
+    let given = given.filter(|(key, _)| !key.starts_with(KEPT) && *key != CONFIG_FROM);
     let mut options: BTreeMap<String, String> = given
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect();

@@ -5,7 +5,10 @@ use crate::api::docker::{DockerError, Version, error::predefined_name};
 use protocol::spec::Mtu;
 use serde::Deserialize;
 use std::{collections::BTreeMap, net::Ipv4Addr};
-use vch_ledger::{CreateNetwork, HOST_BINDING, ICC, MASQUERADE, NetworkName, Segment, go_bool};
+use vch_ledger::{
+    CONFIG_FROM, Configuration, CreateNetwork, HOST_BINDING, ICC, MASQUERADE, NetworkName, Segment,
+    go_bool,
+};
 
 /// Names that dockerd keeps for itself beside the VCH's own.
 const RESERVED: [&str; 4] = ["bridge", "host", "none", "default"];
@@ -66,6 +69,7 @@ impl Create {
         })?;
         check_driver(self.driver.as_deref().unwrap_or_default())?;
         self.check_swarm()?;
+        let configuration = self.configuration()?;
         let enabled = self.enable_ipv4.filter(|_| version >= Version(48));
         let ipam = self.ipam.unwrap_or_default();
         let driver = ipam.driver.as_deref().unwrap_or_default();
@@ -88,6 +92,7 @@ impl Create {
             labels: self.labels.unwrap_or_default(),
             segment: segment(&options)?,
             mtu: mtu(&options)?,
+            configuration,
             ..CreateNetwork::named(name)
         };
         for (key, value) in &options {
@@ -118,19 +123,50 @@ impl Create {
                 "Ingress network can only be global scope network",
             ));
         }
-        if self.config_only.unwrap_or(false) {
-            let remedy = "give each network its own subnets and options";
-            let feature = "a network that only configures others (config-only)";
-            return Err(DockerError::unsupported(feature, remedy));
-        }
-        let from = self.config_from.as_ref().map(|from| &from.network);
-        if let Some(from) = from.filter(|from| !from.is_empty()) {
-            let shown: String = from.chars().take(200).collect();
-            return Err(DockerError::not_found(format!(
-                "configuration network \"{shown}\" does not exist"
-            )));
-        }
         Ok(())
+    }
+
+    /// Whose configuration it has. dockerd's words, and its sense of what belongs to a configuration.
+    fn configuration(&self) -> Result<Configuration, DockerError> {
+        let given = |map: &Option<BTreeMap<String, String>>| map.iter().flatten().next().is_some();
+        let only = self.config_only.unwrap_or(false);
+        let from = self.config_from.as_ref().map(|from| from.network.as_str());
+        let from = from.filter(|from| !from.is_empty());
+        let operators = self.internal.unwrap_or(false)
+            || self.attachable.unwrap_or(false)
+            || !self.scope.as_deref().unwrap_or_default().is_empty();
+        if only && operators {
+            return Err(DockerError::forbidden(
+                "configuration network can only contain network specific fields. Network operator fields like [ ingress | internal | attachable | scope ] are not supported.",
+            ));
+        }
+        let Some(from) = from else {
+            return Ok(if only {
+                Configuration::ForOthers
+            } else {
+                Configuration::Own
+            });
+        };
+        if only {
+            return Err(DockerError::forbidden(
+                "a configuration network cannot depend on another configuration network",
+            ));
+        }
+        let ipam = self.ipam.as_ref();
+        let subnets = ipam.is_some_and(|ipam| ipam.config.iter().flatten().next().is_some());
+        let own = ipam.is_some_and(|ipam| given(&ipam.options));
+        if subnets
+            || own
+            || given(&self.labels)
+            || given(&self.options)
+            || self.enable_ipv6 == Some(true)
+        {
+            return Err(DockerError::forbidden(
+                "user specified configurations are not supported if the network depends on a configuration network",
+            ));
+        }
+        let from = from.chars().take(200).collect::<String>();
+        Ok(Configuration::Of(from.as_str().into()))
     }
 }
 
@@ -163,7 +199,7 @@ fn check_driver(driver: &str) -> Result<(), DockerError> {
 /// What an option of dockerd's bridge driver may say here. Options that dockerd does not know either
 /// are kept as they are.
 fn check_option(key: &str, value: &str) -> Result<(), DockerError> {
-    if key.starts_with(KEPT) {
+    if key.starts_with(KEPT) || key == CONFIG_FROM {
         let message = format!("option {key} is the VCH's own: leave it out");
         return Err(DockerError::invalid(message));
     }

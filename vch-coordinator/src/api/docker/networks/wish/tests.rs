@@ -94,9 +94,19 @@ fn what_can_t_be_is_refused_with_dockerds_status() {
             "swarm scoped network",
         ),
         (
-            json!({"Name": "web", "ConfigFrom": {"Network": "x"}}),
-            404,
-            "configuration network \"x\" does not exist",
+            json!({"Name": "web", "ConfigOnly": true, "Internal": true}),
+            403,
+            "configuration network can only contain network specific fields",
+        ),
+        (
+            json!({"Name": "web", "ConfigOnly": true, "ConfigFrom": {"Network": "x"}}),
+            403,
+            "a configuration network cannot depend on another configuration network",
+        ),
+        (
+            json!({"Name": "web", "ConfigFrom": {"Network": "x"}, "Labels": {"a": "b"}}),
+            403,
+            "user specified configurations are not supported",
         ),
         (
             json!({"Name": "web", "IPAM": {"Driver": "x"}}),

@@ -1,0 +1,108 @@
+//! Networks that only configure others.
+
+use super::{World, network};
+use crate::{
+    Command, Configuration, Connect, CreateNetwork, Ledger, Network, NetworkKind, Segment,
+};
+
+fn configuration(name: &str, subnets: &[&str]) -> CreateNetwork {
+    CreateNetwork {
+        labels: [("of".to_owned(), "a configuration".to_owned())].into(),
+        options: [("an".to_owned(), "option".to_owned())].into(),
+        mtu: Some(1400.try_into().unwrap()),
+        segment: Some(Segment::Shared),
+        configuration: Configuration::ForOthers,
+        ..network(name, subnets)
+    }
+}
+
+fn of(name: &str, configuration: &str) -> Command {
+    Command::CreateNetwork(CreateNetwork {
+        configuration: Configuration::Of(configuration.into()),
+        ..network(name, &[])
+    })
+}
+
+fn shown<'a>(world: &'a World, name: &str) -> &'a Network {
+    world.ledger.network(&name.into()).unwrap()
+}
+
+/// What the store holds makes the same ledger.
+fn loads_again(world: &World) {
+    let rows = world.store.values().cloned();
+    let ledger = &world.ledger;
+    let again = Ledger::load(ledger.settings().clone(), rows, ledger.revision());
+    assert_eq!(again.as_ref(), Ok(ledger));
+}
+
+#[test]
+fn a_network_is_made_of_a_configuration_and_has_all_of_it() {
+    let mut world = World::new();
+    let wish = configuration("later", &["10.99.0.0/16", "fd00:99::/64"]);
+    world.must(Command::CreateNetwork(wish));
+    let later = shown(&world, "later").clone();
+    assert_eq!(later.kind, NetworkKind::Configuration(Segment::Shared));
+
+    world.must(of("web", "later"));
+    let web = shown(&world, "web");
+    assert_eq!(web.kind, NetworkKind::Bridge(Segment::Shared));
+    assert_eq!(web.subnets, later.subnets);
+    assert_eq!((&web.labels, web.mtu), (&later.labels, later.mtu));
+    assert_eq!(web.options["an"], "option");
+    assert_eq!(web.config_from(), Some(later.id));
+    // Its subnets are web's alone now.
+    let again = world.refused(of("again", "later"));
+    assert_eq!(again.code(), "subnet-overlap");
+    loads_again(&world);
+}
+
+#[test]
+fn a_configuration_is_in_nobodys_way_and_one_without_subnets_leaves_them_to_the_pools() {
+    let mut world = World::new();
+    for name in ["one", "two"] {
+        let wish = configuration(name, &["10.99.0.0/16"]);
+        world.must(Command::CreateNetwork(wish));
+    }
+    world.network("own", &["10.99.0.0/16"]);
+    world.must(Command::CreateNetwork(configuration("empty", &[])));
+    assert!(shown(&world, "empty").subnets.is_empty());
+    world.must(of("web", "empty"));
+    assert_eq!(
+        shown(&world, "web").subnets[0].net.to_string(),
+        "172.18.0.0/16"
+    );
+    world.must(Command::RemoveNetwork("one".into()));
+    let overlap = world.refused(of("of-two", "two"));
+    assert_eq!(overlap.code(), "subnet-overlap");
+    loads_again(&world);
+}
+
+#[test]
+fn a_configuration_stays_while_a_network_is_made_of_it_and_nobody_is_on_it() {
+    let mut world = World::new();
+    let wish = configuration("later", &["10.99.0.0/16"]);
+    world.must(Command::CreateNetwork(wish));
+    world.must(of("web", "later"));
+    world.container("cc");
+    let connect = |network: &str| Command::Connect(Connect::tap("cc", network));
+    let refused = world.refused(connect("later"));
+    assert_eq!(refused.code(), "network-is-configuration");
+    world.must(connect("web"));
+    let used = world.refused(Command::RemoveNetwork("later".into()));
+    assert_eq!(used.code(), "configuration-in-use");
+    world.disconnect("cc", "web");
+    world.must(Command::RemoveNetwork("web".into()));
+    world.must(Command::RemoveNetwork("later".into()));
+}
+
+#[test]
+fn what_is_no_configuration_is_said_to_be_none() {
+    let mut world = World::new();
+    world.network("web", &["10.99.0.0/16"]);
+    for other in ["nothing", "web", "bridge"] {
+        let refused = world.refused(of("x", other));
+        assert_eq!(refused.code(), "no-configuration");
+        let text = format!("configuration network \"{other}\" does not exist");
+        assert!(refused.to_string().starts_with(&text), "{refused}");
+    }
+}
