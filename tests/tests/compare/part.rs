@@ -15,8 +15,6 @@ pub struct Part {
     pub title: &'static str,
     scenes: &'static str,
     record: &'static str,
-    /// No row of it may differ; where some still do, those that the page names.
-    pub mended: bool,
     /// What dockerd is asked anew in each test run: each scene costs seconds.
     short_of_dockerd: &'static [&'static str],
     /// What a VCH is asked in each test run; all where there is none.
@@ -27,7 +25,6 @@ pub const NETWORKS: Part = Part {
     title: "Networks",
     scenes: "scenes/networks.txt",
     record: "dockerd.txt",
-    mended: false,
     short_of_dockerd: &[
         "What is there at first",
         "Create and remove",
@@ -40,7 +37,6 @@ pub const CONTAINERS: Part = Part {
     title: "Containers",
     scenes: "scenes/containers.txt",
     record: "dockerd-containers.txt",
-    mended: true,
     short_of_dockerd: &["Filters of containers"],
     short_of_vch: &[
         "Create and look",

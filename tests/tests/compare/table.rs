@@ -112,19 +112,6 @@ fn line(row: &Row, verdict: &Verdict) -> String {
     format!("| `{}` | {shown} |", row.line.replace('|', "\\|"))
 }
 
-/// Rows that the committed page does not call different, and that are.
-pub fn worse(committed: &str, rows: &[(Row, String)]) -> Vec<String> {
-    let known: Vec<&str> = committed
-        .lines()
-        .filter(|line| line.ends_with("| differs |"))
-        .collect();
-    let found = rows.iter().filter(|(row, vch)| {
-        let line = line(row, &Verdict::Differs);
-        verdict(row, vch) == Verdict::Differs && !known.contains(&line.as_str())
-    });
-    found.map(|(row, _)| row.line.clone()).collect()
-}
-
 /// Both answers of every row that differs.
 pub fn differences(rows: &[(Row, String)]) -> String {
     let mut text = String::new();

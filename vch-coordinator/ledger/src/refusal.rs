@@ -73,7 +73,9 @@ pub enum Refusal {
     #[error("configuration network {0:?} does not exist: make one with config-only")]
     NoConfiguration(String),
     /// Networks were made of the configuration.
-    #[error("configuration network {0:?} is in use: remove the networks that were made of it")]
+    #[error(
+        "error while removing network: configuration network \"{0}\" is in use: remove the networks that were made of it"
+    )]
     ConfigurationInUse(NetworkName),
     /// It carries nothing.
     #[error(

@@ -144,7 +144,7 @@ fn words(refusal: &Refusal) -> String {
             format!("configuration network {name:?} does not exist")
         }
         Refusal::ConfigurationInUse(name) => {
-            format!("configuration network \"{name}\" is in use")
+            format!("error while removing network: configuration network \"{name}\" is in use")
         }
         Refusal::PoolsExhausted { .. } => {
             "all predefined address pools have been fully subnetted".to_owned()
