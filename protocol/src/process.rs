@@ -27,6 +27,30 @@ pub const WINDOW: u32 = 256 * 1024;
 pub const MAX_CHUNK: usize = 16 * 1024;
 /// Most words of a command line, and most variables of an environment.
 pub const MAX_WORDS: usize = 4096;
+/// What of the kernel's own files a container does not see, in Docker's order: files are covered by /dev/null,
+/// folders by an empty one.
+pub const COVERED: &[&str] = &[
+    "/proc/asound",
+    "/proc/acpi",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/sys/firmware",
+    "/sys/devices/virtual/powercap",
+];
+/// What of them it can't write.
+pub const READ_ONLY: &[&str] = &[
+    "/proc/bus",
+    "/proc/fs",
+    "/proc/irq",
+    "/proc/sys",
+    "/proc/sysrq-trigger",
+];
 /// Most processes at once: the container's own, and those of `exec`.
 pub const MAX_PROCESSES: usize = 256;
 

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::docker::Docker;
 use crate::prerequisites::{self, Need};
+use crate::rootfs::RootFs;
 use crate::topology::Topology;
 use crate::vch::Coordinator;
 use crate::world::Lab;
@@ -52,6 +53,12 @@ impl<'a> VmHost<'a> {
             docker: Docker::new(lab, &socket)?,
             socket,
         })
+    }
+
+    /// Makes the image `busybox`.
+    pub fn import_busybox(&self, lab: &Lab) -> Result<()> {
+        let files = RootFs::busybox(lab, "busybox")?;
+        self.docker.import(&files, "busybox")
     }
 
     /// The socket of its Docker endpoint.

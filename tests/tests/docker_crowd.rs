@@ -6,7 +6,7 @@ use std::env;
 use std::thread;
 use std::time::Duration;
 
-use lab::{Boot, Lab, RootFs, VmHost, eventually};
+use lab::{Boot, Lab, VmHost, eventually};
 
 /// Set by `make long`.
 const LONG: &str = "VCH_LONG";
@@ -19,8 +19,7 @@ fn many_vms_start_at_once_and_find_one_another() {
     let lab = Lab::of_vms("crowd").unwrap();
     let topology = lab.topology().unwrap();
     let host = VmHost::start(&lab, &topology, Boot::Cold).unwrap();
-    let files = RootFs::busybox(&lab, "files").unwrap();
-    host.docker.import(&files, "busybox").unwrap();
+    host.import_busybox(&lab).unwrap();
     let nothing = host.left().unwrap();
     let many = if env::var_os(LONG).is_some() {
         MANY

@@ -61,8 +61,7 @@ impl<'a> House<'a> {
         let runtime = Coordinator::runtime_table_of(&kernel.path, &initramfs.path);
         let runtime = format!("{runtime}network_seconds = {NETWORK_SECONDS}\n");
         let host = VmHost::start_with(lab, topology, &runtime).unwrap();
-        let files = RootFs::busybox(lab, "files").unwrap();
-        host.docker.import(&files, "busybox").unwrap();
+        host.import_busybox(lab).unwrap();
         Self {
             lab,
             host,
@@ -205,7 +204,7 @@ fn full_disk(house: &House<'_>, disk: &SmallDisk) {
     eventually(SOON, "it hears signals", ready).unwrap();
     disk.fill().unwrap();
     house.refused(RUN, 125, "o space left on");
-    let again = house.lab.path("files.tar");
+    let again = house.lab.path("busybox.tar");
     let again = format!("docker import {} again", again.display());
     house.refused(&again, 1, "No space left on device");
     let writes = "docker exec counts dd if=/dev/zero of=/big bs=1M count=8 conv=fsync";

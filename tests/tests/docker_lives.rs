@@ -6,7 +6,7 @@
 use std::fs;
 use std::time::Duration;
 
-use lab::{Boot, Lab, RootFs, Topology, VmHost, Way, ask, eventually};
+use lab::{Boot, Lab, Topology, VmHost, Way, ask, eventually};
 
 const SOON: Duration = Duration::from_secs(20);
 /// Set by `make long`: so many containers are made, started, stopped and removed one after the other.
@@ -22,8 +22,7 @@ struct House<'a> {
 impl<'a> House<'a> {
     fn build(lab: &Lab, topology: &'a Topology, boot: Boot) -> Self {
         let host = VmHost::start(lab, topology, boot).unwrap();
-        let files = RootFs::busybox(lab, "files").unwrap();
-        host.docker.import(&files, "busybox").unwrap();
+        host.import_busybox(lab).unwrap();
         Self { topology, host }
     }
 

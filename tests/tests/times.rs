@@ -74,8 +74,7 @@ fn with_a_network_and_with_none(boot: Boot) -> (Duration, Duration) {
     let lab = Lab::of_vms("times").unwrap();
     let topology = lab.topology().unwrap();
     let host = VmHost::start(&lab, &topology, boot).unwrap();
-    let files = RootFs::busybox(&lab, "files").unwrap();
-    host.docker.import(&files, "busybox").unwrap();
+    host.import_busybox(&lab).unwrap();
     host.run("docker network create my-bridge-network").unwrap();
     // The first one makes disks and templates.
     to_process(&host, "none");

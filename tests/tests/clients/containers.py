@@ -1,18 +1,9 @@
 """Drives containers by the `docker` package, as a program of somebody else's does. It holds for dockerd 20.10 and for a VCH."""
 
 import docker
-from docker.errors import APIError, ContainerError, NotFound
+from docker.errors import ContainerError, NotFound
 
-
-def refused(status, words, work):
-    try:
-        work()
-    except APIError as error:
-        assert error.status_code == status, (error.status_code, str(error))
-        assert words in str(error), str(error)
-    else:
-        raise AssertionError(f"not refused: {words}")
-
+from refusals import refused
 
 client = docker.from_env(version="1.41", timeout=120)
 assert client.containers.list(all=True) == []

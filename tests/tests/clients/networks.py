@@ -1,19 +1,10 @@
 """Drives networks by the `docker` package, as a program of somebody else's does. It holds for dockerd 20.10 and for a VCH."""
 
 import docker
-from docker.errors import APIError, NotFound
+from docker.errors import NotFound
 from docker.types import IPAMConfig, IPAMPool
 
-
-def refused(status, words, work):
-    try:
-        work()
-    except APIError as error:
-        assert error.status_code == status, (error.status_code, str(error))
-        assert words in str(error), str(error)
-    else:
-        raise AssertionError(f"not refused: {words}")
-
+from refusals import refused
 
 client = docker.from_env(version="1.41")
 assert client.ping()

@@ -3,7 +3,10 @@
 mod books;
 mod scribe;
 
-use crate::log::{Position, Writer};
+use crate::{
+    log::{Position, Writer},
+    stage::now_us,
+};
 pub use books::ExecNews;
 use books::{Asked, Books};
 use protocol::{
@@ -205,7 +208,8 @@ impl Ear {
             }
             // The guest has its window for what is not taken yet: a full disk holds nothing else up.
             FromInit::Output { id, stream, bytes } if id == main => {
-                self.keep(Said::Output(stream, bytes)).await;
+                let at_ns = now_us().saturating_mul(1000);
+                self.keep(Said::Output(stream, at_ns, bytes)).await;
             }
             FromInit::Exited { id, exit } if id == main => self.keep(Said::Exited(exit)).await,
             FromInit::Started { id, pid } => locked(&self.books).tell(id, ExecNews::Started(pid)),

@@ -312,7 +312,8 @@ pub struct Reloaded {
 /// One entry of `GET /v1/containers/{container}/trace`: a phase of the last start that is at its end.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Phase {
-    /// `asked`, `disks`, `committed`, `turn` (the coordinator; as many VMs boot at once as it has processors); `launched`, `qemu`, `init` (the shim);
+    /// `asked`, `disks`, `committed`, `turn` (the coordinator; as many VMs boot at once as it has
+    /// processors); `launched`, `qemu`, `init` (the shim);
     /// `init`, `devices`, `mounted`, `agent`, `network`, `process` (as the shim hears them of the guest).
     pub name: String,
     /// When, by the VCH's clock: microseconds since 1970 (UTC).

@@ -53,7 +53,8 @@ impl Templates {
             let (vms, launch) = (vms.clone(), launch.clone());
             let all = self.folder.clone();
             self.tasks.spawn(async move {
-                if let Err(error) = make_room(&all) {
+                let made = tokio::task::spawn_blocking(move || make_room(&all)).await;
+                if let Err(error) = made.unwrap_or_else(|error| Err(io::Error::other(error))) {
                     tracing::warn!(%error, "VMs are booted: there is no room for a template");
                     return;
                 }
@@ -69,9 +70,9 @@ impl Templates {
     }
 
     /// Removes one of which no clone could be made. Another one is made in its place, but once.
-    pub fn forget(&self, template: &Path) {
+    pub async fn forget(&self, template: &Path) {
         tracing::warn!(folder = %template.display(), "a clone does not start: its template is removed");
-        if let Err(error) = fs::remove_dir_all(template) {
+        if let Err(error) = tokio::fs::remove_dir_all(template).await {
             tracing::warn!(%error, "the template stays");
         }
     }

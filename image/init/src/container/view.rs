@@ -9,32 +9,9 @@ use nix::{
     sys::stat::{Mode, SFlag, makedev, mknod},
     unistd::{chdir, pivot_root, symlinkat},
 };
-use protocol::process::Start;
+use protocol::process::{COVERED, READ_ONLY, Start};
 use std::{fs, path::Path};
 
-/// Covered: files by /dev/null, folders by an empty one.
-const COVERED: &[&str] = &[
-    "/proc/acpi",
-    "/proc/asound",
-    "/proc/interrupts",
-    "/proc/kcore",
-    "/proc/keys",
-    "/proc/latency_stats",
-    "/proc/sched_debug",
-    "/proc/scsi",
-    "/proc/timer_list",
-    "/proc/timer_stats",
-    "/sys/devices/virtual/powercap",
-    "/sys/firmware",
-];
-/// Only to be read.
-const READ_ONLY: &[&str] = &[
-    "/proc/bus",
-    "/proc/fs",
-    "/proc/irq",
-    "/proc/sys",
-    "/proc/sysrq-trigger",
-];
 /// Names, majors and minors (the kernel's `admin-guide/devices`).
 const DEVICES: &[(&str, u64, u64)] = &[
     ("null", 1, 3),

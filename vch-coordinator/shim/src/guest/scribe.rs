@@ -4,7 +4,6 @@ use super::News;
 use crate::{
     log::{Position, Writer},
     say::say,
-    stage::now_us,
 };
 use protocol::process::{Exit, Output, ProcessId, ToInit};
 use std::{io, time::Duration};
@@ -20,7 +19,8 @@ const LAST_TRIES: Duration = Duration::from_secs(5);
 
 /// What its process said.
 pub enum Said {
-    Output(Output, Vec<u8>),
+    /// On a stream, nanoseconds since 1970.
+    Output(Output, u64, Vec<u8>),
     Exited(Exit),
     /// Nothing more: the VM has ended.
     Closed,
@@ -60,8 +60,7 @@ impl Scribe {
     pub async fn write(mut self, mut said: mpsc::Receiver<Said>) {
         while let Some(one) = said.recv().await {
             match one {
-                Said::Output(stream, bytes) => {
-                    let at_ns = now_us().saturating_mul(1000);
+                Said::Output(stream, at_ns, bytes) => {
                     self.until_it_is(|log| log.append(stream, at_ns, &bytes))
                         .await;
                     self.position.send_replace(self.log.end());

@@ -113,6 +113,9 @@ impl From<Refusal> for DockerError {
     }
 }
 
+/// How dockerd begins where a port can't be had.
+pub const NOT_BOUND: &str = "driver failed programming external connectivity";
+
 /// Whether a port of the VCH can't be had.
 pub fn is_bind_failure(refusal: &Refusal) -> bool {
     matches!(
@@ -165,7 +168,7 @@ fn words(refusal: &Refusal) -> String {
             format!("container {container} is not connected to network {network}")
         }
         Refusal::Port(PortRefusal::Taken { host, .. }) => format!(
-            "driver failed programming external connectivity: Bind for {} failed: port is already allocated",
+            "{NOT_BOUND}: Bind for {} failed: port is already allocated",
             address_and_port(host)
         ),
         other => in_lines(&other.to_string()),

@@ -1,6 +1,9 @@
 //! The lives of containers: start, stop, kill, restart, rename, remove, wait.
 
-use super::{Docker, DockerError, Parameters, Path, Version, error::is_bind_failure};
+use super::{
+    Docker, DockerError, Parameters, Path, Version,
+    error::{NOT_BOUND, is_bind_failure},
+};
 use crate::{
     requests::RequestError,
     runtime::{RuntimeError, Until, signal_number},
@@ -50,20 +53,17 @@ impl Docker {
     /// dockerd names the container's first place where a port of it can't be had.
     async fn not_bound(&self, id: ContainerId, refusal: Refusal) -> DockerError {
         let error = DockerError::from(refusal);
-        let Ok(looked) = self.runtime.must(id).await else {
-            return error;
-        };
-        let (head, rest) = error
-            .message
-            .split_once(": ")
-            .unwrap_or(("", &error.message));
-        let message = match looked.endpoints.first() {
-            Some((_, endpoint)) => {
-                let name = &looked.container.name;
-                format!("{head} on endpoint {name} ({}): {rest}", endpoint.id)
-            }
-            None => error.message,
-        };
+        let first = self.runtime.must(id).await.ok().and_then(|looked| {
+            let (_, endpoint) = looked.endpoints.first()?;
+            Some(format!(
+                " on endpoint {} ({})",
+                looked.container.name, endpoint.id
+            ))
+        });
+        let place = first.unwrap_or_default();
+        let head = format!("{NOT_BOUND}: ");
+        let why = error.message.strip_prefix(&head).unwrap_or(&error.message);
+        let message = format!("{NOT_BOUND}{place}: {why}");
         DockerError::new(error.status, message)
     }
 }

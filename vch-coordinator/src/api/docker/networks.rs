@@ -19,6 +19,7 @@ use shown::{Shown, scope};
 use std::{collections::BTreeSet, time::Duration};
 use vch_ledger::{
     Answer, Command, ContainerId, ContainerRef, Ledger, Network, NetworkId, NetworkRef, Refusal,
+    go_bool,
 };
 use wish::Create;
 
@@ -63,7 +64,7 @@ async fn inspect(
     parameters: Parameters,
 ) -> Result<Json<Shown>, DockerError> {
     if let Some(verbose) = parameters.get("verbose")
-        && !is_go_bool(verbose)
+        && go_bool(verbose).is_none()
     {
         let shown: String = verbose.chars().take(80).collect();
         return Err(DockerError::invalid(format!(
@@ -79,11 +80,6 @@ async fn inspect(
         Ok::<_, DockerError>(Shown::with_containers(ledger, network, version))
     });
     Ok(Json(shown.await??))
-}
-
-fn is_go_bool(text: &str) -> bool {
-    let known = "1 t T TRUE true True 0 f F FALSE false False";
-    known.split(' ').any(|word| word == text)
 }
 
 /// The network that a client names; where several are meant, with dockerd's count of them.

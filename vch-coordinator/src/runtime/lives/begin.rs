@@ -180,7 +180,7 @@ impl Runtime {
             let Some(template) = launch.template.take_if(|_| is_the_vms(&outcome)) else {
                 return Err(not_started(outcome));
             };
-            self.0.templates.forget(&template);
+            self.0.templates.forget(&template).await;
         }
     }
 

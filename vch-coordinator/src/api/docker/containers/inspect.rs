@@ -2,34 +2,12 @@
 
 use super::{super::Version, scene::Scene, status};
 use crate::runtime::workload::{HealthCheck, RestartWhen, Workload};
+use protocol::process::{COVERED, READ_ONLY};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 /// Docker's, of /dev/shm where nothing else was asked for.
 const SHM: i64 = 64 << 20;
-/// What of the kernel's own files a container does not see, as `container-init` covers them (`image/init`).
-const COVERED: &[&str] = &[
-    "/proc/asound",
-    "/proc/acpi",
-    "/proc/interrupts",
-    "/proc/kcore",
-    "/proc/keys",
-    "/proc/latency_stats",
-    "/proc/timer_list",
-    "/proc/timer_stats",
-    "/proc/sched_debug",
-    "/proc/scsi",
-    "/sys/firmware",
-    "/sys/devices/virtual/powercap",
-];
-/// What of them it can't write.
-const READ_ONLY: &[&str] = &[
-    "/proc/bus",
-    "/proc/fs",
-    "/proc/irq",
-    "/proc/sys",
-    "/proc/sysrq-trigger",
-];
 /// Keys that dockerd leaves out where there is nothing; all others it shows with null.
 const LEFT_OUT: &[&str] = &[
     "ExposedPorts",

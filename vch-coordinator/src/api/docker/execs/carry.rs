@@ -11,9 +11,9 @@ use axum::{
     http::HeaderValue,
     response::{IntoResponse, Response},
 };
-use protocol::process::Output;
+use protocol::process::{Exit, Output};
 use tokio::io::AsyncWriteExt;
-use vch_shim::{Client, Come, Running};
+use vch_shim::{Client, Come, Running, StreamReader};
 
 /// A connection that was taken over hears why nothing came of it as output, as from dockerd.
 pub async fn explained(hijack: Hijack, refused: DockerError, shape: Shape) {
@@ -36,7 +36,7 @@ pub struct Ending {
 }
 
 impl Ending {
-    async fn ended(&self, exit: Option<protocol::process::Exit>) {
+    async fn ended(&self, exit: Option<Exit>) {
         let code = exit.map_or(137, |exit| i64::from(exit.code));
         self.docker.execs.set(&self.exec, Stage::Ended(code));
         let Ok(one) = self.docker.execs.get(&self.exec) else {
@@ -55,14 +55,19 @@ impl Ending {
 
 /// Nobody reads it: it runs on.
 pub async fn drained(ending: Ending, mut running: Running) {
-    let exit = loop {
-        match running.streams.reader.next().await {
-            Ok(Come::Output(..)) => {}
-            Ok(Come::Ended(exit)) => break exit,
-            Err(_) => break None,
-        }
-    };
+    let exit = unread(&mut running.streams.reader).await;
     ending.ended(exit).await;
+}
+
+/// Up to its end; what it writes goes nowhere.
+async fn unread(reader: &mut StreamReader) -> Option<Exit> {
+    loop {
+        match reader.next().await {
+            Ok(Come::Output(..)) => {}
+            Ok(Come::Ended(exit)) => return exit,
+            Err(_) => return None,
+        }
+    }
 }
 
 /// A client that takes the whole output as an answer.
@@ -142,13 +147,7 @@ pub async fn carried(
         // It left by its keys: what is written from now on goes nowhere.
         None => {
             let _ = to_client.shutdown().await;
-            let exit = loop {
-                match reader.next().await {
-                    Ok(Come::Output(..)) => {}
-                    Ok(Come::Ended(exit)) => break exit,
-                    Err(_) => break None,
-                }
-            };
+            let exit = unread(&mut reader).await;
             ending.ended(exit).await;
         }
     }
