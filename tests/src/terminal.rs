@@ -26,10 +26,11 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Runs `line` in `shell`, which is to be given arguments.
+    /// Runs `line`, one program with its arguments, in `shell`, which is to be given arguments.
     pub fn run(mut shell: Command, line: &str) -> Result<Self> {
-        // `script` (of Debian's essential bsdutils) makes the terminal and hands on what is typed.
-        shell.args(["-c", "exec script -qefc \"$1\" /dev/null", "sh", line]);
+        // `script` (of Debian's essential bsdutils) makes the terminal and hands on what is typed. It runs a shell of
+        // the user's choice, which is to be out of the way: else ^C ends some shells and not others.
+        shell.args(["-c", "exec script -qefc \"exec $1\" /dev/null", "sh", line]);
         shell.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = Process::spawn("script", shell)?;
         let (keys, mut screen) = process.pipes().context("script has pipes")?;
@@ -72,12 +73,14 @@ impl Terminal {
         let what = format!("the terminal shows {text:?}");
         let before = self.read;
         let found = eventually_some(within, &what, || {
+            // Asked first: what it showed last is read after it has ended.
+            let ended = self.screen.is_finished();
             let shown = self.shown();
             let new = shown.get(before..)?;
             if let Some(at) = new.find(text) {
                 return Some(Some(before + at + text.len()));
             }
-            (!self.process.is_running()).then_some(None)
+            ended.then_some(None)
         });
         let shown = self.shown();
         let Some(end) = found.with_context(|| shown.clone())? else {
