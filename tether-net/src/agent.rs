@@ -1,6 +1,7 @@
 //! The whole agent: its futures, and what runs between them.
 
 use crate::converge::Converger;
+use crate::hold::Hold;
 use crate::netlink::NetlinkError;
 use crate::notify::Notify;
 use crate::observe::Sysfs;
@@ -20,6 +21,8 @@ use tokio::sync::{mpsc, watch};
 
 /// One change makes several events, and a NIC that comes a dozen: they are heard out for so long.
 const DEBOUNCE: Duration = Duration::from_millis(20);
+/// Most agents have their spec by then. One that has none tells what NICs there are.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
 /// Pause after the kernel could not be observed.
 const OBSERVE_AGAIN: Duration = Duration::from_secs(1);
 /// One converging tells one report and a few link events: room for several, beyond which the loop
@@ -35,6 +38,9 @@ pub enum AgentError {
     /// The kernel's events can't be heard any more.
     #[error("the kernel's events can't be heard any more")]
     Watch(#[source] io::Error),
+    /// Nobody can say when to begin.
+    #[error("standard input, whose end `--hold` waits for, is no pipe")]
+    Hold(#[source] io::Error),
 }
 
 /// What an agent works with.
@@ -45,6 +51,8 @@ pub struct Agent {
     pub files: Files,
     /// What is logged, for the coordinator.
     pub logs: mpsc::Receiver<LogLine>,
+    /// Whether it begins only when standard input says so; see [`Hold`].
+    pub hold: bool,
 }
 
 impl Agent {
@@ -58,6 +66,14 @@ impl Agent {
         let converger =
             Converger::open(self.files, Sysfs::default()).map_err(AgentError::Netlink)?;
         let watch = Watch::open().map_err(AgentError::Netlink)?;
+        let notify = Notify::from_environment();
+        let mut hold = None;
+        if self.hold {
+            let mut held = Hold::open().map_err(AgentError::Hold)?;
+            notify.tell_held();
+            held.begun().await.map_err(AgentError::Hold)?;
+            hold = Some(held);
+        }
         // A request lies there or not; a channel waits for its taker.
         let (requests, requested) = mpsc::channel(1);
         let (opening, opened) = mpsc::channel(1);
@@ -74,7 +90,7 @@ impl Agent {
         tokio::select! {
             () = open_channels(Opener::new(self.channel), requested, opening) => Ok(()),
             () = session.run() => Ok(()),
-            ended = keep(converger, &watch, wanted, tell) => ended,
+            ended = keep(converger, &watch, wanted, tell, notify, hold) => ended,
         }
     }
 }
@@ -94,10 +110,13 @@ async fn keep(
     watch: &Watch,
     mut wanted: watch::Receiver<Option<NetSpec>>,
     tell: mpsc::Sender<News>,
+    mut notify: Notify,
+    mut hold: Option<Hold>,
 ) -> Result<(), AgentError> {
     let mut told: Option<Applied> = None;
     let mut reseeder = Reseeder::default();
-    let mut notify = Notify::from_environment();
+    // A look before the first spec would be in its way.
+    let _ = tokio::time::timeout(FIRST_LOOK, wanted.changed()).await;
     loop {
         let spec = wanted.borrow_and_update().clone();
         let life = spec.as_ref().map(|spec| spec.id().incarnation);
@@ -109,7 +128,13 @@ async fn keep(
             watch.forget();
         };
         let seen = match &spec {
-            Some(spec) => converger.converge(spec, begun, forget).await.map(Some),
+            Some(spec) => {
+                let rooted = hold.is_none();
+                converger
+                    .converge(spec, begun, rooted, forget)
+                    .await
+                    .map(Some)
+            }
             None => converger.look().await.map(|()| None),
         };
         let mut retry = converger.retry();
@@ -119,7 +144,8 @@ async fn keep(
             .map(News::Link)
             .collect();
         match seen {
-            Ok(Some(applied)) if told.as_ref() != Some(&applied) => {
+            // Without its files it is not as the spec says.
+            Ok(Some(applied)) if hold.is_none() && told.as_ref() != Some(&applied) => {
                 tracing::debug!("converged in {} µs", begun.elapsed().as_micros());
                 notify.tell(&applied);
                 told = Some(applied.clone());
@@ -136,13 +162,20 @@ async fn keep(
                 return Ok(());
             }
         }
+        converger.announce();
         tokio::select! {
+            biased;
             changed = wanted.changed() => if changed.is_err() {
                 return Ok(());
             },
             heard = watch.changed() => {
                 heard.map_err(AgentError::Watch)?;
-                tokio::time::sleep(DEBOUNCE).await;
+                // A spec that comes meanwhile looks at all of it; whether there is another is asked above.
+                let _ = tokio::time::timeout(DEBOUNCE, wanted.changed()).await;
+            }
+            ended = Hold::ended(&mut hold) => {
+                ended.map_err(AgentError::Hold)?;
+                hold = None;
             }
             () = at(retry) => {}
         }

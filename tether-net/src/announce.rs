@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 use protocol::spec::MacAddress;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 /// `ETH_P_ARP` and `ETH_P_IPV6` of linux/if_ether.h.
 const ETH_P_ARP: u16 = 0x0806;
@@ -42,8 +42,13 @@ pub fn announcement(address: IpAddr, mac: MacAddress) -> Announcement {
     }
 }
 
-/// Sends an announcement out of a link, whose MAC address the kernel puts in front.
-pub fn send(link: u32, announcement: &Announcement) -> Result<(), Errno> {
+/// Sends announcements out of links, whose MAC addresses the kernel puts in front. A link that is gone, or down by now,
+/// needs none.
+///
+/// # Errors
+/// The first refusal of the kernel; the others are sent all the same.
+pub fn send(announcements: &[(u32, Announcement)]) -> Result<(), Errno> {
+    // One for all: the kernel waits for every processor when such a socket is closed (packet_release).
     let socket = socket(
         AddressFamily::Packet,
         SockType::Datagram,
@@ -51,6 +56,17 @@ pub fn send(link: u32, announcement: &Announcement) -> Result<(), Errno> {
         // Protocol 0 receives nothing (packet(7)).
         None,
     )?;
+    let mut refused = Ok(());
+    for (link, announcement) in announcements {
+        match send_by(&socket, *link, announcement) {
+            Ok(()) | Err(Errno::ENXIO | Errno::ENODEV | Errno::ENETDOWN) => {}
+            Err(errno) => refused = refused.and(Err(errno)),
+        }
+    }
+    refused
+}
+
+fn send_by(socket: &OwnedFd, link: u32, announcement: &Announcement) -> Result<(), Errno> {
     let mut octets = [0; 8];
     octets[..6].copy_from_slice(&announcement.destination);
     let to = libc::sockaddr_ll {

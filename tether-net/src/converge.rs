@@ -2,7 +2,7 @@
 
 mod report;
 
-use crate::announce;
+use crate::announce::{self, Announcement};
 use crate::apply::{Applied, apply};
 use crate::netlink::{Netlink, NetlinkError};
 use crate::observe::{ObserveError, Observed, Sysfs, observe};
@@ -12,6 +12,7 @@ use protocol::message::{Capability, Failure, LinkEvent};
 use protocol::session::agent::Applied as Outcome;
 use protocol::spec::{NetSpec, SpecId};
 use std::collections::BTreeSet;
+use std::mem;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -33,6 +34,8 @@ pub struct Converger {
     remembered: BTreeSet<(u32, IpAddr)>,
     /// Addresses to be announced as soon as their link has a carrier.
     unannounced: BTreeSet<(u32, IpAddr)>,
+    /// What is to be announced at the next call of [`Self::announce`].
+    announcements: Vec<(u32, Announcement)>,
     links: report::Links,
     written: Option<Written>,
     standing: Option<Standing>,
@@ -62,6 +65,7 @@ impl Converger {
             files,
             remembered: BTreeSet::new(),
             unannounced: BTreeSet::new(),
+            announcements: Vec::new(),
             links: report::Links::default(),
             written: None,
             standing: None,
@@ -88,12 +92,13 @@ impl Converger {
         Ok(())
     }
 
-    /// Makes the network so. `forget` is called before each look at the kernel: what was heard
+    /// Makes the network so, and the files, if their root is there. `forget` is called before each look at the kernel: what was heard
     /// until then needs no other.
     pub async fn converge(
         &mut self,
         spec: &NetSpec,
         now: Instant,
+        rooted: bool,
         mut forget: impl FnMut(),
     ) -> Result<Outcome, ObserveError> {
         let mut last: Option<(Plan, Applied)> = None;
@@ -112,9 +117,11 @@ impl Converger {
             rounds += 1;
         };
         self.stand(&plan, last, now);
-        self.announce(&observed);
+        self.prepare_announcements(&observed);
         self.links.see(&observed);
-        self.write_files(spec, now);
+        if rooted {
+            self.write_files(spec, now);
+        }
         Ok(self.outcome(spec, &observed, &plan))
     }
 
@@ -173,7 +180,21 @@ impl Converger {
         }
     }
 
-    fn announce(&mut self, observed: &Observed) {
+    /// Tells the segments what is new there. It takes the kernel longer than anything else here, and nobody who waits
+    /// for the network waits for it.
+    pub fn announce(&mut self) {
+        if self.announcements.is_empty() {
+            return;
+        }
+        let announcements = mem::take(&mut self.announcements);
+        if let Err(errno) = announce::send(&announcements) {
+            let count = announcements.len();
+            tracing::warn!("can't announce {count} addresses: {}", errno.desc());
+        }
+    }
+
+    /// Finds what is to be announced now: addresses whose link has a carrier.
+    fn prepare_announcements(&mut self, observed: &Observed) {
         self.unannounced.retain(|(index, address)| {
             let there = observed.addresses_of(*index);
             let mut there = there.filter(|a| a.net.addr() == *address);
@@ -184,13 +205,8 @@ impl Converger {
             let Some(mac) = link.mac.filter(|_| link.carrier) else {
                 return true;
             };
-            if let Err(errno) = announce::send(*index, &announce::announcement(*address, mac)) {
-                tracing::warn!(
-                    "can't announce {address} on {}: {}",
-                    link.name,
-                    errno.desc()
-                );
-            }
+            let announcement = announce::announcement(*address, mac);
+            self.announcements.push((*index, announcement));
             false
         });
         let links = &observed.links;

@@ -25,6 +25,7 @@ pub mod agent;
 pub mod announce;
 pub mod apply;
 pub mod converge;
+pub mod hold;
 pub mod log;
 pub mod netlink;
 mod notify;

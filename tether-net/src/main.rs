@@ -73,6 +73,7 @@ fn run(options: Options) -> Result<(), MainError> {
         channel: options.channel,
         files: Files::new(options.root, options.hostname),
         logs,
+        hold: options.hold,
     };
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).map_err(MainError::Runtime)?;

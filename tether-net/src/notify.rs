@@ -1,6 +1,6 @@
 //! Tells whoever started the agent how far it is: sd_notify(3), on the socket that `NOTIFY_SOCKET` names.
 //!
-//! `READY=1` once the network is as the spec says; until then `STATUS=` with what is not.
+//! `STATUS=held` while it waits to begin (`--hold`); `READY=1` once the network is as the spec says; until then `STATUS=` with what is not.
 
 use protocol::message::InterfaceState;
 use protocol::session::agent::Applied;
@@ -26,13 +26,21 @@ impl Notify {
         }
     }
 
+    /// Tells that it is ready to begin.
+    pub fn tell_held(&self) {
+        self.say("STATUS=held");
+    }
+
     /// Tells what became of a spec.
     pub fn tell(&mut self, applied: &Applied) {
-        let Some(socket) = &self.socket else {
-            return;
-        };
         if let Some(message) = message(applied, self.ready) {
             self.ready |= message.starts_with("READY");
+            self.say(&message);
+        }
+    }
+
+    fn say(&self, message: &str) {
+        if let Some(socket) = &self.socket {
             // Whoever started the agent may have gone away.
             let _ = socket.send(message.as_bytes());
         }

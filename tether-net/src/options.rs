@@ -28,6 +28,9 @@ Usage: tether-net [OPTION]...
                       kernel  the file's and the kernel's, whatever the root
                       file    the file's alone
   --log WHERE         stderr (default) or kmsg, the kernel's log; the coordinator gets it too
+  --hold              get ready, and begin with the first byte of standard input; write
+                      files below the root once that has ended. For whoever saves the
+                      VM in between, or makes the root meanwhile
   --verbose           log also how things are done
   --version           say the version
   --help              say this
@@ -67,6 +70,8 @@ pub struct Options {
     pub log: Destination,
     /// Whether to log also how things are done.
     pub verbose: bool,
+    /// Whether to begin only when standard input says so.
+    pub hold: bool,
 }
 
 /// Why a command line can't be followed.
@@ -113,6 +118,7 @@ pub fn parse(
     let mut hostname = HostnameScope::Auto;
     let mut log = Destination::Stderr;
     let mut verbose = false;
+    let mut hold = false;
     let mut arguments = arguments.into_iter();
     while let Some(argument) = arguments.next() {
         let (option, inline) = match argument.split_once('=') {
@@ -129,6 +135,7 @@ pub fn parse(
             "--hostname" => hostname = whose(value("--hostname", "auto")?)?,
             "--log" => log = destination(value("--log", "stderr")?)?,
             "--verbose" if inline.is_none() => verbose = true,
+            "--hold" if inline.is_none() => hold = true,
             "--help" | "-h" if inline.is_none() => return Ok(Command::Help),
             "--version" | "-V" if inline.is_none() => return Ok(Command::Version),
             _ => return Err(OptionError::Unknown(argument.chars().take(200).collect())),
@@ -144,6 +151,7 @@ pub fn parse(
         hostname,
         log,
         verbose,
+        hold,
     }))
 }
 

@@ -102,7 +102,10 @@ fn write_files(etc: &Folder, parts: &NetSpecParts) -> Vec<Failure> {
 /// Whether the hosts file is missing or the agent's.
 fn hosts_are_ours(etc: &Folder) -> bool {
     match etc.read("hosts") {
-        Ok(present) => present.is_none_or(|bytes| bytes.starts_with(OWN_LINE.as_bytes())),
+        // An empty one is what a power failure leaves of it.
+        Ok(present) => {
+            present.is_none_or(|bytes| bytes.is_empty() || bytes.starts_with(OWN_LINE.as_bytes()))
+        }
         Err(_) => false,
     }
 }

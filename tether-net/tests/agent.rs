@@ -11,6 +11,8 @@ use elsewhere::Elsewhere;
 use namespace::{inside, interface, ip, mac, net, parts, route, spec, veth};
 use protocol::message::{InterfaceState, LinkChange};
 use protocol::spec::{HostEntry, Mtu, NicMatch, Resolver};
+use std::io::Write;
+use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -22,14 +24,20 @@ struct Program {
 
 impl Program {
     fn start(coordinator: &Coordinator) -> Self {
+        Self::start_with(coordinator, |command| command.stdin(Stdio::null()))
+    }
+
+    fn start_with(
+        coordinator: &Coordinator,
+        more: impl FnOnce(&mut Command) -> &mut Command,
+    ) -> Self {
         let root = tempfile::tempdir().unwrap();
         let channel = format!("unix:{}", coordinator.socket().display());
-        let child = Command::new(env!("CARGO_BIN_EXE_tether-net"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tether-net"));
+        command
             .args(["--channel", &channel, "--verbose", "--root"])
-            .arg(root.path())
-            .stdin(Stdio::null())
-            .spawn()
-            .unwrap();
+            .arg(root.path());
+        let child = more(&mut command).spawn().unwrap();
         Self { child, root }
     }
 
@@ -102,6 +110,49 @@ fn a_spec_becomes_the_network_and_is_reported() {
                 .file("resolv.conf")
                 .contains("nameserver 10.0.0.1\n")
         );
+    });
+}
+
+#[test]
+fn one_that_is_held_begins_when_it_is_told_and_writes_files_when_their_root_is_there() {
+    inside(|| {
+        veth("ens3", 1);
+        let coordinator = Coordinator::listen();
+        let folder = tempfile::tempdir().unwrap();
+        let notify = folder.path().join("notify");
+        let told = UnixDatagram::bind(&notify).unwrap();
+        told.set_read_timeout(Some(Duration::from_secs(10)))
+            .unwrap();
+        let said = || {
+            let mut buffer = [0; 256];
+            let count = told.recv(&mut buffer).unwrap();
+            String::from_utf8(buffer[..count].to_vec()).unwrap()
+        };
+        let mut program = Program::start_with(&coordinator, |command| {
+            let command = command.arg("--hold").stdin(Stdio::piped());
+            command.env("NOTIFY_SOCKET", &notify)
+        });
+        assert_eq!(said(), "STATUS=held");
+        let mut wanted = parts(1, vec![interface("eth0", 1, &["10.0.0.2/24"])]);
+        wanted.hostname = Some("web".parse().unwrap());
+        let hostname = program.root.path().join("etc/hostname");
+        let mut word = program.child.stdin.take().unwrap();
+        std::thread::scope(|scope| {
+            let mut coordinator = coordinator;
+            let wanted = wanted.try_into().unwrap();
+            let reported = scope.spawn(move || coordinator.converge(wanted, up));
+            assert!(!ip("addr show").contains("10.0.0.2/24"), "it has begun");
+            word.write_all(b"\n").unwrap();
+            let start = Instant::now();
+            while !ip("addr show").contains("10.0.0.2/24") {
+                assert!(start.elapsed() < Duration::from_secs(10));
+            }
+            assert!(!hostname.exists(), "its root is not there yet");
+            drop(word);
+            assert_eq!(reported.join().unwrap().failures, []);
+        });
+        assert!(said().starts_with("READY=1\n"));
+        assert_eq!(program.file("hostname"), "web\n");
     });
 }
 

@@ -44,7 +44,7 @@ impl Guest {
     }
 
     fn converge(&mut self, spec: &NetSpec) -> Applied {
-        let converging = self.converger.converge(spec, Instant::now(), || {});
+        let converging = self.converger.converge(spec, Instant::now(), true, || {});
         self.runtime.block_on(converging).unwrap()
     }
 
@@ -255,7 +255,7 @@ fn what_the_kernel_refuses_is_told_with_its_errno_and_the_rest_is_done() {
         assert!(guest.converger.retry().is_some());
         ip("-6 route del 2001:db8::/32 dev blocked");
         let later = Instant::now() + Duration::from_secs(2);
-        let converging = guest.converger.converge(&wanted, later, || {});
+        let converging = guest.converger.converge(&wanted, later, true, || {});
         let applied = guest.runtime.block_on(converging).unwrap();
         assert_eq!(applied.interfaces[0].state, InterfaceState::Up);
     });

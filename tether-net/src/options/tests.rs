@@ -19,17 +19,20 @@ fn a_channel_is_enough() {
     assert_eq!(options.hostname, HostnameScope::Auto);
     assert_eq!(options.log, Destination::Stderr);
     assert!(!options.verbose);
+    assert!(!options.hold);
 }
 
 #[test]
 fn all_options_are_read_in_both_ways_of_writing() {
-    let line = "--channel=virtio:tether --root /newroot --hostname=kernel --log kmsg --verbose";
+    let line =
+        "--channel=virtio:tether --root /newroot --hostname=kernel --log kmsg --verbose --hold";
     let options = options(line, "tether.channel=unix:/other");
     assert_eq!(options.channel, "virtio:tether".parse().unwrap());
     assert_eq!(options.root, PathBuf::from("/newroot"));
     assert_eq!(options.hostname, HostnameScope::Kernel);
     assert_eq!(options.log, Destination::Kmsg);
     assert!(options.verbose);
+    assert!(options.hold);
 }
 
 #[test]

@@ -1,0 +1,48 @@
+//! Standard input as the word of whoever started the agent: the first byte lets it begin, the end says that its root
+//! is there.
+//!
+//! Nothing random is drawn before the first byte: a clone of a VM that was saved meanwhile has its own numbers.
+
+use std::future;
+use std::io;
+use std::os::fd::AsFd;
+use tokio::io::AsyncReadExt;
+use tokio::net::unix::pipe::Receiver;
+
+/// An agent that is held.
+#[derive(Debug)]
+pub struct Hold {
+    pipe: Receiver,
+}
+
+impl Hold {
+    /// By standard input.
+    ///
+    /// # Errors
+    /// It is no pipe.
+    pub fn open() -> io::Result<Self> {
+        let pipe = io::stdin().as_fd().try_clone_to_owned()?;
+        let pipe = Receiver::from_owned_fd(pipe)?;
+        Ok(Self { pipe })
+    }
+
+    /// Waits for the first byte, or the end.
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub async fn begun(&mut self) -> io::Result<()> {
+        self.pipe.read(&mut [0]).await.map(drop)
+    }
+
+    /// Waits for the end; for ever if it has come before. May be dropped and called again.
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub async fn ended(hold: &mut Option<Self>) -> io::Result<()> {
+        let Some(held) = hold else {
+            return future::pending().await;
+        };
+        while held.pipe.read(&mut [0; 64]).await? > 0 {}
+        Ok(())
+    }
+}
