@@ -242,7 +242,7 @@ pub struct Process {
     pub words: Vec<String>,
     /// `NAME=value`.
     pub environment: Vec<String>,
-    /// The working directory; made where it is missing. Empty: `/`.
+    /// The working directory. Empty: `/`. The container's own is made where it is missing.
     pub folder: String,
     /// As Docker has it: `user`, `uid`, `user:group`, `uid:gid`, from the container's own files. Empty: root.
     pub user: String,

@@ -6,13 +6,13 @@ use nix::{
     unistd::Pid,
 };
 use std::{
-    io,
+    io::{self, Write},
     os::{
         fd::{AsFd, BorrowedFd},
         unix::net::UnixDatagram,
     },
     path::Path,
-    process::{Child, Command},
+    process::{Child, ChildStdin, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -21,10 +21,19 @@ const NOTIFY: &str = "/run/notify";
 /// Keeps one that can't live from eating the processor.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// The agent.
+const NOTHING: &str = "it has said nothing";
+/// What it says once it is ready to begin (`tether-net --hold`).
+const HELD: &str = "held";
+
+/// The agent. It is started before there is a life and a root, and held until then: a VM that is saved meanwhile has one
+/// that only needs to go on.
 pub struct Agent {
     notify: UnixDatagram,
     child: Option<Child>,
+    /// Its standard input, until it is to begin.
+    hold: Option<ChildStdin>,
+    begun: bool,
+    rooted: bool,
     again: Option<Instant>,
     /// It has applied a spec.
     pub ready: bool,
@@ -34,29 +43,62 @@ pub struct Agent {
 
 impl Agent {
     /// Starts it; an image without one has no network to wait for.
+    ///
+    /// # Errors
+    /// It can't be heard.
     pub fn start() -> io::Result<Self> {
         let notify = UnixDatagram::bind(NOTIFY)?;
         notify.set_nonblocking(true)?;
+        let there = Path::new(PROGRAM).exists();
         let mut agent = Self {
             notify,
             child: None,
-            again: None,
-            ready: !Path::new(PROGRAM).exists(),
-            status: "it has said nothing".to_owned(),
+            hold: None,
+            begun: false,
+            rooted: false,
+            again: there.then(Instant::now),
+            ready: !there,
+            status: NOTHING.to_owned(),
         };
-        if !agent.ready {
-            agent.spawn()?;
-        }
+        agent.keep();
         Ok(agent)
     }
 
+    /// Lets it begin: the VM has a life. One that can't be told has ended, and comes again.
+    pub fn begin(&mut self) {
+        self.begun = true;
+        NOTHING.clone_into(&mut self.status);
+        if let Some(hold) = &mut self.hold {
+            let _ = hold.write_all(b"\n");
+        }
+    }
+
+    /// Lets it write files: its root is there.
+    pub fn root_is_there(&mut self) {
+        self.rooted = true;
+        self.hold = None;
+    }
+
+    /// It waits to begin, or there is none.
+    pub fn is_held(&self) -> bool {
+        self.ready || self.status == HELD
+    }
+
     fn spawn(&mut self) -> io::Result<()> {
-        let child = Command::new(PROGRAM)
-            .args(["--root", ROOT, "--hostname", "kernel"])
-            .env("NOTIFY_SOCKET", NOTIFY)
-            .spawn()?;
+        let mut command = Command::new(PROGRAM);
+        command
+            .args(["--root", ROOT, "--hostname", "kernel", "--log", "kmsg"])
+            .env("NOTIFY_SOCKET", NOTIFY);
+        if !self.rooted {
+            command.arg("--hold").stdin(Stdio::piped());
+        }
+        let mut child = command.spawn()?;
+        self.hold = child.stdin.take();
         self.child = Some(child);
         self.again = None;
+        if self.begun {
+            self.begin();
+        }
         Ok(())
     }
 

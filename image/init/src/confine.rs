@@ -62,12 +62,6 @@ pub fn confine(process: &Process) -> Result<Program, Refused> {
     if !has(&environment, "HOME=") {
         environment.push(format!("HOME={}", who.home));
     }
-    let folder = if process.folder.is_empty() {
-        "/"
-    } else {
-        &process.folder
-    };
-    fs::create_dir_all(folder).map_err(failed("make the working directory"))?;
 
     let groups: Vec<Gid> = who.groups.iter().copied().map(Gid::from_raw).collect();
     setgroups(&groups).map_err(failed("set the groups"))?;
@@ -85,7 +79,17 @@ pub fn confine(process: &Process) -> Result<Program, Refused> {
         capabilities::have(bits).map_err(failed("set the capabilities"))?;
     }
     // As the user: what it can't enter is no place for it.
-    chdir(folder).map_err(failed("change to the working directory"))?;
+    let folder = match &*process.folder {
+        "" => "/",
+        folder => folder,
+    };
+    chdir(folder).map_err(|errno| {
+        let why = errno.desc().to_lowercase();
+        (
+            Fault::Other,
+            format!("chdir to cwd ({folder:?}) failed: {why}"),
+        )
+    })?;
     find(&process.words, environment)
 }
 

@@ -2,10 +2,11 @@
 //!
 //! ```text
 //!   kernel ──► boot: mounts, modules ──► line: protocol::process on the virtserialport `vch.process`
-//!                                            │ Start
-//!            root: squashfs + ext4 = overlay ◄┤
-//!            agent: tether-net, until its first spec is applied
-//!            container: namespaces, confinement, exec ──► streams by windows ──► Exited ──► PowerOff
+//!            agent: tether-net, held          │ (a template is saved here)
+//!            agent: begins                   ◄┤ Hello
+//!            root: squashfs + ext4 = overlay ◄┤ Start
+//!            container: namespaces; waits until the agent's first spec is applied
+//!            confinement, exec ──► streams by windows ──► Exited ──► PowerOff
 //! ```
 //!
 //! One thread, one poll(2). Invariants: a process of the container sees nothing of init's files,

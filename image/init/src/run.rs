@@ -5,7 +5,7 @@ use crate::{
     boot::{self, BootError},
     cgroup,
     confine::Refused,
-    container::{self, Namespaces, Started},
+    container::{self, Namespaces, Started, Unborn},
     devices,
     line::Line,
     process::Process,
@@ -68,14 +68,14 @@ pub fn run() -> Result<(), RunError> {
     children.thread_block().map_err(kernel("block SIGCHLD"))?;
     let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
     let children = SignalFd::with_flags(&children, flags).map_err(kernel("hear of children"))?;
-    let mut line = Line::open().map_err(RunError::Line)?;
-    // Of no life yet: whoever saves this VM as a template waits for it.
-    line.tell(&FromInit::Ready { version: VERSION });
+    let line = Line::open().map_err(RunError::Line)?;
+    let agent = Agent::start().map_err(kernel("hear tether-net"))?;
     let mut init = Init {
         line,
         children,
         phases: vec![(Phase::Init, began), (Phase::Devices, boot::uptime_us())],
-        agent: None,
+        agent,
+        told: false,
         waiting: None,
         namespaces: None,
         processes: BTreeMap::new(),
@@ -89,12 +89,20 @@ struct Init {
     children: SignalFd,
     /// Not told yet.
     phases: Vec<(Phase, u64)>,
-    agent: Option<Agent>,
-    /// Waits for the network, until then.
-    waiting: Option<(Box<Start>, Instant)>,
+    agent: Agent,
+    /// Somebody knows that it is there.
+    told: bool,
+    waiting: Option<Waiting>,
     namespaces: Option<Namespaces>,
     processes: BTreeMap<ProcessId, Process>,
     killed_for_memory: u64,
+}
+
+/// The container's own process, for which there is no network yet.
+struct Waiting {
+    start: Box<Start>,
+    unborn: Unborn,
+    deadline: Instant,
 }
 
 /// What woke the loop.
@@ -107,6 +115,11 @@ struct Woken {
 impl Init {
     fn serve(&mut self) -> Result<(), RunError> {
         loop {
+            if !self.told && self.agent.is_held() {
+                // Of no life yet: whoever saves this VM as a template waits for it.
+                self.ready();
+            }
+            self.line.flush().map_err(RunError::Line)?;
             let woken = self.wait()?;
             if woken.line {
                 for message in self.line.receive().map_err(RunError::Line)? {
@@ -117,12 +130,10 @@ impl Init {
                     self.follow(message);
                 }
             }
-            if let Some(agent) = &mut self.agent {
-                if woken.agent {
-                    agent.hear();
-                }
-                agent.keep();
+            if woken.agent {
+                self.agent.hear();
             }
+            self.agent.keep();
             if woken.children {
                 self.reap();
             }
@@ -132,16 +143,16 @@ impl Init {
                 process.write(&mut self.line);
             }
             self.tell_ends();
-            self.line.flush().map_err(RunError::Line)?;
         }
     }
 
     fn wait(&self) -> Result<Woken, RunError> {
         let input = |descriptor| PollFd::new(descriptor, PollFlags::POLLIN);
-        let mut wanted = vec![self.line.poll(), input(self.children.as_fd())];
-        if let Some(agent) = &self.agent {
-            wanted.push(input(agent.notify()));
-        }
+        let mut wanted = vec![
+            self.line.poll(),
+            input(self.children.as_fd()),
+            input(self.agent.notify()),
+        ];
         for process in self.processes.values() {
             if !self.line.is_full() {
                 wanted.extend(process.readable().map(input));
@@ -160,13 +171,13 @@ impl Init {
         Ok(Woken {
             line: woken(0),
             children: woken(1),
-            agent: self.agent.is_some() && woken(2),
+            agent: woken(2),
         })
     }
 
     fn timeout(&self) -> PollTimeout {
-        let agent = self.agent.as_ref().and_then(Agent::deadline);
-        let network = self.waiting.as_ref().map(|(_, deadline)| *deadline);
+        let agent = self.agent.deadline();
+        let network = self.waiting.as_ref().map(|waiting| waiting.deadline);
         let Some(next) = agent.into_iter().chain(network).min() else {
             return PollTimeout::NONE;
         };
@@ -179,7 +190,8 @@ impl Init {
             ToInit::Hello { now_ms, seed, .. } => {
                 boot::set_clock(now_ms);
                 boot::reseed(&seed);
-                self.line.tell(&FromInit::Ready { version: VERSION });
+                self.agent.begin();
+                self.ready();
                 for (phase, uptime_us) in std::mem::take(&mut self.phases) {
                     self.line.tell(&FromInit::Phase { phase, uptime_us });
                 }
@@ -228,6 +240,11 @@ impl Init {
         self.line.tell(&FromInit::Phase { phase, uptime_us });
     }
 
+    fn ready(&mut self) {
+        self.told = true;
+        self.line.tell(&FromInit::Ready { version: VERSION });
+    }
+
     fn refuse(&mut self, id: ProcessId, (fault, reason): Refused) {
         self.line.tell(&FromInit::NotStarted { id, fault, reason });
     }
@@ -237,38 +254,43 @@ impl Init {
         rootfs::assemble(&start.image_disk, &start.upper_disk)
             .map_err(|error| (Fault::RootFileSystem, error.to_string()))?;
         self.phase(Phase::Mounted);
-        let agent = Agent::start();
-        let agent = agent.map_err(|error| (Fault::Network, format!("tether-net: {error}")))?;
-        self.agent = Some(agent);
+        self.agent.root_is_there();
         self.phase(Phase::Agent);
         let patience = Duration::from_millis(start.network_deadline_ms.into());
-        self.waiting = Some((start, Instant::now() + patience));
+        self.waiting = Some(Waiting {
+            // It takes its place while the agent makes the network.
+            unborn: Unborn::begin(&start)?,
+            deadline: Instant::now() + patience,
+            start,
+        });
         Ok(())
     }
 
     /// Starts the process as soon as the network is there.
     fn begin(&mut self) {
-        let ready = self.agent.as_ref().is_some_and(|agent| agent.ready);
-        let Some((start, deadline)) = self.waiting.take() else {
+        let ready = self.agent.ready;
+        let Some(waiting) = self.waiting.take() else {
             return;
         };
         if ready {
             self.phase(Phase::Network);
             self.killed_for_memory = cgroup::killed_for_memory();
-            let started = container::start(&start).map(|(started, namespaces)| {
+            let started = container::set_network(&waiting.start.sysctls);
+            let started = started.and_then(|()| waiting.unborn.run());
+            let started = started.map(|(started, namespaces)| {
                 self.namespaces = Some(namespaces);
                 started
             });
             self.started(ProcessId::MAIN, started);
-        } else if deadline <= Instant::now() {
-            let status = self.agent.as_ref().map_or("", |agent| &agent.status);
+        } else if waiting.deadline <= Instant::now() {
+            let status = &self.agent.status;
             let reason = format!(
                 "the network was not there after {} ms: the agent's last word: {status}",
-                start.network_deadline_ms
+                waiting.start.network_deadline_ms
             );
             self.refuse(ProcessId::MAIN, (Fault::Network, reason));
         } else {
-            self.waiting = Some((start, deadline));
+            self.waiting = Some(waiting);
         }
     }
 
@@ -297,10 +319,11 @@ impl Init {
             let Some(pid) = status.pid().filter(|_| status != WaitStatus::StillAlive) else {
                 return;
             };
-            if self.agent.as_mut().is_some_and(|agent| agent.ended(pid)) {
+            if self.agent.ended(pid) {
                 eprintln!("init: tether-net ended: {status:?}");
                 continue;
             }
+            // Its line says why, when it is asked.
             let mut processes = self.processes.values_mut();
             let Some(process) = processes.find(|process| process.pid == pid) else {
                 continue;
@@ -338,9 +361,7 @@ impl Init {
 
     fn end(&mut self) {
         cgroup::kill();
-        if let Some(agent) = &mut self.agent {
-            agent.end();
-        }
+        self.agent.end();
         rootfs::close();
     }
 }

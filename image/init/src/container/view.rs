@@ -49,11 +49,7 @@ pub fn make(start: &Start) -> Result<(), Refused> {
         let (flags, data) = options(flags, &tmpfs.options);
         mounted("tmpfs", &tmpfs.path, flags, &data)?;
     }
-    for (name, value) in &start.sysctls {
-        let path = Path::new("/proc/sys").join(name.replace('.', "/"));
-        let what = format!("set {name}");
-        fs::write(path, value).map_err(failed(&what))?;
-    }
+    set(&start.sysctls, |name| !of_the_network(name))?;
     for path in READ_ONLY.iter().filter(|path| Path::new(path).exists()) {
         again(path, MsFlags::MS_RDONLY)?;
     }
@@ -71,8 +67,31 @@ pub fn make(start: &Start) -> Result<(), Refused> {
         };
         done.map_err(failed("cover what is not the container's"))?;
     }
+    // An `exec` finds it or fails; what the container begins in is made for it.
+    let folder = &start.process.folder;
+    if !folder.is_empty() {
+        fs::create_dir_all(folder).map_err(failed("make the working directory"))?;
+    }
     if start.read_only {
         again("/", MsFlags::MS_RDONLY | MsFlags::MS_NODEV)?;
+    }
+    Ok(())
+}
+
+/// Sets those of the network, which has to be there: they are the whole VM's.
+pub fn set_network(sysctls: &[(String, String)]) -> Result<(), Refused> {
+    set(sysctls, of_the_network)
+}
+
+fn of_the_network(name: &str) -> bool {
+    name.starts_with("net.")
+}
+
+fn set(sysctls: &[(String, String)], which: fn(&str) -> bool) -> Result<(), Refused> {
+    for (name, value) in sysctls.iter().filter(|(name, _)| which(name)) {
+        let path = Path::new("/proc/sys").join(name.replace('.', "/"));
+        let what = format!("set {name}");
+        fs::write(path, value).map_err(failed(&what))?;
     }
     Ok(())
 }
