@@ -70,11 +70,12 @@ impl Nics {
         }
     }
 
-    /// Of a clone, which begins without any device: gives it its disks and NICs, and lets it run.
+    /// Of a clone, which begins without any device: gives it its disks, and lets it run. Its NICs are plugged once it
+    /// is awake: a guest takes devices one after the other, and mounts its disks while it is at the NICs.
     ///
     /// # Errors
     /// [`NicError`].
-    pub async fn equip(qmp: Qmp, disks: &[PathBuf; 2], nics: &[Nic]) -> Result<Self, NicError> {
+    pub async fn equip(qmp: Qmp, disks: &[PathBuf; 2]) -> Result<Self, NicError> {
         let mut own = Self {
             count: CLONE_PORTS,
             ..Self::new(qmp, BTreeMap::new())
@@ -82,9 +83,6 @@ impl Nics {
         for (slot, (serial, path)) in ["image", "upper"].into_iter().zip(disks).enumerate() {
             let slot = u8::try_from(slot).unwrap_or(u8::MAX);
             own.plug_disk(slot, serial, path).await?;
-        }
-        for nic in nics {
-            own.plug(nic).await?;
         }
         own.qmp.execute("cont", json!({})).await?;
         Ok(own)

@@ -2,7 +2,7 @@
 
 use crate::{
     guest::{self, Guest, News},
-    launch::{Launch, Nic},
+    launch::Launch,
     log::Writer,
     nics::{NicError, Nics},
     outcome::{Failure, Outcome},
@@ -42,6 +42,8 @@ const LAST_READS: Duration = Duration::from_secs(10);
 const CONSOLE: usize = 64 << 10;
 /// Beyond the guest's own deadline for the network.
 const NETWORK_SLACK: Duration = Duration::from_secs(15);
+/// The phase in which the guest's init has answered.
+const INIT: &str = "init";
 /// Exit code where a container did not run for another reason than its command, as Docker has it.
 const NOT_RUN: u8 = 125;
 /// Of one that was killed: 128 + SIGKILL.
@@ -166,7 +168,14 @@ async fn live(
         let qmp = Qmp::greet(control).await?;
         let nics = match &launch.template {
             None => Nics::new(qmp, taps),
-            Some(template) => cloned(qmp, template, &disks, &launch.nics).await?,
+            Some(template) => {
+                let mut clone = cloned(qmp, template, &disks).await?;
+                awake(stage).await;
+                for nic in &launch.nics {
+                    clone.plug(nic).await?;
+                }
+                clone
+            }
         };
         *shared.nics.lock().await = Some(nics);
         Ok::<_, CloneError>(())
@@ -218,14 +227,16 @@ enum CloneError {
     Nic(#[from] NicError),
 }
 
-async fn cloned(
-    mut qmp: Qmp,
-    template: &Path,
-    disks: &[PathBuf; 2],
-    nics: &[Nic],
-) -> Result<Nics, CloneError> {
+async fn cloned(mut qmp: Qmp, template: &Path, disks: &[PathBuf; 2]) -> Result<Nics, CloneError> {
     template::restore(&mut qmp, template).await?;
-    Ok(Nics::equip(qmp, disks, nics).await?)
+    Ok(Nics::equip(qmp, disks).await?)
+}
+
+/// Waits until the guest's init has answered.
+async fn awake(stage: &watch::Sender<Stage>) {
+    let answered = |stage: &Stage| stage.phases.iter().any(|phase| phase.name == INIT);
+    // The sender lives as long as the shim.
+    let _ = stage.subscribe().wait_for(answered).await;
 }
 
 fn tokio_stream(stream: std::os::unix::net::UnixStream) -> io::Result<UnixStream> {
@@ -339,7 +350,7 @@ impl Life<'_> {
         if !ready {
             return self.closed().await;
         }
-        note(self.stage, "init", None);
+        note(self.stage, INIT, None);
         let start = Box::new(self.launch.start.clone());
         self.guest.tell(ToInit::Start(start)).await;
         let network = Duration::from_millis(self.launch.start.network_deadline_ms.into());
@@ -412,7 +423,7 @@ impl Life<'_> {
 
 fn phase_name(phase: GuestPhase) -> &'static str {
     match phase {
-        GuestPhase::Init => "init",
+        GuestPhase::Init => INIT,
         GuestPhase::Devices => "devices",
         GuestPhase::Mounted => "mounted",
         GuestPhase::Agent => "agent",

@@ -3,10 +3,12 @@
 use super::{ConfigError, absolute, error::Source, fields};
 use crate::runtime::Vms;
 use image::qemu::Accelerator;
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, thread, time::Duration};
 use toml::Spanned;
 use vch_ledger::SocketPath;
 
+/// Or as many as the host has: in a guest with two, its network is made while other things are.
+const DEFAULT_CPUS: usize = 2;
 const DEFAULT_MEMORY_MIB: u64 = 256;
 const DEFAULT_DISK_MIB: u64 = 10 * 1024;
 const DEFAULT_BOOT_SECONDS: u64 = 30;
@@ -92,7 +94,9 @@ fn vms(source: &Source<'_>, table: fields::Runtime) -> Result<Vms, ConfigError> 
         DEFAULT_MEMORY_MIB,
         128..=1 << 20,
     )?;
-    let cpus = source.number("runtime.cpus", table.cpus, 1, 1..=64)?;
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    let default = processors.min(DEFAULT_CPUS) as u64;
+    let cpus = source.number("runtime.cpus", table.cpus, default, 1..=64)?;
     let disk = source.number(
         "runtime.disk_mib",
         table.disk_mib,

