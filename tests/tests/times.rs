@@ -3,7 +3,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
-use std::collections::BTreeMap;
 use std::env;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -47,8 +46,11 @@ fn median(mut times: Vec<Duration>) -> Duration {
     times[times.len() / 2]
 }
 
-/// When each phase of a container's last start ended, from when it was asked for.
-fn phases(host: &VmHost<'_>, container: &str) -> BTreeMap<String, Duration> {
+/// The phases of a start in their order, and when each ended, from when it was asked for.
+type Phases = Vec<(String, Duration)>;
+
+/// Those of a container's last start.
+fn phases(host: &VmHost<'_>, container: &str) -> Phases {
     let traced = host.vch.ask(&format!("trace {container}")).unwrap();
     let traced = traced.as_array().unwrap();
     let at = |index: usize| traced[index]["at_us"].as_u64().unwrap();
@@ -59,15 +61,29 @@ fn phases(host: &VmHost<'_>, container: &str) -> BTreeMap<String, Duration> {
         .collect()
 }
 
-/// From the shim's start to the container's process, for one start with these networks.
-fn to_process(host: &VmHost<'_>, network: &str) -> Duration {
+fn ended(phases: &Phases, name: &str) -> Option<Duration> {
+    let mut phases = phases.iter();
+    phases.find(|phase| phase.0 == name).map(|phase| phase.1)
+}
+
+/// From the shim's start to the end of a phase, the median of all starts that have it.
+fn since_turn(starts: &[Phases], name: &str) -> Option<Duration> {
+    let times: Vec<_> = starts
+        .iter()
+        .filter_map(|start| Some(ended(start, name)?.saturating_sub(ended(start, "turn")?)))
+        .collect();
+    (!times.is_empty()).then(|| median(times))
+}
+
+/// One start with this network.
+fn started(host: &VmHost<'_>, network: &str) -> Phases {
     host.run(&format!(
         "docker run -d --name timed --net {network} busybox sleep 1000"
     ))
     .unwrap();
     let phases = phases(host, "timed");
     host.run("docker rm -f timed").unwrap();
-    phases["process"] - phases["turn"]
+    phases
 }
 
 fn with_a_network_and_with_none(boot: Boot) -> (Duration, Duration) {
@@ -77,17 +93,29 @@ fn with_a_network_and_with_none(boot: Boot) -> (Duration, Duration) {
     host.import_busybox(&lab).unwrap();
     host.run("docker network create my-bridge-network").unwrap();
     // The first one makes disks and templates.
-    to_process(&host, "none");
+    started(&host, "none");
     let cloned = || host.vch.log().contains("VMs are cloned from now on");
     if boot == Boot::Clone {
         eventually(SOON, "there is a template", cloned).unwrap();
     }
     let (mut with, mut without) = (Vec::new(), Vec::new());
     for _ in 0..form().rounds {
-        without.push(to_process(&host, "none"));
-        with.push(to_process(&host, "my-bridge-network"));
+        without.push(started(&host, "none"));
+        with.push(started(&host, "my-bridge-network"));
     }
-    (median(with), median(without))
+    println!(
+        "{:>8}  {:>13}  {:>13}",
+        "phase", "with a network", "with none"
+    );
+    for (phase, _) in &with[0] {
+        let [with, without] = [&with, &without].map(|starts| {
+            let time = since_turn(starts, phase);
+            time.map_or_else(|| "-".to_owned(), |time| format!("{time:.3?}"))
+        });
+        println!("{phase:>8}  {with:>13}  {without:>13}");
+    }
+    let to_process = |starts: &[Phases]| since_turn(starts, "process").unwrap();
+    (to_process(&with), to_process(&without))
 }
 
 #[test]

@@ -42,6 +42,11 @@ pub const RULES: &[(&str, &str, &str)] = &[
         "<runtime>",
     ),
     (
+        "where runc reads it",
+        " set in config.json failed",
+        " failed",
+    ),
+    (
         "how much a container wrote",
         r"\breclaimed space: \S+",
         "reclaimed space: <size>",

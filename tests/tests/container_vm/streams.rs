@@ -97,7 +97,7 @@ async fn processes_beside_it(shim: &Shim) {
 
     let www = Process {
         user: "www".to_owned(),
-        folder: "/var/made".to_owned(),
+        folder: "/etc".to_owned(),
         environment: vec!["GREETING=hello world".to_owned()],
         ..process(&[
             "sh",
@@ -108,7 +108,7 @@ async fn processes_beside_it(shim: &Shim) {
     let ran = shim.exec(www).await.unwrap();
     assert_eq!(
         ran.text(),
-        "33\n34\n34 4\n/var/made\nhello world\n/var\n",
+        "33\n34\n34 4\n/etc\nhello world\n/var\n",
         "{ran:?}"
     );
     let unknown = Process {
@@ -119,6 +119,15 @@ async fn processes_beside_it(shim: &Shim) {
     assert_eq!(
         refused,
         "unable to find user nobody: no matching entries in passwd file"
+    );
+    let nowhere = Process {
+        folder: "/missing".to_owned(),
+        ..process(&["true"])
+    };
+    let refused = shim.exec(nowhere).await.unwrap_err().to_string();
+    assert_eq!(
+        refused,
+        "chdir to cwd (\"/missing\") failed: no such file or directory"
     );
 
     // Ends by a signal, and leaves nobody behind that the guest would not reap.
