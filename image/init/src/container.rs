@@ -62,8 +62,7 @@ pub struct Started {
 /// The container's own process before it runs its program: it makes its view of the container, and waits. It ends
 /// when this is dropped.
 pub struct Unborn {
-    /// Its number here.
-    pub pid: Pid,
+    pid: Pid,
     expected: Expected,
 }
 

@@ -323,7 +323,6 @@ impl Init {
                 eprintln!("init: tether-net ended: {status:?}");
                 continue;
             }
-            // Its line says why, when it is asked.
             let mut processes = self.processes.values_mut();
             let Some(process) = processes.find(|process| process.pid == pid) else {
                 continue;
