@@ -37,6 +37,9 @@ MUTANTS_SHARD := 0/13
 # $(call installed,crate@version): installs it unless this version is there.
 installed = grep -qs '"$(subst @, ,$(1)) ' $(TOOLS)/.crates.toml || cargo install --root $(TOOLS) --locked $(1)
 
+# The same for up and down: of other packages together cargo builds anew what they share.
+BUILD_VCH := cargo build -q -p vch-coordinator -p vch-shim -p vch-images -p lab --bins --examples
+
 .PHONY: help tools agent init probe host image test lint fuzz model crash long mutants demo compare vch vch-down outside
 
 help: ## list the targets
@@ -130,11 +133,11 @@ compare: image ## type every command of tests/tests/compare at a real dockerd an
 	@cat target/compare/*.md
 
 vch: image ## start a whole Virtual Container Host here, reached by one link; `. target/vch/env` lets docker talk to it
-	@cargo build -q -p vch-coordinator -p vch-shim -p vch-images -p lab --bins --examples
+	@$(BUILD_VCH)
 	@$(BUILT)/debug/examples/vch up
 
 vch-down: ## remove it and all that is in it
-	@cargo build -q -p lab --example vch
+	@$(BUILD_VCH)
 	@$(BUILT)/debug/examples/vch down
 
 outside: ## run CMD='...' where the clients of published ports are, or open a shell there
