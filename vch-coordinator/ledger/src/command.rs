@@ -92,7 +92,8 @@ pub enum Command {
         /// What it says.
         text: String,
     },
-    /// Several commands, one after the other, as one transaction: all of them, or none.
+    /// Several commands, one after the other, as one transaction: all of them, or none. Neither this one nor
+    /// [`Self::Configure`] may be among them.
     Together(Vec<Command>),
 }
 

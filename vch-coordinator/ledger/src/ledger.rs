@@ -134,7 +134,11 @@ impl Ledger {
                 limit: MAX_TOGETHER,
             });
         }
-        let externals = self.settings.externals.clone();
+        // What rests on a network is not in its row: subnets that were others for a moment would have forgotten it.
+        let alone = |command: &Command| matches!(command, Command::Configure(_));
+        if commands.iter().any(alone) {
+            return Err(Refusal::Nested);
+        }
         let mut changes: Vec<Change> = Vec::new();
         let mut answers = Vec::new();
         for command in commands {
@@ -147,7 +151,6 @@ impl Ledger {
                     for change in changes.iter().rev() {
                         self.apply(change.key, change.before.as_ref());
                     }
-                    self.settings.externals = externals;
                     return Err(refusal);
                 }
             }

@@ -94,8 +94,10 @@ pub enum Refusal {
         /// How many there may be.
         limit: usize,
     },
-    /// A transaction of several commands is itself part of one.
-    #[error("commands that go together can't hold others that do: put all of them in one list")]
+    /// A transaction of several commands, or a change of external networks, is part of one.
+    #[error(
+        "commands that go together can't hold others that do, nor a change of external networks: put the others in one list"
+    )]
     Nested,
     /// A text is longer than may be.
     #[error("field `{field}`: `{start}…` has {length} bytes: at most {limit} are possible")]
