@@ -66,7 +66,7 @@ impl ProcessId {
 /// To the guest's init.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ToInit {
-    /// A life begins; the frame's nonce is this life's. Answered with [`FromInit::Ready`].
+    /// A life begins, and the agent with it; the frame's nonce is this life's. Answered with [`FromInit::Ready`].
     Hello {
         /// [`VERSION`].
         version: u16,
@@ -75,7 +75,7 @@ pub enum ToInit {
         /// Random bytes: a clone's kernel would draw the same numbers as every other clone's.
         seed: [u8; 32],
     },
-    /// Mount the root file system, start the agent, wait for the network, run the process.
+    /// Mount the root file system, wait for the network, run the process.
     Start(Box<Start>),
     /// Run another process in the container.
     Exec {
@@ -136,7 +136,8 @@ pub enum ToInit {
 /// From the guest's init.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FromInit {
-    /// It is there and has taken the life's nonce.
+    /// It is there and has taken the life's nonce; without one, that it waits for a life, and the agent is held:
+    /// a VM that is to be a template is saved then.
     Ready {
         /// [`VERSION`].
         version: u16,
@@ -289,7 +290,7 @@ pub enum Phase {
     Devices,
     /// The root file system is mounted.
     Mounted,
-    /// The agent runs.
+    /// The agent has its root, and may write files there; it runs since init does.
     Agent,
     /// The agent has applied its first spec.
     Network,
