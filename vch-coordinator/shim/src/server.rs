@@ -99,6 +99,10 @@ async fn of_the_guest(request: Request, guest: &Guest) -> Reply {
         Request::Resize(id, size) => told(guest, ToInit::Resize { id, size }).await,
         Request::List => asked(guest.ask(|request| ToInit::List { request }).await),
         Request::Usage => asked(guest.ask(|request| ToInit::Usage { request }).await),
+        Request::Update(cgroup) => {
+            let update = |request| ToInit::Update { request, cgroup };
+            asked(guest.ask(update).await)
+        }
         _ => refused("no-question", "it is no question to the guest's init"),
     }
 }
@@ -142,6 +146,7 @@ fn asked(answer: Result<FromInit, Unanswered>) -> Reply {
     match answer {
         Ok(FromInit::Listed { processes, .. }) => Reply::Listed(processes),
         Ok(FromInit::Used { usage, .. }) => Reply::Used(usage),
+        Ok(FromInit::Updated { refused, .. }) => Reply::Updated(refused),
         Ok(_) => refused(
             "guest",
             "the VM's init answers something else than it was asked",

@@ -43,6 +43,8 @@ pub(super) const PACE: u32 = 16 << 10;
 const UNIT: usize = 16 << 10;
 /// Most interfaces whose counters are passed on; a container has as many as networks.
 const MAX_INTERFACES: usize = 256;
+/// Most bounds of a cgroup that are told not to be in force: there are fewer.
+const MAX_REFUSED: usize = 64;
 /// Most bytes of an interface's name (linux/if.h, IFNAMSIZ, without the zero).
 const MAX_INTERFACE_NAME: usize = 15;
 
@@ -168,6 +170,12 @@ impl Ear {
             FromInit::Used { request, usage } => {
                 let usage = used(usage);
                 locked(&self.books).answered(request, Asked::Used { request, usage });
+            }
+            FromInit::Updated { request, refused } => {
+                let refused = refused.iter().take(MAX_REFUSED);
+                let refused = refused.map(|words| clean(words)).collect();
+                let answer = Asked::Updated { request, refused };
+                locked(&self.books).answered(request, answer);
             }
         }
         Ok(())

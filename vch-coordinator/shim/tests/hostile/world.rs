@@ -1,6 +1,6 @@
 //! A shim that was started with a stand-in for QEMU.
 
-use protocol::process::{Process, Start};
+use protocol::process::Start;
 use std::{
     fs::{self, File},
     os::unix::fs::{PermissionsExt, symlink},
@@ -126,13 +126,8 @@ fn launch(folder: &TempDir, behaviour: &str) -> Launch {
         start: Start {
             image_disk: "image".to_owned(),
             upper_disk: "upper".to_owned(),
-            read_only: false,
-            shm_bytes: 0,
-            tmpfs: Vec::new(),
-            sysctls: Vec::new(),
-            reaper: false,
             network_deadline_ms: 5_000,
-            process: Process::default(),
+            ..Start::default()
         },
         log_bytes: 1 << 20,
         log_files: 2,
