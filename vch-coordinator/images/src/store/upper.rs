@@ -47,9 +47,12 @@ impl Store {
             return Ok(path);
         }
         let partial = settings.folder.join("staging").join(&name);
-        let bytes = settings.upper_bytes;
-        let file = File::create(&partial).map_err(failed("make", &partial))?;
-        file.set_len(bytes).map_err(failed("make", &partial))?;
+        let (bytes, disk) = (settings.upper_bytes, partial.clone());
+        self.blocking(move |_| {
+            let file = File::create(&disk).map_err(failed("make", &disk))?;
+            file.set_len(bytes).map_err(failed("make", &disk))
+        })
+        .await?;
         let mut mke2fs = Command::new("mke2fs");
         mke2fs
             .args(["-q", "-F", "-t", "ext4", "-m", "0", "-J", JOURNAL_MIB])
@@ -66,9 +69,14 @@ impl Store {
             let reason = String::from_utf8_lossy(&output.stderr).trim().to_owned();
             return Err(ImageError::Upper(reason));
         }
-        file.sync_all().map_err(failed("write", &partial))?;
-        fs::rename(&partial, &path).map_err(failed("make", &path))?;
-        super::index::sync(&settings.folder)?;
+        let target = path.clone();
+        self.blocking(move |inner| {
+            let synced = File::open(&partial).and_then(|file| file.sync_all());
+            synced.map_err(failed("write", &partial))?;
+            fs::rename(&partial, &target).map_err(failed("make", &target))?;
+            super::index::sync(&inner.settings.folder)
+        })
+        .await?;
         Ok(path)
     }
 }
