@@ -14,6 +14,10 @@ const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin
 const OWN_MEMORY_MIB: u64 = 96;
 const LEAST_MEMORY_MIB: u64 = 128;
 const MOST_MEMORY_MIB: u64 = 1 << 20;
+/// Rows and columns of a terminal of which nobody said them.
+const CONSOLE: [u16; 2] = [24, 80];
+/// Processors of a VM.
+const MOST_CPUS: u16 = 64;
 const DEFAULT_SHM: u64 = 64 << 20;
 const DEFAULT_LOG_BYTES: u64 = 32 << 20;
 const DEFAULT_LOG_FILES: u32 = 2;
@@ -98,13 +102,17 @@ fn memory_mib(workload: &Workload, vms: &Vms) -> u32 {
     u32::try_from(wanted).unwrap_or(u32::MAX)
 }
 
+/// As many as the container may use at once, and as its set of processors names.
 fn cpus(workload: &Workload, vms: &Vms) -> u16 {
-    match u64::try_from(workload.resources.nano_cpus) {
-        Ok(nano @ 1..) => u16::try_from(nano.div_ceil(1_000_000_000))
-            .unwrap_or(64)
-            .min(64),
+    let resources = &workload.resources;
+    let wanted = match u64::try_from(resources.processors_nano()) {
+        Ok(nano @ 1..) => u16::try_from(nano.div_ceil(1_000_000_000)).unwrap_or(MOST_CPUS),
         _ => vms.cpus,
-    }
+    };
+    let named = resources.cpuset_cpus.split([',', '-']);
+    let highest = named.filter_map(|number| number.parse::<u16>().ok()).max();
+    let named = highest.map_or(0, |highest| highest.saturating_add(1));
+    wanted.max(named).min(MOST_CPUS)
 }
 
 fn start(looked: &Looked, vms: &Vms) -> Result<Start, String> {
@@ -156,9 +164,9 @@ pub fn process(looked: &Looked) -> Result<Process, String> {
         folder: workload.folder.clone(),
         user: workload.user.clone(),
         groups: workload.groups.clone(),
-        terminal: workload.terminal.then_some(TerminalSize {
-            rows: 24,
-            columns: 80,
+        terminal: workload.terminal.then(|| {
+            let [rows, columns] = workload.console_size.unwrap_or(CONSOLE);
+            TerminalSize { rows, columns }
         }),
         input: workload.input,
         capabilities,
@@ -198,8 +206,8 @@ pub fn set(all: &mut Vec<String>, variable: &str) {
     }
 }
 
-/// By the names of Docker's `--ulimit`, the numbers of asm-generic/resource.h.
-fn limit(name: &str) -> Option<u8> {
+/// Returns the number of a limit (asm-generic/resource.h) by its name in Docker's `--ulimit`.
+pub fn limit(name: &str) -> Option<u8> {
     Some(match name {
         "cpu" => 0,
         "fsize" => 1,
@@ -229,15 +237,16 @@ fn log_option<T>(
     read(workload.log.get(name)?)
 }
 
-/// `10m`, `512k`, `1g`, or bytes.
-fn bytes(text: &str) -> Option<u64> {
+/// Reads a size as Docker's clients write it: `10m`, `512kb`, `1GiB`, or bytes.
+pub fn bytes(text: &str) -> Option<u64> {
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let unit = text[digits.len()..].to_ascii_lowercase();
-    let factor = match unit.trim_end_matches('b') {
-        "" => 1,
-        "k" => 1 << 10,
-        "m" => 1 << 20,
-        "g" => 1 << 30,
+    let unit = text[digits.len()..].trim_start().to_ascii_lowercase();
+    let factor = match unit.as_str() {
+        "" | "b" => 1,
+        "k" | "kb" | "kib" => 1 << 10,
+        "m" | "mb" | "mib" => 1 << 20,
+        "g" | "gb" | "gib" => 1 << 30,
+        "t" | "tb" | "tib" => 1 << 40,
         _ => return None,
     };
     digits.parse::<u64>().ok()?.checked_mul(factor)

@@ -1,0 +1,79 @@
+//! The platform that a request names: `os`, `architecture`, `os/architecture` or `os/architecture/variant`.
+
+use super::{super::super::DockerError, Image};
+
+/// A VM's, of which every image is.
+const OS: &str = "linux";
+const ARCHITECTURE: &str = "amd64";
+/// What containerd's platforms know, by their names in Go.
+const SYSTEMS: [&str; 13] = [
+    "aix",
+    "android",
+    "darwin",
+    "dragonfly",
+    "freebsd",
+    "illumos",
+    "js",
+    "linux",
+    "netbsd",
+    "openbsd",
+    "plan9",
+    "solaris",
+    "windows",
+];
+const ARCHITECTURES: [&str; 13] = [
+    "386", "amd64", "arm", "arm64", "loong64", "mips", "mips64", "mips64le", "mipsle", "ppc64le",
+    "riscv64", "s390x", "wasm",
+];
+
+/// Passes a platform that the image is of.
+///
+/// # Errors
+/// 400 for what is no platform, 404 for another one than the image's.
+pub fn check(text: &str, name: &str, image: &Image) -> Result<(), DockerError> {
+    let lower = text.to_ascii_lowercase();
+    let shown: String = text.chars().take(100).collect();
+    let wrong = |why: &str| DockerError::invalid(format!("{shown:?}: {why}: invalid argument"));
+    let parts: Vec<&str> = lower.split('/').collect();
+    let word = |part: &&str| {
+        let inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
+        !part.is_empty() && part.bytes().all(inner)
+    };
+    if !parts.iter().all(word) {
+        return Err(wrong(
+            "platform specifier component must match letters, digits, _, . and -",
+        ));
+    }
+    let (system, architecture, variant) = match parts.as_slice() {
+        [one] if SYSTEMS.contains(one) => (*one, ARCHITECTURE, ""),
+        [one] if ARCHITECTURES.contains(&known(one)) => (OS, known(one), ""),
+        [_] => return Err(wrong("unknown operating system or architecture")),
+        [system, architecture] => (*system, known(architecture), ""),
+        [system, architecture, variant] => (*system, known(architecture), *variant),
+        _ => return Err(wrong("cannot parse platform specifier")),
+    };
+    let [its_system, its_architecture, its_variant] = &image.platform;
+    let same = system == its_system
+        && architecture == its_architecture
+        && (variant.is_empty() || variant == its_variant || variant == "v1");
+    if same {
+        return Ok(());
+    }
+    let parts = [system, architecture, variant];
+    let asked: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    Err(DockerError::not_found(format!(
+        "image with reference {name} was found but its platform ({its_system}/{its_architecture}) does not match the specified platform ({})",
+        asked.join("/")
+    )))
+}
+
+/// Other names of architectures.
+fn known(text: &str) -> &str {
+    match text {
+        "x86_64" | "x86-64" => "amd64",
+        "aarch64" => "arm64",
+        "i386" | "i686" => "386",
+        "armhf" | "armel" => "arm",
+        other => other,
+    }
+}
