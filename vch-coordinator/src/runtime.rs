@@ -41,7 +41,8 @@ pub use error::RuntimeError;
 pub use health::{Health, HealthResult, HealthStatus};
 pub use hook::{Hook, HookError};
 pub use launch::{
-    bytes as size_bytes, environment, limit as ulimit_number, process, set as set_variable,
+    bytes as size_bytes, cgroup_limits, environment, limit as ulimit_number, process,
+    set as set_variable,
 };
 pub use lives::{Stop, signal_number};
 pub use looked::Looked;

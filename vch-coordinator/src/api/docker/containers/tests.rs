@@ -71,7 +71,7 @@ impl World {
             image: &image,
             host_gateway: None,
         };
-        let create = plan(&body, around).unwrap();
+        let create = plan(&body, around).unwrap().create;
         let mut commands = vec![
             Command::AddContainer(create.add),
             Command::Document {
