@@ -15,7 +15,7 @@ mod stats;
 mod status;
 mod update;
 
-pub use create::Image;
+pub use create::{Image, only_ours};
 
 use super::{Docker, DockerError, Json, Parameters, Path, Version, filters::Filters, time};
 use crate::runtime::{Looked, RuntimeError, workload::Status};

@@ -1,5 +1,6 @@
-use super::{Health, HealthResult, HealthStatus, words};
+use super::{Health, HealthResult, HealthStatus, pause, words};
 use crate::runtime::workload::HealthCheck;
+use std::time::Duration;
 
 fn result(code: i64) -> HealthResult {
     HealthResult {

@@ -16,7 +16,7 @@ mod shown;
 
 pub use host::restart_policy;
 pub use modes::RUNTIME;
-pub use platform::check as check_platform;
+pub use platform::{check as check_platform, only_ours};
 pub use resources::read as resources;
 
 use super::{

@@ -1,6 +1,7 @@
 //! The platform that a request names: `os`, `architecture`, `os/architecture` or `os/architecture/variant`.
 
 use super::{super::super::DockerError, Image};
+use serde::Deserialize;
 
 /// A VM's, of which every image is.
 const OS: &str = "linux";
@@ -31,7 +32,63 @@ const ARCHITECTURES: [&str; 13] = [
 /// # Errors
 /// 400 for what is no platform, 404 for another one than the image's.
 pub fn check(text: &str, name: &str, image: &Image) -> Result<(), DockerError> {
-    let lower = text.to_ascii_lowercase();
+    let asked = read(text)?;
+    let [system, architecture, _] = &image.platform;
+    if same(&asked, &image.platform) {
+        return Ok(());
+    }
+    Err(DockerError::not_found(format!(
+        "image with reference {name} was found but its platform ({system}/{architecture}) does not match the specified platform ({})",
+        shown(&asked)
+    )))
+}
+
+/// Passes the platform of every image that a VCH has.
+///
+/// # Errors
+/// 400 for what is no platform, 404 for another one.
+pub fn only_ours(text: &str) -> Result<(), DockerError> {
+    let asked = read(text)?;
+    if same(&asked, &[OS, ARCHITECTURE, ""].map(str::to_owned)) {
+        return Ok(());
+    }
+    let shown = shown(&asked);
+    Err(DockerError::not_found(format!(
+        "no image for platform {shown}: this Virtual Container Host has and runs images for {OS}/{ARCHITECTURE}"
+    )))
+}
+
+fn same(asked: &[String; 3], image: &[String; 3]) -> bool {
+    let [system, architecture, variant] = asked;
+    let [its_system, its_architecture, its_variant] = image;
+    system == its_system
+        && architecture == its_architecture
+        // The first variant is every processor's.
+        && (variant.is_empty() || variant == its_variant || variant == "v1")
+}
+
+fn shown(platform: &[String; 3]) -> String {
+    let parts = platform.iter().map(String::as_str);
+    let parts: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
+    parts.join("/")
+}
+
+/// The image specification's, which some parameters have as JSON.
+#[derive(Deserialize)]
+struct Platform {
+    os: String,
+    architecture: String,
+    #[serde(default)]
+    variant: String,
+}
+
+/// Reads the operating system, the architecture and its variant, as text or as JSON.
+fn read(text: &str) -> Result<[String; 3], DockerError> {
+    let lower = match serde_json::from_str::<Platform>(text) {
+        Err(_) => text.to_owned(),
+        Ok(platform) => shown(&[platform.os, platform.architecture, platform.variant]),
+    };
+    let lower = lower.to_ascii_lowercase();
     let shown: String = text.chars().take(100).collect();
     let wrong = |why: &str| DockerError::invalid(format!("{shown:?}: {why}: invalid argument"));
     let parts: Vec<&str> = lower.split('/').collect();
@@ -44,27 +101,15 @@ pub fn check(text: &str, name: &str, image: &Image) -> Result<(), DockerError> {
             "platform specifier component must match letters, digits, _, . and -",
         ));
     }
-    let (system, architecture, variant) = match parts.as_slice() {
-        [one] if SYSTEMS.contains(one) => (*one, ARCHITECTURE, ""),
-        [one] if ARCHITECTURES.contains(&known(one)) => (OS, known(one), ""),
+    let platform = match parts.as_slice() {
+        [one] if SYSTEMS.contains(one) => [*one, ARCHITECTURE, ""],
+        [one] if ARCHITECTURES.contains(&known(one)) => [OS, known(one), ""],
         [_] => return Err(wrong("unknown operating system or architecture")),
-        [system, architecture] => (*system, known(architecture), ""),
-        [system, architecture, variant] => (*system, known(architecture), *variant),
+        [system, architecture] => [*system, known(architecture), ""],
+        [system, architecture, variant] => [*system, known(architecture), *variant],
         _ => return Err(wrong("cannot parse platform specifier")),
     };
-    let [its_system, its_architecture, its_variant] = &image.platform;
-    let same = system == its_system
-        && architecture == its_architecture
-        && (variant.is_empty() || variant == its_variant || variant == "v1");
-    if same {
-        return Ok(());
-    }
-    let parts = [system, architecture, variant];
-    let asked: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-    Err(DockerError::not_found(format!(
-        "image with reference {name} was found but its platform ({its_system}/{its_architecture}) does not match the specified platform ({})",
-        asked.join("/")
-    )))
+    Ok(platform.map(str::to_owned))
 }
 
 /// Other names of architectures.

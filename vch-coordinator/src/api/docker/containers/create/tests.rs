@@ -748,6 +748,7 @@ fn an_image_of_another_platform_is_not_found() {
         "linux/amd64",
         "linux/x86_64",
         "LINUX/AMD64/v1",
+        r#"{"os":"linux","architecture":"amd64"}"#,
     ] {
         assert_eq!(check(text), Ok(()), "{text}");
     }
