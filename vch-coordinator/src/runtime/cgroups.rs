@@ -8,6 +8,7 @@
 //! coordinator's unit. Only the unified hierarchy is used: where it has no controllers, VMs have no such bounds, and
 //! `vchctl status` says so.
 
+use protocol::process::CpuMax;
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -45,8 +46,8 @@ pub struct Bounds {
     pub emulated: bool,
     /// Processors of the guest.
     pub cpus: u16,
-    /// Billionths of a processor that its container asked for; 0 where it asked for none.
-    pub nano_cpus: i64,
+    /// The processor time that its container asked for.
+    pub cpu_max: Option<CpuMax>,
 }
 
 impl Bounds {
@@ -59,15 +60,18 @@ impl Bounds {
             ("memory.max", memory.to_string()),
             ("pids.max", tasks.to_string()),
             // A guest that boots with less may not be there in time.
-            ("cpu.max", quota(self.whole_us())),
+            ("cpu.max", quota(self.whole_us(), PERIOD_US)),
         ]
     }
 
     /// `cpu.max` once its container's process runs.
     fn running(&self) -> String {
-        match u64::try_from(self.nano_cpus) {
-            Ok(nano @ 1..) => quota(nano / (1_000_000_000 / PERIOD_US)),
-            _ => quota(self.whole_us()),
+        match self.cpu_max {
+            Some(CpuMax {
+                quota_us,
+                period_us,
+            }) => quota(quota_us, period_us),
+            None => quota(self.whole_us(), PERIOD_US),
         }
     }
 
@@ -77,8 +81,8 @@ impl Bounds {
     }
 }
 
-fn quota(quota_us: u64) -> String {
-    format!("{} {PERIOD_US}", quota_us.max(LEAST_QUOTA_US))
+fn quota(quota_us: u64, period_us: u64) -> String {
+    format!("{} {period_us}", quota_us.max(LEAST_QUOTA_US))
 }
 
 /// The cgroups of VMs.
@@ -203,6 +207,7 @@ fn write(path: &Path, value: &str) -> Result<(), (PathBuf, io::Error)> {
 #[cfg(test)]
 mod tests {
     use super::{Bounds, Cgroups};
+    use protocol::process::CpuMax;
     use std::{fs, path::Path};
     use vch_ledger::{ContainerId, Id};
 
@@ -210,7 +215,10 @@ mod tests {
         memory_mib: 256,
         emulated: false,
         cpus: 2,
-        nano_cpus: 500_000_000,
+        cpu_max: Some(CpuMax {
+            quota_us: 50_000,
+            period_us: 100_000,
+        }),
     };
 
     fn container() -> ContainerId {
@@ -237,13 +245,13 @@ mod tests {
         };
         assert_eq!(emulated.files()[0].1, (1536_u64 << 20).to_string());
         assert_eq!(BOUNDS.running(), "50000 100000");
-        let asks = |nano_cpus| Bounds {
-            nano_cpus,
-            ..BOUNDS
+        let asks = |cpu_max| Bounds { cpu_max, ..BOUNDS }.running();
+        assert_eq!(asks(None), "300000 100000");
+        let least = CpuMax {
+            quota_us: 1,
+            period_us: 50_000,
         };
-        assert_eq!(asks(0).running(), "300000 100000");
-        assert_eq!(asks(1).running(), "1000 100000", "the kernel's least");
-        assert_eq!(asks(2_500_000_000).running(), "250000 100000");
+        assert_eq!(asks(Some(least)), "1000 50000", "the kernel's least");
     }
 
     #[tokio::test]

@@ -12,7 +12,7 @@ use crate::{
         machine::Machine,
         shim,
         uids::Uid,
-        workload::{Life, Status, Workload},
+        workload::{Life, Status, VmSize, Workload},
     },
 };
 use std::{
@@ -29,6 +29,7 @@ struct Begun {
     stages: Stages,
     pid: u32,
     started_ms: u64,
+    vm: VmSize,
 }
 
 impl Runtime {
@@ -52,6 +53,7 @@ impl Runtime {
                         status: Status::Running,
                         started_ms: begun.started_ms,
                         pid: begun.pid,
+                        vm: begun.vm,
                         exit_code: 0,
                         error: String::new(),
                         out_of_memory: false,
@@ -145,7 +147,8 @@ impl Runtime {
         let upper = self.upper_disk(id);
         if !tokio::fs::try_exists(&upper).await.unwrap_or(false) {
             make_folder(&folder).await?;
-            self.0.disks.upper(&upper).await?;
+            let bytes = looked.workload.disk_bytes;
+            self.0.disks.upper(&upper, bytes).await?;
         }
         Ok([image, upper])
     }
@@ -169,6 +172,10 @@ impl Runtime {
         launch.uid = uid.number;
         let bounds = launch::bounds(&looked, vms);
         launch.cgroup = self.0.cgroups.make(id, &bounds).map_err(unbounded)?;
+        let vm = VmSize {
+            memory_mib: launch.memory_mib,
+            cpus: launch.cpus,
+        };
         loop {
             let pid = shim::spawn(vms, &launch).await?;
             let outcome = match self.watched(id, sockets).await {
@@ -182,6 +189,7 @@ impl Runtime {
                         stages,
                         pid,
                         started_ms,
+                        vm,
                     });
                 }
                 Err(outcome) => outcome,
