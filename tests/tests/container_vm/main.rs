@@ -5,6 +5,7 @@
 mod clones;
 mod confinement;
 mod failures;
+mod modules;
 mod processes;
 mod streams;
 mod world;

@@ -34,8 +34,8 @@ const WAITING: usize = 64;
 /// What becomes of the container's own process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum News {
-    /// Init is there.
-    Ready,
+    /// Init is there, and speaks this version.
+    Ready(u16),
     /// A phase of the start is at its end.
     Phase(Phase, u64),
     /// The process runs.
@@ -93,6 +93,14 @@ impl Guest {
     pub async fn tell(&self, message: ToInit) {
         // It has ended then, which whoever waits is told otherwise.
         let _ = self.outbox.send(message).await;
+    }
+
+    /// Tells init something as soon as the line takes it; what it is, is decided then. Cancel-safe.
+    pub async fn offer(&self, message: impl FnOnce() -> ToInit) {
+        // The VM has ended otherwise.
+        if let Ok(permit) = self.outbox.reserve().await {
+            permit.send(message());
+        }
     }
 
     /// How far the log is written, now and from now on.
@@ -200,7 +208,7 @@ impl Ear {
     async fn hear(&mut self, message: FromInit) {
         let main = ProcessId::MAIN;
         match message {
-            FromInit::Ready { .. } => self.tell(News::Ready).await,
+            FromInit::Ready { version } => self.tell(News::Ready(version)).await,
             FromInit::Phase { phase, uptime_us } => self.tell(News::Phase(phase, uptime_us)).await,
             FromInit::Started { id, .. } if id == main => self.tell(News::Started).await,
             FromInit::NotStarted { id, fault, reason } if id == main => {

@@ -15,6 +15,7 @@
 //! of its own without any link, and inherits what it needs as open descriptors.
 
 mod client;
+mod clock;
 mod guest;
 mod launch;
 pub mod log;

@@ -1,6 +1,7 @@
 //! One VM's life, from its launch to its end.
 
 use crate::{
+    clock,
     guest::{self, Guest, News},
     launch::Launch,
     log::Writer,
@@ -42,6 +43,8 @@ const LAST_READS: Duration = Duration::from_secs(10);
 const CONSOLE: usize = 64 << 10;
 /// Beyond the guest's own deadline for the network.
 const NETWORK_SLACK: Duration = Duration::from_secs(15);
+/// How often the guest is told the host's time: an emulated clock drifts by milliseconds in so long.
+const CLOCK_PERIOD: Duration = Duration::from_secs(10);
 /// The phase in which the guest's init has answered.
 const INIT: &str = "init";
 /// Exit code where a container did not run for another reason than its command, as Docker has it.
@@ -189,6 +192,8 @@ async fn live(
         }
         std::future::pending().await
     };
+    // Until QEMU has ended; it goes with this function.
+    let clock = clock::send(guest.clone(), now_ms, CLOCK_PERIOD);
     let mut life = Life {
         launch,
         guest: &guest,
@@ -198,6 +203,7 @@ async fn live(
     let mut outcome = tokio::select! {
         outcome = life.whole() => outcome,
         outcome = connecting => outcome,
+        never = clock => match never {},
         () = shared.kill.notified() => killed(stage),
         status = child.wait() => {
             let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
@@ -347,8 +353,11 @@ impl Life<'_> {
             let text = format!("the VM's init has not answered within {deadline:?}");
             return failed("boot-timeout", text);
         };
-        if !ready {
+        let Some(version) = ready else {
             return self.closed().await;
+        };
+        if version != VERSION {
+            return failed("vm-version", other_version(version));
         }
         note(self.stage, INIT, None);
         let start = Box::new(self.launch.start.clone());
@@ -357,11 +366,12 @@ impl Life<'_> {
         self.process(Instant::now() + network + NETWORK_SLACK).await
     }
 
-    async fn ready(&mut self) -> bool {
+    /// The version that init speaks; none where the line was closed before.
+    async fn ready(&mut self) -> Option<u16> {
         loop {
             match self.news.recv().await {
-                Some(News::Ready) => return true,
-                Some(News::Closed) | None => return false,
+                Some(News::Ready(version)) => return Some(version),
+                Some(News::Closed) | None => return None,
                 Some(_) => {}
             }
         }
@@ -409,7 +419,7 @@ impl Life<'_> {
                     };
                 }
                 Some(News::Closed) | None => return self.closed().await,
-                Some(News::Ready) => {}
+                Some(News::Ready(_)) => {}
             }
         }
     }
@@ -419,6 +429,14 @@ impl Life<'_> {
         tokio::time::sleep(GRACE).await;
         died(self.stage, "the VM closed its line".to_owned())
     }
+}
+
+/// Why a VM's init is of no use.
+fn other_version(version: u16) -> String {
+    format!(
+        "the VM's init speaks version {version} of vch.process, this shim version {VERSION}: make the VM's image and \
+         the VCH from one release (`make image`)"
+    )
 }
 
 fn phase_name(phase: GuestPhase) -> &'static str {
