@@ -16,11 +16,16 @@
 
 mod client;
 mod clock;
+pub mod descriptors;
+mod foreign;
 mod guest;
 mod launch;
+mod life;
 pub mod log;
 mod nics;
 mod outcome;
+mod overheard;
+mod pace;
 mod qemu;
 mod qmp;
 mod say;

@@ -50,6 +50,14 @@ pub fn make(start: &Start) -> Result<(), Refused> {
     if !folder.is_empty() {
         fs::create_dir_all(folder).map_err(failed("make the working directory"))?;
     }
+    for volume in &start.volumes {
+        fs::create_dir_all(volume).map_err(failed("make the folder of a volume"))?;
+        if start.read_only {
+            // A mount of its own, which the root's flags leave alone.
+            let done = mount(Some(&**volume), &**volume, NONE, MsFlags::MS_BIND, NONE);
+            done.map_err(failed("mount the folder of a volume"))?;
+        }
+    }
     if start.read_only {
         again("/", MsFlags::MS_RDONLY | MsFlags::MS_NODEV)?;
     }
