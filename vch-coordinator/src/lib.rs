@@ -25,3 +25,4 @@ mod sample;
 pub mod serve;
 pub mod settling;
 pub mod store;
+mod watchdog;

@@ -22,6 +22,7 @@ use crate::{
     runtime::{Folders, Hook, Nics, Runtime},
     settling::{Settler, Unsettled},
     store::{Host, Keeper, StartError, Store, StoreError},
+    watchdog::Watchdog,
 };
 use protocol::transport::{OpenError, coordinator::NativeListener};
 use std::{
@@ -74,6 +75,9 @@ pub enum ServeError {
     /// The Docker API's sockets.
     #[error(transparent)]
     ListenDocker(#[from] DockerListenError),
+    /// The service manager.
+    #[error("the service manager that NOTIFY_SOCKET names is not reached")]
+    Manager(#[source] std::io::Error),
     /// The API's server.
     #[error("the API's server ended")]
     Api(#[source] std::io::Error),
@@ -102,6 +106,8 @@ pub async fn serve(
     stop: CancellationToken,
 ) -> Result<(), ServeError> {
     let began = Instant::now();
+    let manager = Watchdog::from_environment().map_err(ServeError::Manager)?;
+    let manager = manager.map(Arc::new);
     Links::observe()?.verify(&config)?;
     let (store, mut loaded) = Store::open(&config.state_dir)?;
     let vch = loaded.vch;
@@ -157,6 +163,10 @@ pub async fn serve(
     tasks.spawn(docker);
     let started = began.elapsed();
     tracing::info!(socket = %config.api_socket.display(), ?started, %vch, "ready");
+    if let Some(manager) = &manager {
+        manager.ready();
+        tasks.spawn(until(&stop, lives(Arc::clone(manager), keeper.clone())));
+    }
 
     let serving =
         axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
@@ -166,6 +176,9 @@ pub async fn serve(
         () = grace(&stop) => Ok(()),
     };
     stop.cancel();
+    if let Some(manager) = &manager {
+        manager.stopping();
+    }
     // Its panic would have been logged by the runtime; there is nothing left to close then.
     let settled = settling.await;
     later.close();
@@ -240,6 +253,18 @@ fn images(config: &Config) -> Result<vch_images::Store, ServeError> {
         limits: Limits::default(),
         free_bytes: None,
     })?)
+}
+
+/// Tells the service manager that the coordinator lives: the store's writer answers, and so do the runtime's threads
+/// and those that block.
+async fn lives(manager: Arc<Watchdog>, keeper: Keeper) {
+    manager
+        .keep(|| async {
+            let blocks = tokio::task::spawn_blocking(|| ());
+            let (read, blocked) = tokio::join!(keeper.read(|_| ()), blocks);
+            read.is_ok() && blocked.is_ok()
+        })
+        .await;
 }
 
 async fn adopt(runtime: Runtime) {

@@ -58,6 +58,7 @@ pub async fn status(State(api): State<Api>) -> Shown<shape::Status> {
         sessions: api.requests.tether.live(),
         warnings,
         unsettled: api.unsettled.words(),
+        vms_unlimited: api.runtime.vms_unlimited(),
     }))
 }
 

@@ -2,11 +2,14 @@
 
 use super::{
     Disks, Looked, RuntimeError,
+    cgroups::{self, Cgroups},
     event::{Event, Events, now_ns},
+    launch,
     machine::{Machine, Seen},
     settings::Vms,
     tasks::Tasks,
     templates::Templates,
+    uids::Uids,
     workload::{Life, Resources, RestartPolicy, Status, Workload},
 };
 use crate::requests::Requests;
@@ -26,7 +29,7 @@ use vch_ledger::{Channel, Command, ContainerId, DocumentKind};
 pub struct Update {
     /// When it is started again.
     pub restart: Option<RestartPolicy>,
-    /// What its VM has from its next start on.
+    /// What its VM has from its next start on; of the host's processors at once.
     pub resources: Option<Resources>,
 }
 
@@ -53,6 +56,8 @@ pub(super) struct Inside {
     pub disks: Arc<dyn Disks>,
     pub events: Events,
     pub templates: Templates,
+    pub uids: Uids,
+    pub cgroups: Cgroups,
     pub tasks: Tasks,
     /// Of VMs that boot: as many at once as there are processors. More would boot no sooner, and a guest
     /// that is starved while it boots may not find its timers.
@@ -99,6 +104,8 @@ impl Runtime {
             requests,
             vms,
             templates: Templates::new(folders.state.join("templates"), tasks.clone()),
+            uids: Uids::default(),
+            cgroups: Cgroups::open(Path::new(cgroups::MOUNT)),
             folders,
             disks,
             events: Events::default(),
@@ -111,6 +118,12 @@ impl Runtime {
     /// Ends what goes on in the coordinator; VMs run on.
     pub async fn close(&self) {
         self.0.tasks.close().await;
+    }
+
+    /// Why the host's kernel bounds no VM; `None` where it does, or none is started here.
+    pub fn vms_unlimited(&self) -> Option<String> {
+        self.0.vms.as_ref()?;
+        self.0.cgroups.unlimited().map(str::to_owned)
     }
 
     /// What happens to containers.
@@ -226,8 +239,26 @@ impl Runtime {
             workload.resources = resources;
         }
         self.keep(id, DocumentKind::Workload, &workload).await?;
+        self.bound_again(id).await?;
         self.tell(id, "update", &[]).await;
         Ok(())
+    }
+
+    /// Lets the host's kernel give a running VM the processors that its container asks for by now.
+    async fn bound_again(&self, id: ContainerId) -> Result<(), RuntimeError> {
+        let (Some(vms), looked) = (&self.0.vms, self.must(id).await?) else {
+            return Ok(());
+        };
+        if !looked.container.runs() {
+            return Ok(());
+        }
+        let bounds = launch::bounds(&looked, vms);
+        let bounded = self.0.cgroups.run(id, &bounds);
+        bounded.map_err(|(path, source)| RuntimeError::File {
+            what: "bound the VM by",
+            path,
+            source,
+        })
     }
 
     pub(super) async fn keep<T: serde::Serialize + Sync>(

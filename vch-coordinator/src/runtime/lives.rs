@@ -184,9 +184,11 @@ impl Runtime {
         if kills || signal == stop_signal(&looked) {
             self.note_user(id, &machine).await?;
         }
-        self.client(&looked)?
-            .signal(ProcessId::MAIN, signal)
-            .await?;
+        let signalled = self.client(&looked)?.signal(ProcessId::MAIN, signal).await;
+        // A guest that does not hear SIGKILL is ended by its VM's end, below.
+        if !kills {
+            signalled?;
+        }
         self.tell_of(&looked, "kill", &[("signal", signal.to_string())]);
         if kills {
             let ended = self.ended(&machine, KILL_GRACE);
@@ -217,6 +219,7 @@ impl Runtime {
         self.0.requests.carry_out(command).await?;
         let folder = self.0.folders.of(id);
         remove_folder(&folder).await?;
+        self.0.tasks.spawn(self.0.cgroups.clone().remove(id));
         self.tell_of(&looked, "destroy", &[]);
         self.forget(id);
         Ok(())
