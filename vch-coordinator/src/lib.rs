@@ -17,6 +17,8 @@ pub mod config;
 pub mod effects;
 mod files;
 mod listeners;
+mod parts;
+mod private;
 pub mod reload;
 pub mod requests;
 pub mod runtime;

@@ -99,5 +99,5 @@ pub use forward::{Forward, Verdict};
 pub use name::{Name, NameError};
 pub use names::{Names, NamesError, Network, NetworkId, Policy, View};
 pub use reply::Transport;
-pub use server::{ListenError, Server, ShutdownError, SpawnError};
+pub use server::{ListenError, OnEnd, Server, ShutdownError, SpawnError};
 pub use stats::Stats;

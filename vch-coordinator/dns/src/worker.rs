@@ -45,6 +45,9 @@ pub(crate) enum Command {
     Upstreams(Arc<[SocketAddr]>),
     /// End.
     Stop,
+    /// End as by a defect.
+    #[cfg(test)]
+    Panic,
 }
 
 /// What all threads share.
@@ -137,6 +140,8 @@ impl Worker {
                 }
                 Command::Upstreams(upstreams) => self.forwarder.set_upstreams(upstreams),
                 Command::Stop => return false,
+                #[cfg(test)]
+                Command::Panic => panic!("a defect"),
             }
         }
         true

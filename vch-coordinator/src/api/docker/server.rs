@@ -112,6 +112,11 @@ impl Doors {
         Ok(Self { tcp, unix })
     }
 
+    /// Whether there is anything to serve.
+    pub fn are_open(&self) -> bool {
+        self.tcp.is_some() || self.unix.is_some()
+    }
+
     /// Serves until `stop`, and gives what is under way then a moment to end.
     pub async fn serve(self, app: Router, stop: CancellationToken) {
         let house = House {

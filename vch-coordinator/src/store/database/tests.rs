@@ -1,5 +1,6 @@
 use super::*;
 use crate::sample::{add, report};
+use std::fs;
 use vch_ledger::{Answer, Change, Command, Ledger, Settings, Surroundings, Transaction};
 
 fn refused(dir: &Path) -> StoreError {
