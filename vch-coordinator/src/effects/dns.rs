@@ -259,6 +259,7 @@ impl Dns {
             let view = View {
                 networks: [private(id)].into_iter().chain(seen).collect(),
                 upstreams: upstreams.clone(),
+                client: Some(private(id)),
             };
             let one = self.names.set_asker(zone(*network), *address, &view);
             done = done.and(one);
