@@ -286,6 +286,11 @@ impl Server {
     }
 
     #[cfg(test)]
+    fn panic(&self, thread: usize) {
+        self.threads[thread].tell(Command::Panic);
+    }
+
+    #[cfg(test)]
     fn load(&self) -> Vec<usize> {
         self.state().load.clone()
     }
