@@ -17,6 +17,8 @@ pub mod config;
 pub mod effects;
 mod files;
 mod listeners;
+mod log_budget;
+pub mod logging;
 mod parts;
 mod private;
 pub mod reload;

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 use vch_coordinator::{
     config::Config,
+    logging::LogWriter,
     serve::{Begin, serve},
 };
 
@@ -44,14 +45,23 @@ fn main() -> ExitCode {
     // Whatever it or a helper makes is root's alone, unless it is opened on purpose.
     umask(Mode::from_bits_truncate(0o077));
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let (log, flush) = match LogWriter::spawn(std::io::stderr()) {
+        Ok(spawned) => spawned,
+        Err(error) => {
+            eprintln!("vch-coordinator: no thread for the log: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(log)
         .with_ansi(std::io::stderr().is_terminal())
         // It would panic where the log is a file on a full disk.
         .log_internal_errors(false)
         .init();
-    match run(&arguments) {
+    let ended = run(&arguments);
+    drop(flush);
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("vch-coordinator: {error:#}");

@@ -160,17 +160,7 @@ impl Runtime {
     /// # Errors
     /// [`RuntimeError`].
     pub async fn all(&self) -> Result<Vec<Looked>, RuntimeError> {
-        let all = self.0.requests.keeper.read(|ledger| {
-            let (mut all, mut unreadable) = (Vec::new(), Vec::new());
-            for container in ledger.containers() {
-                match Looked::of(ledger, container.id) {
-                    Ok(looked) => all.extend(looked),
-                    Err(error) => unreadable.push(Unreadable::of(ledger, container, &error)),
-                }
-            }
-            (all, unreadable)
-        });
-        let (all, unreadable) = all.await?;
+        let (all, unreadable) = self.0.requests.keeper.read(Looked::all).await?;
         self.note_unreadable(unreadable);
         let all = all.into_iter();
         let mut all: Vec<Looked> = all.map(|looked| self.with_health(looked)).collect();

@@ -78,6 +78,18 @@ impl Looked {
         }))
     }
 
+    /// All that can be read, and those that can't.
+    pub fn all(ledger: &Ledger) -> (Vec<Self>, Vec<Unreadable>) {
+        let (mut all, mut unreadable) = (Vec::new(), Vec::new());
+        for container in ledger.containers() {
+            match Self::of(ledger, container.id) {
+                Ok(looked) => all.extend(looked),
+                Err(error) => unreadable.push(Unreadable::of(ledger, container, &error)),
+            }
+        }
+        (all, unreadable)
+    }
+
     /// Its place on the network with this identity.
     pub fn endpoint_on(&self, network: NetworkId) -> Option<&Endpoint> {
         let mut endpoints = self.endpoints.iter().map(|(_, endpoint)| endpoint);
@@ -96,3 +108,6 @@ fn read<T: serde::de::DeserializeOwned>(
         reason: error.to_string(),
     })
 }
+
+#[cfg(test)]
+mod tests;
