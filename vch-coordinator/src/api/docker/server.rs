@@ -13,6 +13,7 @@ use crate::{
     api::door::Connection,
     chain::chain,
     config::{DockerEndpoint, Station},
+    log_budget::LogBudget,
 };
 use axum::{Router, serve::Listener};
 use hyper::server::conn::http1;
@@ -41,7 +42,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Most connections of Docker's clients at once, by both doors together: each `docker run`, `logs -f`
 /// and `events` holds one or two.
-const MAX_CONNECTIONS: usize = 1_024;
+pub const MAX_CONNECTIONS: usize = 1_024;
 /// For a client to say who it is. Its cryptography takes its time on a machine on which twenty VMs boot at
 /// once: 10 s were too short there.
 const HANDSHAKE: Duration = Duration::from_secs(60);
@@ -112,6 +113,11 @@ impl Doors {
         Ok(Self { tcp, unix })
     }
 
+    /// Whether there is anything to serve.
+    pub fn are_open(&self) -> bool {
+        self.tcp.is_some() || self.unix.is_some()
+    }
+
     /// Serves until `stop`, and gives what is under way then a moment to end.
     pub async fn serve(self, app: Router, stop: CancellationToken) {
         let house = House {
@@ -174,6 +180,10 @@ fn listen_unix(path: &Path) -> Result<UnixListener, DockerListenError> {
     })
 }
 
+/// Lines about clients that were not let in: anybody who reaches the endpoint causes them.
+static STRANGERS: LogBudget =
+    LogBudget::new("clients that were not let in", 20, Duration::from_secs(10));
+
 /// What both doors lead to.
 struct House {
     app: Router,
@@ -192,10 +202,13 @@ impl House {
                 }
                 match timeout(HANDSHAKE, acceptor.accept(stream)).await {
                     Ok(Ok(stream)) => serve(Connection::holding(place, stream), app, stop).await,
-                    Ok(Err(error)) => {
+                    Ok(Err(error)) if STRANGERS.line() => {
                         tracing::warn!(error = chain(&error), "a Docker client was not let in");
                     }
-                    Err(_) => tracing::warn!("a Docker client did not say who it is in time"),
+                    Err(_) if STRANGERS.line() => {
+                        tracing::warn!("a Docker client did not say who it is in time");
+                    }
+                    Ok(Err(_)) | Err(_) => {}
                 }
             }
         };
