@@ -38,9 +38,9 @@ impl Model {
 
     fn published_by_default(&self, address: IpAddr) -> bool {
         let externals = configurations()[self.configuration].clone();
-        externals
-            .iter()
-            .any(|external| external.external.published && external.subnets[0].vch == Some(address))
+        !externals.iter().any(|external| {
+            !external.external.published && external.subnets[0].vch == Some(address)
+        })
     }
 
     /// Whether two addresses of one port of the VCH are one.
