@@ -1,5 +1,5 @@
 use super::*;
-use protocol::spec::{Generation, Incarnation, SpecId};
+use protocol::spec::{Generation, HostEntry, Incarnation, SpecId};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 
@@ -140,7 +140,7 @@ fn lines_of_hosts_that_the_container_wrote_are_kept() {
     // Below the agent's lines, above them, and among them.
     let mut text = fs::read_to_string(&path).unwrap();
     text.push_str("10.1.1.1 below\n");
-    let text = text.replace("::1\t", "10.3.3.3 among\n::1\t");
+    let text = text.replace("\n::1\t", "\n10.3.3.3 among\n::1\t");
     fs::write(&path, format!("10.2.2.2 above\n{text}")).unwrap();
     assert_eq!(files.apply(&named(&["web", "www"])), []);
     let all = "10.2.2.2 above\n10.3.3.3 among\n10.1.1.1 below\n";

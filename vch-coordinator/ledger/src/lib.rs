@@ -49,8 +49,8 @@ pub use refusal::{ExternalRefusal, PortRefusal, Refusal, RefusalKind};
 pub use row::{
     AddressCursor, Attachment, CONFIG_FROM, Change, Channel, Container, ContainerPort, Dns,
     Document, DocumentKind, Endpoint, External, ExternalAddressing, HOST_BINDING, HostPort, ICC,
-    IFNAME, Link, MASQUERADE, Network, NetworkKind, PortBinding, PortNumber, Protocol, Publish,
-    RestingAddress, Revision, Row, RowKey, Segment, Subnet, go_bool,
+    IFNAME, INTERFACE_PREFIX, Link, MASQUERADE, Network, NetworkKind, PortBinding, PortNumber,
+    Protocol, Publish, RestingAddress, Revision, Row, RowKey, Segment, Subnet, go_bool,
 };
 pub use settings::{
     DEFAULT_EPHEMERAL, DefaultBridge, ExternalNetwork, Grants, Limits, MAX_ALIASES, MAX_AUXILIARY,

@@ -10,7 +10,7 @@ mod endpoint;
 mod network;
 mod port;
 
-pub use bridge::{HOST_BINDING, ICC, MASQUERADE, go_bool};
+pub use bridge::{HOST_BINDING, ICC, INTERFACE_PREFIX, MASQUERADE, go_bool};
 pub use container::{Channel, Container, Dns};
 pub use document::{Document, DocumentKind};
 pub use endpoint::{Attachment, Endpoint, IFNAME, Link};

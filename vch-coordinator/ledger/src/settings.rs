@@ -234,7 +234,7 @@ pub const MAX_EXTRA_HOSTS: usize = 64;
 pub const MAX_UTS_NAME: usize = 64;
 /// Most kernel settings that one container, and one endpoint, asks for: they fit a spec's extension.
 pub const MAX_SYSCTLS: usize = 32;
-/// Most own DNS servers of one container.
+/// Most own DNS servers of one container that are asked: the first of those that it was given.
 pub const MAX_DNS_SERVERS: usize = 8;
 /// Most bytes of a document.
 pub const MAX_DOCUMENT: usize = 256 << 10;

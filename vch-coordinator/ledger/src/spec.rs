@@ -184,7 +184,8 @@ pub(crate) fn resolver_of(
     };
     let mut options = dns.options.clone();
     // As dockerd has it, unless the container says otherwise.
-    if !options.iter().any(|option| option.starts_with("ndots:")) {
+    let says = |option: &String| option.starts_with("ndots:");
+    if !options.iter().any(says) && options.len() < Resolver::MAX_OPTIONS {
         options.push("ndots:0".to_owned());
     }
     Resolver::new(servers, search, options)

@@ -7,7 +7,7 @@
 )]
 
 use crate::{
-    launch::{CLONE_PORTS, Launch, SPARE_PORTS},
+    launch::{Launch, PORTS},
     server::with_causes,
     tap::Tap,
     template,
@@ -203,13 +203,14 @@ impl Qemu {
             board.machine = board
                 .machine
                 .memory(Memory::Template(inside(memory)))
-                .root_ports(CLONE_PORTS)
+                .root_ports(PORTS)
                 .incoming();
             return board.start(launch, &log, disks);
         }
         let mut machine = board
             .machine
-            .root_ports(SPARE_PORTS)
+            .root_ports(PORTS)
+            .nics_in_ports()
             .disk(disk("image", image_disk, true))
             .disk(disk("upper", upper_disk, false));
         let mut taps = BTreeMap::new();
@@ -240,7 +241,7 @@ impl Qemu {
         board.machine = board
             .machine
             .memory(Memory::Template(inside(memory)))
-            .root_ports(CLONE_PORTS);
+            .root_ports(PORTS);
         board.start(launch, log, [PathBuf::new(), PathBuf::new()])
     }
 }

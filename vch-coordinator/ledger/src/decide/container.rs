@@ -6,7 +6,7 @@ use super::{
     possible, publish, random, short_enough,
 };
 use crate::{
-    AddContainer, Answer, Channel, Container, ContainerId, ContainerName, ContainerRef, Id,
+    AddContainer, Answer, Channel, Container, ContainerId, ContainerName, ContainerRef, Dns, Id,
     MAX_DNS_SERVERS, MAX_EXTRA_HOSTS, MAX_SYSCTLS, MAX_UTS_NAME, NetworkId, Refusal, Row,
     Surroundings,
     books::{Books, ChannelKey},
@@ -15,7 +15,7 @@ use crate::{
     spec,
 };
 use protocol::spec::{Generation, Incarnation};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr};
 
 /// Makes a container known.
 pub(super) fn add(
@@ -25,7 +25,6 @@ pub(super) fn add(
 ) -> Result<Decision, Refusal> {
     let limit = scene.settings.limits.containers;
     at_most("containers", scene.books.containers.len() + 1, limit)?;
-    at_most("dns servers", wish.dns.servers.len(), MAX_DNS_SERVERS)?;
     at_most("extra hosts", wish.extra_hosts.len(), MAX_EXTRA_HOSTS)?;
     if let Some(hostname) = &wish.hostname {
         short_enough("hostname", hostname.as_str(), MAX_UTS_NAME)?;
@@ -45,7 +44,10 @@ pub(super) fn add(
         missing: BTreeMap::new(),
         name: wish.name,
         channel: wish.channel,
-        dns: wish.dns,
+        dns: Dns {
+            servers: asked(&wish.dns.servers),
+            ..wish.dns
+        },
         extra_hosts: wish.extra_hosts,
         ports: publish::checked(scene, wish.ports)?,
         publish_all: wish.publish_all,
@@ -66,6 +68,17 @@ pub(super) fn add(
     let mut draft = Draft::default();
     draft.add(Row::Container(container));
     Ok(draft.answered(Answer::ContainerAdded { container: id }))
+}
+
+/// The servers that are asked: the first of those that were given, each once.
+fn asked(given: &[IpAddr]) -> Vec<IpAddr> {
+    let mut servers = Vec::new();
+    for server in given {
+        if servers.len() < MAX_DNS_SERVERS && !servers.contains(server) {
+            servers.push(*server);
+        }
+    }
+    servers
 }
 
 /// Forgets a container.

@@ -41,7 +41,7 @@ pub(super) fn connect(
         aliases: wish.aliases,
         interface: match wish.interface {
             Some(name) => check_interface(scene.books, container, name)?,
-            None => free_interface(scene.books, container)?,
+            None => free_interface(scene.books, container, network.row.interface_prefix())?,
         },
         sysctls: wish.sysctls,
         nic,
@@ -106,7 +106,7 @@ fn forget(
     let text = network.to_string();
     let named = |(name, id): &(&NetworkName, &NetworkId)| {
         let same = scene.books.network_names.get(*name);
-        let meant = same.is_some_and(|same| *network == NetworkRef::from(*same));
+        let meant = same.is_some_and(|same| same.to_string() == text);
         name.as_str() == text || id.to_string() == text || meant
     };
     let missing = book.row.missing.iter().find(named);
@@ -275,14 +275,18 @@ fn check_nic(books: &Books, container: &ContainerBook, nic: &NicMatch) -> Result
 }
 
 /// The lowest of eth0, eth1, … that none of the container's endpoints has.
-fn free_interface(books: &Books, container: &ContainerBook) -> Result<InterfaceName, Refusal> {
+fn free_interface(
+    books: &Books,
+    container: &ContainerBook,
+    prefix: &str,
+) -> Result<InterfaceName, Refusal> {
     let used: Vec<&InterfaceName> = container
         .endpoints
         .values()
         .filter_map(|id| books.endpoints.get(id))
         .map(|endpoint| &endpoint.interface)
         .collect();
-    let names = (0..=used.len()).filter_map(|n| format!("eth{n}").parse().ok());
+    let names = (0..=used.len()).filter_map(|n| format!("{prefix}{n}").parse().ok());
     let mut free = names.filter(|name| !used.contains(&name));
     free.next().ok_or(Refusal::TooMany {
         field: "endpoints",

@@ -83,6 +83,8 @@ pub fn plan(body: &Body, around: Around<'_>) -> Result<Create, DockerError> {
     let add = AddContainer {
         name: around.name,
         hostname: host::hostname(body)?,
+        domain: host::domain(body)?,
+        sysctls: host::link_sysctls(&body.host_config.sysctls),
         // The runtime knows it.
         channel: Channel::Unix { path: None },
         dns: host::dns(body)?,

@@ -28,7 +28,7 @@ impl Model {
     }
 
     /// The bridges that a container is on, in the order of their names.
-    fn carriers(&self, container: usize) -> Vec<usize> {
+    pub(super) fn carriers(&self, container: usize) -> Vec<usize> {
         let on = self.networks.iter();
         let on = on.filter(|(_, network)| network.of(container).is_some() && !network.outside);
         let mut carriers: Vec<usize> = on.map(|(n, _)| *n).collect();

@@ -6,8 +6,8 @@ use crate::runtime::{
     capability_number,
     workload::{Resources, RestartPolicy, RestartWhen, Workload},
 };
-use protocol::spec::{HostEntry, Hostname};
-use std::{net::IpAddr, num::NonZero, thread};
+use protocol::spec::{DomainName, HostEntry, Hostname};
+use std::{collections::BTreeMap, net::IpAddr, num::NonZero, thread};
 use vch_ledger::Dns;
 
 /// dockerd's: less is no container's.
@@ -162,7 +162,7 @@ pub fn resources(host: &HostConfig) -> Result<Resources, DockerError> {
     })
 }
 
-fn tmpfs(host: &HostConfig) -> Result<std::collections::BTreeMap<String, String>, DockerError> {
+fn tmpfs(host: &HostConfig) -> Result<BTreeMap<String, String>, DockerError> {
     let mut all = host.tmpfs.clone();
     for mount in &host.mounts {
         let mut options = Vec::new();
@@ -212,6 +212,43 @@ pub fn hostname(body: &Body) -> Result<Option<Hostname>, DockerError> {
     }
 }
 
+/// The domain that its host name is in.
+///
+/// # Errors
+/// It is none.
+pub fn domain(body: &Body) -> Result<Option<DomainName>, DockerError> {
+    match body.domainname.as_str() {
+        "" => Ok(None),
+        name => name
+            .parse()
+            .map(Some)
+            .map_err(|error| DockerError::invalid(format!("invalid domainname: {error}"))),
+    }
+}
+
+/// The kernel settings of single interfaces: the agent writes them, each time that it changes the
+/// interface. The others are the container's first process's.
+pub fn link_sysctls(all: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let single = |name: &&String| {
+        let parts: Vec<&str> = name.split(['.', '/']).collect();
+        let [
+            "net",
+            "ipv4" | "ipv6" | "mpls",
+            "conf" | "neigh" | "input",
+            link,
+            ..,
+        ] = parts[..]
+        else {
+            return false;
+        };
+        !matches!(link, "all" | "default" | "lo")
+    };
+    let single = all.iter().filter(|(name, _)| single(name));
+    single
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
 /// Its own resolver settings.
 ///
 /// # Errors
@@ -229,9 +266,11 @@ pub fn dns(body: &Body) -> Result<Dns, DockerError> {
     };
     Ok(Dns {
         servers: host.dns.iter().map(server).collect::<Result<_, _>>()?,
+        // A lone dot asks for no search line, as with dockerd.
         search: host
             .dns_search
             .iter()
+            .filter(|text| text.as_str() != ".")
             .map(domain)
             .collect::<Result<_, _>>()?,
         options: host.dns_options.clone(),
