@@ -9,8 +9,9 @@ use crate::{
 };
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use protocol::spec::{
-    Addressing, Extension, FirewallLevel, HostEntry, Hostname, Interface, InterfaceError,
-    InterfaceParts, NetSpec, NetSpecParts, Resolver, ResolverError, Route, SpecError, SpecId,
+    Addressing, DomainName, Extension, FirewallLevel, HostEntry, Hostname, Interface,
+    InterfaceError, InterfaceParts, NetSpec, NetSpecParts, Resolver, ResolverError, Route,
+    SpecError, SpecId,
 };
 use std::{cmp::Reverse, collections::BTreeMap, net::IpAddr};
 use thiserror::Error;
@@ -177,11 +178,13 @@ pub(crate) fn resolver_of(
     settings: &Settings,
 ) -> Result<Resolver, ResolverError> {
     let dns = &container.dns;
-    let search = if dns.search.is_empty() {
+    let mut search: Vec<DomainName> = if dns.search.is_empty() {
         settings.domain.iter().cloned().collect()
     } else {
         dns.search.clone()
     };
+    // The root is no domain to try: `--dns-search .` asks for none.
+    search.retain(|domain| domain.as_str() != ".");
     let mut options = dns.options.clone();
     // As dockerd has it, unless the container says otherwise.
     let says = |option: &String| option.starts_with("ndots:");

@@ -105,7 +105,11 @@ fn a_spec_carries_the_domain_and_the_kernel_settings_that_the_container_asks_for
     assert!(spec(&world, "web").parts().resolver.is_none());
     let mut wish = Connect::tap("web", "bridge");
     wish.interface = Some("lan.7".parse().unwrap());
-    wish.sysctls = [("net.ipv4.conf.IFNAME.log_martians".to_owned(), "1".to_owned())].into();
+    wish.sysctls = [(
+        "net.ipv4.conf.IFNAME.log_martians".to_owned(),
+        "1".to_owned(),
+    )]
+    .into();
     world.must(Command::Connect(wish));
     let spec = spec(&world, "web");
     let parts = spec.parts();
@@ -121,20 +125,29 @@ fn a_spec_carries_the_domain_and_the_kernel_settings_that_the_container_asks_for
     .map(|(name, value)| (name.to_owned(), value.to_owned()));
     let expected: Vec<_> = expected.iter().map(|(name, value)| (name, value)).collect();
     assert_eq!(sysctls, expected);
-    assert_eq!(parts.resolver.as_ref().unwrap().options(), ["timeout:1", "ndots:0"]);
+    assert_eq!(
+        parts.resolver.as_ref().unwrap().options(),
+        ["timeout:1", "ndots:0"]
+    );
     let names: Vec<_> = parts.hosts.iter().map(|line| line.name.as_str()).collect();
     assert_eq!(names, ["box.d.example", "box", "web"]);
     // A name of another endpoint's is taken, and one that a network asks for is numbered.
     world.network("other", &[]);
     let mut wish = Connect::tap("web", "other");
     wish.interface = Some("lan.7".parse().unwrap());
-    assert_eq!(world.refused(Command::Connect(wish)).code(), "interface-taken");
+    assert_eq!(
+        world.refused(Command::Connect(wish)).code(),
+        "interface-taken"
+    );
     let mut lan = crate::CreateNetwork::named("lan".parse().unwrap());
     lan.options = [(crate::INTERFACE_PREFIX.to_owned(), "lan".to_owned())].into();
     world.must(Command::CreateNetwork(lan));
     world.connect("web", "lan");
     let row = world.ledger.container(&"web".into()).unwrap();
-    let interfaces = world.ledger.endpoints_of(row.id).map(|one| one.interface.to_string());
+    let interfaces = world
+        .ledger
+        .endpoints_of(row.id)
+        .map(|one| one.interface.to_string());
     let mut interfaces: Vec<_> = interfaces.collect();
     interfaces.sort();
     assert_eq!(interfaces, ["lan.7", "lan0"]);
@@ -251,7 +264,12 @@ fn the_largest_container_that_may_be_has_a_spec() {
     let name = format!("{label}.{label}");
     let mut wish = container(&name);
     wish.hostname = Some("h.".repeat(32).trim_end_matches('.').parse().unwrap());
-    wish.domain = Some(long[long.len() - 63..].trim_start_matches('.').parse().unwrap());
+    wish.domain = Some(
+        long[long.len() - 63..]
+            .trim_start_matches('.')
+            .parse()
+            .unwrap(),
+    );
     let line = HostEntry {
         address: "2001:db8::ffff".parse().unwrap(),
         name: long.parse().unwrap(),
