@@ -157,8 +157,8 @@ fn ports_are_read_in_all_of_dockers_forms() {
 }
 
 #[test]
-fn a_range_of_host_ports_for_one_port_is_refused_by_its_field() {
-    let bindings = json!({ "80/tcp": [{ "HostPort": "8000-8010" }] });
+fn a_range_of_host_ports_for_fewer_ports_is_refused_by_its_field() {
+    let bindings = json!({ "80-81/tcp": [{ "HostPort": "8000-8010" }] });
     let error = refused(json!({ "HostConfig": { "PortBindings": bindings } }));
     assert_eq!(error.status, StatusCode::NOT_IMPLEMENTED);
     assert!(error.message.contains("HostConfig.PortBindings.HostPort"));
@@ -493,7 +493,7 @@ fn what_the_host_is_asked_is_carried_out() {
     assert_eq!(workload.tmpfs["/t"], "size=1m");
     assert_eq!(
         create.add.hostname.map(|name| name.to_string()).as_deref(),
-        Some("box.example.org")
+        Some("box")
     );
     assert_eq!(create.add.dns.servers, [IpAddr::from([192, 0, 2, 53])]);
     let hosts: Vec<String> = create
@@ -580,30 +580,95 @@ fn values_of_the_containers_own_that_make_no_sense_are_refused_in_dockerds_words
 #[test]
 fn a_host_name_of_more_than_64_bytes_is_refused() {
     let body = |name: &str, domain: &str| json!({ "Hostname": name, "Domainname": domain });
-    let (label, whole) = ("a".repeat(31), format!("{0}.{0}", "a".repeat(31)));
-    let named = |body: Value| plan_of(body).add.hostname.map(|name| name.to_string());
-    assert_eq!(named(body(&whole, "")).as_deref(), Some(&*whole));
-    assert_eq!(named(body(&label, &label)), Some(whole.clone()));
-    assert_eq!(
-        named(body("box", "d.example")).as_deref(),
-        Some("box.d.example")
-    );
-    for error in [
-        refused(body(&format!("{whole}.b"), "")),
-        refused(body(&label, &format!("{label}.b"))),
+    let longest = format!("{0}.{0}", "a".repeat(31));
+    let longest = format!("{longest}a");
+    let add = |body: Value| plan_of(body).add;
+    let both = add(body(&longest, &longest));
+    assert_eq!(both.hostname.unwrap().as_str(), longest);
+    assert_eq!(both.domain.unwrap().as_str(), longest);
+    let plain = add(body("box", "d.example"));
+    assert_eq!(plain.hostname.unwrap().as_str(), "box");
+    for (field, error) in [
+        ("Hostname", refused(body(&format!("{longest}b"), ""))),
+        ("Domainname", refused(body("", &format!("{longest}b")))),
     ] {
         assert_eq!(error.status, StatusCode::BAD_REQUEST);
+        let text = error.message;
+        assert!(text.starts_with(&format!("invalid {field}")), "{text}");
         assert!(
-            error
-                .message
-                .ends_with("it has 65 bytes: the kernel keeps at most 64")
+            text.ends_with("it has 65 bytes: the kernel keeps at most 64"),
+            "{text}"
         );
     }
-    let long = refused(body("", &format!("{whole}.b")));
+    assert_eq!(refused(body("box", ".")).status, StatusCode::BAD_REQUEST);
+}
+
+#[test]
+fn a_port_may_name_a_range_of_the_host_or_nothing() {
+    let ports = |bindings: Value| {
+        let host = json!({ "PortBindings": { "80/tcp": bindings } });
+        let add = plan_of(json!({ "HostConfig": host })).add;
+        let ports: Vec<String> = add.ports.iter().map(ToString::to_string).collect();
+        ports.join(" ")
+    };
+    assert_eq!(
+        ports(json!([{ "HostPort": "8000-8001" }])),
+        "8000-8001:80/tcp"
+    );
+    let at = json!([{ "HostIp": "127.0.0.1", "HostPort": "8000-8001" }]);
+    assert_eq!(ports(at), "127.0.0.1:8000-8001:80/tcp");
+    // Both mean a port that the VCH chooses.
+    assert_eq!(ports(json!([])), "80/tcp");
+    assert_eq!(ports(json!([{ "HostIp": "", "HostPort": "" }])), "80/tcp");
+    let bindings = json!({ "PortBindings": { "80/tcp": null, "81/tcp": [] } });
+    let create = plan_of(super::super::body::without_nulls(
+        json!({ "HostConfig": bindings }),
+    ));
+    assert!(create.add.ports.iter().all(|port| port.publish.is_some()));
+    assert_eq!(create.add.ports.len(), 2);
+    let error =
+        refused(json!({ "HostConfig": { "PortBindings": { "80/tcp": [{ "HostPort": "9-8" }] } } }));
+    assert_eq!(error.message, "Invalid hostPort: 9-8");
+}
+
+#[test]
+fn kernel_settings_of_one_interface_are_the_agents_to_keep() {
+    let sysctls = json!({
+        "net.ipv6.conf.eth0.accept_ra": "2",
+        "net/ipv4/neigh/eth1/gc_stale_time": "5",
+        "net.ipv4.conf.all.forwarding": "1",
+        "net.ipv4.ip_forward": "1",
+        "kernel.msgmax": "1",
+    });
+    let add = plan_of(json!({ "HostConfig": { "Sysctls": sysctls } })).add;
+    let names: Vec<_> = add.sysctls.keys().map(String::as_str).collect();
+    assert_eq!(
+        names,
+        [
+            "net.ipv6.conf.eth0.accept_ra",
+            "net/ipv4/neigh/eth1/gc_stale_time"
+        ]
+    );
+}
+
+#[test]
+fn a_name_that_dns_cannot_hold_is_warned_of() {
+    let long = "n".repeat(64);
+    let body: Body = serde_json::from_value(json!({ "Image": "busybox" })).unwrap();
+    let image = image();
+    let around = Around {
+        version: Version::NEWEST,
+        name: long.parse().unwrap(),
+        image: &image,
+        host_gateway: None,
+    };
+    let planned = plan(&body, around).unwrap();
+    let [warning] = &planned.warnings[..] else {
+        panic!("{:?}", planned.warnings);
+    };
     assert!(
-        long.message.starts_with("invalid Domainname"),
-        "{}",
-        long.message
+        warning.contains(&long) && warning.contains("63"),
+        "{warning}"
     );
 }
 
