@@ -74,12 +74,6 @@ async fn create(
     if words.is_empty() {
         return Err(DockerError::invalid("No exec command specified"));
     }
-    if wish.privileged {
-        return Err(DockerError::unsupported(
-            "docker exec --privileged",
-            "give the container what it needs by `docker run --cap-add`",
-        ));
-    }
     let own = process(&looked).map_err(DockerError::invalid)?;
     let mut environment = own.environment.clone();
     if wish.tty {
@@ -112,6 +106,7 @@ async fn create(
                 _ => CONSOLE,
             }),
             input: wish.attach_stdin,
+            privileged: wish.privileged || own.privileged,
             ..own
         },
     })?;
@@ -295,7 +290,7 @@ async fn inspect(
             "tty": one.process.terminal.is_some(),
             "entrypoint": program.cloned().unwrap_or_default(),
             "arguments": arguments.unwrap_or_default(),
-            "privileged": false,
+            "privileged": one.process.privileged,
         },
         "OpenStdin": one.attach[0],
         "OpenStderr": one.attach[2],
