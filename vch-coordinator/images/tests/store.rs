@@ -28,10 +28,11 @@ impl Lab {
         Settings {
             folder: self.folder.path().join("images"),
             helper: env!("CARGO_BIN_EXE_vch-image").into(),
-            user: Settings::USER,
+            first_user: Settings::FIRST_USER,
             upper_bytes: 1 << 30,
             insecure: Vec::new(),
             limits: Limits::default(),
+            free_bytes: None,
         }
     }
 

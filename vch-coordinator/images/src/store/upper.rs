@@ -51,14 +51,21 @@ impl Store {
             return Ok(path);
         }
         let partial = settings.folder.join("staging").join(&name);
-        if let Err(error) = fs::remove_file(&partial)
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            return Err(failed("remove", &partial)(error));
-        }
+        let old = partial.clone();
+        self.blocking(move |_| match fs::remove_file(&old) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(failed("remove", &old)(error))
+            }
+            _ => Ok(()),
+        })
+        .await?;
         made_ext4(&partial, settings.upper_bytes).await?;
-        fs::rename(&partial, &path).map_err(failed("make", &path))?;
-        super::index::sync(&settings.folder)?;
+        let target = path.clone();
+        self.blocking(move |inner| {
+            fs::rename(&partial, &target).map_err(failed("make", &target))?;
+            super::index::sync(&inner.settings.folder)
+        })
+        .await?;
         Ok(path)
     }
 }
@@ -67,7 +74,7 @@ impl Store {
 async fn made_ext4(path: &Path, bytes: u64) -> Result<(), ImageError> {
     let target = OpenOptions::new().write(true).create_new(true).open(path);
     let file = target.map_err(failed("make", path))?;
-    let made = fill_ext4(&file, path, bytes).await;
+    let made = fill_ext4(file, path, bytes).await;
     if made.is_err()
         && let Err(error) = fs::remove_file(path)
     {
@@ -77,7 +84,7 @@ async fn made_ext4(path: &Path, bytes: u64) -> Result<(), ImageError> {
     made
 }
 
-async fn fill_ext4(file: &File, path: &Path, bytes: u64) -> Result<(), ImageError> {
+async fn fill_ext4(file: File, path: &Path, bytes: u64) -> Result<(), ImageError> {
     file.set_len(bytes).map_err(failed("make", path))?;
     let mut mke2fs = Command::new("mke2fs");
     mke2fs
@@ -95,7 +102,10 @@ async fn fill_ext4(file: &File, path: &Path, bytes: u64) -> Result<(), ImageErro
         let reason = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         return Err(ImageError::Upper(reason));
     }
-    file.sync_all().map_err(failed("write", path))
+    // A sync takes as long as the disk does: not on a thread that serves others.
+    let synced = tokio::task::spawn_blocking(move || file.sync_all()).await;
+    let synced = synced.unwrap_or_else(|ended| Err(io::Error::other(ended)));
+    synced.map_err(failed("write", path))
 }
 
 /// Copies what is data and leaves the holes.
