@@ -56,7 +56,7 @@ pub fn written(operations: &[Operation], answers: &Answers) -> String {
                 Kind::Shown { .. } => format!("shown: `{test}`"),
                 Kind::Does { status } => format!("does ({status}): `{test}`"),
                 Kind::Refused { status, .. } => format!("refused ({status})"),
-                Kind::Ignored { why } => format!("ignored: {why}"),
+                Kind::Ignored { why, .. } => format!("ignored: {why}"),
             };
             writeln!(
                 text,
