@@ -55,7 +55,9 @@ pub enum Kind {
         status: u16,
         says: String,
     },
+    /// It is taken, or answered as without it.
     Ignored {
+        status: Option<u16>,
         why: String,
     },
     Does {
