@@ -30,6 +30,9 @@ pub struct Launch {
     pub kernel: PathBuf,
     /// The initramfs.
     pub initramfs: PathBuf,
+    /// The disk of kernel modules that the guest loads on demand; `None`: it has no others than those that it boots with.
+    #[serde(default)]
+    pub modules_disk: Option<PathBuf>,
     /// Whether the host's kernel runs the guest's instructions.
     pub kvm: bool,
     /// Memory, MiB.

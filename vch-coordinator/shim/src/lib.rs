@@ -15,6 +15,7 @@
 //! of its own without any link, and inherits what it needs as open descriptors.
 
 mod client;
+mod clock;
 pub mod descriptors;
 mod foreign;
 mod guest;
