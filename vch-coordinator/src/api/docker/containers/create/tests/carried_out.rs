@@ -80,7 +80,7 @@ fn resources_privileges_and_devices_of_the_vm_are_carried_out() {
         "SecurityOpt": ["seccomp=unconfined", "apparmor=unconfined", "label=disable"],
         "MaskedPaths": [], "ReadonlyPaths": ["/proc/sys"], "StorageOpt": { "size": "64M" },
         "Devices": [{ "PathOnHost": "/dev/net/tun", "PathInContainer": "/dev/tap", "CgroupPermissions": "rw" },
-            { "PathOnHost": "/dev/loop3" }],
+            { "PathOnHost": "/dev/fuse" }],
         "UsernsMode": "host", "IpcMode": "shareable", "CgroupnsMode": "private", "Runtime": "vm",
     });
     let workload = plan_of(json!({ "HostConfig": host })).workload;
@@ -109,7 +109,7 @@ fn resources_privileges_and_devices_of_the_vm_are_carried_out() {
         .collect();
     let expected = [
         ["/dev/net/tun", "/dev/tap", "rw"],
-        ["/dev/loop3", "/dev/loop3", "rwm"],
+        ["/dev/fuse", "/dev/fuse", "rwm"],
     ];
     assert_eq!(devices, expected);
     let error = refused(json!({ "HostConfig": { "Devices": [{ "PathOnHost": "/dev/sda" }] } }));
