@@ -142,7 +142,7 @@ async fn live(
     let connecting = async {
         let qmp = Qmp::greet(control).await?;
         let nics = match &launch.template {
-            None => Nics::new(qmp, taps),
+            None => Nics::new(qmp, taps, &launch.nics),
             Some(template) => {
                 let mut clone = cloned(qmp, template, &disks).await?;
                 awake(stage).await;

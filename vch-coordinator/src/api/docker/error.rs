@@ -134,6 +134,10 @@ pub fn is_bind_failure(refusal: &Refusal) -> bool {
 fn words(refusal: &Refusal) -> String {
     match refusal {
         Refusal::NetworkNotFound(name) => format!("network {name} not found"),
+        // What dockerd says of the network, and what it does not say: which one it was.
+        Refusal::NetworkMissing { network, id, .. } => format!(
+            "failed to set up container networking: network {id} not found: {network} was removed meanwhile: connect the container to a network of that name, or disconnect it"
+        ),
         Refusal::ContainerNotFound(name) => format!("No such container: {name}"),
         Refusal::NetworkExists(name) => format!("network with name {name} already exists"),
         Refusal::PredefinedName(name) => predefined_name(name.as_str()),

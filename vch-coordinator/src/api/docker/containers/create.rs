@@ -27,6 +27,7 @@ use crate::runtime::{
     Create,
     workload::{HealthCheck, Workload},
 };
+use protocol::spec::Hostname;
 use std::{collections::BTreeMap, net::IpAddr};
 use vch_ledger::{AddContainer, Channel, ContainerName};
 
@@ -118,11 +119,19 @@ pub fn plan(body: &Body, around: Around<'_>) -> Result<Planned, DockerError> {
     if version >= ENDPOINTS_MAC && !body.mac_address.is_empty() {
         warnings.push(MAC_WARNING.to_owned());
     }
+    if around.name.as_str().parse::<Hostname>().is_err() {
+        let name = &around.name;
+        warnings.push(format!(
+            "Containers do not find {name} by its name, which DNS cannot hold: each part between dots has 1 to 63 letters, digits, - and _, and begins and ends with a letter or digit. They find it by its ID, host name and aliases."
+        ));
+    }
     let connect = places::wanted(body, version)?;
     let ports = ports::wanted(body, &image.exposed)?;
     let add = AddContainer {
         name: around.name,
         hostname: host::hostname(body)?,
+        domain: host::domain(body)?,
+        sysctls: host::link_sysctls(&body.host_config.sysctls),
         // The runtime knows it.
         channel: Channel::Unix { path: None },
         dns: host::dns(body, &mut warnings)?,

@@ -34,7 +34,7 @@ fn what_the_host_is_asked_is_carried_out() {
     assert_eq!(workload.tmpfs["/t"], "size=1m");
     assert_eq!(
         create.add.hostname.map(|name| name.to_string()).as_deref(),
-        Some("box.example.org")
+        Some("box")
     );
     assert_eq!(create.add.dns.servers, [IpAddr::from([192, 0, 2, 53])]);
     let hosts: Vec<String> = create
@@ -181,5 +181,74 @@ fn a_health_checks_pace_is_its_own_while_the_container_starts() {
         wrong
             .message
             .starts_with("Healthcheck.Test cannot begin with \"SHELL\"")
+    );
+}
+
+#[test]
+fn a_port_may_name_a_range_of_the_host_or_nothing() {
+    let ports = |bindings: Value| {
+        let host = json!({ "PortBindings": { "80/tcp": bindings } });
+        let add = plan_of(json!({ "HostConfig": host })).add;
+        let ports: Vec<String> = add.ports.iter().map(ToString::to_string).collect();
+        ports.join(" ")
+    };
+    assert_eq!(
+        ports(json!([{ "HostPort": "8000-8001" }])),
+        "8000-8001:80/tcp"
+    );
+    let at = json!([{ "HostIp": "127.0.0.1", "HostPort": "8000-8001" }]);
+    assert_eq!(ports(at), "127.0.0.1:8000-8001:80/tcp");
+    // Both mean a port that the VCH chooses.
+    assert_eq!(ports(json!([])), "80/tcp");
+    assert_eq!(ports(json!([{ "HostIp": "", "HostPort": "" }])), "80/tcp");
+    let bindings = json!({ "PortBindings": { "80/tcp": null, "81/tcp": [] } });
+    let create = plan_of(super::super::super::body::without_nulls(
+        json!({ "HostConfig": bindings }),
+    ));
+    assert!(create.add.ports.iter().all(|port| port.publish.is_some()));
+    assert_eq!(create.add.ports.len(), 2);
+    let error =
+        refused(json!({ "HostConfig": { "PortBindings": { "80/tcp": [{ "HostPort": "9-8" }] } } }));
+    assert_eq!(error.message, "Invalid hostPort: 9-8");
+}
+
+#[test]
+fn kernel_settings_of_one_interface_are_the_agents_to_keep() {
+    let sysctls = json!({
+        "net.ipv6.conf.eth0.accept_ra": "2",
+        "net/ipv4/neigh/eth1/gc_stale_time": "5",
+        "net.ipv4.conf.all.forwarding": "1",
+        "net.ipv4.ip_forward": "1",
+        "kernel.msgmax": "1",
+    });
+    let add = plan_of(json!({ "HostConfig": { "Sysctls": sysctls } })).add;
+    let names: Vec<_> = add.sysctls.keys().map(String::as_str).collect();
+    assert_eq!(
+        names,
+        [
+            "net.ipv6.conf.eth0.accept_ra",
+            "net/ipv4/neigh/eth1/gc_stale_time"
+        ]
+    );
+}
+
+#[test]
+fn a_name_that_dns_cannot_hold_is_warned_of() {
+    let long = "n".repeat(64);
+    let body: Body = serde_json::from_value(json!({ "Image": "busybox" })).unwrap();
+    let image = image();
+    let around = Around {
+        version: Version::NEWEST,
+        name: long.parse().unwrap(),
+        image: &image,
+        host_gateway: None,
+    };
+    let planned = plan(&body, around).unwrap();
+    let [warning] = &planned.warnings[..] else {
+        panic!("{:?}", planned.warnings);
+    };
+    assert!(
+        warning.contains(&long) && warning.contains("63"),
+        "{warning}"
     );
 }
