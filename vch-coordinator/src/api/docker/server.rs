@@ -58,8 +58,6 @@ const GRACE: Duration = Duration::from_secs(1);
 const BACKLOG: u32 = 1_024;
 /// Before the next try where no descriptor is free.
 const EXHAUSTED: Duration = Duration::from_secs(1);
-/// Log lines about clients that are not let in, so many at once and then one in so long a time: strangers
-/// decide how many there are.
 /// How often the certificates' ends are looked at.
 const CERTIFICATES: Duration = Duration::from_secs(86_400);
 
