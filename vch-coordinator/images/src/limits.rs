@@ -10,7 +10,7 @@ pub struct Limits {
     pub layers: usize,
     /// Files and folders of one image, over all of its layers.
     pub entries: u64,
-    /// Bytes of a layer or archive as it arrives.
+    /// Bytes of an archive, or of all of an image's layers, as they arrive.
     pub packed_bytes: u64,
     /// Bytes of all of an image's layers, unpacked, holes of sparse files counted.
     pub unpacked_bytes: u64,
@@ -24,6 +24,10 @@ pub struct Limits {
     pub document_bytes: u64,
     /// Images in one archive.
     pub images: usize,
+    /// Seconds that a registry may be silent.
+    pub read_seconds: u64,
+    /// Bytes a second that a registry must send, on the average of as many seconds as it may be silent.
+    pub least_rate: u64,
 }
 
 impl Default for Limits {
@@ -38,6 +42,8 @@ impl Default for Limits {
             extra_bytes: 1 << 20,
             document_bytes: 4 << 20,
             images: 64,
+            read_seconds: 60,
+            least_rate: 8 << 10,
         }
     }
 }

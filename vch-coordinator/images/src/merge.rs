@@ -30,9 +30,7 @@ pub enum LayerError {
     #[error(transparent)]
     Tar(#[from] TarError),
     /// More than the image may have.
-    #[error(
-        "the image has more than {most} {what}: raise `images.{setting}`, or use a smaller image"
-    )]
+    #[error("the image has more than {most} {what}: raise `{setting}`, or use a smaller image")]
     Bound {
         /// What there is too much of.
         what: &'static str,
@@ -101,19 +99,22 @@ pub fn entries(layer: impl Read, limits: Limits) -> Result<(Vec<Entry>, u64), La
     Ok((found, bytes))
 }
 
-fn too_many_bytes(limits: Limits) -> LayerError {
+/// The setting of the number of files.
+pub(crate) const ENTRIES: &str = "images.entries";
+
+pub(crate) fn too_many_bytes(limits: Limits) -> LayerError {
     LayerError::Bound {
-        what: "bytes",
-        most: limits.unpacked_bytes,
-        setting: "unpacked_bytes",
+        what: "MiB",
+        most: limits.unpacked_bytes >> 20,
+        setting: "images.unpacked_mib",
     }
 }
 
-fn too_many_entries(limits: Limits) -> LayerError {
+pub(crate) fn too_many_entries(limits: Limits) -> LayerError {
     LayerError::Bound {
         what: "files and folders",
         most: limits.entries,
-        setting: "entries",
+        setting: ENTRIES,
     }
 }
 

@@ -149,7 +149,7 @@ pub fn resources(host: &HostConfig) -> Result<(), DockerError> {
         return Err(refuse("HostConfig.PidsLimit", host.pids_limit, remedy));
     }
     if !host.storage_opt.is_empty() {
-        let remedy = "what a container may write is set for all by `runtime.disk` of vch.toml";
+        let remedy = "what a container may write is set for all by `runtime.disk_mib` of vch.toml";
         return Err(refuse("HostConfig.StorageOpt", &host.storage_opt, remedy));
     }
     Ok(())
