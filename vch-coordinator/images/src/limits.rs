@@ -20,6 +20,8 @@ pub struct Limits {
     pub name_bytes: usize,
     /// Bytes of what stands beside a file's data in a layer: long names and extended attributes.
     pub extra_bytes: u64,
+    /// Bytes of all paths, links and extended attributes of an image: they are in memory at the same time.
+    pub names_bytes: u64,
     /// Bytes of a manifest, an index or a configuration (4 MiB is what registries take).
     pub document_bytes: u64,
     /// Images in one archive.
@@ -40,6 +42,7 @@ impl Default for Limits {
             path_bytes: 4096,
             name_bytes: 255,
             extra_bytes: 1 << 20,
+            names_bytes: 256 << 20,
             document_bytes: 4 << 20,
             images: 64,
             read_seconds: 60,

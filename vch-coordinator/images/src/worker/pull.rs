@@ -180,6 +180,8 @@ impl<W: Write> Fetch<'_, W> {
             if from_start {
                 sink.restart()?;
             }
+            // What a connection that broke off has lost is not the next one's.
+            sink.begin();
             let broken = loop {
                 match sink.step(&mut body)? {
                     Step::More => {}
@@ -266,6 +268,10 @@ impl<'a> Transfer<'a> {
         Ok(())
     }
 
+    fn begin(&mut self) {
+        (self.since, self.lately) = (Instant::now(), 0);
+    }
+
     fn step(&mut self, body: &mut impl Read) -> Result<Step, WorkError> {
         let count = match body.read(&mut self.buffer) {
             Ok(0) => return Ok(Step::Ended),
@@ -303,7 +309,7 @@ impl<'a> Transfer<'a> {
             );
             return Err(WorkError::Registry(what));
         }
-        (self.since, self.lately) = (Instant::now(), 0);
+        self.begin();
         Ok(())
     }
 

@@ -7,7 +7,14 @@ use std::{fs, path::Path};
 /// Endings of files' names, which stand in backticks too.
 const FILES: [&str; 6] = ["json", "toml", "tar", "sock", "ext4", "squashfs"];
 /// Whose error texts a user of vch.toml meets.
-const ROOMS: [&str; 6] = ["src", "dns", "images/src", "ledger/src", "nftables/src", "shim/src"];
+const ROOMS: [&str; 6] = [
+    "src",
+    "dns",
+    "images/src",
+    "ledger/src",
+    "nftables/src",
+    "shim/src",
+];
 
 /// Whether vch.toml has a setting: `table.field`, or `table.table.field`.
 fn is_setting(name: &str) -> bool {
@@ -30,7 +37,10 @@ fn is_setting(name: &str) -> bool {
 fn sources(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
     for entry in fs::read_dir(folder).expect("sources") {
         let path = entry.expect("entry").path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
         if path.is_dir() {
             sources(&path, found);
         } else if name.ends_with(".rs") && !path.to_string_lossy().contains("tests") {
@@ -51,7 +61,12 @@ fn the_schema_knows_its_settings_and_no_others() {
     ] {
         assert!(is_setting(known), "{known}");
     }
-    for unknown in ["images.user", "runtime.disk", "nothing.at_all", "external.subnets.size"] {
+    for unknown in [
+        "images.user",
+        "runtime.disk",
+        "nothing.at_all",
+        "external.subnets.size",
+    ] {
         assert!(!is_setting(unknown), "{unknown}");
     }
 }
@@ -60,18 +75,26 @@ fn the_schema_knows_its_settings_and_no_others() {
 fn each_setting_that_an_error_text_names_is_one_of_vch_toml() {
     let mut files = Vec::new();
     for room in ROOMS {
-        sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join(room), &mut files);
+        sources(
+            &Path::new(env!("CARGO_MANIFEST_DIR")).join(room),
+            &mut files,
+        );
     }
     let quoted = Regex::new(r"`([a-z_]+(?:\.[a-z_0-9]+)+)`").expect("pattern");
     let mut named = 0;
     let mut wrong = Vec::new();
     for file in files {
         let text = fs::read_to_string(&file).expect("source");
-        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let code = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"));
         for line in code {
             for found in quoted.captures_iter(line) {
                 let name = &found[1];
-                if FILES.iter().any(|ending| name.ends_with(&format!(".{ending}"))) {
+                if FILES
+                    .iter()
+                    .any(|ending| name.ends_with(&format!(".{ending}")))
+                {
                     continue;
                 }
                 named += 1;
