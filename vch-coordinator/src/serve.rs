@@ -320,7 +320,7 @@ const RUN_DIR_MARKS: &[&str] = &["tether", "vms", "api.sock"];
 
 /// The image store, with its helper beside the coordinator.
 fn images(config: &Config) -> Result<vch_images::Store, ServeError> {
-    use vch_images::{Limits, Settings};
+    use vch_images::Settings;
     let own = std::env::current_exe().unwrap_or_default();
     let vms = config.runtime.vms();
     let disk = vms.map(|vms| vms.disk_bytes);
@@ -331,8 +331,8 @@ fn images(config: &Config) -> Result<vch_images::Store, ServeError> {
         first_user: Settings::FIRST_USER,
         upper_bytes: disk.unwrap_or(Settings::UPPER_BYTES),
         insecure: insecure.unwrap_or_default(),
-        limits: Limits::default(),
-        free_bytes: None,
+        limits: config.images.limits,
+        free_bytes: config.images.free_bytes,
     })?)
 }
 
