@@ -1,6 +1,7 @@
 //! The cgroup of the container's processes (the kernel's `admin-guide/cgroup-v2`).
 
 use nix::unistd::Pid;
+use protocol::process::CgroupLimits;
 use std::{fs, io, path::Path};
 
 /// Its folder.
@@ -8,10 +9,62 @@ pub const FOLDER: &str = "/sys/fs/cgroup/container";
 
 /// Makes it. Controllers that the kernel lacks are missed only by whoever asks for their figures.
 pub fn make() -> io::Result<()> {
-    for controller in ["+memory", "+pids", "+cpu", "+io"] {
+    for controller in ["+memory", "+pids", "+cpu", "+io", "+cpuset"] {
         let _ = fs::write("/sys/fs/cgroup/cgroup.subtree_control", controller);
     }
     fs::create_dir_all(FOLDER)
+}
+
+/// Bounds it: every file is written, so that a bound that is no more goes. Answers with what is not in force, in words.
+pub fn limit(limits: &CgroupLimits) -> Vec<String> {
+    let written = values(limits).into_iter().filter_map(|(file, value)| {
+        let error = write(file, &value).err()?;
+        let default = DEFAULTS.contains(&(file, &*value));
+        // Without its controller no bound is what the cgroup has.
+        let absent = default && error.kind() == io::ErrorKind::NotFound;
+        (!absent).then(|| format!("{file}={}: {error}", value.trim()))
+    });
+    written.collect()
+}
+
+/// What the files say of a cgroup without bounds.
+const DEFAULTS: [(&str, &str); 7] = [
+    ("memory.max", "max"),
+    ("memory.low", "0"),
+    ("pids.max", "max"),
+    ("cpu.weight", "100"),
+    ("cpu.max", "max 100000"),
+    // An empty write is none for the kernel: a line is.
+    ("cpuset.cpus", "\n"),
+    ("cpuset.mems", "\n"),
+];
+
+/// Each file, and what is written to it.
+fn values(limits: &CgroupLimits) -> [(&'static str, String); 7] {
+    let CgroupLimits {
+        memory,
+        memory_low,
+        tasks,
+        cpu_weight,
+        cpu_max,
+        cpus,
+        memory_nodes,
+    } = limits;
+    let list = |list: &String| Some(list.clone()).filter(|list| !list.is_empty());
+    let values = [
+        memory.map(|bytes| bytes.to_string()),
+        memory_low.map(|bytes| bytes.to_string()),
+        tasks.map(|count| count.to_string()),
+        cpu_weight.map(|weight| weight.to_string()),
+        cpu_max.map(|max| format!("{} {}", max.quota_us, max.period_us)),
+        list(cpus),
+        list(memory_nodes),
+    ];
+    let mut values = values.into_iter();
+    DEFAULTS.map(|(file, default)| {
+        let value = values.next().flatten();
+        (file, value.unwrap_or_else(|| default.to_owned()))
+    })
 }
 
 /// Puts the calling process into it, as whoever is about to become one of the container.
@@ -54,3 +107,6 @@ pub fn value(text: &str, name: &str) -> u64 {
         .and_then(|(_, value)| value.trim().parse().ok())
         .unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests;

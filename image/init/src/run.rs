@@ -223,6 +223,11 @@ impl Init {
                 let usage = usage::usage();
                 self.line.tell(&FromInit::Used { request, usage });
             }
+            ToInit::Update { request, cgroup } => {
+                let refused = cgroup::limit(&cgroup);
+                self.line.tell(&FromInit::Updated { request, refused });
+            }
+            ToInit::Clock { now_ms } => boot::set_clock(now_ms),
             // Ends the loop.
             ToInit::PowerOff => {}
         }

@@ -221,7 +221,9 @@ impl Ear {
             }
             FromInit::Exited { id, exit } => locked(&self.books).end(id, ExecNews::Exited(exit)),
             FromInit::Taken { id, bytes } => locked(&self.books).took(id, bytes),
-            FromInit::Listed { request, .. } | FromInit::Used { request, .. } => {
+            FromInit::Listed { request, .. }
+            | FromInit::Used { request, .. }
+            | FromInit::Updated { request, .. } => {
                 locked(&self.books).answered(request, Asked::from(message));
             }
         }

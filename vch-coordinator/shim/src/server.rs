@@ -76,6 +76,10 @@ async fn answer(stream: UnixStream, shared: &Arc<Shared>) -> io::Result<()> {
         }
         Request::List => asked(guest.ask(|request| ToInit::List { request }).await),
         Request::Usage => asked(guest.ask(|request| ToInit::Usage { request }).await),
+        Request::Update(cgroup) => {
+            let update = |request| ToInit::Update { request, cgroup };
+            asked(guest.ask(update).await)
+        }
         Request::Plug(nic) => changed(match &mut *shared.nics.lock().await {
             Some(nics) => nics.plug(&nic).await,
             None => Ok(()),
@@ -115,6 +119,7 @@ fn asked(answer: Option<FromInit>) -> Reply {
     match answer {
         Some(FromInit::Listed { processes, .. }) => Reply::Listed(processes),
         Some(FromInit::Used { usage, .. }) => Reply::Used(usage),
+        Some(FromInit::Updated { refused, .. }) => Reply::Updated(refused),
         _ => refused("vm-ended", "the VM has ended"),
     }
 }

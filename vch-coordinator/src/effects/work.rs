@@ -240,7 +240,7 @@ pub fn carrier(ledger: &Ledger, network: &Network) -> Option<Carrier> {
 /// `None` where nothing carries the network.
 fn place(ledger: &Ledger, network: &Network, endpoint: &Endpoint) -> Option<Place> {
     let kind = match &endpoint.attachment {
-        Attachment::Tap => PortKind::Tap { owner: None },
+        Attachment::Tap => PortKind::Tap,
         Attachment::Veth { namespace } => PortKind::Veth {
             netns: namespace.as_str().into(),
             peer: endpoint.interface.clone(),

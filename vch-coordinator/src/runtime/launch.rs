@@ -1,9 +1,14 @@
 //! What a shim is told of a container: pure.
 
-use super::{Looked, Vms, capability, workload::Workload};
+use super::{
+    Looked, Vms, capability,
+    workload::{Resources, Workload},
+};
 use crate::effects::work::port_name;
 use image::qemu::{Accelerator, PROGRAM};
-use protocol::process::{Process, Start, TerminalSize, Tmpfs};
+use protocol::process::{
+    COVERED, CgroupLimits, CpuMax, Process, READ_ONLY, Start, TerminalSize, Tmpfs,
+};
 use std::path::{Path, PathBuf};
 use vch_ledger::{Attachment, Endpoint};
 use vch_shim::{Launch, Nic};
@@ -17,6 +22,10 @@ const MOST_MEMORY_MIB: u64 = 1 << 20;
 const DEFAULT_SHM: u64 = 64 << 20;
 const DEFAULT_LOG_BYTES: u64 = 32 << 20;
 const DEFAULT_LOG_FILES: u32 = 2;
+/// The period of processor time that Docker takes for `--cpus`, microseconds.
+const CPU_PERIOD_US: u64 = 100_000;
+/// Billionths of a processor that are one microsecond of each such period.
+const NANO_CPUS_PER_QUOTA_US: u64 = 1_000_000_000 / CPU_PERIOD_US;
 /// The users of VMs begin here: far from those of people, services and subordinate ranges of both.
 const FIRST_UID: u32 = 0x6000_0000;
 
@@ -132,6 +141,12 @@ fn start(looked: &Looked, vms: &Vms) -> Result<Start, String> {
         reaper: workload.reaper,
         network_deadline_ms: u32::try_from(network_ms).unwrap_or(u32::MAX),
         process: process(looked)?,
+        privileged: workload.privileged,
+        domain: workload.domain.clone(),
+        cgroup: cgroup_limits(&workload.resources),
+        masked_paths: COVERED.iter().map(|&path| path.to_owned()).collect(),
+        read_only_paths: READ_ONLY.iter().map(|&path| path.to_owned()).collect(),
+        ..Start::default()
     })
 }
 
@@ -165,7 +180,23 @@ pub fn process(looked: &Looked) -> Result<Process, String> {
         no_new_privileges: workload.no_new_privileges,
         limits: limits.collect::<Result<_, _>>()?,
         oom_score: workload.oom_score,
+        privileged: workload.privileged,
+        ..Process::default()
     })
+}
+
+/// The bounds of a container's cgroup in its VM, for its start and for `docker update`.
+pub fn cgroup_limits(resources: &Resources) -> CgroupLimits {
+    let positive = |number: i64| u64::try_from(number).ok().filter(|number| *number > 0);
+    CgroupLimits {
+        memory: positive(resources.memory),
+        tasks: positive(resources.tasks),
+        cpu_max: positive(resources.nano_cpus).map(|nano| CpuMax {
+            quota_us: nano.div_ceil(NANO_CPUS_PER_QUOTA_US),
+            period_us: CPU_PERIOD_US,
+        }),
+        ..CgroupLimits::default()
+    }
 }
 
 /// Docker's own variables, then the container's.

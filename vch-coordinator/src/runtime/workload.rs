@@ -60,6 +60,8 @@ pub struct Workload {
     pub reaper: bool,
     /// Capabilities beyond Docker's default ones, and those taken away, as the user wrote them.
     pub capabilities: [Vec<String>; 2],
+    /// It has the whole VM: every capability and device, a writable /sys, /proc and cgroup tree.
+    pub privileged: bool,
     /// May gain no privileges.
     pub no_new_privileges: bool,
     /// File systems in memory: path, options.

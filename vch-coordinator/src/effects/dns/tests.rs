@@ -83,7 +83,7 @@ fn endpoint(number: u8, on: u8, name: &str, address: &str) -> (EndpointId, Place
         network: id(on),
         carrier: Carrier::Dedicated(format!("br-{on}").parse().unwrap()),
         port: format!("vt-{number}").parse().unwrap(),
-        kind: PortKind::Tap { owner: None },
+        kind: PortKind::Tap,
         mtu: None,
         addresses: vec![ip(address)],
         mac: [2, 0, 0, 0, 0, number].try_into().unwrap(),

@@ -86,7 +86,7 @@ fn place(container: u8, tap: &str) -> Place {
         network: NetworkId::from_bytes([1; 32]),
         carrier: Carrier::Dedicated(world::name("br-1")),
         port: world::name(tap),
-        kind: PortKind::Tap { owner: Some(107) },
+        kind: PortKind::Tap,
         mtu: None,
         addresses: Vec::new(),
         mac: "02:00:00:00:00:01".parse().unwrap(),

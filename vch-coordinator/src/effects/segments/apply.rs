@@ -39,7 +39,8 @@ impl Kernel {
                 .change_link(link(name, [bridge_info()]))
                 .await
                 .map_err(|errno| refused("set the options of bridge", name, errno)),
-            Step::CreateTap { name, owner } => self.create_tap(name, *owner).await,
+            Step::CreateTap { name } => self.create_tap(name).await,
+            Step::CloseTap { name } => close_tap(name),
             Step::CreateVeth {
                 name,
                 netns,
@@ -106,13 +107,9 @@ impl Kernel {
             .map_err(|errno| refused("create bridge", name, errno))
     }
 
-    async fn create_tap(
-        &mut self,
-        name: &InterfaceName,
-        owner: Option<u32>,
-    ) -> Result<(), SegmentError> {
+    async fn create_tap(&mut self, name: &InterfaceName) -> Result<(), SegmentError> {
         let refused = |errno| refused("create tap", name, errno);
-        let tap = Tap::create(name, owner).map_err(refused)?;
+        let tap = Tap::create(name).map_err(refused)?;
         // Before it is persistent, so that no crash leaves one that nobody owns.
         self.change_link(link(name, [self.mark(), silent()]))
             .await
@@ -237,6 +234,14 @@ impl Kernel {
 
     fn mark(&self) -> LinkAttribute {
         LinkAttribute::Group(self.owner.group())
+    }
+}
+
+fn close_tap(name: &InterfaceName) -> Result<(), SegmentError> {
+    match Tap::close_existing(name) {
+        // A VM was attached to it since it was looked at: its end is an event, and it is looked at again.
+        Err(Errno::EBUSY) => Ok(()),
+        closed => closed.map_err(|errno| refused("close to ordinary users tap", name, errno)),
     }
 }
 

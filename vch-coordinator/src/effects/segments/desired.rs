@@ -107,11 +107,8 @@ pub struct Port {
 /// What hangs on a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PortKind {
-    /// A VM: a persistent tap. Whoever starts the VM opens it by name.
-    Tap {
-        /// The user who may open it without privileges.
-        owner: Option<u32>,
-    },
+    /// A VM: a persistent tap, which root opens by name for the VM, and no ordinary user can.
+    Tap,
     /// Something that is not a VM: one end of a pair, the other lies in its network namespace.
     Veth {
         /// The namespace, as `/run/netns/NAME` or `/proc/PID/ns/net`.

@@ -1,5 +1,6 @@
 //! What the kernel has, as far as segments are concerned; parsed from its messages.
 
+use super::tap::ROOT;
 use ipnet::IpNet;
 use netlink_packet_route::{
     address::{AddressAttribute, AddressFlags, AddressMessage},
@@ -66,8 +67,10 @@ pub enum LinkKind {
     },
     /// A tap.
     Tap {
-        /// The user who may open it without privileges.
-        owner: Option<u32>,
+        /// Whether ordinary users can't attach to it: its owner and its group are root.
+        closed: bool,
+        /// Whether something is attached to it (it has a carrier); nothing else can be then.
+        attached: bool,
         /// Whether it outlives the process that made it.
         persistent: bool,
     },
@@ -146,12 +149,16 @@ impl Link {
                 _ => {}
             }
         }
-        link.kind = kind(info, peer);
+        link.kind = kind(
+            info,
+            peer,
+            message.header.flags.contains(LinkFlags::LowerUp),
+        );
         Some((name?, link))
     }
 }
 
-fn kind(infos: &[LinkInfo], peer: Option<i32>) -> LinkKind {
+fn kind(infos: &[LinkInfo], peer: Option<i32>, carrier: bool) -> LinkKind {
     let kind = infos.iter().find_map(|info| match info {
         LinkInfo::Kind(kind) => Some(kind),
         _ => None,
@@ -164,7 +171,7 @@ fn kind(infos: &[LinkInfo], peer: Option<i32>) -> LinkKind {
         (Some(InfoKind::Bridge), Some(InfoData::Bridge(settings))) => LinkKind::Bridge {
             plain: is_plain(settings),
         },
-        (Some(InfoKind::Tun), Some(InfoData::Tun(settings))) => tun(settings),
+        (Some(InfoKind::Tun), Some(InfoData::Tun(settings))) => tun(settings, carrier),
         (Some(InfoKind::Veth), _) => LinkKind::Veth { peer },
         (Some(kind), _) => LinkKind::Other(kind.to_string()),
         (None, _) => LinkKind::Other(String::new()),
@@ -181,8 +188,9 @@ fn is_plain(settings: &[InfoBridge]) -> bool {
 }
 
 /// Attributes of `linux/if_link.h`, `IFLA_TUN_*`.
-fn tun(settings: &[InfoTun]) -> LinkKind {
+fn tun(settings: &[InfoTun], carrier: bool) -> LinkKind {
     const OWNER: u16 = 1;
+    const GROUP: u16 = 2;
     const TYPE: u16 = 3;
     const PERSIST: u16 = 6;
     // linux/if_tun.h.
@@ -201,7 +209,10 @@ fn tun(settings: &[InfoTun]) -> LinkKind {
         return LinkKind::Other("tun".to_owned());
     }
     LinkKind::Tap {
-        owner: value(OWNER).and_then(|bytes| Some(u32::from_ne_bytes(bytes.try_into().ok()?))),
+        closed: [OWNER, GROUP]
+            .iter()
+            .all(|one| value(*one).as_deref() == Some(&ROOT.to_ne_bytes())),
+        attached: carrier,
         persistent: value(PERSIST).as_deref() == Some(&[1]),
     }
 }

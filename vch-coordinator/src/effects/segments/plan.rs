@@ -249,12 +249,20 @@ pub fn plan_port(
         steps.push(remove(name, other));
         link = None;
     }
-    if link.is_none() {
-        steps.push(create_port(port));
+    match link.map(|link| &link.kind) {
+        None => steps.push(create_port(port)),
+        // One that an older release made, or that somebody opened: it is mended where it is, since
+        // a VM may be started on it. While one is attached nobody else can be.
+        Some(LinkKind::Tap {
+            closed: false,
+            attached: false,
+            ..
+        }) => steps.push(Step::CloseTap { name: name.clone() }),
+        Some(_) => {}
     }
     let silent = match link {
         Some(link) => link.ipv6.is_none_or(|ipv6| ipv6.silent),
-        None => matches!(port.kind, PortKind::Tap { .. }),
+        None => port.kind == PortKind::Tap,
     };
     if !silent {
         steps.push(Step::Silence { name: name.clone() });
@@ -310,9 +318,7 @@ fn is_bridge_of(owner: Owner, link: &Link) -> bool {
 
 fn is_kind(observed: &Observed, link: &LinkKind, port: &PortKind) -> bool {
     match (link, port) {
-        (LinkKind::Tap { owner, persistent }, PortKind::Tap { owner: wanted }) => {
-            owner == wanted && *persistent
-        }
+        (LinkKind::Tap { persistent, .. }, PortKind::Tap) => *persistent,
         // What lives in the namespace may rename its end and change its address: that it is there
         // is all that counts.
         (LinkKind::Veth { peer }, PortKind::Veth { netns, .. }) => {
@@ -329,10 +335,7 @@ fn is_kind(observed: &Observed, link: &LinkKind, port: &PortKind) -> bool {
 fn create_port(port: &Port) -> Step {
     let name = port.name.clone();
     match &port.kind {
-        PortKind::Tap { owner } => Step::CreateTap {
-            name,
-            owner: *owner,
-        },
+        PortKind::Tap => Step::CreateTap { name },
         PortKind::Veth { netns, peer, mac } => Step::CreateVeth {
             name,
             netns: netns.clone(),

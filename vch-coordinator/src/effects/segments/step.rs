@@ -41,8 +41,11 @@ pub enum Step {
     CreateTap {
         /// Its name.
         name: InterfaceName,
-        /// Who may open it without privileges.
-        owner: Option<u32>,
+    },
+    /// Close a tap that nothing is attached to against ordinary users.
+    CloseTap {
+        /// Its name.
+        name: InterfaceName,
     },
     /// Make a pair, this end marked.
     CreateVeth {
@@ -99,7 +102,8 @@ impl Step {
             | Self::Doom { name, .. }
             | Self::CreateBridge { name, .. }
             | Self::MakePlain { name }
-            | Self::CreateTap { name, .. }
+            | Self::CreateTap { name }
+            | Self::CloseTap { name }
             | Self::CreateVeth { name, .. }
             | Self::Silence { name }
             | Self::SetIpv6 { name, .. }

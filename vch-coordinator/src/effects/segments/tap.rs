@@ -20,25 +20,45 @@ nix::ioctl_write_ptr_bad!(
 );
 nix::ioctl_write_int!(tun_set_persist, b'T', 203);
 nix::ioctl_write_int!(tun_set_owner, b'T', 204);
+nix::ioctl_write_int!(tun_set_group, b'T', 206);
+
+/// The user and the group that may open a tap without privileges: root, who needs none. A tap with
+/// neither can be opened by every user while nothing is attached to it (`tun_not_capable` in the
+/// kernel's drivers/net/tun.c).
+pub const ROOT: u32 = 0;
 
 /// A tap that goes when this is dropped, unless it is [persisted](Self::persist).
 #[derive(Debug)]
 pub struct Tap(File);
 
 impl Tap {
-    /// Makes a tap in the network namespace of the calling thread. `owner` may open it without
-    /// privileges.
+    /// Makes a tap in the network namespace of the calling thread, closed to ordinary users.
     ///
     /// # Errors
     /// EBUSY if the name is taken; what opening `/dev/net/tun` says.
-    pub fn create(name: &InterfaceName, owner: Option<u32>) -> Result<Self, Errno> {
+    pub fn create(name: &InterfaceName) -> Result<Self, Errno> {
+        // IFF_TUN_EXCL: make one, never open somebody else's.
+        let tap = Self::attach(name, libc::IFF_TUN_EXCL)?;
+        tap.close_to_users()?;
+        Ok(tap)
+    }
+
+    /// Closes to ordinary users a tap that is there and that nothing is attached to. One that has gone
+    /// meanwhile stays gone.
+    ///
+    /// # Errors
+    /// EBUSY if a VM is attached to it: then nobody else can be, until it ends.
+    pub fn close_existing(name: &InterfaceName) -> Result<(), Errno> {
+        Self::attach(name, 0)?.close_to_users()
+    }
+
+    fn attach(name: &InterfaceName, more: libc::c_int) -> Result<Self, Errno> {
         let file = OpenOptions::new()
             .read(true)
             .write(true)
             .open("/dev/net/tun")
             .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))?;
-        // IFF_TUN_EXCL: make one, never open somebody else's.
-        let flags = libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR | libc::IFF_TUN_EXCL;
+        let flags = libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR | more;
         let mut ifr_name = [0; libc::IFNAMSIZ];
         for (to, from) in ifr_name.iter_mut().zip(name.as_str().bytes()) {
             *to = from.cast_signed();
@@ -52,11 +72,15 @@ impl Tap {
         };
         // SAFETY: the descriptor is open and the kernel reads one ifreq, which lives until then.
         unsafe { tun_set_iff(file.as_raw_fd(), &raw const request) }?;
-        if let Some(uid) = owner {
-            // SAFETY: the descriptor is open and the argument is a number.
-            unsafe { tun_set_owner(file.as_raw_fd(), uid.into()) }?;
-        }
         Ok(Self(file))
+    }
+
+    fn close_to_users(&self) -> Result<(), Errno> {
+        let tap = self.0.as_raw_fd();
+        // SAFETY: the descriptor is open and the argument is a number.
+        unsafe { tun_set_owner(tap, ROOT.into()) }?;
+        // SAFETY: the descriptor is open and the argument is a number.
+        unsafe { tun_set_group(tap, ROOT.into()) }.map(drop)
     }
 
     /// Lets the tap outlive this value, for whoever opens it by name.
@@ -71,6 +95,11 @@ impl Tap {
 
 #[cfg(test)]
 impl Tap {
+    /// Attaches to a tap that is there, as a VM does.
+    pub fn open_existing(name: &InterfaceName) -> Result<Self, Errno> {
+        Self::attach(name, 0)
+    }
+
     /// The side of the tap that a VM has: each frame behind a `virtio_net_hdr`.
     pub fn into_guest(self) -> File {
         self.0

@@ -5,6 +5,7 @@ mod healing;
 mod host_routes;
 pub mod room;
 mod shared;
+mod users;
 pub mod world;
 
 use super::{

@@ -118,7 +118,7 @@ fn a_connection_is_a_port_with_names_and_a_new_spec() {
     let places = only(&work.endpoints);
     assert_eq!(places.before, None);
     let place = places.after.as_ref().unwrap();
-    assert_eq!(place.kind, PortKind::Tap { owner: None });
+    assert_eq!(place.kind, PortKind::Tap);
     let bridge = Carrier::Dedicated(bridge_name(place.network));
     assert_eq!(place.carrier, bridge);
     let address: IpAddr = "10.9.8.2".parse().unwrap();

@@ -1,5 +1,5 @@
 use super::{bytes, nic_id, set, uid};
-use protocol::process::{Process, Start};
+use protocol::process::Start;
 use vch_shim::Launch;
 
 /// Some container's.
@@ -22,13 +22,9 @@ pub fn sample() -> Launch {
         start: Start {
             image_disk: "image".to_owned(),
             upper_disk: "upper".to_owned(),
-            read_only: false,
             shm_bytes: 1,
-            tmpfs: Vec::new(),
-            sysctls: Vec::new(),
-            reaper: false,
             network_deadline_ms: 1,
-            process: Process::default(),
+            ..Start::default()
         },
         log_bytes: 1,
         log_files: 1,

@@ -86,7 +86,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Host {
     fn new(port: &str, number: u8, bridge: &str, (v4, v6): (&str, &str)) -> Self {
-        let guest = Tap::create(&name(port), None).unwrap().into_guest();
+        let guest = Tap::create(&name(port)).unwrap().into_guest();
         run(&format!("ip link set {port} master {bridge} up"));
         let mac = [2, 0, 0, 0, 0, number];
         let text = mac.map(|byte| format!("{byte:02x}")).join(":");
@@ -431,7 +431,7 @@ pub fn place(network: u8, host: &Host) -> Place {
         network: id::<NetworkId>(network),
         carrier: by,
         port: name(&host.port),
-        kind: PortKind::Tap { owner: None },
+        kind: PortKind::Tap,
         mtu: None,
         addresses: vec![host.v4.into(), host.v6.into()],
         mac: host.mac.try_into().unwrap(),

@@ -28,7 +28,7 @@ fn tap() -> Port {
         name: name("vt-1"),
         bridge: name("br-1"),
         foreign: false,
-        kind: PortKind::Tap { owner: None },
+        kind: PortKind::Tap,
         mtu: None,
     }
 }
@@ -81,7 +81,8 @@ fn right_bridge() -> Link {
 
 fn right_tap() -> Link {
     let kind = LinkKind::Tap {
-        owner: None,
+        closed: true,
+        attached: true,
         persistent: true,
     };
     Link {
@@ -284,15 +285,19 @@ fn a_pair_that_leads_into_another_namespace_is_made_anew() {
 }
 
 #[test]
-fn a_tap_of_another_user_is_made_anew() {
-    let mut port = tap();
-    port.kind = PortKind::Tap { owner: Some(107) };
-    let steps = plan_port(owner(), &right(), &port, false).unwrap();
-    let removal = Step::Remove {
-        name: name("vt-1"),
-        index: 6,
+fn a_tap_that_ordinary_users_can_open_is_closed_where_it_is() {
+    let opened = |attached| {
+        let mut observed = right();
+        observed.links.get_mut(&name("vt-1")).unwrap().kind = LinkKind::Tap {
+            closed: false,
+            attached,
+            persistent: true,
+        };
+        plan_port(owner(), &observed, &tap(), false)
     };
-    assert_eq!(steps[..2], [removal, create_port(&port)]);
+    let close = Step::CloseTap { name: name("vt-1") };
+    assert_eq!(opened(false), Ok(vec![close]));
+    assert_eq!(opened(true), Ok(Vec::new()), "its VM goes on");
 }
 
 #[test]

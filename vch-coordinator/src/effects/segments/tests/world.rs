@@ -27,7 +27,7 @@ pub fn tap(text: &str) -> Port {
         name: name(text),
         bridge: name("br-1"),
         foreign: false,
-        kind: PortKind::Tap { owner: Some(107) },
+        kind: PortKind::Tap,
         mtu: None,
     }
 }
