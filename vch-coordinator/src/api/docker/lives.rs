@@ -74,15 +74,13 @@ impl From<RuntimeError> for DockerError {
             RuntimeError::Request(error) => error.into(),
             RuntimeError::NotOurs(name) => Self::not_found(format!("No such container: {name}")),
             RuntimeError::NotRunning(id) => {
-                Self::conflict(format!("Container {id} is not running"))
+                Self::conflict(format!("container {id} is not running"))
             }
-            RuntimeError::Running(id) => Self::conflict(format!(
-                "You cannot remove a running container {id}. Stop the container before attempting removal or force remove"
-            )),
+            error @ RuntimeError::Running(_) => Self::conflict(error.to_string()),
             // As dockerd says what its runtime says.
             RuntimeError::NotStarted { code, reason } => {
                 let message = format!(
-                    "failed to create shim task: VM runtime create failed: unable to start container process: {reason}: unknown"
+                    "failed to create task for container: failed to create shim task: VM runtime create failed: unable to start container process: {reason}: unknown"
                 );
                 match code {
                     126 | 127 => Self::invalid(message),
@@ -165,13 +163,13 @@ async fn kill(
 ) -> Result<StatusCode, DockerError> {
     let named = parameters.get("signal").unwrap_or("KILL");
     let signal = signal_number(named)
-        .ok_or_else(|| DockerError::invalid(format!("Invalid signal: {named}")))?;
+        .ok_or_else(|| DockerError::invalid(format!("invalid signal: {named}")))?;
     let killed = async {
         let id = docker.container(&container).await?;
         Ok::<_, DockerError>(docker.runtime.kill(id, signal).await?)
     };
     killed.await.map_err(|error| DockerError {
-        message: format!("Cannot kill container: {container}: {}", error.message),
+        message: format!("cannot kill container: {container}: {}", error.message),
         ..error
     })?;
     Ok(StatusCode::NO_CONTENT)

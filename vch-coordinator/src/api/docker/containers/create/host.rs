@@ -94,19 +94,19 @@ pub fn restart_policy(policy: &Policy) -> Result<RestartPolicy, DockerError> {
         "on-failure" => RestartWhen::OnFailure,
         _ => {
             return Err(DockerError::invalid(format!(
-                "invalid restart policy '{name}'"
+                "invalid restart policy: unknown policy '{name}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'"
             )));
         }
     };
     if policy.maximum_retry_count < 0 {
         return Err(DockerError::invalid(
-            "maximum retry count cannot be negative",
+            "invalid restart policy: maximum retry count cannot be negative",
         ));
     }
     if policy.maximum_retry_count > 0 && when != RestartWhen::OnFailure {
-        return Err(DockerError::invalid(format!(
-            "maximum retry count cannot be used with restart policy '{name}'"
-        )));
+        return Err(DockerError::invalid(
+            "invalid restart policy: maximum retry count can only be used with 'on-failure'",
+        ));
     }
     Ok(RestartPolicy {
         when,

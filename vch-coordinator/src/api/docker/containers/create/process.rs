@@ -34,7 +34,7 @@ pub fn fill(workload: &mut Workload, body: &Body, image: &Image) -> Result<(), D
     let signal = or(&body.stop_signal, &image.stop_signal);
     if !signal.is_empty() {
         if signal_number(&signal).is_none() {
-            return Err(DockerError::invalid(format!("Invalid signal: {signal}")));
+            return Err(DockerError::invalid(format!("invalid signal: {signal}")));
         }
         workload.stop_signal = Some(signal);
     }
@@ -62,7 +62,7 @@ fn command(workload: &mut Workload, body: &Body, image: &Image) -> Result<(), Do
         workload.command.clone_from(&image.command);
     }
     if workload.entrypoint.is_empty() && workload.command.is_empty() {
-        return Err(DockerError::invalid("No command specified"));
+        return Err(DockerError::invalid("no command specified"));
     }
     Ok(())
 }

@@ -115,7 +115,7 @@ fn entrypoint_and_command_are_merged_as_by_dockerd() {
     assert_eq!(words(json!({ "Entrypoint": ["/own"] })), alone);
     // `--entrypoint ""` takes the image's command away, too.
     let none = refused(json!({ "Entrypoint": [""] }));
-    assert_eq!(none.message, "No command specified");
+    assert_eq!(none.message, "no command specified");
     let emptied = (text(&[]), text(&["sh"]));
     assert_eq!(words(json!({ "Entrypoint": [""], "Cmd": ["sh"] })), emptied);
 }
@@ -267,11 +267,11 @@ fn values_that_make_no_sense_are_refused_in_dockerds_words() {
         ),
         (
             json!({ "RestartPolicy": { "Name": "often" } }),
-            "invalid restart policy 'often'",
+            "invalid restart policy: unknown policy 'often'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'",
         ),
         (
             json!({ "RestartPolicy": { "Name": "always", "MaximumRetryCount": 3 } }),
-            "maximum retry count cannot be used with restart policy 'always'",
+            "invalid restart policy: maximum retry count can only be used with 'on-failure'",
         ),
         (
             json!({ "RestartPolicy": { "Name": "always" }, "AutoRemove": true }),
