@@ -258,6 +258,9 @@ pub struct Start {
     pub masked_paths: Vec<String>,
     /// What of them it can't write; [`READ_ONLY`] unless the user says otherwise.
     pub read_only_paths: Vec<String>,
+    /// Folders of the root file system that are made where they are missing, and stay writable where it is read-only
+    /// (a `VOLUME` of the image).
+    pub volumes: Vec<String>,
 }
 
 /// Bounds of the container's cgroup in the guest (the kernel's `admin-guide/cgroup-v2`). What is `None` or empty is

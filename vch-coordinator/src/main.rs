@@ -30,6 +30,11 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    // Before anything is started: shims, their VMs and the images' helper inherit what they are given alone.
+    if let Err(error) = vch_shim::descriptors::close_at_exec() {
+        eprintln!("vch-coordinator: inherited descriptors can't be kept from VMs: {error}");
+        return ExitCode::FAILURE;
+    }
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)

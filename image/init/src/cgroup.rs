@@ -2,15 +2,26 @@
 
 use nix::unistd::Pid;
 use protocol::process::CgroupLimits;
-use std::{fs, io, path::Path};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
+/// Its parent, which bears the device program: a container that has its own cgroup tree can't take it off.
+pub const PARENT: &str = "/sys/fs/cgroup/vch";
 /// Its folder.
-pub const FOLDER: &str = "/sys/fs/cgroup/container";
+pub const FOLDER: &str = "/sys/fs/cgroup/vch/container";
+/// Most cgroups that are looked at for their processes: a container may make any number.
+const MOST_BELOW: usize = 1024;
+const ROOT: &str = "/sys/fs/cgroup";
 
 /// Makes it. Controllers that the kernel lacks are missed only by whoever asks for their figures.
 pub fn make() -> io::Result<()> {
-    for controller in ["+memory", "+pids", "+cpu", "+io", "+cpuset"] {
-        let _ = fs::write("/sys/fs/cgroup/cgroup.subtree_control", controller);
+    fs::create_dir_all(PARENT)?;
+    for parent in [ROOT, PARENT] {
+        for controller in ["+memory", "+pids", "+cpu", "+io", "+cpuset"] {
+            let _ = fs::write(Path::new(parent).join("cgroup.subtree_control"), controller);
+        }
     }
     fs::create_dir_all(FOLDER)
 }
@@ -67,9 +78,19 @@ fn values(limits: &CgroupLimits) -> [(&'static str, String); 7] {
     })
 }
 
-/// Puts the calling process into it, as whoever is about to become one of the container.
-pub fn enter() -> io::Result<()> {
-    write("cgroup.procs", "0")
+/// Puts the calling process into it. A container that manages cgroups of its own may have no process in this one: then
+/// its `first` process's cgroup is taken.
+pub fn enter(first: Option<Pid>) -> io::Result<()> {
+    match (write("cgroup.procs", "0"), first) {
+        (Err(error), Some(first)) if error.kind() == io::ErrorKind::ResourceBusy => {
+            let own = fs::read_to_string(format!("/proc/{first}/cgroup"))?;
+            let path = own.trim_end().rsplit_once("::/").map(|(_, path)| path);
+            let missing = || io::Error::from(io::ErrorKind::NotFound);
+            let folder = Path::new(ROOT).join(path.ok_or_else(missing)?);
+            fs::write(folder.join("cgroup.procs"), "0")
+        }
+        (done, _) => done,
+    }
 }
 
 /// Ends every process in it.
@@ -78,11 +99,23 @@ pub fn kill() {
     let _ = write("cgroup.kill", "1");
 }
 
-/// The processes in it.
+/// The processes in it and in those that the container made below it.
 pub fn processes() -> Vec<Pid> {
-    let text = read("cgroup.procs");
-    let numbers = text.lines().filter_map(|line| line.parse().ok());
-    numbers.map(Pid::from_raw).collect()
+    let mut found = Vec::new();
+    let mut folders = vec![PathBuf::from(FOLDER)];
+    while let Some(folder) = folders.pop() {
+        // One that has just gone has none.
+        let text = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
+        let numbers = text.lines().filter_map(|line| line.parse().ok());
+        found.extend(numbers.map(Pid::from_raw));
+        let below = fs::read_dir(&folder).into_iter().flatten().flatten();
+        let below = below.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        folders.extend(below.map(|entry| entry.path()).take(MOST_BELOW));
+        if folders.len() > MOST_BELOW {
+            break;
+        }
+    }
+    found
 }
 
 /// How often the kernel killed one of them for want of memory.

@@ -39,6 +39,7 @@ fn check_start(start: &Start) -> Result<(), DecodeError> {
     bounded("devices", start.devices.len(), MAX_WORDS)?;
     bounded("masked_paths", start.masked_paths.len(), MAX_WORDS)?;
     bounded("read_only_paths", start.read_only_paths.len(), MAX_WORDS)?;
+    bounded("volumes", start.volumes.len(), MAX_WORDS)?;
     check_process(&start.process)
 }
 

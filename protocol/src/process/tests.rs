@@ -43,6 +43,7 @@ fn start() -> Start {
         }],
         masked_paths: vec!["/proc/kcore".to_owned()],
         read_only_paths: vec!["/proc/sys".to_owned()],
+        volumes: vec!["/data".to_owned()],
     }
 }
 

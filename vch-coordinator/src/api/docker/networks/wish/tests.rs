@@ -58,11 +58,7 @@ fn what_can_t_be_is_refused_with_dockerds_status() {
             403,
             "operation is not permitted on predefined host network ",
         ),
-        (
-            json!({"Name": ""}),
-            400,
-            "invalid name: ",
-        ),
+        (json!({"Name": ""}), 400, "invalid name: "),
         (
             json!({"Name": "web", "Driver": "null"}),
             403,
