@@ -9,6 +9,8 @@ use lab::{Coordinator, Lab, RootFs, Topology};
 use serde_json::{Map, Value, json};
 use std::{fmt::Write, fs, path::PathBuf};
 
+/// The newest version that a VCH speaks.
+const API: &str = "/v1.50";
 const IMAGE: &str = "fields:latest";
 const CONTAINER: &str = "asked";
 const NETWORK: &str = "asked";
@@ -38,25 +40,18 @@ impl<'a> World<'a> {
         let world = Self { socket, _vch: vch };
         let tar = RootFs::busybox(lab, "fields").unwrap().tar().unwrap();
         let tar = fs::read(tar).unwrap();
-        let target = "/images/create?fromSrc=-&repo=fields&tag=latest&changes=CMD%20%5B%22sh%22%5D";
-        let answer = http::send(
-            &world.socket,
-            "POST",
-            target,
-            Some(("application/x-tar", &tar)),
-        );
+        let query = "fromSrc=-&repo=fields&tag=latest&changes=CMD%20%5B%22sh%22%5D";
+        let request = format!("POST {API}/images/create?{query}");
+        let body = Some(("application/x-tar", &*tar));
+        let answer = http::send(&world.socket, &request, &[], body).unwrap();
         assert_eq!(answer.status, 200, "{answer:?}");
         let found = world.send("GET", &format!("/images/{IMAGE}/json"), None);
         assert_eq!(found.status, 200, "{found:?}");
         world
     }
 
-    fn send(&self, method: &str, target: &str, body: Option<&Value>) -> http::Answer {
-        let text = body.map(ToString::to_string);
-        let body = text
-            .as_ref()
-            .map(|text| ("application/json", text.as_bytes()));
-        http::send(&self.socket, method, target, body)
+    fn send(&self, method: &str, target: &str, body: Option<&Value>) -> Heard {
+        http::ask(&self.socket, method, &format!("{API}{target}"), body).unwrap()
     }
 
     /// Sends one value of a field; what is wrong with its answer.
@@ -105,7 +100,7 @@ impl<'a> World<'a> {
                     Place::Header => &headers[..],
                     _ => &[],
                 };
-                let request = format!("{} /v1.51{target}", operation.method);
+                let request = format!("{} {API}{target}", operation.method);
                 let body = Some(("application/x-tar", archive));
                 http::send(&self.socket, &request, headers, body).unwrap()
             }

@@ -121,7 +121,11 @@ fn a_next_writer_reads_what_came_after_the_last_note_and_no_more() {
 
 #[test]
 fn a_note_that_does_not_fit_the_log_is_not_believed() {
-    for note in [[0xff; 16].to_vec(), vec![7; 5], [[0; 8], [3, 0, 0, 0, 0, 0, 0, 0]].concat()] {
+    for note in [
+        [0xff; 16].to_vec(),
+        vec![7; 5],
+        [[0; 8], [3, 0, 0, 0, 0, 0, 0, 0]].concat(),
+    ] {
         let folder = tempfile::tempdir().unwrap();
         let mut writer = Writer::open(folder.path(), 1 << 20, 2).unwrap();
         writer.append(Stderr, u64::MAX, &[0xff; 100]).unwrap();

@@ -49,10 +49,7 @@ impl Writer {
             Ok(end) => (noted, end),
             // The note does not fit the log: all of the file is read.
             Err(_) if noted.offset > 0 => {
-                let from = Position {
-                    offset: 0,
-                    ..noted
-                };
+                let from = Position { offset: 0, ..noted };
                 (from, last_whole(folder, from)?)
             }
             Err(error) => return Err(error),
@@ -148,7 +145,11 @@ fn noted(folder: &Path, last: u64, length: u64) -> Position {
     };
     let bytes = fs::read(folder.join(NOTE)).unwrap_or_default();
     let Ok([file, offset]) = <[u8; 16]>::try_from(bytes).map(|bytes| {
-        let number = |half: &[u8]| half.iter().rev().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+        let number = |half: &[u8]| {
+            half.iter()
+                .rev()
+                .fold(0, |sum, byte| sum << 8 | u64::from(*byte))
+        };
         [number(&bytes[..8]), number(&bytes[8..])]
     }) else {
         return beginning;

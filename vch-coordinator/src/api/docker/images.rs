@@ -51,6 +51,8 @@ impl From<ImageError> for DockerError {
             | ImageError::File { .. }
             | ImageError::Index { .. }
             | ImageError::Upper(_)
+            | ImageError::Missing(_)
+            | ImageError::Room { .. }
             | ImageError::Ending => Self::failed(message),
         }
     }
