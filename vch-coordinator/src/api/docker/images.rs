@@ -104,13 +104,16 @@ impl Docker {
 
 async fn list(
     State(docker): State<Docker>,
+    version: Version,
     parameters: Parameters,
 ) -> Result<Json<Value>, DockerError> {
     let filters = Filters::parse(parameters.get("filters"))?;
     let images = docker.images.list();
     let mut chosen = shown::chosen(&docker.images, images, &filters)?;
     chosen.sort_by_key(|image| std::cmp::Reverse(shown::created(image)));
-    let shown = chosen.iter().map(|image| shown::summary(image, &filters));
+    let shown = chosen
+        .iter()
+        .map(|image| shown::summary(image, &filters, version));
     Ok(Json(shown.collect()))
 }
 
@@ -127,6 +130,7 @@ async fn save() -> DockerError {
 /// What is asked of one image, by the method and what stands behind its name.
 async fn one(
     State(docker): State<Docker>,
+    version: Version,
     method: Method,
     Path(name): Path<String>,
     parameters: Parameters,
@@ -137,7 +141,7 @@ async fn one(
         platform.map_or(Ok(()), containers::only_ours)?;
     }
     let answer = match (method, what) {
-        (Method::GET, "json") => shown::inspect(&*find()?),
+        (Method::GET, "json") => shown::inspect(&*find()?, version),
         (Method::GET, "history") => shown::history(&*find()?),
         (Method::POST, "tag") => {
             tag(&docker, bare, &parameters).await?;
@@ -232,7 +236,7 @@ async fn usage(
         .collect();
     let uses = docker.uses().await?;
     let shown = images.iter().map(|image| {
-        let mut summary = shown::summary(image, &Filters::default());
+        let mut summary = shown::summary(image, &Filters::default(), version);
         let used = uses.iter().filter(|one| one.image == image.id).count();
         if let Some(map) = summary.as_object_mut() {
             map.insert("Containers".to_owned(), json!(used));

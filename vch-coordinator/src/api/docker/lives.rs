@@ -77,16 +77,14 @@ impl From<RuntimeError> for DockerError {
                 Self::conflict(format!("container {id} is not running"))
             }
             error @ RuntimeError::Running(_) => Self::conflict(error.to_string()),
-            // As dockerd says what its runtime says.
-            RuntimeError::NotStarted { code, reason } => {
-                let message = format!(
-                    "failed to create task for container: failed to create shim task: VM runtime create failed: unable to start container process: {reason}: unknown"
-                );
-                match code {
-                    126 | 127 => Self::invalid(message),
-                    _ => Self::failed(message),
-                }
-            }
+            // As dockerd says what its runtime says of a program, and itself of all else.
+            RuntimeError::NotStarted {
+                code: 126 | 127,
+                reason,
+            } => Self::invalid(format!(
+                "failed to create task for container: failed to create shim task: VM runtime create failed: unable to start container process: {reason}: unknown"
+            )),
+            RuntimeError::NotStarted { reason, .. } => Self::failed(reason),
             other => Self::failed(crate::chain::chain(&other).to_string()),
         }
     }
@@ -215,7 +213,11 @@ async fn rename(
     let named = named.filter(|name| !name.is_empty());
     let named =
         named.ok_or_else(|| DockerError::failed("Neither old nor new names may be empty"))?;
-    let name: ContainerName = named.parse().map_err(|_| invalid_name(named))?;
+    let name: ContainerName = named.parse().map_err(|_| {
+        let refused = invalid_name(&format!("/{named}"));
+        let message = format!("Error when allocating new name: {}", refused.message);
+        DockerError { message, ..refused }
+    })?;
     let id = docker.container(&container).await?;
     let before = docker.runtime.must(id).await?;
     let old = before.container.name.to_string();

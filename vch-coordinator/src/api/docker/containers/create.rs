@@ -97,7 +97,8 @@ pub fn plan(body: &Body, around: Around<'_>) -> Result<Planned, DockerError> {
         image_name: body.image.clone(),
         shown: shown::shown(body, image, version),
         network_mode: match host.network_mode.as_str() {
-            "" => "default".to_owned(),
+            // As dockerd has it: the name of the network that it stands for.
+            "" | "default" => "bridge".to_owned(),
             other => other.to_owned(),
         },
         ..Workload::default()

@@ -1,6 +1,6 @@
 //! What Docker shows of images, and which are asked for: pure.
 
-use super::super::{DockerError, containers, filters::Filters, time};
+use super::super::{DockerError, Version, containers, filters::Filters, time};
 use crate::runtime::workload::HealthCheck;
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -109,10 +109,10 @@ fn matches(pattern: &str, text: &str) -> bool {
 }
 
 /// What a list shows: of an image's names those that are asked for.
-pub fn summary(image: &Image, filters: &Filters) -> Value {
+pub fn summary(image: &Image, filters: &Filters, version: Version) -> Value {
     let (mut tags, digests) = names(image);
     tags.retain(|tag| is_meant(filters, tag));
-    json!({
+    let mut shown = json!({
         "Containers": -1,
         "Created": created(image).as_secs(),
         "Id": image.id.to_string(),
@@ -122,37 +122,75 @@ pub fn summary(image: &Image, filters: &Filters) -> Value {
         "RepoTags": tags,
         "SharedSize": -1,
         "Size": image.bytes,
-        "VirtualSize": image.bytes,
-    })
+    });
+    add_older(
+        &mut shown,
+        version,
+        VIRTUAL_SIZE_UNTIL,
+        "VirtualSize",
+        || json!(image.bytes),
+    );
+    shown
+}
+
+/// Keys that the API had up to these versions.
+const VIRTUAL_SIZE_UNTIL: Version = Version(43);
+const CONTAINER_UNTIL: Version = Version(44);
+
+fn add_older(
+    shown: &mut Value,
+    version: Version,
+    until: Version,
+    key: &str,
+    value: impl FnOnce() -> Value,
+) {
+    if let Some(map) = shown.as_object_mut().filter(|_| version <= until) {
+        map.insert(key.to_owned(), value());
+    }
 }
 
 /// All that is known of one.
-pub fn inspect(image: &Image) -> Value {
+pub fn inspect(image: &Image, version: Version) -> Value {
     let (tags, digests) = names(image);
     let layers = image.config.rootfs.diff_ids.iter();
     let layers: Vec<String> = layers.map(ToString::to_string).collect();
     let history = image.config.history.iter().flatten().next_back();
     let comment = history.and_then(|step| step.comment.clone());
-    json!({
+    let mut shown = json!({
         "Id": image.id.to_string(),
         "RepoTags": tags,
         "RepoDigests": digests,
         "Parent": "",
         "Comment": comment.unwrap_or_default(),
         "Created": image.config.created.clone().unwrap_or_default(),
-        "Container": "",
-        "ContainerConfig": run(&Run::default()),
         "DockerVersion": "",
         "Author": image.config.author.clone().unwrap_or_default(),
         "Config": run(&image.config.config.clone().unwrap_or_default()),
         "Architecture": image.config.architecture,
         "Os": image.config.os,
         "Size": image.bytes,
-        "VirtualSize": image.bytes,
         "GraphDriver": { "Data": null, "Name": "squashfs" },
         "RootFS": { "Type": "layers", "Layers": layers },
         "Metadata": { "LastTagTime": "0001-01-01T00:00:00Z" },
-    })
+    });
+    add_older(
+        &mut shown,
+        version,
+        VIRTUAL_SIZE_UNTIL,
+        "VirtualSize",
+        || json!(image.bytes),
+    );
+    add_older(&mut shown, version, CONTAINER_UNTIL, "Container", || {
+        json!("")
+    });
+    add_older(
+        &mut shown,
+        version,
+        CONTAINER_UNTIL,
+        "ContainerConfig",
+        || run(&Run::default()),
+    );
+    shown
 }
 
 /// dockerd shows all keys of a container's configuration.

@@ -97,7 +97,7 @@ fn what_the_cli_sends_by_itself_is_the_images_container_on_the_default_bridge() 
     assert_eq!(workload.user, "web");
     assert_eq!(workload.folder, "/srv");
     assert_eq!(workload.stop_signal.as_deref(), Some("SIGQUIT"));
-    assert_eq!(workload.network_mode, "default");
+    assert_eq!(workload.network_mode, "bridge");
     assert!(!workload.no_new_privileges);
     let ports: Vec<String> = create.add.ports.iter().map(ToString::to_string).collect();
     assert_eq!(ports, ["80/tcp"]);
