@@ -150,8 +150,8 @@ impl DebianImage {
     pub fn import(&self, lab: &Lab, docker: &Docker) -> Result<()> {
         let tar = self.root_file_system(lab)?;
         let path = "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-        let changes = [path].iter().chain(self.changes);
-        let changes: Vec<_> = changes
+        let changes: Vec<_> = std::iter::once(&path)
+            .chain(self.changes)
             .map(|change| format!("--change '{change}'"))
             .collect();
         let (changes, tar, name) = (changes.join(" "), tar.display(), self.name);

@@ -37,13 +37,17 @@ impl Lab {
     }
 
     /// Makes an image and its root file system, looks at that, and removes both. The store is as before.
-    async fn tried(&self, archive: &[u8], look: impl FnOnce(&Path)) -> Result<(), String> {
+    async fn tried(
+        &self,
+        archive: impl AsRef<[u8]>,
+        look: impl FnOnce(&Path),
+    ) -> Result<(), String> {
         let import = Import {
             name: Some("evil".parse().unwrap()),
             ..Import::default()
         };
         let progress = mpsc::channel(1).0;
-        let image = self.store.import(archive, import, &progress).await;
+        let image = self.store.import(archive.as_ref(), import, &progress).await;
         let done = match image {
             Err(error) => Err(error.to_string()),
             Ok(image) => {
@@ -120,7 +124,7 @@ async fn what_stands_in_place_of_a_file_that_is_looked_for_is_kept_as_what_it_is
             let folder = target.rsplit_once('/').map_or("", |(folder, _)| folder);
             let name = target.rsplit_once('/').map_or(target, |(_, name)| name);
             entries.push(entry(format!("{folder}/loop"), link(name)));
-            let done = lab.tried(&archive(&entries), |image| {
+            let done = lab.tried(archive(&entries), |image| {
                 let root = unsquashed(image);
                 let found = fs::symlink_metadata(root.path().join(target))
                     .unwrap()
@@ -169,14 +173,14 @@ async fn paths_that_lead_out_are_too_long_or_go_through_links_stay_within_or_are
     )
     .await;
     // 4096 bytes are allowed to be there, whatever opens them.
-    lab.tried(&archive(&[file(&"p/".repeat(2047))]), |_| {})
+    lab.tried(archive(&[file(&"p/".repeat(2047))]), |_| {})
         .await
         .unwrap();
     let through = [
         entry("out", Kind::Symlink(b"/../../etc".to_vec())),
         file("out/evil"),
     ];
-    let done = lab.tried(&archive(&through), |image| {
+    let done = lab.tried(archive(&through), |image| {
         let root = unsquashed(image);
         assert!(root.path().join("etc/evil").is_file());
     });
@@ -200,7 +204,7 @@ async fn paths_that_lead_out_are_too_long_or_go_through_links_stay_within_or_are
         ".wh.a/b",
     ] {
         let entries = [file("kept"), file(odd)];
-        let done = lab.tried(&archive(&entries), |image| {
+        let done = lab.tried(archive(&entries), |image| {
             assert!(unsquashed(image).path().join("kept").is_file(), "{odd}");
         });
         done.await.unwrap();
@@ -233,16 +237,16 @@ async fn attributes_headers_holes_and_times_beyond_all_reason_are_refused_or_bou
         "names and attributes of its files have more than 1048576 bytes",
     )
     .await;
-    lab.tried(&archive(&attributes[..4]), |_| {}).await.unwrap();
+    lab.tried(archive(&attributes[..4]), |_| {}).await.unwrap();
     let many: Vec<_> = (0..20_001)
         .map(|n| entry(n.to_string(), Kind::File))
         .collect();
     lab.refused(&archive(&many), "raise `images.entries`").await;
-    lab.tried(&archive(&many[..20_000]), |_| {}).await.unwrap();
+    lab.tried(archive(&many[..20_000]), |_| {}).await.unwrap();
     for (mtime, seconds) in [(-1, 0), (i64::MIN, 0), (i64::MAX, u32::MAX)] {
         let mut old = entry("old", Kind::File);
         old.mtime = mtime;
-        let done = lab.tried(&archive(&[old]), |image| {
+        let done = lab.tried(archive(&[old]), |image| {
             let root = unsquashed(image);
             let about = fs::metadata(root.path().join("old")).unwrap();
             let found = about
