@@ -24,6 +24,7 @@ mod images;
 mod launch;
 mod lives;
 mod looked;
+mod lost;
 mod machine;
 mod nic;
 mod restart;
@@ -47,6 +48,6 @@ pub use launch::{
     set as set_variable,
 };
 pub use lives::{Stop, signal_number};
-pub use looked::Looked;
+pub use looked::{Looked, Unreadable};
 pub use nic::{Nic, Nics};
 pub use settings::Vms;

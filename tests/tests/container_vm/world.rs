@@ -42,6 +42,7 @@ pub fn launch(lab: &Lab, words: &[&str]) -> Launch {
         program: image::qemu::PROGRAM.into(),
         kernel: image.kernel,
         initramfs: image.initramfs,
+        modules_disk: image.modules,
         kvm: false,
         memory_mib: 192,
         cpus: 1,

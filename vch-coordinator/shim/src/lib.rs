@@ -16,6 +16,7 @@
 
 mod bounds;
 mod client;
+mod clock;
 pub mod descriptors;
 mod foreign;
 mod guest;

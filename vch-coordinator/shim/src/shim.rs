@@ -1,7 +1,7 @@
 //! One VM's life, from its launch to its end.
 
 use crate::{
-    bounds, foreign,
+    bounds, clock, foreign,
     guest::{self, Guest},
     launch::Launch,
     life::{BREACH, INIT, Life, died, failed, killed, note},
@@ -13,7 +13,7 @@ use crate::{
     qmp::{Qmp, QmpError},
     say::say,
     server::{self, Shared, with_causes},
-    stage::Stage,
+    stage::{Stage, now_ms},
     template::{self, TemplateError},
 };
 use nix::sys::stat::{Mode, umask};
@@ -39,6 +39,8 @@ use tokio::{
 const POWER_OFF: Duration = Duration::from_secs(5);
 /// For QEMU to do what it was told, and for its last words to be read.
 const GRACE: Duration = Duration::from_secs(2);
+/// How often the guest is told the host's time: an emulated clock drifts by milliseconds in so long.
+const CLOCK_PERIOD: Duration = Duration::from_secs(10);
 /// For clients to read what is left, once all has ended.
 const LAST_READS: Duration = Duration::from_secs(10);
 
@@ -141,7 +143,7 @@ async fn live(
     let connecting = async {
         let qmp = Qmp::greet(control).await?;
         let nics = match &launch.template {
-            None => Nics::new(qmp, taps),
+            None => Nics::new(qmp, taps, &launch.nics),
             Some(template) => {
                 let mut clone = cloned(qmp, template, &disks).await?;
                 awake(stage).await;
@@ -175,6 +177,7 @@ async fn live(
     let mut outcome = tokio::select! {
         outcome = life.whole() => outcome,
         outcome = connecting => outcome,
+        never = clock::send(guest.clone(), now_ms, CLOCK_PERIOD) => match never {},
         () = shared.kill.notified() => killed(stage),
         status = child.wait() => {
             let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());

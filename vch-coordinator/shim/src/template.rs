@@ -19,7 +19,7 @@ use nix::sys::{
 use protocol::{
     frame::Decoder,
     message::{Message, SessionNonce},
-    process::FromInit,
+    process::{FromInit, VERSION},
 };
 use serde_json::json;
 use std::{
@@ -62,6 +62,11 @@ pub enum TemplateError {
     /// The guest does not come so far.
     #[error("the template's guest has not answered within {0:?}")]
     Late(Duration),
+    /// Its init is of another release.
+    #[error(
+        "the template's init speaks version {0} of vch.process, this shim version {VERSION}: make the VM's image and the VCH from one release (`make image`)"
+    )]
+    Version(u16),
     /// Saving or restoring comes to no good end.
     #[error("QEMU cannot carry the template's state over: {0}")]
     Migration(String),
@@ -127,10 +132,13 @@ async fn save(launch: &Launch, qemu: &mut Qemu, state: &Path) -> Result<(), Temp
     let line = qemu.process.try_clone().map_err(file("reach the guest"))?;
     let deadline = launch.boot_deadline();
     let waits = timeout(deadline, waiting(stream(line)?));
-    waits
+    let version = waits
         .await
         .map_err(|_| TemplateError::Late(deadline))?
         .map_err(file("reach the guest"))?;
+    if version != VERSION {
+        return Err(TemplateError::Version(version));
+    }
     qmp.execute("stop", json!({})).await?;
     prepare(&mut qmp, create(state)?.into()).await?;
     let uri = json!({"uri": format!("fd:{STATE}")});
@@ -145,8 +153,8 @@ fn stream(stream: std::os::unix::net::UnixStream) -> Result<UnixStream, Template
     made.map_err(file("reach QEMU"))
 }
 
-/// Until init waits for its first message: it says so before it knows whose life it is.
-async fn waiting(mut line: UnixStream) -> io::Result<()> {
+/// Until init waits for its first message: it says so, and its version, before it knows whose life it is.
+async fn waiting(mut line: UnixStream) -> io::Result<u16> {
     let mut decoder = Decoder::new();
     let mut buffer = [0; 4096];
     loop {
@@ -156,12 +164,10 @@ async fn waiting(mut line: UnixStream) -> io::Result<()> {
         }
         let mut input = &buffer[..count];
         while let Some(frame) = decoder.next(&mut input) {
-            let waits = |frame: &protocol::frame::Frame| {
-                let ready = FromInit::decode(&frame.payload);
-                frame.nonce == SessionNonce::NONE && matches!(ready, Ok(FromInit::Ready { .. }))
-            };
-            if frame.is_ok_and(|frame| waits(&frame)) {
-                return Ok(());
+            let frame = frame.ok().filter(|frame| frame.nonce == SessionNonce::NONE);
+            let message = frame.and_then(|frame| FromInit::decode(&frame.payload).ok());
+            if let Some(FromInit::Ready { version }) = message {
+                return Ok(version);
             }
         }
     }

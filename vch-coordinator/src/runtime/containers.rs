@@ -1,7 +1,7 @@
 //! Containers that this VCH runs itself: looked at, awaited, changed.
 
 use super::{
-    Disks, Looked, RuntimeError,
+    Disks, Looked, RuntimeError, Unreadable,
     cgroups::{self, Cgroups},
     event::{Event, Events, now_ns},
     launch,
@@ -63,6 +63,16 @@ pub(super) struct Inside {
     /// that is starved while it boots may not find its timers.
     pub boots: Semaphore,
     machines: Mutex<BTreeMap<ContainerId, Arc<Machine>>>,
+    told: Mutex<Told>,
+}
+
+/// What is wrong with containers as a whole, for `vchctl status`.
+#[derive(Debug, Default)]
+struct Told {
+    /// As they were found when all were last looked at.
+    unreadable: Vec<Unreadable>,
+    /// Directories that stay though the ledger does not know their containers, in words.
+    left: Vec<String>,
 }
 
 /// Where what belongs to containers lies.
@@ -112,6 +122,7 @@ impl Runtime {
             tasks,
             boots: Semaphore::new(thread::available_parallelism().map_or(1, NonZero::get)),
             machines: Mutex::default(),
+            told: Mutex::default(),
         }))
     }
 
@@ -156,20 +167,64 @@ impl Runtime {
         looked.ok_or_else(|| RuntimeError::NotOurs(id.to_string()))
     }
 
-    /// All of them, the youngest first.
+    /// All of them, the youngest first. Those of which a document can't be read are left out, and
+    /// [told](Self::unreadable).
     ///
     /// # Errors
     /// [`RuntimeError`].
     pub async fn all(&self) -> Result<Vec<Looked>, RuntimeError> {
-        let all = self.0.requests.keeper.read(|ledger| {
-            let ids = ledger.containers().map(|container| container.id);
-            let looked = ids.filter_map(|id| Looked::of(ledger, id).transpose());
-            looked.collect::<Result<Vec<_>, _>>()
-        });
-        let all = all.await??.into_iter();
+        let (all, unreadable) = self.0.requests.keeper.read(Looked::all).await?;
+        self.note_unreadable(unreadable);
+        let all = all.into_iter();
         let mut all: Vec<Looked> = all.map(|looked| self.with_health(looked)).collect();
         all.sort_by_key(|one| std::cmp::Reverse((one.container.created_ms, one.container.id)));
         Ok(all)
+    }
+
+    /// Containers of which a document could not be read when all were last looked at.
+    pub fn unreadable(&self) -> Vec<Unreadable> {
+        self.told().unreadable.clone()
+    }
+
+    fn note_unreadable(&self, unreadable: Vec<Unreadable>) {
+        let mut told = self.told();
+        let news = unreadable
+            .iter()
+            .filter(|one| !told.unreadable.contains(one));
+        for one in news {
+            tracing::error!(container = %one.container.name, reason = one.reason, "a container is left out");
+        }
+        told.unreadable = unreadable;
+    }
+
+    pub(super) fn note_left(&self, left: Vec<String>) {
+        self.told().left = left;
+    }
+
+    /// What is wrong with containers as a whole, in words: those that can't be read, and directories that
+    /// the ledger does not know and that stay where they are.
+    ///
+    /// # Errors
+    /// [`RuntimeError`].
+    pub async fn warnings(&self) -> Result<Vec<String>, RuntimeError> {
+        // Another release, or a hand, may have changed a document meanwhile.
+        self.all().await?;
+        let told = self.told();
+        let unreadable = told.unreadable.iter().map(|one| one.reason.clone());
+        Ok(unreadable.chain(told.left.iter().cloned()).collect())
+    }
+
+    /// The directories in `lost/`, in words.
+    pub async fn lost(&self) -> Vec<String> {
+        let folders = self.0.folders.clone();
+        // Its panic would be logged; there is nothing to tell then.
+        tokio::task::spawn_blocking(move || folders.lost_words())
+            .await
+            .unwrap_or_default()
+    }
+
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.0.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Bytes of the VCH's disk that what a container wrote has.

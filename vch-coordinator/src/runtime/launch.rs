@@ -66,6 +66,7 @@ pub fn launch(looked: &Looked, vms: &Vms, places: Places<'_>) -> Result<Launch, 
         program: PROGRAM.into(),
         kernel: vms.kernel.clone(),
         initramfs: vms.initramfs.clone(),
+        modules_disk: modules_disk(&vms.initramfs),
         kvm: vms.accelerator == Accelerator::Kvm,
         memory_mib: memory_mib(workload, vms),
         cpus: cpus(workload, vms),
@@ -81,6 +82,12 @@ pub fn launch(looked: &Looked, vms: &Vms, places: Places<'_>) -> Result<Launch, 
             .unwrap_or(DEFAULT_LOG_FILES),
         boot_deadline_ms: u64::try_from(vms.boot_deadline.as_millis()).unwrap_or(u64::MAX),
     })
+}
+
+/// The disk of modules that `image build` puts beside the initramfs; an image of another making may have none.
+fn modules_disk(initramfs: &Path) -> Option<PathBuf> {
+    let beside = initramfs.with_file_name(image::module_disk::FILE);
+    beside.is_file().then_some(beside)
 }
 
 /// The NIC of a place, as a shim knows it.

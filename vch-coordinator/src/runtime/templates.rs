@@ -181,12 +181,16 @@ fn name(launch: &Launch) -> Option<String> {
         Some(format!("{:x}-{:x}", found.len(), changed.as_nanos()))
     };
     let (kernel, initramfs) = (stamp(&launch.kernel)?, stamp(&launch.initramfs)?);
+    let modules = match &launch.modules_disk {
+        Some(disk) => stamp(disk)?,
+        None => "none".to_owned(),
+    };
     let Launch {
         memory_mib, cpus, ..
     } = launch;
     let release = env!("CARGO_PKG_VERSION");
     Some(format!(
-        "{release}-{kernel}-{initramfs}-{memory_mib}m-{cpus}"
+        "{release}-{kernel}-{initramfs}-{modules}-{memory_mib}m-{cpus}"
     ))
 }
 

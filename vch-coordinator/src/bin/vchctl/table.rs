@@ -253,6 +253,9 @@ pub fn status(status: &shape::Status) {
     if let Some(reason) = &status.vms_unlimited {
         facts.push(["VMs not limited", reason].map(str::to_owned));
     }
+    for directory in &status.lost {
+        facts.push(["Lost", directory].map(str::to_owned));
+    }
     for effect in &status.unsettled {
         facts.push(["Unsettled", effect].map(str::to_owned));
     }

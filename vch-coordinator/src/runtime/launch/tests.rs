@@ -15,6 +15,7 @@ pub fn sample() -> Launch {
         program: "qemu".into(),
         kernel: "/nowhere/vmlinux".into(),
         initramfs: "/nowhere/vm.cpio".into(),
+        modules_disk: None,
         kvm: false,
         memory_mib: 256,
         cpus: 1,
