@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use lab::{Coordinator, Lab, Need, RootFs, VmHost, eventually, places, prerequisites};
+use protocol::process::ProcessId;
 
 const SOON: Duration = Duration::from_secs(60);
 /// Most memory of a shim, KiB.
@@ -28,7 +29,7 @@ fn stand_ins(lab: &Lab) -> PathBuf {
     for (built, name) in [("vch-shim", "vch-shim"), ("examples/stand-in", "stand-in")] {
         fs::copy(places::built(built).unwrap(), folder.join(name)).unwrap();
     }
-    for behaviour in ["spins", "everything"] {
+    for behaviour in ["spins", "everything", "silent"] {
         symlink("stand-in", folder.join(behaviour)).unwrap();
     }
     folder
@@ -55,8 +56,27 @@ fn median(host: &VmHost<'_>) -> Duration {
     times[ROUNDS / 2]
 }
 
+/// Sends signals until the guest, which reads nothing, has no room for another one.
+fn fill_line(host: &VmHost<'_>) {
+    let vms = fs::read_dir(host.vch.folder().join("run/vms")).unwrap();
+    let sockets = vms.flatten().next().unwrap().path();
+    let client = vch_shim::Client::at(sockets);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        for _ in 0..100_000 {
+            if client.signal(ProcessId::MAIN, 23).await.is_err() {
+                return;
+            }
+        }
+        panic!("the line takes all");
+    });
+}
+
 #[test]
-fn a_hostile_guest_leaves_its_shim_and_the_coordinator_small_and_is_removed_by_force() {
+fn a_hostile_guest_leaves_its_shim_and_the_coordinator_small_and_ends_by_force() {
     prerequisites::check(Need::NAMESPACES).unwrap();
     let lab = Lab::of_vms("hostile").unwrap();
     let topology = lab.topology().unwrap();
@@ -104,6 +124,14 @@ fn a_hostile_guest_leaves_its_shim_and_the_coordinator_small_and_is_removed_by_f
     let began = Instant::now();
     host.run("docker rm -f hostile").unwrap();
     println!("removed by force in {:?}", began.elapsed());
+    start("silent", "silent");
+    fill_line(&host);
+    let began = Instant::now();
+    host.run("docker kill silent").unwrap();
+    let state = host.run("docker inspect -f {{.State.Status}} silent");
+    assert_eq!(state.unwrap(), "exited");
+    println!("killed in {:?}", began.elapsed());
+    host.run("docker rm silent").unwrap();
     let gone = || host.left().is_ok_and(|left| left == before);
     eventually(SOON, "nothing is left", gone).unwrap_or_else(|error| {
         panic!("{error:#}: {:?}, before {before}", host.left());
