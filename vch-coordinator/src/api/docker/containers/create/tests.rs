@@ -160,15 +160,6 @@ fn ports_are_read_in_all_of_dockers_forms() {
 }
 
 #[test]
-fn a_range_of_host_ports_for_one_port_is_refused_by_its_field() {
-    let bindings = json!({ "80/tcp": [{ "HostPort": "8000-8010" }] });
-    let error = refused(json!({ "HostConfig": { "PortBindings": bindings } }));
-    assert_eq!(error.status, StatusCode::NOT_IMPLEMENTED);
-    assert!(error.message.contains("HostConfig.PortBindings.HostPort"));
-    assert!(error.message.contains("8000-8010"));
-}
-
-#[test]
 fn the_network_mode_comes_first_among_several_networks() {
     let body = json!({
         "HostConfig": { "NetworkMode": "web" },
