@@ -50,6 +50,9 @@ pub struct Launch {
     pub nics: Vec<Nic>,
     /// The ordinary user, and group, that QEMU runs as.
     pub uid: u32,
+    /// The cgroup (cgroup v2) of this VM's shim and QEMU, bounded already; `None`: where the shim was started.
+    #[serde(default)]
+    pub cgroup: Option<PathBuf>,
     /// The container's set-up and process.
     pub start: Start,
     /// Most bytes of one file of the log.

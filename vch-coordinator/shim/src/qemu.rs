@@ -7,7 +7,7 @@
 )]
 
 use crate::{
-    descriptors,
+    bounds, descriptors,
     launch::{Launch, PORTS},
     server::with_causes,
     tap::Tap,
@@ -290,6 +290,7 @@ fn spawn(launch: &Launch, machine: &Machine, inherited: &Inherited) -> Result<Ch
 /// What the child does before it is QEMU.
 fn confine(id: u32, inherited: &[RawFd]) -> io::Result<()> {
     descriptors::close_at_exec()?;
+    bounds::qemu()?;
     for number in inherited {
         // SAFETY: the descriptor is open until the exec.
         let descriptor = unsafe { BorrowedFd::borrow_raw(*number) };

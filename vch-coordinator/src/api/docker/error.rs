@@ -124,6 +124,7 @@ pub fn is_bind_failure(refusal: &Refusal) -> bool {
             PortRefusal::Taken { .. }
                 | PortRefusal::InUse { .. }
                 | PortRefusal::Reserved { .. }
+                | PortRefusal::RangeTaken { .. }
                 | PortRefusal::Exhausted { .. }
         )
     )
@@ -173,6 +174,10 @@ fn words(refusal: &Refusal) -> String {
         }
         Refusal::Port(PortRefusal::Taken { host, .. }) => format!(
             "{NOT_BOUND}: Bind for {} failed: port is already allocated",
+            address_and_port(host)
+        ),
+        Refusal::Port(PortRefusal::RangeTaken { host, last, .. }) => format!(
+            "{NOT_BOUND}: Bind for {}-{last} failed: all ports are allocated",
             address_and_port(host)
         ),
         other => in_lines(&other.to_string()),

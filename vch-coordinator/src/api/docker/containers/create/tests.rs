@@ -120,7 +120,7 @@ fn entrypoint_and_command_are_merged_as_by_dockerd() {
     assert_eq!(words(json!({ "Entrypoint": ["/own"] })), alone);
     // `--entrypoint ""` takes the image's command away, too.
     let none = refused(json!({ "Entrypoint": [""] }));
-    assert_eq!(none.message, "No command specified");
+    assert_eq!(none.message, "no command specified");
     let emptied = (text(&[]), text(&["sh"]));
     assert_eq!(words(json!({ "Entrypoint": [""], "Cmd": ["sh"] })), emptied);
 }
@@ -157,6 +157,15 @@ fn ports_are_read_in_all_of_dockers_forms() {
     let bad = |key: &str| refused(json!({ "ExposedPorts": { key: {} } })).message;
     assert!(bad("0").starts_with("invalid port specification: \"0\""));
     assert_eq!(bad("80/icmp"), "invalid proto: icmp");
+}
+
+#[test]
+fn a_range_of_host_ports_for_fewer_ports_is_refused_by_its_field() {
+    let bindings = json!({ "80-81/tcp": [{ "HostPort": "8000-8010" }] });
+    let error = refused(json!({ "HostConfig": { "PortBindings": bindings } }));
+    assert_eq!(error.status, StatusCode::NOT_IMPLEMENTED);
+    assert!(error.message.contains("HostConfig.PortBindings.HostPort"));
+    assert!(error.message.contains("8000-8010"));
 }
 
 #[test]
