@@ -7,6 +7,7 @@ mod bridge;
 mod error;
 mod external;
 mod fields;
+mod images;
 mod links;
 mod ports;
 mod reload;
@@ -15,6 +16,7 @@ mod stations;
 
 pub use bridge::Bridge;
 pub use error::ConfigError;
+pub use images::Images;
 pub use links::{Links, LinksError};
 pub use reload::{ReloadError, RestartNeeded};
 pub use runtime::Runtime;
@@ -54,6 +56,8 @@ pub struct Config {
     pub ephemeral: Option<RangeInclusive<u16>>,
     /// Who starts the containers' VMs.
     pub runtime: Runtime,
+    /// What images may take.
+    pub images: Images,
     /// The name server.
     pub dns: Dns,
     /// Sessions with agents.
@@ -164,6 +168,7 @@ impl Config {
             bridge,
             ephemeral: ports::ephemeral(&source, file.ports)?,
             runtime: runtime::runtime(&source, file.runtime)?,
+            images: images::images(&source, file.images)?,
             dns: dns(&source, file.dns)?,
             tether: tether(&source, file.tether)?,
         })

@@ -53,6 +53,9 @@ pub enum EffectError {
     /// Running VMs.
     #[error("runtime")]
     Runtime(#[from] HookError),
+    /// A defect, which the log has.
+    #[error("the effect ended in a panic")]
+    Panicked,
 }
 
 /// What of a transaction is still to be done.
@@ -164,6 +167,11 @@ impl Effects {
             }
         };
         Some(links.boxed())
+    }
+
+    /// Resolves, once, when a thread of the name server has ended.
+    pub fn name_server_ended(&mut self) -> impl Future<Output = ()> + Send + use<> {
+        self.dns.ended()
     }
 
     /// What of running VMs was not done when it was asked for first.

@@ -268,7 +268,7 @@ fn each_version_of_the_api_has_its_own_keys() {
         "{refused:?}"
     );
     let server = world.docker("version --format {{.Server.APIVersion}}/{{.Server.MinAPIVersion}}");
-    assert_eq!(server, "1.50/1.24");
+    assert_eq!(server, "1.51/1.24");
     let info = world.docker("info --format {{.Containers}}/{{.ContainersRunning}}/{{.OSType}}");
     assert_eq!(info, "1/1/linux");
 

@@ -29,6 +29,9 @@ pub struct Launch {
     pub kernel: PathBuf,
     /// The initramfs.
     pub initramfs: PathBuf,
+    /// The disk of kernel modules that the guest loads on demand; `None`: it has no others than those that it boots with.
+    #[serde(default)]
+    pub modules_disk: Option<PathBuf>,
     /// Whether the host's kernel runs the guest's instructions.
     pub kvm: bool,
     /// Memory, MiB.
@@ -47,6 +50,9 @@ pub struct Launch {
     pub nics: Vec<Nic>,
     /// The ordinary user, and group, that QEMU runs as.
     pub uid: u32,
+    /// The cgroup (cgroup v2) of this VM's shim and QEMU, bounded already; `None`: where the shim was started.
+    #[serde(default)]
+    pub cgroup: Option<PathBuf>,
     /// The container's set-up and process.
     pub start: Start,
     /// Most bytes of one file of the log.

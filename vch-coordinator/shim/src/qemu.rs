@@ -7,7 +7,7 @@
 )]
 
 use crate::{
-    descriptors,
+    bounds, descriptors,
     launch::{Launch, PORTS},
     server::with_causes,
     tap::Tap,
@@ -159,13 +159,19 @@ impl Board {
             .port("tether.0", Stream::Listening(tether_end))
             .port(protocol::process::PORT, Stream::Connected(process_end))
             .qmp(Stream::Connected(control_end));
-        Ok(Self {
+        let mut board = Self {
             inherited,
             machine,
             control,
             console,
             process,
-        })
+        };
+        // The same in every VM of a kernel: a template is saved with it.
+        if let Some(modules) = &launch.modules_disk {
+            let modules = board.disk_file(modules, false)?;
+            board.machine = board.machine.disk(disk("modules", modules, true));
+        }
+        Ok(board)
     }
 
     /// A disk's file, for later: its name inside of QEMU.
@@ -284,6 +290,7 @@ fn spawn(launch: &Launch, machine: &Machine, inherited: &Inherited) -> Result<Ch
 /// What the child does before it is QEMU.
 fn confine(id: u32, inherited: &[RawFd]) -> io::Result<()> {
     descriptors::close_at_exec()?;
+    bounds::qemu()?;
     for number in inherited {
         // SAFETY: the descriptor is open until the exec.
         let descriptor = unsafe { BorrowedFd::borrow_raw(*number) };

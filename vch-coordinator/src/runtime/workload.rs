@@ -89,7 +89,7 @@ pub struct Workload {
     pub disk_bytes: Option<u64>,
     /// For the guest's kernel when memory runs out.
     pub oom_score: i16,
-    /// The network that `--network` named first, as the user wrote it: `default` for none.
+    /// The network that `--network` named first, as the user wrote it: `bridge` for none, `default` by an older release.
     pub network_mode: String,
     /// Places that it could not have when it was made: it gets them at its next start, or does not start.
     pub awaited: Vec<Awaited>,

@@ -39,6 +39,45 @@ fn internal(name: &str, net: &str) -> Command {
 }
 
 #[test]
+fn the_root_asks_for_no_search_line_and_other_options_keep_ndots() {
+    let mut world = World::new();
+    world.must(Command::CreateNetwork(network("app", &["10.9.8.0/24"])));
+    for (name, search, options, expected) in [
+        (
+            "root",
+            vec![".", "example"],
+            vec!["timeout:1"],
+            (vec!["example"], vec!["timeout:1", "ndots:0"]),
+        ),
+        (
+            "none",
+            vec!["."],
+            vec!["ndots:2"],
+            (vec![], vec!["ndots:2"]),
+        ),
+    ] {
+        let mut wish = container(name);
+        wish.dns.search = search
+            .iter()
+            .map(|domain| domain.parse().unwrap())
+            .collect();
+        wish.dns.options = options.into_iter().map(str::to_owned).collect();
+        world.must(Command::AddContainer(wish));
+        world.must(Command::StartContainer(name.into()));
+        world.connect(name, "app");
+        let spec = spec(&world, name);
+        let resolver = spec.parts().resolver.as_ref().unwrap();
+        let search: Vec<&str> = resolver
+            .search()
+            .iter()
+            .map(|domain| domain.as_str())
+            .collect();
+        let options: Vec<&str> = resolver.options().iter().map(String::as_str).collect();
+        assert_eq!((search, options), expected, "{name}");
+    }
+}
+
+#[test]
 fn a_spec_says_all_of_a_container_and_nothing_of_its_peers() {
     let mut world = World::new();
     let mut wish = container("web");

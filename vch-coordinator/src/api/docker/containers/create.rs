@@ -82,6 +82,8 @@ pub struct Planned {
     pub warnings: Vec<String>,
 }
 
+/// From this version on a console has a size.
+const CONSOLE_SIZE: Version = Version(42);
 /// From this version on a MAC address is an endpoint's.
 const ENDPOINTS_MAC: Version = Version(44);
 const MAC_WARNING: &str = "The container-wide MacAddress field is now deprecated. It should be specified in EndpointsConfig instead.";
@@ -98,7 +100,7 @@ pub fn plan(body: &Body, around: Around<'_>) -> Result<Planned, DockerError> {
         image_name: body.image.clone(),
         shown: shown::shown(body, image, version),
         network_mode: match host.network_mode.as_str() {
-            "" => "default".to_owned(),
+            "" | "default" => places::DEFAULT.to_owned(),
             other => other.to_owned(),
         },
         ..Workload::default()
@@ -109,6 +111,9 @@ pub fn plan(body: &Body, around: Around<'_>) -> Result<Planned, DockerError> {
     workload.resources = resources;
     process::fill(&mut workload, body, image, version)?;
     host::fill(&mut workload, body)?;
+    if version < CONSOLE_SIZE {
+        workload.console_size = None;
+    }
     security::fill(&mut workload, host)?;
     mounts::fill(&mut workload, body, image, version, &mut warnings)?;
     if version >= ENDPOINTS_MAC && !body.mac_address.is_empty() {

@@ -48,6 +48,7 @@ fn each_rule_looks_up_what_its_table_has_and_leads_to_a_chain_above_it() {
                     match statement {
                         Statement::Lookup { set, .. }
                         | Statement::Update { set, .. }
+                        | Statement::FlowsOver { set, .. }
                         | Statement::VerdictMap { map: set, .. }
                         | Statement::SetMarkMap { map: set, .. }
                         | Statement::NatMap { map: set, .. } => {
