@@ -102,6 +102,7 @@ impl Config {
         settings.externals.clone_from(&self.externals);
         settings.ephemeral = self.ephemeral();
         settings.reserved = self.reserved();
+        settings.private = self.private();
         settings
     }
 
@@ -115,6 +116,16 @@ impl Config {
             docker,
             "the docker endpoint (docker_endpoint.port)".to_owned(),
         )])
+    }
+
+    /// Addresses of the VCH that are for its administrators and for Docker's clients.
+    fn private(&self) -> BTreeMap<IpAddr, String> {
+        let endpoint = "the docker endpoint's network (docker_endpoint.address)";
+        let management = "the management network (management.address)";
+        BTreeMap::from([
+            (self.docker_endpoint.station.address, endpoint.to_owned()),
+            (self.management.address, management.to_owned()),
+        ])
     }
 
     /// Reads and checks a file.

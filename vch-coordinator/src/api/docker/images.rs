@@ -95,7 +95,18 @@ impl Docker {
                 running: looked.container.runs(),
             })
         };
-        Ok(all.into_iter().filter_map(one).collect())
+        let unreadable = self
+            .runtime
+            .unreadable()
+            .into_iter()
+            .filter_map(|unreadable| {
+                Some(Use {
+                    container: unreadable.container.id.to_string(),
+                    image: unreadable.image?.parse().ok()?,
+                    running: unreadable.container.runs(),
+                })
+            });
+        Ok(all.into_iter().filter_map(one).chain(unreadable).collect())
     }
 
     /// Tells that something happened to an image.
