@@ -43,7 +43,10 @@ impl Lab {
             ..Import::default()
         };
         let progress = mpsc::channel(1).0;
-        let image = self.store.import(archive.as_slice(), import, &progress).await;
+        let image = self
+            .store
+            .import(archive.as_slice(), import, &progress)
+            .await;
         let done = match image {
             Err(error) => Err(error.to_string()),
             Ok(image) => {
@@ -142,11 +145,8 @@ async fn what_stands_in_place_of_a_file_that_is_looked_for_is_kept_as_what_it_is
         )
         .await;
         let outside = Kind::Hardlink(b"../../../etc/shadow".to_vec());
-        lab.refused(
-            archive(&[entry(target, outside)]),
-            "leads out of the image",
-        )
-        .await;
+        lab.refused(archive(&[entry(target, outside)]), "leads out of the image")
+            .await;
     }
 }
 
