@@ -25,7 +25,7 @@ pub enum RuntimeError {
     NotRunning(String),
     /// It runs.
     #[error(
-        "cannot remove a running container {0}: stop the container before attempting removal or force remove"
+        "cannot remove container \"/{0}\": container is running: stop the container before removing or force remove"
     )]
     Running(String),
     /// Its process does not start.

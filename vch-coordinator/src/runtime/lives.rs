@@ -207,7 +207,7 @@ impl Runtime {
         let looked = self.must(id).await?;
         if looked.container.runs() {
             if !force {
-                return Err(RuntimeError::Running(looked.container.id.to_string()));
+                return Err(RuntimeError::Running(looked.container.name.to_string()));
             }
             self.note_user(id, &machine).await?;
             self.end_now(&looked, &machine).await;

@@ -133,6 +133,7 @@ fn launch(folder: &TempDir, behaviour: &str) -> Launch {
         program: at(behaviour),
         kernel: at("kernel"),
         initramfs: at("initramfs"),
+        modules_disk: None,
         kvm: false,
         memory_mib: 64,
         cpus: 1,

@@ -296,13 +296,13 @@ fn until(filters: &Filters) -> Result<Option<Duration>, DockerError> {
         return Ok(None);
     };
     if values.next().is_some() {
-        return Err(DockerError::failed("more than one until filter specified"));
+        return Err(DockerError::invalid("more than one until filter specified"));
     }
     match time::moment(text, time::now()) {
         Some(until) => Ok(Some(until)),
         None => {
             let shown: String = text.chars().take(80).collect();
-            Err(DockerError::failed(format!(
+            Err(DockerError::invalid(format!(
                 "failed to parse value as time or duration: \"{shown}\""
             )))
         }

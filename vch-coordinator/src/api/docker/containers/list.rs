@@ -63,7 +63,7 @@ pub fn chosen<'a>(all: &'a [Scene], wish: &Wish) -> Result<Vec<&'a Scene>, Docke
         .find(|value| !STATES.contains(value))
     {
         return Err(DockerError::invalid(format!(
-            "Invalid filter 'status={value}'"
+            "invalid filter 'status={value}'"
         )));
     }
     if let Some(value) = filters
@@ -71,7 +71,7 @@ pub fn chosen<'a>(all: &'a [Scene], wish: &Wish) -> Result<Vec<&'a Scene>, Docke
         .find(|value| !HEALTHS.contains(value))
     {
         return Err(DockerError::invalid(format!(
-            "Unrecognised filter value for health: {value}"
+            "unrecognized filter value for health: {value}"
         )));
     }
     let mut codes = Vec::new();

@@ -59,8 +59,7 @@ impl Create {
             return Err(DockerError::forbidden(predefined_name(&self.name)));
         }
         if self.name.is_empty() {
-            // As dockerd 20.10 answers: each of its networks has that name in front.
-            return Err(DockerError::conflict("network with name  already exists"));
+            return Err(DockerError::invalid("invalid name: "));
         }
         let shown: String = self.name.chars().take(200).collect();
         let name: Result<NetworkName, _> = self.name.parse();
@@ -287,7 +286,7 @@ fn host_binding(value: &str) -> Result<(), DockerError> {
         return Ok(());
     }
     let shown: String = value.chars().take(200).collect();
-    Err(DockerError::failed(format!(
+    Err(DockerError::invalid(format!(
         "failed to parse {HOST_BINDING} value: {shown} (invalid ip address)"
     )))
 }
@@ -307,8 +306,7 @@ fn boolean(key: &str, value: &str) -> Result<bool, DockerError> {
 
 fn unreadable(key: &str, value: &str, function: &str) -> DockerError {
     let shown: String = value.chars().take(200).collect();
-    // dockerd 20.10's status.
-    DockerError::failed(format!(
+    DockerError::invalid(format!(
         "failed to parse {key} value: {shown} (strconv.{function}: parsing \"{shown}\": invalid syntax)"
     ))
 }

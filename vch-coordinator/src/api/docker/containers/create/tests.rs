@@ -120,7 +120,7 @@ fn entrypoint_and_command_are_merged_as_by_dockerd() {
     assert_eq!(words(json!({ "Entrypoint": ["/own"] })), alone);
     // `--entrypoint ""` takes the image's command away, too.
     let none = refused(json!({ "Entrypoint": [""] }));
-    assert_eq!(none.message, "No command specified");
+    assert_eq!(none.message, "no command specified");
     let emptied = (text(&[]), text(&["sh"]));
     assert_eq!(words(json!({ "Entrypoint": [""], "Cmd": ["sh"] })), emptied);
 }
