@@ -239,7 +239,7 @@ async fn attributes_headers_holes_and_times_beyond_all_reason_are_refused_or_bou
         .collect();
     lab.refused(archive(&many), "raise `images.entries`").await;
     lab.tried(archive(&many[..20_000]), |_| {}).await.unwrap();
-    for (mtime, seconds) in [(-1, 0), (i64::MIN, 0), (i64::MAX, u32::MAX)] {
+    for (mtime, seconds) in [(-1, 0), (-i64::MAX, 0), (i64::MAX, u32::MAX)] {
         let mut old = entry("old", Kind::File);
         old.mtime = mtime;
         let done = lab.tried(archive(&[old]), |image| {
