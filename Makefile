@@ -18,7 +18,7 @@ FUZZ_SECONDS := 60
 
 # program=packages, for what is used here from Debian: what a VCH needs, and what else tests and lints do.
 VCH_PROGRAMS := qemu-system-x86_64=qemu-system-x86 ip=iproute2 dpkg-deb=dpkg cc=gcc,libc6-dev sqfstar=squashfs-tools mke2fs=e2fsprogs
-PROGRAMS := nft=nftables dig=bind9-dnsutils ping=iputils-ping python3=python3 pip3=python3-pip cc=build-essential
+PROGRAMS := nft=nftables dig=bind9-dnsutils ping=iputils-ping python3=python3 mmdebstrap=mmdebstrap pip3=python3-pip cc=build-essential
 # package==version, for clients of the Docker API in Python, from PyPI.
 PYTHON := docker==7.1.0
 # crate@version, for what is used here from crates.io.

@@ -82,7 +82,8 @@ static COMPILED: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
 static LEFT_OUT: LazyLock<Regex> = LazyLock::new(|| Regex::new(ONE_SIDED).unwrap());
 
 static OF_RUNTIMES: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"^\.Runtimes\.(io\.containerd\.)?\w+(\.(v\d|linux))*(\.v\d)?(\.status\b.*)?").unwrap()
+    Regex::new(r"^\.Runtimes\.(io\.containerd\.)?\w+(\.(v\d|linux))*(\.v\d)?(\.status\b.*)?")
+        .unwrap()
 });
 
 /// What is shown where the kernel's control groups are of one version, and not of the other.

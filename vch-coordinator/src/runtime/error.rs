@@ -43,7 +43,9 @@ pub enum RuntimeError {
     #[error("{0}")]
     Disk(String),
     /// What the store keeps of it is not readable.
-    #[error("the {what} of container {container} is not readable: {reason}")]
+    #[error(
+        "the {what} of container {container} is not readable: {reason}: start the release that wrote it, or remove the container by `vchctl container rm`"
+    )]
     Document {
         /// Which document.
         what: &'static str,

@@ -99,8 +99,7 @@ async fn create(
             "config cannot be empty in order to create a container",
         ));
     }
-    let body: body::Body = serde_json::from_value(body)
-        .map_err(|error| DockerError::invalid(format!("invalid JSON: {error}")))?;
+    let body: body::Body = super::json::typed(body)?;
     let name = match parameters.get("name") {
         Some(name) => names::chosen(name)?,
         None => docker.free_name().await?,

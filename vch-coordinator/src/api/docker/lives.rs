@@ -93,8 +93,14 @@ impl From<RuntimeError> for DockerError {
 async fn start(
     State(docker): State<Docker>,
     Path(container): Path<String>,
-    _body: Bytes,
+    body: Bytes,
 ) -> Result<StatusCode, DockerError> {
+    // As dockerd lets it pass: `{}` or `null`, which old clients send.
+    if body.len() > 7 {
+        return Err(DockerError::invalid(
+            "starting container with non-empty request body was deprecated since API v1.22 and removed in v1.24",
+        ));
+    }
     let id = docker.container(&container).await?;
     match docker.runtime.start(id).await {
         Ok(started) => Ok(done(started)),

@@ -62,7 +62,7 @@ pub async fn with_headers(mut response: Response) -> Response {
         headers.insert(name, HeaderValue::from_static(value));
     };
     set("server", SERVER);
-    set("api-version", "1.50");
+    set("api-version", "1.51");
     set("ostype", "linux");
     set("docker-experimental", "false");
     response
