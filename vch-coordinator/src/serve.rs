@@ -131,11 +131,13 @@ pub async fn serve(
     let failed = effects.reconcile(&kept.whole, reports).await;
     unsettled.report(&failed, effects.waiting());
 
-    let reload = Arc::new(Reload::new(file, config.clone(), requests.clone()));
+    let doors = Doors::open(&config.docker_endpoint)?;
+    let reload = Reload::new(file, config.clone(), requests.clone());
+    let reload = Arc::new(reload.with_certificates(doors.certificates()));
     let hangups = signal(SignalKind::hangup()).map_err(ServeError::Signal)?;
     tasks.spawn(until(&stop, reload_on(hangups, Arc::clone(&reload))));
     let listener = api::listen(&config.api_socket)?;
-    let docker = docker(&config, vch, (&requests, &runtime, images), &stop)?;
+    let docker = docker(&config, (vch, doors), (&requests, &runtime, images), &stop);
     let router = api::router(Api {
         requests,
         runtime: runtime.clone(),
@@ -190,11 +192,10 @@ type Serving = Pin<Box<dyn Future<Output = Option<()>> + Send>>;
 /// and lets others end.
 fn docker(
     config: &Config,
-    vch: VchId,
+    (vch, doors): (VchId, Doors),
     (requests, runtime, images): (&Requests, &Runtime, vch_images::Store),
     stop: &CancellationToken,
-) -> Result<Serving, DockerListenError> {
-    let doors = Doors::open(&config.docker_endpoint)?;
+) -> Serving {
     let docker = Docker {
         requests: requests.clone(),
         runtime: runtime.clone(),
@@ -205,12 +206,12 @@ fn docker(
         events: docker::Events::default(),
     };
     let stop = stop.clone();
-    Ok(Box::pin(async move {
+    Box::pin(async move {
         let following = until(&stop, docker::follow(docker.clone()));
         let serving = doors.serve(docker::router(docker), stop.clone());
         tokio::join!(following, serving);
         None
-    }))
+    })
 }
 
 /// What ends with the coordinator.

@@ -57,7 +57,7 @@ impl Runtime {
         let name = add.name.clone();
         let mut commands = vec![
             Command::AddContainer(add),
-            document(&name.as_str().into(), DocumentKind::Workload, &workload),
+            document(&name.as_str().into(), DocumentKind::Workload, &workload)?,
         ];
         commands.extend(connect.into_iter().map(|mut connect| {
             connect.container = name.as_str().into();
@@ -110,7 +110,7 @@ impl Runtime {
         if let Some(looked) = self.look(id).await? {
             let mut workload = Workload::clone(&looked.workload);
             workload.shown.endpoints.insert(network, written);
-            commands.push(document(&id.into(), DocumentKind::Workload, &workload));
+            commands.push(document(&id.into(), DocumentKind::Workload, &workload)?);
         }
         self.0
             .requests
