@@ -51,6 +51,7 @@ pub fn launch(lab: &Lab, words: &[&str]) -> Launch {
         template: None,
         nics: Vec::new(),
         uid: 1_234_567,
+        cgroup: None,
         start: Start {
             image_disk: "image".to_owned(),
             upper_disk: "upper".to_owned(),

@@ -7,8 +7,8 @@
 )]
 
 use crate::{
-    descriptors,
-    launch::{CLONE_PORTS, Launch, SPARE_PORTS},
+    bounds, descriptors,
+    launch::{Launch, PORTS},
     server::with_causes,
     tap::Tap,
     template,
@@ -209,13 +209,14 @@ impl Qemu {
             board.machine = board
                 .machine
                 .memory(Memory::Template(inside(memory)))
-                .root_ports(CLONE_PORTS)
+                .root_ports(PORTS)
                 .incoming();
             return board.start(launch, disks);
         }
         let mut machine = board
             .machine
-            .root_ports(SPARE_PORTS)
+            .root_ports(PORTS)
+            .nics_in_ports()
             .disk(disk("image", image_disk, true))
             .disk(disk("upper", upper_disk, false));
         let mut taps = BTreeMap::new();
@@ -246,7 +247,7 @@ impl Qemu {
         board.machine = board
             .machine
             .memory(Memory::Template(inside(memory)))
-            .root_ports(CLONE_PORTS);
+            .root_ports(PORTS);
         board.start(launch, [PathBuf::new(), PathBuf::new()])
     }
 }
@@ -289,6 +290,7 @@ fn spawn(launch: &Launch, machine: &Machine, inherited: &Inherited) -> Result<Ch
 /// What the child does before it is QEMU.
 fn confine(id: u32, inherited: &[RawFd]) -> io::Result<()> {
     descriptors::close_at_exec()?;
+    bounds::qemu()?;
     for number in inherited {
         // SAFETY: the descriptor is open until the exec.
         let descriptor = unsafe { BorrowedFd::borrow_raw(*number) };

@@ -124,6 +124,7 @@ pub fn is_bind_failure(refusal: &Refusal) -> bool {
             PortRefusal::Taken { .. }
                 | PortRefusal::InUse { .. }
                 | PortRefusal::Reserved { .. }
+                | PortRefusal::RangeTaken { .. }
                 | PortRefusal::Exhausted { .. }
         )
     )
@@ -134,6 +135,10 @@ pub fn is_bind_failure(refusal: &Refusal) -> bool {
 fn words(refusal: &Refusal) -> String {
     match refusal {
         Refusal::NetworkNotFound(name) => format!("network {name} not found"),
+        // What dockerd says of the network, and what it does not say: which one it was.
+        Refusal::NetworkMissing { network, id, .. } => format!(
+            "failed to set up container networking: network {id} not found: {network} was removed meanwhile: connect the container to a network of that name, or disconnect it"
+        ),
         Refusal::ContainerNotFound(name) => format!("No such container: {name}"),
         Refusal::NetworkExists(name) => format!("network with name {name} already exists"),
         Refusal::PredefinedName(name) => predefined_name(name.as_str()),
@@ -169,6 +174,10 @@ fn words(refusal: &Refusal) -> String {
         }
         Refusal::Port(PortRefusal::Taken { host, .. }) => format!(
             "{NOT_BOUND}: Bind for {} failed: port is already allocated",
+            address_and_port(host)
+        ),
+        Refusal::Port(PortRefusal::RangeTaken { host, last, .. }) => format!(
+            "{NOT_BOUND}: Bind for {}-{last} failed: all ports are allocated",
             address_and_port(host)
         ),
         other => in_lines(&other.to_string()),
