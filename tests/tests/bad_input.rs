@@ -73,7 +73,10 @@ fn a_second_coordinator_on_a_store_names_the_first_and_disturbs_nothing() {
     let before = everything(&vch);
     let config = std::fs::read_to_string(vch.folder().join("vch.toml")).unwrap();
     let said = does_not_start(&lab, &topology.vch, &config);
-    let pid = format!("in use by process {}:", vch.pid().unwrap());
+    let pid = format!(
+        "in use by process {} (vch-coordinator):",
+        vch.pid().unwrap()
+    );
     assert!(said.contains(&pid), "{said}");
     assert!(
         said.contains(vch.folder().join("state").to_str().unwrap()),

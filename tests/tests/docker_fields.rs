@@ -101,7 +101,7 @@ fn a_process_and_its_surroundings_are_what_every_field_asks_for() {
     });
     let told = house.told("all", &body);
     for (key, expected) in [
-        ("host", "box.d.example"),
+        ("host", "box"),
         ("domain", "d.example"),
         ("hosts", "1 1"),
         ("search", "0"),

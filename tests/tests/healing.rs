@@ -107,7 +107,11 @@ fn rules(place: &Place<'_>) {
     // of what is decided.
     let whole = || {
         let text = listed();
-        let lines = text.lines().filter(|line| !line.contains("expires"));
+        let by_packets = |line: &str| {
+            let counted = line.contains("ct count over") && !line.contains("add @");
+            counted || line.contains("expires")
+        };
+        let lines = text.lines().filter(|line| !by_packets(line));
         let words = lines.flat_map(|line| line.split([' ', ',', '\t']));
         let mut words: Vec<String> = words.map(str::to_owned).collect();
         words.sort_unstable();

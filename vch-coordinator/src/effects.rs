@@ -53,6 +53,9 @@ pub enum EffectError {
     /// Running VMs.
     #[error("runtime")]
     Runtime(#[from] HookError),
+    /// A defect, which the log has.
+    #[error("the effect ended in a panic")]
+    Panicked,
 }
 
 /// What of a transaction is still to be done.
@@ -166,6 +169,11 @@ impl Effects {
         Some(links.boxed())
     }
 
+    /// Resolves, once, when a thread of the name server has ended.
+    pub fn name_server_ended(&mut self) -> impl Future<Output = ()> + Send + use<> {
+        self.dns.ended()
+    }
+
     /// What of running VMs was not done when it was asked for first.
     pub fn again(&mut self) -> Option<Later> {
         self.running.as_mut().and_then(Running::again)
@@ -215,6 +223,8 @@ impl Effects {
     ) -> Vec<EffectError> {
         let mut failed = Vec::new();
         self.shared = shared(whole);
+        // Rules know links by their names: what a bridge's settings let in is dropped from its first moment on.
+        failed.extend(self.nat.reconcile(whole).err().map(EffectError::from));
         let leaving = self.running.as_ref().map(Running::leaving);
         let desired = desired(whole, leaving.unwrap_or_default());
         match self.segments.reconcile(&desired).await {
@@ -231,7 +241,6 @@ impl Effects {
             Err(error) => failed.push(error.into()),
         }
         failed.extend(self.dns.reconcile(whole).err().map(EffectError::from));
-        failed.extend(self.nat.reconcile(whole).err().map(EffectError::from));
         let tether = self.tether.follow(whole, &mut reports);
         failed.extend(tether.err().map(EffectError::from));
         failed

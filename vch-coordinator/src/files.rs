@@ -4,7 +4,7 @@
 //! compared with what the ledger holds: a coordinator that could not serve it all does not start.
 
 use crate::{
-    api,
+    api::{self, docker},
     effects::work::{Carrier, Work},
 };
 use nix::{
@@ -17,8 +17,12 @@ use thiserror::Error;
 const OWN: usize = 256;
 /// The name server's sockets at a gateway address: UDP and TCP.
 const EACH_GATEWAY: usize = 2;
-/// A container's channel: where it is listened for, and the session.
-const EACH_CONTAINER: usize = 2;
+/// A container's channel: where it is listened for, and the session; and its shim, which is listened to
+/// while it runs.
+const EACH_CONTAINER: usize = 3;
+/// A connection to the Docker API: itself, a shim for what it attaches to or executes, and the two files of
+/// a log that it reads.
+const EACH_DOCKER_CONNECTION: usize = 4;
 
 /// What costs files by its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +52,8 @@ impl Load {
 
     /// How many files it takes, with every bound of API and name server reached.
     pub fn files(self, dns: &vch_dns::Config) -> u64 {
-        let bounds = api::MAX_CONNECTIONS + dns.max_outstanding + dns.max_connections;
+        let docker = EACH_DOCKER_CONNECTION * docker::server::MAX_CONNECTIONS;
+        let bounds = api::MAX_CONNECTIONS + docker + dns.max_outstanding + dns.max_connections;
         let threads = 2 * dns.threads;
         let each = EACH_GATEWAY * self.gateways + EACH_CONTAINER * self.containers;
         u64::try_from(OWN + bounds + threads + each).unwrap_or(u64::MAX)

@@ -2,11 +2,16 @@
 
 use anyhow::Context;
 use clap::Parser;
-use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
+use nix::sys::stat::{Mode, umask};
+use std::{io::IsTerminal, path::PathBuf, process::ExitCode, time::Duration};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
-use vch_coordinator::{config::Config, serve::serve};
+use vch_coordinator::{
+    config::Config,
+    logging::LogWriter,
+    serve::{Begin, serve},
+};
 
 /// Owns the network of a Virtual Container Host: bridges, addresses, names, NAT, and the session
 /// with the agent in each container VM.
@@ -23,10 +28,17 @@ struct Arguments {
     /// The configuration, which declares the four kinds of network: see vch.example.toml
     #[arg(long, short, default_value = "/etc/vch/vch.toml")]
     config: PathBuf,
+    /// Make a new store where there is none although directories of containers are there: they are
+    /// kept in `lost` of the state directory
+    #[arg(long)]
+    begin_anew: bool,
     /// Check the configuration and end
     #[arg(long)]
     check: bool,
 }
+
+/// For work in threads that has not ended with the coordinator.
+const END: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -35,15 +47,26 @@ fn main() -> ExitCode {
         eprintln!("vch-coordinator: inherited descriptors can't be kept from VMs: {error}");
         return ExitCode::FAILURE;
     }
+    // Whatever it or a helper makes is root's alone, unless it is opened on purpose.
+    umask(Mode::from_bits_truncate(0o077));
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let (log, flush) = match LogWriter::spawn(std::io::stderr()) {
+        Ok(spawned) => spawned,
+        Err(error) => {
+            eprintln!("vch-coordinator: no thread for the log: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(log)
         .with_ansi(std::io::stderr().is_terminal())
         // It would panic where the log is a file on a full disk.
         .log_internal_errors(false)
         .init();
-    match run(&arguments) {
+    let ended = run(&arguments);
+    drop(flush);
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("vch-coordinator: {error:#}");
@@ -62,11 +85,15 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("no runtime")?;
-    runtime.block_on(async {
+    let served = runtime.block_on(async {
         let stop = CancellationToken::new();
+        let begin = match arguments.begin_anew {
+            true => Begin::Anew,
+            false => Begin::AsBefore,
+        };
         let mut terminate = signal(SignalKind::terminate()).context("no signal handler")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("no signal handler")?;
-        let serving = serve(arguments.config.clone(), config, stop.clone());
+        let serving = serve(arguments.config.clone(), config, begin, stop.clone());
         tokio::pin!(serving);
         tokio::select! {
             ended = &mut serving => return Ok(ended?),
@@ -76,5 +103,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         tracing::info!("stopping");
         stop.cancel();
         Ok(serving.await?)
-    })
+    });
+    // What blocks in a thread of its own, on a disk, does not hold the end up.
+    runtime.shutdown_timeout(END);
+    served
 }

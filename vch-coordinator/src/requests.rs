@@ -81,7 +81,8 @@ impl Requests {
         let (decision, settled) = self.keeper.decide(command).await?;
         let committed = decision?;
         let settled = match settled {
-            Some(settled) => settled.await.unwrap_or(Ok(())),
+            // Nobody follows the ledger any more: it is committed, and not so on the VCH.
+            Some(settled) => settled.await.map_err(|_| KeeperError::Ended)?,
             None => Ok(()),
         };
         if let Err(error) = settled {

@@ -12,6 +12,7 @@
 
 mod attach;
 mod capability;
+mod cgroups;
 mod containers;
 mod create;
 mod disks;
@@ -23,6 +24,7 @@ mod images;
 mod launch;
 mod lives;
 mod looked;
+mod lost;
 mod machine;
 mod nic;
 mod restart;
@@ -30,6 +32,7 @@ mod settings;
 mod shim;
 mod tasks;
 mod templates;
+mod uids;
 pub mod workload;
 
 pub use attach::{Attached, Outputs};
@@ -45,6 +48,6 @@ pub use launch::{
     set as set_variable,
 };
 pub use lives::{Stop, signal_number};
-pub use looked::Looked;
+pub use looked::{Looked, Unreadable};
 pub use nic::{Nic, Nics};
 pub use settings::Vms;

@@ -17,29 +17,37 @@ use crate::{
     },
     files::{self, FilesError, Load},
     listeners::Listeners,
+    parts::{PartError, Parts},
+    private::{self, PrivateError},
     reload::Reload,
     requests::Requests,
     runtime::{Folders, Hook, Nics, Runtime},
     settling::{Settler, Unsettled},
     store::{Host, Keeper, StartError, Store, StoreError},
+    watchdog::Watchdog,
 };
 use protocol::transport::{OpenError, coordinator::NativeListener};
 use std::{
+    convert::Infallible,
     path::PathBuf,
-    pin::Pin,
     sync::Arc,
     time::{Duration, Instant},
 };
 use thiserror::Error;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
-    task::JoinSet,
+    sync::oneshot,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use vch_ledger::VchId;
 
+#[cfg(test)]
+use crate::parts::faults::Faults;
+
 /// For requests that are being answered when the coordinator stops.
 const GRACE: Duration = Duration::from_secs(1);
+/// For the orderly end of what is left when a part has failed.
+const FAILED: Duration = Duration::from_secs(5);
 
 /// Why a coordinator does not start, or ended.
 #[derive(Debug, Error)]
@@ -50,6 +58,9 @@ pub enum ServeError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The run directory.
+    #[error(transparent)]
+    Private(#[from] PrivateError),
     /// The images.
     #[error(transparent)]
     Images(#[from] vch_images::ImageError),
@@ -68,12 +79,18 @@ pub enum ServeError {
     /// SIGHUP can't be listened for.
     #[error("no signal handler")]
     Signal(#[source] std::io::Error),
+    /// A part of it ended.
+    #[error(transparent)]
+    Part(#[from] PartError),
     /// The API's socket.
     #[error(transparent)]
     Listen(#[from] api::ListenError),
     /// The Docker API's sockets.
     #[error(transparent)]
     ListenDocker(#[from] DockerListenError),
+    /// The service manager.
+    #[error("the service manager that NOTIFY_SOCKET names is not reached")]
+    Manager(#[source] std::io::Error),
     /// The API's server.
     #[error("the API's server ended")]
     Api(#[source] std::io::Error),
@@ -91,6 +108,15 @@ impl From<ChannelError> for ServeError {
     }
 }
 
+/// Whether a coordinator makes a new store beside containers that it would not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begin {
+    /// It refuses to.
+    AsBefore,
+    /// It does.
+    Anew,
+}
+
 /// Serves what `config`, read from `file`, declares, until `stop` is cancelled or the store fails. Networks, links and rules stay as they are
 /// when it ends: they belong to the ledger, not to this process.
 ///
@@ -99,11 +125,34 @@ impl From<ChannelError> for ServeError {
 pub async fn serve(
     file: PathBuf,
     config: Config,
+    begin: Begin,
+    stop: CancellationToken,
+) -> Result<(), ServeError> {
+    #[cfg(test)]
+    let parts = Parts::new(stop.clone(), Faults::default());
+    #[cfg(not(test))]
+    let parts = Parts::new(stop.clone());
+    serve_in(parts, file, config, begin, stop).await
+}
+
+async fn serve_in(
+    mut parts: Parts,
+    file: PathBuf,
+    config: Config,
+    begin: Begin,
     stop: CancellationToken,
 ) -> Result<(), ServeError> {
     let began = Instant::now();
+    let manager = Watchdog::from_environment().map_err(ServeError::Manager)?;
+    let manager = manager.map(Arc::new);
     Links::observe()?.verify(&config)?;
-    let (store, mut loaded) = Store::open(&config.state_dir)?;
+    let (store, mut loaded) = match begin {
+        Begin::AsBefore => Store::open(&config.state_dir)?,
+        Begin::Anew => Store::begin_anew(&config.state_dir)?,
+    };
+    private::mend_below(&config.state_dir, &[IMAGES]);
+    private::provide(&config.run_dir, RUN_DIR_MARKS, "vch.run_dir")?;
+    private::mend_below(&config.run_dir, &[]);
     let vch = loaded.vch;
     let reports = std::mem::take(&mut loaded.reports);
     let (segments, segments_thread) = Segments::spawn(Owner::of(&vch.0)).await?;
@@ -113,8 +162,7 @@ pub async fn serve(
     files::provide(Load::of(&kept.whole), &config.dns.server)?;
     let keeper = kept.keeper;
 
-    let mut tasks = JoinSet::new();
-    let channels = channels(&config, &stop, &mut tasks)?;
+    let channels = channels(&config, &mut parts)?;
     let heartbeat = config.tether.heartbeat;
     let tether = Arc::new(Tether::new(channels, keeper.clone(), heartbeat));
     let requests = Requests {
@@ -135,9 +183,14 @@ pub async fn serve(
     let reload = Reload::new(file, config.clone(), requests.clone());
     let reload = Arc::new(reload.with_certificates(doors.certificates()));
     let hangups = signal(SignalKind::hangup()).map_err(ServeError::Signal)?;
-    tasks.spawn(until(&stop, reload_on(hangups, Arc::clone(&reload))));
+    parts.spawn("reload by SIGHUP", reload_on(hangups, Arc::clone(&reload)));
     let listener = api::listen(&config.api_socket)?;
-    let docker = docker(&config, (vch, doors), (&requests, &runtime, images), &stop);
+    docker(
+        &config,
+        (vch, doors),
+        (&requests, &runtime, images),
+        (&mut parts, &stop),
+    );
     let router = api::router(Api {
         requests,
         runtime: runtime.clone(),
@@ -154,48 +207,89 @@ pub async fn serve(
         unsettled,
         later: later.clone(),
     };
-    let settling = tokio::spawn(settler.run(stop.child_token()));
-    tasks.spawn(until(&stop, adopt(runtime.clone())));
-    tasks.spawn(docker);
+    #[cfg(test)]
+    tests::arm(&settler, &parts.faults, stop.clone());
+    let settled = spawn_settler(settler, &mut parts, &stop);
+    parts.spawn_once("start of containers", adopt(runtime.clone()));
     let started = began.elapsed();
     tracing::info!(socket = %config.api_socket.display(), ?started, %vch, "ready");
+    if let Some(manager) = &manager {
+        manager.ready();
+        parts.spawn("the watchdog", lives(Arc::clone(manager), keeper.clone()));
+    }
 
     let serving =
         axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
     let served = tokio::select! {
-        served = serving => served.map_err(ServeError::Api),
-        () = keeper.ended() => Ok(()),
+        served = serving => match stop.is_cancelled() {
+            true => served.map_err(ServeError::Api),
+            false => Err(PartError::Ended { part: "API" }.into()),
+        },
+        () = keeper.ended() => Err(PartError::Ended { part: "store's writer" }.into()),
+        part = parts.ended() => Err(part.into()),
         () = grace(&stop) => Ok(()),
     };
     stop.cancel();
-    // Its panic would have been logged by the runtime; there is nothing left to close then.
-    let settled = settling.await;
-    later.close();
-    later.wait().await;
-    if let Ok(effects) = settled {
-        effects.close().await;
+    if let Some(manager) = &manager {
+        manager.stopping();
     }
-    while tasks.join_next().await.is_some() {}
-    runtime.close().await;
-    segments_thread.ended().await;
-    // A client that still talks is told that the coordinator stops.
-    keeper.end().await;
-    drop(tether);
-    let joined = tokio::task::spawn_blocking(move || kept.thread.join()).await;
-    joined.unwrap_or(Ok(()))?;
+    let closing = async {
+        // Where it panicked there is nothing left to close.
+        let effects = settled.await;
+        later.close();
+        later.wait().await;
+        if let Ok(effects) = effects {
+            effects.close().await;
+        }
+        parts.close().await;
+        runtime.close().await;
+        segments_thread.ended().await;
+        // A client that still talks is told that the coordinator stops.
+        keeper.end().await;
+        drop(tether);
+        let joined = tokio::task::spawn_blocking(move || kept.thread.join()).await;
+        joined.unwrap_or(Err(StoreError::WriterPanicked))
+    };
+    match &served {
+        Ok(()) => closing.await?,
+        Err(error) => {
+            tracing::error!(error = chain(error), "the coordinator ends; VMs go on");
+            // A part that has failed may be waited for by others for ever.
+            match tokio::time::timeout(FAILED, closing).await {
+                Ok(closed) => closed?,
+                Err(_) => tracing::error!("not everything was closed in order"),
+            }
+        }
+    }
     served
 }
 
-type Serving = Pin<Box<dyn Future<Output = Option<()>> + Send>>;
+/// Runs the settler, and watches over the name server that it keeps; the effects are given back when it
+/// has ended.
+fn spawn_settler(
+    mut settler: Settler,
+    parts: &mut Parts,
+    stop: &CancellationToken,
+) -> oneshot::Receiver<Effects> {
+    parts.spawn("name server", settler.effects.name_server_ended());
+    let (give, effects) = oneshot::channel();
+    let stop = stop.child_token();
+    parts.spawn_stopping("settler", async move {
+        let (effects, done) = settler.run(stop).await;
+        // The coordinator waits for them whenever it ends.
+        let _ = give.send(effects);
+        done
+    });
+    effects
+}
 
-/// The Docker API. Its doors are open; they are served by what is given back, which ends at the stop
-/// and lets others end.
+/// The Docker API. Its doors are open when this returns; they are served until the stop.
 fn docker(
     config: &Config,
     (vch, doors): (VchId, Doors),
     (requests, runtime, images): (&Requests, &Runtime, vch_images::Store),
-    stop: &CancellationToken,
-) -> Serving {
+    (parts, stop): (&mut Parts, &CancellationToken),
+) {
     let docker = Docker {
         requests: requests.clone(),
         runtime: runtime.clone(),
@@ -205,42 +299,53 @@ fn docker(
         machine: Arc::new(Machine::observe(config.state_dir.clone())),
         events: docker::Events::default(),
     };
-    let stop = stop.clone();
-    Box::pin(async move {
-        let following = until(&stop, docker::follow(docker.clone()));
-        let serving = doors.serve(docker::router(docker), stop.clone());
-        tokio::join!(following, serving);
-        None
-    })
-}
-
-/// What ends with the coordinator.
-fn until<F: Future<Output = ()>>(
-    stop: &CancellationToken,
-    task: F,
-) -> impl Future<Output = Option<()>> + use<F> {
-    stop.child_token().run_until_cancelled_owned(task)
+    parts.spawn("Docker events", docker::follow(docker.clone()));
+    // Without a listener there is nothing to serve.
+    if doors.are_open() {
+        let stop = stop.clone();
+        parts.spawn_stopping("Docker API", async {
+            doors.serve(docker::router(docker), stop).await;
+            Ok::<(), Infallible>(())
+        });
+    }
 }
 
 /// The program that reads what comes into the image store.
 const IMAGE_HELPER: &str = "vch-image";
+/// The image store below the state directory. It has its own modes: helpers, who are other users, pass
+/// through it to their staging folders.
+const IMAGES: &str = "images";
+/// What a coordinator of any release has made in its run directory.
+const RUN_DIR_MARKS: &[&str] = &["tether", "vms", "api.sock"];
 
 /// The image store, with its helper beside the coordinator.
 fn images(config: &Config) -> Result<vch_images::Store, ServeError> {
-    use vch_images::{Limits, Settings};
+    use vch_images::Settings;
     let own = std::env::current_exe().unwrap_or_default();
     let vms = config.runtime.vms();
     let disk = vms.map(|vms| vms.disk_bytes);
     let insecure = vms.map(|vms| vms.insecure_registries.clone());
     Ok(vch_images::Store::open(Settings {
-        folder: config.state_dir.join("images"),
+        folder: config.state_dir.join(IMAGES),
         helper: own.with_file_name(IMAGE_HELPER),
         first_user: Settings::FIRST_USER,
         upper_bytes: disk.unwrap_or(Settings::UPPER_BYTES),
         insecure: insecure.unwrap_or_default(),
-        limits: Limits::default(),
-        free_bytes: None,
+        limits: config.images.limits,
+        free_bytes: config.images.free_bytes,
     })?)
+}
+
+/// Tells the service manager that the coordinator lives: the store's writer answers, and so do the runtime's threads
+/// and those that block.
+async fn lives(manager: Arc<Watchdog>, keeper: Keeper) {
+    manager
+        .keep(|| async {
+            let blocks = tokio::task::spawn_blocking(|| ());
+            let (read, blocked) = tokio::join!(keeper.read(|_| ()), blocks);
+            read.is_ok() && blocked.is_ok()
+        })
+        .await;
 }
 
 async fn adopt(runtime: Runtime) {
@@ -282,18 +387,14 @@ fn host(config: &Config, segments: &Segments) -> Host {
 }
 
 /// The ways to agents; whoever dials by native vsock is awaited in a task.
-fn channels(
-    config: &Config,
-    stop: &CancellationToken,
-    tasks: &mut JoinSet<Option<()>>,
-) -> Result<Channels, ServeError> {
+fn channels(config: &Config, parts: &mut Parts) -> Result<Channels, ServeError> {
     let native = match config.tether.vsock_port {
         Some(port) => Some(NativeListener::bind(port)?),
         None => None,
     };
     let channels = Channels::new(config.run_dir.join("tether"), native.is_some())?;
     if let Some(accepting) = native.and_then(|listener| channels.serve_native(listener)) {
-        tasks.spawn(until(stop, accepting));
+        parts.spawn("native vsock listener", accepting);
     }
     Ok(channels)
 }
@@ -316,3 +417,6 @@ async fn grace(stop: &CancellationToken) {
     stop.cancelled().await;
     tokio::time::sleep(GRACE).await;
 }
+
+#[cfg(test)]
+mod tests;

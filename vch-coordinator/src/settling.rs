@@ -3,14 +3,17 @@
 
 use crate::{
     chain::chain,
-    effects::{EffectError, Effects, Later, work::Work},
+    effects::{EffectError, Effects, Later, nat::NatError, segments::SegmentError, work::Work},
     store::{Keeper, KeeperError, Published},
 };
+use futures_util::FutureExt;
 use std::{
     collections::BTreeMap,
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
+use thiserror::Error;
 use tokio::{
     sync::{mpsc, oneshot},
     time::{Instant, sleep_until},
@@ -96,20 +99,36 @@ pub struct Settler {
     pub later: TaskTracker,
 }
 
+/// Why nothing follows the ledger any more.
+#[derive(Debug, Error)]
+pub enum SettlerError {
+    /// Changes of links are not heard any more.
+    #[error("segments: changes of links can't be waited for")]
+    Segments(#[from] SegmentError),
+    /// Changes of nftables are not heard any more.
+    #[error(transparent)]
+    Nat(#[from] NatError),
+    /// There is no ledger to follow.
+    #[error(transparent)]
+    Keeper(#[from] KeeperError),
+}
+
 /// An effect failed, which was told to whoever asked.
 struct Failed;
 
 impl Settler {
-    /// Runs until cancelled, then gives the effects back to be closed.
-    pub async fn run(mut self, stop: CancellationToken) -> Effects {
+    /// Runs until cancelled, and gives the effects back to be closed.
+    ///
+    /// # Errors
+    /// [`SettlerError`]: nothing follows the ledger any more.
+    pub async fn run(mut self, stop: CancellationToken) -> (Effects, Result<(), SettlerError>) {
+        let done = self.serve(&stop).await;
+        (self.effects, done)
+    }
+
+    async fn serve(&mut self, stop: &CancellationToken) -> Result<(), SettlerError> {
         let mut disturbed = self.effects.segments.watch();
-        let mut rewritten = match self.effects.nat.watch() {
-            Ok(watch) => watch,
-            Err(error) => {
-                tracing::error!(error = chain(&error), "nat");
-                return self.effects;
-            }
-        };
+        let mut rewritten = self.effects.nat.watch()?;
         // One word is enough: it says that something failed.
         let (failing, mut failed) = mpsc::channel(1);
         let mut retry = Retry::new();
@@ -119,11 +138,9 @@ impl Settler {
         loop {
             // Every arm is cancel-safe: `recv`, `changed` and `cancelled` say so.
             let healing = tokio::select! {
-                () = stop.cancelled() => return self.effects,
+                () = stop.cancelled() => return Ok(()),
                 published = self.published.recv() => {
-                    let Some(published) = published else {
-                        return self.effects;
-                    };
+                    let published = published.ok_or(KeeperError::Ended)?;
                     if self.follow(published, &failing).await.is_err() {
                         retry.failed(Instant::now());
                     }
@@ -133,33 +150,23 @@ impl Settler {
                     retry.failed(Instant::now());
                     continue;
                 }
-                changed = disturbed.changed() => match changed {
-                    Ok(links) if links.is_empty() => continue,
-                    Ok(links) => {
-                        tracing::warn!(?links, "somebody else changed our links: healing");
-                        true
+                changed = disturbed.changed() => {
+                    let links = changed?;
+                    if links.is_empty() {
+                        continue;
                     }
-                    Err(error) => {
-                        tracing::error!(error = chain(&error), "segments");
-                        return self.effects;
-                    }
+                    tracing::warn!(?links, "somebody else changed our links: healing");
+                    true
                 },
-                changed = rewritten.changed() => match changed {
-                    Ok(tables) => {
-                        tracing::warn!(?tables, "somebody else changed our nftables: healing");
-                        true
-                    }
-                    Err(error) => {
-                        tracing::error!(error = chain(&error), "nat");
-                        return self.effects;
-                    }
+                changed = rewritten.changed() => {
+                    let tables = changed?;
+                    tracing::warn!(?tables, "somebody else changed our nftables: healing");
+                    true
                 },
                 () = retry.due() => false,
             };
-            match self.reconcile(&failing).await {
-                Ok(all_is_well) => retry.tried(Instant::now(), all_is_well, healing),
-                Err(_) => return self.effects,
-            }
+            let all_is_well = self.reconcile(&failing).await?;
+            retry.tried(Instant::now(), all_is_well, healing);
         }
     }
 
@@ -196,7 +203,9 @@ impl Settler {
     ) {
         let failing = failing.clone();
         self.later.spawn(async move {
-            let done = later.await;
+            let done = AssertUnwindSafe(later).catch_unwind().await;
+            // The panic is in the log; what it left undone is tried again as any failure.
+            let done = done.unwrap_or(Err(EffectError::Panicked));
             if let Err(error) = &done {
                 tracing::warn!(error = chain(error), "an effect failed");
                 // There is a word in it already, or the settler has ended.

@@ -22,10 +22,14 @@ pub struct Config {
     /// When to give up on a question altogether, over all tries: 4.5 s by default.
     pub upstream_deadline: Duration,
     /// How many questions may be waiting for upstream at once, over all threads: 1,024 by
-    /// default, one file descriptor each. Beyond it SERVFAIL.
+    /// default, one file descriptor each. Beyond it the oldest of the client that has most gives way
+    /// to who has less, with SERVFAIL.
     pub max_outstanding: usize,
     /// How many of them one client may have: 128 by default.
     pub max_outstanding_per_client: usize,
+    /// How many questions a second one client may ask, answered here or upstream: 10,000 by default, a
+    /// tenth of what a thread answers. What is beyond it is not answered.
+    pub max_questions_per_second_per_client: usize,
     /// How many TCP connections of clients there may be, over all threads: 512 by default. Beyond
     /// it the one that has been silent longest is closed.
     pub max_connections: usize,
@@ -46,6 +50,7 @@ impl Default for Config {
             upstream_deadline: Duration::from_millis(4500),
             max_outstanding: 1024,
             max_outstanding_per_client: 128,
+            max_questions_per_second_per_client: 10_000,
             max_connections: 512,
             max_connections_per_client: 16,
             idle_timeout: Duration::from_secs(10),
@@ -110,6 +115,11 @@ impl Config {
             "max_outstanding_per_client",
             self.max_outstanding_per_client,
             1..=65_536,
+        )?;
+        number(
+            "max_questions_per_second_per_client",
+            self.max_questions_per_second_per_client,
+            1..=1_000_000,
         )?;
         number("max_connections", self.max_connections, 1..=65_536)?;
         number(

@@ -10,7 +10,7 @@ use nix::sys::epoll::EpollFlags;
 use crate::answer::Asker;
 use crate::config::Config;
 use crate::reactor::{Kind, Reactor, Token};
-use crate::tally::Tally;
+use crate::tally::{ClientKey, Tally};
 
 /// A question of this length has room for every name and option there is.
 const MAX_QUESTION: usize = 4096;
@@ -33,6 +33,7 @@ struct Connection {
     /// The listener that it came in by.
     listener: Token,
     asker: Asker,
+    client: ClientKey,
     input: Vec<u8>,
     output: Vec<u8>,
     waiting: usize,
@@ -60,20 +61,19 @@ impl Connections {
         reactor: &mut Reactor,
         stream: TcpStream,
         listener: Token,
-        asker: Asker,
+        (asker, client): (Asker, ClientKey),
     ) {
         if self.tally.is_full() {
             self.close_most_idle();
         }
-        if stream.set_nonblocking(true).is_err() || !self.tally.enter((asker.network, asker.source))
-        {
+        if stream.set_nonblocking(true).is_err() || !self.tally.enter(client) {
             return;
         }
         // Replies are written whole; waiting to fill a segment only delays them.
         let _only_slower = stream.set_nodelay(true);
         let interest = EpollFlags::EPOLLIN;
         let Ok(token) = reactor.register(Kind::Connection, &stream, interest) else {
-            self.tally.leave((asker.network, asker.source));
+            self.tally.leave(client);
             return;
         };
         let now = Instant::now();
@@ -82,6 +82,7 @@ impl Connections {
             stream,
             listener,
             asker,
+            client,
             input: Vec::new(),
             output: Vec::new(),
             waiting: 0,
@@ -184,8 +185,7 @@ impl Connections {
 
     pub(crate) fn close(&mut self, token: Token) {
         if let Some(connection) = self.open.remove(&token) {
-            let asker = connection.asker;
-            self.tally.leave((asker.network, asker.source));
+            self.tally.leave(connection.client);
         }
     }
 

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::sys::epoll::EpollFlags;
 
+use crate::casing::Casing;
 use crate::forward::{Forward, Verdict};
 use crate::socket;
 
@@ -17,6 +18,7 @@ const MAX_DATAGRAMS: usize = 16;
 pub(crate) struct Try {
     pub server: SocketAddr,
     id: u16,
+    casing: Casing,
     leg: Leg,
 }
 
@@ -43,12 +45,22 @@ pub(crate) enum Outcome {
 }
 
 impl Try {
-    pub(crate) fn by_udp(forward: &Forward, server: SocketAddr) -> io::Result<Self> {
+    /// Asks with the letters so written.
+    pub(crate) fn by_udp(
+        forward: &Forward,
+        server: SocketAddr,
+        casing: Casing,
+    ) -> io::Result<Self> {
         let id = random_id()?;
         let socket = socket::asking(server)?;
-        socket.send(&forward.question(id))?;
+        socket.send(&forward.question_in(&casing, id))?;
         let leg = Leg::Udp(socket);
-        Ok(Self { server, id, leg })
+        Ok(Self {
+            server,
+            id,
+            casing,
+            leg,
+        })
     }
 
     pub(crate) fn by_tcp(forward: &Forward, server: SocketAddr) -> io::Result<Self> {
@@ -60,7 +72,12 @@ impl Try {
             output: [&length.to_be_bytes(), question.as_slice()].concat(),
             input: Vec::new(),
         };
-        Ok(Self { server, id, leg })
+        Ok(Self {
+            server,
+            id,
+            casing: Casing::AsAsked,
+            leg,
+        })
     }
 
     /// What to wait for now.
@@ -75,7 +92,7 @@ impl Try {
     pub(crate) fn ready(&mut self, forward: &Forward, buffer: &mut [u8]) -> Outcome {
         let id = self.id;
         let message = match &mut self.leg {
-            Leg::Udp(socket) => return receive(socket, id, forward, buffer),
+            Leg::Udp(socket) => return receive(socket, (id, &self.casing), forward, buffer),
             Leg::Tcp {
                 stream,
                 output,
@@ -87,7 +104,9 @@ impl Try {
             Err(error) => Outcome::Failed(error),
             Ok(message) => match forward.judge(id, message) {
                 // Over TCP there is nothing to wait for, and nothing larger to ask by.
-                Verdict::Ignore | Verdict::AskByTcp => Outcome::Judged(Verdict::AskNext),
+                Verdict::Ignore | Verdict::AskByTcp | Verdict::OtherCase => {
+                    Outcome::Judged(Verdict::AskNext)
+                }
                 verdict => Outcome::Judged(verdict),
             },
         }
@@ -103,14 +122,19 @@ impl AsFd for Try {
     }
 }
 
-fn receive(socket: &UdpSocket, id: u16, forward: &Forward, buffer: &mut [u8]) -> Outcome {
+fn receive(
+    socket: &UdpSocket,
+    (id, casing): (u16, &Casing),
+    forward: &Forward,
+    buffer: &mut [u8],
+) -> Outcome {
     for _ in 0..MAX_DATAGRAMS {
         let message = match socket.recv(buffer) {
             Ok(length) => buffer.get(..length).unwrap_or_default(),
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Outcome::Wait,
             Err(error) => return Outcome::Failed(error),
         };
-        match forward.judge(id, message) {
+        match forward.judge_in(casing, id, message) {
             Verdict::Ignore => {}
             verdict => return Outcome::Judged(verdict),
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use domain::base::iana::{OptRcode, Rcode};
 use domain::base::{Message, MessageBuilder, Question, Ttl};
 
+use crate::casing::{self, Casing};
 use crate::query::Query;
 use crate::reply::{Reply, Transport, size_limit};
 
@@ -26,6 +27,9 @@ pub enum Verdict {
     Ignore,
     /// This server can't or won't say: ask the next.
     AskNext,
+    /// It may be the answer, but does not repeat the letters' case as it was asked: ask this server
+    /// again by TCP, where nobody else can answer.
+    OtherCase,
     /// Cut short, and the client takes more: ask this server again by TCP.
     AskByTcp,
     /// The reply for the client.
@@ -73,6 +77,39 @@ impl Forward {
         self.servers.as_deref()
     }
 
+    /// What two questions have in common to which one answer is the answer.
+    pub(crate) fn subject(&self) -> Subject {
+        Subject {
+            message: self.message.get(2..).unwrap_or_default().into(),
+            transport: self.transport,
+            servers: self.servers.clone(),
+        }
+    }
+
+    /// The client's own id.
+    pub(crate) fn id(&self) -> u16 {
+        let id = self.message.first_chunk().copied().unwrap_or_default();
+        u16::from_be_bytes(id)
+    }
+
+    /// The same with the letters of the name written in some other case.
+    #[must_use]
+    pub fn question_in(&self, casing: &Casing, id: u16) -> Vec<u8> {
+        let mut question = self.question(id);
+        casing.apply(&mut question);
+        question
+    }
+
+    /// Judges what an upstream server sent after it was asked so.
+    #[must_use]
+    pub fn judge_in(&self, casing: &Casing, id: u16, octets: &[u8]) -> Verdict {
+        match self.judge(id, octets) {
+            Verdict::Ignore => Verdict::Ignore,
+            _ if !casing.is_repeated(&self.question_in(casing, id), octets) => Verdict::OtherCase,
+            verdict => verdict,
+        }
+    }
+
     /// The message to send upstream, under `id`: a fresh random one for each try (RFC 5452, 9.2).
     #[must_use]
     pub fn question(&self, id: u16) -> Vec<u8> {
@@ -118,12 +155,24 @@ impl Forward {
                     .truncated()
                     .finish(rcode.into())
             }
-            _ => with_id(octets.to_vec(), id),
+            _ => {
+                let mut reply = with_id(octets.to_vec(), id);
+                casing::restore(&self.message, &mut reply);
+                reply
+            }
         }
     }
 }
 
-fn with_id(mut message: Vec<u8>, id: u16) -> Vec<u8> {
+/// See [`Forward::subject`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Subject {
+    message: Box<[u8]>,
+    transport: Transport,
+    servers: Option<Arc<[SocketAddr]>>,
+}
+
+pub(crate) fn with_id(mut message: Vec<u8>, id: u16) -> Vec<u8> {
     if let Some(octets) = message.first_chunk_mut() {
         *octets = id.to_be_bytes();
     }

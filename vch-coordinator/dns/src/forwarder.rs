@@ -7,17 +7,23 @@ use std::time::{Duration, Instant};
 
 use dashmap::DashSet;
 
+use crate::casing::Casing;
 use crate::config::Config;
 use crate::exchange::{Outcome, Try};
-use crate::forward::{Forward, Verdict};
+use crate::forward::{Forward, Subject, Verdict, with_id};
 use crate::reactor::{Kind, Reactor, Token};
-use crate::tally::{ClientKey, Tally};
+use crate::shares::{Number, Room, Shares};
+use crate::tally::ClientKey;
 
 /// How long a server that did not answer is asked last and not first.
 const REST: Duration = Duration::from_secs(10);
 
+/// How long a server is asked as the client wrote it that can't repeat letters' case and does not
+/// answer by TCP.
+const CASELESS: Duration = Duration::from_secs(600);
+
 /// Where a reply goes.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ReplyTo {
     /// To a peer of a gateway's UDP socket.
     Datagram { gateway: Token, peer: SocketAddr },
@@ -28,17 +34,36 @@ pub(crate) enum ReplyTo {
 /// A reply that is ready to be sent.
 pub(crate) type Delivery = (ReplyTo, Vec<u8>);
 
-/// All questions in flight, each with one socket of its own: a fresh random port and id for every
-/// try (RFC 5452, 9.2).
+/// What is known at once of a question that was asked.
+#[derive(Debug, Default)]
+pub(crate) struct Started {
+    /// Its own reply, where it waits for nothing.
+    pub own: Option<Delivery>,
+    /// Replies to questions that gave way.
+    pub others: Option<Delivery>,
+}
+
+/// Names one question in flight.
+type QuestionId = u64;
+
+/// All questions in flight, each with one socket of its own: a fresh random port, id and case of
+/// letters for every try (RFC 5452, 9.2). Who asks what is asked already waits for the same answer: a
+/// forger has one question to guess at, however often it is asked.
 #[derive(Debug)]
 pub(crate) struct Forwarder {
-    exchanges: HashMap<Token, Exchange>,
-    tally: Tally,
+    exchanges: HashMap<QuestionId, Exchange>,
+    /// The socket of each.
+    tokens: HashMap<Token, QuestionId>,
+    in_flight: HashMap<Subject, QuestionId>,
+    next: QuestionId,
+    shares: Shares<QuestionId>,
     upstreams: Arc<[SocketAddr]>,
     /// What the server itself listens on.
     own: Arc<DashSet<SocketAddr>>,
     /// Servers that did not answer, and until when they rest.
     resting: HashMap<SocketAddr, Instant>,
+    /// Servers that do not repeat letters' case, and until when that is taken to be so.
+    caseless: HashMap<SocketAddr, Instant>,
     timeout: Duration,
     deadline: Duration,
     buffer: Box<[u8]>,
@@ -49,16 +74,29 @@ struct Exchange {
     question: Question,
     attempt: Try,
     retried: bool,
+    /// It is asked by TCP because the answer by UDP was in other letters.
+    other_case: bool,
+    token: Token,
 }
 
 /// A question and the servers that it may still go to.
 #[derive(Debug)]
 struct Question {
+    id: QuestionId,
     forward: Forward,
-    reply_to: ReplyTo,
-    client: ClientKey,
+    waiting: Vec<Waiting>,
     candidates: VecDeque<Candidate>,
     give_up: Instant,
+}
+
+/// A client that waits for the answer.
+#[derive(Debug, Clone, Copy)]
+struct Waiting {
+    number: Number,
+    client: ClientKey,
+    reply_to: ReplyTo,
+    /// The client's own.
+    id: u16,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -72,13 +110,17 @@ impl Forwarder {
     pub(crate) fn new(config: &Config, own: Arc<DashSet<SocketAddr>>) -> Self {
         Self {
             exchanges: HashMap::new(),
-            tally: Tally::new(
+            tokens: HashMap::new(),
+            in_flight: HashMap::new(),
+            next: 0,
+            shares: Shares::new(
                 config.max_outstanding.div_ceil(config.threads),
                 config.max_outstanding_per_client,
             ),
             upstreams: config.upstreams.as_slice().into(),
             own,
             resting: HashMap::new(),
+            caseless: HashMap::new(),
             timeout: config.upstream_timeout,
             deadline: config.upstream_deadline,
             buffer: vec![0; usize::from(u16::MAX)].into_boxed_slice(),
@@ -89,34 +131,116 @@ impl Forwarder {
     pub(crate) fn set_upstreams(&mut self, upstreams: Arc<[SocketAddr]>) {
         self.upstreams = upstreams;
         self.resting.clear();
+        self.caseless.clear();
     }
 
-    /// Asks. A failure that is known at once is returned.
+    /// Asks, or waits with those who asked the same.
     pub(crate) fn start(
         &mut self,
         reactor: &mut Reactor,
         forward: Forward,
-        reply_to: ReplyTo,
-        client: ClientKey,
-    ) -> Option<Delivery> {
-        if !self.tally.enter(client) {
-            return Some((reply_to, forward.failure()));
+        (reply_to, client): (ReplyTo, ClientKey),
+    ) -> Started {
+        let subject = forward.subject();
+        let joined = self.in_flight.get(&subject).copied();
+        if joined.is_some_and(|id| self.waits(id, reply_to, forward.id())) {
+            // The client asks again what it waits for: it gets one answer.
+            return Started::default();
+        }
+        let mut started = Started::default();
+        match self.shares.room(client) {
+            Room::Free => {}
+            Room::Instead(client, number, question) => {
+                started.others = self.give_way(client, number, question);
+            }
+            Room::None => {
+                started.own = Some((reply_to, forward.failure()));
+                return started;
+            }
+        }
+        // It may have been the last who waited that gave way.
+        let joined = joined.filter(|id| self.exchanges.contains_key(id));
+        let id = joined.unwrap_or_else(|| {
+            self.next += 1;
+            self.next
+        });
+        let waiting = Waiting {
+            number: self.shares.enter(client, id),
+            client,
+            reply_to,
+            id: forward.id(),
+        };
+        if let Some(exchange) = self.exchanges.get_mut(&id) {
+            exchange.question.waiting.push(waiting);
+            return started;
         }
         let now = Instant::now();
         let candidates = self.candidates(&forward, now);
         let question = Question {
+            id,
             forward,
-            reply_to,
-            client,
+            waiting: vec![waiting],
             candidates,
             give_up: now + self.deadline,
         };
-        self.ask_next(reactor, question, now)
+        self.in_flight.insert(subject, id);
+        started.own = self.ask_next(reactor, question, now).pop();
+        started
+    }
+
+    /// Whether this client waits for this question already, under this id.
+    fn waits(&self, question: QuestionId, reply_to: ReplyTo, id: u16) -> bool {
+        // Each question on a connection has a reply of its own.
+        let by_datagram = matches!(reply_to, ReplyTo::Datagram { .. });
+        let exchange = self.exchanges.get(&question);
+        by_datagram
+            && exchange.is_some_and(|exchange| {
+                let mut waiting = exchange.question.waiting.iter();
+                waiting.any(|one| one.reply_to == reply_to && one.id == id)
+            })
+    }
+
+    /// Ends the wait of one who waits for a question, and with the last one the question.
+    fn give_way(
+        &mut self,
+        client: ClientKey,
+        number: Number,
+        question: QuestionId,
+    ) -> Option<Delivery> {
+        self.shares.leave(client, number);
+        let exchange = self.exchanges.get_mut(&question)?;
+        let waiting = &mut exchange.question.waiting;
+        let at = waiting.iter().position(|one| one.number == number)?;
+        let one = waiting.swap_remove(at);
+        let is_last = waiting.is_empty();
+        let failure = with_id(exchange.question.forward.failure(), one.id);
+        if is_last && let Some(exchange) = self.take(question) {
+            self.in_flight.remove(&exchange.question.forward.subject());
+        }
+        Some((one.reply_to, failure))
+    }
+
+    fn take(&mut self, question: QuestionId) -> Option<Exchange> {
+        let exchange = self.exchanges.remove(&question)?;
+        self.tokens.remove(&exchange.token);
+        Some(exchange)
+    }
+
+    fn take_by(&mut self, token: Token) -> Option<Exchange> {
+        let question = *self.tokens.get(&token)?;
+        self.take(question)
+    }
+
+    fn keep(&mut self, exchange: Exchange) {
+        self.tokens.insert(exchange.token, exchange.question.id);
+        self.exchanges.insert(exchange.question.id, exchange);
     }
 
     /// Takes what came for one exchange.
-    pub(crate) fn ready(&mut self, reactor: &mut Reactor, token: Token) -> Option<Delivery> {
-        let mut exchange = self.exchanges.remove(&token)?;
+    pub(crate) fn ready(&mut self, reactor: &mut Reactor, token: Token) -> Vec<Delivery> {
+        let Some(mut exchange) = self.take_by(token) else {
+            return Vec::new();
+        };
         let server = exchange.attempt.server;
         let forward = &exchange.question.forward;
         match exchange.attempt.ready(forward, &mut self.buffer) {
@@ -125,11 +249,14 @@ impl Forwarder {
                 if let Err(error) = reactor.reregister(token, &exchange.attempt, interest) {
                     tracing::warn!(%error, "dns: epoll refuses an upstream socket");
                 }
-                self.exchanges.insert(token, exchange);
-                None
+                self.keep(exchange);
+                Vec::new()
             }
             Outcome::Failed(error) => {
                 let now = Instant::now();
+                if exchange.other_case {
+                    return self.ask_plainly(reactor, exchange, now);
+                }
                 self.rest(server, now, &error);
                 self.ask_next(reactor, exchange.question, now)
             }
@@ -141,10 +268,15 @@ impl Forwarder {
     }
 
     /// The time of one try is over.
-    pub(crate) fn expired(&mut self, reactor: &mut Reactor, token: Token) -> Option<Delivery> {
-        let mut exchange = self.exchanges.remove(&token)?;
+    pub(crate) fn expired(&mut self, reactor: &mut Reactor, token: Token) -> Vec<Delivery> {
+        let Some(mut exchange) = self.take_by(token) else {
+            return Vec::new();
+        };
         let now = Instant::now();
         let server = exchange.attempt.server;
+        if exchange.other_case {
+            return self.ask_plainly(reactor, exchange, now);
+        }
         self.rest(server, now, &"no answer in time");
         if !exchange.retried {
             exchange.question.candidates.push_back(Candidate {
@@ -161,14 +293,17 @@ impl Forwarder {
         question: Question,
         server: SocketAddr,
         verdict: Verdict,
-    ) -> Option<Delivery> {
+    ) -> Vec<Delivery> {
         let now = Instant::now();
         match verdict {
-            Verdict::Reply(reply) => Some(self.finish(&question, reply)),
-            Verdict::AskByTcp => match Try::by_tcp(&question.forward, server) {
-                Ok(attempt) => self.wait_for(reactor, question, attempt, true),
-                Err(_) => self.ask_next(reactor, question, now),
-            },
+            Verdict::Reply(reply) => self.finish(question, &reply),
+            Verdict::AskByTcp | Verdict::OtherCase => {
+                let other_case = verdict == Verdict::OtherCase;
+                match Try::by_tcp(&question.forward, server) {
+                    Ok(attempt) => self.wait_for(reactor, question, (attempt, true, other_case)),
+                    Err(_) => self.ask_next(reactor, question, now),
+                }
+            }
             Verdict::AskNext | Verdict::Ignore => self.ask_next(reactor, question, now),
         }
     }
@@ -178,48 +313,79 @@ impl Forwarder {
         reactor: &mut Reactor,
         mut question: Question,
         now: Instant,
-    ) -> Option<Delivery> {
+    ) -> Vec<Delivery> {
+        self.caseless.retain(|_, until| *until > now);
         while now < question.give_up
             && let Some(Candidate { server, retried }) = question.candidates.pop_front()
         {
-            match Try::by_udp(&question.forward, server) {
-                Ok(attempt) => return self.wait_for(reactor, question, attempt, retried),
+            let casing = match self.caseless.contains_key(&server) {
+                true => Casing::AsAsked,
+                false => Casing::random(),
+            };
+            match Try::by_udp(&question.forward, server, casing) {
+                Ok(attempt) => return self.wait_for(reactor, question, (attempt, retried, false)),
                 Err(error) => self.rest(server, now, &error),
             }
         }
         let failure = question.forward.failure();
-        Some(self.finish(&question, failure))
+        self.finish(question, &failure)
+    }
+
+    /// Asks a server once more that answered in other letters and not by TCP: there are some that change
+    /// them. A forger who was lucky once has to be so again.
+    fn ask_plainly(
+        &mut self,
+        reactor: &mut Reactor,
+        exchange: Exchange,
+        now: Instant,
+    ) -> Vec<Delivery> {
+        let server = exchange.attempt.server;
+        if self.caseless.insert(server, now + CASELESS).is_none() {
+            tracing::warn!(%server, "dns: upstream server does not repeat the case of letters");
+        }
+        let mut question = exchange.question;
+        question.candidates.push_front(Candidate {
+            server,
+            retried: true,
+        });
+        self.ask_next(reactor, question, now)
     }
 
     fn wait_for(
         &mut self,
         reactor: &mut Reactor,
         question: Question,
-        attempt: Try,
-        retried: bool,
-    ) -> Option<Delivery> {
+        (attempt, retried, other_case): (Try, bool, bool),
+    ) -> Vec<Delivery> {
         let token = match reactor.register(Kind::Exchange, &attempt, attempt.interest()) {
             Ok(token) => token,
             Err(error) => {
                 tracing::warn!(%error, "dns: epoll refuses an upstream socket");
                 let failure = question.forward.failure();
-                return Some(self.finish(&question, failure));
+                return self.finish(question, &failure);
             }
         };
         let until = (Instant::now() + self.timeout).min(question.give_up);
         reactor.arm(token, until);
-        let exchange = Exchange {
+        self.keep(Exchange {
             question,
             attempt,
             retried,
-        };
-        self.exchanges.insert(token, exchange);
-        None
+            other_case,
+            token,
+        });
+        Vec::new()
     }
 
-    fn finish(&mut self, question: &Question, reply: Vec<u8>) -> Delivery {
-        self.tally.leave(question.client);
-        (question.reply_to, reply)
+    /// Ends a question: the reply goes to all who wait for it.
+    fn finish(&mut self, question: Question, reply: &[u8]) -> Vec<Delivery> {
+        self.in_flight.remove(&question.forward.subject());
+        let waiting = question.waiting.into_iter();
+        let replies = waiting.map(|one| {
+            self.shares.leave(one.client, one.number);
+            (one.reply_to, with_id(reply.to_vec(), one.id))
+        });
+        replies.collect()
     }
 
     /// The configured order, with those that rest at its end. An address of our own is left out:

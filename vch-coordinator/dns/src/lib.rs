@@ -74,6 +74,7 @@
 //! 7766 (TCP).
 
 mod answer;
+mod casing;
 mod config;
 mod connection;
 mod exchange;
@@ -82,11 +83,13 @@ mod forwarder;
 mod gateway;
 mod name;
 mod names;
+mod pace;
 mod query;
 mod reactor;
 mod reply;
 mod reverse;
 mod server;
+mod shares;
 mod socket;
 mod stats;
 mod subnets;
@@ -99,5 +102,5 @@ pub use forward::{Forward, Verdict};
 pub use name::{Name, NameError};
 pub use names::{Names, NamesError, Network, NetworkId, Policy, View};
 pub use reply::Transport;
-pub use server::{ListenError, Server, ShutdownError, SpawnError};
+pub use server::{ListenError, OnEnd, Server, ShutdownError, SpawnError};
 pub use stats::Stats;

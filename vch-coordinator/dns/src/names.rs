@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use crate::config::{ConfigError, check_upstreams};
 use crate::name::Name;
 use crate::subnets::Subnets;
+use crate::tally::ClientKey;
 
 /// Which network a name belongs to, or a query came in from. The caller chooses the numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,6 +69,9 @@ pub struct View {
     /// server's own ([`crate::Config::upstreams`]); empty: those. At most 8. An address that the
     /// server listens on is never asked.
     pub upstreams: Vec<SocketAddr>,
+    /// Who it is, where it asks from several addresses or at several gateways: all of them have one
+    /// share of the server. `None`: this address alone.
+    pub client: Option<NetworkId>,
 }
 
 impl View {
@@ -77,6 +81,7 @@ impl View {
         Self {
             networks: networks.to_vec(),
             upstreams: Vec::new(),
+            client: None,
         }
     }
 }
@@ -152,6 +157,7 @@ type Pointers = BTreeMap<Name, Option<Name>>;
 pub(crate) struct Asking {
     networks: Box<[NetworkId]>,
     upstreams: Option<Arc<[SocketAddr]>>,
+    client: Option<NetworkId>,
 }
 
 /// The networks whose names one asker sees, the most preferred first.
@@ -313,6 +319,7 @@ impl Names {
         let asking = Asking {
             networks: view.networks.as_slice().into(),
             upstreams: (!view.upstreams.is_empty()).then(|| view.upstreams.as_slice().into()),
+            client: view.client,
         };
         self.askers.insert((listening, source), Arc::new(asking));
         Ok(())
@@ -338,6 +345,15 @@ impl Names {
 
     pub(crate) fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    /// Whose share of the server a question counts to.
+    pub(crate) fn client(&self, listening: NetworkId, source: IpAddr) -> ClientKey {
+        let asking = self.askers.get(&(listening, source));
+        match asking.and_then(|asking| asking.client) {
+            Some(container) => ClientKey::Container(container),
+            None => ClientKey::Address(listening, source),
+        }
     }
 
     /// `None`: this source has no business at that gateway.

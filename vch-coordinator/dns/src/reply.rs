@@ -15,7 +15,7 @@ const MAX_TCP_SIZE: usize = u16::MAX as usize;
 pub(crate) const MAX_RECORDS: usize = 1000;
 
 /// How a query came in, and so how its reply leaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Transport {
     /// One datagram: bounded by what the client says it takes.
     Udp,

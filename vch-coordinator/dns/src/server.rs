@@ -67,6 +67,19 @@ impl Server {
     /// # Errors
     /// [`SpawnError`]: nothing was left running.
     pub fn spawn(config: &Config, names: &Arc<Names>) -> Result<Self, SpawnError> {
+        Self::spawn_watched(config, names, &(Arc::new(|_| {}) as OnEnd))
+    }
+
+    /// The same, and `on_end` is called in each thread that ends, for whatever reason: told to, by an
+    /// error, by a panic.
+    ///
+    /// # Errors
+    /// [`SpawnError`]: nothing was left running.
+    pub fn spawn_watched(
+        config: &Config,
+        names: &Arc<Names>,
+        on_end: &OnEnd,
+    ) -> Result<Self, SpawnError> {
         config.check()?;
         let shared = Shared {
             names: Arc::clone(names),
@@ -83,7 +96,11 @@ impl Server {
             }),
         };
         for thread in 0..config.threads {
-            let started = Thread::spawn(config, shared.clone(), thread)
+            let ending = Ending {
+                thread,
+                on_end: Arc::clone(on_end),
+            };
+            let started = Thread::spawn(config, shared.clone(), ending)
                 .map_err(|source| SpawnError::Thread { thread, source })?;
             server.threads.push(started);
         }
@@ -269,12 +286,32 @@ impl Server {
     }
 
     #[cfg(test)]
+    fn panic(&self, thread: usize) {
+        self.threads[thread].tell(Command::Panic);
+    }
+
+    #[cfg(test)]
     fn load(&self) -> Vec<usize> {
         self.state().load.clone()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Told the number of a thread that has ended.
+pub type OnEnd = Arc<dyn Fn(usize) + Send + Sync>;
+
+/// Dropped when its thread ends.
+struct Ending {
+    thread: usize,
+    on_end: OnEnd,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        (self.on_end)(self.thread);
     }
 }
 
@@ -287,7 +324,7 @@ impl Drop for Server {
 }
 
 impl Thread {
-    fn spawn(config: &Config, shared: Shared, number: usize) -> io::Result<Self> {
+    fn spawn(config: &Config, shared: Shared, ending: Ending) -> io::Result<Self> {
         let (commands, taken) = sync_channel(COMMANDS);
         let wake = Arc::new(EventFd::from_flags(
             EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK,
@@ -301,8 +338,11 @@ impl Thread {
             Arc::clone(&counters),
         )?;
         let handle = std::thread::Builder::new()
-            .name(format!("dns-{number}"))
-            .spawn(|| worker.run())?;
+            .name(format!("dns-{}", ending.thread))
+            .spawn(|| {
+                let _ending = ending;
+                worker.run()
+            })?;
         Ok(Self {
             commands,
             wake,

@@ -13,6 +13,8 @@ pub struct Stats {
     pub forwarded: u64,
     /// Messages that were no queries.
     pub dropped: u64,
+    /// Messages beyond their client's pace.
+    pub beyond: u64,
 }
 
 /// One thread's share: threads that count do not wait for each other's cache lines.
@@ -21,6 +23,7 @@ pub(crate) struct Counters {
     answered: AtomicU64,
     forwarded: AtomicU64,
     dropped: AtomicU64,
+    beyond: AtomicU64,
 }
 
 impl Counters {
@@ -33,9 +36,15 @@ impl Counters {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// A message was beyond its client's pace.
+    pub(crate) fn count_beyond(&self) {
+        self.beyond.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(crate) fn add_to(&self, stats: &mut Stats) {
         stats.answered += self.answered.load(Ordering::Relaxed);
         stats.forwarded += self.forwarded.load(Ordering::Relaxed);
         stats.dropped += self.dropped.load(Ordering::Relaxed);
+        stats.beyond += self.beyond.load(Ordering::Relaxed);
     }
 }

@@ -5,8 +5,14 @@ use std::net::IpAddr;
 
 use crate::names::NetworkId;
 
-/// A client, as far as shares are counted: an address on a network.
-pub(crate) type ClientKey = (NetworkId, IpAddr);
+/// A client, as far as shares are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum ClientKey {
+    /// A container, whatever its addresses and the gateways that it asks.
+    Container(NetworkId),
+    /// An address on a network of which nothing more is known.
+    Address(NetworkId, IpAddr),
+}
 
 /// Counts, for all together and for each client.
 #[derive(Debug)]

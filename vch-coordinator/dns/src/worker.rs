@@ -1,5 +1,6 @@
 //! One of the server's threads.
 
+use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};
@@ -16,10 +17,12 @@ use crate::connection::Connections;
 use crate::forwarder::{Delivery, Forwarder, ReplyTo};
 use crate::gateway::Gateways;
 use crate::names::{Names, NetworkId};
+use crate::pace::Pace;
 use crate::reactor::{Kind, Reactor, Token, parts};
 use crate::reply::Transport;
 use crate::socket::Sockets;
 use crate::stats::Counters;
+use crate::tally::ClientKey;
 
 /// Events taken from the kernel at once.
 const EVENTS: usize = 256;
@@ -45,6 +48,9 @@ pub(crate) enum Command {
     Upstreams(Arc<[SocketAddr]>),
     /// End.
     Stop,
+    /// End as by a defect.
+    #[cfg(test)]
+    Panic,
 }
 
 /// What all threads share.
@@ -65,6 +71,9 @@ pub(crate) struct Worker {
     gateways: Gateways,
     connections: Connections,
     forwarder: Forwarder,
+    pace: Pace,
+    /// Replies that are ready to be sent.
+    outbox: VecDeque<Delivery>,
     counters: Arc<Counters>,
 }
 
@@ -86,6 +95,8 @@ impl Worker {
             gateways: Gateways::default(),
             connections: Connections::new(config),
             forwarder: Forwarder::new(config, shared.own),
+            outbox: VecDeque::new(),
+            pace: Pace::new(config.max_questions_per_second_per_client),
             counters,
         })
     }
@@ -102,7 +113,10 @@ impl Worker {
                     Kind::Wake => return Ok(()),
                     Kind::Udp => self.datagrams(token),
                     Kind::Listener => self.accept(token),
-                    Kind::Connection => self.connection(token, flags),
+                    Kind::Connection => {
+                        self.connection(token, flags);
+                        self.send_replies();
+                    }
                     Kind::Exchange => {
                         let delivery = self.forwarder.ready(&mut self.reactor, token);
                         self.deliver(delivery);
@@ -137,6 +151,8 @@ impl Worker {
                 }
                 Command::Upstreams(upstreams) => self.forwarder.set_upstreams(upstreams),
                 Command::Stop => return false,
+                #[cfg(test)]
+                Command::Panic => panic!("a defect"),
             }
         }
         true
@@ -167,17 +183,30 @@ impl Worker {
             };
             let message = buffer.get(..length).unwrap_or_default();
             let reply_to = ReplyTo::Datagram { gateway, peer };
+            let client = self.names.client(network, asker.source);
+            if !self.may_ask(client) {
+                continue;
+            }
             match self.decide(message, &asker) {
                 Decision::Reply(reply) => self.gateways.send(gateway, peer, &reply),
                 Decision::Forward(forward) => {
-                    let client = (network, asker.source);
-                    let reactor = &mut self.reactor;
-                    let delivery = self.forwarder.start(reactor, forward, reply_to, client);
-                    self.deliver(delivery);
+                    let asked = (reply_to, client);
+                    let started = self.forwarder.start(&mut self.reactor, forward, asked);
+                    self.deliver(started.others);
+                    self.deliver(started.own);
                 }
                 Decision::Drop => {}
             }
         }
+    }
+
+    /// Whether a client may ask one more question now.
+    fn may_ask(&mut self, client: ClientKey) -> bool {
+        let may = self.pace.take(client, Instant::now());
+        if !may {
+            self.counters.count_beyond();
+        }
+        may
     }
 
     fn decide(&self, message: &[u8], asker: &Asker) -> Decision {
@@ -195,8 +224,9 @@ impl Worker {
                         source: peer.ip(),
                         transport: Transport::Tcp,
                     };
+                    let client = self.names.client(network, asker.source);
                     self.connections
-                        .open(&mut self.reactor, stream, listener, asker);
+                        .open(&mut self.reactor, stream, listener, (asker, client));
                 }
                 Err(error) => return self.accept_failed(listener, &error),
             }
@@ -247,31 +277,40 @@ impl Worker {
     }
 
     fn question(&mut self, connection: Token, message: &[u8], asker: &Asker) {
+        let client = self.names.client(asker.network, asker.source);
+        if !self.may_ask(client) {
+            return self.connections.close(connection);
+        }
         match self.decide(message, asker) {
             Decision::Reply(reply) => self.connections.reply(connection, &reply),
             Decision::Forward(forward) => {
-                let client = (asker.network, asker.source);
-                let reply_to = ReplyTo::Stream { connection };
-                let reactor = &mut self.reactor;
-                match self.forwarder.start(reactor, forward, reply_to, client) {
+                let asked = (ReplyTo::Stream { connection }, client);
+                let started = self.forwarder.start(&mut self.reactor, forward, asked);
+                match started.own.into_iter().next() {
                     Some((_, reply)) => self.connections.reply(connection, &reply),
                     None => self.connections.wait(connection),
                 }
+                // Sent when this event is done: it may let other connections ask more.
+                self.outbox.extend(started.others);
             }
             Decision::Drop => self.connections.close(connection),
         }
     }
 
-    fn deliver(&mut self, delivery: Option<Delivery>) {
-        match delivery {
-            None => {}
-            Some((ReplyTo::Datagram { gateway, peer }, reply)) => {
-                self.gateways.send(gateway, peer, &reply);
-            }
-            Some((ReplyTo::Stream { connection }, reply)) => {
-                self.connections.waited(connection);
-                self.connections.reply(connection, &reply);
-                self.questions(connection);
+    fn deliver(&mut self, deliveries: impl IntoIterator<Item = Delivery>) {
+        self.outbox.extend(deliveries);
+        self.send_replies();
+    }
+
+    fn send_replies(&mut self) {
+        while let Some((to, reply)) = self.outbox.pop_front() {
+            match to {
+                ReplyTo::Datagram { gateway, peer } => self.gateways.send(gateway, peer, &reply),
+                ReplyTo::Stream { connection } => {
+                    self.connections.waited(connection);
+                    self.connections.reply(connection, &reply);
+                    self.questions(connection);
+                }
             }
         }
     }

@@ -226,7 +226,14 @@ pub(crate) mod expr {
     pub(crate) const DYNSET_OP: u16 = 3;
     pub(crate) const DYNSET_SREG_KEY: u16 = 4;
     pub(crate) const DYNSET_TIMEOUT: u16 = 6;
+    pub(crate) const DYNSET_EXPR: u16 = 7;
+    pub(crate) const DYNSET_ADD: u32 = 0;
     pub(crate) const DYNSET_UPDATE: u32 = 1;
+
+    /// `enum nft_connlimit_attributes`, `nft_connlimit_flags`
+    pub(crate) const CONNLIMIT_COUNT: u16 = 1;
+    pub(crate) const CONNLIMIT_FLAGS: u16 = 2;
+    pub(crate) const CONNLIMIT_F_INV: u32 = 1;
 
     /// `enum nft_payload_attributes`, `nft_payload_bases`
     pub(crate) const PAYLOAD_DREG: u16 = 1;

@@ -126,6 +126,7 @@ impl Compiler<'_> {
             Statement::SetMark { mask, value } => self.set_mark(*mask, *value),
             Statement::SetMarkMap { key, map } => self.set_mark_map(key, map.as_str())?,
             Statement::Update { set, key, timeout } => self.update(set.as_str(), key, *timeout)?,
+            Statement::FlowsOver { set, key, most } => self.flows_over(set.as_str(), key, *most)?,
             Statement::Nat {
                 side,
                 address,
@@ -187,6 +188,23 @@ impl Compiler<'_> {
             w.u32(expr::DYNSET_OP, expr::DYNSET_UPDATE);
             w.u32(expr::DYNSET_SREG_KEY, FIRST);
             w.u64(expr::DYNSET_TIMEOUT, milliseconds);
+        });
+        Ok(())
+    }
+
+    fn flows_over(&mut self, set: &str, key: &[Field], most: u32) -> Result<(), RuleError> {
+        self.load_all(key)?;
+        self.expression("dynset", |w| {
+            w.text(expr::DYNSET_SET, set);
+            w.u32(expr::DYNSET_OP, expr::DYNSET_ADD);
+            w.u32(expr::DYNSET_SREG_KEY, FIRST);
+            w.nested(expr::DYNSET_EXPR, |w| {
+                w.text(expr::NAME, "connlimit");
+                w.nested(expr::DATA, |w| {
+                    w.u32(expr::CONNLIMIT_COUNT, most);
+                    w.u32(expr::CONNLIMIT_FLAGS, expr::CONNLIMIT_F_INV);
+                });
+            });
         });
         Ok(())
     }

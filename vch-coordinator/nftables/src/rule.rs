@@ -88,6 +88,16 @@ pub enum Statement {
         /// When it leaves the set again by itself; the kernel counts in milliseconds.
         timeout: Duration,
     },
+    /// Goes on where the fields' key has more than so many tracked flows, this one included, which the
+    /// kernel counts in the set. The key of a full set is not counted, and does not go on.
+    FlowsOver {
+        /// A set with [`crate::Set::dynamic`].
+        set: Name,
+        /// One field, or several that are concatenated.
+        key: Vec<Field>,
+        /// How many it may have.
+        most: u32,
+    },
     /// Translates to a fixed address, and port if one is given; only in chains of type nat.
     Nat {
         /// Source or destination.
@@ -308,6 +318,13 @@ impl Rule {
     pub fn update(self, set: Name, key: impl Into<Vec<Field>>, timeout: Duration) -> Self {
         let key = key.into();
         self.then(Statement::Update { set, key, timeout })
+    }
+
+    /// Goes on for flows beyond `most` of the key, counted in the set.
+    #[must_use]
+    pub fn flows_over(self, set: Name, key: impl Into<Vec<Field>>, most: u32) -> Self {
+        let key = key.into();
+        self.then(Statement::FlowsOver { set, key, most })
     }
 
     /// Translates the destination to a fixed address.

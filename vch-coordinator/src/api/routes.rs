@@ -45,7 +45,8 @@ pub async fn status(State(api): State<Api>) -> Shown<shape::Status> {
             overlaps(ledger, &*overlap),
         )
     });
-    let (revision, (networks, containers), (endpoints, bindings), warnings) = seen.await?;
+    let (revision, (networks, containers), (endpoints, bindings), mut warnings) = seen.await?;
+    warnings.extend(api.runtime.warnings().await?);
     Ok(Json(shape::Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),
@@ -57,7 +58,9 @@ pub async fn status(State(api): State<Api>) -> Shown<shape::Status> {
         bindings,
         sessions: api.requests.tether.live(),
         warnings,
+        lost: api.runtime.lost().await,
         unsettled: api.unsettled.words(),
+        vms_unlimited: api.runtime.vms_unlimited(),
     }))
 }
 

@@ -392,11 +392,18 @@ pub struct Status {
     pub sessions: usize,
     /// Ports of the VCH that lead to containers.
     pub bindings: usize,
-    /// Routes of the VCH that overlap a network's subnet, in words: who uses that network is not
-    /// reached, or reaches somebody else.
+    /// In words: routes of the VCH that overlap a network's subnet (who uses that network is not
+    /// reached, or reaches somebody else), and containers that can't be read or are not known.
     pub warnings: Vec<String>,
+    /// Directories of containers that the ledger did not know when the coordinator started: kept in
+    /// `lost/` of the state directory. Older releases don't tell.
+    #[serde(default)]
+    pub lost: Vec<String>,
     /// Effects that do not yet agree with the ledger and are being retried, in words.
     pub unsettled: Vec<String>,
+    /// Why the host's kernel bounds no VM; `None` where it does, or the VCH starts none.
+    #[serde(default)]
+    pub vms_unlimited: Option<String>,
 }
 
 /// Every answer that is no success.

@@ -8,7 +8,8 @@ use std::{
     sync::Arc,
 };
 use thiserror::Error;
-use vch_dns::{ListenError, Name, Names, NamesError, Network, Server, SpawnError, View};
+use tokio::sync::mpsc;
+use vch_dns::{ListenError, Name, Names, NamesError, Network, OnEnd, Server, SpawnError, View};
 use vch_ledger::{ContainerId, EndpointId, Id, NetworkId, Protocol};
 
 /// Servers are asked where servers of names listen (RFC 1035, 4.2).
@@ -59,6 +60,8 @@ pub struct Dns {
     declared: BTreeSet<NetworkId>,
     listening: BTreeMap<NetworkId, BTreeSet<IpAddr>>,
     askers: BTreeMap<ContainerId, BTreeSet<(NetworkId, IpAddr)>>,
+    /// Told when a thread has ended; until somebody waits for it.
+    ended: Option<mpsc::Receiver<usize>>,
 }
 
 /// A name that answers in a network, and one of its addresses.
@@ -68,7 +71,13 @@ impl Dns {
     /// Starts the server's threads; it listens nowhere yet.
     pub fn spawn(config: &config::Dns) -> Result<Self, DnsError> {
         let names = Arc::new(Names::new(config.policy)?);
-        let server = Server::spawn(&config.server, &names)?;
+        // One word is enough: the first thread's end is the server's.
+        let (tell, ended) = mpsc::channel(1);
+        let on_end: OnEnd = Arc::new(move |thread| {
+            // There is a word in it already, or nobody waits.
+            let _ = tell.try_send(thread);
+        });
+        let server = Server::spawn_watched(&config.server, &names, &on_end)?;
         Ok(Self {
             names,
             server,
@@ -77,7 +86,22 @@ impl Dns {
             declared: BTreeSet::new(),
             listening: BTreeMap::new(),
             askers: BTreeMap::new(),
+            ended: Some(ended),
         })
+    }
+
+    /// Resolves when one of the server's threads has ended, for the first caller.
+    pub fn ended(&mut self) -> impl Future<Output = ()> + Send + use<> {
+        let ended = self.ended.take();
+        async {
+            match ended {
+                Some(mut ended) => {
+                    // The sender's end, too, is that of the threads.
+                    let _ = ended.recv().await;
+                }
+                None => std::future::pending().await,
+            }
+        }
     }
 
     /// Ends the server's threads.
@@ -235,6 +259,7 @@ impl Dns {
             let view = View {
                 networks: [private(id)].into_iter().chain(seen).collect(),
                 upstreams: upstreams.clone(),
+                client: Some(private(id)),
             };
             let one = self.names.set_asker(zone(*network), *address, &view);
             done = done.and(one);

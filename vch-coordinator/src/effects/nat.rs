@@ -75,6 +75,9 @@ pub struct Nat {
     book: Book,
     /// The kernel may differ from the book: a change failed.
     unsure: bool,
+    /// Cancelled by a test: others' changes can't be heard any more.
+    #[cfg(test)]
+    pub(crate) events_fault: tokio_util::sync::CancellationToken,
 }
 
 impl Nat {
@@ -87,6 +90,8 @@ impl Nat {
             ruleset: Ruleset::new()?,
             book: Book::new(surroundings),
             unsure: true,
+            #[cfg(test)]
+            events_fault: Default::default(),
         })
     }
 
@@ -97,7 +102,13 @@ impl Nat {
             Some(subscription) => subscription,
             None => Subscription::open()?,
         };
-        Watch::new(subscription, self.connection.port(), self.ruleset.tables())
+        Watch::new(
+            subscription,
+            self.connection.port(),
+            self.ruleset.tables(),
+            #[cfg(test)]
+            self.events_fault.clone(),
+        )
     }
 
     /// Adds and removes the elements of what came, changed or went.

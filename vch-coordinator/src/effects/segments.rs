@@ -227,6 +227,12 @@ impl Segments {
         self.routes.clone()
     }
 
+    /// Lets the owner end as by a defect.
+    #[cfg(test)]
+    pub(crate) async fn panic(&self) {
+        self.commands.send(Command::Panic).await.unwrap();
+    }
+
     async fn ask<T>(&self, command: impl FnOnce(Answer<T>) -> Command) -> Result<T, SegmentError> {
         let (answer, answered) = oneshot::channel();
         let sent = self.commands.send(command(answer)).await;

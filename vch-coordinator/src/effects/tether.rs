@@ -10,6 +10,7 @@
 mod channel;
 mod driver;
 mod guest_log;
+mod reports;
 mod state;
 
 pub use channel::{ChannelError, Channels};
@@ -17,8 +18,10 @@ pub use state::{EndpointState, Readiness, SessionState, failures};
 
 use super::work::{Tethered, Work};
 use crate::store::Keeper;
+use driver::Intake;
 use guest_log::GuestLog;
 use protocol::message::Report;
+use reports::Reports;
 use std::{
     collections::BTreeMap,
     path::PathBuf,
@@ -115,6 +118,8 @@ impl Tether {
             live: Arc::downgrade(&self.live),
             session: None,
             log: GuestLog::new(),
+            reports: Reports::new(),
+            intake: Intake::new(),
         };
         self.tasks
             .spawn(stop.clone().run_until_cancelled_owned(driver.run()));

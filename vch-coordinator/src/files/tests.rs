@@ -58,3 +58,22 @@ fn the_limit_that_is_said_to_hold_is_the_kernels() {
     assert_eq!(limit, soft);
     assert_eq!(raise(&dns()).unwrap(), limit, "raised once");
 }
+
+#[test]
+fn connections_to_the_docker_api_are_counted_with_what_each_opens() {
+    let none = Load::of(&Work::default());
+    let all = u64::try_from(4 * docker::server::MAX_CONNECTIONS).unwrap();
+    assert!(
+        none.files(&dns()) > all,
+        "each with a shim and a log of two files"
+    );
+    let one = Load {
+        containers: 1,
+        ..none
+    };
+    assert_eq!(
+        one.files(&dns()) - none.files(&dns()),
+        3,
+        "channel, session, shim"
+    );
+}

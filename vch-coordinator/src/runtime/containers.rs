@@ -1,12 +1,15 @@
 //! Containers that this VCH runs itself: looked at, awaited, changed.
 
 use super::{
-    Disks, Looked, RuntimeError,
+    Disks, Looked, RuntimeError, Unreadable,
+    cgroups::{self, Cgroups},
     event::{Event, Events, now_ns},
+    launch,
     machine::{Machine, Seen},
     settings::Vms,
     tasks::Tasks,
     templates::Templates,
+    uids::Uids,
     workload::{Life, Resources, RestartPolicy, Status, Workload},
 };
 use crate::requests::Requests;
@@ -26,7 +29,7 @@ use vch_ledger::{Channel, Command, ContainerId, DocumentKind};
 pub struct Update {
     /// When it is started again.
     pub restart: Option<RestartPolicy>,
-    /// What its VM has from its next start on.
+    /// What its VM has from its next start on; of the host's processors at once.
     pub resources: Option<Resources>,
 }
 
@@ -53,11 +56,23 @@ pub(super) struct Inside {
     pub disks: Arc<dyn Disks>,
     pub events: Events,
     pub templates: Templates,
+    pub uids: Uids,
+    pub cgroups: Cgroups,
     pub tasks: Tasks,
     /// Of VMs that boot: as many at once as there are processors. More would boot no sooner, and a guest
     /// that is starved while it boots may not find its timers.
     pub boots: Semaphore,
     machines: Mutex<BTreeMap<ContainerId, Arc<Machine>>>,
+    told: Mutex<Told>,
+}
+
+/// What is wrong with containers as a whole, for `vchctl status`.
+#[derive(Debug, Default)]
+struct Told {
+    /// As they were found when all were last looked at.
+    unreadable: Vec<Unreadable>,
+    /// Directories that stay though the ledger does not know their containers, in words.
+    left: Vec<String>,
 }
 
 /// Where what belongs to containers lies.
@@ -99,18 +114,27 @@ impl Runtime {
             requests,
             vms,
             templates: Templates::new(folders.state.join("templates"), tasks.clone()),
+            uids: Uids::default(),
+            cgroups: Cgroups::open(Path::new(cgroups::MOUNT)),
             folders,
             disks,
             events: Events::default(),
             tasks,
             boots: Semaphore::new(thread::available_parallelism().map_or(1, NonZero::get)),
             machines: Mutex::default(),
+            told: Mutex::default(),
         }))
     }
 
     /// Ends what goes on in the coordinator; VMs run on.
     pub async fn close(&self) {
         self.0.tasks.close().await;
+    }
+
+    /// Why the host's kernel bounds no VM; `None` where it does, or none is started here.
+    pub fn vms_unlimited(&self) -> Option<String> {
+        self.0.vms.as_ref()?;
+        self.0.cgroups.unlimited().map(str::to_owned)
     }
 
     /// What happens to containers.
@@ -143,20 +167,64 @@ impl Runtime {
         looked.ok_or_else(|| RuntimeError::NotOurs(id.to_string()))
     }
 
-    /// All of them, the youngest first.
+    /// All of them, the youngest first. Those of which a document can't be read are left out, and
+    /// [told](Self::unreadable).
     ///
     /// # Errors
     /// [`RuntimeError`].
     pub async fn all(&self) -> Result<Vec<Looked>, RuntimeError> {
-        let all = self.0.requests.keeper.read(|ledger| {
-            let ids = ledger.containers().map(|container| container.id);
-            let looked = ids.filter_map(|id| Looked::of(ledger, id).transpose());
-            looked.collect::<Result<Vec<_>, _>>()
-        });
-        let all = all.await??.into_iter();
+        let (all, unreadable) = self.0.requests.keeper.read(Looked::all).await?;
+        self.note_unreadable(unreadable);
+        let all = all.into_iter();
         let mut all: Vec<Looked> = all.map(|looked| self.with_health(looked)).collect();
         all.sort_by_key(|one| std::cmp::Reverse((one.container.created_ms, one.container.id)));
         Ok(all)
+    }
+
+    /// Containers of which a document could not be read when all were last looked at.
+    pub fn unreadable(&self) -> Vec<Unreadable> {
+        self.told().unreadable.clone()
+    }
+
+    fn note_unreadable(&self, unreadable: Vec<Unreadable>) {
+        let mut told = self.told();
+        let news = unreadable
+            .iter()
+            .filter(|one| !told.unreadable.contains(one));
+        for one in news {
+            tracing::error!(container = %one.container.name, reason = one.reason, "a container is left out");
+        }
+        told.unreadable = unreadable;
+    }
+
+    pub(super) fn note_left(&self, left: Vec<String>) {
+        self.told().left = left;
+    }
+
+    /// What is wrong with containers as a whole, in words: those that can't be read, and directories that
+    /// the ledger does not know and that stay where they are.
+    ///
+    /// # Errors
+    /// [`RuntimeError`].
+    pub async fn warnings(&self) -> Result<Vec<String>, RuntimeError> {
+        // Another release, or a hand, may have changed a document meanwhile.
+        self.all().await?;
+        let told = self.told();
+        let unreadable = told.unreadable.iter().map(|one| one.reason.clone());
+        Ok(unreadable.chain(told.left.iter().cloned()).collect())
+    }
+
+    /// The directories in `lost/`, in words.
+    pub async fn lost(&self) -> Vec<String> {
+        let folders = self.0.folders.clone();
+        // Its panic would be logged; there is nothing to tell then.
+        tokio::task::spawn_blocking(move || folders.lost_words())
+            .await
+            .unwrap_or_default()
+    }
+
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.0.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Bytes of the VCH's disk that what a container wrote has.
@@ -226,8 +294,26 @@ impl Runtime {
             workload.resources = resources;
         }
         self.keep(id, DocumentKind::Workload, &workload).await?;
+        self.bound_again(id).await?;
         self.tell(id, "update", &[]).await;
         Ok(())
+    }
+
+    /// Lets the host's kernel give a running VM the processors that its container asks for by now.
+    async fn bound_again(&self, id: ContainerId) -> Result<(), RuntimeError> {
+        let (Some(vms), looked) = (&self.0.vms, self.must(id).await?) else {
+            return Ok(());
+        };
+        if !looked.container.runs() {
+            return Ok(());
+        }
+        let bounds = launch::bounds(&looked, vms);
+        let bounded = self.0.cgroups.run(id, &bounds);
+        bounded.map_err(|(path, source)| RuntimeError::File {
+            what: "bound the VM by",
+            path,
+            source,
+        })
     }
 
     pub(super) async fn keep<T: serde::Serialize + Sync>(

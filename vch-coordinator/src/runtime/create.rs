@@ -50,11 +50,13 @@ impl Runtime {
 
     async fn made(&self, wish: Create) -> Result<ContainerId, RuntimeError> {
         let Create {
-            add,
+            mut add,
             workload,
             connect,
         } = wish;
         let name = add.name.clone();
+        // Behind its endpoints: of which families it has addresses is known then.
+        let ports = std::mem::take(&mut add.ports);
         let mut commands = vec![
             Command::AddContainer(add),
             document(&name.as_str().into(), DocumentKind::Workload, &workload)?,
@@ -63,6 +65,12 @@ impl Runtime {
             connect.container = name.as_str().into();
             Command::Connect(connect)
         }));
+        if !ports.is_empty() {
+            commands.push(Command::PublishPorts {
+                container: name.as_str().into(),
+                ports,
+            });
+        }
         let outcome = self
             .0
             .requests

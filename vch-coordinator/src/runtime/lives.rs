@@ -28,7 +28,7 @@ use crate::store::KeeperError;
 use change::Change;
 use protocol::process::ProcessId;
 use signal::{KILL, stop_signal};
-use std::{path::Path, time::Duration};
+use std::{io, time::Duration};
 use tokio::time::timeout;
 use vch_ledger::{Command, ContainerId};
 use vch_shim::{Client, Outcome, Phase};
@@ -184,9 +184,11 @@ impl Runtime {
         if kills || signal == stop_signal(&looked) {
             self.note_user(id, &machine).await?;
         }
-        self.client(&looked)?
-            .signal(ProcessId::MAIN, signal)
-            .await?;
+        let signalled = self.client(&looked)?.signal(ProcessId::MAIN, signal).await;
+        // A guest that does not hear SIGKILL is ended by its VM's end, below.
+        if !kills {
+            signalled?;
+        }
         self.tell_of(&looked, "kill", &[("signal", signal.to_string())]);
         if kills {
             let ended = self.ended(&machine, KILL_GRACE);
@@ -205,21 +207,69 @@ impl Runtime {
         let looked = self.must(id).await?;
         if looked.container.runs() {
             if !force {
-                return Err(RuntimeError::Running(looked.container.id.to_string()));
+                return Err(RuntimeError::Running(looked.container.name.to_string()));
             }
             self.note_user(id, &machine).await?;
             self.end_now(&looked, &machine).await;
         }
+        self.remove_row(id).await?;
+        self.discard(id).await?;
+        self.0.tasks.spawn(self.0.cgroups.clone().remove(id));
+        self.tell_of(&looked, "destroy", &[]);
+        self.forget(id);
+        Ok(())
+    }
+
+    /// Commits a removal, with a mark in the container's directory that tells the next coordinator that it
+    /// may end it.
+    async fn remove_row(&self, id: ContainerId) -> Result<(), RuntimeError> {
+        let folders = self.0.folders.clone();
+        let marked = blocking(move || folders.mark_removal(id)).await;
+        marked.map_err(|source| self.file("mark for removal", id, source))?;
         let command = Command::RemoveContainer {
             container: id.into(),
             force: true,
         };
-        self.0.requests.carry_out(command).await?;
-        let folder = self.0.folders.of(id);
-        remove_folder(&folder).await?;
-        self.tell_of(&looked, "destroy", &[]);
-        self.forget(id);
+        if let Err(error) = self.0.requests.carry_out(command).await {
+            let folders = self.0.folders.clone();
+            // It may be that it was committed and its answer is lost: then the ledger does not know it, and
+            // its directory is kept aside at the next start.
+            let _ = blocking(move || {
+                folders.unmark_removal(id);
+                Ok(())
+            })
+            .await;
+            return Err(error.into());
+        }
         Ok(())
+    }
+
+    /// Removes what is kept of a container that was removed by the native API, which does not know whether
+    /// its VM runs: then its directory stays, and is told of at the next start.
+    pub async fn discard_removed(&self, id: ContainerId) {
+        let folders = self.0.folders.clone();
+        if let Err(error) = blocking(move || folders.discard_unused(id)).await {
+            tracing::warn!(container = %id, %error, "its directory stays");
+        }
+        self.forget(id);
+    }
+
+    /// Removes the directory of a container that the ledger has forgotten.
+    ///
+    /// # Errors
+    /// [`RuntimeError::File`]; what stays goes at the coordinator's next start.
+    async fn discard(&self, id: ContainerId) -> Result<(), RuntimeError> {
+        let folders = self.0.folders.clone();
+        let gone = blocking(move || folders.discard(id)).await;
+        gone.map_err(|source| self.file("remove", id, source))
+    }
+
+    fn file(&self, what: &'static str, id: ContainerId, source: io::Error) -> RuntimeError {
+        RuntimeError::File {
+            what,
+            path: self.0.folders.of(id),
+            source,
+        }
     }
 
     /// The shim of a container that runs.
@@ -322,17 +372,14 @@ impl Runtime {
     }
 }
 
-fn not_ours(looked: &Looked) -> RuntimeError {
-    RuntimeError::NotOurs(looked.container.name.to_string())
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(io::Error::other)?
 }
 
-async fn remove_folder(folder: &Path) -> Result<(), RuntimeError> {
-    match tokio::fs::remove_dir_all(folder).await {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(RuntimeError::File {
-            what: "remove",
-            path: folder.to_owned(),
-            source,
-        }),
-        _ => Ok(()),
-    }
+fn not_ours(looked: &Looked) -> RuntimeError {
+    RuntimeError::NotOurs(looked.container.name.to_string())
 }

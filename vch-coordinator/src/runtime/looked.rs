@@ -10,6 +10,29 @@ use vch_ledger::{
     Container, ContainerId, DocumentKind, Endpoint, Ledger, NetworkId, NetworkName, PortBinding,
 };
 
+/// A container of which a document can't be read: it is left out of what is shown of all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Its row.
+    pub container: Container,
+    /// Its image, where that much can be read: it stays in use.
+    pub image: Option<String>,
+    /// Which document, and why.
+    pub reason: String,
+}
+
+impl Unreadable {
+    pub(super) fn of(ledger: &Ledger, container: &Container, error: &RuntimeError) -> Self {
+        let text = ledger.document(container.id, DocumentKind::Workload);
+        let value = text.and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok());
+        Self {
+            container: container.clone(),
+            image: value.and_then(|value| Some(value.get("image")?.as_str()?.to_owned())),
+            reason: error.to_string(),
+        }
+    }
+}
+
 /// A container with what hangs on it.
 #[derive(Clone, Debug)]
 pub struct Looked {
@@ -55,6 +78,18 @@ impl Looked {
         }))
     }
 
+    /// All that can be read, and those that can't.
+    pub fn all(ledger: &Ledger) -> (Vec<Self>, Vec<Unreadable>) {
+        let (mut all, mut unreadable) = (Vec::new(), Vec::new());
+        for container in ledger.containers() {
+            match Self::of(ledger, container.id) {
+                Ok(looked) => all.extend(looked),
+                Err(error) => unreadable.push(Unreadable::of(ledger, container, &error)),
+            }
+        }
+        (all, unreadable)
+    }
+
     /// Its place on the network with this identity.
     pub fn endpoint_on(&self, network: NetworkId) -> Option<&Endpoint> {
         let mut endpoints = self.endpoints.iter().map(|(_, endpoint)| endpoint);
@@ -73,3 +108,6 @@ fn read<T: serde::de::DeserializeOwned>(
         reason: error.to_string(),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,11 +11,12 @@ use super::{
     reserve::Reserve,
     value::{decode, encode},
 };
+use crate::private;
 use protocol::message::Report;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 use std::{
     collections::BTreeMap,
-    fs,
+    panic::{self, AssertUnwindSafe},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -26,7 +27,7 @@ pub(super) const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new(
 /// Last acknowledged report of each container: ID to postcard of `Report`.
 const REPORTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("reports");
 /// The shape of rows that this build reads and writes.
-pub(super) const SCHEMA_VERSION: u32 = 2;
+pub(super) const SCHEMA_VERSION: u32 = 3;
 
 /// Fills a slice with random bytes, of the quality of getrandom(2).
 type Random<'a> = &'a mut dyn FnMut(&mut [u8]) -> Result<(), getrandom::Error>;
@@ -91,12 +92,22 @@ impl Store {
     /// # Errors
     /// [`StoreError`], with a remedy; what is in the folder stays as it is.
     pub fn open(dir: &Path) -> Result<(Self, Loaded), StoreError> {
-        fs::create_dir_all(dir).map_err(|source| StoreError::Directory {
-            path: dir.to_owned(),
-            source,
-        })?;
+        Self::open_in(dir, false)
+    }
+
+    /// The same, where it is made if it is not there although containers' directories are.
+    ///
+    /// # Errors
+    /// [`StoreError`], with a remedy; what is in the folder stays as it is.
+    pub fn begin_anew(dir: &Path) -> Result<(Self, Loaded), StoreError> {
+        Self::open_in(dir, true)
+    }
+
+    fn open_in(dir: &Path, begin_anew: bool) -> Result<(Self, Loaded), StoreError> {
+        private::provide(dir, folder::MARKS, "vch.state_dir")?;
         let lock = Lock::take(dir)?;
-        let opened = folder::database(dir).and_then(|database| {
+        let open = || {
+            let database = folder::database(dir, begin_anew)?;
             let place = Place {
                 reserve: Reserve::of(&dir.join(folder::FILE))?,
                 dir: dir.to_owned(),
@@ -104,12 +115,23 @@ impl Store {
             };
             let bounds = Bounds::default();
             Self::begin(database, Some(place), bounds, &mut getrandom::fill)
-        });
+        };
+        // Bytes that no release of redb wrote may lead it to an assertion; nothing of what it had opened is
+        // used after that.
+        let opened = panic::catch_unwind(AssertUnwindSafe(open));
+        let opened = opened.unwrap_or(Err(StoreError::Panicked));
+        let path = dir.join(folder::FILE);
         opened.map_err(|source| match source {
-            StoreError::Value { .. } | StoreError::Database { .. } => StoreError::Broken {
-                path: dir.join(folder::FILE),
-                source: Box::new(source),
+            unwritable if unwritable.is_unwritable() => StoreError::Unwritable {
+                path,
+                source: Box::new(unwritable),
             },
+            StoreError::Value { .. } | StoreError::Database { .. } | StoreError::Panicked => {
+                StoreError::Broken {
+                    path,
+                    source: Box::new(source),
+                }
+            }
             other => other,
         })
     }
@@ -141,7 +163,7 @@ impl Store {
         } = self;
         drop(database);
         let place = place.ok_or(StoreError::Nowhere)?;
-        let database = folder::database(&place.dir)?;
+        let database = folder::database(&place.dir, false)?;
         Self::begin(
             database,
             Some(place),

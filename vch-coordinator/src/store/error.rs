@@ -1,6 +1,7 @@
 //! Why the store does not serve.
 
-use super::database::SCHEMA_VERSION;
+use super::{database::SCHEMA_VERSION, lock::Holder};
+use crate::private::PrivateError;
 use std::{io, path::PathBuf};
 use thiserror::Error;
 
@@ -16,16 +17,19 @@ pub enum StoreError {
         #[source]
         source: io::Error,
     },
-    /// Another coordinator holds it.
+    /// Its folder is not root's alone.
+    #[error(transparent)]
+    Private(#[from] PrivateError),
+    /// Another process holds it.
     #[error(
-        "the store in {} is in use by process {holder}: stop that coordinator, or give this one a `vch.state_dir` of its own",
+        "the store in {} is in use by {holder}: end that process, or give this one a `vch.state_dir` of its own",
         dir.display()
     )]
     InUse {
         /// The store's folder.
         dir: PathBuf,
         /// The process that holds it.
-        holder: String,
+        holder: Holder,
     },
     /// It was written by another release.
     #[error(
@@ -46,7 +50,7 @@ pub enum StoreError {
     },
     /// Its file is no store, or is broken.
     #[error(
-        "cannot read the store {}: put back a copy of it, or move it away to begin anew",
+        "cannot read the store {}: put back a copy of it, or move it away and start once with --begin-anew; the directories of containers are kept either way",
         path.display()
     )]
     Broken {
@@ -56,6 +60,32 @@ pub enum StoreError {
         #[source]
         source: Box<Self>,
     },
+    /// It is not there, but directories of containers are.
+    #[error(
+        "there is no store {}, but the directories of {containers} containers: put back a copy of it, or start once with --begin-anew, which keeps the directories in `lost`",
+        path.display()
+    )]
+    Missing {
+        /// The file.
+        path: PathBuf,
+        /// How many containers have a directory.
+        containers: usize,
+    },
+    /// Its file can't be written.
+    #[error("cannot write the store {}: is its file system mounted read-only?", path.display())]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<Self>,
+    },
+    /// The thread that writes it has ended by a defect, which the log has.
+    #[error("the store's writer panicked")]
+    WriterPanicked,
+    /// Reading it ended in a panic, which the log has.
+    #[error("reading the store failed unexpectedly")]
+    Panicked,
     /// The database refused.
     #[error("the store failed to {action}")]
     Database {
@@ -77,6 +107,20 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether its file can't be written, or not opened at all.
+    pub(super) fn is_unwritable(&self) -> bool {
+        let Self::Database { source, .. } = self else {
+            return false;
+        };
+        let redb::Error::Io(error) = &**source else {
+            return false;
+        };
+        matches!(
+            error.kind(),
+            io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied
+        )
+    }
+
     /// Whether there was no room on the disk.
     pub(super) fn is_full(&self) -> bool {
         let source = match self {

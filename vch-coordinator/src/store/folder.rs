@@ -5,6 +5,7 @@ use super::{
     database::{SCHEMA_VERSION, prepare},
     error::failed,
     facts::{self, SCHEMA},
+    lock,
 };
 use redb::{Database, ReadableDatabase};
 use std::{
@@ -12,20 +13,33 @@ use std::{
     io,
     path::{Path, PathBuf},
 };
+use vch_ledger::ContainerId;
 
 /// The store's file.
 pub(super) const FILE: &str = "ledger.redb";
 /// The same while it is being made.
 const UNFINISHED: &str = "ledger.redb.new";
+/// What says that a directory is a coordinator's: any of these in it.
+pub(super) const MARKS: &[&str] = &[FILE, UNFINISHED, lock::FILE, CONTAINERS];
+/// The containers' directories.
+pub(super) const CONTAINERS: &str = "containers";
 
 /// The database of a folder, made if it is not there. One of an older schema is copied to
 /// `ledger.redb.vN` first: the release that wrote it does not read a migrated one.
-pub(super) fn database(dir: &Path) -> Result<Database, StoreError> {
+///
+/// # Errors
+/// [`StoreError::Missing`] where it is not there, but containers' directories are: they are what a new
+/// store would not know. With `begin_anew` it is made all the same.
+pub(super) fn database(dir: &Path, begin_anew: bool) -> Result<Database, StoreError> {
     let path = dir.join(FILE);
     if !path.try_exists().map_err(unusable(&path))? {
+        let containers = containers(dir);
+        if containers > 0 && !begin_anew {
+            return Err(StoreError::Missing { path, containers });
+        }
         make(dir)?;
     }
-    let database = Database::create(&path).map_err(failed("open"))?;
+    let database = open(&path)?;
     let read = database.begin_read().map_err(failed("begin reading"))?;
     let schema = facts::read::<u32>(&read, SCHEMA)?;
     let Some(older @ ..SCHEMA_VERSION) = schema else {
@@ -34,7 +48,33 @@ pub(super) fn database(dir: &Path) -> Result<Database, StoreError> {
     // Closed: what is copied is at rest.
     drop((read, database));
     copy(dir, &path, older)?;
-    Database::create(&path).map_err(failed("open"))
+    open(&path)
+}
+
+/// Opens a store that is there, and reads it against its checksums: what a disk or a hand has changed
+/// would be found late, or be taken for what was decided.
+fn open(path: &Path) -> Result<Database, StoreError> {
+    let mut database = Database::create(path).map_err(failed("open"))?;
+    let whole = database.check_integrity().map_err(failed("check"))?;
+    if !whole {
+        tracing::error!(
+            path = %path.display(),
+            "the store was damaged and is mended: what was decided last may be missing"
+        );
+    }
+    Ok(database)
+}
+
+/// How many containers have a directory.
+fn containers(dir: &Path) -> usize {
+    let Ok(entries) = fs::read_dir(dir.join(CONTAINERS)) else {
+        // Most often there are none yet.
+        return 0;
+    };
+    let names = entries.flatten().map(|entry| entry.file_name());
+    names
+        .filter(|name| name.to_string_lossy().parse::<ContainerId>().is_ok())
+        .count()
 }
 
 fn unusable(path: &Path) -> impl Fn(io::Error) -> StoreError {

@@ -111,8 +111,13 @@ pub struct KeeperThread {
 impl KeeperThread {
     /// Waits for its end, which comes when every [`Keeper`] is dropped, by [`Keeper::end`] or when
     /// the store fails.
+    ///
+    /// # Errors
+    /// The store's, and a panic.
     pub fn join(self) -> Result<(), StoreError> {
-        self.thread.join().unwrap_or(Ok(()))
+        self.thread
+            .join()
+            .unwrap_or(Err(StoreError::WriterPanicked))
     }
 }
 

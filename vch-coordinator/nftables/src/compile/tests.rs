@@ -112,6 +112,13 @@ fn a_packets_key_goes_into_a_set_and_a_maps_value_into_its_mark() {
     );
     let found = expressions(Family::Bridge, &rule).unwrap();
     assert_eq!(found, ["meta", "cmp", "meta", "payload", "dynset"]);
+    let rule = Rule::new().flows_over(name!("counted"), [Field::IpSource], 7);
+    let found = expressions(Family::Bridge, &rule).unwrap();
+    assert_eq!(found, ["meta", "cmp", "payload", "dynset"]);
+    assert_eq!(
+        rule.to_string(),
+        "add @counted { ip saddr ct count over 7 }"
+    );
     let rule = Rule::new().set_mark_map([Field::InputInterface], name!("numbers"));
     let found = expressions(Family::Bridge, &rule).unwrap();
     assert_eq!(found, ["meta", "lookup", "meta"]);

@@ -63,6 +63,11 @@ impl fmt::Display for Statement {
                 write_concatenation(f, key)?;
                 write!(f, " timeout {}ms }}", timeout.as_millis())
             }
+            Self::FlowsOver { set, key, most } => {
+                write!(f, "add @{set} {{ ")?;
+                write_concatenation(f, key)?;
+                write!(f, " ct count over {most} }}")
+            }
             Self::Nat {
                 side,
                 address,

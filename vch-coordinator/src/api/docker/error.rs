@@ -142,6 +142,10 @@ pub fn bind_failure(refusal: &Refusal) -> Option<String> {
             "Bind for {} failed: port is already allocated",
             address_and_port(host)
         )),
+        Refusal::Port(PortRefusal::RangeTaken { host, last, .. }) => Some(format!(
+            "Bind for {}-{last} failed: all ports are allocated",
+            address_and_port(host)
+        )),
         Refusal::Port(
             PortRefusal::InUse { .. }
             | PortRefusal::Reserved { .. }
@@ -156,6 +160,10 @@ pub fn bind_failure(refusal: &Refusal) -> Option<String> {
 fn words(refusal: &Refusal) -> String {
     match refusal {
         Refusal::NetworkNotFound(name) => format!("network {name} not found"),
+        // What dockerd says of the network, and what it does not say: which one it was.
+        Refusal::NetworkMissing { network, id, .. } => format!(
+            "failed to set up container networking: network {id} not found: {network} was removed meanwhile: connect the container to a network of that name, or disconnect it"
+        ),
         Refusal::ContainerNotFound(name) => format!("No such container: {name}"),
         Refusal::NetworkExists(name) => format!("network with name {name} already exists"),
         Refusal::PredefinedName(name) => predefined_name(name.as_str()),

@@ -67,7 +67,7 @@ async fn create(
     let looked = docker.runtime.must(id).await?;
     if !looked.container.runs() {
         return Err(DockerError::conflict(format!(
-            "Container {id} is not running"
+            "container {id} is not running"
         )));
     }
     let words = wish.cmd.unwrap_or_default();
@@ -152,7 +152,7 @@ async fn start(
     if !looked.container.runs() {
         let id = looked.container.id;
         return Err(DockerError::conflict(format!(
-            "Container {id} is not running"
+            "container {id} is not running"
         )));
     }
     let claim = docker.execs.claim(&exec)?;
@@ -262,7 +262,7 @@ async fn resize(
     let one = docker.execs.get(&exec)?;
     let Stage::Running(id, _) = one.state else {
         return Err(DockerError::conflict(format!(
-            "Container {exec} is not running"
+            "container {exec} is not running"
         )));
     };
     let looked = docker.runtime.must(one.container).await?;

@@ -70,21 +70,17 @@ impl From<RuntimeError> for DockerError {
             RuntimeError::Request(error) => error.into(),
             RuntimeError::NotOurs(name) => Self::not_found(format!("No such container: {name}")),
             RuntimeError::NotRunning(id) => {
-                Self::conflict(format!("Container {id} is not running"))
+                Self::conflict(format!("container {id} is not running"))
             }
-            RuntimeError::Running(id) => Self::conflict(format!(
-                "You cannot remove a running container {id}. Stop the container before attempting removal or force remove"
+            error @ RuntimeError::Running(_) => Self::conflict(error.to_string()),
+            // As dockerd says what its runtime says of a program, and itself of all else.
+            RuntimeError::NotStarted {
+                code: 126 | 127,
+                reason,
+            } => Self::invalid(format!(
+                "failed to create task for container: failed to create shim task: VM runtime create failed: unable to start container process: {reason}: unknown"
             )),
-            // As dockerd says what its runtime says.
-            RuntimeError::NotStarted { code, reason } => {
-                let message = format!(
-                    "failed to create shim task: VM runtime create failed: unable to start container process: {reason}: unknown"
-                );
-                match code {
-                    126 | 127 => Self::invalid(message),
-                    _ => Self::failed(message),
-                }
-            }
+            RuntimeError::NotStarted { reason, .. } => Self::failed(reason),
             other => Self::failed(crate::chain::chain(&other).to_string()),
         }
     }
@@ -196,8 +192,8 @@ async fn kill(
     parameters: Parameters,
 ) -> Result<StatusCode, DockerError> {
     let named = parameters.get("signal").unwrap_or("KILL");
-    let signal = signal(named)?;
     let killed = async {
+        let signal = signal(named)?;
         let id = docker.container(&container).await?;
         Ok::<_, DockerError>(docker.runtime.kill(id, signal).await?)
     };
@@ -219,7 +215,11 @@ async fn rename(
     let named = named.filter(|name| !name.is_empty());
     let named =
         named.ok_or_else(|| DockerError::failed("Neither old nor new names may be empty"))?;
-    let name: ContainerName = named.parse().map_err(|_| invalid_name(named))?;
+    let name: ContainerName = named.parse().map_err(|_| {
+        let refused = invalid_name(&format!("/{named}"));
+        let message = format!("Error when allocating new name: {}", refused.message);
+        DockerError { message, ..refused }
+    })?;
     let id = docker.container(&container).await?;
     let before = docker.runtime.must(id).await?;
     let old = before.container.name.to_string();

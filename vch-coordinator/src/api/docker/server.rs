@@ -18,6 +18,7 @@ use crate::{
     api::door::Connection,
     chain::chain,
     config::{DockerEndpoint, Station},
+    log_budget::LogBudget,
 };
 use axum::Router;
 use handshakes::{Handshakes, NotAdmitted};
@@ -26,7 +27,6 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use protocol::session::Budget;
 use raw::RawStarts;
 use socket::Socket;
 use std::{
@@ -34,8 +34,8 @@ use std::{
     net::SocketAddr,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    sync::Arc,
+    time::Duration,
 };
 use thiserror::Error;
 use tokio::{
@@ -50,7 +50,7 @@ use tower::ServiceExt;
 
 /// Most connections of Docker's clients at once, by each listener: each `docker run`, `logs -f` and `events`
 /// holds one or two. By TCP only those count that have shown a certificate.
-const MAX_CONNECTIONS: usize = 1_024;
+pub const MAX_CONNECTIONS: usize = 1_024;
 /// For a request's head; a kept connection without one is closed then, too.
 const HEAD: Duration = Duration::from_secs(300);
 /// For answers that are under way when the coordinator stops.
@@ -58,10 +58,6 @@ const GRACE: Duration = Duration::from_secs(1);
 const BACKLOG: u32 = 1_024;
 /// Before the next try where no descriptor is free.
 const EXHAUSTED: Duration = Duration::from_secs(1);
-/// Log lines about clients that are not let in, so many at once and then one in so long a time: strangers
-/// decide how many there are.
-const LOG_BURST: u32 = 10;
-const LOG_EVERY: Duration = Duration::from_secs(10);
 /// How often the certificates' ends are looked at.
 const CERTIFICATES: Duration = Duration::from_secs(86_400);
 
@@ -124,6 +120,11 @@ impl Doors {
         };
         let unix = endpoint.socket.as_deref().map(listen_unix).transpose()?;
         Ok(Self { tcp, unix })
+    }
+
+    /// Whether there is anything to serve.
+    pub fn are_open(&self) -> bool {
+        self.tcp.is_some() || self.unix.is_some()
     }
 
     /// The certificates, which can be read again; `None` where no TCP is listened for.
@@ -203,6 +204,10 @@ fn listen_unix(path: &Path) -> Result<UnixListener, DockerListenError> {
     })
 }
 
+/// Lines about clients that were not let in: anybody who reaches the endpoint causes them.
+static STRANGERS: LogBudget =
+    LogBudget::new("clients that were not let in", 20, Duration::from_secs(10));
+
 /// What both listeners lead to.
 struct House {
     app: Router,
@@ -215,7 +220,6 @@ struct Entrance {
     certificates: Certificates,
     handshakes: Handshakes,
     permits: Arc<Semaphore>,
-    log: Arc<Mutex<Budget>>,
     app: Router,
     stop: CancellationToken,
 }
@@ -267,8 +271,7 @@ impl Entrance {
     }
 
     fn not(&self, from: SocketAddr, why: &str) {
-        let mut budget = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        if budget.take(Instant::now()) {
+        if STRANGERS.line() {
             tracing::warn!(%from, why, "a Docker client was not let in");
         } else {
             tracing::debug!(%from, why, "a Docker client was not let in");
@@ -282,7 +285,6 @@ impl House {
             certificates,
             handshakes: Handshakes::default(),
             permits: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
-            log: Arc::new(Mutex::new(Budget::new(LOG_BURST, LOG_EVERY))),
             app: self.app.clone(),
             stop: self.stop.clone(),
         };

@@ -249,7 +249,7 @@ async fn resize(
     let looked = docker.runtime.must(id).await?;
     if !looked.container.runs() {
         return Err(DockerError::conflict(format!(
-            "Container {} is not running",
+            "container {} is not running",
             looked.container.id
         )));
     }

@@ -123,7 +123,7 @@ pub async fn version(State(docker): State<Docker>) -> Json<Value> {
     }))
 }
 
-/// What dockerd 20.10 says of itself, for a VCH.
+/// What dockerd says of itself, for a VCH.
 pub async fn info(
     State(docker): State<Docker>,
     asked: Version,
@@ -193,6 +193,7 @@ fn of_the_vch(docker: &Docker) -> Value {
             },
             "Mirrors": [],
         },
+        "CDISpecDirs": [],
         "GenericResources": null,
         "HttpProxy": "",
         "HttpsProxy": "",

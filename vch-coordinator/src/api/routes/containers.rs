@@ -84,6 +84,7 @@ pub async fn remove_container(
     let Answer::ContainerRemoved { container, .. } = outcome.committed.answer else {
         return Err(ApiError::gone());
     };
+    api.runtime.discard_removed(container).await;
     Ok(Json(answer(&outcome, removed(&container))))
 }
 

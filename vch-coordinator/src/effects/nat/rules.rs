@@ -4,6 +4,8 @@ mod arriving;
 mod bridge;
 mod genuine;
 mod inet;
+#[cfg(test)]
+pub(super) use inet::FLOWS_OF_ONE;
 mod nat;
 
 use super::kept::Kept;
@@ -29,7 +31,7 @@ impl Rules {
         Ok(Self {
             table: Table::new(Family::Inet, name!("vch")),
             chains: inet::chains()?,
-            flows: Vec::new(),
+            flows: inet::flows(),
         })
     }
 

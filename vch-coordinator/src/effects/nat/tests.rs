@@ -7,5 +7,6 @@ mod levels;
 mod options;
 mod publishing;
 mod spoofing;
+mod tracker;
 mod tracking;
 mod world;

@@ -38,6 +38,9 @@ pub enum Command {
     Remove(InterfaceName, Answer<bool>),
     /// Let all be so, and nothing else of ours be there.
     Reconcile(Desired, Answer<Reconciled>),
+    /// End as by a defect.
+    #[cfg(test)]
+    Panic,
 }
 
 type Removal = (InterfaceName, Answer<bool>);
@@ -110,6 +113,8 @@ impl Actor {
         commands: &mut mpsc::Receiver<Command>,
     ) -> Option<Command> {
         match command {
+            #[cfg(test)]
+            Command::Panic => panic!("a defect"),
             Command::EnsureBridge(bridge, answer) => {
                 let _ = answer.send(self.ensure_bridge(bridge).await);
             }

@@ -3,6 +3,7 @@
 use super::{
     channel::Opener,
     guest_log::GuestLog,
+    reports::Reports,
     state::{AHEAD, SessionState},
 };
 use crate::{
@@ -11,9 +12,9 @@ use crate::{
     store::{Keeper, KeeperError},
 };
 use protocol::{
-    message::{LogLevel, LogLine, Refusal, Report},
+    message::{LogLevel, LogLine, Refusal, Report, ToAgent},
     session::{
-        Entropy,
+        Budget, Entropy,
         coordinator::{Coordinator, Input, Output},
     },
     spec::NetSpec,
@@ -43,6 +44,42 @@ pub(super) struct Driver {
     /// That, while this session is live.
     pub session: Option<Arc<()>>,
     pub log: GuestLog,
+    /// What of its reports is written, and when.
+    pub reports: Reports,
+    /// How fast its messages are taken.
+    pub intake: Intake,
+}
+
+/// Messages of one guest that are taken at once, and the time in which one more is: many times what an
+/// agent sends. Beyond it the guest's channel fills, and the guest waits.
+const MESSAGES: u32 = 400;
+const MESSAGE_EVERY: Duration = Duration::from_millis(5);
+
+/// The pace at which a guest's messages are taken.
+pub(super) struct Intake {
+    budget: Budget,
+    paused_until: Option<Instant>,
+}
+
+impl Intake {
+    pub fn new() -> Self {
+        Self {
+            budget: Budget::new(MESSAGES, MESSAGE_EVERY),
+            paused_until: None,
+        }
+    }
+
+    /// One more was taken.
+    fn took(&mut self, now: Instant) {
+        let free = self.budget.take(now);
+        self.paused_until = if free { None } else { self.budget.next() };
+    }
+
+    /// Until when none is taken.
+    fn paused_until(&mut self, now: Instant) -> Option<Instant> {
+        self.paused_until = self.paused_until.filter(|until| *until > now);
+        self.paused_until
+    }
 }
 
 /// What the driver waited for.
@@ -51,6 +88,8 @@ enum Event {
     Opened(Result<ChannelStream, OpenError>),
     Received(Result<Received<protocol::message::ToCoordinator>, ChannelError>),
     Deadline,
+    /// A report that waited may be written, or messages are taken again.
+    Due,
     Gone,
 }
 
@@ -67,7 +106,10 @@ impl Driver {
                 match output {
                     Output::OpenChannel => opening = true,
                     Output::CloseChannel => (channel, opening) = (None, false),
-                    Output::Send(envelope) => {
+                    Output::Send(mut envelope) => {
+                        if let ToAgent::Ping(ping) = &mut envelope.message {
+                            ping.report_seen = self.reports.acknowledged(ping.report_seen);
+                        }
                         if let Some(open) = &mut channel
                             && let Err(error) = open.send(&envelope).await
                         {
@@ -84,6 +126,7 @@ impl Driver {
                 Event::Gone => return,
                 Event::Wanted => self.desire(&mut machine),
                 Event::Deadline => machine.handle(Instant::now(), Input::Tick),
+                Event::Due => self.late().await,
                 // Who has not become a session, or is none any more, gives way: what only connects
                 // and is silent keeps no agent out.
                 Event::Opened(Ok(stream)) if channel.is_none() || !machine.is_established() => {
@@ -129,6 +172,8 @@ impl Driver {
         opening: bool,
     ) -> Event {
         let accepting = opening || self.opener.listens();
+        let paused = self.intake.paused_until(Instant::now());
+        let due = [paused, self.reports.due()].into_iter().flatten().min();
         // Every arm is cancel-safe: `changed`, `open` and `recv` say so, the clock holds nothing.
         // What has come is taken before a deadline that passed meanwhile: a VCH that was stopped
         // for a while has not lost every session.
@@ -143,14 +188,13 @@ impl Driver {
                     Some(open) => open.recv().await,
                     None => std::future::pending().await,
                 }
-            } => Event::Received(received),
+            }, if paused.is_none() => {
+                self.intake.took(Instant::now());
+                Event::Received(received)
+            }
+            () = at(due) => Event::Due,
             opened = self.opener.open(), if accepting => Event::Opened(opened),
-            () = async {
-                match deadline {
-                    Some(at) => tokio::time::sleep_until(at.into()).await,
-                    None => std::future::pending().await,
-                }
-            } => Event::Deadline,
+            () = at(deadline) => Event::Deadline,
         }
     }
 
@@ -163,23 +207,47 @@ impl Driver {
         }
     }
 
-    /// Keeps a report. The machine acknowledges it with its next ping, which this task sends only
-    /// after this has returned: nothing is acknowledged that is not durable.
+    /// Takes a report: it is written now, later, or not at all. What waits is not acknowledged, so that
+    /// the agent sends it again if this coordinator dies.
     async fn reported(&mut self, report: Report) {
-        let plausible = {
-            let wanted = self.wanted.borrow();
-            wanted
-                .spec
-                .as_ref()
-                .is_some_and(|spec| is_about(&report, spec))
-        };
-        if !plausible {
+        let sequence = report.sequence;
+        if !self.is_plausible(&report) {
             self.tell("a report is about another spec than this container's: dropped");
+            self.reports.settled(sequence);
             return;
         }
+        let kept = self.state.borrow().report.clone();
+        if let Some(report) = self.reports.take(report, kept.as_ref(), Instant::now()) {
+            self.write(report).await;
+        }
+    }
+
+    /// Writes the report that waited, if its time has come.
+    async fn late(&mut self) {
+        let Some(report) = self.reports.late(Instant::now()) else {
+            return;
+        };
+        // The container may have begun another life meanwhile.
+        if self.is_plausible(&report) {
+            self.write(report).await;
+        } else {
+            self.reports.settled(report.sequence);
+        }
+    }
+
+    fn is_plausible(&self, report: &Report) -> bool {
+        let wanted = self.wanted.borrow();
+        let spec = wanted.spec.as_ref();
+        spec.is_some_and(|spec| is_about(report, spec))
+    }
+
+    /// Keeps a report; durable when this returns.
+    async fn write(&mut self, report: Report) {
+        let sequence = report.sequence;
         match self.keeper.record(self.container, report.clone()).await {
             // On a full disk it is shown all the same: the agent says it anew in its next session.
             Ok(()) | Err(KeeperError::Full) => {
+                self.reports.settled(sequence);
                 self.state.send_modify(|state| state.report = Some(report));
             }
             Err(KeeperError::Ended) => {}
@@ -195,6 +263,7 @@ impl Driver {
                     tracing::info!(container = name, agent = hello.agent, "session is live");
                 }
                 self.session = self.live.upgrade();
+                self.reports.begin_session();
                 self.state.send_modify(|state| {
                     state.agent = Some(hello.agent);
                     state.held = hello.held;
@@ -228,6 +297,14 @@ impl Driver {
         if self.log.line() {
             tracing::warn!(container = self.wanted.borrow().name, "{what}");
         }
+    }
+}
+
+/// At that time, or never.
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time.into()).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -1,12 +1,16 @@
 //! The log of what guests cause.
 
+use crate::log_budget::LogBudget;
 use protocol::session::Budget;
 use std::time::{Duration, Instant};
 
-/// Lines at once, and the time in which one more becomes free: what an agent may send of its own
-/// log, twice.
+/// Lines at once: what an agent may send of its own log, twice.
 const BURST: u32 = 200;
-const EVERY: Duration = Duration::from_millis(25);
+/// The time in which one more becomes free: some 20 MB a day.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// The lines of all guests together.
+static GUESTS: LogBudget = LogBudget::new("guests", 2_000, Duration::from_millis(50));
 
 /// Bounds the lines that one guest, or one listener, causes: a guest may do anything at any pace.
 pub(super) struct GuestLog {
@@ -25,7 +29,7 @@ impl GuestLog {
     /// Whether one more line may be written. Before the first one after a flood stands how many
     /// were left out.
     pub(super) fn line(&mut self) -> bool {
-        if !self.budget.take(Instant::now()) {
+        if !self.budget.take(Instant::now()) || !GUESTS.line() {
             self.left_out += 1;
             return false;
         }

@@ -1,12 +1,16 @@
 //! What a coordinator finds at its start: containers that run on, that have ended, that are to be started.
 
+use super::blocking;
 use crate::runtime::{Looked, Runtime, RuntimeError, restart, workload::Status};
-use std::{collections::BTreeSet, io, sync::Arc};
+use std::sync::Arc;
 use vch_ledger::ContainerId;
 
 impl Runtime {
     /// Takes back what runs, and ends and starts what is to be, when the coordinator starts.
     pub async fn adopt(&self) {
+        if let Err(error) = self.sweep().await {
+            tracing::warn!(%error, "the directories of containers are not looked at");
+        }
         let all = match self.all().await {
             Ok(all) => all,
             Err(error) => {
@@ -14,10 +18,6 @@ impl Runtime {
                 return;
             }
         };
-        let known = all.iter().map(|looked| looked.container.id.to_string());
-        if let Err(error) = self.sweep(&known.collect()).await {
-            tracing::warn!(%error, "folders of containers that are gone stay");
-        }
         for looked in all {
             let id = looked.container.id;
             if let Err(error) = self.adopt_one(looked).await {
@@ -26,17 +26,28 @@ impl Runtime {
         }
     }
 
-    /// Removes the folders of containers whose removal a coordinator did not live to end.
-    async fn sweep(&self, known: &BTreeSet<String>) -> io::Result<()> {
-        let mut folders = match tokio::fs::read_dir(self.0.folders.containers()).await {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            folders => folders?,
-        };
-        while let Some(folder) = folders.next_entry().await? {
-            if !known.contains(&*folder.file_name().to_string_lossy()) {
-                tokio::fs::remove_dir_all(folder.path()).await?;
-            }
+    /// Looks at the directories of containers: ends removals that a coordinator did not live to end, and
+    /// moves aside what the ledger does not know. One whose documents can't be read is known.
+    async fn sweep(&self) -> Result<(), RuntimeError> {
+        let known = self.0.requests.keeper.read(|ledger| {
+            let ids = ledger.containers().map(|one| one.id.to_string());
+            ids.collect()
+        });
+        let known = known.await?;
+        let folders = self.0.folders.clone();
+        let swept = blocking(move || folders.sweep(&known)).await;
+        let swept = swept.map_err(|source| RuntimeError::File {
+            what: "read",
+            path: self.0.folders.containers(),
+            source,
+        })?;
+        for path in &swept.lost {
+            tracing::error!(path = %path.display(), "the ledger does not know a container: its directory is kept here");
         }
+        for words in &swept.left {
+            tracing::error!("{words}");
+        }
+        self.note_left(swept.left);
         Ok(())
     }
 

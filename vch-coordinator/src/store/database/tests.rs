@@ -1,5 +1,6 @@
 use super::*;
 use crate::sample::{add, report};
+use std::fs;
 use vch_ledger::{Answer, Change, Command, Ledger, Settings, Surroundings, Transaction};
 
 fn refused(dir: &Path) -> StoreError {
@@ -192,4 +193,101 @@ fn a_row_of_garbage_is_refused() {
         panic!("{error}");
     };
     assert!(matches!(**source, StoreError::Value { table: "rows", .. }));
+}
+
+/// A store with one container, closed in order, and the directory of that container.
+fn with_a_container(dir: &Path) -> PathBuf {
+    let (mut store, new) = Store::open(dir).unwrap();
+    let (group, container) = one_container(new.vch);
+    store.write(&group).unwrap();
+    let disk = dir
+        .join("containers")
+        .join(container.to_string())
+        .join("upper.ext4");
+    fs::create_dir_all(disk.parent().unwrap()).unwrap();
+    fs::write(&disk, "all that it wrote").unwrap();
+    disk
+}
+
+fn assert_kept(disk: &Path) {
+    assert_eq!(fs::read_to_string(disk).unwrap(), "all that it wrote");
+}
+
+#[test]
+fn a_store_that_is_missing_beside_containers_is_not_made_unless_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = with_a_container(dir.path());
+    fs::remove_file(dir.path().join(folder::FILE)).unwrap();
+    let told = refused(dir.path()).to_string();
+    assert!(
+        told.contains("--begin-anew") && told.contains("of 1 containers"),
+        "{told}"
+    );
+    assert!(!dir.path().join(folder::FILE).exists());
+    assert_kept(&disk);
+    let (_, loaded) = Store::begin_anew(dir.path()).unwrap();
+    assert!(loaded.rows.is_empty());
+    assert_kept(&disk);
+}
+
+#[test]
+fn a_store_with_flipped_bits_is_read_right_or_refused_with_a_remedy_and_nothing_is_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = with_a_container(dir.path());
+    let path = dir.path().join(folder::FILE);
+    let whole = fs::read(&path).unwrap();
+    let (store, right) = Store::open(dir.path()).unwrap();
+    drop(store);
+    let after_open = fs::read(&path).unwrap();
+    assert_eq!(after_open.len(), whole.len());
+    // Pages that are in use lie anywhere in the file: a flip in each stretch of it.
+    let step = whole.len() / 97;
+    let mut refusals = 0;
+    for at in (0..whole.len()).step_by(step) {
+        let mut flipped = after_open.clone();
+        flipped[at] ^= 0x10;
+        fs::write(&path, &flipped).unwrap();
+        match Store::open(dir.path()) {
+            Ok((_, loaded)) => {
+                let known = loaded.rows == right.rows || loaded.rows.is_empty();
+                assert!(known, "byte {at}: rows that were never written");
+                assert_eq!(loaded.vch, right.vch, "byte {at}");
+            }
+            Err(error) => {
+                refusals += 1;
+                let told = error.to_string();
+                let remedy = told.contains("put back a copy") || told.contains("schema");
+                assert!(remedy, "byte {at}: {told}");
+            }
+        }
+        assert_kept(&disk);
+    }
+    assert!(refusals > 0, "some byte matters");
+}
+
+#[test]
+fn a_store_on_a_read_only_file_system_is_told_so() {
+    use nix::sched::{CloneFlags, unshare};
+    let dir = tempfile::tempdir().unwrap();
+    let disk = with_a_container(dir.path());
+    let path = dir.path().join(folder::FILE);
+    let shown = path.display().to_string();
+    // Mounts of a thread in a mount namespace of its own go with it.
+    let mount = |arguments: &[&str]| {
+        let status = std::process::Command::new("mount").args(arguments).status();
+        assert!(status.unwrap().success(), "mount {arguments:?}");
+    };
+    let told = std::thread::scope(|scope| {
+        let alone = scope.spawn(|| {
+            unshare(CloneFlags::CLONE_NEWNS).expect("these tests need root");
+            mount(&["--make-rprivate", "/"]);
+            mount(&["--bind", &shown, &shown]);
+            mount(&["-o", "remount,ro,bind", &shown]);
+            refused(dir.path()).to_string()
+        });
+        alone.join().unwrap()
+    });
+    assert!(told.contains("mounted read-only"), "{told}");
+    assert_kept(&disk);
+    Store::open(dir.path()).unwrap();
 }

@@ -386,3 +386,21 @@ fn a_bad_configuration_starts_nothing() {
     let refused = Server::spawn(&config, &names());
     assert!(matches!(refused, Err(SpawnError::Config(_))));
 }
+
+#[test]
+fn the_end_of_a_thread_is_told_whatever_it_was() {
+    let (tell, ended) = std::sync::mpsc::channel();
+    let on_end: crate::OnEnd = std::sync::Arc::new(move |thread| tell.send(thread).unwrap());
+    let config = Config {
+        port: 0,
+        threads: 2,
+        ..Config::default()
+    };
+    let server = Server::spawn_watched(&config, &names(), &on_end).unwrap();
+    assert!(ended.try_recv().is_err() && server.is_healthy());
+    server.panic(1);
+    assert_eq!(ended.recv_timeout(Duration::from_secs(1)), Ok(1));
+    let error = server.shutdown().expect_err("one had ended");
+    assert!(error.to_string().contains("thread 1: panicked"), "{error}");
+    assert_eq!(ended.recv_timeout(PATIENCE), Ok(0), "told to stop");
+}

@@ -1,11 +1,11 @@
 //! What IP meets.
 
-use super::super::kept::{Kept, VERSIONS};
+use super::super::kept::{Kept, VERSIONS, address_type};
 use super::nat::{self, DNS};
 use super::{chain, destination, source};
 use vch_nftables::{
-    Chain, CtState, CtStatus, Datum, Field, Hook, InterfaceName, IpVersion, NameError, Policy,
-    Rule, Statement, name,
+    Chain, CtState, CtStatus, Datum, Field, Hook, InterfaceName, IpVersion, Name, NameError,
+    Policy, Rule, Set, Statement, name,
 };
 
 /// `NF_IP_PRI_FILTER` of linux/netfilter_ipv4.h.
@@ -16,6 +16,43 @@ const ECHO: u8 = 8;
 const ECHO_V6: u8 = 128;
 /// RFC 4861: who has an address, and the answer.
 const NEIGHBOUR: (u8, u8) = (135, 136);
+
+/// Tracked flows that one address of a container may have begun, at once: a sixteenth of the connection
+/// tracker of a VCH with 4 GiB of memory (`nf_conntrack_max` 262,144). A new flow costs the kernel a walk over
+/// those of its address, at most one in each tick (`nf_conncount`): no more than a millisecond or two. The tracker is shared by all: what
+/// a container begins beyond it is dropped, where else nobody's new flow would get through.
+pub(in crate::effects::nat) const FLOWS_OF_ONE: u32 = 16_384;
+/// Addresses that are counted: of more containers than bridges of a VCH have room for.
+const COUNTED: u32 = 65_536;
+
+fn counted(version: IpVersion) -> Name {
+    match version {
+        IpVersion::V4 => name!("begun4"),
+        IpVersion::V6 => name!("begun6"),
+    }
+}
+
+/// The sets in which flows are counted, by the address that began them.
+pub(super) fn flows() -> Vec<Set> {
+    let sets = VERSIONS.map(|version| {
+        let address = address_type(version);
+        Set::new(counted(version), [address]).dynamic(COUNTED)
+    });
+    sets.into()
+}
+
+/// What a container on a bridge network begins beyond its bound.
+fn too_many() -> Vec<(&'static str, Rule)> {
+    let rules = VERSIONS.map(|version| {
+        let rule = Rule::new()
+            .is_in([Field::InputInterface], Kept::Bridges.name())
+            .ct_state(CtState::NEW)
+            .flows_over(counted(version), [source(version)], FLOWS_OF_ONE)
+            .drop();
+        ("no container takes the whole connection tracker", rule)
+    });
+    rules.into()
+}
 
 pub(super) fn chains() -> Result<Vec<(Chain, Vec<Rule>)>, NameError> {
     let mut chains = nat::chains()?;
@@ -75,12 +112,13 @@ fn services() -> Vec<(&'static str, Rule)> {
 fn arrivals() -> Result<Vec<(&'static str, Rule)>, NameError> {
     let new = Rule::new;
     let loopback = InterfaceName::new("lo")?;
-    let mut rules = vec![(
+    let mut rules = too_many();
+    rules.push((
         "from containers on bridge networks",
         new()
             .is_in([Field::InputInterface], Kept::Bridges.name())
             .goto(name!("to_gateway")),
-    )];
+    ));
     for version in VERSIONS {
         rules.push((
             "gateways are for their own networks",
@@ -122,7 +160,8 @@ fn passage() -> Vec<(&'static str, Rule)> {
     let (from, to) = (Field::InputInterface, Field::OutputInterface);
     let bridges = || Kept::Bridges.name();
     let internal = || Kept::Internal.name();
-    let mut rules = vec![
+    let mut rules = too_many();
+    rules.extend([
         (
             "containers that meet by published ports alone: by those",
             new()
@@ -146,7 +185,7 @@ fn passage() -> Vec<(&'static str, Rule)> {
             "an internal network has no way in",
             new().is_in([to], internal()).drop(),
         ),
-    ];
+    ]);
     for version in VERSIONS {
         for side in [source(version), destination(version)] {
             rules.push((

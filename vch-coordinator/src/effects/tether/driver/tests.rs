@@ -121,6 +121,45 @@ async fn who_connects_and_is_silent_gives_way_to_an_agent() {
 }
 
 #[tokio::test]
+async fn a_flood_of_reports_is_written_ten_times_and_then_once_a_second_the_newest_at_last() {
+    const REPORTS: usize = 300;
+    let mut house = House::open();
+    let container = house.add("app").await;
+    let spec = house.start("app").await.unwrap();
+    let mut seen = house.watch(container);
+    let began = std::time::Instant::now();
+    let mut guest = Guest::flood(house.socket(container), REPORTS);
+    assert_eq!(guest.next().await, Told::Established);
+    assert_eq!(guest.next().await, Told::Spec(spec));
+    let mut written = Vec::new();
+    let all = async {
+        loop {
+            seen.changed().await.unwrap();
+            let sequence = seen
+                .borrow_and_update()
+                .report
+                .as_ref()
+                .map(|one| one.sequence);
+            written.extend(sequence);
+            if sequence == Some(REPORTS as u64) {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(SOON, all)
+        .await
+        .expect("the newest is written at last");
+    written.dedup();
+    let seconds = usize::try_from(began.elapsed().as_secs()).unwrap();
+    assert!(
+        written.len() <= 10 + seconds + 1,
+        "{written:?} in {seconds} s"
+    );
+    let kept = house.reopened().await;
+    assert_eq!(kept.reports[&container].sequence, REPORTS as u64);
+}
+
+#[tokio::test]
 async fn a_removed_container_leaves_neither_session_nor_socket() {
     let mut house = House::open();
     let container = house.add("app").await;

@@ -3,7 +3,8 @@
 use super::SOON;
 use protocol::{
     message::{
-        Envelope, Hello, InterfaceReport, Refusal, SessionNonce, ToAgent, ToCoordinator, Version,
+        Envelope, Failure, Hello, InterfaceReport, Refusal, SessionNonce, ToAgent, ToCoordinator,
+        Version,
     },
     session::{
         agent::{Agent, Applied, Input, Output},
@@ -47,6 +48,14 @@ impl Guest {
         Self { told, _task: task }
     }
 
+    /// One that says of every spec so many different things, as fast as it can.
+    pub fn flood(socket: PathBuf, reports: usize) -> Self {
+        let (tell, told) = mpsc::channel(64);
+        let mut task = JoinSet::new();
+        task.spawn(run(socket, vec![Vec::new(); reports], tell));
+        Self { told, _task: task }
+    }
+
     pub async fn next(&mut self) -> Told {
         let told = tokio::time::timeout(SOON, self.told.recv()).await;
         told.unwrap().unwrap()
@@ -79,11 +88,11 @@ async fn run(socket: PathBuf, reports: Vec<Vec<InterfaceReport>>, tell: mpsc::Se
                 Output::Send(envelope) => send(&mut channel, &envelope).await,
                 Output::Apply(spec) => {
                     tell.send(Told::Spec(spec.id())).await.unwrap();
-                    for interfaces in &reports {
+                    for (n, interfaces) in reports.iter().enumerate() {
                         let applied = Applied {
                             spec: spec.id(),
                             interfaces: interfaces.clone(),
-                            failures: Vec::new(),
+                            failures: failures(n, reports.len()),
                         };
                         machine.handle(Instant::now(), Input::Applied(applied));
                     }
@@ -108,6 +117,20 @@ async fn run(socket: PathBuf, reports: Vec<Vec<InterfaceReport>>, tell: mpsc::Se
         }
         let input = next(&mut channel, machine.deadline()).await;
         machine.handle(Instant::now(), input);
+    }
+}
+
+/// What makes a flood's reports differ.
+fn failures(n: usize, reports: usize) -> Vec<Failure> {
+    const FLOOD: usize = 10;
+    let failure = Failure {
+        action: format!("attempt {n}"),
+        errno: 1,
+    };
+    if reports > FLOOD {
+        vec![failure]
+    } else {
+        Vec::new()
     }
 }
 

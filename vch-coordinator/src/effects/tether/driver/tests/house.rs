@@ -10,6 +10,7 @@ use crate::{
 use protocol::{session::DEFAULT_HEARTBEAT, spec::SpecId};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use tempfile::TempDir;
+use tokio::sync::watch;
 use vch_ledger::{Command, ContainerId, Settings};
 
 pub struct House {
@@ -76,6 +77,11 @@ impl House {
         let state = self.tether.state(container)?;
         let state = state.borrow().clone();
         Some(state)
+    }
+
+    /// What becomes known of a container.
+    pub fn watch(&self, container: ContainerId) -> watch::Receiver<SessionState> {
+        self.tether.state(container).unwrap()
     }
 
     /// What is known of a container as soon as `enough` says so.

@@ -1,0 +1,92 @@
+//! Mixing the case of a question's letters at random (draft-vixie-dnsext-dns0x20): an answer that
+//! does not repeat them is not that server's. A forger has to guess them beside port and id.
+
+/// Bytes of a question's header (RFC 1035, 4.1.1), behind which its name stands.
+const HEADER: usize = 12;
+/// The longest name in octets (RFC 1035, 2.3.4), a bit for each.
+const BITS: usize = 256;
+/// The bit in which ASCII's cases differ.
+const CASE: u8 = 0x20;
+
+/// How the letters of one try's question are written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Casing {
+    /// As the client wrote them; an answer may write them as it likes.
+    AsAsked,
+    /// A set bit changes the letter at its place; an answer must repeat them.
+    Mixed([u8; BITS / 8]),
+}
+
+impl Casing {
+    /// Drawn at random; as the client wrote them where the kernel gives no random bytes.
+    pub(crate) fn random() -> Self {
+        let mut bits = [0; BITS / 8];
+        match getrandom::fill(&mut bits) {
+            Ok(()) => Self::Mixed(bits),
+            Err(_) => Self::AsAsked,
+        }
+    }
+
+    /// Writes them into a question.
+    pub(crate) fn apply(&self, question: &mut [u8]) {
+        let Self::Mixed(bits) = self else {
+            return;
+        };
+        for (at, octet) in name_mut(question).iter_mut().enumerate() {
+            let bit = bits
+                .get(at / 8)
+                .is_some_and(|byte| byte >> (at % 8) & 1 == 1);
+            // A label's length is below 64, and so no letter.
+            if bit && octet.is_ascii_alphabetic() {
+                *octet ^= CASE;
+            }
+        }
+    }
+
+    /// Whether an answer repeats the letters of the question that it is for.
+    pub(crate) fn is_repeated(&self, question: &[u8], answer: &[u8]) -> bool {
+        *self == Self::AsAsked || name(question) == same_length(question, answer)
+    }
+}
+
+/// Writes the name of a question over that of an answer to it which differs in letters' case
+/// alone: the client finds its own.
+pub(crate) fn restore(question: &[u8], answer: &mut [u8]) {
+    let name = name(question);
+    if let Some(there) = answer.get_mut(HEADER..HEADER + name.len())
+        && there.eq_ignore_ascii_case(name)
+    {
+        there.copy_from_slice(name);
+    }
+}
+
+fn same_length<'a>(question: &[u8], answer: &'a [u8]) -> &'a [u8] {
+    let end = HEADER + name(question).len();
+    answer.get(HEADER..end).unwrap_or_default()
+}
+
+fn name(message: &[u8]) -> &[u8] {
+    message
+        .get(HEADER..HEADER + length(message))
+        .unwrap_or_default()
+}
+
+fn name_mut(message: &mut [u8]) -> &mut [u8] {
+    let end = HEADER + length(message);
+    message.get_mut(HEADER..end).unwrap_or_default()
+}
+
+/// The octets of the name of a question of ours, which is not compressed; with its final zero.
+fn length(message: &[u8]) -> usize {
+    let mut length = 0;
+    while let Some(&label) = message.get(HEADER + length) {
+        length += 1 + usize::from(label);
+        if label == 0 {
+            return length.min(BITS);
+        }
+    }
+    0
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,238 @@
+//! Clients that ask without measure, and upstream servers that are silent, lie, or answer late.
+
+use std::collections::BTreeSet;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use domain::base::Message;
+use domain::base::iana::{Rcode, Rtype};
+
+use super::support::{NET, PATIENCE, Served, data, own_address, query, rcode, receive};
+use super::upstream::{Upstream, address_of};
+use crate::{Config, NetworkId, View};
+
+fn config(upstreams: &[SocketAddr]) -> Config {
+    Config {
+        threads: 1,
+        upstreams: upstreams.to_vec(),
+        upstream_timeout: Duration::from_secs(3),
+        upstream_deadline: Duration::from_secs(8),
+        max_outstanding: 64,
+        max_outstanding_per_client: 32,
+        ..Config::default()
+    }
+}
+
+/// A socket of one of a container's addresses.
+fn of_container(served: &Served, container: u128) -> UdpSocket {
+    let source = own_address();
+    let view = View {
+        client: Some(NetworkId(container)),
+        ..View::of(&[NET])
+    };
+    served.names.set_asker(NET, source, &view).unwrap();
+    let socket = UdpSocket::bind((source, 0)).unwrap();
+    socket.connect(served.at).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket
+}
+
+/// Answers for names that begin with `good`, and is silent for all others.
+fn silent_but_for_good() -> Upstream {
+    Upstream::new(|query, _| {
+        let question = query.sole_question().unwrap();
+        let name = question.qname().to_string().to_lowercase();
+        match name.starts_with("good") {
+            true => vec![address_of(query, &[[192, 0, 2, 1]])],
+            false => Vec::new(),
+        }
+    })
+}
+
+#[test]
+fn containers_that_fill_the_forwarding_keep_no_other_from_its_answer() {
+    let upstream = silent_but_for_good();
+    let served = Served::with(config(&[upstream.at]));
+    // Each floods from three addresses, as one on three networks can.
+    for container in 1..=4 {
+        let sockets: Vec<_> = (0..3).map(|_| of_container(&served, container)).collect();
+        // As many as the gateway's socket has room for.
+        let before = served.server.stats().forwarded;
+        for n in 0..100 {
+            let name = format!("silent{n}.of{container}.example");
+            let socket = &sockets[n % 3];
+            socket.send(&query(n as u16, &name, Rtype::A)).unwrap();
+        }
+        let until = Instant::now() + PATIENCE;
+        while served.server.stats().forwarded < before + 100 {
+            assert!(Instant::now() < until, "{:?}", served.server.stats());
+            std::thread::yield_now();
+        }
+    }
+    let quiet = of_container(&served, 99);
+    for n in 0..20 {
+        let since = Instant::now();
+        quiet
+            .send(&query(n, &format!("good{n}.example"), Rtype::A))
+            .unwrap();
+        let reply = receive(&quiet);
+        assert_eq!(data(&reply), ["192.0.2.1"], "question {n}");
+        assert!(
+            since.elapsed() < Duration::from_secs(1),
+            "{:?}",
+            since.elapsed()
+        );
+    }
+}
+
+#[test]
+fn a_containers_addresses_have_one_share_together() {
+    let upstream = silent_but_for_good();
+    let served = Served::with(config(&[upstream.at]));
+    let sockets: Vec<_> = (0..3).map(|_| of_container(&served, 1)).collect();
+    for (n, socket) in sockets.iter().cycle().take(33).enumerate() {
+        let name = format!("silent{n}.example");
+        socket.send(&query(n as u16, &name, Rtype::A)).unwrap();
+    }
+    // The last one was beyond the container's share of 32, whichever address it came from.
+    let reply = receive(&sockets[32 % 3]);
+    assert_eq!((rcode(&reply), reply.header().id()), (Rcode::SERVFAIL, 32));
+}
+
+#[test]
+fn equal_questions_in_flight_are_asked_once_and_answered_each() {
+    let late = Upstream::new(|query, _| {
+        std::thread::sleep(Duration::from_millis(300));
+        vec![address_of(query, &[[192, 0, 2, 2]])]
+    });
+    let served = Served::with(config(&[late.at]));
+    let sockets: Vec<_> = (1..=20).map(|n| of_container(&served, n)).collect();
+    for (n, socket) in sockets.iter().enumerate() {
+        // A client that asks again while it waits is answered once.
+        for _ in 0..3 {
+            socket
+                .send(&query(n as u16, "same.example", Rtype::A))
+                .unwrap();
+        }
+    }
+    for (n, socket) in sockets.iter().enumerate() {
+        let reply = receive(socket);
+        assert_eq!(data(&reply), ["192.0.2.2"]);
+        assert_eq!(usize::from(reply.header().id()), n);
+    }
+    assert_eq!(late.queries(), 1);
+}
+
+#[test]
+fn a_client_beyond_its_pace_is_not_answered_and_others_are() {
+    let served = Served::with(Config {
+        max_questions_per_second_per_client: 50,
+        ..config(&[])
+    });
+    let greedy = of_container(&served, 1);
+    for n in 0..150 {
+        greedy.send(&query(n, "localhost", Rtype::A)).unwrap();
+    }
+    let quiet = of_container(&served, 2);
+    quiet.send(&query(7, "localhost", Rtype::A)).unwrap();
+    assert_eq!(data(&receive(&quiet)), ["127.0.0.1"]);
+    let stats = served.server.stats();
+    assert!(stats.beyond > 50 && stats.answered < 100, "{stats:?}");
+}
+
+/// What upstream servers were asked, as it was written.
+fn recording(behave: impl Fn(&str, bool) -> Reply + Send + Sync + 'static) -> (Upstream, Names) {
+    let names = Names::default();
+    let seen = Arc::clone(&names);
+    let upstream = Upstream::new(move |query, by_tcp| {
+        let name = query.sole_question().unwrap().qname().to_string();
+        seen.lock().unwrap().push((name.clone(), by_tcp));
+        match behave(&name, by_tcp) {
+            Reply::None => Vec::new(),
+            Reply::AsAsked(address) => vec![address_of(query, &[address])],
+            Reply::Lowered(address) => vec![address_of(&lowered(query), &[address])],
+            Reply::LoweredFirst(bad, good) => vec![
+                address_of(&lowered(query), &[bad]),
+                address_of(query, &[good]),
+            ],
+        }
+    });
+    (upstream, names)
+}
+
+type Names = Arc<Mutex<Vec<(String, bool)>>>;
+
+enum Reply {
+    None,
+    AsAsked([u8; 4]),
+    Lowered([u8; 4]),
+    LoweredFirst([u8; 4], [u8; 4]),
+}
+
+/// The query as a server repeats it that changes the case of letters, or a forger who guesses it.
+fn lowered(query: &Message<Vec<u8>>) -> Message<Vec<u8>> {
+    let mut octets = query.as_slice().to_vec();
+    octets[12..].make_ascii_lowercase();
+    Message::from_octets(octets).unwrap()
+}
+
+const LONG_NAME: &str = "abcdefghijklmnopqrstuvwxyz.abcdefghijklmnopqrstuvwxyz.example";
+
+#[test]
+fn questions_are_asked_in_mixed_letters_and_the_client_sees_its_own() {
+    let (upstream, names) = recording(|_, _| Reply::AsAsked([192, 0, 2, 3]));
+    let served = Served::with(config(&[upstream.at]));
+    for _ in 0..5 {
+        let reply = served.ask(LONG_NAME, Rtype::A);
+        assert_eq!(data(&reply), ["192.0.2.3"]);
+        let question = reply.sole_question().unwrap();
+        assert_eq!(question.qname().to_string(), LONG_NAME);
+    }
+    let names: BTreeSet<_> = names.lock().unwrap().iter().cloned().collect();
+    assert_eq!(names.len(), 5, "each time in other letters");
+}
+
+#[test]
+fn a_forger_who_guesses_all_but_the_letters_is_not_believed() {
+    let (upstream, _) = recording(|_, by_tcp| match by_tcp {
+        false => Reply::LoweredFirst([6, 6, 6, 6], [192, 0, 2, 4]),
+        true => Reply::AsAsked([192, 0, 2, 4]),
+    });
+    let served = Served::with(config(&[upstream.at]));
+    assert_eq!(data(&served.ask(LONG_NAME, Rtype::A)), ["192.0.2.4"]);
+}
+
+#[test]
+fn a_server_that_changes_letters_is_asked_by_tcp() {
+    let (upstream, names) = recording(|_, _| Reply::Lowered([192, 0, 2, 5]));
+    let served = Served::with(config(&[upstream.at]));
+    assert_eq!(data(&served.ask(LONG_NAME, Rtype::A)), ["192.0.2.5"]);
+    let ways: Vec<bool> = names
+        .lock()
+        .unwrap()
+        .iter()
+        .map(|(_, by_tcp)| *by_tcp)
+        .collect();
+    assert_eq!(ways, [false, true]);
+}
+
+#[test]
+fn a_server_that_changes_letters_and_knows_no_tcp_is_asked_as_it_was_written() {
+    let (upstream, names) = recording(|_, by_tcp| match by_tcp {
+        false => Reply::Lowered([192, 0, 2, 6]),
+        true => Reply::None,
+    });
+    let served = Served::with(config(&[upstream.at]));
+    for _ in 0..2 {
+        assert_eq!(data(&served.ask(LONG_NAME, Rtype::A)), ["192.0.2.6"]);
+    }
+    let names = names.lock().unwrap();
+    let (last, by_tcp) = names.last().unwrap();
+    assert_eq!((last.as_str(), *by_tcp), (LONG_NAME, false));
+    assert_eq!(
+        names.len(),
+        4,
+        "the second question was asked plainly at once: {names:?}"
+    );
+}

@@ -1,0 +1,65 @@
+//! Lines of the log that strangers or guests cause: some at once, then one at a time.
+
+use protocol::session::Budget;
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// Bounds the lines of one kind, over the whole coordinator.
+#[derive(Debug)]
+pub struct LogBudget {
+    /// Who causes them, in words.
+    whose: &'static str,
+    burst: u32,
+    every: Duration,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    budget: Option<Budget>,
+    left_out: u64,
+}
+
+impl LogBudget {
+    /// So many at once, and one more each time `every` has passed.
+    pub const fn new(whose: &'static str, burst: u32, every: Duration) -> Self {
+        Self {
+            whose,
+            burst,
+            every,
+            state: Mutex::new(State {
+                budget: None,
+                left_out: 0,
+            }),
+        }
+    }
+
+    /// Whether one more line may be written. Before the first one after a flood stands how many were left
+    /// out.
+    pub fn line(&self) -> bool {
+        match self.take(Instant::now()) {
+            None => false,
+            Some(0) => true,
+            Some(lines) => {
+                tracing::warn!(lines, whose = self.whose, "left out: too many at once");
+                true
+            }
+        }
+    }
+
+    /// How many were left out before this one; `None` where this one is left out, too.
+    fn take(&self, now: Instant) -> Option<u64> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = || Budget::new(self.burst, self.every);
+        if !state.budget.get_or_insert_with(fresh).take(now) {
+            state.left_out += 1;
+            return None;
+        }
+        Some(std::mem::take(&mut state.left_out))
+    }
+}
+
+#[cfg(test)]
+mod tests;

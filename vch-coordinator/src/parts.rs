@@ -1,0 +1,150 @@
+//! The parts of a running coordinator. One that ends before it is told to ends the coordinator: what it
+//! did would be missing, and every request would still be answered as done.
+
+use crate::chain::chain;
+use std::{collections::BTreeMap, convert::Infallible, error::Error, future::Future};
+use thiserror::Error;
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+/// A part ended before the coordinator was told to stop.
+#[derive(Debug, Error)]
+pub enum PartError {
+    /// It returned.
+    #[error("the {part} ended: the coordinator ends too, VMs go on")]
+    Ended {
+        /// Which part.
+        part: &'static str,
+    },
+    /// It failed.
+    #[error("the {part} failed ({reason}): the coordinator ends too, VMs go on")]
+    Failed {
+        /// Which part.
+        part: &'static str,
+        /// Why, with its causes.
+        reason: String,
+    },
+    /// It panicked, which the log has.
+    #[error("the {part} panicked: the coordinator ends too, VMs go on")]
+    Panicked {
+        /// Which part.
+        part: &'static str,
+    },
+}
+
+/// What became of a task: `None` is the end that was to come.
+type Outcome = Option<PartError>;
+
+/// The tasks of a coordinator.
+pub struct Parts {
+    tasks: JoinSet<Outcome>,
+    names: BTreeMap<Id, &'static str>,
+    stop: CancellationToken,
+    #[cfg(test)]
+    pub faults: faults::Faults,
+}
+
+impl Parts {
+    /// Without a task; those to come end when `stop` is cancelled.
+    pub fn new(stop: CancellationToken, #[cfg(test)] faults: faults::Faults) -> Self {
+        Self {
+            tasks: JoinSet::new(),
+            names: BTreeMap::new(),
+            stop,
+            #[cfg(test)]
+            faults,
+        }
+    }
+
+    /// Runs a part that must not end.
+    pub fn spawn(&mut self, part: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+        self.spawn_fallible(part, async {
+            work.await;
+            Ok::<(), Infallible>(())
+        });
+    }
+
+    /// The same of one that may say why it ended.
+    pub fn spawn_fallible<E: Error + Send + 'static>(
+        &mut self,
+        part: &'static str,
+        work: impl Future<Output = Result<(), E>> + Send + 'static,
+    ) {
+        let until = self.stop.clone();
+        self.spawn_stopping(part, async move {
+            let done = until.run_until_cancelled_owned(work).await;
+            done.unwrap_or(Ok(()))
+        });
+    }
+
+    /// Runs a part that sees to the stop itself, and ends no sooner.
+    pub fn spawn_stopping<E: Error + Send + 'static>(
+        &mut self,
+        part: &'static str,
+        work: impl Future<Output = Result<(), E>> + Send + 'static,
+    ) {
+        #[cfg(test)]
+        let work = self.faults.clone().meet(part, work);
+        let stop = self.stop.clone();
+        self.add(part, async move {
+            let done = work.await;
+            if stop.is_cancelled() {
+                return None;
+            }
+            Some(match done {
+                Ok(()) => PartError::Ended { part },
+                Err(error) => PartError::Failed {
+                    part,
+                    reason: chain(&error).to_string(),
+                },
+            })
+        });
+    }
+
+    /// Runs something that ends by itself; only its panic is a part's end.
+    pub fn spawn_once(
+        &mut self,
+        part: &'static str,
+        work: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let work = self.stop.clone().run_until_cancelled_owned(work);
+        self.add(part, async move {
+            work.await;
+            None
+        });
+    }
+
+    fn add(&mut self, part: &'static str, task: impl Future<Output = Outcome> + Send + 'static) {
+        let id = self.tasks.spawn(task).id();
+        self.names.insert(id, part);
+    }
+
+    /// Waits until a part ends that must not. Cancel-safe.
+    pub async fn ended(&mut self) -> PartError {
+        loop {
+            match self.tasks.join_next_with_id().await {
+                None => std::future::pending().await,
+                Some(Ok((_, None))) => {}
+                Some(Ok((_, Some(error)))) => return error,
+                Some(Err(error)) => return self.panicked(&error),
+            }
+        }
+    }
+
+    fn panicked(&self, error: &JoinError) -> PartError {
+        let part = self.names.get(&error.id()).copied();
+        PartError::Panicked {
+            part: part.unwrap_or("coordinator's task"),
+        }
+    }
+
+    /// Waits until every part has ended; the stop is cancelled.
+    pub async fn close(mut self) {
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+#[cfg(test)]
+pub mod faults;
+#[cfg(test)]
+mod tests;
