@@ -5,7 +5,7 @@ use crate::{launch::Launch, say::say};
 use nix::{
     fcntl::{OFlag, open},
     sys::{
-        resource::{Resource, setrlimit},
+        resource::{Resource, getrlimit, setrlimit},
         stat::Mode,
     },
     unistd::write,
@@ -62,7 +62,10 @@ pub fn qemu() -> io::Result<()> {
 
 fn limits(limits: &[(Resource, u64)]) -> io::Result<()> {
     for (resource, most) in limits {
-        setrlimit(*resource, *most, *most)?;
+        // What is less already stays: raising it takes a capability that root in a container may lack.
+        let (_, hard) = getrlimit(*resource)?;
+        let most = hard.min(*most);
+        setrlimit(*resource, most, most)?;
     }
     Ok(())
 }
