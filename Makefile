@@ -16,14 +16,11 @@ AGENT_FLAGS := -C target-feature=+crt-static -C force-unwind-tables=no \
 	-C link-arg=-Wl,-z,pack-relative-relocs -C link-arg=-Wl,--icf=all -C link-arg=-Wl,--no-eh-frame-hdr
 FUZZ_SECONDS := 60
 
-# program=package, for what is used here from Debian.
-PROGRAMS := qemu-system-x86_64=qemu-system-x86 ip=iproute2 nft=nftables dig=bind9-dnsutils ping=iputils-ping python3=python3 pip3=python3-pip dpkg-deb=dpkg cc=build-essential sqfstar=squashfs-tools mke2fs=e2fsprogs
+# program=packages, for what is used here from Debian: what a VCH needs, and what else tests and lints do.
+VCH_PROGRAMS := qemu-system-x86_64=qemu-system-x86 ip=iproute2 dpkg-deb=dpkg cc=gcc,libc6-dev sqfstar=squashfs-tools mke2fs=e2fsprogs
+PROGRAMS := nft=nftables dig=bind9-dnsutils ping=iputils-ping python3=python3 pip3=python3-pip cc=build-essential
 # package==version, for clients of the Docker API in Python, from PyPI.
 PYTHON := docker==7.1.0
-# docker compose's last release in Python, and the packages that it takes in these versions, without theirs.
-COMPOSE := docker-compose==1.29.2 docker==5.0.3 dockerpty==0.4.1 docopt==0.6.2 python-dotenv==0.21.1 jsonschema==3.2.0 \
-	pyrsistent==0.20.0 attrs==23.2.0 six==1.16.0 texttable==1.7.0 websocket-client==0.59.0 PyYAML==6.0.2 distro==1.9.0 \
-	requests==2.28.2 urllib3==1.26.20 charset-normalizer==3.1.0 idna==3.10 certifi==2024.12.14 setuptools==69.5.1
 # crate@version, for what is used here from crates.io.
 CRATES := vhost-device-vsock@0.3.0 cargo-deny@0.20.2
 FUZZER := cargo-fuzz@0.13.2
@@ -37,24 +34,35 @@ MUTANTS_SHARD := 0/13
 # $(call installed,crate@version): installs it unless this version is there.
 installed = grep -qs '"$(subst @, ,$(1)) ' $(TOOLS)/.crates.toml || cargo install --root $(TOOLS) --locked $(1)
 
+# $(call programs,program=packages ...): installs from Debian what is not there.
+programs = missing=; for pair in $(1); do command -v "$${pair%%=*}" >/dev/null || missing+=" $${pair\#\#*=}"; done; \
+	if [ -n "$$missing" ] || [ ! -d target/image/kernel ]; then apt-get -q update >/dev/null; fi; \
+	if [ -n "$$missing" ]; then DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends $${missing//,/ }; fi
+
+# $(call phase,what,command): says what is done, and how long it took.
+phase = echo "--- $(1)"; began=$$EPOCHREALTIME; $(2); ended=$$EPOCHREALTIME; \
+	tenths=$$(( ($${ended/[.,]/} - $${began/[.,]/}) / 100000 )); \
+	echo "--- $(1): $$((tenths / 10)).$$((tenths % 10)) s"
+
+# `make vch` builds the VCH with this profile of Cargo.toml.
+VCH_PROFILE ?= quick
+BUILT_VCH := $(BUILT)/$(if $(filter dev,$(VCH_PROFILE)),debug,$(VCH_PROFILE))
 # The same for up and down: of other packages together cargo builds anew what they share.
-BUILD_VCH := cargo build -q -p vch-coordinator -p vch-shim -p vch-images -p lab --bins --examples
+BUILD_VCH := cargo build --profile $(VCH_PROFILE) -p vch-coordinator -p vch-shim -p vch-images -p lab --bins
+BUILD_AGENT := RUSTFLAGS="$(AGENT_FLAGS)" cargo build --profile agent --target $(HOST)
 
 .PHONY: help tools agent init probe host image test lint fuzz model crash long mutants demo compare vch vch-down outside
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-tools: ## install what the other targets use: Debian packages, and programs below target/tools
-	@missing=; for pair in $(PROGRAMS); do command -v "$${pair%%=*}" >/dev/null || missing+=" $${pair##*=}"; done; \
-	if [ -n "$$missing" ] || [ ! -d target/image/kernel ]; then apt-get -q update >/dev/null; fi; \
-	if [ -n "$$missing" ]; then DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends $$missing; fi
+tools: ## install what tests and lints use: Debian packages, and programs below target/tools
+	@$(call programs,$(VCH_PROGRAMS) $(PROGRAMS))
 	@$(foreach crate,$(CRATES),$(call installed,$(crate));)
 	@[ -d $(TOOLS)/python/docker ] || pip3 install -q --target $(TOOLS)/python $(PYTHON)
-	@[ -d $(TOOLS)/compose/compose ] || pip3 install -q --no-deps --target $(TOOLS)/compose $(COMPOSE)
 
 agent: ## build the static agent as target/agent/tether-net; print its size and its memory
-	@RUSTFLAGS="$(AGENT_FLAGS)" cargo build --profile agent -p tether-net --bin tether-net --target $(HOST)
+	@$(BUILD_AGENT) -p tether-net --bin tether-net
 	@install -D $(BUILT)/$(HOST)/agent/tether-net $(AGENT)
 	@size=$$(stat -c %s $(AGENT)); echo "$(AGENT): $$size bytes of $(AGENT_BYTES)"; [ "$$size" -le $(AGENT_BYTES) ]
 	@folder=$$(mktemp -d); trap 'kill $$agent; rm -r "$$folder"' EXIT; \
@@ -63,11 +71,11 @@ agent: ## build the static agent as target/agent/tether-net; print its size and 
 	echo "$(AGENT): $$kib KiB resident of $(AGENT_KIB)"; [ "$$kib" -le $(AGENT_KIB) ]
 
 probe: ## build the static program that tests run in guests, as target/agent/vsock-probe
-	@RUSTFLAGS="$(AGENT_FLAGS)" cargo build -q --profile agent -p lab --bin vsock-probe --target $(HOST)
+	@$(BUILD_AGENT) -q -p lab --bin vsock-probe
 	@install -D $(BUILT)/$(HOST)/agent/vsock-probe target/agent/vsock-probe
 
 init: ## build the static first process of container VMs as target/agent/container-init
-	@RUSTFLAGS="$(AGENT_FLAGS)" cargo build -q --profile agent -p container-init --target $(HOST)
+	@$(BUILD_AGENT) -q -p container-init
 	@install -D $(BUILT)/$(HOST)/agent/container-init target/agent/container-init
 
 host: ## build a static coordinator for VMs that are a VCH themselves, in target/agent
@@ -132,13 +140,16 @@ compare: image ## type every command of tests/tests/compare at a real dockerd an
 	@VCH_COMPARE=1 cargo test -q -p lab --test compare vch
 	@cat target/compare/*.md
 
-vch: image ## start a whole Virtual Container Host here, reached by one link; `. target/vch/env` lets docker talk to it
-	@$(BUILD_VCH)
-	@$(BUILT)/debug/examples/vch up
+vch: ## start a whole Virtual Container Host here, reached by one link; `. target/vch/env` lets docker talk to it
+	@$(call phase,what is missing of Debian's packages,$(call programs,$(VCH_PROGRAMS)))
+	@$(call phase,the agent and the first process of VMs,$(BUILD_AGENT) -p tether-net --bin tether-net; $(BUILD_AGENT) -p container-init; \
+		install -D -t target/agent $(BUILT)/$(HOST)/agent/tether-net $(BUILT)/$(HOST)/agent/container-init)
+	@$(call phase,the coordinator and what it starts,$(BUILD_VCH))
+	@$(BUILT_VCH)/vch up
 
 vch-down: ## remove it and all that is in it
-	@$(BUILD_VCH)
-	@$(BUILT)/debug/examples/vch down
+	@$(BUILD_VCH) -q
+	@$(BUILT_VCH)/vch down
 
 outside: ## run CMD='...' where the clients of published ports are, or open a shell there
 	@test -f target/vch/env || { echo "no VCH is up: run \`make vch\`" >&2; exit 1; }

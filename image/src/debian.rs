@@ -2,12 +2,16 @@
 //!
 //! A package that is in the build folder is used as it is, without asking anyone: remove its folder to get a newer one.
 
+mod suite;
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use thiserror::Error;
+
+pub use suite::Suite;
 
 /// Why a package's files are not there.
 #[derive(Debug, Error)]
@@ -41,6 +45,15 @@ pub enum DebianError {
         /// What is wrong.
         reason: String,
     },
+    /// A file of this machine can't be read.
+    #[error("can't read {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
     /// A file operation in the build folder failed.
     #[error("can't write {path}")]
     Write {
@@ -71,6 +84,14 @@ pub fn unpacked(package: &str, folder: &Path) -> Result<(), DebianError> {
     if folder.is_dir() {
         return Ok(());
     }
+    let mut apt_get = Command::new("apt-get");
+    // apt's own download user can't write into a build folder that belongs to somebody else.
+    apt_get.args(["-q", "-o", "APT::Sandbox::User=root"]);
+    unpacked_by(&mut apt_get, package, folder)
+}
+
+/// Downloads `package` by an `apt-get` with its options, and unpacks it.
+fn unpacked_by(apt_get: &mut Command, package: &str, folder: &Path) -> Result<(), DebianError> {
     let work = folder.with_extension("partial");
     let cleared = match fs::remove_dir_all(&work) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -80,12 +101,8 @@ pub fn unpacked(package: &str, folder: &Path) -> Result<(), DebianError> {
     cleared
         .and_then(|()| fs::create_dir_all(&files))
         .map_err(write_error(&work))?;
-    let mut download = Command::new("apt-get");
-    // apt's own download user can't write into a build folder that belongs to somebody else.
-    download
-        .args(["-q", "-o", "APT::Sandbox::User=root", "download", package])
-        .current_dir(&work);
-    run(&mut download, "apt-get", "apt")?;
+    let download = apt_get.args(["download", package]).current_dir(&work);
+    run(download, "apt-get", "apt")?;
     let archive = only_package(&work).map_err(write_error(&work))?;
     let archive = archive.ok_or_else(|| DebianError::Unexpected {
         package: package.to_owned(),

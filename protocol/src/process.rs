@@ -19,8 +19,8 @@ use serde::{Deserialize, Serialize};
 
 /// The name of the virtserialport.
 pub const PORT: &str = "vch.process";
-/// What this build speaks; both sides come from one release.
-pub const VERSION: u16 = 1;
+/// The version that this build speaks. Both sides come from one release: a shim refuses an init of another version.
+pub const VERSION: u16 = 2;
 /// Most bytes of one stream under way.
 pub const WINDOW: u32 = 256 * 1024;
 /// Most bytes in one message of a stream.
@@ -131,6 +131,18 @@ pub enum ToInit {
     },
     /// End every process, write back what is to be written, and power off.
     PowerOff,
+    /// Bounds the container's cgroup anew, as a whole; answered with [`FromInit::Updated`].
+    Update {
+        /// To know the answer by.
+        request: u32,
+        /// The bounds from now on: what is `None` or empty here has none any more.
+        cgroup: Box<CgroupLimits>,
+    },
+    /// The host's time: the guest's clock follows it.
+    Clock {
+        /// Milliseconds since 1970, when this was sent.
+        now_ms: u64,
+    },
 }
 
 /// From the guest's init.
@@ -202,10 +214,18 @@ pub enum FromInit {
         /// What is used.
         usage: Usage,
     },
+    /// Answers [`ToInit::Update`].
+    Updated {
+        /// As asked.
+        request: u32,
+        /// For each bound that is not in force: its file in the cgroup, its value and the reason, in words. Empty:
+        /// all are.
+        refused: Vec<String>,
+    },
 }
 
 /// How the container is set up and what it runs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Start {
     /// The image's root file system is a squashfs on this virtio-blk disk, by its serial number.
     pub image_disk: String,
@@ -213,7 +233,7 @@ pub struct Start {
     pub upper_disk: String,
     /// Mount the root file system read-only.
     pub read_only: bool,
-    /// Bytes of /dev/shm.
+    /// Bytes of /dev/shm; 0: the container has none (`--ipc none`).
     pub shm_bytes: u64,
     /// File systems in memory.
     pub tmpfs: Vec<Tmpfs>,
@@ -225,6 +245,72 @@ pub struct Start {
     pub network_deadline_ms: u32,
     /// What is run.
     pub process: Process,
+    /// The container has the whole VM (`--privileged`): every device but the VM's channels, a writable /sys, /proc and
+    /// cgroup tree, nothing covered. `process.privileged` says the same of its process.
+    pub privileged: bool,
+    /// The kernel's domain name (setdomainname(2)); empty: none.
+    pub domain: String,
+    /// Bounds of the container's cgroup.
+    pub cgroup: CgroupLimits,
+    /// Devices of the VM that the container has beside the usual ones (`--device`).
+    pub devices: Vec<Device>,
+    /// What of the kernel's own files the container does not see; [`COVERED`] unless the user says otherwise.
+    pub masked_paths: Vec<String>,
+    /// What of them it can't write; [`READ_ONLY`] unless the user says otherwise.
+    pub read_only_paths: Vec<String>,
+    /// Folders of the root file system that are made where they are missing, and stay writable where it is read-only
+    /// (a `VOLUME` of the image).
+    pub volumes: Vec<String>,
+}
+
+/// Bounds of the container's cgroup in the guest (the kernel's `admin-guide/cgroup-v2`). What is `None` or empty is
+/// not bounded.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CgroupLimits {
+    /// `memory.max`, bytes: beyond it the kernel ends processes of the container, and no others.
+    pub memory: Option<u64>,
+    /// `memory.low`, bytes: what is kept for the container when memory is short (`--memory-reservation`).
+    pub memory_low: Option<u64>,
+    /// `pids.max`: processes and threads.
+    pub tasks: Option<u64>,
+    /// `cpu.weight`, 1 to 10,000; see [`cpu_weight`] for Docker's shares.
+    pub cpu_weight: Option<u16>,
+    /// `cpu.max`.
+    pub cpu_max: Option<CpuMax>,
+    /// `cpuset.cpus`, as `0-2,4`.
+    pub cpus: String,
+    /// `cpuset.mems`, as `0`.
+    pub memory_nodes: String,
+}
+
+/// Processor time in each period (`cpu.max`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CpuMax {
+    /// Microseconds of processor time in a period; more than a period is more than one processor.
+    pub quota_us: u64,
+    /// Microseconds; Docker's default is 100,000.
+    pub period_us: u64,
+}
+
+/// The weight of `cpu.weight` for Docker's CPU shares (2 to 262,144, default 1,024), as runc converts them.
+#[must_use]
+pub fn cpu_weight(shares: u64) -> Option<u16> {
+    if shares == 0 {
+        return None;
+    }
+    let shares = shares.clamp(2, 262_144);
+    u16::try_from(1 + (shares - 2) * 9_999 / 262_142).ok()
+}
+
+/// A device of the VM that the container has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Device {
+    /// In the VM, as `/dev/net/tun`.
+    pub source: String,
+    /// In the container.
+    pub path: String,
+    /// Some of `r`, `w` and `m`: reading, writing, making nodes of it.
+    pub access: String,
 }
 
 /// A file system in memory.
@@ -261,6 +347,10 @@ pub struct Process {
     pub limits: Vec<(u8, u64, u64)>,
     /// For the kernel's choice of whom to kill when memory runs out: -1000 to 1000.
     pub oom_score: i16,
+    /// Every capability, and no filter of system calls (`--privileged`): `capabilities` is not looked at.
+    pub privileged: bool,
+    /// No filter of system calls (`--security-opt seccomp=unconfined`).
+    pub unfiltered: bool,
 }
 
 /// Rows and columns.

@@ -1,19 +1,21 @@
 //! The docker CLI, as a person types it.
 
 use std::fs;
+use std::io;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::peer::{API_VERSION, cli};
+use crate::peer::{Clients, clients};
 use crate::rootfs::RootFs;
 use crate::world::Lab;
 
 /// A CLI with its own configuration folder, pointed at a daemon's Unix socket.
 #[derive(Debug, Clone)]
 pub struct Docker {
-    program: PathBuf,
+    clients: Clients,
     config: PathBuf,
     host: String,
     api_version: Option<String>,
@@ -31,19 +33,28 @@ pub struct Said {
 }
 
 impl Docker {
-    /// Speaks the version that dockerd 20.10 speaks at most.
+    /// Negotiates the version of the API, as a CLI that nobody told anything does. Its packages are downloaded at the first
+    /// use on a machine.
     pub fn new(lab: &Lab, socket: &Path) -> Result<Self> {
+        let clients = clients()?;
         let config = lab.path("docker-config");
-        fs::create_dir_all(&config).context("make a folder for the CLI's configuration")?;
+        let plugins = config.join("cli-plugins");
+        fs::create_dir_all(&plugins).context("make a folder for the CLI's configuration")?;
+        match symlink(&clients.compose, plugins.join("docker-compose")) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(error).context("link the plugin `docker compose`");
+            }
+            _ => {}
+        }
         Ok(Self {
-            program: cli()?,
+            clients,
             config,
             host: format!("unix://{}", socket.display()),
-            api_version: Some(API_VERSION.to_owned()),
+            api_version: None,
         })
     }
 
-    /// The same, speaking another version; none lets it negotiate.
+    /// The same, speaking one version; none lets it negotiate.
     #[must_use]
     pub fn speaking(mut self, api_version: Option<&str>) -> Self {
         self.api_version = api_version.map(str::to_owned);
@@ -87,7 +98,11 @@ impl Docker {
     #[must_use]
     pub fn shell(&self) -> Command {
         let mut shell = Command::new("sh");
-        let folder = self.program.parent().unwrap_or_else(|| Path::new("/"));
+        let folder = self
+            .clients
+            .docker
+            .parent()
+            .unwrap_or_else(|| Path::new("/"));
         let path = std::env::var("PATH").unwrap_or_default();
         shell
             .env("PATH", format!("{}:{path}", folder.display()))

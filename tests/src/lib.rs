@@ -8,6 +8,7 @@
 //!    ├── Peer                    a real dockerd, to compare with
 //!    ├── Docker                  the docker CLI, as a person types it
 //!    ├── VmHost                  a coordinator whose containers are VMs, with such a CLI
+//!    ├── http                    a request that no CLI sends
 //!    ├── Terminal                a person at a terminal
 //!    ├── Wiretap                 what a CLI and a daemon say to each other
 //!    ├── Hook                    the program that runs the VMs, as the coordinator asks it
@@ -32,6 +33,7 @@ pub mod capture;
 pub mod deadline;
 pub mod docker;
 pub mod hook;
+pub mod http;
 pub mod member;
 pub mod monitor;
 pub mod namespace;

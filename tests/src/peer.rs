@@ -3,6 +3,7 @@
 //! Debian's packages, unpacked and never installed; the daemon lives in network, mount and process namespaces of its
 //! own, and all that it started ends with it.
 
+mod cgroups;
 mod packages;
 
 use std::fs;
@@ -18,15 +19,15 @@ use crate::namespace::Namespace;
 use crate::process::Process;
 use crate::world::Lab;
 
-pub use packages::{Packages, cli};
+pub use packages::{Clients, Packages, clients};
 
 /// From the start of the process to its first answer; the first start makes keys and rules.
 const START: Duration = Duration::from_secs(60);
 const LOG: &str = "dockerd.log";
-/// The version of the API that Debian's dockerd speaks at most.
-pub const API_VERSION: &str = "1.41";
+/// The version of the API that this dockerd and its CLI speak at most.
+pub const API_VERSION: &str = "1.45";
 
-/// `dockerd` 20.10 with an empty data root in the test's folder. Killed on drop, with its containers.
+/// `dockerd` 26.1 of Debian 13 with an empty data root in the test's folder. Killed on drop, with its containers.
 #[derive(Debug)]
 pub struct Peer {
     lab: Lab,
@@ -43,9 +44,7 @@ impl Peer {
         let packages = Packages::unpacked()?;
         let folder = lab.path("dockerd");
         fs::create_dir_all(&folder).context("make dockerd's folder")?;
-        let key = folder.join("key.json");
-        let config = serde_json::json!({ "deprecated-key-path": key });
-        fs::write(folder.join("daemon.json"), config.to_string()).context("write daemon.json")?;
+        fs::write(folder.join("daemon.json"), "{}").context("write daemon.json")?;
         let namespace = Namespace::create("dockerd")?;
         let cgroup = namespace.name().to_owned();
         let mut command = Self::command(lab, &packages, &folder)?;
@@ -75,18 +74,19 @@ impl Peer {
     /// containerd write without being asked. A new sysfs shows its own network; containers' cgroups are below one of their
     /// own. As the first process of its process namespace it takes everything with it.
     fn command(lab: &Lab, packages: &Packages, folder: &Path) -> Result<Command> {
-        const INSIDE: &str = "set -e
+        const INSIDE: &str = r#"set -e
             mount -t sysfs sysfs /sys
-            mount -t cgroup2 none /sys/fs/cgroup
+            eval "$CGROUPS"
             mount -t tmpfs tmpfs /run
             mount -t tmpfs tmpfs /opt
             folder=$1
             shift
             exec dockerd --config-file $folder/daemon.json --data-root $folder/data --exec-root $folder/exec \
-                --host unix://$folder/docker.sock --pidfile $folder/pid --storage-driver vfs \"$@\"";
+                --host unix://$folder/docker.sock --pidfile $folder/pid --storage-driver vfs "$@""#;
         let mut command = Command::new("unshare");
         command.args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]);
         command.args(["sh", "-c", INSIDE, "sh"]).arg(folder);
+        command.env("CGROUPS", cgroups::MOUNT);
         packages.surround(&mut command);
         let log = fs::File::create(lab.path(LOG)).context("make a log")?;
         command.stdout(log.try_clone().context("the log")?);
@@ -122,15 +122,10 @@ impl Drop for Peer {
     fn drop(&mut self) {
         /// Of killed processes, from the signal to the last one's end.
         const END: Duration = Duration::from_secs(10);
-        const REMOVE: &str = "mount -t cgroup2 none /sys/fs/cgroup && cd /sys/fs/cgroup || exit
-            if [ -d $1 ]; then find $1 -depth -type d -exec rmdir {} +; fi";
         // What can't be removed is empty folders of a kernel file system; nobody is there to hear of it.
         drop(self.process.kill());
         drop(eventually(END, "dockerd's cgroups are removed", || {
-            let mut remove = Command::new("unshare");
-            remove.args(["--mount", "sh", "-c", REMOVE, "sh", &self.cgroup]);
-            let output = remove.output();
-            output.is_ok_and(|output| output.status.success())
+            cgroups::remove(&self.cgroup)
         }));
     }
 }

@@ -35,12 +35,6 @@ pub fn python() -> PathBuf {
     folder(TOOLS_VARIABLE, "target/tools").join("python")
 }
 
-/// docker compose with the Python packages that it takes, which `make tools` installed.
-#[must_use]
-pub fn compose() -> PathBuf {
-    folder(TOOLS_VARIABLE, "target/tools").join("compose")
-}
-
 /// Where other projects' programs are unpacked, to compare with.
 #[must_use]
 pub fn peers() -> PathBuf {
@@ -65,13 +59,13 @@ pub fn host_program(name: &str) -> PathBuf {
     agent().with_file_name(name)
 }
 
-/// A program of this workspace, as built with the same profile as the running test or example.
+/// A program of this workspace, as built with the same profile as the running test, example or program.
 pub fn built(name: &str) -> Result<PathBuf> {
     let running = env::current_exe().context("find the running program")?;
-    let profile = running
-        .ancestors()
-        .nth(2)
-        .context("cargo puts tests and examples two folders below")?;
+    let folder = running.parent().context("a program is in a folder")?;
+    // Cargo puts tests and examples one folder below the programs.
+    let below = folder.ends_with("deps") || folder.ends_with("examples");
+    let profile = folder.parent().filter(|_| below).unwrap_or(folder);
     let program = profile.join(name);
     ensure!(
         program.is_file(),

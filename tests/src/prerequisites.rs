@@ -22,8 +22,6 @@ pub enum Need {
     Dig,
     /// The program `nft`, to look at rules.
     Nft,
-    /// The docker CLI.
-    Docker,
     /// The device that taps come from.
     Tun,
     /// The virtual machine.
@@ -40,8 +38,6 @@ pub enum Need {
     Squashfs,
     /// The Python package `docker`.
     PythonDocker,
-    /// docker compose.
-    Compose,
     /// The static coordinator for VMs that are a VCH themselves.
     Host,
 }
@@ -64,7 +60,6 @@ impl Need {
             Self::Ping => program("ping", "-V", "iputils-ping"),
             Self::Dig => program("dig", "-v", "bind9-dnsutils"),
             Self::Nft => program("nft", "--version", "nftables"),
-            Self::Docker => program("docker", "--version", "docker.io"),
             Self::Tun => {
                 let opened = OpenOptions::new()
                     .read(true)
@@ -82,8 +77,6 @@ impl Need {
             Self::Squashfs => program("mksquashfs", "-version", "squashfs-tools"),
             Self::PythonDocker => program("python3", "-V", "python3")
                 .or_else(|| built(&places::python().join("docker/__init__.py"), "make tools")),
-            Self::Compose => program("python3", "-V", "python3")
-                .or_else(|| built(&places::compose().join("compose/__main__.py"), "make tools")),
             Self::Host => built(&places::host_program("vch-coordinator"), "make host"),
         }
     }

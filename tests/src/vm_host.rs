@@ -103,14 +103,23 @@ impl<'a> VmHost<'a> {
         entries.map_or(0, |entries| entries.flatten().count())
     }
 
-    /// Shims and QEMUs of this coordinator, by the logs that they write.
+    /// Shims of this coordinator, by the logs that they write, and what they started: their QEMUs.
     fn processes(&self) -> Result<usize> {
-        let all = fs::read_dir("/proc").context("list processes")?.flatten();
-        let own = all.filter(|entry| {
+        let all: Vec<_> = fs::read_dir("/proc")
+            .context("list processes")?
+            .flatten()
+            .collect();
+        let is_shim = |process: &Path| {
             // A process may be gone by now.
-            let log = fs::read_link(entry.path().join("fd/2")).unwrap_or_default();
-            log.starts_with(self.vch.folder())
-                && (log.ends_with("shim.log") || log.ends_with("qemu.log"))
+            let log = fs::read_link(process.join("fd/2")).unwrap_or_default();
+            log.starts_with(self.vch.folder()) && log.ends_with("shim.log")
+        };
+        let own = all.iter().filter(|entry| {
+            let process = entry.path();
+            let status = fs::read_to_string(process.join("status")).unwrap_or_default();
+            let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"));
+            let parent = parent.unwrap_or_default().trim();
+            is_shim(&process) || is_shim(&Path::new("/proc").join(parent))
         });
         Ok(own.count())
     }

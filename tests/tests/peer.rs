@@ -35,12 +35,25 @@ fn a_real_dockerd_runs_a_container_and_takes_everything_with_it() {
         .unwrap();
     assert_eq!(said.code, 7, "{said:?}");
 
-    let folder = format!("/sys/fs/cgroup/{}", peer.namespace().name());
+    // Its limits are in force, and what is counted is of its containers.
+    let limited = "docker run -d --name limited -m 64m --pids-limit 30 busybox sleep 1000";
+    assert_eq!(docker.run(limited).unwrap().stderr, "");
+    let used = "docker stats --no-stream --format '{{.MemUsage}} {{.PIDs}}' limited";
+    let used = docker.succeed(used).unwrap();
+    assert!(
+        used.ends_with("/ 64MiB 1") && !used.starts_with("0B"),
+        "{used}"
+    );
+
+    let name = peer.namespace().name().to_owned();
     docker
         .succeed("docker run -d --name stays busybox sleep 1000")
         .unwrap();
     drop(peer);
-    assert!(!std::path::Path::new(&folder).exists());
+    let hierarchies = std::fs::read_dir("/sys/fs/cgroup").unwrap().flatten();
+    let left = hierarchies.map(|hierarchy| hierarchy.path().join(&name));
+    let left: Vec<_> = left.filter(|folder| folder.exists()).collect();
+    assert_eq!(left, Vec::<std::path::PathBuf>::new());
     let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
     assert!(
         !mounts.contains(&*lab.folder().to_string_lossy()),

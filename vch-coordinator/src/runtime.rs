@@ -41,8 +41,11 @@ pub use disks::Disks;
 pub use error::RuntimeError;
 pub use health::{Health, HealthResult, HealthStatus};
 pub use hook::{Hook, HookError};
-pub use launch::{environment, process, set as set_variable};
-pub use lives::signal_number;
+pub use launch::{
+    bytes as size_bytes, cgroup_limits, environment, limit as ulimit_number, process,
+    set as set_variable,
+};
+pub use lives::{Stop, signal_number};
 pub use looked::{Looked, Unreadable};
 pub use nic::{Nic, Nics};
 pub use settings::Vms;

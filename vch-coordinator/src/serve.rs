@@ -315,10 +315,11 @@ fn images(config: &Config) -> Result<vch_images::Store, ServeError> {
     Ok(vch_images::Store::open(Settings {
         folder: config.state_dir.join(IMAGES),
         helper: own.with_file_name(IMAGE_HELPER),
-        user: Settings::USER,
+        first_user: Settings::FIRST_USER,
         upper_bytes: disk.unwrap_or(Settings::UPPER_BYTES),
         insecure: insecure.unwrap_or_default(),
         limits: Limits::default(),
+        free_bytes: None,
     })?)
 }
 

@@ -1,5 +1,6 @@
 //! The guest from the kernel's hands to a root that can be left.
 
+use crate::modprobe;
 use nix::{
     errno::Errno,
     libc,
@@ -15,7 +16,7 @@ use std::{
     ffi::CString,
     fs::{self, File},
     io,
-    os::fd::AsRawFd,
+    os::{fd::AsRawFd, unix::fs::symlink},
     path::Path,
     time::Duration,
 };
@@ -23,6 +24,17 @@ use thiserror::Error;
 
 const NEW_ROOT: &str = "/newroot";
 const AGENT: &str = "sbin/tether-net";
+
+/// Kernel parameters of every container VM; a container's own `--sysctl` is set later and wins.
+const PARAMETERS: [(&str, &str); 4] = [
+    // An ordinary user's process in its own container listens on any port, and pings, as with dockerd.
+    ("net/ipv4/ip_unprivileged_port_start", "0"),
+    ("net/ipv4/ping_group_range", "0 2147483647"),
+    // `--ulimit nofile` may be as large as the kernel lets it be: its sysctl_nr_open_max, rounded to 64.
+    ("fs/nr_open", "1073741816"),
+    // Only a parent traces: a process of the container takes no descriptor of one that init is about to let run.
+    ("kernel/yama/ptrace_scope", "1"),
+];
 
 /// Why the guest does not get so far.
 #[derive(Debug, Error)]
@@ -88,6 +100,8 @@ pub fn prepare() -> Result<(), BootError> {
         )?;
     }
     let cgroups = root.join("sys/fs/cgroup");
+    // A container that may write its cgroup tree does not change the bounds that its own root has.
+    let bounded = Some("nsdelegate,memory_recursiveprot");
     mounted(
         "cgroup2",
         mount(
@@ -95,7 +109,7 @@ pub fn prepare() -> Result<(), BootError> {
             &cgroups,
             Some("cgroup2"),
             MsFlags::empty(),
-            none,
+            bounded,
         ),
     )?;
     load_modules()?;
@@ -108,7 +122,14 @@ pub fn prepare() -> Result<(), BootError> {
     mounted("the root", chdir("/"))?;
     mounted("the root", mount(none, "/", none, private, none))?;
     link_up("lo");
-    Ok(())
+    for (name, value) in PARAMETERS {
+        let set = fs::write(Path::new("/proc/sys").join(name), value);
+        if let Err(error) = set {
+            eprintln!("init: {name} is not {value}: {error}");
+        }
+    }
+    // The kernel calls it for a module that it lacks; it is this program.
+    symlink("/proc/1/exe", modprobe::PATH).map_err(file("name the loader of modules"))
 }
 
 /// In the order that was recorded when the image was made; one that is not loaded is missed later, by
@@ -128,11 +149,15 @@ fn load_modules() -> Result<(), BootError> {
     Ok(())
 }
 
+/// Loads a module into the kernel; one that is there already is fine.
+///
+/// # Errors
+/// The kernel does not take it.
 #[expect(
     unsafe_code,
     reason = "finit_module(2) has no safe wrapper in nix's version"
 )]
-fn load(module: &File) -> io::Result<()> {
+pub fn load(module: &File) -> io::Result<()> {
     let parameters = CString::default();
     // SAFETY: the descriptor is open, and the parameters end with a zero.
     let done = unsafe {
@@ -175,6 +200,35 @@ fn link_up(name: &str) {
     // SAFETY: the socket is open and the kernel reads one ifreq.
     if let Err(error) = unsafe { set_flags(socket.as_raw_fd(), &raw const request) } {
         eprintln!("init: {name} is not up: {error}");
+    }
+}
+
+/// Sets the kernel's domain name (setdomainname(2)).
+///
+/// # Errors
+/// It is longer than the kernel's 64 bytes.
+pub fn set_domain(name: &str) -> io::Result<()> {
+    fs::write("/proc/sys/kernel/domainname", name)
+}
+
+/// The guest's clock, milliseconds since 1970.
+pub fn clock_ms() -> u64 {
+    let now = clock_gettime(ClockId::CLOCK_REALTIME).map(Duration::from);
+    now.map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Lets the guest's clock run a little faster or slower until it has gained or lost so much (adjtime(3)): 500 parts in
+/// a million.
+#[expect(unsafe_code, reason = "adjtime(3) has no safe wrapper in nix")]
+pub fn slew_clock(offset_ms: i64) {
+    let delta = libc::timeval {
+        tv_sec: offset_ms / 1000,
+        tv_usec: offset_ms % 1000 * 1000,
+    };
+    // SAFETY: the kernel reads one timeval and writes none.
+    let done = unsafe { libc::adjtime(&raw const delta, std::ptr::null_mut()) };
+    if let Err(error) = Errno::result(done) {
+        eprintln!("init: the clock is not slewed: {error}");
     }
 }
 

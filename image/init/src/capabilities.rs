@@ -11,6 +11,8 @@ use nix::{errno::Errno, libc};
 const VERSION: u32 = 0x2008_0522;
 /// No kernel knows more.
 const MOST: u8 = 63;
+/// Every capability that the kernel has.
+pub const ALL: u64 = u64::MAX;
 
 #[repr(C)]
 struct Header {

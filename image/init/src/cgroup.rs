@@ -1,22 +1,96 @@
 //! The cgroup of the container's processes (the kernel's `admin-guide/cgroup-v2`).
 
 use nix::unistd::Pid;
-use std::{fs, io, path::Path};
+use protocol::process::CgroupLimits;
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
+/// Its parent, which bears the device program: a container that has its own cgroup tree can't take it off.
+pub const PARENT: &str = "/sys/fs/cgroup/vch";
 /// Its folder.
-pub const FOLDER: &str = "/sys/fs/cgroup/container";
+pub const FOLDER: &str = "/sys/fs/cgroup/vch/container";
+/// Most cgroups that are looked at for their processes: a container may make any number.
+const MOST_BELOW: usize = 1024;
+const ROOT: &str = "/sys/fs/cgroup";
 
 /// Makes it. Controllers that the kernel lacks are missed only by whoever asks for their figures.
 pub fn make() -> io::Result<()> {
-    for controller in ["+memory", "+pids", "+cpu", "+io"] {
-        let _ = fs::write("/sys/fs/cgroup/cgroup.subtree_control", controller);
+    fs::create_dir_all(PARENT)?;
+    for parent in [ROOT, PARENT] {
+        for controller in ["+memory", "+pids", "+cpu", "+io", "+cpuset"] {
+            let _ = fs::write(Path::new(parent).join("cgroup.subtree_control"), controller);
+        }
     }
     fs::create_dir_all(FOLDER)
 }
 
-/// Puts the calling process into it, as whoever is about to become one of the container.
-pub fn enter() -> io::Result<()> {
-    write("cgroup.procs", "0")
+/// Bounds it: every file is written, so that a bound that is no more goes. Answers with what is not in force, in words.
+pub fn limit(limits: &CgroupLimits) -> Vec<String> {
+    let written = values(limits).into_iter().filter_map(|(file, value)| {
+        let error = write(file, &value).err()?;
+        let default = DEFAULTS.contains(&(file, &*value));
+        // Without its controller no bound is what the cgroup has.
+        let absent = default && error.kind() == io::ErrorKind::NotFound;
+        (!absent).then(|| format!("{file}={}: {error}", value.trim()))
+    });
+    written.collect()
+}
+
+/// What the files say of a cgroup without bounds.
+const DEFAULTS: [(&str, &str); 7] = [
+    ("memory.max", "max"),
+    ("memory.low", "0"),
+    ("pids.max", "max"),
+    ("cpu.weight", "100"),
+    ("cpu.max", "max 100000"),
+    // An empty write is none for the kernel: a line is.
+    ("cpuset.cpus", "\n"),
+    ("cpuset.mems", "\n"),
+];
+
+/// Each file, and what is written to it.
+fn values(limits: &CgroupLimits) -> [(&'static str, String); 7] {
+    let CgroupLimits {
+        memory,
+        memory_low,
+        tasks,
+        cpu_weight,
+        cpu_max,
+        cpus,
+        memory_nodes,
+    } = limits;
+    let list = |list: &String| Some(list.clone()).filter(|list| !list.is_empty());
+    let values = [
+        memory.map(|bytes| bytes.to_string()),
+        memory_low.map(|bytes| bytes.to_string()),
+        tasks.map(|count| count.to_string()),
+        cpu_weight.map(|weight| weight.to_string()),
+        cpu_max.map(|max| format!("{} {}", max.quota_us, max.period_us)),
+        list(cpus),
+        list(memory_nodes),
+    ];
+    let mut values = values.into_iter();
+    DEFAULTS.map(|(file, default)| {
+        let value = values.next().flatten();
+        (file, value.unwrap_or_else(|| default.to_owned()))
+    })
+}
+
+/// Puts the calling process into it. A container that manages cgroups of its own may have no process in this one: then
+/// its `first` process's cgroup is taken.
+pub fn enter(first: Option<Pid>) -> io::Result<()> {
+    match (write("cgroup.procs", "0"), first) {
+        (Err(error), Some(first)) if error.kind() == io::ErrorKind::ResourceBusy => {
+            let own = fs::read_to_string(format!("/proc/{first}/cgroup"))?;
+            let path = own.trim_end().rsplit_once("::/").map(|(_, path)| path);
+            let missing = || io::Error::from(io::ErrorKind::NotFound);
+            let folder = Path::new(ROOT).join(path.ok_or_else(missing)?);
+            fs::write(folder.join("cgroup.procs"), "0")
+        }
+        (done, _) => done,
+    }
 }
 
 /// Ends every process in it.
@@ -25,11 +99,23 @@ pub fn kill() {
     let _ = write("cgroup.kill", "1");
 }
 
-/// The processes in it.
+/// The processes in it and in those that the container made below it.
 pub fn processes() -> Vec<Pid> {
-    let text = read("cgroup.procs");
-    let numbers = text.lines().filter_map(|line| line.parse().ok());
-    numbers.map(Pid::from_raw).collect()
+    let mut found = Vec::new();
+    let mut folders = vec![PathBuf::from(FOLDER)];
+    while let Some(folder) = folders.pop() {
+        // One that has just gone has none.
+        let text = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
+        let numbers = text.lines().filter_map(|line| line.parse().ok());
+        found.extend(numbers.map(Pid::from_raw));
+        let below = fs::read_dir(&folder).into_iter().flatten().flatten();
+        let below = below.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        folders.extend(below.map(|entry| entry.path()).take(MOST_BELOW));
+        if folders.len() > MOST_BELOW {
+            break;
+        }
+    }
+    found
 }
 
 /// How often the kernel killed one of them for want of memory.
@@ -54,3 +140,6 @@ pub fn value(text: &str, name: &str) -> u64 {
         .and_then(|(_, value)| value.trim().parse().ok())
         .unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,16 +5,30 @@ use nix::{
     errno::Errno,
     sys::{
         prctl,
-        resource::{Resource, setrlimit},
+        resource::{RLIM_INFINITY, Resource, setrlimit},
         signal::{SigHandler, SigSet, Signal, signal},
+        stat::{fstat, makedev},
     },
-    unistd::{AccessFlags, Gid, Uid, access, chdir, execve, setgid, setgroups, setuid},
+    unistd::{AccessFlags, Gid, Uid, access, chdir, execve, fchown, setgid, setgroups, setuid},
 };
 use protocol::process::{Fault, Process};
-use std::{ffi::CString, fs, path::Path};
+use std::{
+    ffi::CString,
+    fs,
+    io::{stderr, stdin, stdout},
+    os::fd::AsFd,
+    path::Path,
+};
 
 /// Docker's, where nobody says another.
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// What dockerd's service gives each process that asks for no other limit: resource, soft, hard.
+const LIMITS: [(Resource, u64, u64); 3] = [
+    (Resource::RLIMIT_NOFILE, 1 << 20, 1 << 20),
+    (Resource::RLIMIT_NPROC, RLIM_INFINITY, RLIM_INFINITY),
+    (Resource::RLIMIT_CORE, RLIM_INFINITY, RLIM_INFINITY),
+];
 
 /// Why a process does not start, in Docker's words where it has some.
 pub type Refused = (Fault, String);
@@ -37,6 +51,10 @@ pub struct Program {
 pub fn confine(process: &Process) -> Result<Program, Refused> {
     let who =
         user::resolve(&process.user, &process.groups).map_err(|reason| (Fault::User, reason))?;
+    give_streams(who.uid).map_err(failed("give the streams to the user"))?;
+    for (resource, soft, hard) in LIMITS {
+        setrlimit(resource, soft, hard).map_err(failed("set a limit"))?;
+    }
     for (resource, soft, hard) in &process.limits {
         let resource = limit(*resource).ok_or_else(|| {
             (
@@ -66,14 +84,20 @@ pub fn confine(process: &Process) -> Result<Program, Refused> {
     let groups: Vec<Gid> = who.groups.iter().copied().map(Gid::from_raw).collect();
     setgroups(&groups).map_err(failed("set the groups"))?;
     setgid(Gid::from_raw(who.gid)).map_err(failed("set the group"))?;
-    let bits = capabilities::bits(&process.capabilities);
+    let bits = if process.privileged {
+        capabilities::ALL
+    } else {
+        capabilities::bits(&process.capabilities)
+    };
     capabilities::bound(bits).map_err(failed("give capabilities up"))?;
     if process.no_new_privileges {
         prctl::set_no_new_privs().map_err(failed("give privileges up"))?;
     }
     // While it may: without PR_SET_NO_NEW_PRIVS only an administrator can.
-    let mut filter = Filter::new(bits);
-    filter.install().map_err(failed("filter system calls"))?;
+    if !process.privileged && !process.unfiltered {
+        let mut filter = Filter::new(bits);
+        filter.install().map_err(failed("filter system calls"))?;
+    }
     setuid(Uid::from_raw(who.uid)).map_err(failed("set the user"))?;
     if who.uid == 0 {
         capabilities::have(bits).map_err(failed("set the capabilities"))?;
@@ -93,8 +117,20 @@ pub fn confine(process: &Process) -> Result<Program, Refused> {
     find(&process.words, environment)
 }
 
+/// Gives standard input, output and error to the process's user, so that it opens `/dev/stdout` anew as any other file.
+/// /dev/null is nobody's.
+fn give_streams(uid: u32) -> Result<(), Errno> {
+    let null = makedev(1, 3);
+    for stream in [stdin().as_fd(), stdout().as_fd(), stderr().as_fd()] {
+        if fstat(stream)?.st_rdev != null {
+            fchown(stream, Some(Uid::from_raw(uid)), None)?;
+        }
+    }
+    Ok(())
+}
+
 /// Looks the program up as execvp(3) does, in the container's own `PATH`.
-fn find(words: &[String], environment: Vec<String>) -> Result<Program, Refused> {
+pub fn find(words: &[String], environment: Vec<String>) -> Result<Program, Refused> {
     let Some(name) = words.first().filter(|name| !name.is_empty()) else {
         return Err((Fault::NotFound, "no command specified".to_owned()));
     };
@@ -152,11 +188,30 @@ fn check(path: &str) -> Result<(), Refused> {
             Fault::NotExecutable,
             format!("exec: {path:?}: is a directory"),
         )),
+        // A pipe or a device is no program either, and is not opened to learn it.
+        Ok(found) if !found.is_file() => Err(denied()),
         Ok(_) => access(path, AccessFlags::X_OK).map_err(|_| denied()),
     }
 }
 
 impl Program {
+    /// The same as the arguments of another program.
+    pub fn below(&self, path: &str, called: [String; 2]) -> Result<Self, Refused> {
+        let text = |text: String| {
+            CString::new(text).map_err(|_| (Fault::Other, "a word holds a zero byte".to_owned()))
+        };
+        let mut words: Vec<CString> = called
+            .into_iter()
+            .map(text)
+            .collect::<Result<_, Refused>>()?;
+        words.extend(self.words.iter().cloned());
+        Ok(Self {
+            path: text(path.to_owned())?,
+            words,
+            environment: self.environment.clone(),
+        })
+    }
+
     /// Becomes it; comes back only with the reason why not.
     #[expect(
         unsafe_code,

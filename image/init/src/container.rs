@@ -1,31 +1,34 @@
-//! The container's own view: its namespaces, its root, and the processes that are born into it.
+//! The container's own view: its namespaces, its root, and the processes that are spawned into it.
 
-mod birth;
+pub mod nodes;
+mod spawn;
 mod view;
 
+pub use spawn::{PendingChild, Progress, Started};
 pub use view::set_network;
 
 use crate::{
     cgroup,
     confine::{Refused, failed},
-    fork::{fork, leave},
-    process::Ends,
+    fork::fork,
 };
-use birth::{Birth, Expected};
 use nix::{
     libc,
     sched::{CloneFlags, setns, unshare},
-    sys::{
-        signal::{SigSet, Signal, kill},
-        wait::{WaitPidFlag, WaitStatus, waitpid},
-    },
-    unistd::{ForkResult, Pid},
+    sys::wait::WaitStatus,
+    unistd::Pid,
 };
 use protocol::process::{Fault, Process, Start};
-use std::{fs::File, os::fd::OwnedFd};
+use spawn::{Role, Spawn};
+use std::{
+    fs::File,
+    os::fd::{AsRawFd, OwnedFd, RawFd},
+};
 
 /// The namespaces of a container that runs.
 pub struct Namespaces {
+    /// The container's first process.
+    first: Pid,
     /// What a child is born into.
     pids: OwnedFd,
     /// What it enters by itself.
@@ -35,13 +38,15 @@ pub struct Namespaces {
 }
 
 impl Namespaces {
-    fn of(pid: Pid) -> Result<Self, Refused> {
+    /// Those of the container's own process, while it waits in all of them.
+    pub fn of(pid: Pid) -> Result<Self, Refused> {
         let open = |who: &str, kind: &str| {
             let file = File::open(format!("/proc/{who}/ns/{kind}"));
             file.map(OwnedFd::from).map_err(failed("open a namespace"))
         };
         let who = pid.to_string();
         Ok(Self {
+            first: pid,
             pids: open(&who, "pid")?,
             // The mounts last: from then on init's own files are out of sight.
             others: ["ipc", "cgroup", "mnt"]
@@ -53,59 +58,41 @@ impl Namespaces {
     }
 }
 
-/// A process that was started.
-pub struct Started {
-    pub pid: Pid,
-    pub ends: Ends,
-}
-
-/// The container's own process before it runs its program: it makes its view of the container, and waits. It ends
-/// when this is dropped.
-pub struct Unborn {
-    pid: Pid,
-    expected: Expected,
-}
-
-impl Unborn {
-    /// Begins the container's own process, in namespaces of its own.
-    pub fn begin(start: &Start) -> Result<Self, Refused> {
-        let process = &start.process;
-        let birth = Birth::prepare(process)?;
-        let kinds = libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC;
-        let child = fork(kinds).map_err(failed("fork"))?;
-        let Some(pid) = child else {
-            birth.be(process, start.reaper, true, || {
-                // In the cgroup first: it is the root of the namespace that is made in it.
-                cgroup::enter().map_err(failed("enter the cgroup"))?;
-                unshare(CloneFlags::CLONE_NEWCGROUP).map_err(failed("make a namespace"))?;
-                view::make(start)
-            });
+/// Begins the container's own process, in namespaces of its own: it makes its view of the container, and waits.
+pub fn begin(start: &Start) -> Result<PendingChild, Refused> {
+    let process = &start.process;
+    let spawn = Spawn::prepare(process)?;
+    let kinds = libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC;
+    let child = fork(kinds).map_err(failed("fork"))?;
+    let Some(pid) = child else {
+        let role = Role {
+            reaper: start.reaper,
+            held: true,
         };
-        let expected = birth.expect();
-        Ok(Self { pid, expected })
-    }
-
-    /// Lets it run its program.
-    pub fn run(self) -> Result<(Started, Namespaces), Refused> {
-        let Self { pid, expected } = self;
-        expected.in_place()?;
-        // Once it is in all of them, and while it waits.
-        let namespaces = Namespaces::of(pid)?;
-        expected.release()?;
-        let ends = expected.born()?;
-        Ok((Started { pid, ends }, namespaces))
-    }
+        spawn.run(process, role, &[], || {
+            // In the cgroup first: it is the root of the namespace that is made in it.
+            cgroup::enter(None).map_err(failed("enter the cgroup"))?;
+            unshare(CloneFlags::CLONE_NEWCGROUP).map_err(failed("make a namespace"))?;
+            view::make(start)
+        });
+    };
+    Ok(spawn.pending(pid))
 }
 
-/// Starts another process in a container that runs.
-pub fn exec(process: &Process, namespaces: &Namespaces) -> Result<Started, Refused> {
-    let birth = Birth::prepare(process)?;
+/// Begins another process in a container that runs.
+pub fn exec(process: &Process, namespaces: &Namespaces) -> Result<PendingChild, Refused> {
+    let spawn = Spawn::prepare(process)?;
     let enter = |pids: &OwnedFd| setns(pids, CloneFlags::CLONE_NEWPID);
     enter(&namespaces.pids).map_err(failed("enter the container"))?;
     let child = fork(0);
     if let Ok(None) = child {
-        birth.be(process, false, false, || {
-            cgroup::enter().map_err(failed("enter the cgroup"))?;
+        let role = Role {
+            reaper: false,
+            held: false,
+        };
+        let keep: Vec<RawFd> = namespaces.others.iter().map(AsRawFd::as_raw_fd).collect();
+        spawn.run(process, role, &keep, || {
+            cgroup::enter(Some(namespaces.first)).map_err(failed("enter the cgroup"))?;
             for namespace in &namespaces.others {
                 setns(namespace, CloneFlags::empty()).map_err(failed("enter the container"))?;
             }
@@ -115,40 +102,7 @@ pub fn exec(process: &Process, namespaces: &Namespaces) -> Result<Started, Refus
     enter(&namespaces.own).map_err(failed("leave the container"))?;
     let pid = child.ok().flatten();
     let pid = pid.ok_or_else(|| (Fault::Other, "the container has ended".to_owned()))?;
-    let ends = birth.expect().born()?;
-    Ok(Started { pid, ends })
-}
-
-/// The small init of `--init`: the program is its child, and it reaps what that leaves behind. Comes back
-/// in the child.
-#[expect(
-    unsafe_code,
-    reason = "fork is unsafe in general; this program has one thread"
-)]
-fn reap() -> Result<(), Refused> {
-    let all = SigSet::all();
-    all.thread_block().map_err(failed("block signals"))?;
-    // SAFETY: there is one thread, so no lock is held by another one.
-    let child = match unsafe { nix::unistd::fork() }.map_err(failed("fork"))? {
-        ForkResult::Child => return Ok(()),
-        ForkResult::Parent { child } => child,
-    };
-    loop {
-        let signal = all.wait().unwrap_or(Signal::SIGCHLD);
-        if signal != Signal::SIGCHLD {
-            // It has just ended then.
-            let _ = kill(child, signal);
-            continue;
-        }
-        while let Ok(status) = waitpid(Pid::from_raw(-1), Some(WaitPidFlag::WNOHANG)) {
-            if status == WaitStatus::StillAlive {
-                break;
-            }
-            if status.pid() == Some(child) {
-                leave(code(status));
-            }
-        }
-    }
+    Ok(spawn.pending(pid))
 }
 
 /// An exit code as shells have it.

@@ -17,12 +17,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(5);
 pub fn device(serial: &str) -> io::Result<PathBuf> {
     let end = Instant::now() + APPEARS;
     loop {
-        for block in fs::read_dir("/sys/block")? {
-            let block = block?;
-            let there = fs::read_to_string(block.path().join("serial")).unwrap_or_default();
-            if there.trim_end() == serial {
-                return Ok(Path::new("/dev").join(block.file_name()));
-            }
+        if let Some(device) = now(serial)? {
+            return Ok(device);
         }
         if Instant::now() > end {
             let reason = format!("the VM has no disk with the serial number {serial}");
@@ -34,4 +30,19 @@ pub fn device(serial: &str) -> io::Result<PathBuf> {
         )]
         thread::sleep(LOOK_AGAIN);
     }
+}
+
+/// The device of the disk with a serial number, if it is there.
+///
+/// # Errors
+/// sysfs can't be read.
+pub fn now(serial: &str) -> io::Result<Option<PathBuf>> {
+    for block in fs::read_dir("/sys/block")? {
+        let block = block?;
+        let there = fs::read_to_string(block.path().join("serial")).unwrap_or_default();
+        if there.trim_end() == serial {
+            return Ok(Some(Path::new("/dev").join(block.file_name())));
+        }
+    }
+    Ok(None)
 }

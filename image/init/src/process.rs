@@ -3,17 +3,18 @@
 use nix::{
     errno::Errno,
     fcntl::{FcntlArg, OFlag, fcntl},
-    sys::signal::{Signal, kill},
     unistd::{Pid, read, write},
 };
-use protocol::process::{Exit, FromInit, MAX_CHUNK, Output, ProcessId, TerminalSize, WINDOW};
+use protocol::process::{
+    Exit, FromInit, MAX_CHUNK, Output, ProcessId, TerminalSize, ToInit, WINDOW,
+};
 use std::{
     collections::VecDeque,
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
 
-use crate::{line::Line, terminal};
+use crate::{line::Line, signals, terminal};
 
 /// A process, and what init has of its streams.
 pub struct Process {
@@ -79,20 +80,33 @@ impl Process {
         })
     }
 
+    /// Does what a message for this process says.
+    pub fn follow(&mut self, message: ToInit) {
+        match message {
+            ToInit::Input { bytes, .. } => self.give(&bytes),
+            ToInit::InputEnd { .. } => self.end_input(),
+            ToInit::Taken { stream, bytes, .. } => self.taken(stream, bytes),
+            ToInit::Resize { size, .. } => self.resize(size),
+            ToInit::Signal { signal, .. } => self.signal(signal),
+            // They are of no process.
+            _ => {}
+        }
+    }
+
     /// Takes input; what it does not take at once waits.
-    pub fn give(&mut self, bytes: &[u8]) {
+    fn give(&mut self, bytes: &[u8]) {
         self.input.waiting.extend(bytes);
     }
 
     /// Its input ends behind what it was given. A terminal has no end: whoever types it ends it.
-    pub fn end_input(&mut self) {
+    fn end_input(&mut self) {
         if self.terminal.is_none() {
             self.input.ends = true;
         }
     }
 
     /// More of a stream may be under way.
-    pub fn taken(&mut self, output: Output, bytes: u32) {
+    fn taken(&mut self, output: Output, bytes: u32) {
         if let Some(stream) = self
             .outputs
             .iter_mut()
@@ -102,19 +116,16 @@ impl Process {
         }
     }
 
-    pub fn resize(&self, size: TerminalSize) {
+    fn resize(&self, size: TerminalSize) {
         if let Some(terminal) = &self.terminal {
             terminal::resize(terminal, size);
         }
     }
 
-    pub fn signal(&self, number: u8) {
-        if self.exit.is_some() {
-            return;
-        }
-        if let Ok(signal) = Signal::try_from(i32::from(number)) {
-            // It has just ended then.
-            let _ = kill(self.pid, signal);
+    fn signal(&self, number: u8) {
+        if self.exit.is_none() {
+            // It has just ended, or no signal has that number.
+            let _ = signals::send(self.pid, number.into());
         }
     }
 

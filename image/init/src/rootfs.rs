@@ -5,6 +5,7 @@ use nix::{
     errno::Errno,
     mount::{MntFlags, MsFlags, mount, umount2},
 };
+use protocol::process::Start;
 use std::{fs, io, path::Path};
 use thiserror::Error;
 
@@ -30,16 +31,16 @@ pub enum RootError {
 }
 
 /// Mounts it at [`ROOT`].
-pub fn assemble(image_disk: &str, upper_disk: &str) -> Result<(), RootError> {
+pub fn assemble(start: &Start) -> Result<(), RootError> {
     for folder in [ROOT, IMAGE, UPPER] {
         fs::create_dir_all(folder)?;
     }
-    let image = disk::device(image_disk)?;
+    let image = disk::device(&start.image_disk)?;
     let failed = |what| move |source| RootError::Mount { what, source };
     let none: Option<&str> = None;
     let read_only = MsFlags::MS_RDONLY | MsFlags::MS_NODEV;
     mount(Some(&image), IMAGE, Some("squashfs"), read_only, none).map_err(failed("the image"))?;
-    let upper = disk::device(upper_disk)?;
+    let upper = disk::device(&start.upper_disk)?;
     // A disk that is filled only as it is written has no tables to be zeroed in the background.
     let options = Some("noinit_itable,discard");
     let flags = MsFlags::MS_NODEV | MsFlags::MS_NOATIME;
@@ -50,12 +51,18 @@ pub fn assemble(image_disk: &str, upper_disk: &str) -> Result<(), RootError> {
         fs::create_dir_all(layers.join(folder))?;
     }
     let options = format!("lowerdir={IMAGE},upperdir={UPPER}/files,workdir={UPPER}/work");
-    // Device nodes of an image, or made in a container, do not open: its devices are those in /dev.
+    // Device nodes of an image, or made in a container, do not open: its devices are those in /dev. A privileged one
+    // has all of the VM's in any case, and containers of its own.
+    let flags = if start.privileged {
+        MsFlags::empty()
+    } else {
+        MsFlags::MS_NODEV
+    };
     mount(
         Some("overlay"),
         ROOT,
         Some("overlay"),
-        MsFlags::MS_NODEV,
+        flags,
         Some(&*options),
     )
     .map_err(failed("the root file system"))

@@ -4,9 +4,11 @@ use crate::{
     agent::Agent,
     boot::{self, BootError},
     cgroup,
-    confine::Refused,
-    container::{self, Namespaces, Started, Unborn},
+    clock::{Correction, Follower},
+    confine::{Refused, failed},
+    container::{self, Namespaces, PendingChild, Progress, Started},
     devices,
+    early::Early,
     line::Line,
     process::Process,
     rootfs, usage,
@@ -62,7 +64,6 @@ pub fn run() -> Result<(), RunError> {
     let began = boot::uptime_us();
     boot::prepare()?;
     cgroup::make().map_err(kernel("make a cgroup"))?;
-    devices::confine().map_err(kernel("confine the container's devices"))?;
     let mut children = SigSet::empty();
     children.add(Signal::SIGCHLD);
     children.thread_block().map_err(kernel("block SIGCHLD"))?;
@@ -78,9 +79,14 @@ pub fn run() -> Result<(), RunError> {
         told: false,
         waiting: None,
         namespaces: None,
+        pending: BTreeMap::new(),
         processes: BTreeMap::new(),
+        early: Early::default(),
+        clock: Follower::default(),
+        other_release: None,
         killed_for_memory: 0,
     };
+    init.early.expect(ProcessId::MAIN);
     init.serve()
 }
 
@@ -94,15 +100,28 @@ struct Init {
     told: bool,
     waiting: Option<Waiting>,
     namespaces: Option<Namespaces>,
+    /// Children that do not run their programs yet.
+    pending: BTreeMap<ProcessId, Pending>,
     processes: BTreeMap<ProcessId, Process>,
+    /// What came for processes that do not run yet.
+    early: Early,
+    clock: Follower,
+    /// The version of a shim that speaks another one than this build.
+    other_release: Option<u16>,
     killed_for_memory: u64,
 }
 
 /// The container's own process, for which there is no network yet.
 struct Waiting {
     start: Box<Start>,
-    unborn: Unborn,
+    child: PendingChild,
     deadline: Instant,
+}
+
+/// A child that does not run its program yet, and how it ended if it has.
+struct Pending {
+    child: PendingChild,
+    exit: Option<Exit>,
 }
 
 /// What woke the loop.
@@ -138,6 +157,7 @@ impl Init {
                 self.reap();
             }
             self.begin();
+            self.advance();
             for process in self.processes.values_mut() {
                 process.read(&mut self.line);
                 process.write(&mut self.line);
@@ -153,6 +173,7 @@ impl Init {
             input(self.children.as_fd()),
             input(self.agent.notify()),
         ];
+        wanted.extend(self.children().map(|child| input(child.line())));
         for process in self.processes.values() {
             if !self.line.is_full() {
                 wanted.extend(process.readable().map(input));
@@ -178,16 +199,28 @@ impl Init {
     fn timeout(&self) -> PollTimeout {
         let agent = self.agent.deadline();
         let network = self.waiting.as_ref().map(|waiting| waiting.deadline);
-        let Some(next) = agent.into_iter().chain(network).min() else {
+        let children = self.children().filter_map(PendingChild::deadline);
+        let Some(next) = agent.into_iter().chain(network).chain(children).min() else {
             return PollTimeout::NONE;
         };
         let left = next.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
         PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
     }
 
+    /// Those that do not run their programs yet.
+    fn children(&self) -> impl Iterator<Item = &PendingChild> {
+        let main = self.waiting.iter().map(|waiting| &waiting.child);
+        main.chain(self.pending.values().map(|pending| &pending.child))
+    }
+
     fn follow(&mut self, message: ToInit) {
         match message {
-            ToInit::Hello { now_ms, seed, .. } => {
+            ToInit::Hello {
+                version,
+                now_ms,
+                seed,
+            } => {
+                self.other_release = (version != VERSION).then_some(version);
                 boot::set_clock(now_ms);
                 boot::reseed(&seed);
                 self.agent.begin();
@@ -202,19 +235,23 @@ impl Init {
                 }
             }
             ToInit::Exec { id, process } => {
-                let started = match &self.namespaces {
+                let child = match &self.namespaces {
                     Some(namespaces) => container::exec(&process, namespaces),
                     None => Err((Fault::Other, "the container does not run".to_owned())),
                 };
-                self.started(id, started);
+                match child {
+                    Ok(child) => {
+                        self.early.expect(id);
+                        self.pending.insert(id, Pending { child, exit: None });
+                    }
+                    Err(refused) => self.refuse(id, refused),
+                }
             }
-            ToInit::Input { id, bytes } => self.with(id, |process| process.give(&bytes)),
-            ToInit::InputEnd { id } => self.with(id, Process::end_input),
-            ToInit::Taken { id, stream, bytes } => {
-                self.with(id, |process| process.taken(stream, bytes));
-            }
-            ToInit::Resize { id, size } => self.with(id, |process| process.resize(size)),
-            ToInit::Signal { id, signal } => self.with(id, |process| process.signal(signal)),
+            ToInit::Input { id, .. }
+            | ToInit::InputEnd { id }
+            | ToInit::Taken { id, .. }
+            | ToInit::Resize { id, .. }
+            | ToInit::Signal { id, .. } => self.deliver(id, message),
             ToInit::List { request } => {
                 let processes = usage::processes();
                 self.line.tell(&FromInit::Listed { request, processes });
@@ -223,15 +260,33 @@ impl Init {
                 let usage = usage::usage();
                 self.line.tell(&FromInit::Used { request, usage });
             }
+            ToInit::Update { request, cgroup } => {
+                let refused = cgroup::limit(&cgroup);
+                self.line.tell(&FromInit::Updated { request, refused });
+            }
+            ToInit::Clock { now_ms } => self.follow_clock(now_ms),
             // Ends the loop.
             ToInit::PowerOff => {}
         }
     }
 
-    /// What is meant for a process that has just ended is nothing.
-    fn with(&mut self, id: ProcessId, act: impl FnOnce(&mut Process)) {
-        if let Some(process) = self.processes.get_mut(&id) {
-            act(process);
+    /// To a process that runs, or will. What is meant for one that has just ended is nothing.
+    fn deliver(&mut self, id: ProcessId, message: ToInit) {
+        match self.processes.get_mut(&id) {
+            Some(process) => process.follow(message),
+            None => self.early.keep(id, message),
+        }
+    }
+
+    fn follow_clock(&mut self, host_ms: u64) {
+        let guest_ms = boot::clock_ms();
+        match self.clock.observe(host_ms, guest_ms) {
+            Correction::None => {}
+            Correction::Slew(by_ms) => boot::slew_clock(by_ms),
+            Correction::Step(by_ms) => {
+                eprintln!("init: the clock is set by {by_ms} ms: it follows the host's");
+                boot::set_clock(guest_ms.saturating_add_signed(by_ms));
+            }
         }
     }
 
@@ -246,69 +301,133 @@ impl Init {
     }
 
     fn refuse(&mut self, id: ProcessId, (fault, reason): Refused) {
+        self.early.take(id);
         self.line.tell(&FromInit::NotStarted { id, fault, reason });
     }
 
     /// Up to the network.
     fn prepare(&mut self, start: Box<Start>) -> Result<(), Refused> {
-        rootfs::assemble(&start.image_disk, &start.upper_disk)
-            .map_err(|error| (Fault::RootFileSystem, error.to_string()))?;
+        if let Some(other) = self.other_release {
+            let reason = format!(
+                "the VM's init speaks version {VERSION} of vch.process, its shim version {other}: make the VM's image \
+                 and the VCH from one release"
+            );
+            return Err((Fault::Other, reason));
+        }
+        rootfs::assemble(&start).map_err(|error| (Fault::RootFileSystem, error.to_string()))?;
         self.phase(Phase::Mounted);
         self.agent.root_is_there();
         self.phase(Phase::Agent);
+        devices::confine(&start)?;
+        if let Some(refused) = cgroup::limit(&start.cgroup).first() {
+            return Err((Fault::Other, format!("bound the container: {refused}")));
+        }
+        if !start.domain.is_empty() {
+            boot::set_domain(&start.domain).map_err(failed("set the domain name"))?;
+        }
         let patience = Duration::from_millis(start.network_deadline_ms.into());
         self.waiting = Some(Waiting {
             // It takes its place while the agent makes the network.
-            unborn: Unborn::begin(&start)?,
+            child: container::begin(&start)?,
             deadline: Instant::now() + patience,
             start,
         });
         Ok(())
     }
 
-    /// Starts the process as soon as the network is there.
+    /// Lets the container's own process run as soon as it is in its place and the network is there.
     fn begin(&mut self) {
-        let ready = self.agent.ready;
         let Some(waiting) = self.waiting.take() else {
             return;
         };
-        if ready {
-            self.phase(Phase::Network);
-            self.killed_for_memory = cgroup::killed_for_memory();
-            let started = container::set_network(&waiting.start.sysctls);
-            let started = started.and_then(|()| waiting.unborn.run());
-            let started = started.map(|(started, namespaces)| {
-                self.namespaces = Some(namespaces);
-                started
-            });
-            self.started(ProcessId::MAIN, started);
-        } else if waiting.deadline <= Instant::now() {
+        let now = Instant::now();
+        let child = match waiting.child.advance(now) {
+            Progress::Pending(child) => child,
+            Progress::Refused(refused) => return self.refuse(ProcessId::MAIN, refused),
+            // It is held: it does not run before it is let go.
+            Progress::Started(_) => {
+                let reason = "the process did not wait for its network".to_owned();
+                return self.refuse(ProcessId::MAIN, (Fault::Other, reason));
+            }
+        };
+        if !self.agent.ready && waiting.deadline <= now {
+            child.abandon();
             let status = &self.agent.status;
             let reason = format!(
                 "the network was not there after {} ms: the agent's last word: {status}",
                 waiting.start.network_deadline_ms
             );
-            self.refuse(ProcessId::MAIN, (Fault::Network, reason));
-        } else {
-            self.waiting = Some(waiting);
+            return self.refuse(ProcessId::MAIN, (Fault::Network, reason));
+        }
+        if !self.agent.ready || !child.is_held() {
+            self.waiting = Some(Waiting { child, ..waiting });
+            return;
+        }
+        self.phase(Phase::Network);
+        self.killed_for_memory = cgroup::killed_for_memory();
+        match self.release(&waiting.start, child) {
+            Ok(child) => {
+                let pending = Pending { child, exit: None };
+                self.pending.insert(ProcessId::MAIN, pending);
+            }
+            Err(refused) => self.refuse(ProcessId::MAIN, refused),
         }
     }
 
-    fn started(&mut self, id: ProcessId, started: Result<Started, Refused>) {
-        let process = started.and_then(|Started { pid, ends }| {
-            let process = Process::new(id, pid, ends);
-            process.map_err(|error| (Fault::Other, format!("hold its streams: {error}")))
+    fn release(&mut self, start: &Start, mut child: PendingChild) -> Result<PendingChild, Refused> {
+        let released = container::set_network(&start.sysctls).and_then(|()| {
+            // Once it is in all of them, and while it waits.
+            self.namespaces = Some(Namespaces::of(child.pid())?);
+            child.release()
         });
-        match process {
-            Ok(process) => {
+        match released {
+            Ok(()) => Ok(child),
+            Err(refused) => {
+                self.namespaces = None;
+                child.abandon();
+                Err(refused)
+            }
+        }
+    }
+
+    /// Hears the children that are about to run their programs.
+    fn advance(&mut self) {
+        let now = Instant::now();
+        for (id, Pending { child, exit }) in std::mem::take(&mut self.pending) {
+            match child.advance(now) {
+                Progress::Pending(child) => {
+                    self.pending.insert(id, Pending { child, exit });
+                }
+                Progress::Started(started) => self.started(id, started, exit),
+                Progress::Refused(refused) => {
+                    if id == ProcessId::MAIN {
+                        self.namespaces = None;
+                    }
+                    self.refuse(id, refused);
+                }
+            }
+        }
+    }
+
+    fn started(&mut self, id: ProcessId, started: Started, exit: Option<Exit>) {
+        let Started { pid, inner, ends } = started;
+        match Process::new(id, pid, ends) {
+            Ok(mut process) => {
                 if id == ProcessId::MAIN {
                     self.phase(Phase::Process);
                 }
-                let pid = inner_number(process.pid);
-                self.line.tell(&FromInit::Started { id, pid });
+                self.line.tell(&FromInit::Started { id, pid: inner });
+                process.exit = exit;
+                for message in self.early.take(id) {
+                    process.follow(message);
+                }
                 self.processes.insert(id, process);
             }
-            Err(refused) => self.refuse(id, refused),
+            Err(error) => {
+                cgroup::kill();
+                let reason = format!("hold its streams: {error}");
+                self.refuse(id, (Fault::Other, reason));
+            }
         }
     }
 
@@ -323,21 +442,29 @@ impl Init {
                 eprintln!("init: tether-net ended: {status:?}");
                 continue;
             }
-            let mut processes = self.processes.values_mut();
-            let Some(process) = processes.find(|process| process.pid == pid) else {
-                continue;
-            };
-            let main = process.id == ProcessId::MAIN;
-            let out_of_memory = main && cgroup::killed_for_memory() > self.killed_for_memory;
-            process.exit = Some(Exit {
-                code: u8::try_from(container::code(status)).unwrap_or(u8::MAX),
-                out_of_memory,
-            });
-            if main {
-                // With it the container ends; what they wrote is read all the same.
-                self.namespaces = None;
-                cgroup::kill();
-            }
+            self.ended(pid, status);
+        }
+    }
+
+    /// A child of init's ended: a process of the container, one that was about to be, or an orphan.
+    fn ended(&mut self, pid: Pid, status: WaitStatus) {
+        let running = self.processes.values_mut();
+        let running = running.map(|process| (process.id, process.pid, &mut process.exit));
+        let pending = self.pending.iter_mut();
+        let pending = pending.map(|(id, pending)| (*id, pending.child.pid(), &mut pending.exit));
+        let Some((id, _, exit)) = running.chain(pending).find(|(_, own, _)| *own == pid) else {
+            return;
+        };
+        let main = id == ProcessId::MAIN;
+        let out_of_memory = main && cgroup::killed_for_memory() > self.killed_for_memory;
+        *exit = Some(Exit {
+            code: u8::try_from(container::code(status)).unwrap_or(u8::MAX),
+            out_of_memory,
+        });
+        if main {
+            // With it the container ends; what they wrote is read all the same.
+            self.namespaces = None;
+            cgroup::kill();
         }
     }
 
@@ -363,12 +490,4 @@ impl Init {
         self.agent.end();
         rootfs::close();
     }
-}
-
-/// A process's number in the container's pid namespace.
-fn inner_number(pid: Pid) -> u32 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
-    let inner = numbers.and_then(|numbers| numbers.split_ascii_whitespace().last()?.parse().ok());
-    inner.unwrap_or(0)
 }

@@ -1,123 +1,107 @@
-//! System calls that a process of the container can't make (seccomp(2)).
+//! The system calls that a process of the container may make (seccomp(2)): those of dockerd's default profile
+//! (moby 28), by the container's capabilities as there. All others answer EPERM, and those that are newer than the
+//! profile ENOSYS, as dockerd's runtime answers.
 //!
-//! The first reason is the agent's channel: no AF_VSOCK socket, by no way of making one. The others are
-//! Docker's: what is not confined by namespaces, and what no container needs. Each answers EPERM, or
-//! ENOSYS where programs have another way then.
+//! Two answers are this project's own. An AF_VSOCK socket is refused in every way of making one. Calls of other
+//! architectures (i386, x32) answer ENOSYS: i386's socketcall(2) hides its arguments from a filter, so that a
+//! container could make such a socket by it.
 
+mod calls;
+
+use calls::{ALWAYS, BY_CAPABILITY};
 use nix::{errno::Errno, libc};
 
 /// `AUDIT_ARCH_X86_64` of linux/audit.h.
 const X86_64: u32 = 0xc000_003e;
-/// x32's calls have this bit (asm/unistd.h).
-const X32: u32 = 0x4000_0000;
 /// `CLONE_NEW*` of linux/sched.h: mount, cgroup, uts, ipc, user, pid, net.
 const NAMESPACES: u32 = 0x7e02_0000;
 /// capabilities(7).
 const SYS_ADMIN: u64 = 1 << 21;
+/// What personality(2) may be asked for: Linux, Linux of 32 bits, both with UNAME26, and what is set now.
+const PERSONALITIES: [u32; 5] = [0, 0x8, 0x2_0000, 0x2_0008, 0xffff_ffff];
 
 /// Where in `struct seccomp_data` (linux/seccomp.h) the low halves are.
 const NUMBER: u32 = 0;
 const ARCHITECTURE: u32 = 4;
 const FIRST_ARGUMENT: u32 = 16;
 
-/// What nobody may.
-const REFUSED: &[libc::c_long] = &[
-    libc::SYS_acct,
-    libc::SYS_add_key,
-    libc::SYS_delete_module,
-    libc::SYS_finit_module,
-    libc::SYS_init_module,
-    libc::SYS_ioperm,
-    libc::SYS_iopl,
-    libc::SYS_kexec_file_load,
-    libc::SYS_kexec_load,
-    libc::SYS_keyctl,
-    libc::SYS_open_by_handle_at,
-    libc::SYS_quotactl,
-    libc::SYS_reboot,
-    libc::SYS_request_key,
-    libc::SYS_swapoff,
-    libc::SYS_swapon,
-    libc::SYS_userfaultfd,
-];
-/// What only CAP_SYS_ADMIN may.
-const ADMINISTRATION: &[libc::c_long] = &[
-    libc::SYS_bpf,
-    libc::SYS_fsconfig,
-    libc::SYS_fsmount,
-    libc::SYS_fsopen,
-    libc::SYS_fspick,
-    libc::SYS_mount,
-    libc::SYS_mount_setattr,
-    libc::SYS_move_mount,
-    libc::SYS_open_tree,
-    libc::SYS_perf_event_open,
-    libc::SYS_pivot_root,
-    libc::SYS_setns,
-    libc::SYS_umount2,
-    libc::SYS_unshare,
-];
-/// What programs do without where it is not there. io_uring makes sockets that this filter does not see;
-/// clone3's arguments are out of its sight.
-const ABSENT: &[libc::c_long] = &[
-    libc::SYS_clone3,
-    libc::SYS_io_uring_enter,
-    libc::SYS_io_uring_register,
-    libc::SYS_io_uring_setup,
-];
+/// What becomes of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Allow,
+    Refuse(i32),
+    /// But for AF_VSOCK.
+    ByFamily,
+    /// Unless it makes namespaces.
+    ByNamespaces,
+    ByPersonality,
+}
 
-/// A filter for a process with these capabilities.
+/// What becomes of a call, by its number, of a process of a container with these capabilities.
+fn verdict(call: u32, capabilities: u64) -> Verdict {
+    let number = libc::c_long::from(call);
+    match number {
+        libc::SYS_socket | libc::SYS_socketpair => return Verdict::ByFamily,
+        libc::SYS_personality => return Verdict::ByPersonality,
+        libc::SYS_clone if capabilities & SYS_ADMIN == 0 => return Verdict::ByNamespaces,
+        libc::SYS_clone => return Verdict::Allow,
+        _ => {}
+    }
+    let by_capability = BY_CAPABILITY
+        .iter()
+        .any(|(capability, calls)| capabilities & 1 << capability != 0 && calls.contains(&number));
+    if by_capability || ALWAYS.contains(&number) {
+        return Verdict::Allow;
+    }
+    // Programs that use clone3 do without it where it is not there; its arguments are out of a filter's sight.
+    if number == libc::SYS_clone3 || call > last() {
+        return Verdict::Refuse(libc::ENOSYS);
+    }
+    Verdict::Refuse(libc::EPERM)
+}
+
+/// The newest call of the profile.
+fn last() -> u32 {
+    let by_capability = BY_CAPABILITY.iter().flat_map(|(_, calls)| *calls);
+    let last = ALWAYS.iter().chain(by_capability).max();
+    last.and_then(|last| u32::try_from(*last).ok()).unwrap_or(0)
+}
+
+/// A run of calls with one verdict: where it begins, and the verdict. It ends where the next one begins.
+type Run = (u32, Verdict);
+
+fn runs(capabilities: u64) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
+    // One beyond the last stands for all that are newer.
+    for call in 0..=last() + 1 {
+        let verdict = verdict(call, capabilities);
+        if runs.last().is_none_or(|(_, before)| *before != verdict) {
+            runs.push((call, verdict));
+        }
+    }
+    runs
+}
+
+/// A filter for a process of a container with these capabilities.
 pub struct Filter(Vec<libc::sock_filter>);
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "BPF's codes have 16 bits, its calls 32"
-)]
-#[expect(
-    clippy::cast_sign_loss,
-    reason = "numbers of calls and errors are positive"
-)]
 impl Filter {
     pub fn new(capabilities: u64) -> Self {
-        let mut filter = Self(Vec::new());
-        filter.load(ARCHITECTURE);
-        filter.unless(X86_64, refuse(libc::ENOSYS));
-        filter.load(NUMBER);
-        filter.jump(libc::BPF_JGE, X32, (0, 1));
-        filter.answer(refuse(libc::ENOSYS));
-        for call in REFUSED {
-            filter.when(*call as u32, refuse(libc::EPERM));
-        }
-        for call in ABSENT {
-            filter.when(*call as u32, refuse(libc::ENOSYS));
-        }
-        for call in [libc::SYS_socket, libc::SYS_socketpair] {
-            // Skips what follows, the number's reload included, for any other call.
-            filter.jump(libc::BPF_JEQ, call as u32, (0, 4));
-            filter.load(FIRST_ARGUMENT);
-            filter.jump(libc::BPF_JEQ, libc::AF_VSOCK as u32, (0, 1));
-            filter.answer(refuse(libc::EPERM));
-            filter.answer(libc::SECCOMP_RET_ALLOW);
-        }
-        if capabilities & SYS_ADMIN == 0 {
-            for call in ADMINISTRATION {
-                filter.when(*call as u32, refuse(libc::EPERM));
-            }
-            filter.jump(libc::BPF_JEQ, libc::SYS_clone as u32, (0, 4));
-            filter.load(FIRST_ARGUMENT);
-            filter.jump(libc::BPF_JSET, NAMESPACES, (0, 1));
-            filter.answer(refuse(libc::EPERM));
-            filter.answer(libc::SECCOMP_RET_ALLOW);
-        }
-        filter.answer(libc::SECCOMP_RET_ALLOW);
-        filter
+        let mut program = vec![
+            load(ARCHITECTURE),
+            jump(libc::BPF_JEQ, X86_64, 1, 0),
+            answer(refuse(libc::ENOSYS)),
+            load(NUMBER),
+        ];
+        program.extend(tree(&runs(capabilities)));
+        Self(program)
     }
 
     /// From now on, for this process and all that come of it.
     #[expect(unsafe_code, reason = "PR_SET_SECCOMP has no safe wrapper in nix")]
     pub fn install(&mut self) -> Result<(), Errno> {
         let program = libc::sock_fprog {
-            len: self.0.len() as u16,
+            len: u16::try_from(self.0.len()).map_err(|_| Errno::E2BIG)?,
             filter: self.0.as_mut_ptr(),
         };
         // SAFETY: the program lives through the call.
@@ -130,36 +114,83 @@ impl Filter {
         };
         Errno::result(done).map(drop)
     }
+}
 
-    fn load(&mut self, offset: u32) {
-        self.push(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, offset, (0, 0));
+/// A binary search for the run that a call is in.
+fn tree(runs: &[Run]) -> Vec<libc::sock_filter> {
+    let [_, _, ..] = runs else {
+        return runs
+            .first()
+            .map_or_else(Vec::new, |(_, verdict)| leaf(*verdict));
+    };
+    let (below, from) = runs.split_at(runs.len() / 2);
+    let first = from.first().map_or(0, |(first, _)| *first);
+    let (below, from) = (tree(below), tree(from));
+    let mut program = match u8::try_from(below.len()) {
+        Ok(distance) => vec![jump(libc::BPF_JGE, first, distance, 0)],
+        // A conditional jump goes 255 instructions far, an unconditional one any way.
+        Err(_) => vec![jump(libc::BPF_JGE, first, 0, 1), always(below.len())],
+    };
+    program.extend(below);
+    program.extend(from);
+    program
+}
+
+fn leaf(verdict: Verdict) -> Vec<libc::sock_filter> {
+    let allow = answer(libc::SECCOMP_RET_ALLOW);
+    let refused = answer(refuse(libc::EPERM));
+    let family = u32::try_from(libc::AF_VSOCK).unwrap_or(u32::MAX);
+    match verdict {
+        Verdict::Allow => vec![allow],
+        Verdict::Refuse(errno) => vec![answer(refuse(errno))],
+        Verdict::ByFamily => vec![
+            load(FIRST_ARGUMENT),
+            jump(libc::BPF_JEQ, family, 0, 1),
+            refused,
+            allow,
+        ],
+        Verdict::ByNamespaces => vec![
+            load(FIRST_ARGUMENT),
+            jump(libc::BPF_JSET, NAMESPACES, 0, 1),
+            refused,
+            allow,
+        ],
+        Verdict::ByPersonality => {
+            let mut program = vec![load(FIRST_ARGUMENT)];
+            for persona in PERSONALITIES {
+                program.push(jump(libc::BPF_JEQ, persona, 0, 1));
+                program.push(allow);
+            }
+            program.push(refused);
+            program
+        }
     }
+}
 
-    fn jump(&mut self, test: u32, value: u32, (then, otherwise): (u8, u8)) {
-        self.push(libc::BPF_JMP | test | libc::BPF_K, value, (then, otherwise));
-    }
+fn load(offset: u32) -> libc::sock_filter {
+    instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, offset, 0, 0)
+}
 
-    fn answer(&mut self, value: u32) {
-        self.push(libc::BPF_RET | libc::BPF_K, value, (0, 0));
-    }
+fn jump(test: u32, value: u32, then: u8, otherwise: u8) -> libc::sock_filter {
+    instruction(libc::BPF_JMP | test | libc::BPF_K, value, then, otherwise)
+}
 
-    fn when(&mut self, value: u32, answer: u32) {
-        self.jump(libc::BPF_JEQ, value, (0, 1));
-        self.answer(answer);
-    }
+fn always(distance: usize) -> libc::sock_filter {
+    let distance = u32::try_from(distance).unwrap_or(u32::MAX);
+    instruction(libc::BPF_JMP | libc::BPF_JA, distance, 0, 0)
+}
 
-    fn unless(&mut self, value: u32, answer: u32) {
-        self.jump(libc::BPF_JEQ, value, (1, 0));
-        self.answer(answer);
-    }
+fn answer(value: u32) -> libc::sock_filter {
+    instruction(libc::BPF_RET | libc::BPF_K, value, 0, 0)
+}
 
-    fn push(&mut self, code: u32, k: u32, (jt, jf): (u8, u8)) {
-        self.0.push(libc::sock_filter {
-            code: code as u16,
-            jt,
-            jf,
-            k,
-        });
+#[expect(clippy::cast_possible_truncation, reason = "BPF's codes have 16 bits")]
+fn instruction(code: u32, k: u32, jt: u8, jf: u8) -> libc::sock_filter {
+    libc::sock_filter {
+        code: code as u16,
+        jt,
+        jf,
+        k,
     }
 }
 

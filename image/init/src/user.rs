@@ -1,6 +1,12 @@
 //! Users and groups, by the container's own files (passwd(5), group(5)).
 
-use std::fs;
+use nix::libc;
+use std::{
+    fs::File,
+    io::{self, Read},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+};
 
 /// Who a process is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,22 +19,37 @@ pub struct User {
     pub home: String,
 }
 
-/// Most bytes of one of the files that are read.
-const MAX_FILE: usize = 4 << 20;
+/// Most bytes of one of the files that are read; a longer one counts as absent.
+const MAX_FILE: u64 = 4 << 20;
 
 /// Who is meant by `user`, `uid`, `user:group` or `uid:gid`, and by further groups.
 ///
 /// # Errors
 /// In Docker's words.
 pub fn resolve(user: &str, groups: &[String]) -> Result<User, String> {
-    let read = |path| {
-        let mut text = fs::read_to_string(path).unwrap_or_default();
-        if text.len() > MAX_FILE {
-            text.clear();
-        }
-        text
-    };
+    // As absent counts, too, what is no file: names are unknown then, numbers are what they are.
+    let read = |path| read(Path::new(path)).unwrap_or_default();
     resolve_in(user, groups, &read("/etc/passwd"), &read("/etc/group"))
+}
+
+/// A regular file's text. The container made it, and may have put anything in its place: a pipe would block, a device
+/// has no end.
+fn read(path: &Path) -> io::Result<String> {
+    let file = File::options()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+        .open(path)?;
+    let invalid = |reason| io::Error::new(io::ErrorKind::InvalidData, reason);
+    if !file.metadata()?.is_file() {
+        return Err(invalid("it is no regular file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(invalid("it is too long"));
+    }
+    // One odd byte in a comment hides no user.
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 fn resolve_in(wanted: &str, groups: &[String], passwd: &str, group: &str) -> Result<User, String> {

@@ -16,6 +16,8 @@ impl Message for ToInit {
             | Self::Signal { .. }
             | Self::List { .. }
             | Self::Usage { .. }
+            | Self::Update { .. }
+            | Self::Clock { .. }
             | Self::PowerOff => Ok(()),
         }
     }
@@ -34,6 +36,10 @@ impl Message for FromInit {
 fn check_start(start: &Start) -> Result<(), DecodeError> {
     bounded("tmpfs", start.tmpfs.len(), MAX_WORDS)?;
     bounded("sysctls", start.sysctls.len(), MAX_WORDS)?;
+    bounded("devices", start.devices.len(), MAX_WORDS)?;
+    bounded("masked_paths", start.masked_paths.len(), MAX_WORDS)?;
+    bounded("read_only_paths", start.read_only_paths.len(), MAX_WORDS)?;
+    bounded("volumes", start.volumes.len(), MAX_WORDS)?;
     check_process(&start.process)
 }
 

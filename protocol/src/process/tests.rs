@@ -25,7 +25,41 @@ fn start() -> Start {
             limits: vec![(7, 1024, 4096)],
             ..Process::default()
         },
+        privileged: true,
+        domain: "d.example".to_owned(),
+        cgroup: CgroupLimits {
+            memory: Some(64 << 20),
+            cpu_max: Some(CpuMax {
+                quota_us: 50_000,
+                period_us: 100_000,
+            }),
+            cpus: "0".to_owned(),
+            ..CgroupLimits::default()
+        },
+        devices: vec![Device {
+            source: "/dev/net/tun".to_owned(),
+            path: "/dev/net/tun".to_owned(),
+            access: "rwm".to_owned(),
+        }],
+        masked_paths: vec!["/proc/kcore".to_owned()],
+        read_only_paths: vec!["/proc/sys".to_owned()],
+        volumes: vec!["/data".to_owned()],
     }
+}
+
+#[test]
+fn cpu_shares_become_the_weights_that_runc_gives_them() {
+    let weights = [0, 1, 2, 512, 1024, 262_144, u64::MAX].map(cpu_weight);
+    let expected = [
+        None,
+        Some(1),
+        Some(1),
+        Some(20),
+        Some(39),
+        Some(10_000),
+        Some(10_000),
+    ];
+    assert_eq!(weights, expected);
 }
 
 #[test]
@@ -52,6 +86,11 @@ fn messages_come_out_as_they_went_in() {
             bytes: 3,
         },
         ToInit::PowerOff,
+        ToInit::Update {
+            request: 1,
+            cgroup: Box::new(start().cgroup),
+        },
+        ToInit::Clock { now_ms: 1 },
     ];
     for message in to {
         let bytes = message.encode().unwrap();
@@ -72,6 +111,10 @@ fn messages_come_out_as_they_went_in() {
         FromInit::Used {
             request: 1,
             usage: Usage::default(),
+        },
+        FromInit::Updated {
+            request: 1,
+            refused: vec!["cpuset.cpus=9: no such processor".to_owned()],
         },
     ];
     for message in from {

@@ -98,11 +98,11 @@ text!(
 );
 
 text!(
-    /// A domain, as in a resolver's search list.
+    /// A domain, as in a resolver's search list; `.` is the root.
     DomainName,
     "domain name",
-    is_domain_name,
-    "use labels of 1 to 63 letters, digits, `-` and `_` that begin and end with a letter or digit, joined by dots, 253 characters at most"
+    is_search_domain,
+    "use `.` or labels of 1 to 63 letters, digits, `-` and `_` that begin and end with a letter or digit, joined by dots, 253 characters at most"
 );
 
 fn is_interface_name(text: &str) -> bool {
@@ -118,6 +118,10 @@ fn is_interface_name(text: &str) -> bool {
 fn is_domain_name(text: &str) -> bool {
     // RFC 1035, section 2.3.4: 255 octets on the wire are 253 characters of text.
     text.len() <= 253 && text.split('.').all(is_label)
+}
+
+fn is_search_domain(text: &str) -> bool {
+    text == "." || is_domain_name(text)
 }
 
 fn is_label(label: &str) -> bool {

@@ -1,4 +1,5 @@
-//! Debian's packages of Docker, unpacked below `target/peers`.
+//! Debian's packages of Docker, unpacked below `target/peers`: dockerd, its CLI and compose of Debian 13, and what they
+//! start of this machine's own release.
 
 use std::env;
 use std::ffi::OsString;
@@ -7,15 +8,20 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, anyhow};
-use image::debian;
+use anyhow::{Context, Result, ensure};
+use image::debian::{self, Suite};
 
 use crate::places;
 
-/// What dockerd is, what it starts, and the libraries of both that a machine may lack.
-const PACKAGES: &[&str] = &[
-    "docker.io",
-    "containerd",
+/// Debian 13: what a new machine gets.
+const SUITE: &str = "trixie";
+/// The CLI and its plugin `docker compose`.
+const CLIENTS: &[&str] = &["docker-cli", "docker-compose"];
+/// dockerd, and the daemon that it starts.
+const DAEMONS: &[&str] = &["docker.io", "containerd"];
+/// What both start, and the libraries that a machine may lack: of this machine's release, since a newer one's need a newer
+/// C library.
+const OWN: &[&str] = &[
     "runc",
     "tini",
     "iptables",
@@ -38,6 +44,8 @@ const IPTABLES: &[&str] = &[
     "ip6tables-save",
     "ip6tables-restore",
 ];
+/// dockerd looks for its `docker-init` by this name, which Debian's package links to tini's.
+const DOCKER_INIT: &str = "docker-init";
 const LIBRARIES: &[&str] = &["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu"];
 
 /// Where the unpacked packages are.
@@ -46,30 +54,41 @@ pub struct Packages {
     folder: PathBuf,
 }
 
+/// The docker CLI and its plugins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Clients {
+    /// The program `docker`.
+    pub docker: PathBuf,
+    /// The plugin `docker compose`.
+    pub compose: PathBuf,
+}
+
 impl Packages {
     /// Downloads and unpacks what is not there yet; one process of the machine at a time.
     pub fn unpacked() -> Result<Self> {
-        let folder = places::peers();
-        fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
-        let folder = folder.canonicalize().context("the folder of peers")?;
-        let lock = File::create(folder.join(".lock")).context("make a lock")?;
-        lock.lock().context("lock the folder of peers")?;
-        for package in PACKAGES {
-            debian::unpacked(package, &folder.join(package))?;
+        let locked = Folder::locked()?;
+        locked.unpack_newer(CLIENTS)?;
+        locked.unpack_newer(DAEMONS)?;
+        for package in OWN {
+            debian::unpacked(package, &locked.path.join(package))?;
         }
-        let packages = Self { folder };
-        packages.link_iptables()?;
+        let packages = Self {
+            folder: locked.path.clone(),
+        };
+        packages.link_names()?;
         Ok(packages)
     }
 
-    fn link_iptables(&self) -> Result<()> {
+    fn link_names(&self) -> Result<()> {
         let names = self.names();
         fs::create_dir_all(&names).context("make a folder of names")?;
-        for name in IPTABLES {
+        let iptables = IPTABLES
+            .iter()
+            .map(|name| (*name, "../iptables/usr/sbin/xtables-nft-multi"));
+        for (name, program) in iptables.chain([(DOCKER_INIT, "../tini/usr/bin/tini-static")]) {
             let link = names.join(name);
             if link.symlink_metadata().is_err() {
-                symlink("../iptables/usr/sbin/xtables-nft-multi", &link)
-                    .with_context(|| format!("link {}", link.display()))?;
+                symlink(program, &link).with_context(|| format!("link {}", link.display()))?;
             }
         }
         Ok(())
@@ -84,8 +103,9 @@ impl Packages {
         let inside = |parts: &'static [&'static str]| {
             let of =
                 move |package: &Path| parts.iter().map(move |part| package.join(part)).collect();
-            PACKAGES
+            DAEMONS
                 .iter()
+                .chain(OWN)
                 .flat_map(move |package| -> Vec<PathBuf> { of(&self.folder.join(package)) })
         };
         let programs = [self.names()]
@@ -98,17 +118,51 @@ impl Packages {
     }
 }
 
-/// The docker CLI: this machine's where there is one, else Debian's, unpacked.
-pub fn cli() -> Result<PathBuf> {
-    let ours = path().map(|folder| folder.join("docker"));
-    if let Some(program) = ours.into_iter().find(|program| program.is_file()) {
-        return Ok(program);
+/// The docker CLI and compose of Debian 13, whatever this machine has: what tests see does not depend on it.
+pub fn clients() -> Result<Clients> {
+    let locked = Folder::locked()?;
+    locked.unpack_newer(CLIENTS)?;
+    let clients = Clients {
+        docker: locked.path.join("docker-cli/usr/bin/docker"),
+        compose: locked
+            .path
+            .join("docker-compose/usr/libexec/docker/cli-plugins/docker-compose"),
+    };
+    for program in [&clients.docker, &clients.compose] {
+        ensure!(
+            program.is_file(),
+            "Debian's packages have no {}",
+            program.display()
+        );
     }
-    let program = Packages::unpacked()?
-        .folder
-        .join("docker.io/usr/bin/docker");
-    let there = program.is_file().then_some(program);
-    there.ok_or_else(|| anyhow!("package docker.io has no /usr/bin/docker"))
+    Ok(clients)
+}
+
+/// The folder of packages while no other process of this machine unpacks there.
+#[derive(Debug)]
+struct Folder {
+    path: PathBuf,
+    /// Held until this is dropped; the kernel frees it with the descriptor.
+    _lock: File,
+}
+
+impl Folder {
+    fn locked() -> Result<Self> {
+        let path = places::peers().join(SUITE);
+        fs::create_dir_all(&path).with_context(|| format!("make {}", path.display()))?;
+        let path = path.canonicalize().context("the folder of peers")?;
+        let lock = File::create(path.join(".lock")).context("make a lock")?;
+        lock.lock().context("lock the folder of peers")?;
+        Ok(Self { path, _lock: lock })
+    }
+
+    fn unpack_newer(&self, packages: &[&str]) -> Result<()> {
+        let suite = Suite::new(SUITE, &self.path.join("apt"));
+        for package in packages {
+            suite.unpacked(package, &self.path.join(package))?;
+        }
+        Ok(())
+    }
 }
 
 fn path() -> impl Iterator<Item = PathBuf> {

@@ -9,27 +9,24 @@ use std::process::Command;
 
 use lab::{Boot, Coordinator, Docker, Lab, Need, Peer, RootFs, VmHost, places, prerequisites};
 
+/// How often a project is brought up on a VCH: what one round leaves disturbs the next.
+const ROUNDS: usize = 3;
+
 /// Runs a script of this folder with the Python package `docker`.
 fn holds(script: &str, daemon: &Path) {
     prerequisites::check(&[Need::PythonDocker]).unwrap();
-    let mut python = python(&places::python(), daemon);
+    let mut python = Command::new("python3");
+    python.env("PYTHONPATH", places::python());
+    python.env("DOCKER_HOST", format!("unix://{}", daemon.display()));
+    for variable in ["DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"] {
+        python.env_remove(variable);
+    }
     python.arg(places::workspace().join("tests/tests/clients").join(script));
     let output = python.output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     let complained = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}\n{complained}");
     assert_eq!(said, "all of it holds\n", "{complained}");
-}
-
-/// Python with these packages, pointed at a daemon's socket.
-fn python(packages: &Path, daemon: &Path) -> Command {
-    let mut python = Command::new("python3");
-    python.env("PYTHONPATH", packages);
-    python.env("DOCKER_HOST", format!("unix://{}", daemon.display()));
-    for variable in ["DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"] {
-        python.env_remove(variable);
-    }
-    python
 }
 
 /// The image that the clients run.
@@ -49,14 +46,24 @@ fn python_programs_drive_networks_of_a_vch() {
 }
 
 #[test]
-fn python_rust_and_compose_drive_containers_of_a_vch() {
+fn python_and_rust_drive_containers_of_a_vch() {
     let lab = Lab::of_vms("clients").unwrap();
     let topology = lab.topology().unwrap();
     let host = VmHost::start(&lab, &topology, Boot::Clone).unwrap();
     import_busybox(&lab, &host.docker);
     holds("containers.py", host.socket());
     rust::drives(host.socket());
-    compose::goes_up_and_down(&lab, host.socket(), &host.docker);
+}
+
+#[test]
+fn compose_brings_five_services_up_and_down_on_a_vch_three_times_in_a_row() {
+    let lab = Lab::of_vms("compose").unwrap();
+    let topology = lab.topology().unwrap();
+    let host = VmHost::start(&lab, &topology, Boot::Clone).unwrap();
+    import_busybox(&lab, &host.docker);
+    let before = host.left().unwrap();
+    compose::goes_up_and_down(&host.docker, ROUNDS);
+    assert_eq!(host.left().unwrap(), before);
 }
 
 #[test]
@@ -69,5 +76,5 @@ fn all_of_them_find_a_real_dockerd_the_same() {
     import_busybox(&lab, &docker);
     holds("containers.py", &peer.socket());
     rust::drives(&peer.socket());
-    compose::goes_up_and_down(&lab, &peer.socket(), &docker);
+    compose::goes_up_and_down(&docker, 1);
 }

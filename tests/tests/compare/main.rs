@@ -1,6 +1,6 @@
 //! Side by side with a real dockerd: the same commands, typed by the same CLI.
 //!
-//! `scenes/*.txt` holds the commands, in scenes that begin with nothing; `dockerd*.txt` what dockerd 20.10 said to each;
+//! `scenes/*.txt` holds the commands, in scenes that begin with nothing; `dockerd*.txt` what dockerd 26.1 said to each;
 //! `docs/docker.md` a table of how the VCH's answer compares. Equal means: the same exit code, text, requests, status
 //! codes and JSON key sets, after the rules of [`rules`]. `make compare` asks a dockerd anew and writes both.
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
@@ -18,14 +18,14 @@ use std::path::{Path, PathBuf};
 
 use lab::{Boot, Coordinator, Lab, Peer, RootFs, VmHost, places};
 
-use part::{CONTAINERS, NETWORKS, Part};
+use part::{CONTAINERS, NETWORKS, OPTIONS, Part};
 use play::{play, prepared};
 use rules::comparable;
 use scene::Expected;
 
 /// Set by `make compare`: every scene, and the committed files are written.
 const WRITE: &str = "VCH_COMPARE";
-const FEWEST_ROWS: usize = 150;
+const FEWEST_ROWS: usize = 600;
 const MOST_DELIBERATE: usize = 15;
 
 fn writes() -> bool {
@@ -55,6 +55,11 @@ fn dockerd_answers_of_networks_as_it_is_recorded() {
 #[test]
 fn dockerd_answers_of_containers_as_it_is_recorded() {
     dockerd_answers("compare-containers", &CONTAINERS);
+}
+
+#[test]
+fn dockerd_answers_of_options_as_it_is_recorded() {
+    dockerd_answers("compare-options", &OPTIONS);
 }
 
 fn dockerd_answers(label: &str, part: &Part) {
@@ -96,11 +101,20 @@ fn a_vch_answers_of_networks_as_the_table_says() {
 
 #[test]
 fn a_vch_answers_of_containers_as_the_table_says() {
-    let lab = Lab::of_vms("compare-vms").unwrap();
+    vms_answer("compare-vms", &CONTAINERS);
+}
+
+#[test]
+fn a_vch_answers_of_options_as_the_table_says() {
+    vms_answer("compare-vms-options", &OPTIONS);
+}
+
+fn vms_answer(label: &str, part: &Part) {
+    let lab = Lab::of_vms(label).unwrap();
     let topology = lab.topology().unwrap();
     let host = VmHost::start(&lab, &topology, Boot::Clone).unwrap();
     let files = RootFs::busybox(&lab, "busybox").unwrap();
-    vch_answers(&lab, host.socket(), &CONTAINERS, Some(&files));
+    vch_answers(&lab, host.socket(), part, Some(&files));
 }
 
 fn vch_answers(lab: &Lab, socket: &Path, part: &Part, image: Option<&RootFs>) {

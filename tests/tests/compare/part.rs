@@ -1,4 +1,4 @@
-//! The two halves of what is compared: with and without containers, which are VMs here.
+//! The parts of what is compared: networks alone, containers (which are VMs here), and the options that a CLI can type.
 
 use std::fs;
 use std::path::PathBuf;
@@ -46,8 +46,16 @@ pub const CONTAINERS: Part = Part {
     ],
 };
 
+pub const OPTIONS: Part = Part {
+    title: "Options",
+    scenes: "scenes/options.txt",
+    record: "dockerd-options.txt",
+    short_of_dockerd: &["Update"],
+    short_of_vch: &["Users and what they may do", "Published in other ways"],
+};
+
 impl Part {
-    pub const ALL: [Self; 2] = [NETWORKS, CONTAINERS];
+    pub const ALL: [Self; 3] = [NETWORKS, CONTAINERS, OPTIONS];
 
     /// Everything that is typed.
     pub fn scenes(&self) -> Vec<Scene> {

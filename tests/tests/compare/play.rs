@@ -49,7 +49,7 @@ fn answer(said: &Said, heard: &[Exchange]) -> String {
         }
     }
     let _ = writeln!(text, "= {}", said.code);
-    for exchange in heard.iter().filter(|heard| !heard.path.ends_with("/_ping")) {
+    for exchange in heard.iter().filter(|heard| compared(&heard.path)) {
         let status = exchange
             .status
             .map_or_else(|| "none".to_owned(), |status| status.to_string());
@@ -62,6 +62,12 @@ fn answer(said: &Said, heard: &[Exchange]) -> String {
         );
     }
     text
+}
+
+/// Before its first question a CLI asks for the version; at a terminal it tells its size as often as it likes.
+fn compared(path: &str) -> bool {
+    let path = path.split('?').next().unwrap_or_default();
+    !path.ends_with("/_ping") && !path.ends_with("/resize")
 }
 
 /// The keys of all objects in an answer, as paths; an object whose keys are ids has one.

@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 
 use crate::scene::Scene;
 
-const HEAD: &str = "# What dockerd 20.10.24 of Debian 12 said to a docker CLI 28.2 that speaks API version 1.41; written by `make compare`.\n\
+const HEAD: &str = "# What dockerd 26.1.5 of Debian 13 said to its docker CLI 26.1.5, which speaks API version 1.45; written by `make compare`.\n\
     # | standard output, ! standard error, = exit code, > request, status, keys of the answer\n";
 
 /// Scenes with what was said to each row.

@@ -12,14 +12,14 @@ pub struct Scene {
 pub struct Row {
     pub line: String,
     pub expected: Expected,
-    /// What dockerd 20.10 said, in the words of [`crate::record`].
+    /// What dockerd 26.1 said, in the words of [`crate::record`].
     pub dockerd: String,
 }
 
 /// How the VCH is to answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Expected {
-    /// As dockerd 20.10.
+    /// As dockerd 26.1.
     Dockerd,
     /// As newer releases of moby.
     Moby(Answer),

@@ -6,9 +6,10 @@ use crate::rules::{RULES, comparable, without_newer};
 use crate::scene::{Expected, Row};
 
 const HEAD: &str = "# The Docker endpoint beside a real dockerd\n\n\
-    Written by `make compare`; do not edit. Each command is typed into the same CLI, speaking API version 1.41, for\n\
-    dockerd 20.10 and for a VCH. *Equal* is: the same exit code, text, requests, status codes and JSON key sets. *Newer\n\
-    moby* is the same with the words of later releases. *Deliberate* says why it is otherwise. *Differs* is to be mended.\n\n";
+    Written by `make compare`; do not edit. Each command is typed into the docker CLI of Debian 13, which speaks API\n\
+    version 1.45, for its dockerd 26.1 and for a VCH. *Equal* is: the same exit code, text, requests, status codes and\n\
+    JSON key sets. *Newer moby* is the same with the words of later releases. *Deliberate* says why it is otherwise.\n\
+    *Differs* is to be mended.\n\n";
 
 /// How a row compares.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,5 +5,6 @@
 mod clones;
 mod confinement;
 mod failures;
+mod processes;
 mod streams;
 mod world;

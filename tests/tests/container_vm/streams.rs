@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use lab::Lab;
-use protocol::process::{Process, ProcessId, TerminalSize};
+use protocol::process::{Listed, Process, ProcessId, TerminalSize};
 use tokio::time::timeout;
 use vch_shim::{Client, ClientError, Come, log::Position};
 
@@ -176,6 +176,12 @@ async fn a_terminal(shim: &Shim) {
     // ^C ends what runs in it.
     running.streams.writer.write(b"sleep 1000\n").await.unwrap();
     until(&mut running.streams, "sleep 1000\r\n").await;
+    // The shell has given the terminal its keys back before it runs anything.
+    let runs = async {
+        let is_it = |process: &Listed| process.words == "sleep 1000";
+        while !shim.client().list().await.unwrap().iter().any(is_it) {}
+    };
+    timeout(SOON, runs).await.unwrap();
     running.streams.writer.write(&[3]).await.unwrap();
     until(&mut running.streams, "^C").await;
     running.streams.writer.write(b"exit 5\n").await.unwrap();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use lab::rootfs::empty_disk;
 use lab::{Lab, Need, Process as Child, RootFs, eventually_some, places, prerequisites};
-use protocol::process::{Exit, Output, Process, Start, TerminalSize};
+use protocol::process::{COVERED, Exit, Output, Process, READ_ONLY, Start, TerminalSize};
 use tokio::time::timeout;
 use vch_shim::{Client, ClientError, Come, Launch, Outcome, Streams};
 
@@ -53,18 +53,21 @@ pub fn launch(lab: &Lab, words: &[&str]) -> Launch {
         start: Start {
             image_disk: "image".to_owned(),
             upper_disk: "upper".to_owned(),
-            read_only: false,
             shm_bytes: 1 << 20,
-            tmpfs: Vec::new(),
-            sysctls: Vec::new(),
-            reaper: false,
             network_deadline_ms: 5_000,
             process: process(words),
+            masked_paths: paths(COVERED),
+            read_only_paths: paths(READ_ONLY),
+            ..Start::default()
         },
         log_bytes: 8 << 20,
         log_files: 2,
         boot_deadline_ms: 60_000,
     }
+}
+
+fn paths(all: &[&str]) -> Vec<String> {
+    all.iter().map(|&path| path.to_owned()).collect()
 }
 
 pub fn process(words: &[&str]) -> Process {

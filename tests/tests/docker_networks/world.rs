@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-use lab::{Coordinator, Lab, Namespace, Need, prerequisites};
+use lab::{Coordinator, Lab, Namespace, peer};
 use serde_json::Value;
 
 /// A VCH whose Docker API is on a Unix socket and, where certificates are made, on its endpoint.
@@ -20,7 +20,6 @@ pub struct Said {
 }
 
 pub fn lab(label: &str) -> Lab {
-    prerequisites::check(&[Need::Docker]).unwrap();
     Lab::of_namespaces(label).unwrap()
 }
 
@@ -38,7 +37,7 @@ impl<'a> World<'a> {
     }
 
     pub fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new("docker");
+        let mut command = Command::new(peer::clients().unwrap().docker);
         command
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default());

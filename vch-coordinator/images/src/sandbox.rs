@@ -1,5 +1,15 @@
-//! What `vch-image` gives up before it reads anything: root, the network, memory without bound, and all
-//! folders but its staging folder.
+//! What `vch-image` gives up before it reads anything: root, the network, the host's files, other processes,
+//! memory and time without bound, and system calls that it does not need.
+//!
+//! ```text
+//!  vch-image (root)          new mount, pid, ipc, uts and network namespaces; waits
+//!    └─ vch-image (pid 1)    private root: the staging folder, and what its job needs, read-only
+//!         user of its own, no capabilities, bounds, a list of system calls; then it reads its order
+//! ```
+//! The first process ends with the coordinator, the second with the first, and all else with the second.
+
+mod filter;
+mod private_root;
 
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
@@ -7,12 +17,69 @@ use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::Signal;
 use nix::unistd::{Gid, Uid, chdir, geteuid, setgroups, setresgid, setresuid};
-use std::path::Path;
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use std::str::FromStr;
 use thiserror::Error;
 
-/// Address space: decoders take some 100 MiB, a million names some 500, `sqfstar` its queues.
+/// Address space: decoders take some 100 MiB, a million names some 500, `sqfstar` its queues and its threads'
+/// heaps.
 const MEMORY_BYTES: u64 = 4 << 30;
 const FILES: u64 = 1_024;
+/// Threads, `sqfstar`'s included: some three for each of [`PROCESSORS`], and a few.
+const PROCESSES: u64 = 64;
+/// A decoder that goes round in a circle ends: 64 GiB at 10 MB/s take less.
+const CPU_SECONDS: u64 = 2 * 3_600;
+/// What `sqfstar` may use at most.
+pub(crate) const PROCESSORS: usize = 8;
+/// The last word of the command line of the process within.
+const WITHIN: &str = "within";
+
+/// What a job must have beside its staging folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// Nothing.
+    Nothing,
+    /// TCP and UDP, names and certificates.
+    Network,
+    /// The programs in /usr.
+    Programs,
+}
+
+impl Needs {
+    /// As it stands on the command line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Network => "network",
+            Self::Programs => "programs",
+        }
+    }
+}
+
+impl FromStr for Needs {
+    type Err = ();
+
+    fn from_str(word: &str) -> Result<Self, ()> {
+        let all = [Self::Nothing, Self::Network, Self::Programs];
+        all.into_iter().find(|one| one.word() == word).ok_or(())
+    }
+}
+
+/// How a helper is confined: its command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Confinement {
+    /// Its staging folder.
+    pub folder: PathBuf,
+    /// User and group.
+    pub user: u32,
+    /// Of each file that it writes.
+    pub file_bytes: u64,
+    /// What it must have.
+    pub needs: Needs,
+}
 
 /// The step that the kernel refused.
 #[derive(Debug, Error)]
@@ -20,41 +87,113 @@ const FILES: u64 = 1_024;
 pub struct SandboxError {
     step: &'static str,
     #[source]
-    source: Errno,
+    source: io::Error,
 }
 
-/// Enters the staging folder for good, with the coordinator's network or without any. `file_bytes` bounds each file that is written.
-pub fn enter(
-    folder: &Path,
-    user: (u32, u32),
-    file_bytes: u64,
-    network: bool,
-) -> Result<(), SandboxError> {
-    let step = |step| move |source| SandboxError { step, source };
-    chdir(folder).map_err(step("enter the staging folder"))?;
-    if geteuid().is_root() {
-        let (uid, gid) = (Uid::from_raw(user.0), Gid::from_raw(user.1));
-        if uid.is_root() {
-            return Err(step("work as root: set `images.user`")(Errno::EPERM));
-        }
-        if !network {
-            unshare(CloneFlags::CLONE_NEWNET).map_err(step("leave the network"))?;
-        }
-        unshare(CloneFlags::CLONE_NEWIPC).map_err(step("leave the other processes"))?;
-        setgroups(&[]).map_err(step("leave root's groups"))?;
-        setresgid(gid, gid, gid).map_err(step("change the group"))?;
-        setresuid(uid, uid, uid).map_err(step("change the user"))?;
+fn failed<E: Into<io::Error>>(step: &'static str) -> impl FnOnce(E) -> SandboxError {
+    move |source| SandboxError {
+        step,
+        source: source.into(),
     }
-    prctl::set_no_new_privs().map_err(step("give up privileges"))?;
-    // A change of user takes back what was said before of the parent's death.
-    prctl::set_pdeathsig(Signal::SIGKILL).map_err(step("end with the coordinator"))?;
-    for (resource, most) in [
-        (Resource::RLIMIT_AS, MEMORY_BYTES),
-        (Resource::RLIMIT_FSIZE, file_bytes),
-        (Resource::RLIMIT_NOFILE, FILES),
-        (Resource::RLIMIT_CORE, 0),
-    ] {
-        setrlimit(resource, most, most).map_err(step("set a limit"))?;
+}
+
+/// Whether there is something left to do in this process.
+#[derive(Debug)]
+pub enum Entered {
+    /// It is confined: it reads its order.
+    Within,
+    /// A process within did the work, and ended so.
+    Ended(ExitStatus),
+}
+
+impl Confinement {
+    /// The words of the command line.
+    pub fn words(&self) -> [OsString; 4] {
+        [
+            self.folder.clone().into(),
+            self.user.to_string().into(),
+            self.file_bytes.to_string().into(),
+            self.needs.word().into(),
+        ]
     }
-    Ok(())
+
+    /// Parses the words of the command line; and whether this is the process within.
+    pub fn parse(words: impl IntoIterator<Item = OsString>) -> Option<(Self, bool)> {
+        let mut words = words.into_iter();
+        let folder = words.next()?.into();
+        let user = words.next()?.to_str()?.parse().ok()?;
+        let file_bytes = words.next()?.to_str()?.parse().ok()?;
+        let needs = words.next()?.to_str()?.parse().ok()?;
+        let within = match words.next() {
+            None => false,
+            Some(word) if word == WITHIN => true,
+            Some(_) => return None,
+        };
+        let confinement = Self {
+            folder,
+            user,
+            file_bytes,
+            needs,
+        };
+        Some((confinement, within))
+    }
+
+    /// Confines this process; or, as root, starts one in namespaces of its own that does so, and waits for it.
+    ///
+    /// # Errors
+    /// The step that the kernel refused: nothing of the order was read.
+    pub fn enter(&self, within: bool) -> Result<Entered, SandboxError> {
+        prctl::set_pdeathsig(Signal::SIGKILL).map_err(failed("end with the coordinator"))?;
+        let root = geteuid().is_root();
+        if root && !within {
+            return self.start_within().map(Entered::Ended);
+        }
+        if root {
+            if self.user == 0 {
+                return Err(failed("work as root")(Errno::EPERM));
+            }
+            private_root::enter(&self.folder, self.needs)?;
+            let (uid, gid) = (Uid::from_raw(self.user), Gid::from_raw(self.user));
+            setgroups(&[]).map_err(failed("leave root's groups"))?;
+            setresgid(gid, gid, gid).map_err(failed("change the group"))?;
+            setresuid(uid, uid, uid).map_err(failed("change the user"))?;
+        } else {
+            chdir(&self.folder).map_err(failed("enter the staging folder"))?;
+        }
+        prctl::set_no_new_privs().map_err(failed("give up privileges"))?;
+        // A change of user takes back what was said before of the parent's death.
+        prctl::set_pdeathsig(Signal::SIGKILL).map_err(failed("end with the coordinator"))?;
+        self.limit()?;
+        filter::install(self.needs).map_err(failed("give up system calls"))?;
+        Ok(Entered::Within)
+    }
+
+    fn start_within(&self) -> Result<ExitStatus, SandboxError> {
+        let mut apart = CloneFlags::CLONE_NEWNS
+            | CloneFlags::CLONE_NEWPID
+            | CloneFlags::CLONE_NEWIPC
+            | CloneFlags::CLONE_NEWUTS;
+        if self.needs != Needs::Network {
+            apart |= CloneFlags::CLONE_NEWNET;
+        }
+        unshare(apart).map_err(failed("leave the host's namespaces"))?;
+        // This very program, whatever lies by its name now.
+        let mut child = Command::new(Path::new("/proc/self/exe"));
+        child.args(self.words()).arg(WITHIN);
+        child.status().map_err(failed("start the process within"))
+    }
+
+    fn limit(&self) -> Result<(), SandboxError> {
+        for (resource, most) in [
+            (Resource::RLIMIT_AS, MEMORY_BYTES),
+            (Resource::RLIMIT_FSIZE, self.file_bytes),
+            (Resource::RLIMIT_NOFILE, FILES),
+            (Resource::RLIMIT_NPROC, PROCESSES),
+            (Resource::RLIMIT_CPU, CPU_SECONDS),
+            (Resource::RLIMIT_CORE, 0),
+        ] {
+            setrlimit(resource, most, most).map_err(failed("set a limit"))?;
+        }
+        Ok(())
+    }
 }

@@ -6,28 +6,34 @@
 //!        rootfs/<hex>.squashfs      root file systems, by image ID; made when first asked for
 //!        upper-<bytes>.ext4         the empty disk that containers' own are copied from
 //!        staging/<random>/          one for each running helper; removed when it ends, or at `open`
+//!        lost/                      what was found damaged; removed by nobody
 //! ```
 
 mod adopt;
 mod index;
 mod remove;
+mod room;
 mod rootfs;
+mod staging;
+mod state;
 mod upper;
 
 pub use remove::{Conflict, Removed, Use};
 
 use crate::changes::{self, ChangeError};
-use crate::config::Config;
+use crate::config::{Config, Run};
 use crate::digest::Digest;
 use crate::job::{Arrived, Job, Order, Progress, Pull};
 use crate::limits::Limits;
 use crate::oci::Descriptor;
 use crate::reference::{Reference, ReferenceError, Which};
 use crate::subprocess::{self, HelperError};
+use staging::{Purpose, Staging};
+use state::Inner;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use thiserror::Error;
 use tokio::io::AsyncRead;
 use tokio::sync::mpsc;
@@ -39,19 +45,22 @@ pub struct Settings {
     pub folder: PathBuf,
     /// The program `vch-image`.
     pub helper: PathBuf,
-    /// User and group that it runs as, if the coordinator is root.
-    pub user: (u32, u32),
+    /// The first of the user IDs that it runs as, if the coordinator is root: each job has one of its own.
+    pub first_user: u32,
     /// Of a container's own disk.
     pub upper_bytes: u64,
     /// Registries that are asked without TLS, as `host` or `host:port`.
     pub insecure: Vec<String>,
     /// Of one image.
     pub limits: Limits,
+    /// Bytes of the file system that no image may take; `None` for a twentieth of it, at most 1 GiB.
+    pub free_bytes: Option<u64>,
 }
 
 impl Settings {
-    /// User and group of helpers where nobody says otherwise: below those that Debian and systemd give out.
-    pub const USER: (u32, u32) = (59_871, 59_871);
+    /// Below the end of what a signed 32-bit number holds, in a range that systemd's "Users, Groups, UIDs and
+    /// GIDs on systemd Systems" lists as unused; no user of a VM is among them.
+    pub const FIRST_USER: u32 = 0x7fff_0000;
     /// Of a container's own disk where nobody says otherwise: what dockerd's device mapper gave, 10 GiB.
     pub const UPPER_BYTES: u64 = 10 << 30;
 }
@@ -145,6 +154,22 @@ pub enum ImageError {
     /// mke2fs failed.
     #[error("can't make the empty disk: {0}: on Debian `apt-get install e2fsprogs`")]
     Upper(String),
+    /// A layer of it is gone or was damaged.
+    #[error("a layer of image {0} is missing: pull it or load it again")]
+    Missing(String),
+    /// The disk is nearly full.
+    #[error(
+        "too little room: {path} has {free_mib} MiB free, and {floor_mib} MiB of it are kept free: remove \
+         images or containers, or lower `images.free_disk_mib`"
+    )]
+    Room {
+        /// The store's folder.
+        path: PathBuf,
+        /// What is free.
+        free_mib: u64,
+        /// What images leave free.
+        floor_mib: u64,
+    },
     /// The runtime is ending.
     #[error("the coordinator is ending")]
     Ending,
@@ -156,36 +181,28 @@ pub struct Store {
     inner: Arc<Inner>,
 }
 
-struct Inner {
-    settings: Settings,
-    images: Mutex<BTreeMap<Digest, Arc<Image>>>,
-    /// Of each image whose root file system is being made, and of the empty disk.
-    making: tokio::sync::Mutex<BTreeMap<Option<Digest>, Arc<tokio::sync::Mutex<()>>>>,
-}
-
 impl Store {
     /// Opens a store, or begins one. What a crash left is removed. Reads each image's manifest and
     /// configuration: to be called where blocking is no harm.
+    ///
+    /// # Errors
+    /// The folder or its index.json can't be used. An image that can't be read is none: it is kept, and looked
+    /// for again when somebody asks for it.
     pub fn open(settings: Settings) -> Result<Self, ImageError> {
-        let images = index::open(&settings.folder, settings.limits)?;
-        let images = images.into_iter().map(|image| (image.id, Arc::new(image)));
+        let state = index::open(&settings)?;
         Ok(Self {
-            inner: Arc::new(Inner {
-                images: Mutex::new(images.collect()),
-                settings,
-                making: tokio::sync::Mutex::default(),
-            }),
+            inner: Arc::new(Inner::new(settings, state)),
         })
     }
 
-    /// All images, by ID.
+    /// All images, by ID. Waits for no disk.
     pub fn list(&self) -> Vec<Arc<Image>> {
-        self.images().values().cloned().collect()
+        self.inner.state().images.values().cloned().collect()
     }
 
-    /// By name, ID, or the beginning of an ID; in this order, as dockerd.
+    /// By name, ID, or the beginning of an ID; in this order, as dockerd. Waits for no disk.
     pub fn find(&self, text: &str) -> Result<Arc<Image>, ImageError> {
-        find(&self.images(), text)
+        self.inner.find(text)
     }
 
     /// An archive of a root file system, packed or not, becomes an image of one layer.
@@ -195,7 +212,7 @@ impl Store {
         wish: Import,
         progress: &mpsc::Sender<Progress>,
     ) -> Result<Arc<Image>, ImageError> {
-        let mut run = crate::config::Run::default();
+        let mut run = Run::default();
         for change in &wish.changes {
             changes::apply(&mut run, change)?;
         }
@@ -204,11 +221,24 @@ impl Store {
         {
             return Err(ImageError::DigestTag);
         }
-        let staging = Staging::new(&self.inner.settings)?;
-        let mut arrived = self.ask(&staging, Job::Import, archive, progress).await?;
-        let one = arrived
-            .pop()
-            .ok_or_else(|| ImageError::Untrue("nothing arrived".to_owned()))?;
+        let staging = self.staging().await?;
+        let done = self
+            .import_into(&staging, archive, wish, run, progress)
+            .await;
+        staging::finish(staging).await;
+        done
+    }
+
+    async fn import_into(
+        &self,
+        staging: &Arc<Staging>,
+        archive: impl AsyncRead + Unpin,
+        wish: Import,
+        run: Run,
+        progress: &mpsc::Sender<Progress>,
+    ) -> Result<Arc<Image>, ImageError> {
+        let arrived = self.ask(staging, Job::Import, archive, progress).await?;
+        let one = only(arrived)?;
         let config = adopt::imported(&wish, run, &one);
         let arrived = Arrived {
             names: wish.name.into_iter().collect(),
@@ -223,12 +253,22 @@ impl Store {
         archive: impl AsyncRead + Unpin,
         progress: &mpsc::Sender<Progress>,
     ) -> Result<Vec<Arc<Image>>, ImageError> {
-        let staging = Arc::new(Staging::new(&self.inner.settings)?);
-        let arrived = self.ask(&staging, Job::Load, archive, progress).await?;
+        let staging = self.staging().await?;
+        let done = self.load_into(&staging, archive, progress).await;
+        staging::finish(staging).await;
+        done
+    }
+
+    async fn load_into(
+        &self,
+        staging: &Arc<Staging>,
+        archive: impl AsyncRead + Unpin,
+        progress: &mpsc::Sender<Progress>,
+    ) -> Result<Vec<Arc<Image>>, ImageError> {
         let mut loaded = Vec::new();
-        for arrived in arrived {
+        for arrived in self.ask(staging, Job::Load, archive, progress).await? {
             let names = arrived.names.clone();
-            let image = self.adopt(Arc::clone(&staging), arrived, None).await?;
+            let image = self.adopt(staging, arrived, None).await?;
             let lines = if names.is_empty() {
                 vec![format!("Loaded image ID: {}\n", image.id)]
             } else {
@@ -236,16 +276,12 @@ impl Store {
                 names.iter().map(line).collect()
             };
             for stream in lines {
-                let stream = Some(stream);
-                // Whoever asked and is gone is not told.
-                drop(
-                    progress
-                        .send(Progress {
-                            stream,
-                            ..Progress::default()
-                        })
-                        .await,
-                );
+                let line = Progress {
+                    stream: Some(stream),
+                    ..Progress::default()
+                };
+                // A client that has gone is not told.
+                drop(progress.send(line).await);
             }
             loaded.push(image);
         }
@@ -260,29 +296,27 @@ impl Store {
         credentials: Option<(String, String)>,
         progress: &mpsc::Sender<Progress>,
     ) -> Result<Arc<Image>, ImageError> {
-        let staging = Staging::new(&self.inner.settings)?;
         let registry = name.registry();
-        let plain = is_loopback(registry)
-            || self
-                .inner
-                .settings
-                .insecure
-                .iter()
-                .any(|one| one == registry);
-        let images = self.images().keys().copied().collect();
+        let insecure = self.inner.settings.insecure.iter();
+        let plain = is_loopback(registry) || insecure.into_iter().any(|one| one == registry);
+        let images = self.blocking(|inner| inner.whole_images()).await?;
         let job = Job::Pull(Pull {
             name,
             credentials,
             plain,
             images,
         });
-        let mut arrived = self
+        let staging = self.staging().await?;
+        let arrived = self
             .ask(&staging, job, tokio::io::empty(), progress)
-            .await?;
-        let one = arrived
-            .pop()
-            .ok_or_else(|| ImageError::Untrue("nothing arrived".to_owned()))?;
-        self.adopt(staging, one, None).await
+            .await
+            .and_then(only);
+        let done = match arrived {
+            Ok(one) => self.adopt(&staging, one, None).await,
+            Err(error) => Err(error),
+        };
+        staging::finish(staging).await;
+        done
     }
 
     /// Gives an image another name; whatever had it loses it.
@@ -292,12 +326,11 @@ impl Store {
         }
         let image = image.to_owned();
         self.blocking(move |inner| {
-            let mut images = inner.images();
-            let mut changed = images.clone();
-            let id = find(&changed, &image)?.id;
-            rename(&mut changed, id, [name]);
-            inner.commit(&mut images, changed)?;
-            images.get(&id).cloned().ok_or(ImageError::Unknown(image))
+            inner.change(|images| {
+                let id = find(images, &image)?.id;
+                rename(images, id, [name]);
+                images.get(&id).cloned().ok_or(ImageError::Unknown(image))
+            })
         })
         .await
     }
@@ -305,7 +338,8 @@ impl Store {
     /// Bytes on disk: packed layers, each once, and root file systems.
     pub async fn usage(&self) -> Result<Usage, ImageError> {
         self.blocking(|inner| {
-            let images = inner.images();
+            let state = inner.state();
+            let images = &state.images;
             let all = images.values().flat_map(|image| &image.layers);
             let layers: BTreeMap<_, _> = all.map(|layer| (layer.digest, layer.size)).collect();
             let folder = &inner.settings.folder;
@@ -321,60 +355,59 @@ impl Store {
         .await
     }
 
+    async fn staging(&self) -> Result<Arc<Staging>, ImageError> {
+        let (users, settings) = (&self.inner.users, &self.inner.settings);
+        let staging = Staging::new(users, settings, Purpose::Arriving).await?;
+        Ok(Arc::new(staging))
+    }
+
+    /// Starts a helper and waits for its end, or for the disk to be nearly full. Its folder is the store's own
+    /// afterwards.
     async fn ask(
         &self,
-        staging: &Staging,
+        staging: &Arc<Staging>,
         job: Job,
         input: impl AsyncRead + Unpin,
         progress: &mpsc::Sender<Progress>,
     ) -> Result<Vec<Arrived>, ImageError> {
         let settings = &self.inner.settings;
+        room::check(settings)?;
         let limits = settings.limits;
         let order = Order { limits, job };
-        let run = subprocess::run(settings, &staging.path, &order, input, progress);
-        Ok(run.await?)
+        let user = staging.user();
+        let arrived = tokio::select! {
+            arrived = subprocess::run(settings, &staging.path, user, &order, input, progress) => arrived?,
+            error = room::watch(settings) => return Err(error),
+        };
+        let staging = Arc::clone(staging);
+        self.blocking(move |_| staging.reclaim()).await?;
+        Ok(arrived)
     }
 
     async fn adopt(
         &self,
-        staging: impl std::borrow::Borrow<Staging> + Send + 'static,
+        staging: &Arc<Staging>,
         arrived: Arrived,
         config: Option<Config>,
     ) -> Result<Arc<Image>, ImageError> {
-        self.blocking(move |inner| adopt::adopt(inner, &staging.borrow().path, &arrived, config))
+        let staging = Arc::clone(staging);
+        self.blocking(move |inner| adopt::adopt(inner, &staging.path, &arrived, config))
             .await
     }
 
     async fn blocking<T: Send + 'static>(
         &self,
-        deed: impl FnOnce(&Inner) -> Result<T, ImageError> + Send + 'static,
+        deed: impl FnOnce(&Arc<Inner>) -> Result<T, ImageError> + Send + 'static,
     ) -> Result<T, ImageError> {
         let inner = Arc::clone(&self.inner);
         let done = tokio::task::spawn_blocking(move || deed(&inner)).await;
         done.map_err(|_| ImageError::Ending)?
     }
-
-    fn images(&self) -> MutexGuard<'_, BTreeMap<Digest, Arc<Image>>> {
-        self.inner.images()
-    }
 }
 
-impl Inner {
-    /// Changes are whole before they are put in, so a panic elsewhere leaves nothing half done.
-    fn images(&self) -> MutexGuard<'_, BTreeMap<Digest, Arc<Image>>> {
-        self.images.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// On disk first, then for all to see.
-    fn commit(
-        &self,
-        images: &mut BTreeMap<Digest, Arc<Image>>,
-        changed: BTreeMap<Digest, Arc<Image>>,
-    ) -> Result<(), ImageError> {
-        index::write(&self.settings.folder, changed.values())?;
-        *images = changed;
-        Ok(())
-    }
+fn only(mut arrived: Vec<Arrived>) -> Result<Arrived, ImageError> {
+    let one = arrived.pop();
+    one.ok_or_else(|| ImageError::Untrue("nothing arrived".to_owned()))
 }
 
 /// Whether a registry is on this machine, by its name.
@@ -437,42 +470,6 @@ fn find(images: &BTreeMap<Digest, Arc<Image>>, text: &str) -> Result<Arc<Image>,
         (Some(image), None) => Ok(Arc::clone(image)),
         (Some(_), Some(_)) => Err(ImageError::Ambiguous(text.to_owned())),
         (None, _) => Err(unknown()),
-    }
-}
-
-/// A folder for one helper, removed with this.
-struct Staging {
-    path: PathBuf,
-}
-
-impl Staging {
-    fn new(settings: &Settings) -> Result<Self, ImageError> {
-        let mut random = [0; 16];
-        getrandom::fill(&mut random).map_err(|error| ImageError::File {
-            deed: "name a folder in",
-            path: settings.folder.clone(),
-            source: io::Error::other(error.to_string()),
-        })?;
-        let name = Digest::of(&random).hex();
-        let path = settings.folder.join("staging").join(&name[..32]);
-        std::fs::create_dir(&path).map_err(failed("make", &path))?;
-        let staging = Self { path };
-        if nix::unistd::geteuid().is_root() {
-            let (uid, gid) = settings.user;
-            std::os::unix::fs::chown(&staging.path, Some(uid), Some(gid))
-                .map_err(failed("give away", &staging.path))?;
-        }
-        index::mode(&staging.path, 0o700)?;
-        Ok(staging)
-    }
-}
-
-impl Drop for Staging {
-    fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.path) {
-            let path = self.path.display();
-            tracing::warn!(%error, %path, "a staging folder stays until the next start");
-        }
     }
 }
 

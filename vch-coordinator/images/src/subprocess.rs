@@ -1,6 +1,6 @@
 //! The process `vch-image`: its own side for its `main`, and how the store starts it and hears from it.
 
-pub use crate::sandbox::{SandboxError, enter};
+pub use crate::sandbox::{Confinement, Entered, Needs, SandboxError};
 pub use crate::worker::work;
 
 use crate::job::{Arrived, Job, Order, Progress, Word};
@@ -17,6 +17,8 @@ use tokio::sync::mpsc;
 const LINE_BYTES: u64 = 8 << 20;
 /// Of what a dying helper says.
 const REASON_BYTES: u64 = 4096;
+/// Where programs are, as login(1) has it for root.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Why the helper did not do what it was asked.
 #[derive(Debug, Error)]
@@ -55,6 +57,7 @@ pub enum HelperError {
 pub(crate) async fn run(
     settings: &Settings,
     folder: &Path,
+    user: u32,
     order: &Order,
     input: impl AsyncRead + Unpin,
     progress: &mpsc::Sender<Progress>,
@@ -64,16 +67,21 @@ pub(crate) async fn run(
         .packed_bytes
         .max(limits.unpacked_bytes)
         .saturating_mul(2);
+    let confinement = Confinement {
+        folder: folder.to_owned(),
+        user,
+        file_bytes,
+        needs: match order.job {
+            Job::Import | Job::Load => Needs::Nothing,
+            Job::Pull(_) => Needs::Network,
+            Job::Rootfs { .. } => Needs::Programs,
+        },
+    };
     let mut child = Command::new(&settings.helper)
-        .arg(folder)
-        .arg(settings.user.0.to_string())
-        .arg(settings.user.1.to_string())
-        .arg(file_bytes.to_string())
-        .arg(if matches!(order.job, Job::Pull(_)) {
-            "network"
-        } else {
-            "alone"
-        })
+        .args(confinement.words())
+        // Whatever secrets, proxies and switches the coordinator was started with are not for it.
+        .env_clear()
+        .env("PATH", PATH)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -21,10 +21,11 @@ fn store(folder: &Path) -> Store {
     Store::open(Settings {
         folder: folder.join("images"),
         helper: env!("CARGO_BIN_EXE_vch-image").into(),
-        user: Settings::USER,
+        first_user: Settings::FIRST_USER,
         upper_bytes: 1 << 30,
         insecure: Vec::new(),
         limits: Limits::default(),
+        free_bytes: None,
     })
     .unwrap()
 }

@@ -8,8 +8,8 @@ use crate::{
 };
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use protocol::spec::{
-    Addressing, FirewallLevel, HostEntry, Hostname, Interface, InterfaceError, InterfaceParts,
-    NetSpec, NetSpecParts, Resolver, ResolverError, Route, SpecError, SpecId,
+    Addressing, DomainName, FirewallLevel, HostEntry, Hostname, Interface, InterfaceError,
+    InterfaceParts, NetSpec, NetSpecParts, Resolver, ResolverError, Route, SpecError, SpecId,
 };
 use std::{cmp::Reverse, net::IpAddr};
 use thiserror::Error;
@@ -172,16 +172,17 @@ pub(crate) fn resolver_of(
     settings: &Settings,
 ) -> Result<Resolver, ResolverError> {
     let dns = &container.dns;
-    let search = if dns.search.is_empty() {
+    let mut search: Vec<DomainName> = if dns.search.is_empty() {
         settings.domain.iter().cloned().collect()
     } else {
         dns.search.clone()
     };
-    let options = if dns.options.is_empty() {
-        vec!["ndots:0".to_owned()]
-    } else {
-        dns.options.clone()
-    };
+    // The root is no domain to try: `--dns-search .` asks for none.
+    search.retain(|domain| domain.as_str() != ".");
+    let mut options = dns.options.clone();
+    if !options.iter().any(|option| option.starts_with("ndots:")) {
+        options.push("ndots:0".to_owned());
+    }
     Resolver::new(servers, search, options)
 }
 

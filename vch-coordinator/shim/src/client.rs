@@ -6,7 +6,9 @@ use crate::{
     stage::Stage,
     wire::{Reply, Request, receive, send},
 };
-use protocol::process::{Exit, Listed, Output, Process, ProcessId, TerminalSize, Usage};
+use protocol::process::{
+    CgroupLimits, Exit, Listed, Output, Process, ProcessId, TerminalSize, Usage,
+};
 use std::{io, path::PathBuf, time::Duration};
 use thiserror::Error;
 use tokio::{
@@ -208,6 +210,19 @@ impl Client {
     pub async fn usage(&self) -> Result<Usage, ClientError> {
         match self.once(Request::Usage, DEADLINE).await? {
             Reply::Used(usage) => Ok(usage),
+            _ => Err(ClientError::Odd),
+        }
+    }
+
+    /// Bounds the container's cgroup in the guest anew, as a whole. Answers with what is not in force, each bound with
+    /// its reason in words: nothing where all are.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn update(&self, cgroup: CgroupLimits) -> Result<Vec<String>, ClientError> {
+        let request = Request::Update(Box::new(cgroup));
+        match self.once(request, DEADLINE).await? {
+            Reply::Updated(refused) => Ok(refused),
             _ => Err(ClientError::Odd),
         }
     }

@@ -1,35 +1,41 @@
 //! The guest's init at the other end of `vch.process`: what it is told, and where what it tells goes.
 
 mod books;
+mod credit;
+mod ear;
+mod queue;
 mod scribe;
 
-use crate::{
-    log::{Position, Writer},
-    stage::now_us,
-};
-pub use books::ExecNews;
-use books::{Asked, Books};
+use crate::log::{Position, Writer};
+use books::Books;
+use credit::Credit;
+pub use ear::Breach;
+use ear::Ear;
 use protocol::{
-    frame::{self, Decoder},
+    frame,
     message::{Message, SessionNonce},
     process::{Fault, FromInit, MAX_CHUNK, Output, Phase, Process, ProcessId, ToInit},
 };
-use scribe::{Said, Scribe};
+pub use queue::{ExecNews, Queue};
+use scribe::Scribe;
 use std::{
     io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{
-        UnixStream,
-        unix::{OwnedReadHalf, OwnedWriteHalf},
-    },
+    io::AsyncWriteExt,
+    net::{UnixStream, unix::OwnedWriteHalf},
     sync::{mpsc, oneshot, watch},
+    time::timeout,
 };
 
 /// Messages to the guest that may wait for the line.
 const WAITING: usize = 64;
+
+/// For the guest's init to take a message, or to answer a question: less than the clients of the shim wait. A guest
+/// that is at its worst, while it boots under emulation, has taken some 3 s.
+pub const ANSWER: Duration = Duration::from_secs(8);
 
 /// What becomes of the container's own process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,12 +46,32 @@ pub enum News {
     Phase(Phase, u64),
     /// The process runs.
     Started,
-    /// It does not start.
+    /// It does not start; the words are clean.
     NotStarted(Fault, String),
     /// It has ended, and all that it wrote is in the log.
     Exited(protocol::process::Exit),
     /// The line is closed: the VM has ended.
     Closed,
+    /// The guest's init says what none of ours does: the VM is to be ended.
+    Broke(Breach),
+}
+
+/// Why a question has no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unanswered {
+    /// Not within [`ANSWER`].
+    Late,
+    /// The VM has ended.
+    Ended,
+}
+
+/// A process that `exec` started: its number, and what becomes of it.
+pub struct Seated {
+    /// Its number.
+    pub id: ProcessId,
+    /// What it says.
+    pub news: Arc<Queue>,
+    credit: Arc<Credit>,
 }
 
 /// The guest's init; cheap to clone.
@@ -69,17 +95,13 @@ impl Guest {
         let (position, written) = watch::channel(log.end());
         let (said, to_keep) = mpsc::channel(WAITING);
         let (ended, ending) = watch::channel(false);
-        let scribe = Scribe::new(log, position, outbox.clone(), news.clone(), ending);
+        let credit = Arc::new(Credit::default());
+        let back = (outbox.clone(), Arc::clone(&credit));
+        let scribe = Scribe::new(log, position, back, news.clone(), ending);
         tokio::spawn(scribe.write(to_keep));
         let books = Arc::new(Mutex::new(Books::default()));
         tokio::spawn(write(writer, nonce, to_send));
-        let ear = Ear {
-            nonce,
-            said,
-            ended,
-            news,
-            books: Arc::clone(&books),
-        };
+        let ear = Ear::new(nonce, (said, ended), news, (Arc::clone(&books), credit));
         tokio::spawn(ear.listen(reader));
         let guest = Self {
             outbox,
@@ -89,10 +111,15 @@ impl Guest {
         (guest, told)
     }
 
-    /// Tells init something; nobody hears it where the VM has ended.
+    /// Tells init something; nobody hears it where the VM has ended. Waits as long as the line takes no more.
     pub async fn tell(&self, message: ToInit) {
         // It has ended then, which whoever waits is told otherwise.
         let _ = self.outbox.send(message).await;
+    }
+
+    /// The same, for no longer than [`ANSWER`]; whether the line has taken it, or is closed.
+    pub async fn tell_in_time(&self, message: ToInit) -> bool {
+        timeout(ANSWER, self.tell(message)).await.is_ok()
     }
 
     /// How far the log is written, now and from now on.
@@ -101,46 +128,74 @@ impl Guest {
     }
 
     /// Runs a process beside the container's own; `None` where there are too many.
-    pub async fn exec(
-        &self,
-        process: Box<Process>,
-    ) -> Option<(ProcessId, mpsc::UnboundedReceiver<ExecNews>)> {
-        let (id, news) = self.books().seat()?;
+    pub async fn exec(&self, process: Box<Process>) -> Option<Seated> {
+        let (id, news, credit) = self.books().seat()?;
         self.tell(ToInit::Exec { id, process }).await;
-        Some((id, news))
+        Some(Seated { id, news, credit })
     }
 
-    /// Gives a process input, as fast as it takes it.
-    pub async fn input(&self, id: ProcessId, bytes: &[u8]) {
+    /// Gives a process input, as fast as it takes it; `false` where it has ended.
+    pub async fn input(&self, id: ProcessId, bytes: &[u8]) -> bool {
         for piece in bytes.chunks(MAX_CHUNK) {
-            let window = self.books().window(id);
+            let Some(window) = self.books().window(id) else {
+                return false;
+            };
             let count = u32::try_from(piece.len()).unwrap_or(u32::MAX);
             // Closed: the process has ended.
             let Ok(credit) = window.acquire_many(count).await else {
-                return;
+                return false;
             };
             credit.forget();
             let bytes = piece.to_vec();
             self.tell(ToInit::Input { id, bytes }).await;
         }
+        true
     }
 
-    /// A client carried so many bytes of a process on.
-    pub async fn taken(&self, id: ProcessId, stream: Output, count: usize) {
-        let bytes = u32::try_from(count).unwrap_or(u32::MAX);
+    /// So many bytes of a process were carried on, or given up.
+    pub async fn taken(&self, of: &Seated, stream: Output, bytes: u32) {
+        of.credit.give_back(stream, bytes);
+        let id = of.id;
         self.tell(ToInit::Taken { id, stream, bytes }).await;
     }
 
-    /// Asks init something that it answers; `None` where the VM has ended.
-    pub async fn ask(&self, question: impl FnOnce(u32) -> ToInit) -> Option<FromInit> {
-        let (answer, answered) = oneshot::channel();
+    /// Asks init something that it answers, within [`ANSWER`].
+    pub async fn ask(&self, question: impl FnOnce(u32) -> ToInit) -> Result<FromInit, Unanswered> {
+        let (answer, mut answered) = oneshot::channel();
         let request = self.books().asks(answer);
-        self.tell(question(request)).await;
-        answered.await.ok()
+        let _asking = Asking {
+            books: &self.books,
+            request,
+        };
+        let asked = timeout(ANSWER, async {
+            tokio::select! {
+                // The VM has ended while the line takes no more.
+                answer = &mut answered => return answer,
+                () = self.tell(question(request)) => {}
+            }
+            answered.await
+        });
+        match asked.await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(_)) => Err(Unanswered::Ended),
+            Err(_) => Err(Unanswered::Late),
+        }
     }
 
     fn books(&self) -> MutexGuard<'_, Books> {
         locked(&self.books)
+    }
+}
+
+/// A question that is open; nobody waits for its answer once this is dropped.
+struct Asking<'a> {
+    books: &'a Mutex<Books>,
+    request: u32,
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        locked(self.books).forget(self.request);
     }
 }
 
@@ -169,78 +224,6 @@ async fn write(
     }
 }
 
-struct Ear {
-    nonce: SessionNonce,
-    said: mpsc::Sender<Said>,
-    ended: watch::Sender<bool>,
-    news: mpsc::Sender<News>,
-    books: Arc<Mutex<Books>>,
-}
-
-impl Ear {
-    async fn listen(mut self, mut line: OwnedReadHalf) {
-        let mut decoder = Decoder::new();
-        let mut buffer = vec![0; 64 << 10];
-        while let Ok(count @ 1..) = line.read(&mut buffer).await {
-            let mut input = &buffer[..count];
-            while let Some(frame) = decoder.next(&mut input) {
-                // What is no frame, or of an earlier life, is nothing to this one.
-                let frame = frame.ok().filter(|frame| frame.nonce == self.nonce);
-                let message = frame.and_then(|frame| FromInit::decode(&frame.payload).ok());
-                if let Some(message) = message {
-                    self.hear(message).await;
-                }
-            }
-        }
-        locked(&self.books).close();
-        // Behind all that the container has said.
-        self.keep(Said::Closed).await;
-    }
-
-    async fn hear(&mut self, message: FromInit) {
-        let main = ProcessId::MAIN;
-        match message {
-            FromInit::Ready { .. } => self.tell(News::Ready).await,
-            FromInit::Phase { phase, uptime_us } => self.tell(News::Phase(phase, uptime_us)).await,
-            FromInit::Started { id, .. } if id == main => self.tell(News::Started).await,
-            FromInit::NotStarted { id, fault, reason } if id == main => {
-                self.tell(News::NotStarted(fault, reason)).await;
-            }
-            // The guest has its window for what is not taken yet: a full disk holds nothing else up.
-            FromInit::Output { id, stream, bytes } if id == main => {
-                let at_ns = now_us().saturating_mul(1000);
-                self.keep(Said::Output(stream, at_ns, bytes)).await;
-            }
-            FromInit::Exited { id, exit } if id == main => self.keep(Said::Exited(exit)).await,
-            FromInit::Started { id, pid } => locked(&self.books).tell(id, ExecNews::Started(pid)),
-            FromInit::NotStarted { id, fault, reason } => {
-                locked(&self.books).end(id, ExecNews::NotStarted(fault, reason));
-            }
-            FromInit::Output { id, stream, bytes } => {
-                locked(&self.books).tell(id, ExecNews::Output(stream, bytes));
-            }
-            FromInit::Exited { id, exit } => locked(&self.books).end(id, ExecNews::Exited(exit)),
-            FromInit::Taken { id, bytes } => locked(&self.books).took(id, bytes),
-            FromInit::Listed { request, .. } | FromInit::Used { request, .. } => {
-                locked(&self.books).answered(request, Asked::from(message));
-            }
-        }
-    }
-
-    async fn keep(&self, said: Said) {
-        if !matches!(said, Said::Output(..)) {
-            self.ended.send_replace(true);
-        }
-        // The scribe outlives the line.
-        let _ = self.said.send(said).await;
-    }
-
-    async fn tell(&self, news: News) {
-        // Nobody waits for it any more where the shim is on its way out.
-        let _ = self.news.send(news).await;
-    }
-}
-
 /// A mark for one life's frames.
 pub fn nonce() -> io::Result<SessionNonce> {
     Ok(SessionNonce(u64::from_le_bytes(random()?).max(1)))
@@ -253,3 +236,8 @@ pub fn random<const N: usize>() -> io::Result<[u8; N]> {
     std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
     Ok(bytes)
 }
+
+#[cfg(test)]
+pub mod fake;
+#[cfg(test)]
+mod tests;

@@ -15,11 +15,16 @@
 //! of its own without any link, and inherits what it needs as open descriptors.
 
 mod client;
+pub mod descriptors;
+mod foreign;
 mod guest;
 mod launch;
+mod life;
 pub mod log;
 mod nics;
 mod outcome;
+mod overheard;
+mod pace;
 mod qemu;
 mod qmp;
 mod say;

@@ -132,6 +132,7 @@ impl Nics {
         let tap = Tap::open(&nic.tap).map_err(failed)?;
         let descriptor = tap.duplicate().map_err(failed)?;
         let [name, netdev] = ["fd", "net"].map(|kind| format!("{kind}-{}", nic.id));
+        self.qmp.forget_deleted(&nic.id);
         self.qmp.give(&name, &descriptor).await?;
         let backend = json!({"type": "tap", "id": netdev, "fd": name});
         self.qmp.execute("netdev_add", backend).await?;
@@ -168,10 +169,7 @@ impl Nics {
             }
             asked => drop(asked?),
         }
-        let deleted = self
-            .qmp
-            .event("DEVICE_DELETED", |data| data["device"] == id);
-        deleted.await?;
+        self.qmp.deleted(id).await?;
         self.gone(id).await
     }
 

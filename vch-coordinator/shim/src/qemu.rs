@@ -7,6 +7,7 @@
 )]
 
 use crate::{
+    descriptors,
     launch::{CLONE_PORTS, Launch, SPARE_PORTS},
     server::with_causes,
     tap::Tap,
@@ -21,7 +22,7 @@ use nix::{
 };
 use std::{
     collections::BTreeMap,
-    fs::{File, OpenOptions},
+    fs::OpenOptions,
     io,
     os::{
         fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd},
@@ -84,7 +85,7 @@ pub enum QemuError {
 
 /// A running QEMU and the other ends of what it holds.
 pub struct Qemu {
-    /// The process.
+    /// The process; its standard error is a pipe.
     pub child: Child,
     /// QMP.
     pub control: UnixStream,
@@ -174,8 +175,8 @@ impl Board {
         Ok(PathBuf::from(format!("/dev/fdset/{number}")))
     }
 
-    fn start(self, launch: &Launch, log: &Path, disks: [PathBuf; 2]) -> Result<Qemu, QemuError> {
-        let child = spawn(launch, &self.machine, &self.inherited, log)?;
+    fn start(self, launch: &Launch, disks: [PathBuf; 2]) -> Result<Qemu, QemuError> {
+        let child = spawn(launch, &self.machine, &self.inherited)?;
         Ok(Qemu {
             child,
             control: self.control,
@@ -194,7 +195,6 @@ impl Qemu {
         let image_disk = board.disk_file(&launch.image_disk, false)?;
         let upper_disk = board.disk_file(&launch.upper_disk, true)?;
         let disks = [image_disk.clone(), upper_disk.clone()];
-        let log = launch.folder.join("qemu.log");
         if let Some(template) = &launch.template {
             let memory = template::memory(template).map_err(|error| QemuError::Template {
                 reason: with_causes(&error),
@@ -205,7 +205,7 @@ impl Qemu {
                 .memory(Memory::Template(inside(memory)))
                 .root_ports(CLONE_PORTS)
                 .incoming();
-            return board.start(launch, &log, disks);
+            return board.start(launch, disks);
         }
         let mut machine = board
             .machine
@@ -227,12 +227,12 @@ impl Qemu {
             taps.insert(nic.id.clone(), tap);
         }
         board.machine = machine;
-        let qemu = board.start(launch, &log, disks)?;
+        let qemu = board.start(launch, disks)?;
         Ok(Self { taps, ..qemu })
     }
 
     /// Starts one that is to be saved, with its memory in a file.
-    pub fn template(launch: &Launch, memory: OwnedFd, log: &Path) -> Result<Self, QemuError> {
+    pub fn template(launch: &Launch, memory: OwnedFd) -> Result<Self, QemuError> {
         // Nobody connects to it: an abstract name that the kernel chooses.
         let nobody = UnixListener::bind_addr(&anonymous()?).map_err(QemuError::Socket)?;
         let mut board = Board::new(launch, nobody)?;
@@ -241,7 +241,7 @@ impl Qemu {
             .machine
             .memory(Memory::Template(inside(memory)))
             .root_ports(CLONE_PORTS);
-        board.start(launch, log, [PathBuf::new(), PathBuf::new()])
+        board.start(launch, [PathBuf::new(), PathBuf::new()])
     }
 }
 
@@ -258,16 +258,7 @@ fn disk(serial: &str, path: PathBuf, read_only: bool) -> Disk {
     }
 }
 
-fn spawn(
-    launch: &Launch,
-    machine: &Machine,
-    inherited: &Inherited,
-    log: &Path,
-) -> Result<Child, QemuError> {
-    let log = File::create(log).map_err(|source| QemuError::Open {
-        path: log.to_owned(),
-        source,
-    })?;
+fn spawn(launch: &Launch, machine: &Machine, inherited: &Inherited) -> Result<Child, QemuError> {
     let mut command = Command::new(&launch.program);
     command
         .args(machine.arguments()?)
@@ -275,7 +266,7 @@ fn spawn(
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(log)
+        .stderr(Stdio::piped())
         .kill_on_drop(true);
     let numbers: Vec<RawFd> = inherited.0.iter().map(AsRawFd::as_raw_fd).collect();
     let id = launch.uid;
@@ -291,6 +282,7 @@ fn spawn(
 
 /// What the child does before it is QEMU.
 fn confine(id: u32, inherited: &[RawFd]) -> io::Result<()> {
+    descriptors::close_at_exec()?;
     for number in inherited {
         // SAFETY: the descriptor is open until the exec.
         let descriptor = unsafe { BorrowedFd::borrow_raw(*number) };

@@ -1,9 +1,13 @@
 //! QEMU's machine protocol: a JSON object a line (QEMU's `docs/interop/qmp-spec`).
+//!
+//! A guest that broke out of QEMU speaks here: lines, events that are kept, and the time that an answer takes are
+//! bounded, and its words are cleaned.
 
+use crate::foreign::{clean, cut};
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use serde_json::{Value, json};
 use std::{
-    collections::VecDeque,
+    collections::BTreeSet,
     io::{self, IoSlice},
     os::fd::{AsRawFd, OwnedFd},
     time::Duration,
@@ -22,8 +26,12 @@ use tokio::{
 const DEADLINE: Duration = Duration::from_secs(10);
 /// Most bytes of a line.
 const MAX_LINE: u64 = 1 << 20;
-/// Most events that are kept until somebody asks.
-const MAX_EVENTS: usize = 256;
+/// The one event that is awaited: a device is gone.
+const DELETED: &str = "DEVICE_DELETED";
+/// Most devices that are known to be gone until somebody asks: more than a machine has root ports.
+const MAX_DELETED: usize = 64;
+/// Most bytes of a device's id that is kept; ours have 13.
+const MAX_ID: usize = 64;
 
 /// Why QEMU did not do what it was asked.
 #[derive(Debug, Error)]
@@ -48,7 +56,7 @@ pub enum QmpError {
 pub struct Qmp {
     reader: BufReader<OwnedReadHalf>,
     writer: OwnedWriteHalf,
-    events: VecDeque<Value>,
+    deleted: BTreeSet<String>,
 }
 
 impl Qmp {
@@ -58,9 +66,9 @@ impl Qmp {
         let mut qmp = Self {
             reader: BufReader::new(reader),
             writer,
-            events: VecDeque::new(),
+            deleted: BTreeSet::new(),
         };
-        qmp.message("the greeting").await?;
+        in_time("the greeting", qmp.message()).await?;
         qmp.execute("qmp_capabilities", json!({})).await?;
         Ok(qmp)
     }
@@ -68,88 +76,103 @@ impl Qmp {
     /// Runs a command.
     pub async fn execute(&mut self, command: &str, arguments: Value) -> Result<Value, QmpError> {
         let line = format!("{}\n", json!({"execute": command, "arguments": arguments}));
-        self.writer.write_all(line.as_bytes()).await?;
-        self.answer(command).await
+        in_time(command, async {
+            self.writer.write_all(line.as_bytes()).await?;
+            self.answer(command).await
+        })
+        .await
     }
 
     /// Gives QEMU an open descriptor that later commands call `name`.
     pub async fn give(&mut self, name: &str, descriptor: &OwnedFd) -> Result<(), QmpError> {
         let message = json!({"execute": "getfd", "arguments": {"fdname": name}});
         let line = format!("{message}\n");
-        let socket = self.writer.as_ref();
-        let sent = socket
-            .async_io(Interest::WRITABLE, || {
-                let rights = [descriptor.as_raw_fd()];
-                let sent = sendmsg::<()>(
-                    socket.as_raw_fd(),
-                    &[IoSlice::new(line.as_bytes())],
-                    &[ControlMessage::ScmRights(&rights)],
-                    MsgFlags::MSG_NOSIGNAL,
-                    None,
-                );
-                Ok(sent?)
-            })
-            .await?;
-        self.writer.write_all(&line.as_bytes()[sent..]).await?;
-        self.answer("getfd").await?;
+        in_time("getfd", async {
+            let sent = self.send_with(&line, descriptor).await?;
+            self.writer.write_all(&line.as_bytes()[sent..]).await?;
+            self.answer("getfd").await
+        })
+        .await?;
         Ok(())
     }
 
-    /// Waits for an event whose data fits.
-    pub async fn event(
-        &mut self,
-        name: &str,
-        fits: impl Fn(&Value) -> bool,
-    ) -> Result<(), QmpError> {
-        let waited = timeout(DEADLINE, async {
-            loop {
-                let fitting = |event: &Value| event["event"] == name && fits(&event["data"]);
-                if let Some(place) = self.events.iter().position(fitting) {
-                    self.events.remove(place);
-                    return Ok(());
-                }
-                let message = self.message(name).await?;
-                self.note(message);
-            }
+    async fn send_with(&self, line: &str, descriptor: &OwnedFd) -> io::Result<usize> {
+        let socket = self.writer.as_ref();
+        let sending = socket.async_io(Interest::WRITABLE, || {
+            let rights = [descriptor.as_raw_fd()];
+            let sent = sendmsg::<()>(
+                socket.as_raw_fd(),
+                &[IoSlice::new(line.as_bytes())],
+                &[ControlMessage::ScmRights(&rights)],
+                MsgFlags::MSG_NOSIGNAL,
+                None,
+            );
+            Ok(sent?)
         });
-        waited
-            .await
-            .unwrap_or_else(|_| Err(QmpError::Late(name.to_owned())))
+        sending.await
+    }
+
+    /// What was known to be gone by this name is not the one that comes now.
+    pub fn forget_deleted(&mut self, device: &str) {
+        self.deleted.remove(device);
+    }
+
+    /// Waits until a device is gone.
+    pub async fn deleted(&mut self, device: &str) -> Result<(), QmpError> {
+        in_time(DELETED, async {
+            while !self.deleted.remove(device) {
+                let message = self.message().await?;
+                self.note(&message);
+            }
+            Ok(())
+        })
+        .await
     }
 
     async fn answer(&mut self, command: &str) -> Result<Value, QmpError> {
         loop {
-            let mut message = self.message(command).await?;
+            let mut message = self.message().await?;
             if message.get("event").is_some() {
-                self.note(message);
+                self.note(&message);
             } else if let Some(value) = message.get_mut("return") {
                 return Ok(value.take());
             } else {
                 let reason = message["error"]["desc"].as_str();
                 return Err(QmpError::Refused {
                     command: command.to_owned(),
-                    reason: reason.unwrap_or("without a reason").to_owned(),
+                    reason: clean(reason.unwrap_or("without a reason")),
                 });
             }
         }
     }
 
-    fn note(&mut self, event: Value) {
-        if self.events.len() == MAX_EVENTS {
-            self.events.pop_front();
+    fn note(&mut self, event: &Value) {
+        if event["event"] == DELETED
+            && let Some(device) = event["data"]["device"].as_str()
+            && self.deleted.len() < MAX_DELETED
+        {
+            self.deleted.insert(cut(device, MAX_ID));
         }
-        self.events.push_back(event);
     }
 
-    async fn message(&mut self, what: &str) -> Result<Value, QmpError> {
+    async fn message(&mut self) -> Result<Value, QmpError> {
         let mut line = Vec::new();
         let mut limited = (&mut self.reader).take(MAX_LINE);
-        let read = timeout(DEADLINE, limited.read_until(b'\n', &mut line)).await;
-        match read {
-            Err(_) => Err(QmpError::Late(what.to_owned())),
-            Ok(Err(error)) => Err(error.into()),
-            Ok(Ok(0)) => Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
-            Ok(Ok(_)) => Ok(serde_json::from_slice(&line).map_err(io::Error::from)?),
+        match limited.read_until(b'\n', &mut line).await? {
+            0 => Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+            _ => Ok(serde_json::from_slice(&line).map_err(io::Error::from)?),
         }
     }
 }
+
+/// Within the time that QEMU has, however much else it says meanwhile.
+async fn in_time<T>(
+    what: &str,
+    done: impl Future<Output = Result<T, QmpError>>,
+) -> Result<T, QmpError> {
+    let late = |_| Err(QmpError::Late(what.to_owned()));
+    timeout(DEADLINE, done).await.unwrap_or_else(late)
+}
+
+#[cfg(test)]
+mod tests;

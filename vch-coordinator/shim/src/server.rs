@@ -1,24 +1,27 @@
 //! Who asks at `shim.sock`: one request a connection.
+//!
+//! A client that has gone is seen to have gone, whatever the guest does: nothing is held for it.
+
+mod streams;
 
 use crate::{
-    guest::{ExecNews, Guest},
-    log::{Position, Reader},
+    guest::{ANSWER, Guest, Unanswered},
     nics::{NicError, Nics},
     stage::Stage,
     wire::{Reply, Request, receive, send},
 };
-use protocol::process::{Fault, FromInit, Process, ProcessId, ToInit};
-use std::{io, path::PathBuf, sync::Arc, time::Duration};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use protocol::process::{Fault, FromInit, ToInit};
+use std::{io, os::fd::AsFd, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{
-    net::{
-        UnixListener, UnixStream,
-        unix::{OwnedReadHalf, OwnedWriteHalf},
-    },
-    sync::{Mutex, Notify, mpsc, watch},
+    net::{UnixListener, UnixStream, unix::OwnedWriteHalf},
+    sync::{Mutex, Notify, watch},
 };
 
 /// Before the next try where no descriptor is free.
 const EXHAUSTED: Duration = Duration::from_secs(1);
+/// Between two looks whether a client is still there: its input may be at its end, so that reading does not tell.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// What answers.
 pub struct Shared {
@@ -51,31 +54,17 @@ async fn answer(stream: UnixStream, shared: &Arc<Shared>) -> io::Result<()> {
     let Some(request) = receive(&mut reader).await? else {
         return Ok(());
     };
-    let guest = &shared.guest;
     let reply = match request {
-        Request::Watch => return watch(&mut writer, shared).await,
+        Request::Watch => return streams::watch(writer, shared).await,
         Request::Attach {
             from,
             input,
             ends_input,
         } => {
-            if input {
-                let main = ProcessId::MAIN;
-                tokio::spawn(feed(reader, guest.clone(), main, ends_input));
-            }
-            return attach(&mut writer, shared, from).await;
+            let input = input.then_some((reader, ends_input));
+            return streams::attach(input, writer, shared, from).await;
         }
-        Request::Exec(process) => return exec(reader, writer, shared, process).await,
-        Request::Signal(id, signal) => {
-            guest.tell(ToInit::Signal { id, signal }).await;
-            Reply::Done
-        }
-        Request::Resize(id, size) => {
-            guest.tell(ToInit::Resize { id, size }).await;
-            Reply::Done
-        }
-        Request::List => asked(guest.ask(|request| ToInit::List { request }).await),
-        Request::Usage => asked(guest.ask(|request| ToInit::Usage { request }).await),
+        Request::Exec(process) => return streams::exec(reader, writer, shared, process).await,
         Request::Plug(nic) => changed(match &mut *shared.nics.lock().await {
             Some(nics) => nics.plug(&nic).await,
             None => Ok(()),
@@ -93,8 +82,50 @@ async fn answer(stream: UnixStream, shared: &Arc<Shared>) -> io::Result<()> {
             Reply::Done
         }
         Request::Input(_) => refused("no-process", "input belongs to an attached client"),
+        question => {
+            tokio::select! {
+                reply = of_the_guest(question, &shared.guest) => reply,
+                () = gone(&writer) => return Ok(()),
+            }
+        }
     };
     send(&mut writer, &reply).await
+}
+
+/// What the guest's init is to do, or to answer, at once.
+async fn of_the_guest(request: Request, guest: &Guest) -> Reply {
+    match request {
+        Request::Signal(id, signal) => told(guest, ToInit::Signal { id, signal }).await,
+        Request::Resize(id, size) => told(guest, ToInit::Resize { id, size }).await,
+        Request::List => asked(guest.ask(|request| ToInit::List { request }).await),
+        Request::Usage => asked(guest.ask(|request| ToInit::Usage { request }).await),
+        Request::Update(cgroup) => {
+            let update = |request| ToInit::Update { request, cgroup };
+            asked(guest.ask(update).await)
+        }
+        _ => refused("no-question", "it is no question to the guest's init"),
+    }
+}
+
+async fn told(guest: &Guest, message: ToInit) -> Reply {
+    if guest.tell_in_time(message).await {
+        Reply::Done
+    } else {
+        late()
+    }
+}
+
+/// Waits until a client has closed its connection, both ways.
+async fn gone(to: &OwnedWriteHalf) {
+    loop {
+        let mut descriptors = [PollFd::new(to.as_ref().as_fd(), PollFlags::empty())];
+        let looked = poll(&mut descriptors, PollTimeout::ZERO);
+        let seen = descriptors[0].revents().unwrap_or(PollFlags::empty());
+        if looked.is_ok() && seen.intersects(PollFlags::POLLHUP | PollFlags::POLLERR) {
+            return;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 fn refused(code: &str, reason: &str) -> Reply {
@@ -111,12 +142,24 @@ fn changed(done: Result<(), NicError>) -> Reply {
     }
 }
 
-fn asked(answer: Option<FromInit>) -> Reply {
+fn asked(answer: Result<FromInit, Unanswered>) -> Reply {
     match answer {
-        Some(FromInit::Listed { processes, .. }) => Reply::Listed(processes),
-        Some(FromInit::Used { usage, .. }) => Reply::Used(usage),
-        _ => refused("vm-ended", "the VM has ended"),
+        Ok(FromInit::Listed { processes, .. }) => Reply::Listed(processes),
+        Ok(FromInit::Used { usage, .. }) => Reply::Used(usage),
+        Ok(FromInit::Updated { refused, .. }) => Reply::Updated(refused),
+        Ok(_) => refused(
+            "guest",
+            "the VM's init answers something else than it was asked",
+        ),
+        Err(Unanswered::Late) => late(),
+        Err(Unanswered::Ended) => refused("vm-ended", "the VM has ended"),
     }
+}
+
+fn late() -> Reply {
+    let reason =
+        format!("the VM's init has not answered within {ANSWER:?}: it is stuck, or overloaded");
+    refused("guest-late", &reason)
 }
 
 /// An error and what lies behind it, on one line.
@@ -130,117 +173,6 @@ pub fn with_causes(error: &dyn std::error::Error) -> String {
     text
 }
 
-async fn watch(to: &mut OwnedWriteHalf, shared: &Shared) -> io::Result<()> {
-    let mut stages = shared.stage.subscribe();
-    loop {
-        let stage = stages.borrow_and_update().clone();
-        let ended = stage.ended.is_some();
-        send(to, &Reply::Stage(stage)).await?;
-        if ended || stages.changed().await.is_err() {
-            return Ok(());
-        }
-    }
-}
-
-/// Everybody reads from the log, at a pace of his own.
-async fn attach(
-    to: &mut OwnedWriteHalf,
-    shared: &Shared,
-    from: Option<Position>,
-) -> io::Result<()> {
-    let mut written = shared.guest.written();
-    let mut stage = shared.stage.subscribe();
-    let from = from.unwrap_or_else(|| *written.borrow());
-    let mut reader = Reader::open(&shared.folder, from);
-    // Says that nothing of what comes from now on is missed.
-    send(to, &Reply::Done).await?;
-    loop {
-        // Looked at first: what was written before the end is read after it.
-        let ended = stage.borrow_and_update().ended.is_some();
-        written.mark_unchanged();
-        while let Some(record) = reader.read()? {
-            send(to, &Reply::Output(record.stream, record.bytes)).await?;
-        }
-        if ended {
-            return send(to, &Reply::Done).await;
-        }
-        tokio::select! {
-            // The sender goes when the line is closed; the stage tells of the end.
-            Ok(()) = written.changed() => {}
-            changed = stage.changed() => {
-                if changed.is_err() {
-                    return Ok(());
-                }
-            }
-        }
-    }
-}
-
-/// Carries a client's input to a process.
-async fn feed(mut from: OwnedReadHalf, guest: Guest, id: ProcessId, ends_input: bool) {
-    while let Ok(Some(Request::Input(bytes))) = receive(&mut from).await {
-        if bytes.is_empty() {
-            break;
-        }
-        guest.input(id, &bytes).await;
-    }
-    if ends_input {
-        guest.tell(ToInit::InputEnd { id }).await;
-    }
-}
-
-async fn exec(
-    from: OwnedReadHalf,
-    mut to: OwnedWriteHalf,
-    shared: &Shared,
-    process: Box<Process>,
-) -> io::Result<()> {
-    let guest = &shared.guest;
-    let input = process.input;
-    let Some((id, mut news)) = guest.exec(process).await else {
-        return send(
-            &mut to,
-            &refused("too-many", "too many processes run: end some"),
-        )
-        .await;
-    };
-    if input {
-        tokio::spawn(feed(from, guest.clone(), id, true));
-    }
-    let told = tell(&mut to, guest, id, &mut news).await;
-    // Its client has gone: it runs on, and what it writes goes nowhere.
-    while let Some(one) = news.recv().await {
-        if let ExecNews::Output(stream, bytes) = one {
-            guest.taken(id, stream, bytes.len()).await;
-        }
-    }
-    told
-}
-
-async fn tell(
-    to: &mut OwnedWriteHalf,
-    guest: &Guest,
-    id: ProcessId,
-    news: &mut mpsc::UnboundedReceiver<ExecNews>,
-) -> io::Result<()> {
-    while let Some(one) = news.recv().await {
-        match one {
-            ExecNews::Started(pid) => send(to, &Reply::Started(id, pid)).await?,
-            ExecNews::Output(stream, bytes) => {
-                let count = bytes.len();
-                let sent = send(to, &Reply::Output(stream, bytes)).await;
-                guest.taken(id, stream, count).await;
-                sent?;
-            }
-            ExecNews::Exited(exit) => return send(to, &Reply::Exited(exit)).await,
-            ExecNews::NotStarted(fault, reason) => {
-                return send(to, &refused(fault_code(fault), &reason)).await;
-            }
-        }
-    }
-    send(to, &refused("vm-ended", "the VM has ended")).await
-}
-
 /// A fault's code, which stays the same for ever.
 pub fn fault_code(fault: Fault) -> &'static str {
     match fault {
@@ -252,3 +184,6 @@ pub fn fault_code(fault: Fault) -> &'static str {
         Fault::Other => "process",
     }
 }
+
+#[cfg(test)]
+mod tests;

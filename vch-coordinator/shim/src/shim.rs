@@ -1,22 +1,26 @@
 //! One VM's life, from its launch to its end.
 
 use crate::{
-    guest::{self, Guest, News},
+    foreign,
+    guest::{self, Guest},
     launch::Launch,
+    life::{BREACH, INIT, Life, died, failed, killed, note},
     log::Writer,
     nics::{NicError, Nics},
     outcome::{Failure, Outcome},
+    overheard,
     qemu::Qemu,
     qmp::{Qmp, QmpError},
     say::say,
-    server::{self, Shared, fault_code, with_causes},
-    stage::{Phase, Stage, now_ms, now_us},
+    server::{self, Shared, with_causes},
+    stage::Stage,
     template::{self, TemplateError},
 };
 use nix::sys::stat::{Mode, umask};
-use protocol::process::{Fault, Phase as GuestPhase, ToInit, VERSION};
+use protocol::process::ToInit;
 use std::{
-    fs, io,
+    fs::{self, File},
+    io,
     os::unix::net::UnixListener,
     path::{Path, PathBuf},
     sync::Arc,
@@ -24,30 +28,19 @@ use std::{
 };
 use thiserror::Error;
 use tokio::{
-    io::AsyncReadExt,
     net::UnixStream,
     process::Child,
-    sync::{Mutex, Notify, mpsc, watch},
+    sync::{Mutex, Notify, watch},
     task::JoinHandle,
-    time::{Instant, timeout, timeout_at},
+    time::timeout,
 };
 
 /// From `PowerOff` until QEMU has ended.
 const POWER_OFF: Duration = Duration::from_secs(5);
-/// For QEMU to do what it was told.
+/// For QEMU to do what it was told, and for its last words to be read.
 const GRACE: Duration = Duration::from_secs(2);
 /// For clients to read what is left, once all has ended.
 const LAST_READS: Duration = Duration::from_secs(10);
-/// Most bytes of a VM's console that are kept: its last ones.
-const CONSOLE: usize = 64 << 10;
-/// Beyond the guest's own deadline for the network.
-const NETWORK_SLACK: Duration = Duration::from_secs(15);
-/// The phase in which the guest's init has answered.
-const INIT: &str = "init";
-/// Exit code where a container did not run for another reason than its command, as Docker has it.
-const NOT_RUN: u8 = 125;
-/// Of one that was killed: 128 + SIGKILL.
-const KILLED: u8 = 137;
 
 /// Lives one VM's life. `ready` is told when the sockets are there.
 ///
@@ -112,29 +105,6 @@ fn listen(path: &Path) -> io::Result<UnixListener> {
     UnixListener::bind(path)
 }
 
-fn note(stage: &watch::Sender<Stage>, name: &str, uptime_us: Option<u64>) {
-    stage.send_modify(|stage| {
-        stage.phases.push(Phase {
-            name: name.to_owned(),
-            at_us: now_us(),
-            uptime_us,
-        });
-    });
-}
-
-fn failed(code: &str, text: String) -> Outcome {
-    let code = Failure {
-        code: code.to_owned(),
-        text,
-    };
-    Outcome {
-        code: NOT_RUN,
-        finished_ms: now_ms(),
-        failure: Some(code),
-        ..Outcome::default()
-    }
-}
-
 async fn live(
     launch: &Launch,
     qemu: Qemu,
@@ -151,7 +121,10 @@ async fn live(
         taps,
         disks,
     } = qemu;
-    let console = tokio::spawn(tail(tokio_stream(console)?));
+    let console = tokio::spawn(overheard::tail(tokio_stream(console)?));
+    let log_file = File::create(launch.folder.join("qemu.log"))?;
+    let words = child.stderr.take();
+    let words = words.map(|words| tokio::spawn(overheard::record(words, log_file)));
     let (guest, mut news) = Guest::spawn(tokio_stream(process)?, guest::nonce()?, log);
     let shared = Arc::new(Shared {
         folder: launch.folder.clone(),
@@ -204,14 +177,20 @@ async fn live(
             died(stage, format!("QEMU ended: {status}"))
         }
     };
-    end(&guest, &shared, &mut child).await;
-    let console = console.await.unwrap_or_default();
-    // For a person who looks for it.
-    if let Err(error) = fs::write(launch.folder.join("console.log"), &console) {
-        say(format_args!("the VM's console is not kept: {error}"));
+    if outcome
+        .failure
+        .as_ref()
+        .is_none_or(|failure| failure.code != BREACH)
+    {
+        end(&guest, &shared, &mut child).await;
     }
+    // It is waited for; a child that is gone can't be killed.
+    let _ = child.kill().await;
+    let console = heard(Some(console)).await;
+    let words = heard(words).await;
+    overheard::write(&launch.folder.join("console.log"), &console);
     if let Some(failure) = &mut outcome.failure {
-        explain(failure, launch, &console);
+        explain(failure, &words, &console);
     }
     Ok((outcome, serving))
 }
@@ -244,26 +223,7 @@ fn tokio_stream(stream: std::os::unix::net::UnixStream) -> io::Result<UnixStream
     UnixStream::from_std(stream)
 }
 
-fn killed(stage: &watch::Sender<Stage>) -> Outcome {
-    Outcome {
-        code: KILLED,
-        started_ms: stage.borrow().started_ms.unwrap_or(0),
-        finished_ms: now_ms(),
-        ..Outcome::default()
-    }
-}
-
-/// QEMU ended by itself.
-fn died(stage: &watch::Sender<Stage>, text: String) -> Outcome {
-    let started_ms = stage.borrow().started_ms.unwrap_or(0);
-    Outcome {
-        started_ms,
-        code: if started_ms > 0 { KILLED } else { NOT_RUN },
-        ..failed("vm-died", text)
-    }
-}
-
-/// Powers the VM off, then sees to it.
+/// Powers the VM off, as far as it lets itself be.
 async fn end(guest: &Guest, shared: &Shared, child: &mut Child) {
     let asked = timeout(POWER_OFF, async {
         guest.tell(ToInit::PowerOff).await;
@@ -272,162 +232,39 @@ async fn end(guest: &Guest, shared: &Shared, child: &mut Child) {
     if asked.await.is_ok() {
         return;
     }
-    if let Some(nics) = &mut *shared.nics.lock().await {
-        let _ = timeout(GRACE, nics.quit()).await;
-    }
-    if timeout(GRACE, child.wait()).await.is_err() {
-        // It is waited for; a child that is gone can't be killed.
-        let _ = child.kill().await;
-    }
+    let quitting = async {
+        if let Some(nics) = &mut *shared.nics.lock().await {
+            nics.quit().await;
+        }
+    };
+    let _ = timeout(GRACE, quitting).await;
+    let _ = timeout(GRACE, child.wait()).await;
+}
+
+/// What was said up to the end. QEMU has ended; what it may have left behind is not waited for.
+async fn heard(listening: Option<JoinHandle<Vec<u8>>>) -> Vec<u8> {
+    let Some(mut listening) = listening else {
+        return Vec::new();
+    };
+    let Ok(heard) = timeout(GRACE, &mut listening).await else {
+        listening.abort();
+        return Vec::new();
+    };
+    heard.unwrap_or_default()
 }
 
 /// What QEMU and the guest's kernel said last, where the failure is theirs.
-fn explain(failure: &mut Failure, launch: &Launch, console: &[u8]) {
-    if !matches!(
+fn explain(failure: &mut Failure, words: &[u8], console: &[u8]) {
+    if matches!(
         &*failure.code,
         "vm-died" | "boot-timeout" | "vm-not-started"
     ) {
-        return;
-    }
-    let said = fs::read(launch.folder.join("qemu.log")).unwrap_or_default();
-    for (who, text) in [("QEMU", &said[..]), ("the VM's console", console)] {
-        let text = String::from_utf8_lossy(text);
-        if let Some(panic) = text.lines().find(|line| line.contains("Kernel panic")) {
-            failure.text = format!("{}; {who} said: {}", failure.text, panic.trim());
-            continue;
-        }
-        let last: Vec<&str> = text
-            .lines()
-            .rev()
-            .filter(|line| !line.trim().is_empty())
-            .take(5)
-            .collect();
-        if !last.is_empty() {
-            let last: Vec<&str> = last.into_iter().rev().collect();
-            failure.text = format!("{}; {who} said: {}", failure.text, last.join(" / "));
-        }
-    }
-}
-
-/// The last bytes of a stream.
-async fn tail(mut stream: UnixStream) -> Vec<u8> {
-    let mut kept = Vec::new();
-    let mut buffer = vec![0; 4096];
-    while let Ok(count @ 1..) = stream.read(&mut buffer).await {
-        kept.extend_from_slice(&buffer[..count]);
-        if kept.len() > 2 * CONSOLE {
-            kept.drain(..kept.len() - CONSOLE);
-        }
-    }
-    kept
-}
-
-struct Life<'a> {
-    launch: &'a Launch,
-    guest: &'a Guest,
-    stage: &'a watch::Sender<Stage>,
-    news: &'a mut mpsc::Receiver<News>,
-}
-
-impl Life<'_> {
-    async fn whole(&mut self) -> Outcome {
-        let now_ms = now_ms();
-        let seed = match guest::random() {
-            Ok(seed) => seed,
-            Err(error) => return failed("channel", format!("no random bytes: {error}")),
-        };
-        let hello = ToInit::Hello {
-            version: VERSION,
-            now_ms,
-            seed,
-        };
-        self.guest.tell(hello).await;
-        let deadline = self.launch.boot_deadline();
-        let Ok(ready) = timeout(deadline, self.ready()).await else {
-            let text = format!("the VM's init has not answered within {deadline:?}");
-            return failed("boot-timeout", text);
-        };
-        if !ready {
-            return self.closed().await;
-        }
-        note(self.stage, INIT, None);
-        let start = Box::new(self.launch.start.clone());
-        self.guest.tell(ToInit::Start(start)).await;
-        let network = Duration::from_millis(self.launch.start.network_deadline_ms.into());
-        self.process(Instant::now() + network + NETWORK_SLACK).await
-    }
-
-    async fn ready(&mut self) -> bool {
-        loop {
-            match self.news.recv().await {
-                Some(News::Ready) => return true,
-                Some(News::Closed) | None => return false,
-                Some(_) => {}
+        for (who, said) in [("QEMU", words), ("the VM's console", console)] {
+            if let Some(said) = overheard::explanation(said) {
+                failure.text = format!("{}; {who} said: {said}", failure.text);
             }
         }
     }
-
-    /// From the start of the process to its end.
-    async fn process(&mut self, deadline: Instant) -> Outcome {
-        loop {
-            let started = self.stage.borrow().started_ms;
-            let news = match started {
-                Some(_) => self.news.recv().await,
-                None => match timeout_at(deadline, self.news.recv()).await {
-                    Ok(news) => news,
-                    Err(_) => {
-                        let text = "the VM's init did not start the process in time";
-                        return failed("boot-timeout", text.to_owned());
-                    }
-                },
-            };
-            match news {
-                Some(News::Phase(phase, uptime)) => {
-                    note(self.stage, phase_name(phase), Some(uptime));
-                }
-                Some(News::Started) => {
-                    self.stage
-                        .send_modify(|stage| stage.started_ms = Some(now_ms()));
-                }
-                Some(News::NotStarted(fault, reason)) => {
-                    return Outcome {
-                        code: match fault {
-                            Fault::NotFound => 127,
-                            Fault::NotExecutable => 126,
-                            _ => NOT_RUN,
-                        },
-                        ..failed(fault_code(fault), reason)
-                    };
-                }
-                Some(News::Exited(exit)) => {
-                    return Outcome {
-                        code: exit.code,
-                        out_of_memory: exit.out_of_memory,
-                        started_ms: started.unwrap_or(0),
-                        finished_ms: now_ms(),
-                        ..Outcome::default()
-                    };
-                }
-                Some(News::Closed) | None => return self.closed().await,
-                Some(News::Ready) => {}
-            }
-        }
-    }
-
-    /// The line goes with QEMU, whose end says more.
-    async fn closed(&self) -> Outcome {
-        tokio::time::sleep(GRACE).await;
-        died(self.stage, "the VM closed its line".to_owned())
-    }
-}
-
-fn phase_name(phase: GuestPhase) -> &'static str {
-    match phase {
-        GuestPhase::Init => INIT,
-        GuestPhase::Devices => "devices",
-        GuestPhase::Mounted => "mounted",
-        GuestPhase::Agent => "agent",
-        GuestPhase::Network => "network",
-        GuestPhase::Process => "process",
-    }
+    // It has its room in `exit.json` and in the container's document.
+    failure.text = foreign::clean(&failure.text);
 }

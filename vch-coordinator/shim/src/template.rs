@@ -6,7 +6,9 @@
 //! share of the kernel's random state is drawn anew by the agent before the container's process starts.
 
 use crate::{
+    foreign::clean,
     launch::Launch,
+    overheard,
     qemu::{Qemu, QemuError},
     qmp::{Qmp, QmpError},
 };
@@ -90,8 +92,11 @@ pub async fn make(launch: &Launch, folder: &Path) -> Result<(), TemplateError> {
     // The one moment in which an ordinary user may write it.
     std::os::unix::fs::chown(&memory, Some(launch.uid), Some(launch.uid))
         .map_err(file("give the memory away"))?;
-    let log = partial.join("qemu.log");
-    let mut qemu = Qemu::template(launch, opened.into(), &log)?;
+    let log = File::create(partial.join("qemu.log")).map_err(file("make the log"))?;
+    let mut qemu = Qemu::template(launch, opened.into())?;
+    if let Some(words) = qemu.child.stderr.take() {
+        tokio::spawn(overheard::record(words, log));
+    }
     let saved = save(launch, &mut qemu, &partial).await;
     // It has nothing more to do, however that went.
     let _ = qemu.child.kill().await;
@@ -228,7 +233,7 @@ async fn carried(qmp: &mut Qmp) -> Result<(), TemplateError> {
                 Some("completed") => return Ok(()),
                 Some("failed" | "cancelled") => {
                     let reason = answer["error-desc"].as_str().unwrap_or("without a reason");
-                    return Err(TemplateError::Migration(reason.to_owned()));
+                    return Err(TemplateError::Migration(clean(reason)));
                 }
                 // QEMU tells of it by events only where it is asked to, and it takes some milliseconds.
                 _ => tokio::time::sleep(LOOK_AGAIN).await,

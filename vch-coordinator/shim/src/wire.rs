@@ -8,7 +8,9 @@
 //! only appended here.
 
 use crate::{launch::Nic, log::Position, stage::Stage};
-use protocol::process::{Exit, Listed, Output, Process, ProcessId, TerminalSize, Usage};
+use protocol::process::{
+    CgroupLimits, Exit, Listed, Output, Process, ProcessId, TerminalSize, Usage,
+};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::io;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -52,6 +54,8 @@ pub enum Request {
     Replug(Nic),
     /// End the VM at once, whatever its processes do.
     Kill,
+    /// Bound the container's cgroup in the guest anew, as a whole: [`Reply::Updated`].
+    Update(Box<CgroupLimits>),
 }
 
 /// What comes back.
@@ -78,6 +82,8 @@ pub enum Reply {
         /// The words.
         reason: String,
     },
+    /// The bounds of the container's cgroup that are not in force, each with its reason; none: all are.
+    Updated(Vec<String>),
 }
 
 /// Writes a message.

@@ -149,5 +149,6 @@ fn awaits(refusal: &Refusal) -> bool {
             | Refusal::AddressOutside { .. }
             | Refusal::AddressOnDefaultBridge(_)
             | Refusal::AddressesExhausted { .. }
+            | Refusal::MacTaken { .. }
     )
 }

@@ -9,6 +9,10 @@ pub trait Disks: Send + Sync {
     /// The image's root file system, a squashfs; made once.
     fn root<'a>(&'a self, image: &'a str) -> BoxFuture<'a, Result<PathBuf, RuntimeError>>;
 
-    /// An empty ext4 file system at `path`, of which only what is written takes room.
-    fn upper<'a>(&'a self, path: &'a Path) -> BoxFuture<'a, Result<(), RuntimeError>>;
+    /// An empty ext4 file system at `path`, of `bytes` or the VCH's default, of which only what is written takes room.
+    fn upper<'a>(
+        &'a self,
+        path: &'a Path,
+        bytes: Option<u64>,
+    ) -> BoxFuture<'a, Result<(), RuntimeError>>;
 }

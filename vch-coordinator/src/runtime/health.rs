@@ -11,6 +11,10 @@ use vch_shim::{ClientError, Come};
 const INTERVAL: Duration = Duration::from_secs(30);
 const TIMEOUT: Duration = Duration::from_secs(30);
 const RETRIES: i64 = 3;
+/// Docker's, between two checks while a container has its time to start.
+const START_INTERVAL: Duration = Duration::from_secs(5);
+/// Between two checks, whatever an image or a user asks for: each is a process in the VM, and may be a commit.
+const LEAST_INTERVAL: Duration = Duration::from_secs(1);
 /// Docker's: results that are kept, and bytes of each one's output.
 const KEPT: usize = 5;
 const MAX_OUTPUT: usize = 4096;
@@ -104,6 +108,17 @@ fn or(nanoseconds: i64, default: Duration) -> Duration {
     }
 }
 
+/// Returns how long to wait until the next check: in the time to start at a pace of its own, until it succeeds first.
+fn pause(check: &HealthCheck, status: HealthStatus, since_start: Duration) -> Duration {
+    let starts = since_start < or(check.start_period_ns, Duration::ZERO);
+    let asked = if starts && status == HealthStatus::Starting {
+        or(check.start_interval_ns, START_INTERVAL)
+    } else {
+        or(check.interval_ns, INTERVAL)
+    };
+    asked.max(LEAST_INTERVAL)
+}
+
 /// Checks a container as long as it runs; ends when it is dropped. Never comes back without a check.
 pub(super) async fn keep(runtime: Runtime, id: ContainerId, machine: Arc<Machine>) {
     let Ok(looked) = runtime.must(id).await else {
@@ -131,7 +146,8 @@ pub(super) async fn keep(runtime: Runtime, id: ContainerId, machine: Arc<Machine
     let began = Instant::now();
     machine.set_health(Some(Health::default()));
     loop {
-        sleep(or(check.interval_ns, INTERVAL)).await;
+        let status = machine.health().unwrap_or_default().status;
+        sleep(pause(&check, status, began.elapsed())).await;
         let start_ns = now_ns();
         let limit = or(check.timeout_ns, TIMEOUT);
         let (code, output) = one(&runtime, &looked, process.clone(), limit).await;

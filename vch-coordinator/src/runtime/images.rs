@@ -22,7 +22,11 @@ impl Disks for Store {
         .boxed()
     }
 
-    fn upper<'a>(&'a self, path: &'a Path) -> BoxFuture<'a, Result<(), RuntimeError>> {
-        async move { Ok(self.new_upper(path).await?) }.boxed()
+    fn upper<'a>(
+        &'a self,
+        path: &'a Path,
+        bytes: Option<u64>,
+    ) -> BoxFuture<'a, Result<(), RuntimeError>> {
+        async move { Ok(self.new_upper(path, bytes).await?) }.boxed()
     }
 }

@@ -1,9 +1,15 @@
 //! What a shim is told of a container: pure.
 
-use super::{Looked, Vms, capability, workload::Workload};
+use super::{
+    Looked, Vms, capability,
+    workload::{Resources, Workload},
+};
 use crate::effects::work::port_name;
 use image::qemu::{Accelerator, PROGRAM};
-use protocol::process::{Process, Start, TerminalSize, Tmpfs};
+use protocol::process::{
+    COVERED, CgroupLimits, CpuMax, Device, Process, READ_ONLY, Start, TerminalSize, Tmpfs,
+    cpu_weight,
+};
 use std::path::{Path, PathBuf};
 use vch_ledger::{Attachment, Endpoint};
 use vch_shim::{Launch, Nic};
@@ -14,9 +20,17 @@ const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin
 const OWN_MEMORY_MIB: u64 = 96;
 const LEAST_MEMORY_MIB: u64 = 128;
 const MOST_MEMORY_MIB: u64 = 1 << 20;
+/// Rows and columns of a terminal of which nobody said them.
+const CONSOLE: [u16; 2] = [24, 80];
+/// Processors of a VM.
+const MOST_CPUS: u16 = 64;
 const DEFAULT_SHM: u64 = 64 << 20;
 const DEFAULT_LOG_BYTES: u64 = 32 << 20;
 const DEFAULT_LOG_FILES: u32 = 2;
+/// The period of processor time that Docker takes for `--cpus`, microseconds.
+const CPU_PERIOD_US: u64 = 100_000;
+/// Billionths of a processor that are one microsecond of each such period.
+const NANO_CPUS_PER_QUOTA_US: u64 = 1_000_000_000 / CPU_PERIOD_US;
 /// The users of VMs begin here: far from those of people, services and subordinate ranges of both.
 const FIRST_UID: u32 = 0x6000_0000;
 
@@ -98,13 +112,17 @@ fn memory_mib(workload: &Workload, vms: &Vms) -> u32 {
     u32::try_from(wanted).unwrap_or(u32::MAX)
 }
 
+/// As many as the container may use at once, and as its set of processors names.
 fn cpus(workload: &Workload, vms: &Vms) -> u16 {
-    match u64::try_from(workload.resources.nano_cpus) {
-        Ok(nano @ 1..) => u16::try_from(nano.div_ceil(1_000_000_000))
-            .unwrap_or(64)
-            .min(64),
+    let resources = &workload.resources;
+    let wanted = match u64::try_from(resources.processors_nano()) {
+        Ok(nano @ 1..) => u16::try_from(nano.div_ceil(1_000_000_000)).unwrap_or(MOST_CPUS),
         _ => vms.cpus,
-    }
+    };
+    let named = resources.cpuset_cpus.split([',', '-']);
+    let highest = named.filter_map(|number| number.parse::<u16>().ok()).max();
+    let named = highest.map_or(0, |highest| highest.saturating_add(1));
+    wanted.max(named).min(MOST_CPUS)
 }
 
 fn start(looked: &Looked, vms: &Vms) -> Result<Start, String> {
@@ -115,11 +133,16 @@ fn start(looked: &Looked, vms: &Vms) -> Result<Start, String> {
         .shm_bytes
         .and_then(|bytes| u64::try_from(bytes).ok());
     let network_ms = vms.network_deadline.as_millis();
+    let devices = workload.devices.iter().map(|device| Device {
+        source: device.source.clone(),
+        path: device.path.clone(),
+        access: device.access.clone(),
+    });
     Ok(Start {
         image_disk: "image".to_owned(),
         upper_disk: "upper".to_owned(),
         read_only: workload.read_only,
-        shm_bytes: shm.filter(|bytes| *bytes > 0).unwrap_or(DEFAULT_SHM),
+        shm_bytes: shm.unwrap_or(DEFAULT_SHM),
         tmpfs: tmpfs
             .map(|(path, options)| Tmpfs {
                 path: path.clone(),
@@ -132,7 +155,22 @@ fn start(looked: &Looked, vms: &Vms) -> Result<Start, String> {
         reaper: workload.reaper,
         network_deadline_ms: u32::try_from(network_ms).unwrap_or(u32::MAX),
         process: process(looked)?,
+        privileged: workload.privileged,
+        domain: workload.domain.clone(),
+        cgroup: cgroup_limits(&workload.resources),
+        devices: devices.collect(),
+        masked_paths: covered(workload.masked_paths.as_deref(), COVERED),
+        read_only_paths: covered(workload.read_only_paths.as_deref(), READ_ONLY),
+        volumes: workload.volumes.clone(),
     })
+}
+
+/// What the user wrote, or Docker's choice.
+fn covered(written: Option<&[String]>, default: &[&str]) -> Vec<String> {
+    match written {
+        Some(written) => written.to_vec(),
+        None => default.iter().map(|&path| path.to_owned()).collect(),
+    }
 }
 
 /// The container's own process.
@@ -156,16 +194,41 @@ pub fn process(looked: &Looked) -> Result<Process, String> {
         folder: workload.folder.clone(),
         user: workload.user.clone(),
         groups: workload.groups.clone(),
-        terminal: workload.terminal.then_some(TerminalSize {
-            rows: 24,
-            columns: 80,
+        terminal: workload.terminal.then(|| {
+            let [rows, columns] = workload.console_size.unwrap_or(CONSOLE);
+            TerminalSize { rows, columns }
         }),
         input: workload.input,
         capabilities,
         no_new_privileges: workload.no_new_privileges,
         limits: limits.collect::<Result<_, _>>()?,
         oom_score: workload.oom_score,
+        privileged: workload.privileged,
+        unfiltered: workload.unfiltered,
     })
+}
+
+/// Returns the bounds of a container's cgroup in its VM, for its start and for `docker update`.
+pub fn cgroup_limits(resources: &Resources) -> CgroupLimits {
+    let positive = |number: i64| u64::try_from(number).ok().filter(|number| *number > 0);
+    let quota = positive(resources.cpu_quota).zip(positive(resources.period_us()));
+    let quota = quota.map(|(quota_us, period_us)| CpuMax {
+        quota_us,
+        period_us,
+    });
+    let whole = positive(resources.nano_cpus).map(|nano| CpuMax {
+        quota_us: nano.div_ceil(NANO_CPUS_PER_QUOTA_US),
+        period_us: CPU_PERIOD_US,
+    });
+    CgroupLimits {
+        memory: positive(resources.memory),
+        memory_low: positive(resources.memory_reservation),
+        tasks: positive(resources.tasks),
+        cpu_weight: positive(resources.cpu_shares).and_then(cpu_weight),
+        cpu_max: whole.or(quota),
+        cpus: resources.cpuset_cpus.clone(),
+        memory_nodes: resources.cpuset_mems.clone(),
+    }
 }
 
 /// Docker's own variables, then the container's.
@@ -198,8 +261,8 @@ pub fn set(all: &mut Vec<String>, variable: &str) {
     }
 }
 
-/// By the names of Docker's `--ulimit`, the numbers of asm-generic/resource.h.
-fn limit(name: &str) -> Option<u8> {
+/// Returns the number of a limit (asm-generic/resource.h) by its name in Docker's `--ulimit`.
+pub fn limit(name: &str) -> Option<u8> {
     Some(match name {
         "cpu" => 0,
         "fsize" => 1,
@@ -229,15 +292,16 @@ fn log_option<T>(
     read(workload.log.get(name)?)
 }
 
-/// `10m`, `512k`, `1g`, or bytes.
-fn bytes(text: &str) -> Option<u64> {
+/// Reads a size as Docker's clients write it: `10m`, `512kb`, `1GiB`, or bytes.
+pub fn bytes(text: &str) -> Option<u64> {
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let unit = text[digits.len()..].to_ascii_lowercase();
-    let factor = match unit.trim_end_matches('b') {
-        "" => 1,
-        "k" => 1 << 10,
-        "m" => 1 << 20,
-        "g" => 1 << 30,
+    let unit = text[digits.len()..].trim_start().to_ascii_lowercase();
+    let factor = match unit.as_str() {
+        "" | "b" => 1,
+        "k" | "kb" | "kib" => 1 << 10,
+        "m" | "mb" | "mib" => 1 << 20,
+        "g" | "gb" | "gib" => 1 << 30,
+        "t" | "tb" | "tib" => 1 << 40,
         _ => return None,
     };
     digits.parse::<u64>().ok()?.checked_mul(factor)

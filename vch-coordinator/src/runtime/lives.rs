@@ -42,6 +42,15 @@ const KILL_GRACE: Duration = Duration::from_secs(5);
 /// From there until its shim has told the end.
 const END_GRACE: Duration = Duration::from_secs(20);
 
+/// How a container is stopped, as far as it is not its own choice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stop {
+    /// Between the signal and SIGKILL; `None` for the container's own.
+    pub grace: Option<Duration>,
+    /// The signal (signal(7)); `None` for the container's own.
+    pub signal: Option<u8>,
+}
+
 /// Starting, stopping, removing.
 impl Runtime {
     /// Starts a container, and answers when its process runs; whether it did not run before.
@@ -53,17 +62,13 @@ impl Runtime {
         self.owned(async move { runtime.start_now(id).await }).await
     }
 
-    /// Stops a container: its stop signal, then, after `grace`, SIGKILL; whether it ran.
+    /// Stops a container: a signal, then, after a time, SIGKILL. Returns whether it ran.
     ///
     /// # Errors
     /// [`RuntimeError`].
-    pub async fn stop(
-        &self,
-        id: ContainerId,
-        grace: Option<Duration>,
-    ) -> Result<bool, RuntimeError> {
+    pub async fn stop(&self, id: ContainerId, how: Stop) -> Result<bool, RuntimeError> {
         let runtime = self.clone();
-        self.owned(async move { runtime.stop_now(id, grace).await })
+        self.owned(async move { runtime.stop_now(id, how).await })
             .await
     }
 
@@ -71,13 +76,9 @@ impl Runtime {
     ///
     /// # Errors
     /// [`RuntimeError`].
-    pub async fn restart(
-        &self,
-        id: ContainerId,
-        grace: Option<Duration>,
-    ) -> Result<(), RuntimeError> {
+    pub async fn restart(&self, id: ContainerId, how: Stop) -> Result<(), RuntimeError> {
         let runtime = self.clone();
-        self.owned(async move { runtime.restart_now(id, grace).await })
+        self.owned(async move { runtime.restart_now(id, how).await })
             .await
     }
 
@@ -141,11 +142,7 @@ impl Runtime {
         .await
     }
 
-    async fn stop_now(
-        &self,
-        id: ContainerId,
-        grace: Option<Duration>,
-    ) -> Result<bool, RuntimeError> {
+    async fn stop_now(&self, id: ContainerId, how: Stop) -> Result<bool, RuntimeError> {
         let looked = self.must(id).await?;
         let machine = self.machine(id, &looked.life);
         let _turn = machine.turn.lock().await;
@@ -154,22 +151,18 @@ impl Runtime {
             self.give_up_restarting(id, &machine).await?;
             return Ok(false);
         }
-        self.end(&looked, &machine, grace).await?;
+        self.end(&looked, &machine, how).await?;
         self.tell_of(&looked, "stop", &[]);
         Ok(true)
     }
 
-    async fn restart_now(
-        &self,
-        id: ContainerId,
-        grace: Option<Duration>,
-    ) -> Result<(), RuntimeError> {
+    async fn restart_now(&self, id: ContainerId, how: Stop) -> Result<(), RuntimeError> {
         let looked = self.must(id).await?;
         let machine = self.machine(id, &looked.life);
         let _turn = machine.turn.lock().await;
         let looked = self.must(id).await?;
         if looked.container.runs() {
-            self.end(&looked, &machine, grace).await?;
+            self.end(&looked, &machine, how).await?;
             self.tell_of(&looked, "stop", &[]);
         }
         self.begin(id, &machine, 0).await?;
@@ -307,19 +300,14 @@ impl Runtime {
     }
 
     /// Ends a container that runs.
-    async fn end(
-        &self,
-        looked: &Looked,
-        machine: &Machine,
-        grace: Option<Duration>,
-    ) -> Result<(), RuntimeError> {
+    async fn end(&self, looked: &Looked, machine: &Machine, how: Stop) -> Result<(), RuntimeError> {
         self.note_user(looked.container.id, machine).await?;
         let client = self.client(looked)?;
         let own = looked.workload.stop_timeout;
         let own =
             own.map(|seconds| Duration::from_secs(u64::try_from(seconds).unwrap_or(u64::MAX)));
-        let grace = grace.or(own).unwrap_or(STOP_GRACE);
-        let signal = stop_signal(looked);
+        let grace = how.grace.or(own).unwrap_or(STOP_GRACE);
+        let signal = how.signal.unwrap_or_else(|| stop_signal(looked));
         // One that has just ended hears no signal.
         let _ = client.signal(ProcessId::MAIN, signal).await;
         self.tell_of(looked, "kill", &[("signal", signal.to_string())]);

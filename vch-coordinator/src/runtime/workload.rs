@@ -4,6 +4,7 @@
 
 use protocol::spec::{Hostname, MacAddress};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use std::{collections::BTreeMap, net::IpAddr};
 use vch_ledger::{Connect, ContainerId};
 
@@ -60,6 +61,10 @@ pub struct Workload {
     pub reaper: bool,
     /// Capabilities beyond Docker's default ones, and those taken away, as the user wrote them.
     pub capabilities: [Vec<String>; 2],
+    /// It has the whole VM: every capability and device, a writable /sys, /proc and cgroup tree.
+    pub privileged: bool,
+    /// No filter of system calls (`--security-opt seccomp=unconfined`).
+    pub unfiltered: bool,
     /// May gain no privileges.
     pub no_new_privileges: bool,
     /// File systems in memory: path, options.
@@ -68,8 +73,20 @@ pub struct Workload {
     pub sysctls: BTreeMap<String, String>,
     /// Limits of setrlimit(2): name, soft, hard.
     pub limits: Vec<(String, i64, i64)>,
-    /// Bytes of /dev/shm; `None` for 64 MiB.
+    /// Bytes of /dev/shm; `None` for 64 MiB, 0 for no such file system (`--ipc none`).
     pub shm_bytes: Option<i64>,
+    /// Folders of the image that are to be there and writable: `VOLUME` of the image, `Volumes` of the user.
+    pub volumes: Vec<String>,
+    /// Devices of the VM that it has beside the usual ones.
+    pub devices: Vec<Device>,
+    /// What of the kernel's own files it does not see; `None` for Docker's choice.
+    pub masked_paths: Option<Vec<String>>,
+    /// What of them it can't write; `None` for Docker's choice.
+    pub read_only_paths: Option<Vec<String>>,
+    /// Rows and columns of its terminal when its process starts; `None` for 24 and 80.
+    pub console_size: Option<[u16; 2]>,
+    /// Bytes that it may write to its root file system; `None` for the VCH's default.
+    pub disk_bytes: Option<u64>,
     /// For the guest's kernel when memory runs out.
     pub oom_score: i16,
     /// The network that `--network` named first, as the user wrote it: `default` for none.
@@ -80,6 +97,18 @@ pub struct Workload {
     pub shown: Shown,
     /// Options of the log.
     pub log: BTreeMap<String, String>,
+}
+
+/// A device of the VM that a container has.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Device {
+    /// In the VM, as `/dev/net/tun`.
+    pub source: String,
+    /// In the container.
+    pub path: String,
+    /// Some of `r`, `w` and `m`.
+    pub access: String,
 }
 
 /// A place on a network that is not there yet, or whose address is not free.
@@ -132,6 +161,10 @@ impl Awaited {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Shown {
+    /// `HostConfig` as far as it is shown as it was written: by Docker's own field names.
+    pub host: Map<String, Value>,
+    /// `Config`, the same.
+    pub config: Map<String, Value>,
     /// `ExposedPorts`: those that the image and the user name.
     pub exposed: Vec<String>,
     /// `PortBindings`: port, then host address and host port.
@@ -160,20 +193,60 @@ pub struct HealthCheck {
     pub timeout_ns: i64,
     /// Nanoseconds from the start in which failures do not count.
     pub start_period_ns: i64,
+    /// Nanoseconds between two checks in that period; 0 for 5 s.
+    pub start_interval_ns: i64,
     /// Failures in a row until it is unhealthy; 0 for 3.
     pub retries: i64,
 }
 
-/// What the VM has.
+/// What the container may use of its VM, and what its VM has for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Resources {
     /// Bytes of memory of the container; 0 for the VCH's default.
     pub memory: i64,
+    /// Bytes of memory and swap together; -1 for no limit. A VM has no swap: any value that is not less than
+    /// [`Self::memory`] is in force by itself.
+    pub memory_swap: i64,
+    /// Bytes of memory that are the container's when memory is short; 0 for none.
+    pub memory_reservation: i64,
     /// Billionths of a processor; 0 for the VCH's default.
     pub nano_cpus: i64,
-    /// Most processes; 0 for no limit.
+    /// Share of processor time beside others, 1,024 in the middle; 0 for that.
+    pub cpu_shares: i64,
+    /// Microseconds in which [`Self::cpu_quota`] may be used; 0 for 100,000.
+    pub cpu_period: i64,
+    /// Microseconds of processor time in each period; 0 or less for no limit.
+    pub cpu_quota: i64,
+    /// The VM's processors that it may use, as `0-2,4`; empty for all.
+    pub cpuset_cpus: String,
+    /// The VM's memory nodes that it may use, the same.
+    pub cpuset_mems: String,
+    /// Most processes and threads; 0 for no limit.
     pub tasks: i64,
+}
+
+/// dockerd's, where a quota names no period: microseconds.
+const CPU_PERIOD_US: i64 = 100_000;
+
+impl Resources {
+    /// Returns how much processor time the container may use, in billionths of a processor; 0 for no limit.
+    pub fn processors_nano(&self) -> i64 {
+        if self.nano_cpus > 0 {
+            return self.nano_cpus;
+        }
+        let quota = self.cpu_quota.max(0).saturating_mul(1_000_000_000);
+        quota / self.period_us()
+    }
+
+    /// Returns the period of [`Self::cpu_quota`], in microseconds.
+    pub fn period_us(&self) -> i64 {
+        if self.cpu_period > 0 {
+            self.cpu_period
+        } else {
+            CPU_PERIOD_US
+        }
+    }
 }
 
 /// When a container is started again.
@@ -223,6 +296,18 @@ pub struct Life {
     pub stopped_by_user: bool,
     /// The shim's process, as the VCH counts them.
     pub pid: u32,
+    /// What its VM was started with.
+    pub vm: VmSize,
+}
+
+/// What a VM has until it ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct VmSize {
+    /// Memory; 0 where it is not known.
+    pub memory_mib: u32,
+    /// Processors; 0 where it is not known.
+    pub cpus: u16,
 }
 
 /// How a container is now.

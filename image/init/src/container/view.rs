@@ -1,26 +1,17 @@
 //! What the container sees: its root, and fresh views of the kernel with Docker's covers over them.
 
+use super::nodes::{self, Node};
 use crate::{
     confine::{Refused, failed},
     rootfs::ROOT,
 };
 use nix::{
     mount::{MntFlags, MsFlags, mount, umount2},
-    sys::stat::{Mode, SFlag, makedev, mknod},
     unistd::{chdir, pivot_root, symlinkat},
 };
-use protocol::process::{COVERED, READ_ONLY, Start};
+use protocol::process::Start;
 use std::{fs, path::Path};
 
-/// Names, majors and minors (the kernel's `admin-guide/devices`).
-const DEVICES: &[(&str, u64, u64)] = &[
-    ("null", 1, 3),
-    ("zero", 1, 5),
-    ("full", 1, 7),
-    ("random", 1, 8),
-    ("urandom", 1, 9),
-    ("tty", 5, 0),
-];
 const LINKS: &[(&str, &str)] = &[
     ("ptmx", "pts/ptmx"),
     ("fd", "/proc/self/fd"),
@@ -33,6 +24,7 @@ const NONE: Option<&str> = None;
 
 /// Makes it, in a mount namespace of the caller's own, and leaves init's root behind.
 pub fn make(start: &Start) -> Result<(), Refused> {
+    let nodes = nodes::of(start)?;
     let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
     mount(NONE, "/", NONE, private, NONE).map_err(failed("part from init's mounts"))?;
     mount(Some(ROOT), ROOT, NONE, MsFlags::MS_BIND, NONE).map_err(failed("bind the root"))?;
@@ -42,38 +34,59 @@ pub fn make(start: &Start) -> Result<(), Refused> {
     umount2(".", MntFlags::MNT_DETACH).map_err(failed("leave init's root"))?;
     chdir("/").map_err(failed("enter the root"))?;
 
-    kernel_views()?;
-    devices(start.shm_bytes)?;
+    kernel_views(start.privileged)?;
+    devices(start.shm_bytes, &nodes)?;
     for tmpfs in &start.tmpfs {
         let flags = MsFlags::MS_NODEV | MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
         let (flags, data) = options(flags, &tmpfs.options);
         mounted("tmpfs", &tmpfs.path, flags, &data)?;
     }
     set(&start.sysctls, |name| !of_the_network(name))?;
-    for path in READ_ONLY.iter().filter(|path| Path::new(path).exists()) {
-        again(path, MsFlags::MS_RDONLY)?;
-    }
-    for path in COVERED.iter().map(Path::new).filter(|path| path.exists()) {
-        let done = if path.is_dir() {
-            mount(
-                Some("tmpfs"),
-                path,
-                Some("tmpfs"),
-                MsFlags::MS_RDONLY,
-                Some("size=0"),
-            )
-        } else {
-            mount(Some("/dev/null"), path, NONE, MsFlags::MS_BIND, NONE)
-        };
-        done.map_err(failed("cover what is not the container's"))?;
+    if !start.privileged {
+        restrict(start)?;
     }
     // An `exec` finds it or fails; what the container begins in is made for it.
     let folder = &start.process.folder;
     if !folder.is_empty() {
         fs::create_dir_all(folder).map_err(failed("make the working directory"))?;
     }
+    for volume in &start.volumes {
+        fs::create_dir_all(volume).map_err(failed("make the folder of a volume"))?;
+        if start.read_only {
+            // A mount of its own, which the root's flags leave alone.
+            let done = mount(Some(&**volume), &**volume, NONE, MsFlags::MS_BIND, NONE);
+            done.map_err(failed("mount the folder of a volume"))?;
+        }
+    }
     if start.read_only {
         again("/", MsFlags::MS_RDONLY | MsFlags::MS_NODEV)?;
+    }
+    Ok(())
+}
+
+/// Covers what of the kernel's own files is not the container's. What the kernel does not have needs no cover.
+fn restrict(start: &Start) -> Result<(), Refused> {
+    let there = |paths: &[String]| -> Vec<String> {
+        let there = paths.iter().filter(|path| Path::new(path).exists());
+        there.cloned().collect()
+    };
+    for path in there(&start.read_only_paths) {
+        again(&path, MsFlags::MS_RDONLY)?;
+    }
+    for path in there(&start.masked_paths) {
+        let done = if Path::new(&path).is_dir() {
+            let empty = Some("size=0");
+            mount(
+                Some("tmpfs"),
+                &*path,
+                Some("tmpfs"),
+                MsFlags::MS_RDONLY,
+                empty,
+            )
+        } else {
+            mount(Some("/dev/null"), &*path, NONE, MsFlags::MS_BIND, NONE)
+        };
+        done.map_err(failed("cover what is not the container's"))?;
     }
     Ok(())
 }
@@ -96,14 +109,19 @@ fn set(sysctls: &[(String, String)], which: fn(&str) -> bool) -> Result<(), Refu
     Ok(())
 }
 
-fn kernel_views() -> Result<(), Refused> {
+fn kernel_views(privileged: bool) -> Result<(), Refused> {
     let quiet = MsFlags::MS_NODEV | MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
+    let read_only = if privileged {
+        MsFlags::empty()
+    } else {
+        MsFlags::MS_RDONLY
+    };
     mounted("proc", "/proc", quiet, "")?;
-    mounted("sysfs", "/sys", quiet | MsFlags::MS_RDONLY, "")?;
-    mounted("cgroup2", "/sys/fs/cgroup", quiet | MsFlags::MS_RDONLY, "")
+    mounted("sysfs", "/sys", quiet | read_only, "")?;
+    mounted("cgroup2", "/sys/fs/cgroup", quiet | read_only, "")
 }
 
-fn devices(shm_bytes: u64) -> Result<(), Refused> {
+fn devices(shm_bytes: u64, nodes: &[Node]) -> Result<(), Refused> {
     mounted("tmpfs", "/dev", MsFlags::MS_NOSUID, "mode=755,size=65536k")?;
     let quiet = MsFlags::MS_NODEV | MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
     let pts = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
@@ -113,21 +131,13 @@ fn devices(shm_bytes: u64) -> Result<(), Refused> {
         pts,
         "newinstance,ptmxmode=0666,mode=0620,gid=5",
     )?;
-    mounted(
-        "tmpfs",
-        "/dev/shm",
-        quiet,
-        &format!("mode=1777,size={shm_bytes}"),
-    )?;
+    if shm_bytes > 0 {
+        let options = format!("mode=1777,size={shm_bytes}");
+        mounted("tmpfs", "/dev/shm", quiet, &options)?;
+    }
     mounted("mqueue", "/dev/mqueue", quiet, "")?;
-    let open = Mode::from_bits_truncate(0o666);
-    for (name, major, minor) in DEVICES {
-        let path = Path::new("/dev").join(name);
-        mknod(&path, SFlag::S_IFCHR, open, makedev(*major, *minor))
-            .map_err(failed("make a device"))?;
-        // What mknod(2) made is less the umask.
-        let all = std::os::unix::fs::PermissionsExt::from_mode(0o666);
-        fs::set_permissions(&path, all).map_err(failed("make a device"))?;
+    for node in nodes {
+        node.make().map_err(failed("make a device"))?;
     }
     for (name, target) in LINKS {
         let path = Path::new("/dev").join(name);
@@ -162,8 +172,9 @@ fn options(mut flags: MsFlags, text: &str) -> (MsFlags, String) {
             "noexec" => flags |= MsFlags::MS_NOEXEC,
             "suid" => flags -= MsFlags::MS_NOSUID,
             "nosuid" => flags |= MsFlags::MS_NOSUID,
-            // A container's devices are those in /dev.
-            "dev" | "nodev" => {}
+            // A device opens where the container's device program says so, wherever its node is.
+            "dev" => flags -= MsFlags::MS_NODEV,
+            "nodev" => flags |= MsFlags::MS_NODEV,
             "noatime" => flags |= MsFlags::MS_NOATIME,
             word => data.push(word),
         }

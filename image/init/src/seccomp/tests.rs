@@ -1,15 +1,27 @@
-//! The filter, run by a small machine for what it uses of classic BPF (the kernel's `networking/filter`).
+//! The filter, run by an interpreter of what it uses of classic BPF (the kernel's `networking/filter`).
 
-use super::{ABSENT, ADMINISTRATION, Filter, REFUSED, SYS_ADMIN, X32, X86_64, refuse};
+use super::{
+    ALWAYS, BY_CAPABILITY, Filter, PERSONALITIES, SYS_ADMIN, Verdict, X86_64, last, refuse, verdict,
+};
 use nix::libc;
+
+const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
+/// Docker's default capabilities.
+const DEFAULT: u64 = 0xa804_25fb;
+/// Beyond the newest call of any kernel that is known.
+const BEYOND: u32 = 600;
+/// x32's calls have this bit (asm/unistd.h).
+const X32: u32 = 0x4000_0000;
+/// `AUDIT_ARCH_I386` of linux/audit.h.
+const I386: u32 = 0x4000_0003;
 
 /// What the filter answers to a call with this first argument.
 fn answer(filter: &Filter, architecture: u32, call: u32, argument: u64) -> u32 {
     let mut accumulator = 0;
-    let mut place = 0;
-    for _ in 0..10_000 {
-        let step = filter.0[place];
-        place += 1;
+    let mut at = 0;
+    for _ in 0..filter.0.len() {
+        let step = filter.0[at];
+        at += 1;
         match u32::from(step.code) {
             // BPF_LD | BPF_W | BPF_ABS
             0x20 => {
@@ -22,6 +34,8 @@ fn answer(filter: &Filter, architecture: u32, call: u32, argument: u64) -> u32 {
             }
             // BPF_RET | BPF_K
             0x06 => return step.k,
+            // BPF_JMP | BPF_JA
+            0x05 => at += usize::try_from(step.k).unwrap(),
             code => {
                 let holds = match code {
                     0x15 => accumulator == step.k,
@@ -29,7 +43,7 @@ fn answer(filter: &Filter, architecture: u32, call: u32, argument: u64) -> u32 {
                     0x45 => accumulator & step.k != 0,
                     other => panic!("code {other:#x}"),
                 };
-                place += usize::from(if holds { step.jt } else { step.jf });
+                at += usize::from(if holds { step.jt } else { step.jf });
             }
         }
     }
@@ -40,54 +54,183 @@ fn of(filter: &Filter, call: libc::c_long, argument: u64) -> u32 {
     answer(filter, X86_64, u32::try_from(call).unwrap(), argument)
 }
 
+/// None, Docker's default, each alone, all.
+fn capability_sets() -> Vec<u64> {
+    let mut sets = vec![0, DEFAULT, u64::MAX];
+    sets.extend((0..=40).map(|capability| 1 << capability));
+    sets
+}
+
+#[test]
+fn the_program_answers_each_call_as_the_table_says() {
+    for capabilities in capability_sets() {
+        let filter = Filter::new(capabilities);
+        assert!(filter.0.len() < 4096, "BPF_MAXINSNS of linux/bpf_common.h");
+        for call in 0..BEYOND {
+            let expected = match verdict(call, capabilities) {
+                // Of an argument that no condition refuses.
+                Verdict::Refuse(errno) => refuse(errno),
+                _ => ALLOW,
+            };
+            let answered = answer(&filter, X86_64, call, 0);
+            assert_eq!(
+                answered, expected,
+                "call {call}, capabilities {capabilities:#x}"
+            );
+        }
+    }
+}
+
+#[test]
+fn without_capabilities_calls_of_the_kernel_as_a_whole_are_refused() {
+    let filter = Filter::new(DEFAULT);
+    for call in [
+        libc::SYS_acct,
+        libc::SYS_add_key,
+        libc::SYS_bpf,
+        libc::SYS_clock_settime,
+        libc::SYS_delete_module,
+        libc::SYS_fanotify_init,
+        libc::SYS_finit_module,
+        libc::SYS_fsopen,
+        libc::SYS_get_mempolicy,
+        libc::SYS_init_module,
+        libc::SYS_io_uring_setup,
+        libc::SYS_ioperm,
+        libc::SYS_iopl,
+        libc::SYS_kcmp,
+        libc::SYS_kexec_load,
+        libc::SYS_keyctl,
+        libc::SYS_lookup_dcookie,
+        libc::SYS_mbind,
+        libc::SYS_mount,
+        libc::SYS_move_pages,
+        libc::SYS_nfsservctl,
+        libc::SYS_open_by_handle_at,
+        libc::SYS_perf_event_open,
+        libc::SYS_pidfd_getfd,
+        libc::SYS_pivot_root,
+        libc::SYS_process_madvise,
+        libc::SYS_quotactl,
+        libc::SYS_reboot,
+        libc::SYS_request_key,
+        libc::SYS_set_mempolicy,
+        libc::SYS_setns,
+        libc::SYS_settimeofday,
+        libc::SYS_swapoff,
+        libc::SYS_swapon,
+        libc::SYS_sysfs,
+        libc::SYS_syslog,
+        libc::SYS_umount2,
+        libc::SYS_unshare,
+        libc::SYS_uselib,
+        libc::SYS_userfaultfd,
+        libc::SYS_ustat,
+        libc::SYS_vhangup,
+        libc::SYS__sysctl,
+    ] {
+        assert_eq!(of(&filter, call, 0), refuse(libc::EPERM), "call {call}");
+    }
+    for call in [
+        libc::SYS_read,
+        libc::SYS_execve,
+        libc::SYS_setuid,
+        libc::SYS_capset,
+        libc::SYS_chroot,
+        libc::SYS_ptrace,
+        libc::SYS_process_vm_readv,
+        libc::SYS_statx,
+        libc::SYS_landlock_create_ruleset,
+    ] {
+        assert_eq!(of(&filter, call, 0), ALLOW, "call {call}");
+    }
+    for call in [libc::SYS_clone3, 467, 500] {
+        assert_eq!(of(&filter, call, 0), refuse(libc::ENOSYS), "call {call}");
+    }
+}
+
+#[test]
+fn a_capability_brings_its_calls_and_no_others() {
+    for (capability, calls) in BY_CAPABILITY {
+        let filter = Filter::new(1 << capability);
+        for (_, others) in BY_CAPABILITY {
+            for call in *others {
+                let expected = if calls.contains(call) {
+                    ALLOW
+                } else if *call == libc::SYS_clone3 {
+                    refuse(libc::ENOSYS)
+                } else {
+                    refuse(libc::EPERM)
+                };
+                assert_eq!(
+                    of(&filter, *call, 0),
+                    expected,
+                    "call {call} of {capability}"
+                );
+            }
+        }
+    }
+    // Not even with all of them: nothing of the profile names it.
+    let filter = Filter::new(u64::MAX);
+    for call in [libc::SYS_kexec_load, libc::SYS_keyctl, libc::SYS_swapon] {
+        assert_eq!(of(&filter, call, 0), refuse(libc::EPERM), "call {call}");
+    }
+}
+
+#[test]
+fn the_table_names_each_call_once() {
+    let mut all = ALWAYS.to_vec();
+    all.sort_unstable();
+    all.dedup();
+    assert_eq!(all.len(), ALWAYS.len());
+    for (capability, calls) in BY_CAPABILITY {
+        for call in *calls {
+            assert!(!ALWAYS.contains(call), "call {call} of {capability}");
+        }
+    }
+    assert_eq!(last(), 466, "removexattrat");
+}
+
 #[test]
 fn no_vsock_socket_is_made_whatever_the_capabilities() {
-    for capabilities in [0, SYS_ADMIN, u64::MAX] {
+    for capabilities in capability_sets() {
         let filter = Filter::new(capabilities);
         for call in [libc::SYS_socket, libc::SYS_socketpair] {
-            for family in 0..46 {
+            for family in 0..50 {
                 let expected = if family == 40 {
                     refuse(libc::EPERM)
                 } else {
-                    libc::SECCOMP_RET_ALLOW
+                    ALLOW
                 };
                 assert_eq!(of(&filter, call, family), expected, "family {family}");
             }
             // The kernel looks at the low half alone.
             assert_eq!(of(&filter, call, 40 | 1 << 32), refuse(libc::EPERM));
         }
-        for call in ABSENT {
-            assert_eq!(of(&filter, *call, 0), refuse(libc::ENOSYS), "call {call}");
-        }
-        for call in REFUSED {
-            assert_eq!(of(&filter, *call, 0), refuse(libc::EPERM), "call {call}");
-        }
-    }
-}
-
-#[test]
-fn other_ways_into_the_kernel_are_shut() {
-    let filter = Filter::new(u64::MAX);
-    // i386 (AUDIT_ARCH_I386) and x32 number their calls otherwise.
-    for call in 0..500 {
-        let i386 = answer(&filter, 0x4000_0003, call, 0);
-        assert_eq!(i386, refuse(libc::ENOSYS), "i386 {call}");
-        let x32 = answer(&filter, X86_64, X32 | call, 0);
-        assert_eq!(x32, refuse(libc::ENOSYS), "x32 {call}");
-    }
-}
-
-#[test]
-fn namespaces_and_mounts_are_an_administrator_s() {
-    let (plain, administrator) = (Filter::new(0), Filter::new(SYS_ADMIN));
-    for call in ADMINISTRATION {
-        assert_eq!(of(&plain, *call, 0), refuse(libc::EPERM), "call {call}");
         assert_eq!(
-            of(&administrator, *call, 0),
-            libc::SECCOMP_RET_ALLOW,
-            "call {call}"
+            of(&filter, libc::SYS_io_uring_setup, 0),
+            refuse(libc::EPERM),
+            "it makes sockets that a filter does not see"
         );
     }
+}
+
+#[test]
+fn calls_of_other_architectures_are_not_there() {
+    for capabilities in capability_sets() {
+        let filter = Filter::new(capabilities);
+        for call in 0..BEYOND {
+            let i386 = answer(&filter, I386, call, 0);
+            assert_eq!(i386, refuse(libc::ENOSYS), "i386 {call}");
+            let x32 = answer(&filter, X86_64, X32 | call, 0);
+            assert_eq!(x32, refuse(libc::ENOSYS), "x32 {call}");
+        }
+    }
+}
+
+#[test]
+fn namespaces_are_made_by_an_administrator_alone() {
+    let (plain, administrator) = (Filter::new(DEFAULT), Filter::new(SYS_ADMIN));
     for flag in [
         0x2_0000,
         0x200_0000,
@@ -97,31 +240,26 @@ fn namespaces_and_mounts_are_an_administrator_s() {
         0x2000_0000,
         0x4000_0000,
     ] {
-        assert_eq!(
-            of(&plain, libc::SYS_clone, flag | 17),
-            refuse(libc::EPERM),
-            "{flag:#x}"
-        );
-        assert_eq!(
-            of(&administrator, libc::SYS_clone, flag | 17),
-            libc::SECCOMP_RET_ALLOW
-        );
+        let clone = |filter| of(filter, libc::SYS_clone, flag | 17);
+        assert_eq!(clone(&plain), refuse(libc::EPERM), "{flag:#x}");
+        assert_eq!(clone(&administrator), ALLOW, "{flag:#x}");
     }
     // A thread, as the C library makes one; fork.
     for flags in [0x3d_0f00, 0x0120_0011] {
-        assert_eq!(
-            of(&plain, libc::SYS_clone, flags),
-            libc::SECCOMP_RET_ALLOW,
-            "{flags:#x}"
-        );
+        assert_eq!(of(&plain, libc::SYS_clone, flags), ALLOW, "{flags:#x}");
     }
-    for call in [
-        libc::SYS_read,
-        libc::SYS_execve,
-        libc::SYS_setuid,
-        libc::SYS_capset,
-        libc::SYS_ptrace,
-    ] {
-        assert_eq!(of(&plain, call, 0), libc::SECCOMP_RET_ALLOW, "call {call}");
+}
+
+#[test]
+fn a_process_may_be_linux_of_32_bits_and_nothing_else() {
+    let filter = Filter::new(u64::MAX);
+    for persona in PERSONALITIES {
+        let asked = of(&filter, libc::SYS_personality, persona.into());
+        assert_eq!(asked, ALLOW, "{persona:#x}");
+    }
+    // ADDR_NO_RANDOMIZE, READ_IMPLIES_EXEC, BSD.
+    for persona in [0x4_0000, 0x40_0000, 0x6] {
+        let asked = of(&filter, libc::SYS_personality, persona);
+        assert_eq!(asked, refuse(libc::EPERM), "{persona:#x}");
     }
 }

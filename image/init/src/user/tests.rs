@@ -1,4 +1,6 @@
-use super::{User, resolve_in};
+use super::{MAX_FILE, User, read, resolve_in};
+use nix::{sys::stat::Mode, unistd::mkfifo};
+use std::{fs, os::unix::fs::symlink, path::Path};
 
 const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nwww:x:33:34:www:/var/www:/bin/false\nbroken\n";
 const GROUP: &str = "root:x:0:\nwww:x:34:\nlogs:x:4:www,other\naudio:x:29:www\n";
@@ -40,4 +42,27 @@ fn who_is_not_there_is_told() {
         "unable to find group nobody: no matching entries in group file"
     );
     assert!(user("www", &["nobody"]).is_err());
+}
+
+#[test]
+fn only_a_regular_file_of_a_sensible_length_is_read() {
+    let lab = std::env::temp_dir().join(format!("container-init-user-{}", std::process::id()));
+    fs::create_dir_all(&lab).unwrap();
+    let at = |name: &str| lab.join(name);
+    fs::write(at("file"), b"root:x:0:0::/:\n\xff").unwrap();
+    fs::create_dir(at("folder")).unwrap();
+    mkfifo(&at("pipe"), Mode::S_IRWXU).unwrap();
+    symlink("loop", at("loop")).unwrap();
+    symlink("pipe", at("to-pipe")).unwrap();
+    symlink("file", at("to-file")).unwrap();
+    let long = fs::File::create(at("long")).unwrap();
+    long.set_len(MAX_FILE + 1).unwrap();
+    let tried = [
+        "file", "to-file", "folder", "pipe", "to-pipe", "loop", "long", "missing",
+    ];
+    let read: Vec<bool> = tried.map(|name| read(&at(name)).is_ok()).to_vec();
+    let device = super::read(Path::new("/dev/zero")).is_ok();
+    fs::remove_dir_all(&lab).unwrap();
+    assert_eq!(read, [true, true, false, false, false, false, false, false]);
+    assert!(!device, "a device has no end");
 }

@@ -1,12 +1,12 @@
 //! Unpacks and examines images for the coordinator, which starts it: as a user of its own, in one folder.
 
 use std::io;
-use std::path::PathBuf;
 use std::process::ExitCode;
+use vch_images::subprocess::{Confinement, Entered, work};
 
 fn main() -> ExitCode {
     match run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(reason) => {
             eprintln!("vch-image: {reason}");
             ExitCode::FAILURE
@@ -14,19 +14,23 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> Result<(), String> {
-    let usage = "the coordinator starts this: FOLDER UID GID FILE_BYTES network|alone";
-    let mut words = std::env::args_os().skip(1);
-    let folder = PathBuf::from(words.next().ok_or(usage)?);
-    let mut number = || words.next()?.to_str()?.parse::<u64>().ok();
-    let mut id = || u32::try_from(number()?).ok();
-    let user = id().zip(id()).ok_or(usage)?;
-    let file_bytes = number().ok_or(usage)?;
-    let network = words.next().ok_or(usage)? == "network";
-    vch_images::subprocess::enter(&folder, user, file_bytes, network).map_err(|error| {
+fn run() -> Result<ExitCode, String> {
+    let usage = "the coordinator starts this: FOLDER UID FILE_BYTES nothing|network|programs";
+    let words = std::env::args_os().skip(1);
+    let (confinement, within) = Confinement::parse(words).ok_or(usage)?;
+    let entered = confinement.enter(within).map_err(|error| {
         let source = std::error::Error::source(&error).map(ToString::to_string);
         format!("{error}: {}", source.unwrap_or_default())
     })?;
-    vch_images::subprocess::work(io::stdin().lock(), io::stdout().lock())
-        .map_err(|error| format!("can't answer: {error}"))
+    match entered {
+        Entered::Within => {
+            work(io::stdin().lock(), io::stdout().lock())
+                .map_err(|error| format!("can't answer: {error}"))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Entered::Ended(status) if status.success() => Ok(ExitCode::SUCCESS),
+        // It has said why itself, unless it was killed.
+        Entered::Ended(status) if status.code().is_some() => Ok(ExitCode::FAILURE),
+        Entered::Ended(status) => Err(format!("it ended by {status}")),
+    }
 }

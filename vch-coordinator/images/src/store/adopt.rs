@@ -1,15 +1,17 @@
 //! From a staging folder into the store. Nothing that the helper says is believed: each file's digest is
 //! taken again, once the helper is gone and the file is no longer its own.
 
-use super::{Image, ImageError, Import, Inner, failed, index, rename};
+use super::state::{Inner, Lease};
+use super::{Image, ImageError, Import, failed, index, rename};
 use crate::config::{Config, History, RootFs, Run};
-use crate::digest::{Digest, Hasher};
+use crate::digest::Digest;
 use crate::job::{Arrived, Piece};
+use crate::limits::Limits;
 use crate::oci::{CONFIG, Descriptor, MANIFEST, Manifest};
 use nix::fcntl::OFlag;
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
@@ -40,24 +42,81 @@ pub(super) fn imported(wish: &Import, run: Run, arrived: &Arrived) -> Config {
     }
 }
 
-/// `made` is the configuration of an image that came without one.
+/// `made` is the configuration of an image that came without one. Blocks for as long as its files take to be
+/// read and synced; nothing is locked meanwhile.
 pub(super) fn adopt(
+    inner: &Arc<Inner>,
+    staging: &Path,
+    arrived: &Arrived,
+    made: Option<Config>,
+) -> Result<Arc<Image>, ImageError> {
+    let mut lease = Lease::new(inner, arrived.layers.iter().map(|one| one.piece.digest));
+    lease.add(arrived.config.as_ref().map(|config| config.digest));
+    let adopted = adopt_under(&mut lease, inner, staging, arrived, made);
+    lease.release();
+    adopted
+}
+
+fn adopt_under(
+    lease: &mut Lease,
     inner: &Inner,
     staging: &Path,
     arrived: &Arrived,
     made: Option<Config>,
 ) -> Result<Arc<Image>, ImageError> {
     let folder = &inner.settings.folder;
-    let limits = inner.settings.limits;
-    // Held while blobs are put in, so that nobody removes them before the index names them.
-    let mut images = inner.images();
     let known = arrived.config.as_ref().map(|config| config.digest);
-    if let Some(id) = known.filter(|id| images.contains_key(id)) {
-        let mut changed = images.clone();
-        rename(&mut changed, id, arrived.names.iter().cloned());
-        inner.commit(&mut images, changed)?;
-        return images.get(&id).cloned().ok_or(ImageError::Ending);
+    // It may have been known to the helper, which then has brought nothing.
+    if let Some(id) = known
+        && let Some(image) = inner.state().images.get(&id)
+        && (arrived.layers.is_empty() || index::is_whole(folder, image)?)
+    {
+        return name(inner, arrived, image);
     }
+    let image = blobs(lease, inner, staging, arrived, made)?;
+    name(inner, arrived, &Arc::new(image))
+}
+
+/// Names an image in index.json. One that is there already keeps what it has, unless a layer is missing.
+fn name(inner: &Inner, arrived: &Arrived, image: &Arc<Image>) -> Result<Arc<Image>, ImageError> {
+    let folder = &inner.settings.folder;
+    let id = image.id;
+    inner.change(|images| {
+        match images.get_mut(&id) {
+            Some(there) if index::is_whole(folder, there)? => {}
+            Some(there) => {
+                let names = there.names.clone();
+                let mended = Image {
+                    names,
+                    ..Image::clone(image)
+                };
+                *there = Arc::new(mended);
+            }
+            // Named for as long as the index said so: one that is removed meanwhile is brought again.
+            None if arrived.layers.is_empty() && !image.layers.is_empty() => {
+                return Err(ImageError::Unknown(id.to_string()));
+            }
+            None => {
+                let mut new = Image::clone(image);
+                new.names.clear();
+                images.insert(id, Arc::new(new));
+            }
+        }
+        rename(images, id, arrived.names.iter().cloned());
+        images.get(&id).cloned().ok_or(ImageError::Ending)
+    })
+}
+
+/// The files of an image become blobs.
+fn blobs(
+    lease: &mut Lease,
+    inner: &Inner,
+    staging: &Path,
+    arrived: &Arrived,
+    made: Option<Config>,
+) -> Result<Image, ImageError> {
+    let folder = &inner.settings.folder;
+    let limits = inner.settings.limits;
     let mut layers = Vec::new();
     for layer in &arrived.layers {
         take(folder, staging, &layer.piece)?;
@@ -77,7 +136,32 @@ pub(super) fn adopt(
         }
         (None, _) => return Err(ImageError::Untrue("it has no configuration".to_owned())),
     };
-    let config: Config = serde_json::from_slice(&bytes)
+    let config = config(&bytes, &layers, limits)?;
+    let id = Digest::of(&bytes);
+    let manifest = json(&Manifest {
+        schema_version: 2,
+        media_type: MANIFEST.to_owned(),
+        config: Descriptor::new(CONFIG, id, bytes.len() as u64),
+        layers: layers.clone(),
+    })?;
+    let digest = Digest::of(&manifest);
+    lease.add([id, digest]);
+    put(folder, staging, id, &bytes)?;
+    put(folder, staging, digest, &manifest)?;
+    index::sync(&index::blobs(folder))?;
+    Ok(Image {
+        id,
+        config,
+        manifest: Descriptor::new(MANIFEST, digest, manifest.len() as u64),
+        layers,
+        bytes: arrived.layers.iter().map(|layer| layer.bytes).sum(),
+        names: BTreeSet::new(),
+    })
+}
+
+/// An image's configuration, which must be one of these layers and for this machine.
+fn config(bytes: &[u8], layers: &[Descriptor], limits: Limits) -> Result<Config, ImageError> {
+    let config: Config = serde_json::from_slice(bytes)
         .map_err(|error| ImageError::Untrue(format!("its configuration: {error}")))?;
     if config.rootfs.diff_ids.len() != layers.len() || layers.len() > limits.layers {
         let what = "its layers are not those of its configuration, or too many";
@@ -90,29 +174,7 @@ pub(super) fn adopt(
         );
         return Err(ImageError::Untrue(what));
     }
-    let id = put(folder, &bytes)?;
-    let manifest = json(&Manifest {
-        schema_version: 2,
-        media_type: MANIFEST.to_owned(),
-        config: Descriptor::new(CONFIG, id, bytes.len() as u64),
-        layers: layers.clone(),
-    })?;
-    let digest = put(folder, &manifest)?;
-    index::sync(&index::blobs(folder))?;
-    let mut changed = images.clone();
-    changed.entry(id).or_insert_with(|| {
-        Arc::new(Image {
-            id,
-            config,
-            manifest: Descriptor::new(MANIFEST, digest, manifest.len() as u64),
-            layers,
-            bytes: arrived.layers.iter().map(|layer| layer.bytes).sum(),
-            names: BTreeSet::new(),
-        })
-    });
-    rename(&mut changed, id, arrived.names.iter().cloned());
-    inner.commit(&mut images, changed)?;
-    images.get(&id).cloned().ok_or(ImageError::Ending)
+    Ok(config)
 }
 
 fn json(document: &impl serde::Serialize) -> Result<Vec<u8>, ImageError> {
@@ -120,51 +182,47 @@ fn json(document: &impl serde::Serialize) -> Result<Vec<u8>, ImageError> {
 }
 
 /// Bytes of the store's own become a blob.
-fn put(folder: &Path, bytes: &[u8]) -> Result<Digest, ImageError> {
-    let digest = Digest::of(bytes);
+fn put(folder: &Path, staging: &Path, digest: Digest, bytes: &[u8]) -> Result<(), ImageError> {
     let path = index::blob(folder, &digest);
-    if path.exists() {
-        return Ok(digest);
+    if is_there(&path, bytes.len() as u64)? {
+        return Ok(());
     }
-    let partial = folder
-        .join("staging")
-        .join(format!("{}.partial", digest.hex()));
-    let written = File::create(&partial).and_then(|mut file| {
+    let partial = staging.join(format!("{}.partial", digest.hex()));
+    // The folder was a helper's: what it may have left by this name is not followed.
+    let written = File::create_new(&partial).and_then(|mut file| {
         file.write_all(bytes)?;
         file.set_permissions(Permissions::from_mode(0o444))?;
         file.sync_all()
     });
     written.map_err(failed("write", &partial))?;
-    fs::rename(&partial, &path).map_err(failed("make", &path))?;
-    Ok(digest)
+    fs::rename(&partial, &path).map_err(failed("make", &path))
+}
+
+/// Whether a blob is there, of this length. One that is cut short is made anew.
+fn is_there(path: &Path, length: u64) -> Result<bool, ImageError> {
+    match fs::metadata(path) {
+        Ok(about) => Ok(about.is_file() && about.len() == length),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(failed("read", path)(error)),
+    }
 }
 
 /// A file of a helper that has ended becomes a blob.
 fn take(folder: &Path, staging: &Path, piece: &Piece) -> Result<(), ImageError> {
     let target = index::blob(folder, &piece.digest);
-    if target.exists() {
+    if is_there(&target, piece.size)? {
         return Ok(());
     }
     let source = own(staging, &piece.file)?;
-    let mut file = File::open(&source).map_err(failed("read", &source))?;
-    let mut hasher = Hasher::default();
-    let mut buffer = vec![0; 256 << 10];
-    let mut size = 0;
-    loop {
-        let count = file.read(&mut buffer).map_err(failed("read", &source))?;
-        if count == 0 {
-            break;
-        }
-        size += count as u64;
-        hasher.update(&buffer[..count]);
-    }
-    if hasher.finish() != piece.digest || size != piece.size {
+    let about = fs::metadata(&source).map_err(failed("read", &source))?;
+    if about.len() != piece.size || index::digest_of(&source)? != piece.digest {
         return Err(ImageError::Untrue(format!(
             "{} holds something else",
             piece.file
         )));
     }
-    file.sync_all().map_err(failed("write", &source))?;
+    let synced = File::open(&source).and_then(|file| file.sync_all());
+    synced.map_err(failed("write", &source))?;
     fs::rename(&source, &target).map_err(failed("make", &target))
 }
 

@@ -1,8 +1,9 @@
 //! index.json and what it tells of.
 
-use super::{Image, ImageError, failed};
+use super::state::State;
+use super::{Image, ImageError, Settings, failed, rename};
 use crate::config::Config;
-use crate::digest::Digest;
+use crate::digest::{Digest, Hasher};
 use crate::limits::Limits;
 use crate::oci::{Descriptor, INDEX, Index, Manifest, REF_NAME, UNPACKED};
 use crate::reference::Reference;
@@ -15,6 +16,10 @@ use std::sync::Arc;
 
 const LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 const NAME: &str = "index.json";
+const EMPTY: &[u8] =
+    br#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
+/// Holds what is damaged; nobody but the VCH's administrator removes anything of it.
+const LOST: &str = "lost";
 
 pub(super) fn blobs(folder: &Path) -> PathBuf {
     folder.join("blobs/sha256")
@@ -34,8 +39,10 @@ pub(super) fn mode(path: &Path, mode: u32) -> Result<(), ImageError> {
     fs::set_permissions(path, Permissions::from_mode(mode)).map_err(failed("protect", path))
 }
 
-/// Makes the folders, reads the images, and removes what belongs to none.
-pub(super) fn open(folder: &Path, limits: Limits) -> Result<Vec<Image>, ImageError> {
+/// Makes the folders, reads the images, and removes what belongs to none. Where something is damaged, what
+/// belongs to none is moved into `lost/` and not removed; where something can't be read, it stays.
+pub(super) fn open(settings: &Settings) -> Result<State, ImageError> {
+    let folder = settings.folder.as_path();
     let folders = [
         // Helpers pass through to their staging folders; root file systems are read by VMs' processes.
         (folder.to_owned(), 0o711),
@@ -48,18 +55,32 @@ pub(super) fn open(folder: &Path, limits: Limits) -> Result<Vec<Image>, ImageErr
         fs::create_dir_all(path).map_err(failed("make", path))?;
         mode(path, *bits)?;
     }
-    if !folder.join("oci-layout").exists() {
+    let layout = folder.join("oci-layout");
+    if !layout.try_exists().map_err(failed("read", &layout))? {
         replace(folder, "oci-layout", LAYOUT)?;
     }
-    let images = read(folder, limits)?;
-    let mut kept: BTreeSet<PathBuf> = images.iter().map(|one| rootfs(folder, &one.id)).collect();
-    for image in &images {
+    let (state, damaged) = read(settings)?;
+    let images = state.images.values();
+    let mut kept: BTreeSet<PathBuf> = images.map(|one| rootfs(folder, &one.id)).collect();
+    for image in state.images.values() {
         kept.extend(digests(image).map(|digest| blob(folder, &digest)));
     }
-    for (path, _) in &folders[1..] {
-        sweep(path, &kept)?;
+    sweep(&folders[1].0, |path| remove(path))?;
+    if !state.unreadable.is_empty() {
+        tracing::error!(
+            count = state.unreadable.len(),
+            "images of which something can't be read are kept, and looked for again; until then nothing is removed"
+        );
+        return Ok(state);
     }
-    Ok(images)
+    for (path, _) in &folders[2..] {
+        sweep(path, |path| match path {
+            path if kept.contains(path) || path.ends_with("blobs/sha256") => Ok(()),
+            path if damaged => lose(folder, path),
+            path => remove(path),
+        })?;
+    }
+    Ok(state)
 }
 
 /// The blobs that an image is made of.
@@ -68,65 +89,119 @@ pub(super) fn digests(image: &Image) -> impl Iterator<Item = Digest> {
     own.chain(image.layers.iter().map(|layer| layer.digest))
 }
 
-fn sweep(folder: &Path, kept: &BTreeSet<PathBuf>) -> Result<(), ImageError> {
+fn sweep(
+    folder: &Path,
+    mut deed: impl FnMut(&Path) -> Result<(), ImageError>,
+) -> Result<(), ImageError> {
     let entries = fs::read_dir(folder).map_err(failed("list", folder))?;
     for entry in entries {
-        let path = entry.map_err(failed("list", folder))?.path();
-        if kept.contains(&path) || path.ends_with("blobs/sha256") {
-            continue;
-        }
-        let removed = if path.is_dir() {
-            fs::remove_dir_all(&path)
-        } else {
-            fs::remove_file(&path)
-        };
-        removed.map_err(failed("remove", &path))?;
+        deed(&entry.map_err(failed("list", folder))?.path())?;
     }
     Ok(())
 }
 
-fn read(folder: &Path, limits: Limits) -> Result<Vec<Image>, ImageError> {
-    let path = folder.join(NAME);
+fn remove(path: &Path) -> Result<(), ImageError> {
+    let about = fs::symlink_metadata(path).map_err(failed("read", path))?;
+    let removed = if about.is_dir() {
+        fs::remove_dir_all(path)
+    } else {
+        fs::remove_file(path)
+    };
+    removed.map_err(failed("remove", path))
+}
+
+/// Moves what is damaged, or belonged to something that is, to where nobody uses it and nobody removes it.
+pub(super) fn lose(folder: &Path, path: &Path) -> Result<(), ImageError> {
+    let lost = folder.join(LOST);
+    fs::create_dir_all(&lost).map_err(failed("make", &lost))?;
+    mode(&lost, 0o700)?;
+    let name = path.file_name().unwrap_or_default();
+    let mut target = lost.join(name);
+    let mut number = 0_u32;
+    while target.try_exists().map_err(failed("read", &target))? {
+        number += 1;
+        let mut name = name.to_owned();
+        name.push(format!(".{number}"));
+        target = lost.join(name);
+    }
+    fs::rename(path, &target).map_err(failed("move", path))?;
+    let (path, target) = (path.display(), target.display());
+    tracing::error!(%path, %target, "a file of the image store is moved aside: look at it, then remove it");
+    Ok(())
+}
+
+/// What index.json names, and whether something of it is damaged.
+fn read(settings: &Settings) -> Result<(State, bool), ImageError> {
+    let path = settings.folder.join(NAME);
     let bytes = match fs::read(&path) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            // Written when the store is made: without it, whatever is there has lost its names.
+            replace(&settings.folder, NAME, EMPTY)?;
+            return Ok((State::default(), true));
+        }
         Err(error) => return Err(failed("read", &path)(error)),
     };
     let index: Index = serde_json::from_slice(&bytes).map_err(|error| ImageError::Index {
         path: path.clone(),
         reason: error.to_string(),
     })?;
-    let mut images: BTreeMap<Digest, Image> = BTreeMap::new();
-    for descriptor in index.manifests {
-        let name = descriptor.annotations.get(REF_NAME);
-        let name = name.and_then(|name| name.parse::<Reference>().ok());
-        let image = match images.get_mut(&descriptor.digest) {
-            Some(image) => image,
-            None => match image(folder, &descriptor, limits) {
-                Ok(image) => images.entry(descriptor.digest).or_insert(image),
-                Err(error) => {
-                    let digest = descriptor.digest;
-                    tracing::error!(%error, %digest, "an image is damaged and left out");
-                    continue;
-                }
-            },
-        };
-        image.names.extend(name);
-    }
-    Ok(images.into_values().collect())
+    let mut state = State {
+        unreadable: index.manifests,
+        ..State::default()
+    };
+    let damaged = read_again(settings, &mut state);
+    Ok((state, damaged))
 }
 
-fn image(folder: &Path, descriptor: &Descriptor, limits: Limits) -> Result<Image, ImageError> {
-    let manifest: Manifest = document(folder, &descriptor.digest, limits)?;
-    let config: Config = document(folder, &manifest.config.digest, limits)?;
-    for layer in &manifest.layers {
-        let path = blob(folder, &layer.digest);
-        let length = fs::metadata(&path).map_err(failed("read", &path))?.len();
-        if length != layer.size {
-            let what = format!("{} has {length} bytes, not {}", layer.digest, layer.size);
-            return Err(ImageError::Untrue(what));
+/// Reads the images that could not be read before. Those that are damaged are left out and their documents
+/// moved aside; returns whether there are any.
+pub(super) fn read_again(settings: &Settings, state: &mut State) -> bool {
+    let mut damaged = BTreeSet::new();
+    let mut known: BTreeMap<Digest, Result<Digest, ()>> = BTreeMap::new();
+    for descriptor in std::mem::take(&mut state.unreadable) {
+        let digest = descriptor.digest;
+        let found = *known.entry(digest).or_insert_with(|| {
+            match image(&settings.folder, &descriptor, settings.limits) {
+                Ok(image) => {
+                    let id = image.id;
+                    state.images.entry(id).or_insert_with(|| Arc::new(image));
+                    Ok(id)
+                }
+                Err(ReadError::Damaged(error)) => {
+                    tracing::error!(%error, %digest, "an image is damaged and left out");
+                    damaged.insert(digest);
+                    Err(())
+                }
+                Err(ReadError::Unreadable(error)) => {
+                    let error = error.to_string();
+                    tracing::error!(%error, %digest, "an image can't be read, and is kept");
+                    Err(())
+                }
+            }
+        });
+        let name = descriptor.annotations.get(REF_NAME);
+        let name = name.and_then(|name| name.parse::<Reference>().ok());
+        match (found, name) {
+            (Ok(id), Some(name)) => rename(&mut state.images, id, [name]),
+            (Ok(_), None) => {}
+            (Err(()), _) if damaged.contains(&digest) => {}
+            (Err(()), _) => state.unreadable.push(descriptor),
         }
     }
+    !damaged.is_empty()
+}
+
+enum ReadError {
+    /// Its bytes are there, and others than they were.
+    Damaged(ImageError),
+    /// Nobody can say what they are.
+    Unreadable(ImageError),
+}
+
+fn image(folder: &Path, descriptor: &Descriptor, limits: Limits) -> Result<Image, ReadError> {
+    let manifest: Manifest = document(folder, &descriptor.digest, limits)?;
+    let config: Config = document(folder, &manifest.config.digest, limits)?;
     let bytes = descriptor.annotations.get(UNPACKED);
     let mut plain = descriptor.clone();
     plain.annotations.clear();
@@ -140,23 +215,66 @@ fn image(folder: &Path, descriptor: &Descriptor, limits: Limits) -> Result<Image
     })
 }
 
-/// A document whose digest is checked.
+/// Whether all layers are there, by their length. One that has another length and another digest is moved
+/// aside: the image stays, and a pull or load of it brings the layer back.
+pub(super) fn is_whole(folder: &Path, image: &Image) -> Result<bool, ImageError> {
+    let mut whole = true;
+    for layer in &image.layers {
+        let path = blob(folder, &layer.digest);
+        match fs::metadata(&path) {
+            Ok(about) if about.len() == layer.size => {}
+            Ok(_) => {
+                if digest_of(&path)? != layer.digest {
+                    lose(folder, &path)?;
+                    whole = false;
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => whole = false,
+            Err(error) => return Err(failed("read", &path)(error)),
+        }
+    }
+    Ok(whole)
+}
+
+pub(super) fn digest_of(path: &Path) -> Result<Digest, ImageError> {
+    let mut file = File::open(path).map_err(failed("read", path))?;
+    let mut hasher = Hasher::default();
+    let mut buffer = vec![0; 256 << 10];
+    loop {
+        match file.read(&mut buffer).map_err(failed("read", path))? {
+            0 => return Ok(hasher.finish()),
+            count => hasher.update(&buffer[..count]),
+        }
+    }
+}
+
+/// A document whose digest is checked. One that holds something else is moved aside.
 fn document<T: for<'a> serde::Deserialize<'a>>(
     folder: &Path,
     digest: &Digest,
     limits: Limits,
-) -> Result<T, ImageError> {
+) -> Result<T, ReadError> {
     let path = blob(folder, digest);
+    let unreadable = |error| ReadError::Unreadable(failed("read", &path)(error));
+    let file = File::open(&path).map_err(unreadable)?;
     let mut bytes = Vec::new();
-    let file = File::open(&path).map_err(failed("read", &path))?;
-    let mut bounded = file.take(limits.document_bytes);
-    bounded
+    file.take(limits.document_bytes.saturating_add(1))
         .read_to_end(&mut bytes)
-        .map_err(failed("read", &path))?;
+        .map_err(unreadable)?;
     if Digest::of(&bytes) != *digest {
-        return Err(ImageError::Untrue(format!("{digest} holds something else")));
+        let whole = digest_of(&path).map_err(ReadError::Unreadable)?;
+        if whole == *digest {
+            let what = format!("{digest} is longer than a document may be");
+            return Err(ReadError::Unreadable(ImageError::Untrue(what)));
+        }
+        lose(folder, &path).map_err(ReadError::Unreadable)?;
+        let what = format!("{digest} holds something else");
+        return Err(ReadError::Damaged(ImageError::Untrue(what)));
     }
-    let wrong = |error: serde_json::Error| ImageError::Untrue(format!("{digest}: {error}"));
+    // The bytes are what they were: a later release, or an earlier one, may know how to read them.
+    let wrong = |error: serde_json::Error| {
+        ReadError::Unreadable(ImageError::Untrue(format!("{digest}: {error}")))
+    };
     serde_json::from_slice(&bytes).map_err(wrong)
 }
 
@@ -164,8 +282,9 @@ fn document<T: for<'a> serde::Deserialize<'a>>(
 pub(super) fn write<'a>(
     folder: &Path,
     images: impl Iterator<Item = &'a Arc<Image>>,
+    unreadable: &[Descriptor],
 ) -> Result<(), ImageError> {
-    let mut manifests = Vec::new();
+    let mut manifests = unreadable.to_vec();
     for image in images {
         let mut descriptor = image.manifest.clone();
         let unpacked = image.bytes.to_string();

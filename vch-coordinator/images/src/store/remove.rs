@@ -1,12 +1,11 @@
 //! `docker rmi` and `docker image prune`, with dockerd 20.10's meaning and words
 //! (daemon/images/image_delete.go).
 
-use super::{Image, ImageError, Inner, Store, find, index};
+use super::state::{Images, Inner};
+use super::{Image, ImageError, Store, find, index};
 use crate::digest::{Digest, Hasher};
 use crate::reference::{Reference, Which};
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::io;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use thiserror::Error;
 
@@ -58,8 +57,6 @@ pub enum Conflict {
     },
 }
 
-type Images = BTreeMap<Digest, Arc<Image>>;
-
 impl Store {
     /// Removes a name, and the image with its last name; or an image by its ID. `uses` are the containers.
     pub async fn remove(
@@ -70,12 +67,12 @@ impl Store {
     ) -> Result<Vec<Removed>, ImageError> {
         let text = text.to_owned();
         self.blocking(move |inner| {
-            let mut images = inner.images();
-            let mut changed = images.clone();
-            let records = decide(&mut changed, &text, force, &uses)?;
-            let gone = images.clone();
-            inner.commit(&mut images, changed)?;
-            clean(inner, &gone, &images);
+            let mut before = Images::new();
+            let records = inner.change(|images| {
+                before.clone_from(images);
+                decide(images, &text, force, &uses)
+            })?;
+            clean(inner, &before);
             Ok(records)
         })
         .await
@@ -90,22 +87,21 @@ impl Store {
         wanted: impl Fn(&Image) -> bool + Send + 'static,
     ) -> Result<(Vec<Removed>, u64), ImageError> {
         self.blocking(move |inner| {
-            let mut images = inner.images();
-            let mut changed = images.clone();
-            let mut records = Vec::new();
-            for image in images.values() {
-                let dangling = !image
-                    .names
-                    .iter()
-                    .any(|name| matches!(name.which(), Which::Tag(_)));
-                let used = uses.iter().any(|one| one.image == image.id);
-                if (all || dangling) && !used && wanted(image) {
-                    delete(&mut changed, image.id, &mut records);
+            let mut before = Images::new();
+            let records = inner.change(|images| {
+                before.clone_from(images);
+                let mut records = Vec::new();
+                for image in before.values() {
+                    let tag = |name: &Reference| matches!(name.which(), Which::Tag(_));
+                    let dangling = !image.names.iter().any(tag);
+                    let used = uses.iter().any(|one| one.image == image.id);
+                    if (all || dangling) && !used && wanted(image) {
+                        delete(images, image.id, &mut records);
+                    }
                 }
-            }
-            let gone = images.clone();
-            inner.commit(&mut images, changed)?;
-            let freed = clean(inner, &gone, &images);
+                Ok(records)
+            })?;
+            let freed = clean(inner, &before);
             Ok((records, freed))
         })
         .await
@@ -271,38 +267,12 @@ fn chains(image: &Image) -> Vec<Digest> {
     chains
 }
 
-/// Removes the files of images that are gone; gives their bytes. What can't be removed goes at the next start.
-fn clean(inner: &Inner, before: &Images, now: &Images) -> u64 {
-    let folder = &inner.settings.folder;
-    let kept: BTreeSet<_> = now
-        .values()
-        .flat_map(|image| index::digests(image))
-        .collect();
-    let gone: Vec<_> = before
-        .values()
-        .filter(|image| !now.contains_key(&image.id))
-        .collect();
-    let blobs: BTreeSet<_> = gone
-        .iter()
-        .flat_map(|image| index::digests(image))
-        .collect();
-    let blobs = blobs
-        .difference(&kept)
-        .map(|digest| index::blob(folder, digest));
-    let rootfs = gone.iter().map(|image| index::rootfs(folder, &image.id));
-    let mut freed = 0;
-    for path in blobs.chain(rootfs) {
-        let bytes = fs::metadata(&path).map_or(0, |about| about.len());
-        match fs::remove_file(&path) {
-            Ok(()) => freed += bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => {
-                let path = path.display();
-                tracing::warn!(%error, %path, "a file of a removed image stays until the next start");
-            }
-        }
-    }
-    freed
+/// Removes the files of images that are gone; returns their bytes.
+fn clean(inner: &Inner, before: &Images) -> u64 {
+    let now = inner.state();
+    let gone = before.values();
+    let gone = gone.filter(|image| !now.images.contains_key(&image.id));
+    inner.discard(gone.flat_map(|image| index::digests(image)))
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! Root file systems, made once for each image.
 
-use super::{Image, ImageError, Inner, Staging, Store, adopt, failed, index};
+use super::staging::{self, Purpose, Staging};
+use super::state::{Inner, Lease};
+use super::{Image, ImageError, Store, adopt, failed, index};
 use crate::digest::Digest;
 use crate::job::{Job, ROOTFS, layer_file};
 use std::fs::{self, File};
@@ -11,46 +13,71 @@ use tokio::sync::{Mutex, mpsc};
 impl Store {
     /// The root file system of an image, a read-only squashfs. Made if it is not there; whoever asks
     /// meanwhile waits for it.
-    pub async fn rootfs(&self, image: &Digest) -> Result<PathBuf, ImageError> {
-        let path = index::rootfs(&self.inner.settings.folder, image);
-        let found = self.images().get(image).cloned();
-        let found = found.ok_or_else(|| ImageError::Unknown(image.to_string()))?;
-        let alone = self.inner.alone(Some(*image)).await;
+    pub async fn rootfs(&self, id: &Digest) -> Result<PathBuf, ImageError> {
+        let path = index::rootfs(&self.inner.settings.folder, id);
+        let image = self.image(id).await?;
+        let alone = self.inner.alone(Some(*id)).await;
         let _alone = alone.lock().await;
-        if tokio::fs::try_exists(&path)
-            .await
-            .map_err(failed("read", &path))?
-        {
+        let there = tokio::fs::try_exists(&path).await;
+        if there.map_err(failed("read", &path))? {
             return Ok(path);
         }
-        let staging = Staging::new(&self.inner.settings)?;
-        link(&self.inner, &found, &staging)?;
-        let layers = found.config.rootfs.diff_ids.clone();
+        // One that is removed meanwhile leaves no root file system: this ends behind its removal.
+        let lease = Lease::new(&self.inner, index::digests(&image));
+        let staging = Staging::new(&self.inner.users, &self.inner.settings, Purpose::Making);
+        let staging = Arc::new(staging.await?);
+        let made = self.make(image, Arc::clone(&staging), path.clone()).await;
+        staging::finish(staging).await;
+        self.blocking(move |_| Ok(lease.release())).await?;
+        made.map(|()| path)
+    }
+
+    /// By ID. Those that could not be read at the start are looked for again.
+    async fn image(&self, id: &Digest) -> Result<Arc<Image>, ImageError> {
+        if let Some(image) = self.inner.state().images.get(id) {
+            return Ok(Arc::clone(image));
+        }
+        self.blocking(|inner| inner.read_again()).await?;
+        let state = self.inner.state();
+        let image = state.images.get(id).cloned();
+        image.ok_or_else(|| ImageError::Unknown(id.to_string()))
+    }
+
+    async fn make(
+        &self,
+        image: Arc<Image>,
+        staging: Arc<Staging>,
+        target: PathBuf,
+    ) -> Result<(), ImageError> {
+        let layers = image.config.rootfs.diff_ids.clone();
+        let (linked, folder) = (Arc::clone(&image), Arc::clone(&staging));
+        self.blocking(move |inner| link(inner, &linked, &folder))
+            .await?;
         // Nobody is told of the progress: the first container of an image waits for it.
         let (progress, _) = mpsc::channel(1);
         let job = Job::Rootfs { layers };
         self.ask(&staging, job, tokio::io::empty(), &progress)
             .await?;
-        let target = path.clone();
         self.blocking(move |inner| {
             let made = adopt::own(&staging.path, ROOTFS)?;
             let synced = File::open(&made).and_then(|file| file.sync_all());
             synced.map_err(failed("write", &made))?;
-            // Under the lock of the images: one that was removed meanwhile leaves no root file system.
-            let images = inner.images();
-            if !images.contains_key(&found.id) {
-                return Err(ImageError::Unknown(found.id.to_string()));
-            }
             fs::rename(&made, &target).map_err(failed("make", &target))?;
-            index::sync(&inner.settings.folder.join("rootfs"))
+            index::sync(&inner.settings.folder.join("rootfs"))?;
+            if !inner.state().images.contains_key(&image.id) {
+                return Err(ImageError::Unknown(image.id.to_string()));
+            }
+            Ok(())
         })
-        .await?;
-        Ok(path)
+        .await
     }
 }
 
 /// Links an image's layers into a helper's folder, where it can read them and change nothing.
 fn link(inner: &Inner, image: &Image, staging: &Staging) -> Result<(), ImageError> {
+    if !index::is_whole(&inner.settings.folder, image)? {
+        return Err(ImageError::Missing(image.id.short()));
+    }
     for (n, layer) in image.layers.iter().enumerate() {
         let source = index::blob(&inner.settings.folder, &layer.digest);
         fs::hard_link(&source, staging.path.join(layer_file(n)))

@@ -13,8 +13,12 @@ use tokio::process::Command;
 const JOURNAL_MIB: &str = "size=4";
 
 impl Store {
-    /// Makes a container's own disk at `path`, where nothing may be yet: an empty ext4, sparse.
-    pub async fn new_upper(&self, path: &Path) -> Result<(), ImageError> {
+    /// Makes a container's own disk at `path`, where nothing may be yet: an empty ext4, sparse, of `bytes` or the
+    /// store's default size. The empty disk of the default size is made once and copied.
+    pub async fn new_upper(&self, path: &Path, bytes: Option<u64>) -> Result<(), ImageError> {
+        if let Some(bytes) = bytes.filter(|bytes| *bytes != self.inner.settings.upper_bytes) {
+            return made_ext4(path, bytes).await;
+        }
         let template = self.template().await?;
         let path = path.to_owned();
         self.blocking(move |_| {
@@ -47,30 +51,61 @@ impl Store {
             return Ok(path);
         }
         let partial = settings.folder.join("staging").join(&name);
-        let bytes = settings.upper_bytes;
-        let file = File::create(&partial).map_err(failed("make", &partial))?;
-        file.set_len(bytes).map_err(failed("make", &partial))?;
-        let mut mke2fs = Command::new("mke2fs");
-        mke2fs
-            .args(["-q", "-F", "-t", "ext4", "-m", "0", "-J", JOURNAL_MIB])
-            .args(["-O", "^resize_inode,^metadata_csum"])
-            .args([
-                "-E",
-                "lazy_itable_init=1,lazy_journal_init=1,nodiscard,root_owner=0:0",
-            ])
-            .arg(&partial)
-            .kill_on_drop(true);
-        let output = mke2fs.output().await;
-        let output = output.map_err(|error| ImageError::Upper(error.to_string()))?;
-        if !output.status.success() {
-            let reason = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            return Err(ImageError::Upper(reason));
-        }
-        file.sync_all().map_err(failed("write", &partial))?;
-        fs::rename(&partial, &path).map_err(failed("make", &path))?;
-        super::index::sync(&settings.folder)?;
+        let old = partial.clone();
+        self.blocking(move |_| match fs::remove_file(&old) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(failed("remove", &old)(error))
+            }
+            _ => Ok(()),
+        })
+        .await?;
+        made_ext4(&partial, settings.upper_bytes).await?;
+        let target = path.clone();
+        self.blocking(move |inner| {
+            fs::rename(&partial, &target).map_err(failed("make", &target))?;
+            super::index::sync(&inner.settings.folder)
+        })
+        .await?;
         Ok(path)
     }
+}
+
+/// Makes an empty ext4 at `path`, where nothing may be yet; on a failure nothing is left of it.
+async fn made_ext4(path: &Path, bytes: u64) -> Result<(), ImageError> {
+    let target = OpenOptions::new().write(true).create_new(true).open(path);
+    let file = target.map_err(failed("make", path))?;
+    let made = fill_ext4(file, path, bytes).await;
+    if made.is_err()
+        && let Err(error) = fs::remove_file(path)
+    {
+        let path = path.display();
+        tracing::warn!(%error, %path, "a disk that was begun is left");
+    }
+    made
+}
+
+async fn fill_ext4(file: File, path: &Path, bytes: u64) -> Result<(), ImageError> {
+    file.set_len(bytes).map_err(failed("make", path))?;
+    let mut mke2fs = Command::new("mke2fs");
+    mke2fs
+        .args(["-q", "-F", "-t", "ext4", "-m", "0", "-J", JOURNAL_MIB])
+        .args(["-O", "^resize_inode,^metadata_csum"])
+        .args([
+            "-E",
+            "lazy_itable_init=1,lazy_journal_init=1,nodiscard,root_owner=0:0",
+        ])
+        .arg(path)
+        .kill_on_drop(true);
+    let output = mke2fs.output().await;
+    let output = output.map_err(|error| ImageError::Upper(error.to_string()))?;
+    if !output.status.success() {
+        let reason = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        return Err(ImageError::Upper(reason));
+    }
+    // A sync takes as long as the disk does: not on a thread that serves others.
+    let synced = tokio::task::spawn_blocking(move || file.sync_all()).await;
+    let synced = synced.unwrap_or_else(|ended| Err(io::Error::other(ended)));
+    synced.map_err(failed("write", path))
 }
 
 /// Copies what is data and leaves the holes.

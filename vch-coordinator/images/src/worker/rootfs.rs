@@ -6,6 +6,7 @@ use crate::job::{ROOTFS, layer_file};
 use crate::layer::Unpacked;
 use crate::limits::Limits;
 use crate::merge::{self, MergeError, Tree};
+use crate::sandbox::PROCESSORS;
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Read};
 use std::process::{Command, Stdio};
@@ -40,7 +41,10 @@ pub(super) fn make(layers: &[Digest], limits: Limits) -> Result<(), WorkError> {
     // `sqfstar` 4.5 passes over the archive's own root.
     let root = plan.folders.first();
     let number = |number: Option<u64>| number.unwrap_or(0).to_string();
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let mut sqfstar = Command::new("sqfstar")
+        .arg("-processors")
+        .arg(processors.min(PROCESSORS).to_string())
         .args(["-quiet", "-no-progress", "-exit-on-error", "-mem", "256M"])
         .args(["-noI", "-noId", "-comp", "lz4", "-mkfs-time", "0"])
         .arg("-root-mode")

@@ -58,9 +58,9 @@ impl Container {
 pub struct Dns {
     /// Where the VCH forwards this container's outside questions; empty for the VCH's own choice.
     pub servers: Vec<IpAddr>,
-    /// Domains tried behind a short name; empty for the VCH's own.
+    /// Domains tried behind a short name; empty for the VCH's own, the root for none.
     pub search: Vec<DomainName>,
-    /// Options of resolv.conf(5); empty for `ndots:0`.
+    /// Options of resolv.conf(5); `ndots:0` is added where they do not say `ndots`.
     pub options: Vec<String>,
 }
 

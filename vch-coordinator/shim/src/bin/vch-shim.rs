@@ -1,9 +1,12 @@
 //! One container VM's process; the coordinator starts it, with a launch on its standard input.
 
 use std::{io::Write, path::Path, process::ExitCode};
-use vch_shim::{Launch, run, template};
+use vch_shim::{Launch, descriptors, run, template};
 
 fn main() -> ExitCode {
+    if let Err(error) = descriptors::close_at_exec() {
+        return ended(Err(error.into()));
+    }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let [word, folder] = &arguments[..]
         && word == "template"

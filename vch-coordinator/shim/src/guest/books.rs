@@ -1,46 +1,77 @@
 //! Who waits for what of the guest.
 
-use protocol::process::{Exit, Fault, FromInit, MAX_PROCESSES, Output, ProcessId, WINDOW};
-use std::{collections::BTreeMap, sync::Arc};
-use tokio::sync::{Semaphore, mpsc, oneshot};
-
-/// What becomes of a process that `exec` started.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ExecNews {
-    /// It runs, under this number.
-    Started(u32),
-    /// It does not start; nothing comes after this.
-    NotStarted(Fault, String),
-    /// It wrote something.
-    Output(Output, Vec<u8>),
-    /// It has ended; nothing comes after this.
-    Exited(Exit),
-}
+use super::{
+    credit::Credit,
+    queue::{ExecNews, MOST_HELD, Queue},
+};
+use protocol::process::{FromInit, MAX_PROCESSES, Output, ProcessId, WINDOW};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+use tokio::sync::{Semaphore, oneshot};
 
 /// An answer to a question.
 pub type Asked = FromInit;
 
+/// A process that `exec` started and that has not ended.
+struct Seat {
+    started: bool,
+    news: Arc<Queue>,
+    credit: Arc<Credit>,
+    window: Arc<Semaphore>,
+}
+
 /// Who waits for what.
-#[derive(Default)]
 pub struct Books {
-    /// By process: no more than its window can be in one of these at a time.
-    execs: BTreeMap<ProcessId, mpsc::UnboundedSender<ExecNews>>,
-    windows: BTreeMap<ProcessId, Arc<Semaphore>>,
+    seats: BTreeMap<ProcessId, Seat>,
+    /// How much input the container's own process takes.
+    main: Arc<Semaphore>,
     asked: BTreeMap<u32, oneshot::Sender<Asked>>,
+    /// Bytes that all clients of `exec` have not read yet.
+    held: Arc<AtomicUsize>,
     last: u32,
     closed: bool,
 }
 
+impl Default for Books {
+    fn default() -> Self {
+        Self {
+            seats: BTreeMap::new(),
+            main: window(),
+            asked: BTreeMap::new(),
+            held: Arc::default(),
+            last: 0,
+            closed: false,
+        }
+    }
+}
+
+fn window() -> Arc<Semaphore> {
+    let most = usize::try_from(WINDOW).unwrap_or(usize::MAX);
+    Arc::new(Semaphore::new(most))
+}
+
 impl Books {
-    /// A number for a process, and what will become of it.
-    pub fn seat(&mut self) -> Option<(ProcessId, mpsc::UnboundedReceiver<ExecNews>)> {
-        if self.closed || self.execs.len() + 1 >= MAX_PROCESSES {
+    /// A number for a process, what will become of it, and what it may send.
+    pub fn seat(&mut self) -> Option<(ProcessId, Arc<Queue>, Arc<Credit>)> {
+        if self.closed || self.seats.len() + 1 >= MAX_PROCESSES {
             return None;
         }
         let id = ProcessId(self.next());
-        let (sender, news) = mpsc::unbounded_channel();
-        self.execs.insert(id, sender);
-        Some((id, news))
+        let news = Arc::new(Queue::new(Arc::clone(&self.held)));
+        let credit = Arc::new(Credit::default());
+        let seat = Seat {
+            started: false,
+            news: Arc::clone(&news),
+            credit: Arc::clone(&credit),
+            window: window(),
+        };
+        self.seats.insert(id, seat);
+        Some((id, news, credit))
     }
 
     /// A number for a question.
@@ -60,37 +91,58 @@ impl Books {
         }
     }
 
-    pub fn tell(&mut self, id: ProcessId, news: ExecNews) {
-        if let Some(exec) = self.execs.get(&id) {
-            // Its client may have gone away; the process runs on.
-            let _ = exec.send(news);
+    /// Nobody waits for this answer any more.
+    pub fn forget(&mut self, request: u32) {
+        self.asked.remove(&request);
+    }
+
+    /// Passes on what a process wrote; whether that was within its window.
+    pub fn wrote(&mut self, id: ProcessId, stream: Output, bytes: Vec<u8>) -> bool {
+        // Of one that has ended, or never was, nothing is kept.
+        let Some(seat) = self.seats.get(&id) else {
+            return true;
+        };
+        if !seat.credit.spend(stream, bytes.len()) {
+            return false;
+        }
+        seat.news.push(ExecNews::Output(stream, bytes));
+        if self.held.load(Ordering::Relaxed) > MOST_HELD {
+            let slowest = self.seats.values().max_by_key(|seat| seat.news.held());
+            if let Some(slowest) = slowest {
+                slowest.news.give_up();
+            }
+        }
+        true
+    }
+
+    /// A process runs; said more than once it is no news.
+    pub fn started(&mut self, id: ProcessId, pid: u32) {
+        if let Some(seat) = self.seats.get_mut(&id)
+            && !std::mem::replace(&mut seat.started, true)
+        {
+            seat.news.push(ExecNews::Started(pid));
         }
     }
 
     pub fn end(&mut self, id: ProcessId, news: ExecNews) {
-        self.tell(id, news);
-        self.execs.remove(&id);
-        if let Some(window) = self.windows.remove(&id) {
-            window.close();
+        if let Some(seat) = self.seats.remove(&id) {
+            seat.news.push(news);
+            seat.news.close();
+            seat.window.close();
         }
     }
 
-    /// How much input a process takes at present.
-    pub fn window(&mut self, id: ProcessId) -> Arc<Semaphore> {
-        let closed = self.closed;
-        let window = self.windows.entry(id).or_insert_with(|| {
-            Arc::new(Semaphore::new(
-                usize::try_from(WINDOW).unwrap_or(usize::MAX),
-            ))
-        });
-        if closed {
-            window.close();
-        }
-        Arc::clone(window)
+    /// How much input a process takes at present; `None` where it has ended.
+    pub fn window(&self, id: ProcessId) -> Option<Arc<Semaphore>> {
+        let window = match id {
+            ProcessId::MAIN => &self.main,
+            id => &self.seats.get(&id)?.window,
+        };
+        (!self.closed).then(|| Arc::clone(window))
     }
 
     pub fn took(&mut self, id: ProcessId, bytes: u32) {
-        let Some(window) = self.windows.get(&id) else {
+        let Some(window) = self.window(id) else {
             return;
         };
         // A guest that gives back more than it was given gains nothing.
@@ -102,11 +154,18 @@ impl Books {
     /// The VM has ended: nobody waits any longer.
     pub fn close(&mut self) {
         self.closed = true;
-        self.execs.clear();
         self.asked.clear();
-        for window in self.windows.values() {
-            window.close();
+        self.main.close();
+        for seat in std::mem::take(&mut self.seats).into_values() {
+            seat.news.close();
+            seat.window.close();
         }
+    }
+
+    /// Whether nobody asks.
+    #[cfg(test)]
+    pub fn is_quiet(&self) -> bool {
+        self.asked.is_empty()
     }
 
     fn next(&mut self) -> u32 {
@@ -115,3 +174,6 @@ impl Books {
         self.last
     }
 }
+
+#[cfg(test)]
+mod tests;

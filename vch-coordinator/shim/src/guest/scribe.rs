@@ -1,12 +1,12 @@
 //! What the container said, into its log, in its order.
 
-use super::News;
+use super::{News, credit::Credit};
 use crate::{
     log::{Position, Writer},
     say::say,
 };
 use protocol::process::{Exit, Output, ProcessId, ToInit};
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, sleep},
@@ -31,6 +31,7 @@ pub struct Scribe {
     log: Writer,
     position: watch::Sender<Position>,
     outbox: mpsc::Sender<ToInit>,
+    credit: Arc<Credit>,
     news: mpsc::Sender<News>,
     /// Its process has ended, or its VM.
     ended: watch::Receiver<bool>,
@@ -42,7 +43,7 @@ impl Scribe {
     pub fn new(
         log: Writer,
         position: watch::Sender<Position>,
-        outbox: mpsc::Sender<ToInit>,
+        (outbox, credit): (mpsc::Sender<ToInit>, Arc<Credit>),
         news: mpsc::Sender<News>,
         ended: watch::Receiver<bool>,
     ) -> Self {
@@ -50,6 +51,7 @@ impl Scribe {
             log,
             position,
             outbox,
+            credit,
             news,
             ended,
             ending: None,
@@ -64,10 +66,12 @@ impl Scribe {
                     self.until_it_is(|log| log.append(stream, at_ns, &bytes))
                         .await;
                     self.position.send_replace(self.log.end());
+                    let bytes = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+                    self.credit.give_back(stream, bytes);
                     let message = ToInit::Taken {
                         id: ProcessId::MAIN,
                         stream,
-                        bytes: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
+                        bytes,
                     };
                     // The VM has ended then.
                     let _ = self.outbox.send(message).await;
@@ -87,6 +91,7 @@ impl Scribe {
 
     /// Tries until it is done, however long the disk takes; not for ever once the process has ended.
     async fn until_it_is(&mut self, mut write: impl FnMut(&mut Writer) -> io::Result<()>) {
+        let mut told = false;
         while let Err(error) = write(&mut self.log) {
             if *self.ended.borrow() {
                 let since = self.ending.get_or_insert_with(Instant::now);
@@ -97,9 +102,12 @@ impl Scribe {
                     return;
                 }
             }
-            say(format_args!(
-                "the log takes no more, the container waits: {error}"
-            ));
+            // Once a pause: the shim's own log is on that disk, too.
+            if !std::mem::replace(&mut told, true) {
+                say(format_args!(
+                    "the log takes no more, the container waits: {error}"
+                ));
+            }
             sleep(DISK_PAUSE).await;
         }
     }

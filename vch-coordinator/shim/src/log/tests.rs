@@ -61,14 +61,14 @@ fn a_record_that_was_cut_off_is_taken_away_by_the_next_writer() {
 #[test]
 fn only_the_last_files_are_kept_and_a_reader_goes_from_one_to_the_next() {
     let folder = tempfile::tempdir().unwrap();
-    let mut writer = Writer::open(folder.path(), 100, 3).unwrap();
+    let mut writer = Writer::open(folder.path(), 1, 3).unwrap();
     let mut reader = Reader::from_start(folder.path()).unwrap();
     let mut slow = Reader::from_start(folder.path()).unwrap();
     let mut read = Vec::new();
     let mut written = Vec::new();
     for number in 0..100_u8 {
-        writer.append(Stdout, 0, &[number; 40]).unwrap();
-        written.extend([number; 40]);
+        writer.append(Stdout, 0, &[number; 9000]).unwrap();
+        written.extend([number; 9000]);
         while let Some(record) = reader.read().unwrap() {
             read.extend(record.bytes);
         }
@@ -95,4 +95,44 @@ fn what_is_no_record_is_an_error_and_no_panic() {
     file.write_all(&[0xff; 64]).unwrap();
     let mut reader = Reader::open(folder.path(), Position::default());
     assert!(reader.read().is_err());
+}
+
+#[test]
+fn a_next_writer_reads_what_came_after_the_last_note_and_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = Writer::open(folder.path(), 1 << 30, 2).unwrap();
+    for number in 0..40_u8 {
+        writer.append(Stdout, 1, &[number; 100_000]).unwrap();
+    }
+    let end = writer.end();
+    drop(writer);
+    let path = folder.path().join("log.0");
+    // Whatever stands far before the end is not looked at.
+    let damaged = OpenOptions::new().write(true).open(&path).unwrap();
+    (&damaged).write_all(&[0xff; 64]).unwrap();
+    let mut file = OpenOptions::new().append(true).open(&path).unwrap();
+    file.write_all(&[0, 1, 2]).unwrap();
+    let mut writer = Writer::open(folder.path(), 1 << 30, 2).unwrap();
+    assert_eq!(writer.end(), end);
+    writer.append(Stdout, 2, b"more").unwrap();
+    let mut reader = Reader::open(folder.path(), end);
+    assert_eq!(reader.read().unwrap().unwrap().bytes, b"more");
+}
+
+#[test]
+fn a_note_that_does_not_fit_the_log_is_not_believed() {
+    for note in [
+        [0xff; 16].to_vec(),
+        vec![7; 5],
+        [[0; 8], [3, 0, 0, 0, 0, 0, 0, 0]].concat(),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = Writer::open(folder.path(), 1 << 20, 2).unwrap();
+        writer.append(Stderr, u64::MAX, &[0xff; 100]).unwrap();
+        let end = writer.end();
+        drop(writer);
+        std::fs::write(folder.path().join("log.whole"), note).unwrap();
+        let writer = Writer::open(folder.path(), 1 << 20, 2).unwrap();
+        assert_eq!(writer.end(), end);
+    }
 }

@@ -1,4 +1,7 @@
 //! The one writer.
+//!
+//! Where the last whole record ends is noted now and then in a file beside the log, so that the next writer need not
+//! read all of it. What is noted is believed only where it fits the log.
 
 use super::{HEADER, MAX_RECORD, Position, Reader, files, name};
 use protocol::process::Output;
@@ -8,12 +11,20 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// Least bytes of a file before the next one is begun: each costs a listing of the folder and an fsync(2).
+pub const LEAST_BYTES: u64 = 64 << 10;
+/// The file in which the writer notes how far the log is whole: two numbers of 8 bytes, as in [`Position`].
+const NOTE: &str = "log.whole";
+/// Bytes of the log between two notes: what the next writer has to read at most.
+const NOTE_EACH: u64 = 1 << 20;
+
 /// Appends records; the shim is the only one.
 #[derive(Debug)]
 pub struct Writer {
     folder: PathBuf,
     file: File,
     end: Position,
+    noted: Position,
     limits: Limits,
 }
 
@@ -24,7 +35,8 @@ struct Limits {
 }
 
 impl Writer {
-    /// Goes on behind the last whole record; at most `files` files of `bytes` bytes are kept.
+    /// Goes on behind the last whole record; at most `kept` files of `bytes` bytes are kept. Fewer bytes than
+    /// [`LEAST_BYTES`] are as many.
     ///
     /// # Errors
     /// What the file system says.
@@ -32,22 +44,24 @@ impl Writer {
         let last = files(folder)?.last().copied().unwrap_or(0);
         let path = folder.join(name(last));
         let file = OpenOptions::new().create(true).append(true).open(&path)?;
-        let mut reader = Reader::open(
-            folder,
-            Position {
-                file: last,
-                offset: 0,
-            },
-        );
-        while reader.read()?.is_some() {}
-        let end = reader.position();
+        let noted = noted(folder, last, file.metadata()?.len());
+        let (from, end) = match last_whole(folder, noted) {
+            Ok(end) => (noted, end),
+            // The note does not fit the log: all of the file is read.
+            Err(_) if noted.offset > 0 => {
+                let from = Position { offset: 0, ..noted };
+                (from, last_whole(folder, from)?)
+            }
+            Err(error) => return Err(error),
+        };
         file.set_len(end.offset)?;
         Ok(Self {
             folder: folder.to_owned(),
             file,
             end,
+            noted: from,
             limits: Limits {
-                bytes: bytes.max(1),
+                bytes: bytes.max(LEAST_BYTES),
                 files: u64::from(kept.max(1)),
             },
         })
@@ -79,7 +93,19 @@ impl Writer {
             }
             self.end.offset += record.len() as u64;
         }
+        if self.end.offset >= self.noted.offset + NOTE_EACH {
+            self.note();
+        }
         Ok(())
+    }
+
+    /// Notes how far the log is whole. Where that fails the next writer reads more.
+    fn note(&mut self) {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&self.end.file.to_le_bytes());
+        bytes[8..].copy_from_slice(&self.end.offset.to_le_bytes());
+        let _ = fs::write(self.folder.join(NOTE), bytes);
+        self.noted = self.end;
     }
 
     /// Lets all of it be on disk.
@@ -101,6 +127,7 @@ impl Writer {
             file: next,
             offset: 0,
         };
+        self.noted = self.end;
         for old in files(&self.folder)? {
             if old + self.limits.files <= next {
                 fs::remove_file(self.folder.join(name(old)))?;
@@ -108,4 +135,35 @@ impl Writer {
         }
         Ok(())
     }
+}
+
+/// How far the last file was noted to be whole; its beginning, where nothing is noted of it.
+fn noted(folder: &Path, last: u64, length: u64) -> Position {
+    let beginning = Position {
+        file: last,
+        offset: 0,
+    };
+    let bytes = fs::read(folder.join(NOTE)).unwrap_or_default();
+    let Ok([file, offset]) = <[u8; 16]>::try_from(bytes).map(|bytes| {
+        let number = |half: &[u8]| {
+            half.iter()
+                .rev()
+                .fold(0, |sum, byte| sum << 8 | u64::from(*byte))
+        };
+        [number(&bytes[..8]), number(&bytes[8..])]
+    }) else {
+        return beginning;
+    };
+    if file == last && offset <= length {
+        Position { file, offset }
+    } else {
+        beginning
+    }
+}
+
+/// Behind the last whole record.
+fn last_whole(folder: &Path, from: Position) -> io::Result<Position> {
+    let mut reader = Reader::open(folder, from);
+    while reader.read()?.is_some() {}
+    Ok(reader.position())
 }

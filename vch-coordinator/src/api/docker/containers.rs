@@ -15,7 +15,7 @@ mod stats;
 mod status;
 mod update;
 
-pub use create::Image;
+pub use create::{Image, only_ours};
 
 use super::{Docker, DockerError, Json, Parameters, Path, Version, filters::Filters, time};
 use crate::runtime::{Looked, RuntimeError, workload::Status};
@@ -25,6 +25,8 @@ use serde_json::{Value, json};
 use std::net::IpAddr;
 use vch_ledger::{ContainerId, ContainerName, ContainerRef, Ledger};
 
+/// From this version on a container is made for a platform.
+const PLATFORM: Version = Version(41);
 /// Names that are drawn until one is free.
 const TRIES: u32 = 16;
 
@@ -104,6 +106,10 @@ async fn create(
         None => docker.free_name().await?,
     };
     let image = docker.image(&body.image)?;
+    let platform = parameters.get("platform");
+    if let Some(platform) = platform.filter(|_| version >= PLATFORM) {
+        create::check_platform(platform, &body.image, &image)?;
+    }
     let host_gateway = docker.requests.keeper.read(host_gateway).await?;
     let around = create::Around {
         version,
@@ -111,9 +117,9 @@ async fn create(
         image: &image,
         host_gateway,
     };
-    let wish = create::plan(&body, around)?;
-    let id = docker.runtime.create(wish).await?;
-    let answer = json!({ "Id": id.to_string(), "Warnings": [] });
+    let create::Planned { create, warnings } = create::plan(&body, around)?;
+    let id = docker.runtime.create(create).await?;
+    let answer = json!({ "Id": id.to_string(), "Warnings": warnings });
     Ok((StatusCode::CREATED, Json(answer)))
 }
 

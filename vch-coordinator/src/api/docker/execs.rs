@@ -68,12 +68,6 @@ async fn create(
     if words.is_empty() {
         return Err(DockerError::invalid("No exec command specified"));
     }
-    if wish.privileged {
-        return Err(DockerError::unsupported(
-            "docker exec --privileged",
-            "give the container what it needs by `docker run --cap-add`",
-        ));
-    }
     let own = process(&looked).map_err(DockerError::invalid)?;
     let mut environment = own.environment.clone();
     if wish.tty {
@@ -106,6 +100,7 @@ async fn create(
                 columns: 80,
             }),
             input: wish.attach_stdin,
+            privileged: wish.privileged || own.privileged,
             ..own
         },
     })?;
@@ -274,7 +269,7 @@ async fn inspect(
             "tty": one.process.terminal.is_some(),
             "entrypoint": program.cloned().unwrap_or_default(),
             "arguments": arguments.unwrap_or_default(),
-            "privileged": false,
+            "privileged": one.process.privileged,
         },
         "OpenStdin": one.attach[0],
         "OpenStderr": one.attach[2],

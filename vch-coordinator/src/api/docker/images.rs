@@ -51,6 +51,8 @@ impl From<ImageError> for DockerError {
             | ImageError::File { .. }
             | ImageError::Index { .. }
             | ImageError::Upper(_)
+            | ImageError::Missing(_)
+            | ImageError::Room { .. }
             | ImageError::Ending => Self::failed(message),
         }
     }
@@ -142,6 +144,9 @@ async fn one(
 ) -> Result<(StatusCode, Json<Value>), DockerError> {
     let (bare, what) = name.rsplit_once('/').unwrap_or((&name, ""));
     let find = || docker.images.find(bare);
+    for platform in ["platform", "platforms"].map(|name| parameters.get(name)) {
+        platform.map_or(Ok(()), containers::only_ours)?;
+    }
     let answer = match (method, what) {
         (Method::GET, "json") => shown::inspect(&*find()?),
         (Method::GET, "history") => shown::history(&*find()?),
@@ -209,8 +214,26 @@ async fn prune(
     ))
 }
 
+/// From this version on only what is asked for is counted.
+const BY_TYPE: Version = Version(42);
+
 /// `docker system df`.
-async fn usage(State(docker): State<Docker>, version: Version) -> Result<Json<Value>, DockerError> {
+async fn usage(
+    State(docker): State<Docker>,
+    version: Version,
+    parameters: Parameters,
+) -> Result<Json<Value>, DockerError> {
+    let wanted: Vec<&str> = parameters
+        .all("type")
+        .filter(|kind| !kind.is_empty() && version >= BY_TYPE)
+        .collect();
+    let known = ["container", "image", "volume", "build-cache"];
+    if let Some(other) = wanted.iter().find(|kind| !known.contains(kind)) {
+        let shown: String = other.chars().take(100).collect();
+        return Err(DockerError::invalid(format!(
+            "unknown object type: {shown}"
+        )));
+    }
     let containers = docker.summaries(version).await?;
     let images: Vec<Arc<Image>> = docker.images.list();
     let layers: BTreeMap<String, u64> = images
@@ -235,6 +258,21 @@ async fn usage(State(docker): State<Docker>, version: Version) -> Result<Json<Va
         "Volumes": [],
         "BuildCache": [],
     });
+    let of = [
+        ("container", &["Containers"][..]),
+        ("image", &["Images", "LayersSize"]),
+        ("volume", &["Volumes"]),
+        ("build-cache", &["BuildCache"]),
+    ];
+    let unwanted = of
+        .into_iter()
+        .filter(|(kind, _)| !wanted.is_empty() && !wanted.contains(kind));
+    for key in unwanted.flat_map(|(_, keys)| keys) {
+        usage[*key] = match *key {
+            "LayersSize" => json!(0),
+            _ => Value::Null,
+        };
+    }
     // Gone from the API since 1.42.
     if let (Some(map), true) = (usage.as_object_mut(), version < Version(42)) {
         map.insert("BuilderSize".to_owned(), json!(0));

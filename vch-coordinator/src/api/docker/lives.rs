@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     requests::RequestError,
-    runtime::{RuntimeError, Until, signal_number},
+    runtime::{RuntimeError, Stop, Until, signal_number},
 };
 use axum::{
     Router,
@@ -138,23 +138,53 @@ fn grace(parameters: &Parameters) -> Result<Option<Duration>, DockerError> {
     Ok(Some(Duration::from_secs(seconds)))
 }
 
+/// From this version on the signal that stops is the request's, where it names one.
+const STOPS_BY_SIGNAL: Version = Version(42);
+
+/// How a request stops a container.
+///
+/// # Errors
+/// A time or a signal that is none; the container runs on then.
+fn how(parameters: &Parameters, version: Version) -> Result<Stop, DockerError> {
+    let named = parameters.get("signal");
+    let named = named.filter(|_| version >= STOPS_BY_SIGNAL);
+    Ok(Stop {
+        grace: grace(parameters)?,
+        signal: named.map(signal).transpose()?,
+    })
+}
+
+fn signal(named: &str) -> Result<u8, DockerError> {
+    signal_number(named).ok_or_else(|| invalid_signal(named))
+}
+
+/// dockerd's words.
+pub fn invalid_signal(named: &str) -> DockerError {
+    let shown: String = named.chars().take(100).collect();
+    DockerError::invalid(format!("invalid signal: {shown}"))
+}
+
 async fn stop(
     State(docker): State<Docker>,
+    version: Version,
     Path(container): Path<String>,
     parameters: Parameters,
 ) -> Result<StatusCode, DockerError> {
+    let how = how(&parameters, version)?;
     let id = docker.container(&container).await?;
-    let stopped = docker.runtime.stop(id, grace(&parameters)?).await?;
+    let stopped = docker.runtime.stop(id, how).await?;
     Ok(done(stopped))
 }
 
 async fn restart(
     State(docker): State<Docker>,
+    version: Version,
     Path(container): Path<String>,
     parameters: Parameters,
 ) -> Result<StatusCode, DockerError> {
+    let how = how(&parameters, version)?;
     let id = docker.container(&container).await?;
-    docker.runtime.restart(id, grace(&parameters)?).await?;
+    docker.runtime.restart(id, how).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -164,14 +194,13 @@ async fn kill(
     parameters: Parameters,
 ) -> Result<StatusCode, DockerError> {
     let named = parameters.get("signal").unwrap_or("KILL");
-    let signal = signal_number(named)
-        .ok_or_else(|| DockerError::invalid(format!("Invalid signal: {named}")))?;
+    let signal = signal(named)?;
     let killed = async {
         let id = docker.container(&container).await?;
         Ok::<_, DockerError>(docker.runtime.kill(id, signal).await?)
     };
     killed.await.map_err(|error| DockerError {
-        message: format!("Cannot kill container: {container}: {}", error.message),
+        message: format!("cannot kill container: {container}: {}", error.message),
         ..error
     })?;
     Ok(StatusCode::NO_CONTENT)

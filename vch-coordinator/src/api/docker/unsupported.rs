@@ -26,6 +26,11 @@ const MISSING: &[(&str, &[&str], &str)] = &[
         "build the image on another machine, then `docker load`, `docker import` or `docker pull` it here",
     ),
     (
+        "asking a registry about an image",
+        &["/distribution/{*name}"],
+        "ask the registry itself, or pull the image and look at it (`docker pull`, `docker image inspect`)",
+    ),
+    (
         "logging in by the host",
         &["/auth"],
         "give `docker pull` its credentials by the client's configuration",

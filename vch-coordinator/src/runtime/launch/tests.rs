@@ -1,5 +1,9 @@
-use super::{bytes, nic_id, set, uid};
-use protocol::process::{Process, Start};
+use super::{bytes, cgroup_limits, cpus, nic_id, set, uid};
+use crate::runtime::{
+    Vms,
+    workload::{Resources, Workload},
+};
+use protocol::process::{CgroupLimits, CpuMax, Start};
 use vch_shim::Launch;
 
 /// Some container's.
@@ -22,13 +26,9 @@ pub fn sample() -> Launch {
         start: Start {
             image_disk: "image".to_owned(),
             upper_disk: "upper".to_owned(),
-            read_only: false,
             shm_bytes: 1,
-            tmpfs: Vec::new(),
-            sysctls: Vec::new(),
-            reaper: false,
             network_deadline_ms: 1,
-            process: Process::default(),
+            ..Start::default()
         },
         log_bytes: 1,
         log_files: 1,
@@ -48,16 +48,18 @@ fn a_variable_takes_the_place_of_the_one_of_its_name() {
 
 #[test]
 fn sizes_of_logs_are_docker_s() {
-    let read = ["7", "10k", "10m", "1g", "1gb", "x", "5t", ""].map(bytes);
+    let read = ["7", "10k", "10m", "1g", "1gb", "1GiB", "2t"].map(bytes);
     let expected = [
         Some(7),
         Some(10 << 10),
         Some(10 << 20),
         Some(1 << 30),
         Some(1 << 30),
+        Some(1 << 30),
+        Some(2 << 40),
     ];
-    assert_eq!(read[..5], expected);
-    assert_eq!(read[5..], [None; 3]);
+    assert_eq!(read, expected);
+    assert_eq!(["x", "5x", "", "-1", "1.5g"].map(bytes), [None; 5]);
 }
 
 #[test]
@@ -66,4 +68,74 @@ fn each_vm_has_a_user_of_its_own() {
     assert_ne!(one, uid(&"b".repeat(64)));
     assert!(one >= super::FIRST_UID);
     assert_eq!(nic_id("0123456789abcdef"), "n0123456789ab");
+}
+
+#[test]
+fn a_container_s_cgroup_has_the_bounds_that_are_asked_for() {
+    let limits = |resources: Resources| cgroup_limits(&resources);
+    assert_eq!(limits(Resources::default()), CgroupLimits::default());
+    let all = limits(Resources {
+        memory: 64 << 20,
+        memory_swap: -1,
+        memory_reservation: 32 << 20,
+        cpu_shares: 1024,
+        cpu_quota: 30_000,
+        cpuset_cpus: "0-1".to_owned(),
+        cpuset_mems: "0".to_owned(),
+        tasks: 7,
+        ..Resources::default()
+    });
+    let quota = |quota_us: u64| {
+        Some(CpuMax {
+            quota_us,
+            period_us: 100_000,
+        })
+    };
+    let expected = CgroupLimits {
+        memory: Some(64 << 20),
+        memory_low: Some(32 << 20),
+        tasks: Some(7),
+        cpu_weight: Some(39),
+        cpu_max: quota(30_000),
+        cpus: "0-1".to_owned(),
+        memory_nodes: "0".to_owned(),
+    };
+    assert_eq!(all, expected);
+    let half = limits(Resources {
+        nano_cpus: 500_000_000,
+        ..Resources::default()
+    });
+    assert_eq!(half.cpu_max, quota(50_000));
+    let unlimited = limits(Resources {
+        cpu_quota: -1,
+        ..Resources::default()
+    });
+    assert_eq!(unlimited.cpu_max, None);
+}
+
+#[test]
+fn a_vm_has_the_processors_that_its_container_may_use() {
+    let vms = Vms {
+        cpus: 2,
+        ..Vms::sample()
+    };
+    let processors = |resources: Resources| {
+        let workload = Workload {
+            resources,
+            ..Workload::default()
+        };
+        cpus(&workload, &vms)
+    };
+    assert_eq!(processors(Resources::default()), 2);
+    let half = Resources {
+        nano_cpus: 500_000_000,
+        ..Resources::default()
+    };
+    assert_eq!(processors(half), 1);
+    let third = Resources {
+        nano_cpus: 500_000_000,
+        cpuset_cpus: "0,2-3".to_owned(),
+        ..Resources::default()
+    };
+    assert_eq!(processors(third), 4);
 }

@@ -11,7 +11,7 @@ use crate::{
         launch::{self, Places},
         machine::Machine,
         shim,
-        workload::{Life, Status, Workload},
+        workload::{Life, Status, VmSize, Workload},
     },
 };
 use std::{
@@ -28,6 +28,7 @@ struct Begun {
     stages: Stages,
     pid: u32,
     started_ms: u64,
+    vm: VmSize,
 }
 
 impl Runtime {
@@ -51,6 +52,7 @@ impl Runtime {
                         status: Status::Running,
                         started_ms: begun.started_ms,
                         pid: begun.pid,
+                        vm: begun.vm,
                         exit_code: 0,
                         error: String::new(),
                         out_of_memory: false,
@@ -144,7 +146,8 @@ impl Runtime {
         let upper = self.upper_disk(id);
         if !tokio::fs::try_exists(&upper).await.unwrap_or(false) {
             make_folder(&folder).await?;
-            self.0.disks.upper(&upper).await?;
+            let bytes = looked.workload.disk_bytes;
+            self.0.disks.upper(&upper, bytes).await?;
         }
         Ok([image, upper])
     }
@@ -163,6 +166,10 @@ impl Runtime {
         let looked = self.must(id).await?;
         let sockets = sockets(&looked.container.channel).ok_or_else(|| not_ours(&looked))?;
         let mut launch = self.launch(&looked, vms, sockets, disks)?;
+        let vm = VmSize {
+            memory_mib: launch.memory_mib,
+            cpus: launch.cpus,
+        };
         loop {
             let pid = shim::spawn(vms, &launch).await?;
             let outcome = match self.watched(id, sockets).await {
@@ -172,6 +179,7 @@ impl Runtime {
                         stages,
                         pid,
                         started_ms,
+                        vm,
                     });
                 }
                 Err(outcome) => outcome,

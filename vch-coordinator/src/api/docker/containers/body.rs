@@ -34,6 +34,8 @@ pub struct Body {
     pub network_disabled: bool,
     pub mac_address: Text,
     pub labels: Marks,
+    pub on_build: Texts,
+    pub shell: Words,
     pub stop_signal: Text,
     pub stop_timeout: Option<i64>,
     pub host_config: HostConfig,
@@ -45,6 +47,8 @@ pub struct Body {
 #[serde(rename_all = "PascalCase", default)]
 pub struct HostConfig {
     pub binds: Texts,
+    #[serde(rename = "ContainerIDFile")]
+    pub container_id_file: Text,
     pub log_config: LogConfig,
     pub network_mode: Text,
     pub port_bindings: BTreeMap<String, Vec<HostBinding>>,
@@ -52,6 +56,7 @@ pub struct HostConfig {
     pub auto_remove: bool,
     pub volume_driver: Text,
     pub volumes_from: Texts,
+    pub console_size: Option<[u32; 2]>,
     pub annotations: Marks,
     pub cap_add: Texts,
     pub cap_drop: Texts,
@@ -97,7 +102,7 @@ pub struct HostConfig {
     pub cpu_realtime_runtime: i64,
     pub cpuset_cpus: Text,
     pub cpuset_mems: Text,
-    pub devices: Vec<Value>,
+    pub devices: Vec<DeviceMapping>,
     pub device_cgroup_rules: Texts,
     pub device_requests: Vec<Value>,
     pub kernel_memory: i64,
@@ -106,13 +111,20 @@ pub struct HostConfig {
     pub memory_reservation: i64,
     pub memory_swap: i64,
     pub memory_swappiness: Option<i64>,
-    pub oom_kill_disable: bool,
-    pub pids_limit: i64,
+    pub oom_kill_disable: Option<bool>,
+    pub pids_limit: Option<i64>,
     pub ulimits: Vec<Ulimit>,
-    pub mounts: Vec<Mount>,
+    pub cpu_count: i64,
+    pub cpu_percent: i64,
+    #[serde(rename = "IOMaximumIOps")]
+    pub io_maximum_iops: u64,
+    #[serde(rename = "IOMaximumBandwidth")]
+    pub io_maximum_bandwidth: u64,
+    /// Kept as it was written; [`Mount`] reads each.
+    pub mounts: Vec<Value>,
     pub masked_paths: Option<Texts>,
     pub readonly_paths: Option<Texts>,
-    pub init: bool,
+    pub init: Option<bool>,
 }
 
 /// A port of the VCH.
@@ -148,22 +160,38 @@ pub struct Ulimit {
     pub hard: i64,
 }
 
+/// A device of the VM's.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct DeviceMapping {
+    pub path_on_host: Text,
+    pub path_in_container: Text,
+    pub cgroup_permissions: Text,
+}
+
 /// A file system.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Mount {
     pub target: Text,
+    pub source: Text,
     pub r#type: Text,
     pub read_only: bool,
+    pub bind_options: Option<Value>,
+    pub volume_options: Option<Value>,
+    pub image_options: Option<Value>,
+    pub cluster_options: Option<Value>,
     pub tmpfs_options: TmpfsOptions,
 }
 
 /// Of a file system in memory.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct TmpfsOptions {
     pub size_bytes: i64,
     pub mode: u32,
+    /// Each a name, and its value where it has one.
+    pub options: Vec<Vec<String>>,
 }
 
 /// How its health is seen.

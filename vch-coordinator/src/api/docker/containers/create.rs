@@ -2,13 +2,22 @@
 //! asked: pure. Every field is carried out, or refused by its name.
 
 mod host;
+mod log;
+mod modes;
+mod mounts;
 mod places;
+mod platform;
 mod ports;
 mod process;
 mod refused;
+mod resources;
+mod security;
+mod shown;
 
-pub use host::{resources, restart_policy};
-pub use refused::resources as check_resources;
+pub use host::restart_policy;
+pub use modes::RUNTIME;
+pub use platform::{check as check_platform, only_ours};
+pub use resources::read as resources;
 
 use super::{
     super::{DockerError, Version},
@@ -16,9 +25,8 @@ use super::{
 };
 use crate::runtime::{
     Create,
-    workload::{HealthCheck, Shown, Workload},
+    workload::{HealthCheck, Workload},
 };
-use serde_json::json;
 use std::{collections::BTreeMap, net::IpAddr};
 use vch_ledger::{AddContainer, Channel, ContainerName};
 
@@ -45,6 +53,10 @@ pub struct Image {
     pub stop_signal: String,
     /// `Healthcheck`.
     pub health: Option<HealthCheck>,
+    /// `Volumes`.
+    pub volumes: Vec<String>,
+    /// `os`, `architecture`, `variant`.
+    pub platform: [String; 3],
 }
 
 /// What else decides.
@@ -60,85 +72,67 @@ pub struct Around<'a> {
     pub host_gateway: Option<IpAddr>,
 }
 
-/// What is asked of the runtime.
+/// What is asked of the runtime, and what the client is told beside.
+#[derive(Debug)]
+pub struct Planned {
+    /// The container.
+    pub create: Create,
+    /// `Warnings` of the answer.
+    pub warnings: Vec<String>,
+}
+
+/// From this version on a MAC address is an endpoint's.
+const ENDPOINTS_MAC: Version = Version(44);
+const MAC_WARNING: &str = "The container-wide MacAddress field is now deprecated. It should be specified in EndpointsConfig instead.";
+
+/// Plans a container.
 ///
 /// # Errors
 /// In dockerd's words where it has the case; else the field, its value, and what to do instead.
-pub fn plan(body: &Body, around: Around<'_>) -> Result<Create, DockerError> {
-    refused::check(body)?;
-    let connect = places::wanted(body, around.version)?;
-    let ports = ports::wanted(body, &around.image.exposed)?;
+pub fn plan(body: &Body, around: Around<'_>) -> Result<Planned, DockerError> {
+    let Around { version, image, .. } = around;
+    let host = &body.host_config;
     let mut workload = Workload {
-        image: around.image.id.clone(),
+        image: image.id.clone(),
         image_name: body.image.clone(),
-        shown: shown(body, around.image),
-        network_mode: match body.host_config.network_mode.as_str() {
+        shown: shown::shown(body, image, version),
+        network_mode: match host.network_mode.as_str() {
             "" => "default".to_owned(),
             other => other.to_owned(),
         },
         ..Workload::default()
     };
-    process::fill(&mut workload, body, around.image)?;
+    modes::check(body)?;
+    log::check(host)?;
+    let (resources, mut warnings) = resources::read(host, version, false)?;
+    workload.resources = resources;
+    process::fill(&mut workload, body, image, version)?;
     host::fill(&mut workload, body)?;
+    security::fill(&mut workload, host)?;
+    mounts::fill(&mut workload, body, image, version, &mut warnings)?;
+    if version >= ENDPOINTS_MAC && !body.mac_address.is_empty() {
+        warnings.push(MAC_WARNING.to_owned());
+    }
+    let connect = places::wanted(body, version)?;
+    let ports = ports::wanted(body, &image.exposed)?;
     let add = AddContainer {
         name: around.name,
         hostname: host::hostname(body)?,
         // The runtime knows it.
         channel: Channel::Unix { path: None },
-        dns: host::dns(body)?,
+        dns: host::dns(body, &mut warnings)?,
         extra_hosts: host::extra_hosts(body, around.host_gateway)?,
         ports,
-        publish_all: body.host_config.publish_all_ports,
-    };
-    Ok(Create {
-        add,
-        workload,
-        connect,
-    })
-}
-
-fn shown(body: &Body, image: &Image) -> Shown {
-    let host = &body.host_config;
-    let mut exposed: Vec<String> = body
-        .exposed_ports
-        .keys()
-        .chain(&image.exposed)
-        .cloned()
-        .collect();
-    exposed.sort();
-    exposed.dedup();
-    let pair =
-        |binding: &super::body::HostBinding| (binding.host_ip.clone(), binding.host_port.clone());
-    let bindings = host
-        .port_bindings
-        .iter()
-        .map(|(port, all)| (port.clone(), all.iter().map(pair).collect()));
-    let mut endpoints = body.networking_config.endpoints_config.clone();
-    if !body.mac_address.is_empty() {
-        // Of the container as a whole it was up to 1.43; it is its first place's.
-        let first = endpoints
-            .entry(host.network_mode.clone())
-            .or_insert_with(|| json!({}));
-        if let Some(settings) = first.as_object_mut() {
-            settings.insert("MacAddress".to_owned(), json!(body.mac_address));
-        }
-    }
-    Shown {
-        exposed,
-        bindings: bindings.collect(),
         publish_all: host.publish_all_ports,
-        links: host.links.clone(),
-        dns: [
-            host.dns.clone(),
-            host.dns_search.clone(),
-            host.dns_options.clone(),
-        ],
-        extra_hosts: host.extra_hosts.clone(),
-        endpoints: endpoints
-            .iter()
-            .map(|(name, value)| (name.clone(), value.to_string()))
-            .collect(),
-    }
+    };
+    Ok(Planned {
+        create: Create {
+            add,
+            workload,
+            connect,
+        },
+        warnings,
+    })
 }
 
 #[cfg(test)]

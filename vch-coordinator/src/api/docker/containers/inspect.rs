@@ -1,6 +1,6 @@
 //! `GET /containers/{id}/json`: pure. Keys stand in dockerd's order, in which people read them.
 
-use super::{super::Version, scene::Scene, status};
+use super::{super::Version, create::RUNTIME, scene::Scene, status};
 use crate::runtime::workload::{HealthCheck, RestartWhen, Workload};
 use protocol::process::{COVERED, READ_ONLY};
 use serde_json::{Map, Value, json};
@@ -90,8 +90,8 @@ fn config(scene: &Scene, version: Version) -> Value {
         true => written_mac(scene),
         false => None,
     };
-    without_empty(json!({
-        "Hostname": looked.container.hostname.to_string(),
+    let mut shown = without_empty(json!({
+        "Hostname": hostname(scene),
         "Domainname": workload.domain,
         "User": workload.user,
         "AttachStdin": stdin,
@@ -116,7 +116,25 @@ fn config(scene: &Scene, version: Version) -> Value {
         "Labels": workload.labels,
         "StopSignal": workload.stop_signal,
         "StopTimeout": workload.stop_timeout,
-    }))
+    }));
+    as_written(&mut shown, &workload.shown.config);
+    shown
+}
+
+/// As the user wrote it: with a domain, the ledger has both together.
+fn hostname(scene: &Scene) -> String {
+    match &scene.looked.workload.hostname {
+        Some(written) => written.clone(),
+        None => scene.looked.container.hostname.to_string(),
+    }
+}
+
+/// What was written stands in the place of what would be shown else.
+fn as_written(shown: &mut Value, written: &Map<String, Value>) {
+    if let Some(shown) = shown.as_object_mut() {
+        let written = written.iter();
+        shown.extend(written.map(|(key, value)| (key.clone(), value.clone())));
+    }
 }
 
 /// A MAC address that the user chose.
@@ -146,6 +164,7 @@ fn healthcheck(health: &HealthCheck) -> Value {
         ("Interval", health.interval_ns),
         ("Timeout", health.timeout_ns),
         ("StartPeriod", health.start_period_ns),
+        ("StartInterval", health.start_interval_ns),
         ("Retries", health.retries),
     ] {
         if value != 0 {
@@ -196,35 +215,67 @@ fn host_config(workload: &Workload) -> Value {
         "Links": list(&workload.shown.links),
         "OomScoreAdj": workload.oom_score,
         "PidMode": "",
-        "Privileged": false,
+        "Privileged": workload.privileged,
         "PublishAllPorts": workload.shown.publish_all,
         "ReadonlyRootfs": workload.read_only,
-        "SecurityOpt": match workload.no_new_privileges {
-            true => json!(["no-new-privileges"]),
+        "SecurityOpt": null,
+        "Tmpfs": match workload.shown.host.is_empty() {
+            // What is kept by an older release.
+            true => marks(&workload.tmpfs),
             false => Value::Null,
         },
-        "Tmpfs": marks(&workload.tmpfs),
         "UTSMode": "",
         "UsernsMode": "",
-        "ShmSize": workload.shm_bytes.unwrap_or(SHM),
+        "ShmSize": workload.shm_bytes.filter(|bytes| *bytes > 0).unwrap_or(SHM),
         "Sysctls": marks(&workload.sysctls),
-        "Runtime": "vm",
+        "Runtime": RUNTIME,
         "ConsoleSize": [0, 0],
         "Isolation": "",
     }));
     if let (Some(map), Value::Object(resources)) = (shown.as_object_mut(), resources(workload)) {
         map.extend(resources);
     }
+    let security = security(workload);
+    as_written(&mut shown, &workload.shown.host);
+    if let Some(map) = shown.as_object_mut() {
+        map.insert("SecurityOpt".to_owned(), security);
+    }
     shown
+}
+
+/// As it was written; a privileged container has its labels switched off, as dockerd shows it.
+fn security(workload: &Workload) -> Value {
+    const UNLABELLED: &str = "label=disable";
+    let written = workload.shown.host.get("SecurityOpt");
+    let mut all = match written.and_then(Value::as_array) {
+        Some(written) => written.clone(),
+        // What is kept by an older release.
+        None if workload.no_new_privileges => vec![json!("no-new-privileges")],
+        None => Vec::new(),
+    };
+    if workload.privileged && !all.contains(&json!(UNLABELLED)) {
+        all.push(json!(UNLABELLED));
+    }
+    match all.is_empty() {
+        true => Value::Null,
+        false => Value::Array(all),
+    }
 }
 
 fn resources(workload: &Workload) -> Value {
     let limit = |(name, soft, hard): &(String, i64, i64)| json!({ "Name": name, "Hard": hard, "Soft": soft });
     let limits: Vec<Value> = workload.limits.iter().map(limit).collect();
+    let resources = &workload.resources;
+    let covered = |paths: &Option<Vec<String>>, default: &[&str]| match (paths, workload.privileged)
+    {
+        (_, true) => Value::Null,
+        (Some(paths), false) => json!(paths),
+        (None, false) => json!(default),
+    };
     without_empty(json!({
-        "CpuShares": 0,
-        "Memory": workload.resources.memory,
-        "NanoCpus": workload.resources.nano_cpus,
+        "CpuShares": resources.cpu_shares,
+        "Memory": resources.memory,
+        "NanoCpus": resources.nano_cpus,
         "CgroupParent": "",
         "BlkioWeight": 0,
         "BlkioWeightDevice": [],
@@ -232,29 +283,30 @@ fn resources(workload: &Workload) -> Value {
         "BlkioDeviceWriteBps": [],
         "BlkioDeviceReadIOps": [],
         "BlkioDeviceWriteIOps": [],
-        "CpuPeriod": 0,
-        "CpuQuota": 0,
+        "CpuPeriod": resources.cpu_period,
+        "CpuQuota": resources.cpu_quota,
         "CpuRealtimePeriod": 0,
         "CpuRealtimeRuntime": 0,
-        "CpusetCpus": "",
-        "CpusetMems": "",
+        "CpusetCpus": resources.cpuset_cpus,
+        "CpusetMems": resources.cpuset_mems,
         "Devices": [],
         "DeviceCgroupRules": null,
         "DeviceRequests": null,
-        "KernelMemory": 0,
-        "KernelMemoryTCP": 0,
-        "MemoryReservation": 0,
-        "MemorySwap": 0,
+        "MemoryReservation": resources.memory_reservation,
+        "MemorySwap": resources.memory_swap,
         "MemorySwappiness": null,
         "OomKillDisable": false,
-        "PidsLimit": null,
+        "PidsLimit": match resources.tasks {
+            0 => Value::Null,
+            tasks => json!(tasks),
+        },
         "Ulimits": limits,
         "CpuCount": 0,
         "CpuPercent": 0,
         "IOMaximumIOps": 0,
         "IOMaximumBandwidth": 0,
-        "MaskedPaths": COVERED,
-        "ReadonlyPaths": READ_ONLY,
+        "MaskedPaths": covered(&workload.masked_paths, COVERED),
+        "ReadonlyPaths": covered(&workload.read_only_paths, READ_ONLY),
         "Init": workload.reaper.then_some(true),
     }))
 }

@@ -1,6 +1,6 @@
 //! What brings images in: `docker pull`, `docker import`, `docker load`.
 
-use super::super::{Docker, DockerError, Parameters, time};
+use super::super::{Docker, DockerError, Parameters, containers, time};
 use axum::{
     body::{Body, Bytes},
     extract::State,
@@ -29,6 +29,9 @@ pub async fn create(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, DockerError> {
+    if let Some(platform) = parameters.get("platform") {
+        containers::only_ours(platform)?;
+    }
     if let Some(image) = parameters.get("fromImage") {
         let tag = parameters.get("tag").unwrap_or_default();
         let name = Reference::from_parts(image, tag).map_err(ImageError::Name)?;
@@ -98,7 +101,14 @@ fn credentials(headers: &HeaderMap) -> Result<Option<(String, String)>, DockerEr
     Ok((!auth.username.is_empty()).then_some((auth.username, auth.password)))
 }
 
-pub async fn load(State(docker): State<Docker>, body: Body) -> Response {
+pub async fn load(
+    State(docker): State<Docker>,
+    parameters: Parameters,
+    body: Body,
+) -> Result<Response, DockerError> {
+    if let Some(platform) = parameters.get("platform") {
+        containers::only_ours(platform)?;
+    }
     let (sender, receiver) = mpsc::channel(BEHIND);
     let work = async move {
         for image in docker.images.load(reader(body), &sender).await? {
@@ -107,7 +117,7 @@ pub async fn load(State(docker): State<Docker>, body: Body) -> Response {
         }
         Ok(None)
     };
-    streamed(receiver, work.boxed())
+    Ok(streamed(receiver, work.boxed()))
 }
 
 fn reader(body: Body) -> StreamReader<BoxStream<'static, io::Result<Bytes>>, Bytes> {

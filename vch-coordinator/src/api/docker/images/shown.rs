@@ -235,7 +235,26 @@ pub fn for_container(image: &Image) -> containers::Image {
         labels: run.labels.unwrap_or_default(),
         stop_signal: run.stop_signal.unwrap_or_default(),
         health: run.others.get("Healthcheck").and_then(health),
+        volumes: run.volumes.unwrap_or_default().into_keys().collect(),
+        platform: platform(image),
     }
+}
+
+/// The image's operating system, architecture and variant.
+fn platform(image: &Image) -> [String; 3] {
+    let config = &image.config;
+    let text = |text: &str| text.to_ascii_lowercase();
+    [
+        text(&config.os),
+        text(&config.architecture),
+        text(
+            config
+                .others
+                .get("variant")
+                .and_then(Value::as_str)
+                .unwrap_or_default(),
+        ),
+    ]
 }
 
 fn health(value: &Value) -> Option<HealthCheck> {
@@ -249,6 +268,7 @@ fn health(value: &Value) -> Option<HealthCheck> {
         interval_ns: number("Interval"),
         timeout_ns: number("Timeout"),
         start_period_ns: number("StartPeriod"),
+        start_interval_ns: number("StartInterval"),
         retries: number("Retries"),
     })
 }

@@ -3,38 +3,17 @@
 use super::super::super::DockerError;
 use super::super::body::{Body, HostConfig, Policy};
 use crate::runtime::{
-    capability_number,
-    workload::{Resources, RestartPolicy, RestartWhen, Workload},
+    ulimit_number,
+    workload::{RestartPolicy, RestartWhen, Workload},
 };
 use protocol::spec::{HostEntry, Hostname};
-use std::{net::IpAddr, num::NonZero, thread};
-use vch_ledger::Dns;
+use std::net::IpAddr;
+use vch_ledger::{Dns, MAX_DNS_SERVERS};
 
-/// dockerd's: less is no container's.
-const LEAST_MEMORY: i64 = 6 << 20;
-/// A whole processor.
-const NANO: i64 = 1_000_000_000;
-/// dockerd's, where a quota names no period: microseconds.
-const PERIOD_US: i64 = 100_000;
-
-/// By their whole names, as they are shown again.
-fn capabilities(field: &str, names: &[String]) -> Result<Vec<String>, DockerError> {
-    let whole = |name: &String| {
-        let upper = name.to_ascii_uppercase();
-        let whole = match upper.as_str() {
-            "ALL" => return Ok(upper),
-            long if long.starts_with("CAP_") => upper,
-            short => format!("CAP_{short}"),
-        };
-        match capability_number(&whole) {
-            Some(_) => Ok(whole),
-            None => Err(DockerError::invalid(format!(
-                "invalid {field}: unknown capability: \"{whole}\""
-            ))),
-        }
-    };
-    names.iter().map(whole).collect()
-}
+/// Bytes of the kernel's host name and domain name (`__NEW_UTS_LEN` of linux/utsname.h).
+const MAX_HOSTNAME: usize = 64;
+/// Rows and columns of a terminal, as ioctl_tty(2) keeps them.
+const MAX_CONSOLE: u32 = 65_535;
 
 /// Fills in what is set by `HostConfig`.
 ///
@@ -44,7 +23,6 @@ pub fn fill(workload: &mut Workload, body: &Body) -> Result<(), DockerError> {
     let host = &body.host_config;
     workload.hostname = Some(body.hostname.clone()).filter(|name| !name.is_empty());
     workload.domain.clone_from(&body.domainname);
-    workload.resources = resources(host)?;
     workload.restart = restart_policy(&host.restart_policy)?;
     workload.remove_at_end = host.auto_remove;
     if host.auto_remove && workload.restart.when != RestartWhen::No {
@@ -53,20 +31,17 @@ pub fn fill(workload: &mut Workload, body: &Body) -> Result<(), DockerError> {
         ));
     }
     workload.read_only = host.readonly_rootfs;
-    workload.reaper = host.init;
-    workload.capabilities = [
-        capabilities("CapAdd", &host.cap_add)?,
-        capabilities("CapDrop", &host.cap_drop)?,
-    ];
-    let privileges = host.security_opt.iter();
-    workload.no_new_privileges = privileges.clone().any(|option| !option.ends_with("false"));
-    workload.tmpfs = tmpfs(host)?;
+    workload.reaper = host.init.unwrap_or(false);
+    workload.console_size = console_size(host)?;
     workload.sysctls.clone_from(&host.sysctls);
     workload.limits = limits(host)?;
     if host.shm_size < 0 {
         return Err(DockerError::invalid("SHM size can not be less than 0"));
     }
-    workload.shm_bytes = Some(host.shm_size).filter(|size| *size > 0);
+    workload.shm_bytes = match host.ipc_mode.as_str() {
+        "none" => Some(0),
+        _ => Some(host.shm_size).filter(|size| *size > 0),
+    };
     workload.oom_score = match i16::try_from(host.oom_score_adj) {
         Ok(score @ -1000..=1000) => score,
         _ => {
@@ -76,6 +51,12 @@ pub fn fill(workload: &mut Workload, body: &Body) -> Result<(), DockerError> {
             )));
         }
     };
+    if let Some(empty) = host.annotations.get("") {
+        let shown: String = empty.chars().take(100).collect();
+        return Err(DockerError::invalid(format!(
+            "invalid Annotations: the empty string is not permitted as an annotation key: it has the value {shown:?}"
+        )));
+    }
     workload.groups.clone_from(&host.group_add);
     workload.log.clone_from(&host.log_config.config);
     Ok(())
@@ -86,102 +67,49 @@ pub fn fill(workload: &mut Workload, body: &Body) -> Result<(), DockerError> {
 /// # Errors
 /// In dockerd's words.
 pub fn restart_policy(policy: &Policy) -> Result<RestartPolicy, DockerError> {
-    let name = policy.name.as_str();
-    let when = match name {
+    let when = match policy.name.as_str() {
         "" | "no" => RestartWhen::No,
         "always" => RestartWhen::Always,
         "unless-stopped" => RestartWhen::UnlessStopped,
         "on-failure" => RestartWhen::OnFailure,
-        _ => {
+        name => {
+            let shown: String = name.chars().take(100).collect();
             return Err(DockerError::invalid(format!(
-                "invalid restart policy '{name}'"
+                "invalid restart policy: unknown policy '{shown}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'"
             )));
         }
     };
-    if policy.maximum_retry_count < 0 {
-        return Err(DockerError::invalid(
-            "maximum retry count cannot be negative",
-        ));
-    }
-    if policy.maximum_retry_count > 0 && when != RestartWhen::OnFailure {
+    let most = policy.maximum_retry_count;
+    if when != RestartWhen::OnFailure && most != 0 {
+        let negative = if most < 0 {
+            " and cannot be negative"
+        } else {
+            ""
+        };
         return Err(DockerError::invalid(format!(
-            "maximum retry count cannot be used with restart policy '{name}'"
+            "invalid restart policy: maximum retry count can only be used with 'on-failure'{negative}"
         )));
+    }
+    if most < 0 {
+        return Err(DockerError::invalid(
+            "invalid restart policy: maximum retry count cannot be negative",
+        ));
     }
     Ok(RestartPolicy {
         when,
-        most: u32::try_from(policy.maximum_retry_count).unwrap_or(u32::MAX),
+        most: u32::try_from(most).unwrap_or(u32::MAX),
     })
 }
 
-/// Memory and processors.
-///
-/// # Errors
-/// In dockerd's words.
-pub fn resources(host: &HostConfig) -> Result<Resources, DockerError> {
-    if host.memory < 0 || (host.memory > 0 && host.memory < LEAST_MEMORY) {
-        return Err(DockerError::invalid("Minimum memory limit allowed is 6MB"));
-    }
-    if host.memory_swap > 0 && host.memory == 0 {
-        return Err(DockerError::invalid(
-            "You should always set the Memory limit when using Memoryswap limit, see usage",
-        ));
-    }
-    if host.memory_swap > 0 && host.memory_swap < host.memory {
-        return Err(DockerError::invalid(
-            "Minimum memoryswap limit should be larger than memory limit, see usage",
-        ));
-    }
-    if host.nano_cpus > 0 && (host.cpu_period > 0 || host.cpu_quota > 0) {
-        let which = if host.cpu_period > 0 {
-            "Period"
-        } else {
-            "Quota"
-        };
-        return Err(DockerError::invalid(format!(
-            "Conflicting options: Nano CPUs and CPU {which} cannot both be set."
-        )));
-    }
-    let processors = thread::available_parallelism().map_or(1, NonZero::get);
-    let most = i64::try_from(processors).unwrap_or(i64::MAX);
-    if host.nano_cpus < 0 || host.nano_cpus > most.saturating_mul(NANO) {
-        return Err(DockerError::invalid(format!(
-            "Range of CPUs is from 0.01 to {most}.00, as there are only {most} CPUs available"
-        )));
-    }
-    let period = if host.cpu_period > 0 {
-        host.cpu_period
-    } else {
-        PERIOD_US
+fn console_size(host: &HostConfig) -> Result<Option<[u16; 2]>, DockerError> {
+    let Some([rows, columns]) = host.console_size.filter(|size| *size != [0, 0]) else {
+        return Ok(None);
     };
-    let quota = host.cpu_quota.max(0).saturating_mul(1_000_000_000) / period;
-    Ok(Resources {
-        memory: host.memory,
-        nano_cpus: host.nano_cpus.max(quota),
-        tasks: 0,
-    })
-}
-
-fn tmpfs(host: &HostConfig) -> Result<std::collections::BTreeMap<String, String>, DockerError> {
-    let mut all = host.tmpfs.clone();
-    for mount in &host.mounts {
-        let mut options = Vec::new();
-        if mount.tmpfs_options.size_bytes > 0 {
-            options.push(format!("size={}", mount.tmpfs_options.size_bytes));
-        }
-        if mount.tmpfs_options.mode > 0 {
-            options.push(format!("mode={:o}", mount.tmpfs_options.mode));
-        }
-        if mount.read_only {
-            options.push("ro".to_owned());
-        }
-        all.insert(mount.target.clone(), options.join(","));
-    }
-    match all.keys().find(|path| !path.starts_with('/')) {
-        Some(path) => Err(DockerError::invalid(format!(
-            "invalid mount path: '{path}' mount path must be absolute"
+    match (u16::try_from(rows), u16::try_from(columns)) {
+        (Ok(rows), Ok(columns)) => Ok(Some([rows, columns])),
+        _ => Err(DockerError::invalid(format!(
+            "HostConfig.ConsoleSize cannot be [{rows}, {columns}]: give 0 to {MAX_CONSOLE} rows and columns"
         ))),
-        None => Ok(all),
     }
 }
 
@@ -193,48 +121,101 @@ fn limits(host: &HostConfig) -> Result<Vec<(String, i64, i64)>, DockerError> {
                 "ulimit soft limit must be less than or equal to hard limit: {soft} > {hard}"
             )));
         }
+        if ulimit_number(name).is_none() {
+            let shown: String = name.chars().take(100).collect();
+            return Err(DockerError::invalid(format!(
+                "invalid ulimit type: {shown}: see HostConfig.Ulimits in setrlimit(2), without RLIMIT_ and in small letters"
+            )));
+        }
         Ok((name.clone(), soft, hard))
     };
     host.ulimits.iter().map(one).collect()
 }
 
-/// The host name that was chosen.
+/// The host name that was chosen, with its domain: what `hostname -f` says.
 ///
 /// # Errors
-/// In dockerd's words.
+/// It is longer than the kernel's, or no name.
 pub fn hostname(body: &Body) -> Result<Option<Hostname>, DockerError> {
-    match body.hostname.as_str() {
-        "" => Ok(None),
-        name => name.parse().map(Some).map_err(|_| {
+    let (name, domain) = (body.hostname.as_str(), body.domainname.as_str());
+    let whole = match (name, domain) {
+        ("", _) => None,
+        (name, "") => Some(name.to_owned()),
+        (name, domain) => Some(format!("{name}.{domain}")),
+    };
+    for (field, text) in [
+        ("Hostname", whole.as_deref().unwrap_or("")),
+        ("Domainname", domain),
+    ] {
+        if text.len() > MAX_HOSTNAME {
+            let (shown, bytes): (String, _) = (text.chars().take(300).collect(), text.len());
+            return Err(DockerError::invalid(format!(
+                "invalid {field} {shown}: it has {bytes} bytes: the kernel keeps at most {MAX_HOSTNAME}"
+            )));
+        }
+    }
+    if !domain.is_empty() && domain.parse::<Hostname>().is_err() {
+        let shown: String = domain.chars().take(200).collect();
+        return Err(DockerError::invalid(format!(
+            "invalid domainname format: {shown}"
+        )));
+    }
+    match whole {
+        None => Ok(None),
+        Some(whole) => whole.parse().map(Some).map_err(|_| {
             let shown: String = name.chars().take(200).collect();
             DockerError::invalid(format!("invalid hostname format: {shown}"))
         }),
     }
 }
 
-/// Its own resolver settings.
+/// Its own resolver settings; what is to be said of them goes to `warnings`.
 ///
 /// # Errors
 /// A server or domain that is none.
-pub fn dns(body: &Body) -> Result<Dns, DockerError> {
+pub fn dns(body: &Body, warnings: &mut Vec<String>) -> Result<Dns, DockerError> {
     let host = &body.host_config;
-    let server = |text: &String| {
-        text.parse::<IpAddr>()
-            .map_err(|_| DockerError::invalid(format!("bad nameserver address: {text}")))
-    };
     let domain = |text: &String| {
         text.parse().map_err(|error: protocol::spec::NameError| {
             DockerError::invalid(format!("HostConfig.DnsSearch: {error}"))
         })
     };
+    let mut servers: Vec<IpAddr> = Vec::new();
+    for text in &host.dns {
+        let shown: String = text.chars().take(100).collect();
+        let server = text.parse().map_err(|_| {
+            DockerError::invalid(format!(
+                "bad nameserver address: {shown}: give an IP address"
+            ))
+        })?;
+        if !servers.contains(&server) {
+            servers.push(server);
+        }
+    }
+    if servers.len() > MAX_DNS_SERVERS {
+        let given = servers.len();
+        warnings.push(format!(
+            "HostConfig.Dns has {given} name servers: the first {MAX_DNS_SERVERS} are asked."
+        ));
+        servers.truncate(MAX_DNS_SERVERS);
+    }
+    let mut search = Vec::new();
+    for text in host.dns_search.iter().filter(|text| !text.is_empty()) {
+        let domain: protocol::spec::DomainName = domain(text)?;
+        if !search.contains(&domain) {
+            search.push(domain);
+        }
+    }
+    let mut options: Vec<String> = Vec::new();
+    for option in &host.dns_options {
+        if !options.contains(option) {
+            options.push(option.clone());
+        }
+    }
     Ok(Dns {
-        servers: host.dns.iter().map(server).collect::<Result<_, _>>()?,
-        search: host
-            .dns_search
-            .iter()
-            .map(domain)
-            .collect::<Result<_, _>>()?,
-        options: host.dns_options.clone(),
+        servers,
+        search,
+        options,
     })
 }
 

@@ -1,7 +1,11 @@
 //! What is run: the body's wishes over the image's, merged as dockerd merges them.
 
 use super::super::body::{Body, Healthcheck};
-use super::{super::super::DockerError, Image};
+use super::{
+    super::super::{DockerError, Version, lives::invalid_signal},
+    Image,
+    mounts::clean,
+};
 use crate::runtime::{
     signal_number,
     workload::{HealthCheck, Workload},
@@ -9,22 +13,23 @@ use crate::runtime::{
 
 /// dockerd's: shorter times make no sense.
 const LEAST_NS: i64 = 1_000_000;
+/// From this version on a check has a pace of its own while a container starts.
+const START_INTERVAL: Version = Version(44);
 
 /// Fills in what is run, by whom, where and with what.
 ///
 /// # Errors
 /// In dockerd's words.
-pub fn fill(workload: &mut Workload, body: &Body, image: &Image) -> Result<(), DockerError> {
+pub fn fill(
+    workload: &mut Workload,
+    body: &Body,
+    image: &Image,
+    version: Version,
+) -> Result<(), DockerError> {
     command(workload, body, image)?;
     workload.environment = environment(&body.env, &image.environment)?;
     workload.user = or(&body.user, &image.user);
-    workload.folder = or(&body.working_dir, &image.folder);
-    if !workload.folder.is_empty() && !workload.folder.starts_with('/') {
-        let folder = &workload.folder;
-        return Err(DockerError::invalid(format!(
-            "the working directory '{folder}' is invalid, it needs to be an absolute path"
-        )));
-    }
+    workload.folder = folder(or(&body.working_dir, &image.folder))?;
     workload.labels = image.labels.clone();
     workload.labels.extend(body.labels.clone());
     workload.terminal = body.tty;
@@ -34,12 +39,18 @@ pub fn fill(workload: &mut Workload, body: &Body, image: &Image) -> Result<(), D
     let signal = or(&body.stop_signal, &image.stop_signal);
     if !signal.is_empty() {
         if signal_number(&signal).is_none() {
-            return Err(DockerError::invalid(format!("Invalid signal: {signal}")));
+            return Err(invalid_signal(&signal));
         }
         workload.stop_signal = Some(signal);
     }
     workload.stop_timeout = body.stop_timeout;
-    workload.health = health(body.healthcheck.as_ref(), image.health.as_ref())?;
+    let own = body.healthcheck.clone().map(|mut own| {
+        if version < START_INTERVAL {
+            own.start_interval = 0;
+        }
+        own
+    });
+    workload.health = health(own.as_ref(), image.health.as_ref())?;
     Ok(())
 }
 
@@ -91,28 +102,22 @@ fn health(
     let Some(own) = own else {
         return Ok(image.cloned());
     };
-    for (what, value) in [
-        ("Interval", own.interval),
-        ("Timeout", own.timeout),
-        ("StartPeriod", own.start_period),
-        ("StartInterval", own.start_interval),
-    ] {
-        if value != 0 && value < LEAST_NS {
-            return Err(DockerError::invalid(format!(
-                "{what} in Healthcheck cannot be less than 1ms"
-            )));
-        }
-    }
+    let least = |what: &str, value: i64| match value != 0 && value < LEAST_NS {
+        true => Err(DockerError::invalid(format!(
+            "{what} in Healthcheck cannot be less than 1ms"
+        ))),
+        false => Ok(()),
+    };
+    least("Interval", own.interval)?;
+    least("Timeout", own.timeout)?;
     if own.retries < 0 {
         return Err(DockerError::invalid(
             "Retries in Healthcheck cannot be negative",
         ));
     }
-    if own.start_interval != 0 {
-        let remedy = "use Interval, which is kept from the start on";
-        let field = "Healthcheck.StartInterval";
-        return Err(super::refused::refuse(field, own.start_interval, remedy));
-    }
+    least("StartPeriod", own.start_period)?;
+    least("StartInterval", own.start_interval)?;
+    kind(&own.test)?;
     let base = image.cloned().unwrap_or_default();
     let number = |own: i64, image: i64| if own == 0 { image } else { own };
     Ok(Some(HealthCheck {
@@ -124,6 +129,35 @@ fn health(
         interval_ns: number(own.interval, base.interval_ns),
         timeout_ns: number(own.timeout, base.timeout_ns),
         start_period_ns: number(own.start_period, base.start_period_ns),
+        start_interval_ns: number(own.start_interval, base.start_interval_ns),
         retries: number(own.retries, base.retries),
     }))
+}
+
+/// What Docker's test begins with.
+const KINDS: [&str; 3] = ["NONE", "CMD", "CMD-SHELL"];
+
+/// dockerd keeps a test of another kind and runs nothing; it is refused here.
+fn kind(test: &[String]) -> Result<(), DockerError> {
+    match test.first() {
+        None => Ok(()),
+        Some(kind) if kind.is_empty() || KINDS.contains(&kind.as_str()) => Ok(()),
+        Some(kind) => {
+            let shown: String = kind.chars().take(100).collect();
+            Err(DockerError::invalid(format!(
+                "Healthcheck.Test cannot begin with {shown:?}: begin it with NONE, CMD or CMD-SHELL"
+            )))
+        }
+    }
+}
+
+/// The working directory, as dockerd cleans it.
+fn folder(folder: String) -> Result<String, DockerError> {
+    match folder.as_str() {
+        "" => Ok(folder),
+        whole if whole.starts_with('/') => Ok(clean(whole)),
+        _ => Err(DockerError::invalid(format!(
+            "the working directory '{folder}' is invalid, it needs to be an absolute path"
+        ))),
+    }
 }

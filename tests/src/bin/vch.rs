@@ -7,13 +7,17 @@
 //! The VCH and the world around it are network namespaces. A process in the background holds them: it is `vch hold`, and
 //! when it goes, all of it goes.
 
+use std::env;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use lab::{Coordinator, Lab, Topology, eventually, eventually_some, places, registry};
+use lab::{
+    Coordinator, Lab, RootFs, Topology, eventually, eventually_some, peer, places, registry,
+};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -24,12 +28,19 @@ const CALLERS_LINK: &str = "vch-docker";
 const ENDPOINTS_LINK: &str = "docker";
 const PORT: u16 = 2376;
 
-/// The first start makes the image of container VMs.
+/// The first start makes the image of container VMs, and downloads what it is made of.
 const UP: Duration = Duration::from_secs(180);
 const DOWN: Duration = Duration::from_secs(30);
+/// A VM boots twice: once to run, once to be saved.
+const TEMPLATE: Duration = Duration::from_secs(120);
+/// The image by which the first VM is run; it is removed again.
+const FIRST_IMAGE: &str = "vch-first";
+/// Files of [`folder`]: what `env` says of the docker CLI, and where the coordinator keeps its state.
+const CLIENTS: &str = "clients";
+const STATE: &str = "state";
 
 fn main() -> ExitCode {
-    let word = std::env::args().nth(1).unwrap_or_default();
+    let word = env::args().nth(1).unwrap_or_default();
     let done = match word.as_str() {
         "up" => up(),
         "down" => down(),
@@ -59,9 +70,32 @@ fn up() -> Result<()> {
     // What a killed one left.
     down()?;
     fs::create_dir_all(folder()).context("make target/vch")?;
+    phase("the image of container VMs", || {
+        places::vm_image().map(drop)
+    })?;
+    phase("the docker CLI", || {
+        fs::write(folder().join(CLIENTS), client_lines()?).context("write target/vch/clients")
+    })?;
+    phase("the start of the VCH", || start(&env))?;
+    phase("the saved VM that containers are clones of", || {
+        make_template(&env)
+    })?;
+    show(&env)
+}
+
+/// Says what is done and how long it took.
+fn phase<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let began = Instant::now();
+    println!("--- {what}");
+    let done = work().with_context(|| what.to_owned())?;
+    println!("--- {what}: {:.1} s", began.elapsed().as_secs_f64());
+    Ok(done)
+}
+
+fn start(env: &Path) -> Result<()> {
     let log = fs::File::create(folder().join("log")).context("make target/vch/log")?;
     let mut command = Command::new("setsid");
-    command.arg(std::env::current_exe().context("find this program")?);
+    command.arg(env::current_exe().context("find this program")?);
     command.arg("hold").stdin(Stdio::null());
     command
         .stdout(log.try_clone().context("the log")?)
@@ -75,7 +109,80 @@ fn up() -> Result<()> {
     if !ready.with_context(log)? {
         bail!("the VCH did not start: {}", log());
     }
-    show(&env)
+    Ok(())
+}
+
+/// Runs one container, so that the saved VM is there before a person's first `docker run`.
+fn make_template(env: &Path) -> Result<()> {
+    let lab = Lab::of_namespaces("vch-first")?;
+    let tar = RootFs::busybox(&lab, "busybox")?.tar()?;
+    let docker = |words: &str| {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!(". {}; docker {words}", env.display())]);
+        let output = shell.stdin(Stdio::null()).output().context("run docker")?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "docker {words}: {said}");
+        Ok(())
+    };
+    docker(&format!(
+        "import --change 'ENV PATH=/bin' {} {FIRST_IMAGE}",
+        tar.display()
+    ))?;
+    docker(&format!("run --rm {FIRST_IMAGE} true"))?;
+    let state = fs::read_to_string(folder().join(STATE)).context("read target/vch/state")?;
+    let templates = Path::new(&state).join("templates");
+    eventually(TEMPLATE, "a VM is saved", || {
+        let mut made = fs::read_dir(&templates).into_iter().flatten().flatten();
+        made.any(|saved| !saved.file_name().to_string_lossy().ends_with(".partial"))
+    })?;
+    docker(&format!("rmi {FIRST_IMAGE}"))
+}
+
+/// What `env` says of the docker CLI and its plugin `docker compose`: nothing where this machine has both.
+fn client_lines() -> Result<String> {
+    let answers = |words: &[&str]| {
+        let mut docker = Command::new("docker");
+        let status = docker
+            .args(words)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        let status = status.stderr(Stdio::null()).status();
+        status.is_ok_and(|status| status.success())
+    };
+    let (docker, compose) = (answers(&["--version"]), answers(&["compose", "version"]));
+    if docker && compose {
+        return Ok(String::new());
+    }
+    let clients = peer::clients()?;
+    let mut lines = String::new();
+    if !docker {
+        let folder = clients.docker.parent().context("the CLI's folder")?;
+        lines += &format!(
+            "# This machine has no docker CLI: this is Debian 13's.\nexport PATH={}:$PATH\n",
+            folder.display()
+        );
+    }
+    let own = env::var_os("HOME").is_some_and(|home| Path::new(&home).join(".docker").exists());
+    if own || env::var_os("DOCKER_CONFIG").is_some() {
+        // What a person has configured stays in force.
+        lines += &format!(
+            "# For `docker compose`: mkdir -p ~/.docker/cli-plugins && ln -s {} ~/.docker/cli-plugins/\n",
+            clients.compose.display()
+        );
+        return Ok(lines);
+    }
+    let config = places::workspace().join("target/docker");
+    let plugin = config.join("cli-plugins/docker-compose");
+    fs::create_dir_all(config.join("cli-plugins")).context("make target/docker")?;
+    if plugin.symlink_metadata().is_err() {
+        symlink(&clients.compose, &plugin).context("link the plugin `docker compose`")?;
+    }
+    let config = config.canonicalize().context("target/docker")?;
+    lines += &format!(
+        "# Where the plugin `docker compose` is, Debian 13's.\nexport DOCKER_CONFIG={}\n",
+        config.display()
+    );
+    Ok(lines)
 }
 
 fn show(env: &Path) -> Result<()> {
@@ -103,7 +210,10 @@ fn hold() -> Result<()> {
     );
     let tables = format!("{}{endpoint}", Coordinator::runtime_table()?);
     let vch = Coordinator::start_with(&lab, &topology.vch, &tables)?;
-    let text = environment(&topology, &vch, &format!("{shown}/client"));
+    let state = vch.folder().join("state");
+    fs::write(folder().join(STATE), state.display().to_string())
+        .context("write target/vch/state")?;
+    let text = environment(&topology, &vch, &format!("{shown}/client"))?;
     let partial = folder().join("env.partial");
     fs::write(&partial, text).context("write target/vch/env")?;
     fs::rename(&partial, folder().join("env")).context("write target/vch/env")?;
@@ -147,11 +257,13 @@ fn certificates(folder: &Path) -> Result<()> {
 }
 
 /// To be sourced by a shell, and read by a person.
-fn environment(topology: &Topology, vch: &Coordinator<'_>, client: &str) -> String {
+fn environment(topology: &Topology, vch: &Coordinator<'_>, client: &str) -> Result<String> {
     let outside = topology.outside.name();
     let socket = vch.socket();
-    format!(
+    let clients = fs::read_to_string(folder().join(CLIENTS)).context("read target/vch/clients")?;
+    Ok(format!(
         "# A Virtual Container Host is up. In a shell: . target/vch/env\n\
+         {clients}\
          export DOCKER_HOST=tcp://{ENDPOINT}:{PORT}\n\
          export DOCKER_TLS_VERIFY=1\n\
          export DOCKER_CERT_PATH={client}\n\
@@ -172,7 +284,7 @@ fn environment(topology: &Topology, vch: &Coordinator<'_>, client: &str) -> Stri
         Topology::GATEWAY,
         socket.display(),
         Topology::VCH,
-    )
+    ))
 }
 
 /// The process that holds the VCH, when there is one.

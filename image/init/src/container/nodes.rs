@@ -1,0 +1,182 @@
+//! The device nodes of a container's /dev: the usual ones, those that the user asks for, or all of the VM's.
+
+use crate::confine::{Refused, failed};
+use nix::{
+    libc,
+    sys::stat::{Mode, SFlag, makedev, mknod},
+    unistd::{Gid, Uid, chown},
+};
+use protocol::process::{Device, Fault, Start};
+use std::{
+    fs, io,
+    os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+const DEV: &str = "/dev";
+/// What every container has: names, majors and minors (the kernel's `admin-guide/devices`).
+const USUAL: &[(&str, u32, u32)] = &[
+    ("/dev/null", 1, 3),
+    ("/dev/zero", 1, 5),
+    ("/dev/full", 1, 7),
+    ("/dev/random", 1, 8),
+    ("/dev/urandom", 1, 9),
+    ("/dev/tty", 5, 0),
+];
+/// Devices whose modules are loaded when a node is opened: before that the kernel shows none.
+const ON_DEMAND: &[(&str, u32, u32)] = &[
+    ("/dev/fuse", 10, 229),
+    ("/dev/loop-control", 10, 237),
+    ("/dev/mapper/control", 10, 236),
+    ("/dev/net/tun", 10, 200),
+    ("/dev/ppp", 108, 0),
+    ("/dev/vhost-net", 10, 238),
+];
+/// Folders and links of /dev that a container has of its own.
+const OWN: &[&str] = &["console", "fd", "mqueue", "ptmx", "pts", "shm"];
+/// Of a node that every user may open; other nodes have the VM's own.
+const OPEN: u32 = 0o666;
+const CLOSED: u32 = 0o600;
+
+/// A device node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    path: PathBuf,
+    block: bool,
+    /// As makedev(3) has it.
+    number: u64,
+    mode: u32,
+    owner: (u32, u32),
+}
+
+impl Node {
+    fn character(path: &str, major: u32, minor: u32, mode: u32) -> Self {
+        Self {
+            path: path.into(),
+            block: false,
+            number: makedev(major.into(), minor.into()),
+            mode,
+            owner: (0, 0),
+        }
+    }
+
+    /// One of the VM's, by its file; `None` where that is no device.
+    fn of(path: &Path) -> io::Result<Option<Self>> {
+        let found = fs::symlink_metadata(path)?;
+        let kind = found.file_type();
+        let device = kind.is_block_device() || kind.is_char_device();
+        Ok(device.then(|| Self {
+            path: path.to_owned(),
+            block: kind.is_block_device(),
+            number: found.rdev(),
+            mode: found.mode() & 0o777,
+            owner: (found.uid(), found.gid()),
+        }))
+    }
+
+    /// Whether it is a block device, its major and its minor.
+    pub fn numbers(&self) -> (bool, u32, u32) {
+        let [major, minor] = [libc::major(self.number), libc::minor(self.number)];
+        (self.block, major, minor)
+    }
+
+    /// Makes it.
+    pub fn make(&self) -> io::Result<()> {
+        if let Some(folder) = self.path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let kind = if self.block {
+            SFlag::S_IFBLK
+        } else {
+            SFlag::S_IFCHR
+        };
+        let mode = Mode::from_bits_truncate(self.mode);
+        match mknod(&self.path, kind, mode, self.number) {
+            // One that was asked for twice, or is among the usual ones.
+            Err(nix::errno::Errno::EEXIST) => return Ok(()),
+            made => made?,
+        }
+        let (uid, gid) = self.owner;
+        chown(
+            &self.path,
+            Some(Uid::from_raw(uid)),
+            Some(Gid::from_raw(gid)),
+        )?;
+        // What mknod(2) made is less the umask.
+        fs::set_permissions(&self.path, fs::Permissions::from_mode(self.mode))
+    }
+}
+
+/// Those of a container; in init's root, where the VM's own are.
+pub fn of(start: &Start) -> Result<Vec<Node>, Refused> {
+    let usual = USUAL.iter();
+    let mut nodes: Vec<Node> = usual
+        .map(|(path, major, minor)| Node::character(path, *major, *minor, OPEN))
+        .collect();
+    for device in &start.devices {
+        nodes.push(asked(device)?);
+    }
+    if start.privileged {
+        let mut all = Vec::new();
+        collect(Path::new(DEV), &mut all).map_err(failed("look at the VM's devices"))?;
+        nodes.extend(all);
+        let on_demand = ON_DEMAND.iter();
+        nodes.extend(
+            on_demand.map(|(path, major, minor)| Node::character(path, *major, *minor, CLOSED)),
+        );
+    }
+    Ok(nodes)
+}
+
+/// One that the user asks for, under the name that it is to have.
+pub fn asked(device: &Device) -> Result<Node, Refused> {
+    let on_demand = ON_DEMAND.iter().find(|(path, ..)| *path == device.source);
+    let node = match (Node::of(Path::new(&device.source)), on_demand) {
+        (Ok(Some(node)), _) => node,
+        (_, Some((path, major, minor))) => Node::character(path, *major, *minor, CLOSED),
+        (found, None) => {
+            let why = found
+                .err()
+                .map_or_else(|| "not a device node".to_owned(), |error| error.to_string());
+            let reason = format!(
+                "error gathering device information while adding custom device {:?}: {why}: devices are those of the \
+                 container's VM",
+                device.source
+            );
+            return Err((Fault::Other, reason));
+        }
+    };
+    Ok(Node {
+        path: Path::new("/").join(&device.path),
+        ..node
+    })
+}
+
+/// All nodes below a folder of the VM's own /dev, but for those that the container has of its own.
+fn collect(folder: &Path, nodes: &mut Vec<Node>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let own = path.parent() == Some(Path::new(DEV))
+            && OWN.iter().any(|own| path.file_name() == Some(own.as_ref()));
+        if own {
+            continue;
+        }
+        if fs::symlink_metadata(&path)?.is_dir() {
+            collect(&path, nodes)?;
+        } else if let Some(node) = Node::of(&path)?
+            && !is_channel(&path)
+        {
+            nodes.push(node);
+        }
+    }
+    Ok(())
+}
+
+/// The channels of agent and init: the device program refuses them in any case.
+fn is_channel(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with("vport")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,60 @@
+//! Descriptors that a child has from init.
+
+use crate::confine::{Refused, failed};
+use nix::{errno::Errno, libc};
+use std::os::fd::RawFd;
+
+/// Closes all descriptors but standard input, output and error and `keep`.
+///
+/// # Errors
+/// The kernel has no close_range(2).
+pub fn close_others(keep: &[RawFd]) -> Result<(), Refused> {
+    for (first, last) in gaps(keep) {
+        close_range(first, last).map_err(failed("close init's descriptors"))?;
+    }
+    Ok(())
+}
+
+/// The numbers from 3 on between those in `keep`: first and last of each run.
+fn gaps(keep: &[RawFd]) -> Vec<(u32, u32)> {
+    let mut kept: Vec<u32> = keep
+        .iter()
+        .filter_map(|number| u32::try_from(*number).ok())
+        .filter(|number| *number > 2)
+        .collect();
+    kept.sort_unstable();
+    let mut first = 3;
+    let mut gaps = Vec::new();
+    for number in kept {
+        if number > first {
+            gaps.push((first, number - 1));
+        }
+        first = number + 1;
+    }
+    gaps.push((first, u32::MAX));
+    gaps
+}
+
+#[expect(
+    unsafe_code,
+    reason = "close_range(2) has no safe wrapper in nix: what is closed must have no owner that uses it"
+)]
+fn close_range(first: u32, last: u32) -> Result<(), Errno> {
+    // SAFETY: this is a child between fork and exec, and it uses no owner of what is closed: all of them are init's.
+    let done = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
+    Errno::result(done).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::gaps;
+
+    #[test]
+    fn all_numbers_but_those_kept_are_closed() {
+        assert_eq!(gaps(&[]), [(3, u32::MAX)]);
+        assert_eq!(gaps(&[0, 1, 2, -1]), [(3, u32::MAX)]);
+        assert_eq!(gaps(&[3, 4]), [(5, u32::MAX)]);
+        assert_eq!(gaps(&[9, 4]), [(3, 3), (5, 8), (10, u32::MAX)]);
+        assert_eq!(gaps(&[5, 5]), [(3, 4), (6, u32::MAX)]);
+    }
+}

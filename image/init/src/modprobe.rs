@@ -1,0 +1,199 @@
+//! The kernel's loader of modules (the kernel's `admin-guide/sysctl/kernel`, `modprobe`): this program, called by the
+//! kernel in the guest's own namespaces where a container's process asks for what a module has.
+//!
+//! The modules are on a read-only disk of their own, which is mounted when the first of them is wanted: neither the
+//! initramfs nor a saved VM's memory grows by them. Beside them lies an index of names, aliases and needs, so that no
+//! module is opened in vain.
+
+use crate::{boot, disk, signals};
+use nix::{
+    fcntl::{Flock, FlockArg},
+    mount::{MsFlags, mount},
+};
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{self, Write},
+    path::Path,
+    process::ExitCode,
+};
+
+/// Where the kernel looks for it.
+pub const PATH: &str = "/sbin/modprobe";
+/// The disk's serial number.
+const DISK: &str = "modules";
+const FOLDER: &str = "/modules";
+const INDEX: &str = "/modules/index";
+const LOCK: &str = "/run/modprobe.lock";
+/// How long a call may take: whoever asked waits for it. The disk is there from the start.
+const SECONDS: u32 = 20;
+
+/// Loads what the kernel names: `modprobe -q -- NAME`.
+pub fn run(words: &[String]) -> ExitCode {
+    signals::end_after(SECONDS);
+    let Some(name) = words.last().filter(|_| words.len() > 1) else {
+        return ExitCode::FAILURE;
+    };
+    match load(name) {
+        Ok(true) => ExitCode::SUCCESS,
+        // The kernel asks for what it knows by name, whether there is such a module or not.
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            tell(name, &error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Best effort: the kernel's log is all that is left.
+fn tell(name: &str, error: &io::Error) {
+    if let Ok(mut log) = File::options().write(true).open("/dev/kmsg") {
+        let _ = writeln!(log, "modprobe: {name}: {error}");
+    }
+}
+
+fn load(name: &str) -> io::Result<bool> {
+    let text = {
+        // One caller mounts, all others wait for it.
+        let lock = File::create(LOCK)?;
+        let _held = Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, error)| error)?;
+        match fs::read_to_string(INDEX) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                mount_disk()?;
+                fs::read_to_string(INDEX)?
+            }
+            other => other?,
+        }
+    };
+    let wanted = resolve(&text, name);
+    for module in &wanted {
+        if Path::new("/sys/module")
+            .join(module)
+            .join("initstate")
+            .exists()
+        {
+            continue;
+        }
+        let file = File::open(Path::new(FOLDER).join(format!("{module}.ko")))?;
+        let named = |error| io::Error::other(format!("module {module}: {error}"));
+        boot::load(&file).map_err(named)?;
+    }
+    Ok(!wanted.is_empty())
+}
+
+fn mount_disk() -> io::Result<()> {
+    let disk = disk::now(DISK)?.ok_or_else(|| {
+        let reason = format!("the VM has no disk with the serial number {DISK}");
+        io::Error::new(io::ErrorKind::NotFound, reason)
+    })?;
+    fs::create_dir_all(FOLDER)?;
+    let none: Option<&str> = None;
+    let flags = MsFlags::MS_RDONLY | MsFlags::MS_NODEV | MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
+    Ok(mount(Some(&disk), FOLDER, Some("squashfs"), flags, none)?)
+}
+
+/// The modules that bring a name or an alias, each behind those that it needs. In the index each line is
+/// `module NAME NEEDED...`, `alias PATTERN NAME`, in this order.
+fn resolve(index: &str, wanted: &str) -> Vec<String> {
+    let name = wanted.replace('-', "_");
+    let mut needs: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut found: Vec<&str> = Vec::new();
+    for line in index.lines() {
+        let mut words = line.split(' ');
+        match (words.next(), words.next()) {
+            (Some("module"), Some(module)) => {
+                needs.insert(module, words.collect());
+                if module == name {
+                    found.push(module);
+                }
+            }
+            (Some("alias"), Some(pattern)) if matches(pattern.as_bytes(), wanted.as_bytes()) => {
+                found.extend(words.next());
+            }
+            _ => {}
+        }
+    }
+    let mut order = Vec::new();
+    for module in found {
+        // What it needs stands whole in its line, deepest first.
+        let all = needs.get(module).into_iter().flatten().chain([&module]);
+        for one in all {
+            if !order.iter().any(|there| there == one) {
+                order.push((*one).to_owned());
+            }
+        }
+    }
+    order
+}
+
+/// Whether a text is of a pattern with `*`, `?` and `[...]` (fnmatch(3), as modules' aliases use it).
+fn matches(pattern: &[u8], text: &[u8]) -> bool {
+    let Some((first, rest)) = pattern.split_first() else {
+        return text.is_empty();
+    };
+    match (first, text.split_first()) {
+        (b'*', _) => (0..=text.len()).any(|skipped| matches(rest, &text[skipped..])),
+        (b'?', Some((_, left))) => matches(rest, left),
+        (b'[', Some((letter, left))) => {
+            let Some(end) = rest.iter().position(|one| *one == b']') else {
+                return false;
+            };
+            in_class(&rest[..end], *letter) && matches(&rest[end + 1..], left)
+        }
+        (first, Some((letter, left))) => first == letter && matches(rest, left),
+        (_, None) => false,
+    }
+}
+
+/// `abc`, `0-9`.
+fn in_class(class: &[u8], letter: u8) -> bool {
+    match class {
+        [from, b'-', to, rest @ ..] => (*from..=*to).contains(&letter) || in_class(rest, letter),
+        [one, rest @ ..] => *one == letter || in_class(rest, letter),
+        [] => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{matches, resolve};
+
+    const INDEX: &str = "module bridge llc stp\nmodule llc\nmodule nft_chain_nat nf_tables\nmodule stp llc\n\
+                         alias rtnl-link-bridge bridge\nalias nft-chain-2-nat nft_chain_nat\n\
+                         alias pci:v00001AF4d*sv* virtio_pci\nalias net-pf-7[0-9] llc\n";
+
+    #[test]
+    fn a_name_and_an_alias_bring_a_module_behind_its_needs() {
+        assert_eq!(resolve(INDEX, "bridge"), ["llc", "stp", "bridge"]);
+        assert_eq!(resolve(INDEX, "rtnl-link-bridge"), ["llc", "stp", "bridge"]);
+        assert_eq!(
+            resolve(INDEX, "nft-chain-2-nat"),
+            ["nf_tables", "nft_chain_nat"]
+        );
+        assert_eq!(
+            resolve(INDEX, "nft-chain-nat"),
+            ["nf_tables", "nft_chain_nat"]
+        );
+        assert_eq!(resolve(INDEX, "net-pf-71"), ["llc"]);
+        assert!(resolve(INDEX, "net-pf-40").is_empty());
+        assert!(resolve(INDEX, "").is_empty());
+    }
+
+    #[test]
+    fn patterns_are_those_of_modules_aliases() {
+        for (pattern, text, expected) in [
+            ("", "", true),
+            ("a", "", false),
+            ("a*c", "abbc", true),
+            ("a*c", "abbd", false),
+            ("a?c", "abc", true),
+            ("[a-c]x", "bx", true),
+            ("[a-c]x", "dx", false),
+            ("[xyz", "x", false),
+            ("pci:v00001AF4d*sv*", "pci:v00001AF4d1000sv1AF4", true),
+        ] {
+            let found = matches(pattern.as_bytes(), text.as_bytes());
+            assert_eq!(found, expected, "{pattern} {text}");
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The small init of `--init`: process 1 of the container, which reaps what its one program leaves behind, and passes
+//! signals on to it.
+//!
+//! It is this program once more, run anew by an exec, so that it holds nothing of the VM's init. It is called as
+//! Docker's is: `/sbin/docker-init -- PROGRAM ...`.
+
+use crate::{
+    confine::{Program, Refused, find},
+    container::code,
+    signals,
+};
+use nix::{
+    libc,
+    sys::{
+        prctl,
+        signal::{SigSet, SigmaskHow, sigprocmask},
+        wait::{WaitPidFlag, WaitStatus, waitpid},
+    },
+    unistd::{ForkResult, Pid, getpgrp, setpgid, tcsetpgrp},
+};
+use std::{io::stdin, process::ExitCode};
+
+/// What it is called.
+pub const NAME: &str = "/sbin/docker-init";
+const SEPARATOR: &str = "--";
+/// This program, wherever its file is: the container's root has none.
+const OWN: &str = "/proc/self/exe";
+/// No program was found.
+const NOT_FOUND: u8 = 127;
+
+/// Becomes the small init of a program that was found; comes back only with the reason why not.
+pub fn exec(program: &Program) -> Refused {
+    let called = [NAME, SEPARATOR].map(str::to_owned);
+    match program.below(OWN, called) {
+        Ok(own) => own.exec(),
+        Err(refused) => refused,
+    }
+}
+
+/// Lives as the small init, with the words that it was called with.
+pub fn run(words: &[String]) -> ExitCode {
+    let words: Vec<String> = words.iter().skip(2).cloned().collect();
+    let code = live(&words).unwrap_or_else(|reason| {
+        eprintln!("[FATAL docker-init (1)] {reason}");
+        NOT_FOUND
+    });
+    ExitCode::from(code)
+}
+
+#[expect(
+    unsafe_code,
+    reason = "fork is unsafe in general; this program has one thread"
+)]
+fn live(words: &[String]) -> Result<u8, String> {
+    let text = |error: nix::errno::Errno| error.desc().to_owned();
+    prctl::set_name(c"docker-init").map_err(text)?;
+    let all = SigSet::all();
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&all), None).map_err(text)?;
+    // SAFETY: there is one thread, so no lock is held by another one.
+    let child = match unsafe { nix::unistd::fork() }.map_err(text)? {
+        ForkResult::Child => return Err(become_program(words)),
+        ForkResult::Parent { child } => child,
+    };
+    loop {
+        let signal = signals::wait_for_any();
+        if signal != libc::SIGCHLD {
+            // It has just ended then.
+            let _ = signals::send(child, signal);
+            continue;
+        }
+        while let Ok(status) = waitpid(Pid::from_raw(-1), Some(WaitPidFlag::WNOHANG)) {
+            if status == WaitStatus::StillAlive {
+                break;
+            }
+            if status.pid() == Some(child) {
+                return Ok(u8::try_from(code(status)).unwrap_or(u8::MAX));
+            }
+        }
+    }
+}
+
+/// The child: a process group of its own, in the foreground of its terminal, so that keys are for it alone.
+fn become_program(words: &[String]) -> String {
+    // It is new, and leads no session.
+    let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
+    // Without a terminal there is no foreground. SIGTTOU is blocked here.
+    let _ = tcsetpgrp(stdin(), getpgrp());
+    let environment = std::env::vars_os().filter_map(|(name, value)| {
+        let variable = [name, value].map(|text| text.into_string().ok());
+        let [Some(name), Some(value)] = variable else {
+            return None;
+        };
+        Some(format!("{name}={value}"))
+    });
+    let (_, reason) = match find(words, environment.collect()) {
+        Ok(program) => program.exec(),
+        Err(refused) => refused,
+    };
+    reason
+}

@@ -1,0 +1,275 @@
+//! A VCH with an image, at which fields are sent.
+
+use crate::{
+    answer::{Answer, Group, Kind},
+    list::{Field, Operation, Place},
+};
+use lab::http::{self, Answer as Heard};
+use lab::{Coordinator, Lab, RootFs, Topology};
+use serde_json::{Map, Value, json};
+use std::{fmt::Write, fs, path::PathBuf};
+
+/// The newest version that a VCH speaks.
+const API: &str = "/v1.50";
+const IMAGE: &str = "fields:latest";
+const CONTAINER: &str = "asked";
+const NETWORK: &str = "asked";
+
+pub struct World<'a> {
+    socket: PathBuf,
+    /// Ends with it.
+    _vch: Coordinator<'a>,
+}
+
+/// What is made for a request and removed behind it.
+enum Made {
+    Container,
+    Network,
+    Both,
+    Nothing,
+}
+
+impl<'a> World<'a> {
+    pub fn new(lab: &Lab, topology: &'a Topology) -> Self {
+        let socket = lab.path("docker.sock");
+        let tables = [
+            Coordinator::docker_table(&socket),
+            Coordinator::runtime_table().unwrap(),
+        ];
+        let vch = Coordinator::start_with(lab, &topology.vch, &tables.concat()).unwrap();
+        let world = Self { socket, _vch: vch };
+        let tar = RootFs::busybox(lab, "fields").unwrap().tar().unwrap();
+        let tar = fs::read(tar).unwrap();
+        let query = "fromSrc=-&repo=fields&tag=latest&changes=CMD%20%5B%22sh%22%5D";
+        let request = format!("POST {API}/images/create?{query}");
+        let body = Some(("application/x-tar", &*tar));
+        let answer = http::send(&world.socket, &request, &[], body).unwrap();
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let found = world.send("GET", &format!("/images/{IMAGE}/json"), None);
+        assert_eq!(found.status, 200, "{found:?}");
+        world
+    }
+
+    fn send(&self, method: &str, target: &str, body: Option<&Value>) -> Heard {
+        http::ask(&self.socket, method, &format!("{API}{target}"), body).unwrap()
+    }
+
+    /// Sends one value of a field; what is wrong with its answer.
+    pub fn asked(&self, operation: &Operation, field: &Field, answer: &Answer) -> Option<String> {
+        let row = operation.row(field);
+        let made = self.make(operation);
+        let wrong = self.answered(operation, field, answer);
+        self.unmake(&made);
+        wrong.map(|wrong| format!("{row}: {wrong}"))
+    }
+
+    fn answered(&self, operation: &Operation, field: &Field, answer: &Answer) -> Option<String> {
+        let mut body = base(operation);
+        let mut query = String::new();
+        for (index, (name, value)) in answer.sent.iter().enumerate() {
+            let of_the_query = match index {
+                0 => field.place == Place::Query,
+                _ => name.starts_with('?'),
+            };
+            if of_the_query {
+                let begun = !query.is_empty() || target(operation).contains('?');
+                let separator = if begun { '&' } else { '?' };
+                let name = name.trim_start_matches('?');
+                write!(query, "{separator}{name}={}", escaped(value)).unwrap();
+            } else if field.place == Place::Body && field.name != "-" {
+                set(
+                    body.get_or_insert_with(|| json!({})),
+                    name.trim_start_matches('.'),
+                    value,
+                );
+            }
+        }
+        let mut target = target(operation);
+        if field.place == Place::Query && field.name == "name" {
+            // It is the one that is asked about.
+            target.truncate(target.find('?').unwrap_or(target.len()));
+            query.replace_range(..1, "?");
+        }
+        let target = format!("{target}{query}");
+        let heard = match archive(operation) {
+            None => self.send(&operation.method, &target, body.as_ref()),
+            Some(archive) => {
+                let value = answer.sent[0].1.as_str().unwrap_or_default();
+                let headers = [(field.name.as_str(), value)];
+                let headers = match field.place {
+                    Place::Header => &headers[..],
+                    _ => &[],
+                };
+                let request = format!("{} {API}{target}", operation.method);
+                let body = Some(("application/x-tar", archive));
+                http::send(&self.socket, &request, headers, body).unwrap()
+            }
+        };
+        let (status, said) = (heard.status, heard.message().to_owned());
+        match &answer.kind {
+            Kind::Refused {
+                status: expected,
+                says,
+            } => {
+                let well = status == *expected && said.contains(says.as_str());
+                (!well)
+                    .then(|| format!("not refused with {expected} and {says:?}: {status} {said}"))
+            }
+            Kind::Ignored { .. } => {
+                (!(200..400).contains(&status)).then(|| format!("not ignored: {status} {said}"))
+            }
+            Kind::Does { status: expected } => {
+                (status != *expected).then(|| format!("not {expected}: {status} {said}"))
+            }
+            Kind::Shown { path, value } => {
+                if !(200..300).contains(&status) {
+                    return Some(format!("not taken: {status} {said}"));
+                }
+                let shown = self.shown(operation, path);
+                (shown != *value).then(|| format!("{path} is shown as {shown}, not as {value}"))
+            }
+        }
+    }
+
+    /// What inspect shows.
+    fn shown(&self, operation: &Operation, path: &str) -> Value {
+        let (target, path) = match operation.path.as_str() {
+            "/networks/create" => (format!("/networks/{NETWORK}"), path.to_owned()),
+            "/networks/{id}/connect" => {
+                let place = path.trim_start_matches("EndpointConfig.");
+                let path = format!("NetworkSettings.Networks.{NETWORK}.{place}");
+                (format!("/containers/{CONTAINER}/json"), path)
+            }
+            "/containers/{id}/update" => {
+                let target = format!("/containers/{CONTAINER}/json");
+                (target, format!("HostConfig.{path}"))
+            }
+            _ => {
+                let own = ["HostConfig.", "NetworkSettings.", "Mounts", "Name"];
+                let path = match own.iter().any(|part| path.starts_with(part)) {
+                    true => path.to_owned(),
+                    false => format!("Config.{path}"),
+                };
+                (format!("/containers/{CONTAINER}/json"), path)
+            }
+        };
+        let whole = self.send("GET", &target, None).body;
+        path.split('.')
+            .fold(whole, |value, key| match key.parse::<usize>() {
+                Ok(index) => value[index].clone(),
+                Err(_) => value[key].clone(),
+            })
+    }
+
+    /// Sends nothing but the operation; what is wrong with its answer.
+    pub fn refused_as_a_group(&self, operation: &Operation, group: &Group) -> Option<String> {
+        let body = (operation.method != "GET" && operation.method != "HEAD").then(|| json!({}));
+        let answer = self.send(&operation.method, &target(operation), body.as_ref());
+        let Operation { method, path, .. } = operation;
+        let (status, expected) = (answer.status, group.status);
+        (status != expected).then(|| {
+            format!(
+                "{method} {path}: not {expected}: {status} {}",
+                answer.message()
+            )
+        })
+    }
+
+    fn make(&self, operation: &Operation) -> Made {
+        let made = match operation.path.as_str() {
+            "/containers/create" => return Made::Container,
+            "/networks/create" => return Made::Network,
+            path if path.starts_with("/networks/{id}") => Made::Both,
+            path if path.starts_with("/containers/{id}") => Made::Container,
+            _ => Made::Nothing,
+        };
+        if matches!(made, Made::Container | Made::Both) {
+            let target = format!("/containers/create?name={CONTAINER}");
+            let body = json!({ "Image": IMAGE, "HostConfig": { "NetworkMode": "none" } });
+            let answer = self.send("POST", &target, Some(&body));
+            assert_eq!(answer.status, 201, "{answer:?}");
+        }
+        if matches!(made, Made::Both) {
+            let subnets = json!([{ "Subnet": "10.77.0.0/24" }, { "Subnet": "fd77::/64" }]);
+            let body =
+                json!({ "Name": NETWORK, "EnableIPv6": true, "IPAM": { "Config": subnets } });
+            let answer = self.send("POST", "/networks/create", Some(&body));
+            assert_eq!(answer.status, 201, "{answer:?}");
+        }
+        made
+    }
+
+    /// Whatever is there of it.
+    fn unmake(&self, made: &Made) {
+        if matches!(made, Made::Container | Made::Both) {
+            for name in [CONTAINER, "renamed"] {
+                self.send("DELETE", &format!("/containers/{name}?force=1"), None);
+            }
+        }
+        if matches!(made, Made::Network | Made::Both) {
+            self.send("DELETE", &format!("/networks/{NETWORK}"), None);
+        }
+    }
+}
+
+/// What a request needs beside the field that is asked about.
+fn base(operation: &Operation) -> Option<Value> {
+    match (operation.method.as_str(), operation.path.as_str()) {
+        ("POST", "/containers/create") => Some(json!({ "Image": IMAGE })),
+        ("POST", "/networks/create") => Some(json!({ "Name": NETWORK })),
+        ("POST", "/networks/{id}/connect" | "/networks/{id}/disconnect") => {
+            Some(json!({ "Container": CONTAINER }))
+        }
+        ("POST", "/containers/{id}/exec") => Some(json!({ "Cmd": ["true"] })),
+        ("POST", "/containers/{id}/update" | "/exec/{id}/start") => Some(json!({})),
+        _ => None,
+    }
+}
+
+/// An archive of nothing (tar(5): two blocks of zeros), where a body is one.
+fn archive(operation: &Operation) -> Option<&'static [u8]> {
+    let takes = matches!(&*operation.path, "/images/create" | "/images/load");
+    takes.then_some(&[0; 1024])
+}
+
+fn target(operation: &Operation) -> String {
+    let path = operation.path.as_str();
+    if path == "/containers/create" {
+        return format!("{path}?name={CONTAINER}");
+    }
+    let name = match path {
+        path if path.starts_with("/containers/") => CONTAINER,
+        path if path.starts_with("/networks/") => NETWORK,
+        path if path.starts_with("/images/") => IMAGE,
+        _ => "nothing",
+    };
+    path.replace("{id}", name).replace("{name}", name)
+}
+
+/// As a query has it.
+fn escaped(value: &Value) -> String {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let mut escaped = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            escaped.push(byte.into());
+        } else {
+            write!(escaped, "%{byte:02X}").unwrap();
+        }
+    }
+    escaped
+}
+
+fn set(body: &mut Value, path: &str, value: &Value) {
+    let mut at = body;
+    for key in path.split('.') {
+        let Value::Object(map) = at else {
+            panic!("{path} leads into what is no object");
+        };
+        at = map.entry(key).or_insert_with(|| Value::Object(Map::new()));
+    }
+    *at = value.clone();
+}

@@ -1,0 +1,267 @@
+//! What a container is asked to be, by every field that its VM carries out: seen from inside.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use lab::{Boot, Lab, Topology, VmHost, eventually, http};
+use serde_json::{Value, json};
+
+const SOON: Duration = Duration::from_secs(30);
+
+struct House<'a> {
+    host: VmHost<'a>,
+}
+
+impl<'a> House<'a> {
+    fn build(lab: &Lab, topology: &'a Topology) -> Self {
+        let host = VmHost::start(lab, topology, Boot::Clone).unwrap();
+        host.import_busybox(lab).unwrap();
+        Self { host }
+    }
+
+    fn run(&self, line: &str) -> String {
+        self.host.run(line).unwrap()
+    }
+
+    fn ask(&self, method: &str, target: &str, body: &Value) -> http::Answer {
+        let target = format!("/v1.50{target}");
+        http::ask(self.host.socket(), method, &target, Some(body)).unwrap()
+    }
+
+    /// Creates a container by its body; what the answer warns of.
+    fn create(&self, name: &str, body: &Value) -> Vec<String> {
+        let answer = self.ask("POST", &format!("/containers/create?name={name}"), body);
+        assert_eq!(answer.status, 201, "{answer:?}");
+        let warnings = answer.body["Warnings"].as_array().unwrap();
+        warnings
+            .iter()
+            .map(|text| text.as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    /// What a container of this body writes: its lines of `KEY=VALUE`.
+    fn told(&self, name: &str, body: &Value) -> BTreeMap<String, String> {
+        self.create(name, body);
+        let said = self.run(&format!("docker start -a {name}"));
+        let pairs = said
+            .lines()
+            .filter_map(|line| line.trim_end().split_once('='));
+        pairs
+            .map(|(key, value)| (key.to_owned(), value.trim().to_owned()))
+            .collect()
+    }
+}
+
+/// Each line tells one thing of the container that it runs in.
+const TELL: &str = r#"
+echo "host=$(hostname)"
+echo "domain=$(cat /proc/sys/kernel/domainname)"
+echo "hosts=$(grep -c 'box.d.example box' /etc/hosts) $(grep -c '192.0.2.7.*gate' /etc/hosts)"
+echo "search=$(grep -c search /etc/resolv.conf)"
+echo "options=$(grep options /etc/resolv.conf)"
+echo "folder=$(pwd)"
+echo "group=$(id -g)"
+echo "groups=$(id -G)"
+echo "variable=$A"
+echo "terminal=$(stty size)"
+echo "files=$(ulimit -n)"
+echo "score=$(cat /proc/self/oom_score_adj)"
+echo "shm=$(df -k /dev/shm | tail -n 1 | awk '{print $2}')"
+echo "tmpfs=$(df -k /t | tail -n 1 | awk '{print $2}') $(df -k /m | tail -n 1 | awk '{print $2}')"
+echo "root=$(touch /written 2>/dev/null && echo written || echo read-only)"
+echo "volume=$(touch /data/written && echo written)"
+echo "capabilities=$(grep CapEff /proc/self/status | cut -f 2)"
+echo "privileges=$(grep NoNewPrivs /proc/self/status | cut -f 2)"
+echo "sysctl=$(cat /proc/sys/kernel/msgmax)"
+echo "masked=$(wc -c </proc/version)"
+echo "bare=$(ls /proc/acpi 2>/dev/null | wc -l)"
+echo "init=$(cat /proc/1/comm)"
+"#;
+
+#[test]
+fn a_process_and_its_surroundings_are_what_every_field_asks_for() {
+    let lab = Lab::of_vms("fields").unwrap();
+    let topology = lab.topology().unwrap();
+    let house = House::build(&lab, &topology);
+    let body = json!({
+        "Image": "busybox", "Hostname": "box", "Domainname": "d.example", "User": "0:8", "Tty": true,
+        "Env": ["A=b"], "Entrypoint": ["sh", "-c"], "Cmd": [TELL], "WorkingDir": "/srv/../work",
+        "Volumes": { "/data": {} },
+        "HostConfig": {
+            "ConsoleSize": [30, 100], "GroupAdd": ["9"], "OomScoreAdj": 100, "ShmSize": 1 << 20,
+            "Sysctls": { "kernel.msgmax": "9000" }, "ReadonlyRootfs": true, "Init": true,
+            "Tmpfs": { "/t": "size=1m" },
+            "Mounts": [{ "Type": "tmpfs", "Target": "/m", "TmpfsOptions": { "SizeBytes": 2 << 20 } }],
+            "MaskedPaths": ["/proc/version"], "Ulimits": [{ "Name": "nofile", "Soft": 500, "Hard": 600 }],
+            "CapDrop": ["ALL"], "CapAdd": ["NET_ADMIN"], "SecurityOpt": ["no-new-privileges"],
+            "DnsSearch": ["."], "DnsOptions": ["timeout:1"], "ExtraHosts": ["gate:192.0.2.7"],
+        },
+    });
+    let told = house.told("all", &body);
+    for (key, expected) in [
+        ("host", "box.d.example"),
+        ("domain", "d.example"),
+        ("hosts", "1 1"),
+        ("search", "0"),
+        ("options", "options timeout:1 ndots:0"),
+        ("folder", "/work"),
+        ("group", "8"),
+        ("groups", "8 9"),
+        ("variable", "b"),
+        ("terminal", "30 100"),
+        ("files", "500"),
+        ("score", "100"),
+        ("shm", "1024"),
+        ("tmpfs", "1024 2048"),
+        ("root", "read-only"),
+        ("volume", "written"),
+        ("capabilities", "0000000000001000"),
+        ("privileges", "1"),
+        ("sysctl", "9000"),
+        ("masked", "0"),
+    ] {
+        assert_eq!(
+            told.get(key).map(String::as_str),
+            Some(expected),
+            "{key}: {told:?}"
+        );
+    }
+    assert_ne!(told["init"], "sh");
+    house.run("docker rm all");
+
+    whole_vm(&house);
+    none_of_it(&house);
+}
+
+/// A privileged container has its VM.
+fn whole_vm(house: &House<'_>) {
+    let script = "echo \"capabilities=$(grep CapEff /proc/self/status | cut -f 2)\"; \
+        echo \"sysctl=$(echo 7 >/proc/sys/vm/swappiness && cat /proc/sys/vm/swappiness)\"; \
+        echo \"loop=$(ls /dev/loop-control /dev/kmsg | wc -l)\"";
+    let body = json!({
+        "Image": "busybox", "Cmd": ["sh", "-c", script], "HostConfig": { "Privileged": true },
+    });
+    let told = house.told("whole", &body);
+    assert_eq!(told["sysctl"], "7");
+    assert_eq!(told["loop"], "2");
+    let capabilities = u64::from_str_radix(&told["capabilities"], 16).unwrap();
+    assert_eq!(capabilities.count_ones(), 41, "{told:?}");
+    house.run("docker rm whole");
+}
+
+/// Without shared memory, and with a device and a disk of its own size.
+fn none_of_it(house: &House<'_>) {
+    let script = "echo \"shm=$(ls -d /dev/shm 2>/dev/null | wc -l)\"; \
+        echo \"device=$(ls -l /dev/net/tun | cut -c 1)\"; \
+        echo \"disk=$(df -k / | tail -n 1 | awk '{print $2 < 70000}')\"";
+    let body = json!({
+        "Image": "busybox", "Cmd": ["sh", "-c", script],
+        "HostConfig": {
+            "IpcMode": "none", "StorageOpt": { "size": "64M" },
+            "Devices": [{ "PathOnHost": "/dev/net/tun", "PathInContainer": "/dev/net/tun", "CgroupPermissions": "rwm" }],
+        },
+    });
+    let told = house.told("none", &body);
+    assert_eq!(
+        [&*told["shm"], &*told["device"], &*told["disk"]],
+        ["0", "c", "1"]
+    );
+    house.run("docker rm none");
+}
+
+/// What the container's cgroup in its VM says.
+fn bounds(house: &House<'_>) -> Vec<String> {
+    let files = "memory.max memory.low pids.max cpu.weight cpu.max cpuset.cpus";
+    let said = house.run(&format!(
+        "docker exec bound sh -c 'cd /sys/fs/cgroup && cat {files}'"
+    ));
+    said.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn bounds_of_a_container_are_in_force_in_its_vm_and_follow_an_update_at_once() {
+    let lab = Lab::of_vms("bounds").unwrap();
+    let topology = lab.topology().unwrap();
+    let house = House::build(&lab, &topology);
+    house.create(
+        "bound",
+        &json!({
+            "Image": "busybox", "Cmd": ["sleep", "1000"],
+            "HostConfig": {
+                "Memory": 64 << 20, "MemoryReservation": 32 << 20, "PidsLimit": 50, "CpuShares": 512,
+                "CpuQuota": 30_000, "CpuPeriod": 60_000, "CpusetCpus": "0", "CpusetMems": "0",
+            },
+        }),
+    );
+    house.run("docker start bound");
+    let (memory, reserved) = ((64 << 20).to_string(), (32 << 20).to_string());
+    assert_eq!(
+        bounds(&house),
+        [&*memory, &reserved, "50", "20", "30000 60000", "0"]
+    );
+
+    let update = json!({
+        "Memory": 80 << 20, "MemorySwap": -1, "MemoryReservation": 16 << 20, "PidsLimit": 20,
+        "CpuShares": 2048, "CpuQuota": 50_000, "CpuPeriod": 100_000,
+    });
+    let answer = house.ask("POST", "/containers/bound/update", &update);
+    assert_eq!(
+        (answer.status, &answer.body["Warnings"]),
+        (200, &Value::Null),
+        "{answer:?}"
+    );
+    let (memory, reserved) = ((80 << 20).to_string(), (16 << 20).to_string());
+    assert_eq!(
+        bounds(&house),
+        [&*memory, &reserved, "20", "79", "50000 100000", "0"]
+    );
+
+    // More than the VM has is had from the next start on, and said.
+    let more = json!({ "Memory": 2_u64 << 30, "MemorySwap": -1 });
+    let answer = house.ask("POST", "/containers/bound/update", &more);
+    let warnings = answer.body["Warnings"].to_string();
+    assert!(warnings.contains("from its next start on"), "{answer:?}");
+    house.run("docker rm -f bound");
+}
+
+#[test]
+fn a_container_is_stopped_by_the_signal_that_is_asked_for() {
+    let lab = Lab::of_vms("signals").unwrap();
+    let topology = lab.topology().unwrap();
+    let house = House::build(&lab, &topology);
+    // Of each signal that it hears it tells the number; the third ends it.
+    let script = "trap 'echo INT' INT; trap 'echo USR1' USR1; trap 'echo RT; exit 5' 37; \
+        while :; do sleep 0.1; done";
+    house.create(
+        "heard",
+        &json!({ "Image": "busybox", "Cmd": ["sh", "-c", script], "StopSignal": "SIGRTMIN+3" }),
+    );
+    house.run("docker start heard");
+    let unknown = house.ask("POST", "/containers/heard/stop?signal=NOTHING", &json!({}));
+    assert_eq!(
+        (unknown.status, unknown.message()),
+        (400, "invalid signal: NOTHING")
+    );
+    let running = "docker inspect -f '{{.State.Running}}' heard";
+    assert_eq!(house.run(running), "true");
+    house.run("docker kill -s USR1 heard");
+    let heard = |text: &str| house.run("docker logs heard").contains(text);
+    eventually(SOON, "it heard USR1", || heard("USR1")).unwrap();
+    let stopped = house.ask("POST", "/containers/heard/stop?signal=INT&t=2", &json!({}));
+    assert_eq!(stopped.status, 204, "{stopped:?}");
+    assert!(heard("INT"));
+    assert_eq!(
+        house.run("docker inspect -f '{{.State.ExitCode}}' heard"),
+        "137"
+    );
+    // Its own signal is a real-time one.
+    house.run("docker start heard && docker stop -t 20 heard");
+    assert!(heard("RT"));
+    assert_eq!(
+        house.run("docker inspect -f '{{.State.ExitCode}}' heard"),
+        "5"
+    );
+    house.run("docker rm heard");
+}

@@ -1,0 +1,188 @@
+//! Folders of helpers, each with a user ID of its own.
+
+use super::{ImageError, Settings, failed, index};
+use crate::digest::Digest;
+use nix::unistd::geteuid;
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::os::unix::fs::chown;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Helpers that bring images in at the same time; more wait. Each may take some 500 MiB.
+const ARRIVING: usize = 16;
+/// Helpers that make root file systems at the same time: a start of a container waits for no pull.
+const MAKING: usize = 16;
+/// How often the removal of a folder is tried: a helper that was killed a moment ago may still write.
+const TRIES: u32 = 20;
+const BETWEEN_TRIES: Duration = Duration::from_millis(50);
+
+/// What a helper is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Arriving,
+    Making,
+}
+
+/// User IDs of helpers: no two that run have the same.
+pub(super) struct Users {
+    first: u32,
+    taken: Arc<Mutex<BTreeSet<u32>>>,
+    arriving: Arc<Semaphore>,
+    making: Arc<Semaphore>,
+}
+
+/// A user ID, until this is dropped.
+struct User {
+    id: u32,
+    taken: Arc<Mutex<BTreeSet<u32>>>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Users {
+    pub fn new(first: u32) -> Self {
+        Self {
+            first,
+            taken: Arc::default(),
+            arriving: Arc::new(Semaphore::new(ARRIVING)),
+            making: Arc::new(Semaphore::new(MAKING)),
+        }
+    }
+
+    async fn take(&self, purpose: Purpose) -> Result<User, ImageError> {
+        let semaphore = match purpose {
+            Purpose::Arriving => &self.arriving,
+            Purpose::Making => &self.making,
+        };
+        let permit = Arc::clone(semaphore).acquire_owned().await;
+        let permit = permit.map_err(|_| ImageError::Ending)?;
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        // As many as there are permits are there.
+        let id = (self.first..).find(|id| !taken.contains(id));
+        let id = id.ok_or(ImageError::Ending)?;
+        taken.insert(id);
+        Ok(User {
+            id,
+            taken: Arc::clone(&self.taken),
+            _permit: permit,
+        })
+    }
+}
+
+impl Drop for User {
+    fn drop(&mut self) {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.remove(&self.id);
+    }
+}
+
+/// A folder for one helper, removed with this.
+pub(super) struct Staging {
+    pub path: PathBuf,
+    user: Option<User>,
+}
+
+impl Staging {
+    pub async fn new(
+        users: &Users,
+        settings: &Settings,
+        purpose: Purpose,
+    ) -> Result<Self, ImageError> {
+        let user = users.take(purpose).await?;
+        let folder = settings.folder.clone();
+        let made = tokio::task::spawn_blocking(move || Self::make(&folder, user)).await;
+        made.map_err(|_| ImageError::Ending)?
+    }
+
+    fn make(folder: &Path, user: User) -> Result<Self, ImageError> {
+        let mut random = [0; 16];
+        getrandom::fill(&mut random).map_err(|error| ImageError::File {
+            deed: "name a folder in",
+            path: folder.to_owned(),
+            source: io::Error::other(error.to_string()),
+        })?;
+        let name = Digest::of(&random).hex();
+        let path = folder.join("staging").join(&name[..32]);
+        fs::create_dir(&path).map_err(failed("make", &path))?;
+        let id = user.id;
+        let staging = Self {
+            path,
+            user: Some(user),
+        };
+        index::mode(&staging.path, 0o700)?;
+        if geteuid().is_root() {
+            let path = &staging.path;
+            chown(path, Some(id), Some(id)).map_err(failed("give away", path))?;
+        }
+        Ok(staging)
+    }
+
+    /// User and group of the helper.
+    pub fn user(&self) -> u32 {
+        self.user.as_ref().map_or(u32::MAX, |user| user.id)
+    }
+
+    /// Takes the folder from a helper that has ended: from now on nobody of its user changes a name in it.
+    pub fn reclaim(&self) -> Result<(), ImageError> {
+        if geteuid().is_root() {
+            chown(&self.path, Some(0), Some(0)).map_err(failed("own", &self.path))?;
+        }
+        index::mode(&self.path, 0o700)
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        if self.path.as_os_str().is_empty() {
+            return;
+        }
+        let path = std::mem::take(&mut self.path);
+        let user = self.user.take();
+        off_runtime(move || {
+            remove(&path);
+            // Only now may another helper have this user.
+            drop(user);
+        });
+    }
+}
+
+fn remove(path: &Path) {
+    for attempt in 1..=TRIES {
+        match fs::remove_dir_all(path) {
+            Ok(()) => return,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+            Err(error) if attempt == TRIES => {
+                let path = path.display();
+                tracing::warn!(%error, %path, "a staging folder stays until the next start");
+            }
+            Err(_) => std::thread::sleep(BETWEEN_TRIES),
+        }
+    }
+}
+
+/// Removes a helper's folder before it returns, if nobody else holds it.
+pub(super) async fn finish(staging: Arc<Staging>) {
+    let Some(mut staging) = Arc::into_inner(staging) else {
+        return;
+    };
+    let path = std::mem::take(&mut staging.path);
+    let user = staging.user.take();
+    let removal = tokio::task::spawn_blocking(move || {
+        remove(&path);
+        drop(user);
+    });
+    if let Err(error) = removal.await {
+        tracing::warn!(%error, "a staging folder stays until the next start");
+    }
+}
+
+/// Does what may wait for a disk on a thread of its own, where there is a runtime whose threads must not.
+pub(super) fn off_runtime(work: impl FnOnce() + Send + 'static) {
+    match tokio::runtime::Handle::try_current() {
+        Ok(runtime) => drop(runtime.spawn_blocking(work)),
+        Err(_) => work(),
+    }
+}

@@ -1,0 +1,233 @@
+//! What a store holds in memory, and who may change it when.
+//!
+//! Readers take a copy of a pointer and wait for no disk. `index.json` is written by one at a time, on a
+//! thread where blocking is no harm. Blobs are hashed, synced and put in place under no lock at all: a lease
+//! keeps them meanwhile from a removal, which asks for the leases only while it renames a file away.
+
+use super::{Image, ImageError, Settings, find, index, staging};
+use crate::digest::Digest;
+use crate::oci::Descriptor;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+pub(super) type Images = BTreeMap<Digest, Arc<Image>>;
+
+/// What index.json names.
+#[derive(Clone, Debug, Default)]
+pub(super) struct State {
+    /// By ID.
+    pub images: Images,
+    /// Images of which something could not be read: they stay in index.json, and no blob is removed
+    /// meanwhile, since it may be one of theirs.
+    pub unreadable: Vec<Descriptor>,
+}
+
+pub(super) struct Inner {
+    pub settings: Settings,
+    /// Replaced as a whole. Locked for no longer than the pointer's copy takes.
+    state: RwLock<Arc<State>>,
+    /// Held by whoever changes index.json, over its fsync.
+    index: Mutex<()>,
+    /// How many use a blob, or an image's root file system, that index.json need not name yet.
+    leases: Mutex<BTreeMap<Digest, usize>>,
+    /// Of each image whose root file system is being made, and of the empty disk.
+    pub making: tokio::sync::Mutex<BTreeMap<Option<Digest>, Arc<tokio::sync::Mutex<()>>>>,
+    pub users: staging::Users,
+    removed: AtomicU64,
+}
+
+impl Inner {
+    pub fn new(settings: Settings, state: State) -> Self {
+        Self {
+            users: staging::Users::new(settings.first_user),
+            state: RwLock::new(Arc::new(state)),
+            index: Mutex::default(),
+            leases: Mutex::default(),
+            making: tokio::sync::Mutex::default(),
+            removed: AtomicU64::new(0),
+            settings,
+        }
+    }
+
+    /// What there is at this moment.
+    pub fn state(&self) -> Arc<State> {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&state)
+    }
+
+    /// Changes what index.json names: on disk first, then for all to see. Blocks for as long as the disk
+    /// takes, and as long as others change it.
+    pub fn change<T>(
+        &self,
+        decide: impl FnOnce(&mut Images) -> Result<T, ImageError>,
+    ) -> Result<T, ImageError> {
+        // A panic leaves nothing half done: what is changed is a copy.
+        let _alone = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut changed = State::clone(&self.state());
+        index::read_again(&self.settings, &mut changed);
+        let done = decide(&mut changed.images)?;
+        self.commit(changed)?;
+        Ok(done)
+    }
+
+    /// Looks once more for images that could not be read.
+    pub fn read_again(&self) -> Result<(), ImageError> {
+        if self.state().unreadable.is_empty() {
+            return Ok(());
+        }
+        self.change(|_| Ok(()))
+    }
+
+    /// The IDs of images that are there with all of their layers. Blocks.
+    pub fn whole_images(&self) -> Result<Vec<Digest>, ImageError> {
+        let state = self.state();
+        let mut whole = Vec::new();
+        for (id, image) in &state.images {
+            if index::is_whole(&self.settings.folder, image)? {
+                whole.push(*id);
+            }
+        }
+        Ok(whole)
+    }
+
+    fn commit(&self, changed: State) -> Result<(), ImageError> {
+        let images = changed.images.values();
+        index::write(&self.settings.folder, images, &changed.unreadable)?;
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        *state = Arc::new(changed);
+        Ok(())
+    }
+
+    /// By name, ID, or the beginning of an ID.
+    pub fn find(&self, text: &str) -> Result<Arc<Image>, ImageError> {
+        find(&self.state().images, text)
+    }
+
+    fn leases(&self) -> MutexGuard<'_, BTreeMap<Digest, usize>> {
+        self.leases.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Removes those of these blobs and root file systems that belong to no image and that nobody uses;
+    /// returns their bytes. What can't be removed goes at the next start.
+    pub fn discard(&self, digests: impl IntoIterator<Item = Digest>) -> u64 {
+        let digests: BTreeSet<Digest> = digests.into_iter().collect();
+        if digests.is_empty() {
+            return 0;
+        }
+        let aside = self.move_aside(&digests);
+        let mut freed = 0;
+        for path in aside {
+            let bytes = fs::metadata(&path).map_or(0, |about| about.len());
+            match fs::remove_file(&path) {
+                Ok(()) => freed += bytes,
+                Err(error) => {
+                    let path = path.display();
+                    tracing::warn!(%error, %path, "a removed file takes room until the next start");
+                }
+            }
+        }
+        freed
+    }
+
+    /// Renames them into the folder that is swept at the start: their removal may take its time.
+    fn move_aside(&self, digests: &BTreeSet<Digest>) -> Vec<PathBuf> {
+        let folder = &self.settings.folder;
+        let leases = self.leases();
+        // Read with the leases locked: whoever had one has committed before it was given back.
+        let state = self.state();
+        let named: BTreeSet<Digest> = state
+            .images
+            .values()
+            .flat_map(|image| index::digests(image))
+            .collect();
+        let unused = |digest: &&Digest| !leases.contains_key(digest);
+        let mut aside = Vec::new();
+        for digest in digests.iter().filter(unused) {
+            let blob = index::blob(folder, digest);
+            let rootfs = index::rootfs(folder, digest);
+            let blob = (state.unreadable.is_empty() && !named.contains(digest)).then_some(blob);
+            let rootfs = (!state.images.contains_key(digest)).then_some(rootfs);
+            for path in [blob, rootfs].into_iter().flatten() {
+                let number = self.removed.fetch_add(1, Ordering::Relaxed);
+                let target = folder.join("staging").join(format!("{number}.removed"));
+                match fs::rename(&path, &target) {
+                    Ok(()) => aside.push(target),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) => {
+                        let path = path.display();
+                        tracing::warn!(%error, %path, "a file of a removed image stays until the next start");
+                    }
+                }
+            }
+        }
+        aside
+    }
+}
+
+/// Keeps blobs, and the root file systems of images with these IDs, from being removed. What no image names
+/// when the last lease of it ends is removed then.
+pub(super) struct Lease {
+    inner: Arc<Inner>,
+    digests: BTreeSet<Digest>,
+}
+
+impl Lease {
+    pub fn new(inner: &Arc<Inner>, digests: impl IntoIterator<Item = Digest>) -> Self {
+        let mut lease = Self {
+            inner: Arc::clone(inner),
+            digests: BTreeSet::new(),
+        };
+        lease.add(digests);
+        lease
+    }
+
+    pub fn add(&mut self, digests: impl IntoIterator<Item = Digest>) {
+        let mut leases = self.inner.leases();
+        for digest in digests {
+            if self.digests.insert(digest) {
+                *leases.entry(digest).or_default() += 1;
+            }
+        }
+    }
+
+    /// Ends it on this thread, where waiting for the disk is no harm; returns the bytes that became free.
+    pub fn release(mut self) -> u64 {
+        let digests = self.end();
+        self.inner.discard(digests)
+    }
+
+    /// Those that no image names.
+    fn end(&mut self) -> BTreeSet<Digest> {
+        let mut leases = self.inner.leases();
+        let digests = std::mem::take(&mut self.digests);
+        for digest in &digests {
+            if let Some(count) = leases.get_mut(digest) {
+                *count -= 1;
+                if *count == 0 {
+                    leases.remove(digest);
+                }
+            }
+        }
+        drop(leases);
+        let state = self.inner.state();
+        let images = state.images.values();
+        let named: BTreeSet<_> = images.flat_map(|image| index::digests(image)).collect();
+        digests.difference(&named).copied().collect()
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let digests = self.end();
+        if !digests.is_empty() {
+            let inner = Arc::clone(&self.inner);
+            staging::off_runtime(move || {
+                inner.discard(digests);
+            });
+        }
+    }
+}

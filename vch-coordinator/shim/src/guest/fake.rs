@@ -1,0 +1,82 @@
+//! The guest's init, played by a test at the other end of a socket pair.
+
+use super::{Guest, News};
+use crate::log::Writer;
+use protocol::{
+    frame::{self, Decoder},
+    message::{Message, SessionNonce},
+    process::{FromInit, ToInit},
+};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::UnixStream,
+    sync::mpsc,
+};
+
+/// The life's mark.
+pub const NONCE: SessionNonce = SessionNonce(7);
+
+/// What stands in for the guest's init.
+pub struct FakeInit {
+    pub stream: UnixStream,
+    decoder: Decoder,
+    waiting: Vec<ToInit>,
+}
+
+impl FakeInit {
+    /// At the other end of a shim's line, whose log is in the folder.
+    pub fn new() -> (Self, Guest, mpsc::Receiver<News>, TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let log = Writer::open(folder.path(), 1 << 20, 2).unwrap();
+        let (ours, its) = UnixStream::pair().unwrap();
+        let (guest, news) = Guest::spawn(ours, NONCE, log);
+        let own = Self {
+            stream: its,
+            decoder: Decoder::new(),
+            waiting: Vec::new(),
+        };
+        (own, guest, news, folder)
+    }
+
+    /// Says something; whether anybody listens.
+    pub async fn says(&mut self, message: &FromInit) -> bool {
+        self.stream.write_all(&framed(message)).await.is_ok()
+    }
+
+    /// Says as much of it as the line takes; how many times that was, at most `most`.
+    pub async fn floods(&mut self, messages: impl IntoIterator<Item = FromInit>) -> usize {
+        let mut said = 0;
+        for message in messages {
+            if !self.says(&message).await {
+                break;
+            }
+            said += 1;
+        }
+        said
+    }
+
+    /// What it is told next.
+    pub async fn hears(&mut self) -> Option<ToInit> {
+        let mut buffer = vec![0; 64 << 10];
+        while self.waiting.is_empty() {
+            let count = self.stream.read(&mut buffer).await.ok()?;
+            if count == 0 {
+                return None;
+            }
+            let mut input = &buffer[..count];
+            while let Some(frame) = self.decoder.next(&mut input) {
+                let message = ToInit::decode(&frame.unwrap().payload).unwrap();
+                self.waiting.push(message);
+            }
+        }
+        Some(self.waiting.remove(0))
+    }
+}
+
+/// A message as it is on the line.
+pub fn framed(message: &FromInit) -> Vec<u8> {
+    let mut line = Vec::new();
+    frame::encode(NONCE, &message.encode().unwrap(), &mut line).unwrap();
+    line
+}

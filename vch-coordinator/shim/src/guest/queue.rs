@@ -1,0 +1,174 @@
+//! What a process that `exec` started has said and its client has not read yet.
+//!
+//! Each stream of each process is within its window; all queues together are within [`MOST_HELD`]: where they
+//! would hold more, the client that reads slowest loses what is held for it, and is told so.
+
+use protocol::process::{Exit, Fault, MAX_CHUNK, Output};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+use tokio::sync::Notify;
+
+/// Most bytes that all clients together leave unread: sixteen that read nothing of two full windows.
+pub const MOST_HELD: usize = 8 << 20;
+/// What an entry costs beside its bytes: a guest that writes byte by byte holds no more memory than another.
+const ENTRY: usize = 96;
+
+/// What becomes of a process that `exec` started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExecNews {
+    /// It runs, under this number.
+    Started(u32),
+    /// It does not start; nothing comes after this.
+    NotStarted(Fault, String),
+    /// It wrote something.
+    Output(Output, Vec<u8>),
+    /// So many bytes of its standard output and standard error were given up: its client reads too slowly.
+    Lost([u32; 2]),
+    /// It has ended; nothing comes after this.
+    Exited(Exit),
+}
+
+/// The news of one process, with one reader.
+#[derive(Debug)]
+pub struct Queue {
+    inner: Mutex<Inner>,
+    changed: Notify,
+    /// Of all queues.
+    all_held: Arc<AtomicUsize>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    news: VecDeque<ExecNews>,
+    held: usize,
+    closed: bool,
+}
+
+impl Queue {
+    /// An empty one, counted with others by `all_held`.
+    pub fn new(all_held: Arc<AtomicUsize>) -> Self {
+        Self {
+            inner: Mutex::default(),
+            changed: Notify::new(),
+            all_held,
+        }
+    }
+
+    /// Adds one.
+    pub fn push(&self, one: ExecNews) {
+        let mut inner = self.inner();
+        if let (Some(ExecNews::Output(last, bytes)), ExecNews::Output(stream, more)) =
+            (inner.news.back_mut(), &one)
+            && last == stream
+            && bytes.len() + more.len() <= MAX_CHUNK
+        {
+            bytes.extend_from_slice(more);
+            self.hold(&mut inner, more.len());
+        } else {
+            self.hold(&mut inner, cost(&one));
+            inner.news.push_back(one);
+        }
+        drop(inner);
+        self.changed.notify_one();
+    }
+
+    /// Nothing more comes.
+    pub fn close(&self) {
+        self.inner().closed = true;
+        self.changed.notify_one();
+    }
+
+    /// What came next; `None` where nothing more comes. Cancel-safe.
+    pub async fn next(&self) -> Option<ExecNews> {
+        loop {
+            {
+                let mut inner = self.inner();
+                if let Some(one) = inner.news.pop_front() {
+                    self.release(&mut inner, cost(&one));
+                    return Some(one);
+                }
+                if inner.closed {
+                    return None;
+                }
+            }
+            // A change since then has left its permit.
+            self.changed.notified().await;
+        }
+    }
+
+    /// How many bytes it holds.
+    pub fn held(&self) -> usize {
+        self.inner().held
+    }
+
+    /// Gives up all output that it holds; what else it holds stays.
+    pub fn give_up(&self) {
+        let mut inner = self.inner();
+        let mut lost = [0_u32; 2];
+        let held = std::mem::take(&mut inner.news);
+        self.release_all(&mut inner);
+        for one in held {
+            match one {
+                ExecNews::Output(stream, bytes) => {
+                    let count = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+                    let of = &mut lost[usize::from(stream == Output::Stderr)];
+                    *of = of.saturating_add(count);
+                }
+                ExecNews::Lost([out, err]) => {
+                    lost = [lost[0].saturating_add(out), lost[1].saturating_add(err)];
+                }
+                other => inner.news.push_back(other),
+            }
+        }
+        inner.news.push_back(ExecNews::Lost(lost));
+        let kept: usize = inner.news.iter().map(cost).sum();
+        self.hold(&mut inner, kept);
+        drop(inner);
+        self.changed.notify_one();
+    }
+
+    fn hold(&self, inner: &mut Inner, bytes: usize) {
+        inner.held += bytes;
+        self.all_held.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn release(&self, inner: &mut Inner, bytes: usize) {
+        let bytes = bytes.min(inner.held);
+        inner.held -= bytes;
+        self.all_held.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    fn release_all(&self, inner: &mut Inner) {
+        let held = inner.held;
+        self.release(inner, held);
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        // Nothing panics while it holds the lock; what it guards stays whole in any case.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        let held = self.inner().held;
+        self.all_held.fetch_sub(held, Ordering::Relaxed);
+    }
+}
+
+fn cost(one: &ExecNews) -> usize {
+    let bytes = match one {
+        ExecNews::Output(_, bytes) => bytes.len(),
+        ExecNews::NotStarted(_, reason) => reason.len(),
+        ExecNews::Started(_) | ExecNews::Lost(_) | ExecNews::Exited(_) => 0,
+    };
+    ENTRY + bytes
+}
+
+#[cfg(test)]
+mod tests;

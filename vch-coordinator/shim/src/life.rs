@@ -1,0 +1,211 @@
+//! From the guest's init to the end of the container's process.
+
+use crate::{
+    guest::{self, Breach, Guest, News},
+    launch::Launch,
+    outcome::{Failure, Outcome},
+    server::fault_code,
+    stage::{Phase, Stage, now_ms, now_us},
+};
+use protocol::process::{Fault, Phase as GuestPhase, ToInit, VERSION};
+use std::time::Duration;
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, timeout, timeout_at},
+};
+
+/// The phase in which the guest's init has answered.
+pub const INIT: &str = "init";
+/// The code of a failure in which the guest's init said what none of ours says.
+pub const BREACH: &str = "channel";
+/// From the end of the line until QEMU has ended, whose end says more.
+const GRACE: Duration = Duration::from_secs(2);
+/// Beyond the guest's own deadline for the network.
+const NETWORK_SLACK: Duration = Duration::from_secs(15);
+/// Most phases of a life: three of the shim's own, and each of the guest's once.
+const MAX_PHASES: usize = 16;
+/// Exit code where a container did not run for another reason than its command, as Docker has it.
+const NOT_RUN: u8 = 125;
+/// Of one that was killed: 128 + SIGKILL.
+const KILLED: u8 = 137;
+
+/// What a life is followed by.
+pub struct Life<'a> {
+    pub launch: &'a Launch,
+    pub guest: &'a Guest,
+    pub stage: &'a watch::Sender<Stage>,
+    pub news: &'a mut mpsc::Receiver<News>,
+}
+
+/// Why there is nothing more to hear of a guest's init.
+enum Gone {
+    /// The line is closed.
+    Closed,
+    /// It is not listened to any more.
+    Broke(Breach),
+}
+
+impl Life<'_> {
+    /// The whole of it.
+    pub async fn whole(&mut self) -> Outcome {
+        let now_ms = now_ms();
+        let seed = match guest::random() {
+            Ok(seed) => seed,
+            Err(error) => return failed("channel", format!("no random bytes: {error}")),
+        };
+        let hello = ToInit::Hello {
+            version: VERSION,
+            now_ms,
+            seed,
+        };
+        self.guest.tell(hello).await;
+        let deadline = self.launch.boot_deadline();
+        match timeout(deadline, self.ready()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(gone)) => return self.gone(gone).await,
+            Err(_) => {
+                let text = format!("the VM's init has not answered within {deadline:?}");
+                return failed("boot-timeout", text);
+            }
+        }
+        note(self.stage, INIT, None);
+        let start = Box::new(self.launch.start.clone());
+        self.guest.tell(ToInit::Start(start)).await;
+        let network = Duration::from_millis(self.launch.start.network_deadline_ms.into());
+        self.process(Instant::now() + network + NETWORK_SLACK).await
+    }
+
+    async fn ready(&mut self) -> Result<(), Gone> {
+        loop {
+            match self.news.recv().await {
+                Some(News::Ready) => return Ok(()),
+                Some(News::Closed) | None => return Err(Gone::Closed),
+                Some(News::Broke(breach)) => return Err(Gone::Broke(breach)),
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// From the start of the process to its end.
+    async fn process(&mut self, deadline: Instant) -> Outcome {
+        loop {
+            let started = self.stage.borrow().started_ms;
+            let news = match started {
+                Some(_) => self.news.recv().await,
+                None => match timeout_at(deadline, self.news.recv()).await {
+                    Ok(news) => news,
+                    Err(_) => {
+                        let text = "the VM's init did not start the process in time";
+                        return failed("boot-timeout", text.to_owned());
+                    }
+                },
+            };
+            match news {
+                Some(News::Phase(phase, uptime)) => {
+                    note(self.stage, phase_name(phase), Some(uptime));
+                }
+                Some(News::Started) => {
+                    self.stage
+                        .send_modify(|stage| stage.started_ms = Some(now_ms()));
+                }
+                Some(News::NotStarted(fault, reason)) => {
+                    return Outcome {
+                        code: match fault {
+                            Fault::NotFound => 127,
+                            Fault::NotExecutable => 126,
+                            _ => NOT_RUN,
+                        },
+                        ..failed(fault_code(fault), reason)
+                    };
+                }
+                Some(News::Exited(exit)) => {
+                    return Outcome {
+                        code: exit.code,
+                        out_of_memory: exit.out_of_memory,
+                        started_ms: started.unwrap_or(0),
+                        finished_ms: now_ms(),
+                        ..Outcome::default()
+                    };
+                }
+                Some(News::Closed) | None => return self.gone(Gone::Closed).await,
+                Some(News::Broke(breach)) => return self.gone(Gone::Broke(breach)).await,
+                Some(News::Ready) => {}
+            }
+        }
+    }
+
+    /// A line that is closed goes with QEMU, whose end says more.
+    async fn gone(&self, gone: Gone) -> Outcome {
+        match gone {
+            Gone::Closed => {
+                tokio::time::sleep(GRACE).await;
+                died(self.stage, "the VM closed its line".to_owned())
+            }
+            Gone::Broke(breach) => torn_down(self.stage, BREACH, breach.to_string()),
+        }
+    }
+}
+
+fn phase_name(phase: GuestPhase) -> &'static str {
+    match phase {
+        GuestPhase::Init => INIT,
+        GuestPhase::Devices => "devices",
+        GuestPhase::Mounted => "mounted",
+        GuestPhase::Agent => "agent",
+        GuestPhase::Network => "network",
+        GuestPhase::Process => "process",
+    }
+}
+
+/// Notes that a phase is at its end, unless there are as many as may be.
+pub fn note(stage: &watch::Sender<Stage>, name: &str, uptime_us: Option<u64>) {
+    stage.send_if_modified(|stage| {
+        let room = stage.phases.len() < MAX_PHASES;
+        if room {
+            stage.phases.push(Phase {
+                name: name.to_owned(),
+                at_us: now_us(),
+                uptime_us,
+            });
+        }
+        room
+    });
+}
+
+/// It did not run.
+pub fn failed(code: &str, text: String) -> Outcome {
+    let code = Failure {
+        code: code.to_owned(),
+        text,
+    };
+    Outcome {
+        code: NOT_RUN,
+        finished_ms: now_ms(),
+        failure: Some(code),
+        ..Outcome::default()
+    }
+}
+
+/// It was to end at once.
+pub fn killed(stage: &watch::Sender<Stage>) -> Outcome {
+    Outcome {
+        code: KILLED,
+        started_ms: stage.borrow().started_ms.unwrap_or(0),
+        finished_ms: now_ms(),
+        ..Outcome::default()
+    }
+}
+
+/// QEMU ended by itself.
+pub fn died(stage: &watch::Sender<Stage>, text: String) -> Outcome {
+    torn_down(stage, "vm-died", text)
+}
+
+fn torn_down(stage: &watch::Sender<Stage>, code: &str, text: String) -> Outcome {
+    let started_ms = stage.borrow().started_ms.unwrap_or(0);
+    Outcome {
+        started_ms,
+        code: if started_ms > 0 { KILLED } else { NOT_RUN },
+        ..failed(code, text)
+    }
+}

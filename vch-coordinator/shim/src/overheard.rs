@@ -1,0 +1,166 @@
+//! What a VM's console and QEMU itself say, for a person who looks for it: bounded in size and rate, and fit for a
+//! terminal.
+
+use crate::{foreign, pace::Pace, say::say};
+use std::{fs::File, io::Write, path::Path, time::Instant};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt},
+    time::sleep,
+};
+
+/// Most bytes that are kept of a stream: its last ones.
+pub const KEPT: usize = 64 << 10;
+/// Of `qemu.log`: what is said first is written at once, and of what follows the last is added at the end.
+const FIRST: usize = 64 << 10;
+/// Bytes a second. A serial line carries a hundredth of it; QEMU says some lines in a VM's life.
+const PACE: u32 = 4 << 20;
+/// Read at a time.
+const READ: usize = 4096;
+/// Most lines of a stream that explain a failure.
+const LINES: usize = 5;
+
+/// The last bytes of a stream, at its end.
+pub async fn tail(mut stream: impl AsyncRead + Unpin) -> Vec<u8> {
+    let mut kept = Vec::new();
+    let mut pieces = Pieces::new();
+    while let Some(piece) = pieces.next(&mut stream).await {
+        keep(&mut kept, piece);
+    }
+    last(kept)
+}
+
+/// The same, of which the first ones are written to a file as they come.
+pub async fn record(mut stream: impl AsyncRead + Unpin, mut file: File) -> Vec<u8> {
+    let (mut kept, mut written, mut all) = (Vec::new(), 0, 0);
+    let mut pieces = Pieces::new();
+    while let Some(piece) = pieces.next(&mut stream).await {
+        if written < FIRST {
+            let text = legible(piece);
+            written += text.len();
+            // A full disk: the last words are in memory all the same.
+            let _ = file.write_all(text.as_bytes());
+        }
+        all += piece.len();
+        keep(&mut kept, piece);
+    }
+    let kept = last(kept);
+    if all > FIRST {
+        let _ = file.write_all(b"\n[...]\n");
+        let _ = file.write_all(legible(&kept).as_bytes());
+    }
+    kept
+}
+
+/// Keeps the last bytes of a stream in a file.
+pub fn write(path: &Path, bytes: &[u8]) {
+    if let Err(error) = std::fs::write(path, legible(bytes)) {
+        say(format_args!("{} is not kept: {error}", path.display()));
+    }
+}
+
+/// What was said last, or the panic where there was one: one line, clean.
+pub fn explanation(said: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(said);
+    let panic = text.lines().find(|line| line.contains("Kernel panic"));
+    if let Some(panic) = panic {
+        return Some(foreign::clean(panic.trim()));
+    }
+    let lines = text.lines().rev();
+    let mut last: Vec<&str> = lines
+        .filter(|line| !line.trim().is_empty())
+        .take(LINES)
+        .collect();
+    last.reverse();
+    (!last.is_empty()).then(|| foreign::clean(&last.join(" / ")))
+}
+
+/// Lines without control characters.
+fn legible(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let lines: Vec<String> = text
+        .split('\n')
+        .map(|line| foreign::cut(line.trim_end_matches('\r'), usize::MAX))
+        .collect();
+    lines.join("\n")
+}
+
+fn keep(kept: &mut Vec<u8>, piece: &[u8]) {
+    kept.extend_from_slice(piece);
+    if kept.len() > 2 * KEPT {
+        kept.drain(..kept.len() - KEPT);
+    }
+}
+
+fn last(mut kept: Vec<u8>) -> Vec<u8> {
+    kept.drain(..kept.len().saturating_sub(KEPT));
+    kept
+}
+
+/// Reads no faster than [`PACE`].
+struct Pieces {
+    buffer: [u8; READ],
+    pace: Pace,
+}
+
+impl Pieces {
+    fn new() -> Self {
+        Self {
+            buffer: [0; READ],
+            pace: Pace::new(PACE, Instant::now()),
+        }
+    }
+
+    async fn next(&mut self, stream: &mut (impl AsyncRead + Unpin)) -> Option<&[u8]> {
+        let wait = self.pace.spend(0, Instant::now());
+        if !wait.is_zero() {
+            sleep(wait).await;
+        }
+        let count = stream.read(&mut self.buffer).await.ok()?;
+        self.pace
+            .spend(u32::try_from(count).unwrap_or(u32::MAX), Instant::now());
+        (count > 0).then(|| &self.buffer[..count])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FIRST, KEPT, explanation, record, tail};
+    use std::fs::File;
+
+    #[tokio::test]
+    async fn the_last_bytes_of_a_console_are_kept() {
+        let mut said = vec![b'x'; 3 * KEPT];
+        said.extend_from_slice(b"the end");
+        let kept = tail(&said[..]).await;
+        assert_eq!(kept.len(), KEPT);
+        assert!(kept.ends_with(b"xthe end"));
+        assert_eq!(tail(&b"short"[..]).await, b"short");
+    }
+
+    #[tokio::test]
+    async fn a_log_has_what_was_said_first_and_last_and_is_bounded() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("qemu.log");
+        let mut said = b"first \x1b[31mwords\n".to_vec();
+        said.extend(std::iter::repeat_n(b'x', 40 * FIRST));
+        said.extend_from_slice(b"\nlast words\n");
+        let kept = record(&said[..], File::create(&path).unwrap()).await;
+        let written = std::fs::read_to_string(&path).unwrap();
+        assert!(kept.ends_with(b"\nlast words\n"));
+        assert!(written.starts_with("first [31mwords\nxxx"));
+        assert!(written.ends_with("x\nlast words\n"));
+        assert!(written.len() <= FIRST + 8192 + KEPT, "{}", written.len());
+    }
+
+    #[test]
+    fn a_panic_explains_more_than_the_last_lines() {
+        let said = b"one\n\ntwo\x1b[0m\r\nKernel panic - not syncing: no init\nthree\n";
+        let panic = explanation(said).unwrap();
+        assert_eq!(panic, "Kernel panic - not syncing: no init");
+        let last = explanation(b"1\n2\n3\n4\n5\n\n6\x07\n").unwrap();
+        assert_eq!(last, "2 / 3 / 4 / 5 / 6");
+        assert_eq!(explanation(b"\n \n"), None);
+        let long = explanation(&[b'y'; 64 << 10]).unwrap();
+        assert_eq!(long.len(), 4096);
+    }
+}

@@ -1,0 +1,199 @@
+//! What goes on for as long as its client is there: the VM's stages, and the streams of processes.
+
+use super::{Shared, fault_code, gone, refused};
+use crate::{
+    guest::{ExecNews, Guest, Seated},
+    log::{Position, Reader},
+    wire::{Reply, Request, receive, send},
+};
+use protocol::process::{Output, Process, ProcessId, ToInit};
+use std::{convert::Infallible, io};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+
+pub async fn watch(mut to: OwnedWriteHalf, shared: &Shared) -> io::Result<()> {
+    let mut stages = shared.stage.subscribe();
+    loop {
+        let stage = stages.borrow_and_update().clone();
+        let ended = stage.ended.is_some();
+        send(&mut to, &Reply::Stage(stage)).await?;
+        if ended {
+            return Ok(());
+        }
+        tokio::select! {
+            changed = stages.changed() => {
+                if changed.is_err() {
+                    return Ok(());
+                }
+            }
+            () = gone(&to) => return Ok(()),
+        }
+    }
+}
+
+/// Everybody reads from the log, at a pace of his own. `input` is where a client's input comes from, and whether the
+/// process's ends with it.
+pub async fn attach(
+    mut input: Option<(OwnedReadHalf, bool)>,
+    mut to: OwnedWriteHalf,
+    shared: &Shared,
+    from: Option<Position>,
+) -> io::Result<()> {
+    let guest = &shared.guest;
+    let main = ProcessId::MAIN;
+    let feeding = async {
+        match &mut input {
+            Some((reader, ends)) => feed(reader, guest, main, *ends).await,
+            None => std::future::pending().await,
+        }
+    };
+    let told = tokio::select! {
+        told = tell_of_log(&mut to, shared, from) => told,
+        fed = feeding => match fed {},
+    };
+    // The client has gone, or the process has ended: input that it did not end itself ends now.
+    drop(to);
+    if let Some((reader, true)) = input.take() {
+        drop(reader);
+        guest.tell_in_time(ToInit::InputEnd { id: main }).await;
+    }
+    told
+}
+
+async fn tell_of_log(
+    to: &mut OwnedWriteHalf,
+    shared: &Shared,
+    from: Option<Position>,
+) -> io::Result<()> {
+    let mut written = shared.guest.written();
+    let mut stage = shared.stage.subscribe();
+    let from = from.unwrap_or_else(|| *written.borrow());
+    let mut reader = Reader::open(&shared.folder, from);
+    // Says that nothing of what comes from now on is missed.
+    send(to, &Reply::Done).await?;
+    loop {
+        // Looked at first: what was written before the end is read after it.
+        let ended = stage.borrow_and_update().ended.is_some();
+        written.mark_unchanged();
+        while let Some(record) = reader.read()? {
+            send(to, &Reply::Output(record.stream, record.bytes)).await?;
+        }
+        if ended {
+            return send(to, &Reply::Done).await;
+        }
+        tokio::select! {
+            // The sender goes when the line is closed; the stage tells of the end.
+            Ok(()) = written.changed() => {}
+            changed = stage.changed() => {
+                if changed.is_err() {
+                    return Ok(());
+                }
+            }
+            () = gone(to) => return Ok(()),
+        }
+    }
+}
+
+/// Carries a client's input to a process, up to the client's end, or the process's; then waits to be dropped.
+async fn feed(
+    from: &mut OwnedReadHalf,
+    guest: &Guest,
+    id: ProcessId,
+    ends_input: bool,
+) -> Infallible {
+    while let Ok(Some(Request::Input(bytes))) = receive(from).await {
+        if bytes.is_empty() || !guest.input(id, &bytes).await {
+            break;
+        }
+    }
+    if ends_input {
+        guest.tell(ToInit::InputEnd { id }).await;
+    }
+    std::future::pending().await
+}
+
+pub async fn exec(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    shared: &Shared,
+    process: Box<Process>,
+) -> io::Result<()> {
+    let guest = &shared.guest;
+    let input = process.input;
+    let Some(seated) = guest.exec(process).await else {
+        let too_many = refused("too-many", "too many processes run: end some");
+        return send(&mut to, &too_many).await;
+    };
+    let feeding = async {
+        match input {
+            true => feed(&mut from, guest, seated.id, true).await,
+            false => std::future::pending().await,
+        }
+    };
+    let told = tokio::select! {
+        told = tell(&mut to, guest, &seated) => told,
+        fed = feeding => match fed {},
+    };
+    // Its client has gone: it runs on, without input, and what it writes goes nowhere.
+    drop((from, to));
+    let draining = async {
+        while let Some(one) = seated.news.next().await {
+            given_up(guest, &seated, one).await;
+        }
+    };
+    if input {
+        tokio::join!(
+            guest.tell_in_time(ToInit::InputEnd { id: seated.id }),
+            draining
+        );
+    } else {
+        draining.await;
+    }
+    told
+}
+
+/// Tells a client of its process, up to the process's end; an error where the client has gone.
+async fn tell(to: &mut OwnedWriteHalf, guest: &Guest, seated: &Seated) -> io::Result<()> {
+    loop {
+        let one = tokio::select! {
+            one = seated.news.next() => one,
+            () = gone(to) => return Ok(()),
+        };
+        match one {
+            Some(ExecNews::Started(pid)) => send(to, &Reply::Started(seated.id, pid)).await?,
+            Some(ExecNews::Output(stream, bytes)) => {
+                let count = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+                let sent = send(to, &Reply::Output(stream, bytes)).await;
+                guest.taken(seated, stream, count).await;
+                sent?;
+            }
+            Some(lost @ ExecNews::Lost(_)) => {
+                given_up(guest, seated, lost).await;
+                let reason =
+                    "output was given up: the client reads too slowly, beside others that do";
+                return send(to, &refused("slow-client", reason)).await;
+            }
+            Some(ExecNews::Exited(exit)) => return send(to, &Reply::Exited(exit)).await,
+            Some(ExecNews::NotStarted(fault, reason)) => {
+                return send(to, &refused(fault_code(fault), &reason)).await;
+            }
+            None => return send(to, &refused("vm-ended", "the VM has ended")).await,
+        }
+    }
+}
+
+/// What nobody reads is carried on nevertheless: its process goes on.
+async fn given_up(guest: &Guest, seated: &Seated, one: ExecNews) {
+    let bytes = match one {
+        ExecNews::Output(stream, bytes) => {
+            let count = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+            return guest.taken(seated, stream, count).await;
+        }
+        ExecNews::Lost(bytes) => bytes,
+        ExecNews::Started(_) | ExecNews::NotStarted(..) | ExecNews::Exited(_) => return,
+    };
+    for (stream, count) in [Output::Stdout, Output::Stderr].into_iter().zip(bytes) {
+        if count > 0 {
+            guest.taken(seated, stream, count).await;
+        }
+    }
+}

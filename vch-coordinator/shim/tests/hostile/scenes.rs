@@ -1,0 +1,247 @@
+//! What the shim does beside each kind of guest.
+
+use crate::world::{SOON, World};
+use protocol::process::ProcessId;
+use std::{
+    fs,
+    os::fd::AsRawFd,
+    thread,
+    time::{Duration, Instant},
+};
+use vch_shim::{ClientError, Outcome};
+
+/// Most memory that a shim has, whatever its guest says.
+const MOST_KIB: u64 = 32 << 10;
+/// Most bytes of a text that comes of a guest.
+const MOST_TEXT: usize = 4 << 10;
+
+type Scene = fn();
+
+/// All of them, by their names.
+pub fn all() -> Vec<(&'static str, Scene)> {
+    vec![
+        (
+            "a_guest_at_full_speed_leaves_its_shim_small_and_in_our_hands",
+            floods,
+        ),
+        (
+            "a_guest_that_sends_beyond_its_window_is_ended_and_the_reason_is_told",
+            beyond_the_window,
+        ),
+        (
+            "clients_that_read_nothing_of_full_windows_leave_the_shim_small",
+            full_windows,
+        ),
+        (
+            "a_guest_that_is_silent_holds_no_descriptor_of_a_client_that_has_gone",
+            silent,
+        ),
+        (
+            "a_guest_that_gives_a_long_reason_is_told_of_in_a_short_one",
+            long_reason,
+        ),
+        (
+            "a_flood_before_the_start_does_not_hold_the_deadline_up",
+            flood_before_the_start,
+        ),
+        (
+            "what_the_console_and_qemu_say_is_bounded_and_fit_for_a_terminal",
+            console,
+        ),
+        (
+            "a_descriptor_that_was_inherited_is_not_passed_on_to_qemu",
+            inherited,
+        ),
+    ]
+}
+
+fn run<T>(what: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(what)
+}
+
+fn duration() -> Duration {
+    let long = std::env::var_os("VCH_LONG").is_some_and(|value| value == "1");
+    Duration::from_secs(if long { 60 } else { 2 })
+}
+
+/// Waits until something is so.
+async fn until(what: &str, mut so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + SOON;
+    while !so() {
+        assert!(Instant::now() < deadline, "{what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn floods() {
+    let behaviours = [
+        "phases",
+        "unknown",
+        "answers",
+        "reasons",
+        "garbage",
+        "writes",
+        "everything",
+    ];
+    thread::scope(|scope| {
+        for behaviour in behaviours {
+            scope.spawn(move || run(flood(behaviour)));
+        }
+    });
+}
+
+async fn flood(behaviour: &str) {
+    let world = World::start(behaviour);
+    world.started().await;
+    let client = world.client();
+    let end = Instant::now() + duration();
+    while Instant::now() < end {
+        // It is in our hands all the while.
+        let stage = client.watch().await.unwrap().next().await.unwrap();
+        assert!(stage.phases.len() <= 16, "{behaviour}: {stage:?}");
+        assert_eq!(stage.ended, None, "{behaviour}");
+        // The guest may not read its line.
+        let _ = client.signal(ProcessId::MAIN, 0).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let peak = world.peak_kib();
+    assert!(peak < MOST_KIB, "{behaviour}: {peak} KiB");
+    let mut stages = client.watch().await.unwrap();
+    client.kill().await.unwrap();
+    let ending = async { while stages.next().await.unwrap().ended.is_none() {} };
+    tokio::time::timeout(SOON, ending).await.unwrap();
+    println!("{behaviour}: {peak} KiB at most");
+}
+
+fn channel_failed(outcome: &Outcome) {
+    let failure = outcome.failure.as_ref().unwrap();
+    assert_eq!(failure.code, "channel", "{failure:?}");
+    assert!(failure.text.contains("window"), "{failure:?}");
+    assert_eq!(outcome.code, 137);
+}
+
+fn beyond_the_window() {
+    let mut world = World::start("beyond");
+    channel_failed(&world.outcome());
+    let mut world = World::start("exec-beyond");
+    run(async {
+        world.started().await;
+        let mut running = world.client().exec(Default::default()).await.unwrap();
+        // Nothing of it is read until the VM is ended.
+        until("the VM is ended", || {
+            world.folder.path().join("exit.json").exists()
+        })
+        .await;
+        while running.streams.reader.next().await.is_ok() {}
+    });
+    channel_failed(&world.outcome());
+}
+
+fn full_windows() {
+    let world = World::start("windows");
+    run(async {
+        world.started().await;
+        let mut open = Vec::new();
+        for _ in 0..64 {
+            open.push(world.client().exec(Default::default()).await.unwrap());
+        }
+        // The last of them has filled its window when the next one is answered.
+        open.push(world.client().exec(Default::default()).await.unwrap());
+        let peak = world.peak_kib();
+        assert!(peak < MOST_KIB, "{peak} KiB");
+        println!("65 clients that read nothing: {peak} KiB at most");
+    });
+}
+
+fn silent() {
+    let world = World::start("silent");
+    run(async {
+        world.started().await;
+        let client = world.client();
+        let before = world.descriptors();
+        for _ in 0..40 {
+            let using = tokio::time::timeout(Duration::from_millis(20), client.usage());
+            assert!(using.await.is_err(), "nobody answers");
+            let watched = client.watch().await.unwrap().next().await;
+            assert!(watched.is_ok());
+            drop(client.attach(None, true, false).await.unwrap());
+        }
+        until("clients that have gone are forgotten", || {
+            world.descriptors() <= before
+        })
+        .await;
+        let late = client.usage().await.unwrap_err();
+        assert!(
+            matches!(&late, ClientError::Refused { code, .. } if code == "guest-late"),
+            "{late}"
+        );
+    });
+}
+
+fn long_reason() {
+    let mut world = World::start("refuses");
+    let outcome = world.outcome();
+    let failure = outcome.failure.unwrap();
+    assert_eq!(failure.code, "process");
+    assert!(failure.text.starts_with("[2J[2J"), "{failure:?}");
+    assert!(failure.text.len() <= MOST_TEXT);
+}
+
+fn flood_before_the_start() {
+    let mut world = World::start_with("early", |launch| {
+        launch.start.network_deadline_ms = 0;
+    });
+    let began = Instant::now();
+    let outcome = world.outcome();
+    assert_eq!(outcome.failure.unwrap().code, "boot-timeout");
+    assert!(began.elapsed() < SOON);
+    assert!(outcome.phases.len() <= 16, "{:?}", outcome.phases);
+}
+
+fn console() {
+    let mut world = World::start("console");
+    run(async {
+        world.started().await;
+        tokio::time::sleep(duration()).await;
+        let peak = world.peak_kib();
+        assert!(peak < MOST_KIB, "{peak} KiB");
+        world.client().kill().await.unwrap();
+    });
+    world.outcome();
+    for (file, most) in [("console.log", 128 << 10), ("qemu.log", 256 << 10)] {
+        let text = fs::read(world.folder.path().join(file)).unwrap();
+        assert!(
+            !text.is_empty() && text.len() <= most,
+            "{file}: {}",
+            text.len()
+        );
+        let legible = |byte: &u8| *byte == b'\n' || !byte.is_ascii_control();
+        assert!(text.iter().all(legible), "{file}");
+    }
+}
+
+fn inherited() {
+    // As a coordinator would that had a descriptor without FD_CLOEXEC.
+    let (leaked, _other) = nix::unistd::pipe().unwrap();
+    let link = fs::read_link(format!("/proc/self/fd/{}", leaked.as_raw_fd())).unwrap();
+    let link = link.display().to_string();
+    let world = World::start("descriptors");
+    let read = || {
+        let mut text = Vec::new();
+        let mut reader = vch_shim::log::Reader::from_start(world.folder.path()).unwrap();
+        while let Some(record) = reader.read().unwrap() {
+            text.extend(record.bytes);
+        }
+        String::from_utf8(text).unwrap()
+    };
+    run(async {
+        world.started().await;
+        until("it tells what it has open", || read().contains("socket:")).await;
+    });
+    let said = read();
+    assert!(!said.contains(&link), "{link} was passed on:\n{said}");
+}

@@ -1,0 +1,136 @@
+//! A shim that was started with a stand-in for QEMU.
+
+use protocol::process::Start;
+use std::{
+    fs::{self, File},
+    os::unix::fs::{PermissionsExt, symlink},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+use vch_shim::{Client, Launch, Outcome};
+
+/// For what comes at once, on a machine that is busy.
+pub const SOON: Duration = Duration::from_secs(30);
+
+/// A shim and its folder; ended and removed when dropped, and with it its stand-in for QEMU.
+pub struct World {
+    pub folder: TempDir,
+    child: Child,
+}
+
+impl World {
+    /// Starts a shim whose VM behaves so.
+    pub fn start(behaviour: &str) -> Self {
+        Self::start_with(behaviour, |_| {})
+    }
+
+    /// The same, with another launch.
+    pub fn start_with(behaviour: &str, change: impl FnOnce(&mut Launch)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        // QEMU is an ordinary user, who must get there.
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let own = std::env::current_exe().unwrap();
+        fs::copy(own, at("stand-in")).unwrap();
+        symlink("stand-in", at(behaviour)).unwrap();
+        for file in ["kernel", "initramfs", "image", "upper"] {
+            File::create(at(file)).unwrap();
+        }
+        let mut launch = launch(&folder, behaviour);
+        change(&mut launch);
+        fs::write(at("launch.json"), serde_json::to_vec(&launch).unwrap()).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_vch-shim"))
+            .stdin(File::open(at("launch.json")).unwrap())
+            .stdout(Stdio::null())
+            .stderr(File::create(at("shim.log")).unwrap())
+            .spawn()
+            .unwrap();
+        Self { folder, child }
+    }
+
+    pub fn client(&self) -> Client {
+        Client::at(self.folder.path().join("sockets"))
+    }
+
+    /// Waits until the process runs.
+    pub async fn started(&self) {
+        let deadline = Instant::now() + SOON;
+        while !self.folder.path().join("sockets/shim.sock").exists() {
+            assert!(Instant::now() < deadline, "{}", self.log());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let waiting = async {
+            let mut stages = self.client().watch().await.unwrap();
+            while stages.next().await.unwrap().started_ms.is_none() {}
+        };
+        let waited = tokio::time::timeout(SOON, waiting).await;
+        assert!(waited.is_ok(), "{}", self.log());
+    }
+
+    /// The most memory that the shim ever had, KiB (proc(5), VmHWM).
+    pub fn peak_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+        let number = line.and_then(|line| line.split_whitespace().nth(1));
+        number.unwrap().parse().unwrap()
+    }
+
+    /// How many descriptors the shim has open.
+    pub fn descriptors(&self) -> usize {
+        let open = fs::read_dir(format!("/proc/{}/fd", self.child.id()));
+        open.unwrap().count()
+    }
+
+    /// How it ended, once it has.
+    pub fn outcome(&mut self) -> Outcome {
+        let deadline = Instant::now() + SOON;
+        while self.child.try_wait().unwrap().is_none() {
+            assert!(Instant::now() < deadline, "it ends: {}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Outcome::read(self.folder.path()).unwrap().unwrap()
+    }
+
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("shim.log")).unwrap_or_default()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn launch(folder: &TempDir, behaviour: &str) -> Launch {
+    let at = |name: &str| -> PathBuf { folder.path().join(name) };
+    Launch {
+        container: "c".repeat(64),
+        folder: folder.path().to_owned(),
+        sockets: at("sockets"),
+        program: at(behaviour),
+        kernel: at("kernel"),
+        initramfs: at("initramfs"),
+        kvm: false,
+        memory_mib: 64,
+        cpus: 1,
+        image_disk: at("image"),
+        upper_disk: at("upper"),
+        template: None,
+        nics: Vec::new(),
+        uid: 1_234_567,
+        start: Start {
+            image_disk: "image".to_owned(),
+            upper_disk: "upper".to_owned(),
+            network_deadline_ms: 5_000,
+            ..Start::default()
+        },
+        log_bytes: 1 << 20,
+        log_files: 2,
+        boot_deadline_ms: 20_000,
+    }
+}
