@@ -18,7 +18,7 @@ FUZZ_SECONDS := 60
 
 # program=packages, for what is used here from Debian: what a VCH needs, and what else tests and lints do.
 VCH_PROGRAMS := qemu-system-x86_64=qemu-system-x86 ip=iproute2 dpkg-deb=dpkg cc=gcc,libc6-dev sqfstar=squashfs-tools mke2fs=e2fsprogs
-PROGRAMS := nft=nftables dig=bind9-dnsutils ping=iputils-ping python3=python3 pip3=python3-pip cc=build-essential
+PROGRAMS := nft=nftables dig=bind9-dnsutils ping=iputils-ping python3=python3 mmdebstrap=mmdebstrap pip3=python3-pip cc=build-essential
 # package==version, for clients of the Docker API in Python, from PyPI.
 PYTHON := docker==7.1.0
 # crate@version, for what is used here from crates.io.
@@ -44,14 +44,14 @@ phase = echo "--- $(1)"; began=$$EPOCHREALTIME; $(2); ended=$$EPOCHREALTIME; \
 	tenths=$$(( ($${ended/[.,]/} - $${began/[.,]/}) / 100000 )); \
 	echo "--- $(1): $$((tenths / 10)).$$((tenths % 10)) s"
 
-# `make vch` builds the VCH with this profile of Cargo.toml.
+# `make vch` builds the VCH with this profile of Cargo.toml; VCH_PROFILE=dev takes what tests have built.
 VCH_PROFILE ?= quick
 BUILT_VCH := $(BUILT)/$(if $(filter dev,$(VCH_PROFILE)),debug,$(VCH_PROFILE))
 # The same for up and down: of other packages together cargo builds anew what they share.
 BUILD_VCH := cargo build --profile $(VCH_PROFILE) -p vch-coordinator -p vch-shim -p vch-images -p lab --bins
 BUILD_AGENT := RUSTFLAGS="$(AGENT_FLAGS)" cargo build --profile agent --target $(HOST)
 
-.PHONY: help tools agent init probe host image test lint fuzz model crash long mutants demo compare vch vch-down outside
+.PHONY: help tools agent init probe host image test lint fuzz model crash long mutants demo compare vch vch-down newcomer outside
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -150,6 +150,10 @@ vch: ## start a whole Virtual Container Host here, reached by one link; `. targe
 vch-down: ## remove it and all that is in it
 	@$(BUILD_VCH) -q
 	@$(BUILT_VCH)/vch down
+
+newcomer: ## time `make vch` on a new machine beside that of v0.1.0; on a quiet machine, with no VCH up
+	@$(call programs,mmdebstrap=mmdebstrap)
+	@tests/newcomer.sh
 
 outside: ## run CMD='...' where the clients of published ports are, or open a shell there
 	@test -f target/vch/env || { echo "no VCH is up: run \`make vch\`" >&2; exit 1; }

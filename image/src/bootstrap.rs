@@ -11,6 +11,7 @@ use thiserror::Error;
 use crate::archive::{Archive, ArchiveError};
 use crate::debian::{self, DebianError};
 use crate::kernel::{self, KernelError};
+use crate::module_disk::{self, ModuleDiskError};
 use crate::modules::{ModuleTree, ModulesError};
 
 #[cfg(test)]
@@ -42,6 +43,7 @@ const WORKLOAD_MODULES: &[&str] = &[
 ];
 /// What a VM needs besides to be a Virtual Container Host itself.
 const HOST_MODULES: &[&str] = &[
+    "virtio_blk",
     "bridge",
     "tun",
     "veth",
@@ -67,6 +69,9 @@ pub enum BootstrapError {
     /// The kernel's modules can't be put in order.
     #[error(transparent)]
     Modules(#[from] ModulesError),
+    /// The disk of modules can't be made.
+    #[error(transparent)]
+    ModuleDisk(#[from] ModuleDiskError),
     /// The kernel can't be unpacked.
     #[error(transparent)]
     Kernel(#[from] KernelError),
@@ -136,7 +141,9 @@ pub struct Image {
     pub kernel: PathBuf,
     /// The initramfs.
     pub initramfs: PathBuf,
-    /// Its size in bytes.
+    /// The disk of modules that are loaded on demand, of a VM that runs an image.
+    pub modules: Option<PathBuf>,
+    /// The initramfs's size in bytes.
     pub initramfs_bytes: u64,
     /// Whether this call wrote it; false when it was there with the same bytes.
     pub changed: bool,
@@ -205,11 +212,16 @@ impl Recipe {
         let kernel = unpacked_kernel(&kernel_package, &folder.join("vmlinux"))?;
         let archive = self.archive(&kernel_package, &busybox_package)?.to_newc();
         let initramfs = folder.join(format!("{}.cpio", self.name));
+        let modules = match self.variant {
+            Variant::Workload => Some(module_disk::build(&versions(&kernel_package)?, folder)?),
+            Variant::Container | Variant::Host => None,
+        };
         let changed = write_if_changed(&initramfs, &archive).map_err(write_error(&initramfs))?;
         drop(held);
         Ok(Image {
             kernel,
             initramfs,
+            modules,
             initramfs_bytes: archive.len() as u64,
             changed,
         })
@@ -269,17 +281,21 @@ fn add_busybox(archive: &mut Archive, package: &Path) -> Result<(), BootstrapErr
     Ok(())
 }
 
+/// The modules of the package's one kernel.
+fn versions(package: &Path) -> Result<PathBuf, BootstrapError> {
+    let all = package.join("lib/modules");
+    first_in(&all, "").ok_or_else(|| BootstrapError::Incomplete {
+        folder: package.to_owned(),
+        what: "lib/modules/VERSION",
+    })
+}
+
 fn add_modules(
     archive: &mut Archive,
     package: &Path,
     variant: Variant,
 ) -> Result<(), BootstrapError> {
-    let versions = package.join("lib/modules");
-    let incomplete = || BootstrapError::Incomplete {
-        folder: package.to_owned(),
-        what: "lib/modules/VERSION",
-    };
-    let tree = ModuleTree::read(&first_in(&versions, "").ok_or_else(incomplete)?)?;
+    let tree = ModuleTree::read(&versions(package)?)?;
     let wanted = match variant {
         Variant::Container => CONTAINER_MODULES.to_vec(),
         Variant::Host => [CONTAINER_MODULES, HOST_MODULES].concat(),

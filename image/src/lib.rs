@@ -4,7 +4,8 @@
 //! ```text
 //!  Debian packages ── debian ──▶ kernel/, busybox/          (downloaded and unpacked once, never installed)
 //!                       │
-//!        kernel ◀───────┴──────▶ modules                    bzImage -> vmlinux; .ko files in dependency order
+//!        kernel ◀───────┴──────▶ modules ──▶ module_disk      bzImage -> vmlinux; .ko files in dependency order;
+//!           │                       │                         modules.squashfs: those that are loaded on demand
 //!           │                       │   guest/init, agent, files the caller adds
 //!           ▼                       ▼
 //!        vmlinux                 archive ──▶ NAME.cpio       the same inputs give the same bytes
@@ -19,5 +20,6 @@ pub mod archive;
 pub mod bootstrap;
 pub mod debian;
 pub mod kernel;
+pub mod module_disk;
 pub mod modules;
 pub mod qemu;

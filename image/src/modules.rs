@@ -97,6 +97,54 @@ impl ModuleTree {
         Ok(tree)
     }
 
+    /// All modules but those whose file is below one of the folders `without` (of `kernel/`), each with its aliases and
+    /// what it needs. A module that needs one of those is left out, too.
+    ///
+    /// # Errors
+    /// A file can't be read or is no module.
+    pub fn all_but(&self, without: &[&str]) -> Result<Vec<Described>, ModulesError> {
+        let mut described = BTreeMap::new();
+        for (name, path) in &self.files {
+            let shown = path.to_string_lossy();
+            if without
+                .iter()
+                .any(|folder| shown.contains(&format!("/kernel/{folder}/")))
+            {
+                continue;
+            }
+            let contents = fs::read(path).map_err(|source| ModulesError::Read {
+                path: path.clone(),
+                source,
+            })?;
+            let failed = |reason| ModulesError::Module {
+                path: path.clone(),
+                reason,
+            };
+            let info = with_modinfo(&contents, |info| info.to_vec()).map_err(failed)?;
+            let mut needs = values(&info, b"depends=");
+            // What a module only does better with is loaded before it all the same, where it is there.
+            let soft = values_whole(&info, b"softdep=");
+            let before = soft.iter().filter_map(|soft| soft.strip_prefix("pre:"));
+            needs.extend(before.flat_map(|names| {
+                let names = names.split("post:").next().unwrap_or_default();
+                names
+                    .split_ascii_whitespace()
+                    .map(|name| name.replace('-', "_"))
+            }));
+            needs.retain(|needed| !self.built_in.contains(needed) && needed != name);
+            described.insert(
+                name.clone(),
+                Described {
+                    name: name.clone(),
+                    path: path.clone(),
+                    needs,
+                    aliases: values_whole(&info, b"alias="),
+                },
+            );
+        }
+        Ok(ordered(&described))
+    }
+
     /// The wanted modules and all that they need, each after what it needs. Built-in ones are left out.
     pub fn closure(&self, wanted: &[&str]) -> Result<Vec<Module>, ModulesError> {
         let mut walk = Walk {
@@ -110,6 +158,74 @@ impl ModuleTree {
         }
         Ok(walk.order)
     }
+}
+
+/// A module by its name, and what it is loaded for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Described {
+    /// The name as the kernel shows it, with underscores.
+    pub name: String,
+    /// Its `.ko` file.
+    pub path: PathBuf,
+    /// All modules that are loaded before it, in their order.
+    pub needs: Vec<String>,
+    /// What the kernel asks for it by: patterns of fnmatch(3).
+    pub aliases: Vec<String>,
+}
+
+/// Each with all that it needs, deepest first; without those that need what is not there.
+fn ordered(described: &BTreeMap<String, Described>) -> Vec<Described> {
+    let whole = described.values().filter_map(|module| {
+        let mut needs = Vec::new();
+        let mut entered = BTreeSet::from([module.name.as_str()]);
+        for needed in &module.needs {
+            add_needed(described, needed, &mut entered, &mut needs)?;
+        }
+        Some(Described {
+            needs,
+            ..module.clone()
+        })
+    });
+    whole.collect()
+}
+
+/// Its depth is bounded by the number of modules: each is entered once.
+fn add_needed<'a>(
+    described: &'a BTreeMap<String, Described>,
+    name: &'a str,
+    entered: &mut BTreeSet<&'a str>,
+    order: &mut Vec<String>,
+) -> Option<()> {
+    if !entered.insert(name) {
+        return Some(());
+    }
+    for needed in &described.get(name)?.needs {
+        add_needed(described, needed, entered, order)?;
+    }
+    order.push(name.to_owned());
+    Some(())
+}
+
+/// The index of a disk of modules, as container-init reads it: lines `module NAME NEEDED...` and `alias PATTERN NAME`.
+#[must_use]
+pub fn index(modules: &[Described]) -> String {
+    let mut text = String::new();
+    for module in modules {
+        text.push_str("module ");
+        text.push_str(&module.name);
+        for needed in &module.needs {
+            text.push(' ');
+            text.push_str(needed);
+        }
+        text.push('\n');
+    }
+    for module in modules {
+        // An alias with a space is none that the kernel asks for.
+        for alias in module.aliases.iter().filter(|alias| !alias.contains(' ')) {
+            text.push_str(&format!("alias {alias} {}\n", module.name));
+        }
+    }
+    text
 }
 
 /// A depth-first walk over the modules; its depth is bounded by the number of modules.
@@ -157,22 +273,38 @@ impl Walk<'_> {
 
 /// The names in the `depends=` entry of a module's `.modinfo` section.
 fn needs(module: &[u8]) -> Result<Vec<String>, String> {
+    with_modinfo(module, needs_in_modinfo)
+}
+
+fn with_modinfo<T>(module: &[u8], read: impl FnOnce(&[u8]) -> T) -> Result<T, String> {
     let file = object::File::parse(module).map_err(|error| error.to_string())?;
     let section = file
         .section_by_name(".modinfo")
         .ok_or("it has no section .modinfo")?;
     let info = section.data().map_err(|error| error.to_string())?;
-    Ok(needs_in_modinfo(info))
+    Ok(read(info))
 }
 
-/// `.modinfo` is a run of `key=value` strings, each ended by a zero byte.
 fn needs_in_modinfo(info: &[u8]) -> Vec<String> {
-    info.split(|byte| *byte == 0)
-        .filter_map(|entry| entry.strip_prefix(b"depends="))
-        .filter_map(|names| std::str::from_utf8(names).ok())
-        .flat_map(|names| names.split(','))
+    values(info, b"depends=")
+}
+
+/// The names in the entries of a key, separated by commas.
+fn values(info: &[u8], key: &[u8]) -> Vec<String> {
+    let entries = values_whole(info, key);
+    let names = entries.iter().flat_map(|names| names.split(','));
+    names
         .filter(|name| !name.is_empty())
         .map(|name| name.replace('-', "_"))
+        .collect()
+}
+
+/// The entries of a key: `.modinfo` is a run of `key=value` strings, each ended by a zero byte.
+fn values_whole(info: &[u8], key: &[u8]) -> Vec<String> {
+    info.split(|byte| *byte == 0)
+        .filter_map(|entry| entry.strip_prefix(key))
+        .filter_map(|value| std::str::from_utf8(value).ok())
+        .map(str::to_owned)
         .collect()
 }
 

@@ -29,7 +29,8 @@ pub const ACCELERATOR_VARIABLE: &str = "VCH_ACCEL";
 const FIRST_GUEST_CID: u32 = 3;
 /// Below this the kernel and the initramfs leave no room to run anything.
 const LEAST_MEMORY_MIB: u32 = 64;
-const MOST_ROOT_PORTS: u8 = 16;
+/// Eight devices of eight: half of the root bus stays free.
+const MOST_ROOT_PORTS: u8 = 64;
 const MOST_CPUS: u16 = 64;
 /// What every VM boots with: no crypto self-tests, which take 0.7 s under emulation, and power off on a panic.
 const KERNEL_OPTIONS: &str = "console=ttyS0 quiet panic=-1 cryptomgr.notests";
@@ -107,6 +108,7 @@ pub struct Machine {
     cpus: u16,
     vsock: Option<Vsock>,
     root_ports: u8,
+    nics_in_ports: bool,
     qmp: Option<Stream>,
     reboots: bool,
     incoming: bool,
@@ -130,6 +132,7 @@ impl Machine {
             cpus: 1,
             vsock: None,
             root_ports: 0,
+            nics_in_ports: false,
             qmp: None,
             reboots: false,
             incoming: false,
@@ -218,6 +221,14 @@ impl Machine {
     #[must_use]
     pub fn root_ports(mut self, count: u8) -> Self {
         self.root_ports = count;
+        self
+    }
+
+    /// Puts the NICs in root ports, the first in `rp0`: more than the root bus has room for, and each
+    /// can be unplugged and its port used again.
+    #[must_use]
+    pub fn nics_in_ports(mut self) -> Self {
+        self.nics_in_ports = true;
         self
     }
 
@@ -346,12 +357,16 @@ impl Machine {
             line.option("-blockdev", disk.back_end());
             line.option("-device", disk.device());
         }
-        for nic in &self.nics {
+        for (number, nic) in self.nics.iter().enumerate() {
             let netdev = OptionList::new("tap")
                 .with("id", &nic.netdev())
                 .with("fd", &nic.tap.to_string());
             line.option("-netdev", netdev);
-            line.option("-device", nic.device());
+            let device = match self.nics_in_ports {
+                true => nic.device().with("bus", &format!("rp{number}")),
+                false => nic.device(),
+            };
+            line.option("-device", device);
         }
         match &self.vsock {
             Some(Vsock::VhostUser(path)) => {

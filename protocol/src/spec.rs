@@ -4,11 +4,13 @@
 //! kernel has and performs the difference. It is identified by a [`SpecId`].
 
 mod address;
+mod extension;
 mod interface;
 mod name;
 mod resolver;
 
 pub use address::{MacAddress, MacAddressError, PciPath, PciPathError};
+pub use extension::Extension;
 pub use interface::{
     Addressing, FirewallLevel, Interface, InterfaceError, InterfaceParts, MAX_ADDRESSES,
     MAX_ROUTES, Mtu, MtuError, NicMatch, Route,
@@ -90,7 +92,8 @@ pub struct NetSpecParts {
     pub resolver: Option<Resolver>,
     /// What `/etc/hosts` says beside localhost: own names, extra hosts and links, never peers.
     pub hosts: Vec<HostEntry>,
-    /// For what a later version adds; opaque to this one. At most [`MAX_EXTENSION`] bytes.
+    /// What was added since version 1, see [`Extension`]; opaque to an older agent. At most
+    /// [`MAX_EXTENSION`] bytes.
     pub extension: Vec<u8>,
 }
 

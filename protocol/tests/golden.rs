@@ -15,8 +15,8 @@ use protocol::message::{
     LogLine, Message, Ping, Pong, Refusal, Report, SessionNonce, ToAgent, ToCoordinator, Welcome,
 };
 use protocol::spec::{
-    Addressing, FirewallLevel, Generation, HostEntry, Incarnation, Interface, InterfaceParts,
-    MacAddress, Mtu, NetSpec, NetSpecParts, NicMatch, Resolver, Route, SpecId,
+    Addressing, Extension, FirewallLevel, Generation, HostEntry, Incarnation, Interface,
+    InterfaceParts, MacAddress, Mtu, NetSpec, NetSpecParts, NicMatch, Resolver, Route, SpecId,
 };
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -319,4 +319,42 @@ fn every_frozen_line_is_of_a_message_that_is_tested() {
         assert!(tested.iter().any(|tested| tested == name), "{name}");
     }
     assert_eq!(golden().len(), tested.len());
+}
+
+#[test]
+fn an_extension_has_the_bytes_that_released_agents_read() {
+    let extension = Extension {
+        domain: Some("d.example".parse().unwrap()),
+        sysctls: [("net/ipv6/conf/eth0/accept_ra".to_owned(), "2".to_owned())].into(),
+    };
+    let field = extension.field().unwrap();
+    let golden = [
+        &[1, 9][..],
+        b"d.example",
+        &[1, 28],
+        b"net/ipv6/conf/eth0/accept_ra",
+        &[1],
+        b"2",
+    ];
+    assert_eq!(field, golden.concat());
+    let later = [&field[..], &[7, 7, 7]].concat();
+    assert_eq!(
+        Extension::read(&later),
+        extension,
+        "what comes later is not read"
+    );
+    assert_eq!(Extension::default().field(), Some(Vec::new()));
+    for unreadable in [&[][..], &[1], &[1, 200, 1], &[2, 3]] {
+        assert_eq!(Extension::read(unreadable), Extension::default());
+    }
+}
+
+#[test]
+fn an_extension_that_no_spec_has_room_for_is_none() {
+    let value = "x".repeat(5_000);
+    let extension = Extension {
+        domain: None,
+        sysctls: [("net/ipv4/conf/eth0/tag".to_owned(), value)].into(),
+    };
+    assert_eq!(extension.field(), None);
 }

@@ -31,6 +31,7 @@
 
 pub mod capture;
 pub mod deadline;
+pub mod debian_image;
 pub mod docker;
 pub mod hook;
 pub mod http;

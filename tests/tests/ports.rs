@@ -100,6 +100,30 @@ fn a_published_port_answers_from_everywhere_and_knows_its_clients() {
         assert!(silent(other.namespace(), own[index], Way::Tcp(PORT)));
         assert!(answered(beside.namespace(), own[index], Way::Tcp(PORT)).is_some());
     }
+    // At each gateway, for containers of every bridge; at loopback, for the VCH.
+    for (from, network) in [
+        (&beside, "web"),
+        (&beside, "store"),
+        (&other, "store"),
+        (&other, "web"),
+    ] {
+        for to in vch.gateways(network).unwrap() {
+            for way in [Way::Tcp(8080), Way::Udp(8080)] {
+                let answer = answered(from.namespace(), to, way);
+                let answer = answer.unwrap_or_else(|| panic!("{} {to} {way:?}", from.name()));
+                assert!(answer.starts_with("web "), "{answer}");
+                assert!(answered(&topology.vch, to, way).is_some(), "{to} {way:?}");
+            }
+        }
+    }
+    for to in ["127.0.0.1", "127.3.2.1"] {
+        let to = to.parse().unwrap();
+        for way in [Way::Tcp(8080), Way::Udp(8080)] {
+            let answer = answered(&topology.vch, to, way);
+            let said = format!("web {}", gateways[0]);
+            assert_eq!(answer.as_deref(), Some(&*said), "{to} {way:?}");
+        }
+    }
     // Nothing else is open: neither the port inside, nor on the networks that are not for containers.
     assert!(silent(&topology.outside, VCH[0], Way::Tcp(PORT)));
     for (from, to) in [
@@ -113,6 +137,61 @@ fn a_published_port_answers_from_everywhere_and_knows_its_clients() {
         Topology::PRODUCTION_VCH.into(),
         Way::Tcp(8080)
     ));
+}
+
+#[test]
+fn a_port_at_loopback_answers_the_vch_alone_and_keeps_off_what_others_have() {
+    let (lab, topology) = place("ports-loopback");
+    let vch = Coordinator::start(&lab, &topology.vch).unwrap();
+    vch.vchctl("network create web").unwrap();
+    let (_web, _at_web) = server(&lab, &vch, "web -p 127.0.0.1:8080:7000", "web");
+    let (beside, _) = server(&lab, &vch, "beside", "web");
+    let loopback: IpAddr = [127, 0, 0, 1].into();
+    let gateway = vch.gateways("web").unwrap()[0];
+    assert!(answered(&topology.vch, loopback, Way::Tcp(8080)).is_some());
+    for to in [VCH[0], gateway] {
+        assert!(silent(&topology.vch, to, Way::Tcp(8080)), "{to}");
+        assert!(silent(beside.namespace(), to, Way::Tcp(8080)), "{to}");
+    }
+    assert!(silent(&topology.outside, VCH[0], Way::Tcp(8080)));
+    // What would take the same port there, and what has it already.
+    let second = |words: &str| {
+        vch.vchctl(&format!("container add second {words}"))
+            .unwrap();
+        vch.vchctl("container connect second web").unwrap();
+        let error = refused(&vch, "container start second");
+        vch.vchctl("container rm second --force").unwrap();
+        error
+    };
+    for words in [
+        "-p 8080:7000",
+        "-p 0.0.0.0:8080:7000",
+        "-p 127.0.0.1:8080:7000",
+    ] {
+        let error = second(words);
+        assert!(
+            error.contains("port is already allocated"),
+            "{words}: {error}"
+        );
+    }
+    let listener = topology
+        .vch
+        .run(|| std::net::TcpListener::bind("127.0.0.1:8088"))
+        .unwrap()
+        .unwrap();
+    for words in ["-p 8088:7000", "-p 127.0.0.1:8088:7000"] {
+        let error = second(words);
+        assert!(error.contains("port is already in use"), "{words}: {error}");
+    }
+    drop(listener);
+    for (address, says) in [
+        ("[::1]", "loopback"),
+        (&Topology::MANAGEMENT.to_string(), "management"),
+        (&Topology::ENDPOINT.to_string(), "docker endpoint"),
+    ] {
+        let error = refused(&vch, &format!("container add third -p {address}:8080:7000"));
+        assert!(error.contains(says), "{error}");
+    }
 }
 
 #[test]

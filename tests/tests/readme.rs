@@ -11,7 +11,7 @@ use lab::{Lab, Terminal, places};
 /// Of the whole block: what it builds is built already, and two VMs boot.
 const SOON: Duration = Duration::from_secs(400);
 /// The line of README that the block follows.
-const BEHIND: &str = "`make vch` says what to type";
+const BEHIND: &str = "`tar` made, or with busybox:";
 /// The folder that the block makes.
 const BOX: &str = "/tmp/box";
 

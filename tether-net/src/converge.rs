@@ -8,6 +8,7 @@ use crate::netlink::{Netlink, NetlinkError};
 use crate::observe::{ObserveError, Observed, Sysfs, observe};
 use crate::plan::{Outlook, Plan, Step, plan};
 use crate::resolver::Files;
+use crate::settings;
 use protocol::message::{Capability, Failure, LinkEvent};
 use protocol::session::agent::Applied as Outcome;
 use protocol::spec::{NetSpec, SpecId};
@@ -122,7 +123,9 @@ impl Converger {
         if rooted {
             self.write_files(spec, now);
         }
-        Ok(self.outcome(spec, &observed, &plan))
+        let mut outcome = self.outcome(spec, &observed, &plan);
+        outcome.failures.extend(settings::apply(&self.sysfs, spec));
+        Ok(outcome)
     }
 
     /// Whether this very plan was tried, refused, and is not yet to be tried again. Otherwise the

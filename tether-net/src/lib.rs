@@ -34,7 +34,8 @@ pub mod options;
 pub mod plan;
 pub mod reseed;
 pub mod resolver;
-pub mod session;
+mod session;
+pub mod settings;
 pub mod watch;
 
 /// What the agent's routes and addresses bear as protocol and its links as group.

@@ -35,7 +35,7 @@ pub use step::{Owner, Planned, Step, Sysctl};
 use crate::observe::{Link, LinkKind, Observed};
 use ipnet::IpNet;
 use protocol::message::{Capability, Failure};
-use protocol::spec::{Addressing, FirewallLevel, Interface, NetSpec};
+use protocol::spec::{Addressing, Extension, FirewallLevel, Interface, NetSpec};
 use std::collections::BTreeMap;
 
 /// What has to be done, in this order, and what that will make of each interface.
@@ -86,7 +86,8 @@ pub fn plan(observed: &Observed, spec: &NetSpec, capabilities: &[Capability]) ->
     loopback(&mut draft);
     let released = release(&mut draft, &assigned);
     let present = draft.present();
-    sysctls(&mut draft, interfaces, &present);
+    let asked = Extension::read(&spec.parts().extension).sysctls;
+    sysctls(&mut draft, interfaces, &present, &asked);
     for (position, link) in &present {
         let owner = Owner::Interface(interfaces[*position].name.clone());
         routes::remove_unwanted(&mut draft, &owner, *link, &wanted);
@@ -189,7 +190,13 @@ fn release(draft: &mut Draft, assigned: &[Option<u32>]) -> Vec<u32> {
     released
 }
 
-fn sysctls(draft: &mut Draft, interfaces: &[Interface], present: &BTreeMap<usize, u32>) {
+/// What the container asks for itself is not the agent's to set: see [`crate::settings`].
+fn sysctls(
+    draft: &mut Draft,
+    interfaces: &[Interface],
+    present: &BTreeMap<usize, u32>,
+    asked: &BTreeMap<String, String>,
+) {
     for (position, index) in present {
         let Some(link) = draft.link(*index).cloned() else {
             continue;
@@ -205,7 +212,12 @@ fn sysctls(draft: &mut Draft, interfaces: &[Interface], present: &BTreeMap<usize
                 Sysctl::PromoteSecondaries,
             ),
         ];
-        for (_, sysctl) in unset.into_iter().filter(|(is, _)| *is == Some(false)) {
+        let unset = unset.into_iter().filter(|(is, sysctl)| {
+            let (family, key, _) = sysctl.parts();
+            let name = &interfaces[*position].name;
+            *is == Some(false) && !asked.contains_key(&format!("net/{family}/conf/{name}/{key}"))
+        });
+        for (_, sysctl) in unset {
             let (link, name) = (*index, link.name.clone());
             draft.push(&owner, Step::SetSysctl { link, name, sysctl });
         }

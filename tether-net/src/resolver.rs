@@ -1,24 +1,38 @@
-//! The guest's `/etc/resolv.conf`, `/etc/hosts` and `/etc/hostname`, and the kernel's host name.
+//! The guest's `/etc/resolv.conf`, `/etc/hosts` and `/etc/hostname`, and the kernel's host name and
+//! domain name.
 //!
-//! What a spec leaves open is left alone: `resolv.conf` when it has no resolver, the host name when
+//! What a spec leaves open is left alone: `resolv.conf` when it has no resolver, the names when
 //! it has none, and `hosts` when the spec says nothing about hosts and the file, if there is one,
-//! does not begin with the agent's own line.
+//! has none of the agent's lines.
+//!
+//! With the first spec of a life the files are made; what the image or an earlier life has there is
+//! gone, but for lines of hosts beside the agent's own. From then on others' changes are kept: the
+//! agent changes its own lines of hosts alone, and a `resolv.conf` that is not as it wrote it is not
+//! written again.
 
 mod folder;
+mod hosts;
 #[cfg(test)]
 mod tests;
 
 pub use folder::{Folder, FolderError};
+pub use hosts::hosts;
 
 use crate::apply::failure;
 use nix::errno::Errno;
 use nix::unistd::{gethostname, sethostname};
 use protocol::message::Failure;
-use protocol::spec::{HostEntry, Hostname, NetSpec, NetSpecParts, Resolver};
+use protocol::spec::{
+    DomainName, Extension, Hostname, Incarnation, NetSpec, NetSpecParts, Resolver,
+};
 use std::fmt::Write;
 use std::path::PathBuf;
+use std::{fs, io};
 
-/// First line of what the agent writes; by it the agent knows its own files.
+/// The kernel's domain name (proc(5)).
+const DOMAIN_NAME: &str = "/proc/sys/kernel/domainname";
+
+/// First line of a resolv.conf that the agent writes.
 const OWN_LINE: &str = "# Written by tether-net; what is changed here is lost.\n";
 
 /// Whose host name is set.
@@ -37,6 +51,15 @@ pub enum HostnameScope {
 pub struct Files {
     root: PathBuf,
     hostname: HostnameScope,
+    written: Option<Written>,
+}
+
+/// What was written last, of which life's spec.
+#[derive(Clone, Debug)]
+struct Written {
+    life: Incarnation,
+    resolv_conf: Option<String>,
+    hosts: Option<String>,
 }
 
 impl Files {
@@ -45,15 +68,23 @@ impl Files {
         Self {
             root: root.into(),
             hostname,
+            written: None,
         }
     }
 
     /// Makes the files what a spec says. What is as it must be is not written.
-    pub fn apply(&self, spec: &NetSpec) -> Vec<Failure> {
+    pub fn apply(&mut self, spec: &NetSpec) -> Vec<Failure> {
         let parts = spec.parts();
         let mut failures = Vec::new();
+        let life = parts.id.incarnation;
+        let before = self.written.take().filter(|written| written.life == life);
+        let mut written = before.unwrap_or(Written {
+            life,
+            resolv_conf: None,
+            hosts: None,
+        });
         match Folder::open(&self.root, "etc") {
-            Ok(etc) => failures.extend(write_files(&etc, parts)),
+            Ok(etc) => failures.extend(write_files(&etc, parts, &mut written)),
             Err(error) => failures.push(refused("open etc below the root", &error)),
         }
         if let Some(name) = &parts.hostname
@@ -61,6 +92,14 @@ impl Files {
             && let Err(errno) = set_kernel_hostname(name)
         {
             failures.push(failure(format!("set host name {name}"), errno as i32));
+        }
+        self.written = Some(written);
+        let domain = Extension::read(&parts.extension).domain;
+        if let Some(domain) = domain.filter(|_| self.sets_kernel())
+            && let Err(error) = set_kernel_domain(&domain)
+        {
+            let errno = error.raw_os_error().unwrap_or(0);
+            failures.push(failure(format!("set domain name {domain}"), errno));
         }
         for failure in &failures {
             tracing::error!("can't {}: errno {}", failure.action, failure.errno);
@@ -77,37 +116,47 @@ impl Files {
     }
 }
 
-fn write_files(etc: &Folder, parts: &NetSpecParts) -> Vec<Failure> {
-    let mut wanted = Vec::new();
+fn write_files(etc: &Folder, parts: &NetSpecParts, written: &mut Written) -> Vec<Failure> {
+    let mut failures = Vec::new();
     if let Some(resolver) = &parts.resolver {
-        wanted.push(("resolv.conf", resolv_conf(resolver)));
-    }
-    if !parts.hosts.is_empty() || hosts_are_ours(etc) {
-        wanted.push(("hosts", hosts(&parts.hosts)));
-    }
-    if let Some(name) = &parts.hostname {
-        wanted.push(("hostname", format!("{name}\n")));
-    }
-    let write = |(name, text): (&str, String)| match etc.replace(name, text.as_bytes()) {
-        Ok(false) => None,
-        Ok(true) => {
-            tracing::info!("write {name}");
-            None
+        let text = resolv_conf(resolver);
+        match write_resolv_conf(etc, &text, written.resolv_conf.as_deref()) {
+            Ok(true) => written.resolv_conf = Some(text),
+            Ok(false) => {}
+            Err(error) => failures.push(refused("write resolv.conf", &error)),
         }
-        Err(error) => Some(refused(&format!("write {name}"), &error)),
-    };
-    wanted.into_iter().filter_map(write).collect()
+    }
+    match hosts::write(etc, &parts.hosts, written.hosts.as_deref()) {
+        Ok(Some(own)) => written.hosts = Some(own),
+        Ok(None) => {}
+        Err(error) => failures.push(refused("write hosts", &error)),
+    }
+    if let Some(name) = &parts.hostname
+        && let Err(error) = write(etc, "hostname", &format!("{name}\n"))
+    {
+        failures.push(refused("write hostname", &error));
+    }
+    failures
 }
 
-/// Whether the hosts file is missing or the agent's.
-fn hosts_are_ours(etc: &Folder) -> bool {
-    match etc.read("hosts") {
-        // An empty one is what a power failure leaves of it.
-        Ok(present) => {
-            present.is_none_or(|bytes| bytes.is_empty() || bytes.starts_with(OWN_LINE.as_bytes()))
-        }
-        Err(_) => false,
+/// Whether the file is the agent's, and so: one that another program changed since the agent wrote it
+/// is left alone.
+fn write_resolv_conf(etc: &Folder, text: &str, last: Option<&str>) -> Result<bool, FolderError> {
+    if let Some(last) = last
+        && etc.read("resolv.conf")?.as_deref() != Some(last.as_bytes())
+    {
+        tracing::info!("resolv.conf was changed: it is left as it is");
+        return Ok(false);
     }
+    write(etc, "resolv.conf", text)?;
+    Ok(true)
+}
+
+fn write(etc: &Folder, name: &str, text: &str) -> Result<(), FolderError> {
+    if etc.replace(name, text.as_bytes())? {
+        tracing::info!("write {name}");
+    }
+    Ok(())
 }
 
 fn refused(action: &str, error: &FolderError) -> Failure {
@@ -120,6 +169,15 @@ fn set_kernel_hostname(name: &Hostname) -> Result<(), Errno> {
     }
     sethostname(name.as_str())?;
     tracing::info!("set host name {name}");
+    Ok(())
+}
+
+fn set_kernel_domain(domain: &DomainName) -> io::Result<()> {
+    if fs::read_to_string(DOMAIN_NAME)?.trim_end() == domain.as_str() {
+        return Ok(());
+    }
+    fs::write(DOMAIN_NAME, domain.as_str())?;
+    tracing::info!("set domain name {domain}");
     Ok(())
 }
 
@@ -144,17 +202,4 @@ pub fn resolv_conf(resolver: &Resolver) -> String {
 fn words<T: ToString>(words: &[T]) -> String {
     let words: Vec<String> = words.iter().map(ToString::to_string).collect();
     words.join(" ")
-}
-
-/// The text of a hosts(5), localhost first.
-pub fn hosts(entries: &[HostEntry]) -> String {
-    let mut text = OWN_LINE.to_owned();
-    text.push_str("127.0.0.1\tlocalhost\n");
-    text.push_str("::1\tlocalhost ip6-localhost ip6-loopback\n");
-    text.push_str("fe00::\tip6-localnet\nff00::\tip6-mcastprefix\n");
-    text.push_str("ff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n");
-    for entry in entries {
-        let _ = writeln!(text, "{}\t{}", entry.address, entry.name);
-    }
-    text
 }

@@ -7,6 +7,7 @@ mod bridge;
 mod error;
 mod external;
 mod fields;
+mod images;
 mod links;
 mod ports;
 mod reload;
@@ -15,6 +16,7 @@ mod stations;
 
 pub use bridge::Bridge;
 pub use error::ConfigError;
+pub use images::Images;
 pub use links::{Links, LinksError};
 pub use reload::{ReloadError, RestartNeeded};
 pub use runtime::Runtime;
@@ -54,6 +56,8 @@ pub struct Config {
     pub ephemeral: Option<RangeInclusive<u16>>,
     /// Who starts the containers' VMs.
     pub runtime: Runtime,
+    /// What images may take.
+    pub images: Images,
     /// The name server.
     pub dns: Dns,
     /// Sessions with agents.
@@ -98,6 +102,7 @@ impl Config {
         settings.externals.clone_from(&self.externals);
         settings.ephemeral = self.ephemeral();
         settings.reserved = self.reserved();
+        settings.private = self.private();
         settings
     }
 
@@ -111,6 +116,16 @@ impl Config {
             docker,
             "the docker endpoint (docker_endpoint.port)".to_owned(),
         )])
+    }
+
+    /// Addresses of the VCH that are for its administrators and for Docker's clients.
+    fn private(&self) -> BTreeMap<IpAddr, String> {
+        let endpoint = "the docker endpoint's network (docker_endpoint.address)";
+        let management = "the management network (management.address)";
+        BTreeMap::from([
+            (self.docker_endpoint.station.address, endpoint.to_owned()),
+            (self.management.address, management.to_owned()),
+        ])
     }
 
     /// Reads and checks a file.
@@ -153,6 +168,7 @@ impl Config {
             bridge,
             ephemeral: ports::ephemeral(&source, file.ports)?,
             runtime: runtime::runtime(&source, file.runtime)?,
+            images: images::images(&source, file.images)?,
             dns: dns(&source, file.dns)?,
             tether: tether(&source, file.tether)?,
         })

@@ -223,6 +223,8 @@ impl Effects {
     ) -> Vec<EffectError> {
         let mut failed = Vec::new();
         self.shared = shared(whole);
+        // Rules know links by their names: what a bridge's settings let in is dropped from its first moment on.
+        failed.extend(self.nat.reconcile(whole).err().map(EffectError::from));
         let leaving = self.running.as_ref().map(Running::leaving);
         let desired = desired(whole, leaving.unwrap_or_default());
         match self.segments.reconcile(&desired).await {
@@ -239,7 +241,6 @@ impl Effects {
             Err(error) => failed.push(error.into()),
         }
         failed.extend(self.dns.reconcile(whole).err().map(EffectError::from));
-        failed.extend(self.nat.reconcile(whole).err().map(EffectError::from));
         let tether = self.tether.follow(whole, &mut reports);
         failed.extend(tether.err().map(EffectError::from));
         failed

@@ -29,3 +29,4 @@ mod sample;
 pub mod serve;
 pub mod settling;
 pub mod store;
+mod watchdog;

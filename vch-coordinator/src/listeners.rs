@@ -24,38 +24,70 @@ use vch_ledger::{HostPort, Protocol};
 const LISTENING: &str = "0A";
 const UNCONNECTED: &str = "07";
 
+/// Where names are asked for (RFC 1035, 4.2): the coordinator listens there at every gateway.
+const DNS: u16 = 53;
+
 /// Looks at the sockets of the calling thread's network namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listeners {
-    /// The VCH's own addresses on external networks: where ports are published that name none.
-    addresses: Vec<IpAddr>,
+    /// The VCH's addresses on the management and docker endpoint networks: no port is published there.
+    private: Vec<IpAddr>,
+    /// Its addresses on external networks that are the default for published ports.
+    defaults: Vec<IpAddr>,
+    /// Its addresses on the others.
+    others: Vec<IpAddr>,
 }
 
 impl Listeners {
     /// Those on the VCH of this configuration.
     pub fn beside(config: &Config) -> Self {
-        let subnets = config.externals.iter().flat_map(|one| &one.subnets);
+        let at = |published| {
+            let externals = config.externals.iter();
+            let externals = externals.filter(move |one| one.external.published == published);
+            let subnets = externals.flat_map(|one| &one.subnets);
+            subnets.filter_map(|subnet| subnet.vch).collect()
+        };
         Self {
-            addresses: subnets.filter_map(|subnet| subnet.vch).collect(),
+            private: vec![
+                config.management.address,
+                config.docker_endpoint.station.address,
+            ],
+            defaults: at(true),
+            others: at(false),
         }
     }
 
-    /// Whoever listens there, in words: his program and process.
+    /// The program and process that listens there, in words.
     pub fn holder(&self, host: &HostPort) -> Option<String> {
-        let concerned: Vec<IpAddr> = match host.address {
-            None => self.addresses.clone(),
-            Some(any) if any.is_unspecified() => {
-                let alike = self.addresses.iter();
-                let alike = alike.filter(|address| address.is_ipv4() == any.is_ipv4());
-                alike.copied().collect()
-            }
-            Some(one) => vec![one],
+        let any = |v4: bool| match v4 {
+            true => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            false => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
         };
-        concerned.into_iter().find_map(|address| {
+        let wanted: Vec<IpAddr> = match host.address {
+            None => vec![any(true), any(false)],
+            Some(address) => vec![address],
+        };
+        wanted.into_iter().find_map(|address| {
             let at = SocketAddr::new(address, host.port);
-            let taken = is_taken(host.protocol, at)?;
-            taken.then(|| named(host.protocol, at)).flatten()
+            if !is_taken(host.protocol, at)? {
+                return None;
+            }
+            listener(host.protocol, host.port, |listens| {
+                if listens.is_unspecified() || !address.is_unspecified() {
+                    return listens.is_unspecified() || listens == address;
+                }
+                listens.is_ipv4() == address.is_ipv4() && self.in_the_way(host, listens)
+            })
         })
+    }
+
+    /// Whether a listener at one address keeps a port off that is published at several.
+    fn in_the_way(&self, host: &HostPort, listens: IpAddr) -> bool {
+        let elsewhere = host.address.is_none() && self.others.contains(&listens);
+        // No published port takes a gateway's DNS away.
+        let gateway =
+            host.port == DNS && !listens.is_loopback() && !self.defaults.contains(&listens);
+        !(self.private.contains(&listens) || elsewhere || gateway)
     }
 }
 
@@ -90,6 +122,13 @@ fn is_taken(protocol: Protocol, at: SocketAddr) -> Option<bool> {
 /// The name of who listens; `None` where nobody does: a connection that leaves by the port holds it
 /// too.
 pub(crate) fn named(protocol: Protocol, at: SocketAddr) -> Option<String> {
+    listener(protocol, at.port(), |address| {
+        address == at.ip() || address.is_unspecified()
+    })
+}
+
+/// The name of who listens at a port, at an address that is meant.
+fn listener(protocol: Protocol, port: u16, meant: impl Fn(IpAddr) -> bool) -> Option<String> {
     let (files, state) = match protocol {
         Protocol::Tcp => (["tcp", "tcp6"], LISTENING),
         Protocol::Udp => (["udp", "udp6"], UNCONNECTED),
@@ -98,22 +137,21 @@ pub(crate) fn named(protocol: Protocol, at: SocketAddr) -> Option<String> {
     let inode = files.into_iter().find_map(|file| {
         let table = fs::read_to_string(Path::new("/proc/thread-self/net").join(file)).ok()?;
         let mut lines = table.lines().skip(1);
-        lines.find_map(|line| listens(line, state, at))
+        lines.find_map(|line| listens(line, state, port, &meant))
     })?;
     let process = holder_of(&inode);
     Some(process.unwrap_or_else(|| "a process of another namespace".to_owned()))
 }
 
-/// The socket's inode, if a line of /proc/net/tcp or udp is about one that would get what comes for
-/// `at`.
-fn listens(line: &str, state: &str, at: SocketAddr) -> Option<String> {
+/// The socket's inode, if a line of /proc/net/tcp or udp is about one that listens at the port, at an
+/// address that is meant.
+fn listens(line: &str, state: &str, at: u16, meant: &impl Fn(IpAddr) -> bool) -> Option<String> {
     let mut fields = line.split_whitespace();
     let (local, status) = (fields.nth(1)?, fields.nth(1)?);
     let (address, port) = local.split_once(':')?;
     let address = parsed(address)?;
-    let meets = address.to_canonical() == at.ip() || address.is_unspecified();
-    let same = status == state && u16::from_str_radix(port, 16).ok()? == at.port();
-    (same && meets).then(|| fields.nth(5).map(str::to_owned))?
+    let same = status == state && u16::from_str_radix(port, 16).ok()? == at;
+    (same && meant(address.to_canonical())).then(|| fields.nth(5).map(str::to_owned))?
 }
 
 /// An address as /proc/net writes it: words of 32 bits in the machine's order.

@@ -42,13 +42,13 @@ const END: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    // Whatever it or a helper makes is root's alone, unless it is opened on purpose.
-    umask(Mode::from_bits_truncate(0o077));
     // Before anything is started: shims, their VMs and the images' helper inherit what they are given alone.
     if let Err(error) = vch_shim::descriptors::close_at_exec() {
         eprintln!("vch-coordinator: inherited descriptors can't be kept from VMs: {error}");
         return ExitCode::FAILURE;
     }
+    // Whatever it or a helper makes is root's alone, unless it is opened on purpose.
+    umask(Mode::from_bits_truncate(0o077));
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let (log, flush) = match LogWriter::spawn(std::io::stderr()) {
         Ok(spawned) => spawned,

@@ -12,6 +12,7 @@
 
 mod attach;
 mod capability;
+mod cgroups;
 mod containers;
 mod create;
 mod disks;
@@ -31,6 +32,7 @@ mod settings;
 mod shim;
 mod tasks;
 mod templates;
+mod uids;
 pub mod workload;
 
 pub use attach::{Attached, Outputs};

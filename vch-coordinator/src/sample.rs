@@ -4,6 +4,7 @@ use protocol::{
     message::Report,
     spec::{Generation, Incarnation, SpecId},
 };
+use std::collections::BTreeMap;
 use vch_ledger::{AddContainer, Channel, Command, Dns};
 
 /// Adds a container on a Unix channel.
@@ -11,6 +12,8 @@ pub fn add(name: &str) -> Command {
     Command::AddContainer(AddContainer {
         name: name.parse().unwrap(),
         hostname: None,
+        domain: None,
+        sysctls: BTreeMap::new(),
         channel: Channel::Unix { path: None },
         dns: Dns::default(),
         extra_hosts: Vec::new(),

@@ -24,6 +24,7 @@ use crate::{
     runtime::{Folders, Hook, Nics, Runtime},
     settling::{Settler, Unsettled},
     store::{Host, Keeper, StartError, Store, StoreError},
+    watchdog::Watchdog,
 };
 use protocol::transport::{OpenError, coordinator::NativeListener};
 use std::{
@@ -87,6 +88,9 @@ pub enum ServeError {
     /// The Docker API's sockets.
     #[error(transparent)]
     ListenDocker(#[from] DockerListenError),
+    /// The service manager.
+    #[error("the service manager that NOTIFY_SOCKET names is not reached")]
+    Manager(#[source] std::io::Error),
     /// The API's server.
     #[error("the API's server ended")]
     Api(#[source] std::io::Error),
@@ -139,6 +143,8 @@ async fn serve_in(
     stop: CancellationToken,
 ) -> Result<(), ServeError> {
     let began = Instant::now();
+    let manager = Watchdog::from_environment().map_err(ServeError::Manager)?;
+    let manager = manager.map(Arc::new);
     Links::observe()?.verify(&config)?;
     let (store, mut loaded) = match begin {
         Begin::AsBefore => Store::open(&config.state_dir)?,
@@ -173,16 +179,18 @@ async fn serve_in(
     let failed = effects.reconcile(&kept.whole, reports).await;
     unsettled.report(&failed, effects.waiting());
 
-    let reload = Arc::new(Reload::new(file, config.clone(), requests.clone()));
+    let doors = Doors::open(&config.docker_endpoint)?;
+    let reload = Reload::new(file, config.clone(), requests.clone());
+    let reload = Arc::new(reload.with_certificates(doors.certificates()));
     let hangups = signal(SignalKind::hangup()).map_err(ServeError::Signal)?;
     parts.spawn("reload by SIGHUP", reload_on(hangups, Arc::clone(&reload)));
     let listener = api::listen(&config.api_socket)?;
     docker(
         &config,
-        vch,
+        (vch, doors),
         (&requests, &runtime, images),
         (&mut parts, &stop),
-    )?;
+    );
     let router = api::router(Api {
         requests,
         runtime: runtime.clone(),
@@ -205,6 +213,10 @@ async fn serve_in(
     parts.spawn_once("start of containers", adopt(runtime.clone()));
     let started = began.elapsed();
     tracing::info!(socket = %config.api_socket.display(), ?started, %vch, "ready");
+    if let Some(manager) = &manager {
+        manager.ready();
+        parts.spawn("the watchdog", lives(Arc::clone(manager), keeper.clone()));
+    }
 
     let serving =
         axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
@@ -218,6 +230,9 @@ async fn serve_in(
         () = grace(&stop) => Ok(()),
     };
     stop.cancel();
+    if let Some(manager) = &manager {
+        manager.stopping();
+    }
     let closing = async {
         // Where it panicked there is nothing left to close.
         let effects = settled.await;
@@ -271,11 +286,10 @@ fn spawn_settler(
 /// The Docker API. Its doors are open when this returns; they are served until the stop.
 fn docker(
     config: &Config,
-    vch: VchId,
+    (vch, doors): (VchId, Doors),
     (requests, runtime, images): (&Requests, &Runtime, vch_images::Store),
     (parts, stop): (&mut Parts, &CancellationToken),
-) -> Result<(), DockerListenError> {
-    let doors = Doors::open(&config.docker_endpoint)?;
+) {
     let docker = Docker {
         requests: requests.clone(),
         runtime: runtime.clone(),
@@ -294,7 +308,6 @@ fn docker(
             Ok::<(), Infallible>(())
         });
     }
-    Ok(())
 }
 
 /// The program that reads what comes into the image store.
@@ -307,7 +320,7 @@ const RUN_DIR_MARKS: &[&str] = &["tether", "vms", "api.sock"];
 
 /// The image store, with its helper beside the coordinator.
 fn images(config: &Config) -> Result<vch_images::Store, ServeError> {
-    use vch_images::{Limits, Settings};
+    use vch_images::Settings;
     let own = std::env::current_exe().unwrap_or_default();
     let vms = config.runtime.vms();
     let disk = vms.map(|vms| vms.disk_bytes);
@@ -318,9 +331,21 @@ fn images(config: &Config) -> Result<vch_images::Store, ServeError> {
         first_user: Settings::FIRST_USER,
         upper_bytes: disk.unwrap_or(Settings::UPPER_BYTES),
         insecure: insecure.unwrap_or_default(),
-        limits: Limits::default(),
-        free_bytes: None,
+        limits: config.images.limits,
+        free_bytes: config.images.free_bytes,
     })?)
+}
+
+/// Tells the service manager that the coordinator lives: the store's writer answers, and so do the runtime's threads
+/// and those that block.
+async fn lives(manager: Arc<Watchdog>, keeper: Keeper) {
+    manager
+        .keep(|| async {
+            let blocks = tokio::task::spawn_blocking(|| ());
+            let (read, blocked) = tokio::join!(keeper.read(|_| ()), blocks);
+            read.is_ok() && blocked.is_ok()
+        })
+        .await;
 }
 
 async fn adopt(runtime: Runtime) {

@@ -114,3 +114,36 @@ fn a_file_that_is_no_module_is_named() {
     let error = tree.closure(&["bad"]).unwrap_err().to_string();
     assert!(error.contains("bad.ko"), "{error}");
 }
+
+#[test]
+fn a_disk_of_modules_has_an_index_of_names_aliases_and_needs() {
+    let folder = tempfile::tempdir().unwrap();
+    for (at, info) in [
+        (
+            "net/bridge/bridge",
+            "depends=stp,llc\0alias=rtnl-link-bridge\0softdep=pre: br-helper crc32 post: later\0",
+        ),
+        ("net/802/stp", "depends=llc\0"),
+        ("net/llc/llc", "depends=\0alias=net-pf-26\0alias=a b\0"),
+        ("net/bridge/br-helper", "depends=\0"),
+        ("net/vmw_vsock/vsock", "alias=net-pf-40\0"),
+        (
+            "drivers/vhost/vhost_vsock",
+            "depends=vsock\0alias=vhost-vsock\0",
+        ),
+    ] {
+        let path = folder.path().join(format!("kernel/{at}.ko"));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, module(info.as_bytes())).unwrap();
+    }
+    fs::write(
+        folder.path().join("modules.builtin"),
+        "kernel/lib/crc32.ko\n",
+    )
+    .unwrap();
+    let tree = ModuleTree::read(folder.path()).unwrap();
+    let modules = tree.all_but(&["net/vmw_vsock"]).unwrap();
+    let expected = "module br_helper\nmodule bridge llc stp br_helper\nmodule llc\nmodule stp llc\n\
+                    alias rtnl-link-bridge bridge\nalias net-pf-26 llc\n";
+    assert_eq!(index(&modules), expected);
+}

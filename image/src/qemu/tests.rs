@@ -119,12 +119,36 @@ fn a_template_shares_its_memory_file_and_a_clone_does_not() {
 
 #[test]
 fn root_ports_wait_for_devices_that_come_later() {
-    let machine = plain().root_ports(2);
-    let ports = [
-        "pcie-root-port,id=rp0,chassis=1,slot=1",
-        "pcie-root-port,id=rp1,chassis=2,slot=2",
-    ];
-    assert_eq!(values(&machine, "-device")[1..], ports);
+    let machine = plain().root_ports(10);
+    let devices = values(&machine, "-device");
+    assert_eq!(devices.len(), 11);
+    for (at, port) in [
+        (
+            1,
+            "pcie-root-port,id=rp0,chassis=1,slot=1,multifunction=on,addr=0x8.0",
+        ),
+        (
+            2,
+            "pcie-root-port,id=rp1,chassis=2,slot=2,multifunction=on,addr=0x8.1",
+        ),
+        (
+            9,
+            "pcie-root-port,id=rp8,chassis=9,slot=9,multifunction=on,addr=0x9.0",
+        ),
+    ] {
+        assert_eq!(devices[at], port);
+    }
+}
+
+#[test]
+fn nics_may_begin_in_root_ports() {
+    let machine = plain()
+        .root_ports(2)
+        .nic(nic("a"))
+        .nic(nic("b"))
+        .nics_in_ports();
+    let devices = values(&machine, "-device");
+    assert!(devices[3].ends_with(",bus=rp0") && devices[4].ends_with(",bus=rp1"));
 }
 
 #[test]
@@ -155,9 +179,9 @@ fn what_qemu_would_refuse_is_refused_with_a_remedy() {
         MachineError::Id { id: "a".to_owned() }
     );
     assert_eq!(
-        refused(plain().root_ports(17)),
+        refused(plain().root_ports(65)),
         MachineError::RootPort {
-            port: 17,
+            port: 65,
             count: MOST_ROOT_PORTS
         }
     );

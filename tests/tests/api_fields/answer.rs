@@ -5,7 +5,7 @@
 //! METHOD /path
 //!   .Field = VALUE -> shown [PATH [is VALUE]] by TEST
 //!   .Field = VALUE -> refused STATUS [says "TEXT"]
-//!   .Field = VALUE -> ignored: why
+//!   .Field = VALUE -> ignored [STATUS]: why
 //!   ?name = TEXT -> does STATUS by TEST
 //!   .Field @ Other = VALUE & More = VALUE -> ...     what is sent in the field's place, and what beside
 //! ```
@@ -55,7 +55,9 @@ pub enum Kind {
         status: u16,
         says: String,
     },
+    /// It is taken, or answered as without it.
     Ignored {
+        status: Option<u16>,
         why: String,
     },
     Does {
@@ -139,9 +141,11 @@ impl Answer {
 
 impl Kind {
     fn read<'a>(text: &'a str, sent: &(String, Value), name: &str) -> (Self, Option<&'a str>) {
-        if let Some(why) = text.strip_prefix("ignored: ") {
+        if let Some(rest) = text.strip_prefix("ignored") {
+            let (status, why) = rest.split_once(": ").unwrap_or_else(|| panic!("{text}"));
+            let status = status.trim().parse().ok();
             let why = why.to_owned();
-            return (Self::Ignored { why }, None);
+            return (Self::Ignored { status, why }, None);
         }
         if let Some(rest) = text.strip_prefix("refused ") {
             let (status, says) = match rest.split_once(" says ") {

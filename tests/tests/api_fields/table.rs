@@ -44,7 +44,7 @@ pub fn written(operations: &[Operation], answers: &Answers) -> String {
         if fields.is_empty() {
             continue;
         }
-        text += "\n| field | value | answer |\n|---|---|---|\n";
+        text += "\n| field | kind | value | answer |\n|---|---|---|---|\n";
         for field in fields {
             let Some(answer) = answers.rows.get(&operation.row(field)) else {
                 continue;
@@ -56,9 +56,15 @@ pub fn written(operations: &[Operation], answers: &Answers) -> String {
                 Kind::Shown { .. } => format!("shown: `{test}`"),
                 Kind::Does { status } => format!("does ({status}): `{test}`"),
                 Kind::Refused { status, .. } => format!("refused ({status})"),
-                Kind::Ignored { why } => format!("ignored: {why}"),
+                Kind::Ignored { why, .. } => format!("ignored: {why}"),
             };
-            writeln!(text, "| {mark}{} | `{value}` | {comes} |", field.name).unwrap();
+            writeln!(
+                text,
+                "| {mark}{} | {} | `{value}` | {comes} |",
+                field.name,
+                field.kind.replace('|', ", ")
+            )
+            .unwrap();
         }
     }
     text

@@ -10,8 +10,10 @@ use serde_json::{Map, Value, json};
 use std::{fmt::Write, fs, path::PathBuf};
 
 /// The newest version that a VCH speaks.
-const API: &str = "/v1.50";
+const API: &str = "/v1.51";
 const IMAGE: &str = "fields:latest";
+/// Another name of the same, to be removed.
+const OTHER_IMAGE: &str = "other:latest";
 const CONTAINER: &str = "asked";
 const NETWORK: &str = "asked";
 
@@ -115,8 +117,14 @@ impl<'a> World<'a> {
                 (!well)
                     .then(|| format!("not refused with {expected} and {says:?}: {status} {said}"))
             }
-            Kind::Ignored { .. } => {
-                (!(200..400).contains(&status)).then(|| format!("not ignored: {status} {said}"))
+            Kind::Ignored {
+                status: expected, ..
+            } => {
+                let well = match expected {
+                    Some(expected) => status == *expected,
+                    None => (200..400).contains(&status),
+                };
+                (!well).then(|| format!("not ignored: {status} {said}"))
             }
             Kind::Does { status: expected } => {
                 (status != *expected).then(|| format!("not {expected}: {status} {said}"))
@@ -183,9 +191,18 @@ impl<'a> World<'a> {
             path if path.starts_with("/containers/{id}") => Made::Container,
             _ => Made::Nothing,
         };
+        if operation.method == "DELETE" && operation.path == "/images/{name}" {
+            let target = format!("/images/{IMAGE}/tag?repo=other&tag=latest");
+            self.send("POST", &target, None);
+        }
         if matches!(made, Made::Container | Made::Both) {
             let target = format!("/containers/create?name={CONTAINER}");
-            let body = json!({ "Image": IMAGE, "HostConfig": { "NetworkMode": "none" } });
+            let network = match &*operation.path {
+                // Without one no VM is started.
+                "/containers/{id}/start" => "missing",
+                _ => "none",
+            };
+            let body = json!({ "Image": IMAGE, "HostConfig": { "NetworkMode": network } });
             let answer = self.send("POST", &target, Some(&body));
             assert_eq!(answer.status, 201, "{answer:?}");
         }
@@ -240,6 +257,7 @@ fn target(operation: &Operation) -> String {
     let name = match path {
         path if path.starts_with("/containers/") => CONTAINER,
         path if path.starts_with("/networks/") => NETWORK,
+        "/images/{name}" => OTHER_IMAGE,
         path if path.starts_with("/images/") => IMAGE,
         _ => "nothing",
     };

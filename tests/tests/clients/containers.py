@@ -54,7 +54,7 @@ assert any("sleep" in " ".join(row) or "sh" in " ".join(row) for row in server.t
 
 refused(409, "is already in use by container", lambda: client.containers.create("busybox", name="server"))
 refused(404, "No such image", lambda: client.containers.create("nosuch"))
-refused(409, "You cannot remove a running container", lambda: server.remove())
+refused(409, "container is running: stop the container before removing or force remove", lambda: server.remove())
 refused(403, "has active endpoints", lambda: network.remove())
 
 server.rename("renamed")

@@ -53,6 +53,8 @@ fn python_and_rust_drive_containers_of_a_vch() {
     import_busybox(&lab, &host.docker);
     holds("containers.py", host.socket());
     rust::drives(host.socket());
+    holds("newer.py", host.socket());
+    host.run("docker rm -f $(docker ps -aq)").unwrap();
 }
 
 #[test]

@@ -51,7 +51,7 @@ pub const OPTIONS: Part = Part {
     scenes: "scenes/options.txt",
     record: "dockerd-options.txt",
     short_of_dockerd: &["Update"],
-    short_of_vch: &["Users and what they may do", "Published in other ways"],
+    short_of_vch: &["Published in other ways"],
 };
 
 impl Part {

@@ -55,8 +55,13 @@ pub const RULES: &[(&str, &str, &str)] = &[
     // dockerd starts a process for each that answers in the container's place, by which it loses who asks.
     (
         "a port that a container without IPv6 has for IPv6",
-        r#", \[::\]:\d+->\d+/\w+|,\{"HostIp":"::","HostPort":"\d+"\}"#,
+        r#", (\[::\]|::):\d+->\d+/\w+|,\{"HostIp":"::","HostPort":"\d+"\}"#,
         "",
+    ),
+    (
+        "the version of the kernel's control groups",
+        r#"("CgroupnsMode": ?)"(host|private)""#,
+        r#"$1"<own>""#,
     ),
 ];
 
@@ -77,7 +82,16 @@ static COMPILED: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
 static LEFT_OUT: LazyLock<Regex> = LazyLock::new(|| Regex::new(ONE_SIDED).unwrap());
 
 static OF_RUNTIMES: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"^\.Runtimes\.(io\.containerd\.)?\w+(\.(v\d|linux))*(\.v\d)?").unwrap()
+    Regex::new(r"^\.Runtimes\.(io\.containerd\.)?\w+(\.(v\d|linux))*(\.v\d)?(\.status\b.*)?")
+        .unwrap()
+});
+
+/// What is shown where the kernel's control groups are of one version, and not of the other.
+static OF_CGROUPS: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r"^\.(KernelMemoryTCP|memory_stats\.(stats\..*|max_usage|failcnt)|(pre)?cpu_stats\.cpu_usage\.percpu_usage|blkio_stats\..*\[\]\..*)$",
+    )
+    .unwrap()
 });
 
 static OF_NEWER: LazyLock<Regex> = LazyLock::new(|| Regex::new(NEWER).unwrap());
@@ -102,7 +116,7 @@ pub fn comparable(answer: &str) -> String {
         let gone = line.contains("/wait") && line.contains(".Error.Message");
         let words: Vec<&str> = line.split(' ').collect();
         let (request, keys) = words.split_at(words.len().min(4));
-        let keys = keys.iter().filter(|_| !gone);
+        let keys = keys.iter().filter(|key| !gone && !OF_CGROUPS.is_match(key));
         let keys: BTreeSet<String> = keys
             .map(|key| OF_RUNTIMES.replace(key, ".Runtimes.<runtime>").into_owned())
             .collect();
@@ -152,9 +166,9 @@ fn what_a_client_that_has_gone_would_have_read_is_not_compared() {
         "> POST /v1.41/containers/<id>/wait?condition=next-exit 200 "
     );
     assert_eq!(comparable(read), read);
-    let runtimes = "> GET /v1.41/info 200 .Runtimes .Runtimes.io.containerd.runc.v2.path .Runtimes.runc .Runtimes.runc.path";
+    let runtimes = "> GET /v1.45/info 200 .KernelMemoryTCP .Runtimes .Runtimes.io.containerd.runc.v2.path .Runtimes.runc .Runtimes.runc.path .Runtimes.runc.status .Runtimes.runc.status.features";
     assert_eq!(
         comparable(runtimes),
-        "> GET /v1.41/info 200 .Runtimes .Runtimes.<runtime> .Runtimes.<runtime>.path"
+        "> GET /v1.45/info 200 .Runtimes .Runtimes.<runtime> .Runtimes.<runtime>.path"
     );
 }

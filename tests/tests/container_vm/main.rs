@@ -5,6 +5,10 @@
 mod clones;
 mod confinement;
 mod failures;
+mod hostile;
+mod limits;
+mod modules;
+mod privileged;
 mod processes;
 mod streams;
 mod world;

@@ -42,6 +42,7 @@ pub fn launch(lab: &Lab, words: &[&str]) -> Launch {
         program: image::qemu::PROGRAM.into(),
         kernel: image.kernel,
         initramfs: image.initramfs,
+        modules_disk: image.modules,
         kvm: false,
         memory_mib: 192,
         cpus: 1,
@@ -50,6 +51,7 @@ pub fn launch(lab: &Lab, words: &[&str]) -> Launch {
         template: None,
         nics: Vec::new(),
         uid: 1_234_567,
+        cgroup: None,
         start: Start {
             image_disk: "image".to_owned(),
             upper_disk: "upper".to_owned(),

@@ -157,6 +157,7 @@ fn what_is_refused_is_refused_in_dockerds_words() {
         world.vch.vchctl(&format!("container add {name}")).unwrap();
     }
     world.docker("network connect --ip 10.9.0.7 --alias www web c1");
+    world.vch.vchctl("container start c1").unwrap();
     for (words, text) in REFUSED {
         let words: Vec<&str> = words.split_whitespace().collect();
         let said = world.ask("", &words);
@@ -193,6 +194,63 @@ fn what_is_refused_is_refused_in_dockerds_words() {
 }
 
 #[test]
+fn a_network_goes_while_its_containers_are_stopped_and_is_not_taken_for_a_new_one() {
+    let lab = lab("dgone");
+    let topology = lab.topology().unwrap();
+    let world = World::start(&lab, &topology.vch);
+    let old = world.docker("network create web");
+    for name in ["c1", "c2"] {
+        world.vch.vchctl(&format!("container add {name}")).unwrap();
+        world.docker(&format!("network connect web {name}"));
+        world
+            .vch
+            .vchctl(&format!("container start {name}"))
+            .unwrap();
+    }
+    let stopped = |name: &str| world.vch.vchctl(&format!("container stop {name}")).unwrap();
+    stopped("c1");
+    let words = "error while removing network: network web has active endpoints (c2)";
+    assert!(world.refused("network rm web").contains(words));
+    stopped("c2");
+    let listed = world.docker("network ls --filter dangling=true --format {{.Name}}");
+    assert_eq!(listed, "web", "no container that runs is on it");
+    assert_eq!(world.docker("network rm web"), "web");
+    let new = world.docker("network create web");
+    assert_ne!(new, old);
+    for name in ["c1", "c2"] {
+        let error = world
+            .vch
+            .vchctl(&format!("container start {name}"))
+            .unwrap_err();
+        let error = error.to_string();
+        assert!(
+            error.contains(&format!("network {old} not found")),
+            "{error}"
+        );
+    }
+    world.docker("network connect web c1");
+    world.vch.vchctl("container start c1").unwrap();
+    assert_eq!(world.docker("network disconnect -f web c2"), "");
+    world.vch.vchctl("container start c2").unwrap();
+    let shown = world.inspect("", "web");
+    let places: Vec<&Value> = shown["Containers"].as_object().unwrap().values().collect();
+    assert_eq!((places.len(), &places[0]["Name"]), (1, &json!("c1")));
+    // The same by `vchctl`, on the segment that networks share.
+    world
+        .vch
+        .vchctl("network create low --segment shared")
+        .unwrap();
+    world.vch.vchctl("container add c3").unwrap();
+    world.vch.vchctl("container connect c3 low").unwrap();
+    world.vch.vchctl("network rm low").unwrap();
+    assert!(world.vch.vchctl("container start c3").is_err());
+    world.vch.vchctl("container disconnect c3 low").unwrap();
+    world.vch.vchctl("container start c3").unwrap();
+    let status = world.vch.ask("status").unwrap();
+    assert_eq!(status["unsettled"], json!([]), "{status:#}");
+}
+
+#[test]
 fn each_version_of_the_api_has_its_own_keys() {
     let lab = lab("dversions");
     let topology = lab.topology().unwrap();
@@ -223,7 +281,7 @@ fn each_version_of_the_api_has_its_own_keys() {
         "{refused:?}"
     );
     let server = world.docker("version --format {{.Server.APIVersion}}/{{.Server.MinAPIVersion}}");
-    assert_eq!(server, "1.50/1.24");
+    assert_eq!(server, "1.51/1.24");
     let info = world.docker("info --format {{.Containers}}/{{.ContainersRunning}}/{{.OSType}}");
     assert_eq!(info, "1/1/linux");
 

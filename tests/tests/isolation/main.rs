@@ -18,6 +18,7 @@ const SOON: Duration = Duration::from_secs(10);
 const NONE: Duration = Duration::from_secs(1);
 const WAYS: &[Way] = &[Way::Tcp(PORT), Way::Udp(PORT), Way::Echo];
 const SERVICES: &[Way] = &[Way::Tcp(PORT), Way::Udp(PORT)];
+const PUBLISHED_SERVICES: &[Way] = &[Way::Tcp(PUBLISHED), Way::Udp(PUBLISHED)];
 const PUBLISHED_WAYS: &[Way] = &[Way::Tcp(PUBLISHED), Way::Udp(PUBLISHED), Way::Echo];
 
 #[test]
@@ -142,6 +143,34 @@ const ROWS: &[Row] = &[
         ("admin", WAYS),
         ("the VCH outside", PUBLISHED_WAYS),
         Receiver::At("admin"),
+    ),
+    Row(
+        "bridge → published, at another gateway",
+        "one",
+        ("the VCH on management", PUBLISHED_WAYS),
+        ("beta's gateway", PUBLISHED_SERVICES),
+        Receiver::At("other"),
+    ),
+    Row(
+        "outside → published, at a gateway",
+        "outside",
+        ("alpha's gateway", PUBLISHED_SERVICES),
+        ("the VCH outside", PUBLISHED_WAYS),
+        Receiver::At("two"),
+    ),
+    Row(
+        "external container → published, at a gateway",
+        "server",
+        ("alpha's gateway", PUBLISHED_SERVICES),
+        ("outside of production", WAYS),
+        Receiver::At("two"),
+    ),
+    Row(
+        "internal network → published, at a gateway",
+        "hidden",
+        ("alpha's gateway", PUBLISHED_SERVICES),
+        ("peer", WAYS),
+        Receiver::At("two"),
     ),
     Row(
         "container → service at its gateway",

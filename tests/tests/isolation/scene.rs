@@ -63,8 +63,10 @@ impl<'a> Scene<'a> {
             let own = members[name].addresses(&vch, network).unwrap();
             addresses.insert(name, own.try_into().unwrap());
         }
-        let gateways = vch.gateways("alpha").unwrap();
-        addresses.insert("alpha's gateway", gateways.try_into().unwrap());
+        for (name, network) in [("alpha's gateway", "alpha"), ("beta's gateway", "beta")] {
+            let gateways = vch.gateways(network).unwrap();
+            addresses.insert(name, gateways.try_into().unwrap());
+        }
         let mut scene = Self {
             service: Responder::start(&topology.vch, "vch", PORT).unwrap(),
             vch,
@@ -107,7 +109,7 @@ impl<'a> Scene<'a> {
             ),
         ];
         for (from, via) in ways {
-            for to in ["two", "other", "admin", "clients"] {
+            for to in ["two", "other", "admin", "clients", "alpha's gateway"] {
                 for (address, via) in self.addresses(to).into_iter().zip(via) {
                     let family = if address.is_ipv4() { "-4" } else { "-6" };
                     self.namespace(from)

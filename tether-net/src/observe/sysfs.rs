@@ -80,6 +80,14 @@ impl Sysfs {
         plain.then(|| self.proc_sys.join(path.iter().collect::<PathBuf>()))
     }
 
+    /// The file of a network sysctl, by its path below `/proc/sys`; `None` for a path that is none.
+    pub(crate) fn network_sysctl(&self, path: &str) -> Option<PathBuf> {
+        let mut parts = path.split('/');
+        let plain = parts.next() == Some("net")
+            && parts.all(|part| !part.is_empty() && part != "." && part != "..");
+        plain.then(|| self.proc_sys.join(path))
+    }
+
     /// Whether a link's sysctls are as the agent needs them.
     pub(super) fn sysctls(&self, name: &str) -> Sysctls {
         let is = |family, key, value: &str| {

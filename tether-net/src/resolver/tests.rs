@@ -1,5 +1,5 @@
 use super::*;
-use protocol::spec::{Generation, Incarnation, SpecId};
+use protocol::spec::{Generation, HostEntry, Incarnation, SpecId};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 
@@ -61,7 +61,8 @@ fn hosts_begin_with_localhost() {
         entry("10.0.0.2", "web.vch.internal"),
     ]);
     assert!(text.contains("127.0.0.1\tlocalhost\n"));
-    assert!(text.ends_with("10.0.0.2\tweb\n10.0.0.2\tweb.vch.internal\n"));
+    let own = "10.0.0.2\tweb web.vch.internal\n# The last line of tether-net.\n";
+    assert!(text.ends_with(own), "{text}");
 }
 
 #[test]
@@ -110,6 +111,108 @@ fn host_entries_that_a_new_spec_lacks_go() {
     apply(root.path(), &spec(|_| {}));
     let text = fs::read_to_string(root.path().join("etc/hosts")).unwrap();
     assert!(text.contains("localhost") && !text.contains("web"));
+}
+
+/// The lines of hosts below the agent's own.
+fn others(root: &std::path::Path) -> String {
+    let text = fs::read_to_string(root.join("etc/hosts")).unwrap();
+    let (_, others) = text.split_once("# The last line of tether-net.\n").unwrap();
+    others.to_owned()
+}
+
+#[test]
+fn lines_of_hosts_that_the_container_wrote_are_kept() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("etc/hosts");
+    let mut files = Files::new(root.path(), HostnameScope::Auto);
+    let named = |names: &[&str]| {
+        let hosts = names.iter().map(|name| entry("10.0.0.2", name)).collect();
+        spec(|parts| parts.hosts = hosts)
+    };
+    fs::create_dir(root.path().join("etc")).unwrap();
+    fs::write(&path, "10.9.9.9 image\n").unwrap();
+    assert_eq!(files.apply(&named(&["web"])), []);
+    assert_eq!(
+        others(root.path()),
+        "",
+        "the image's file is not the container's"
+    );
+    // Below the agent's lines, above them, and among them.
+    let mut text = fs::read_to_string(&path).unwrap();
+    text.push_str("10.1.1.1 below\n");
+    let text = text.replace("\n::1\t", "\n10.3.3.3 among\n::1\t");
+    fs::write(&path, format!("10.2.2.2 above\n{text}")).unwrap();
+    assert_eq!(files.apply(&named(&["web", "www"])), []);
+    let all = "10.2.2.2 above\n10.3.3.3 among\n10.1.1.1 below\n";
+    assert_eq!(others(root.path()), all);
+    let now = fs::read_to_string(&path).unwrap();
+    assert!(
+        now.contains("10.0.0.2\tweb www\n") && !now.contains("web\n"),
+        "{now}"
+    );
+    // An agent that has just begun knows its part by its first and last line.
+    assert_eq!(apply(root.path(), &named(&["web"])), []);
+    assert_eq!(others(root.path()), all);
+}
+
+#[test]
+fn a_hosts_file_that_the_container_wrote_anew_gets_the_agents_lines_and_keeps_its_own() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("etc/hosts");
+    let mut files = Files::new(root.path(), HostnameScope::Auto);
+    let hosts = |name: &str| {
+        let hosts = vec![entry("10.0.0.2", name)];
+        spec(|parts| parts.hosts = hosts)
+    };
+    assert_eq!(files.apply(&hosts("web")), []);
+    fs::write(
+        &path,
+        "127.0.0.1\tlocalhost\n10.0.0.2\tweb\n10.1.1.1 mine\n",
+    )
+    .unwrap();
+    assert_eq!(files.apply(&hosts("www")), []);
+    assert_eq!(others(root.path()), "10.1.1.1 mine\n");
+}
+
+#[test]
+fn a_hosts_file_of_an_older_agent_is_all_its_own() {
+    let root = tempfile::tempdir().unwrap();
+    fs::create_dir(root.path().join("etc")).unwrap();
+    let old = format!("{OWN_LINE}127.0.0.1\tlocalhost\n10.0.0.2\told\n");
+    fs::write(root.path().join("etc/hosts"), old).unwrap();
+    let new = spec(|parts| parts.hosts = vec![entry("10.0.0.2", "new")]);
+    assert_eq!(apply(root.path(), &new), []);
+    assert_eq!(others(root.path()), "");
+}
+
+#[test]
+fn a_resolv_conf_that_was_edited_is_left_alone_until_the_next_life() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("etc/resolv.conf");
+    let text = || fs::read_to_string(&path).unwrap();
+    let mut files = Files::new(root.path(), HostnameScope::Auto);
+    let asks = |server: &str, life: u8| {
+        let resolver = Resolver::new(vec![server.parse().unwrap()], vec![], vec![]).unwrap();
+        spec(|parts| {
+            parts.id.incarnation = Incarnation([life; 16]);
+            parts.resolver = Some(resolver);
+        })
+    };
+    assert_eq!(files.apply(&asks("10.0.0.1", 1)), []);
+    assert_eq!(files.apply(&asks("10.0.0.2", 1)), []);
+    assert!(
+        text().contains("10.0.0.2"),
+        "as it was written, it follows the spec"
+    );
+    fs::write(&path, "nameserver 9.9.9.9\n").unwrap();
+    assert_eq!(files.apply(&asks("10.0.0.3", 1)), []);
+    assert_eq!(files.apply(&asks("10.0.0.4", 1)), []);
+    assert_eq!(text(), "nameserver 9.9.9.9\n");
+    assert_eq!(files.apply(&asks("10.0.0.5", 2)), []);
+    assert!(
+        text().contains("10.0.0.5"),
+        "a new life begins with the spec's"
+    );
 }
 
 #[test]

@@ -30,6 +30,8 @@ pub(crate) enum Job {
     Load,
     /// Fetch an image from its registry.
     Pull(Pull),
+    /// Ask a registry whether it knows the user.
+    Login(Login),
     /// Make a root file system of the layers in the staging folder, whose unpacked digests these are.
     Rootfs { layers: Vec<Digest> },
 }
@@ -46,13 +48,40 @@ pub(crate) struct Pull {
     pub images: Vec<Digest>,
 }
 
+/// Where to ask, and for whom.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Login {
+    /// Host, with a port or without.
+    pub registry: String,
+    /// User and password.
+    pub credentials: (String, String),
+    /// Without TLS.
+    pub plain: bool,
+}
+
 /// What comes back.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Word {
     Progress(Progress),
     Done(Vec<Arrived>),
-    Failed(String),
+    Failed(Failure, String),
+}
+
+/// Whose fault it is that there is no image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Failure {
+    /// What was sent is no image, or too large a one.
+    Content,
+    /// The registry has no such image, or does not show it.
+    Missing,
+    /// The registry does not know the user.
+    Denied,
+    /// The registry does not answer as one.
+    Registry,
+    /// The helper's own.
+    Own,
 }
 
 /// A line of progress, in the form of Docker's API.

@@ -106,7 +106,7 @@ impl<R: Read> Read for Unpacked<R> {
         self.count += count as u64;
         if self.count > self.most {
             let why = format!(
-                "it unpacks to more than the {} bytes that are left of `images.unpacked_bytes`",
+                "it unpacks to more than the {} bytes that are left of `images.unpacked_mib`",
                 self.most
             );
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));

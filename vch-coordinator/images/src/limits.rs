@@ -10,7 +10,7 @@ pub struct Limits {
     pub layers: usize,
     /// Files and folders of one image, over all of its layers.
     pub entries: u64,
-    /// Bytes of a layer or archive as it arrives.
+    /// Bytes of an archive, or of all of an image's layers, as they arrive.
     pub packed_bytes: u64,
     /// Bytes of all of an image's layers, unpacked, holes of sparse files counted.
     pub unpacked_bytes: u64,
@@ -20,10 +20,16 @@ pub struct Limits {
     pub name_bytes: usize,
     /// Bytes of what stands beside a file's data in a layer: long names and extended attributes.
     pub extra_bytes: u64,
+    /// Bytes of all paths, links and extended attributes of an image: they are in memory at the same time.
+    pub names_bytes: u64,
     /// Bytes of a manifest, an index or a configuration (4 MiB is what registries take).
     pub document_bytes: u64,
     /// Images in one archive.
     pub images: usize,
+    /// Seconds that a registry may be silent.
+    pub read_seconds: u64,
+    /// Bytes a second that a registry must send, on the average of as many seconds as it may be silent.
+    pub least_rate: u64,
 }
 
 impl Default for Limits {
@@ -36,8 +42,11 @@ impl Default for Limits {
             path_bytes: 4096,
             name_bytes: 255,
             extra_bytes: 1 << 20,
+            names_bytes: 256 << 20,
             document_bytes: 4 << 20,
             images: 64,
+            read_seconds: 60,
+            least_rate: 8 << 10,
         }
     }
 }

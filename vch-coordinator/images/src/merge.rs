@@ -30,9 +30,7 @@ pub enum LayerError {
     #[error(transparent)]
     Tar(#[from] TarError),
     /// More than the image may have.
-    #[error(
-        "the image has more than {most} {what}: raise `images.{setting}`, or use a smaller image"
-    )]
+    #[error("the image has more than {most} {what}: raise `{setting}`, or use a smaller image")]
     Bound {
         /// What there is too much of.
         what: &'static str,
@@ -41,6 +39,11 @@ pub enum LayerError {
         /// The setting.
         setting: &'static str,
     },
+    /// More in memory than an image may have.
+    #[error(
+        "the names and attributes of its files have more than {0} bytes: use an image with fewer or shorter ones"
+    )]
+    Names(u64),
     /// A path that can't be.
     #[error("`{path}` {why}")]
     Path {
@@ -59,6 +62,7 @@ pub struct Tree {
     layers: usize,
     entries: u64,
     bytes: u64,
+    names: u64,
 }
 
 struct Node {
@@ -84,8 +88,13 @@ struct Leaf {
 pub fn entries(layer: impl Read, limits: Limits) -> Result<(Vec<Entry>, u64), LayerError> {
     let mut reader = Reader::new(layer, limits);
     let mut found = Vec::new();
-    let mut bytes = 0_u64;
+    let (mut bytes, mut names) = (0_u64, 0_u64);
     while let Some(entry) = reader.next_entry()? {
+        check_attributes(&entry)?;
+        names = names.saturating_add(names_of(&entry));
+        if names > limits.names_bytes {
+            return Err(LayerError::Names(limits.names_bytes));
+        }
         bytes = bytes.saturating_add(entry.size);
         if bytes > limits.unpacked_bytes {
             return Err(too_many_bytes(limits));
@@ -101,19 +110,47 @@ pub fn entries(layer: impl Read, limits: Limits) -> Result<(Vec<Entry>, u64), La
     Ok((found, bytes))
 }
 
-fn too_many_bytes(limits: Limits) -> LayerError {
+/// As the kernel has them (XATTR_NAME_MAX, XATTR_SIZE_MAX of linux/limits.h).
+fn check_attributes(entry: &Entry) -> Result<(), LayerError> {
+    let fits = |(name, value): (&Vec<u8>, &Vec<u8>)| name.len() <= 255 && value.len() <= 64 << 10;
+    if entry.xattrs.iter().all(fits) {
+        return Ok(());
+    }
+    Err(LayerError::Path {
+        path: String::from_utf8_lossy(&entry.path).into_owned(),
+        why: "has an extended attribute that is too long for any file system",
+    })
+}
+
+/// Bytes of what stands beside an entry's data.
+fn names_of(entry: &Entry) -> u64 {
+    let link = match &entry.kind {
+        Kind::Symlink(target) | Kind::Hardlink(target) => target.len(),
+        _ => 0,
+    };
+    let attributes = entry.xattrs.iter();
+    let attributes: usize = attributes
+        .map(|(name, value)| name.len() + value.len())
+        .sum();
+    (entry.path.len() + link + attributes) as u64
+}
+
+/// The setting of the number of files.
+pub(crate) const ENTRIES: &str = "images.entries";
+
+pub(crate) fn too_many_bytes(limits: Limits) -> LayerError {
     LayerError::Bound {
-        what: "bytes",
-        most: limits.unpacked_bytes,
-        setting: "unpacked_bytes",
+        what: "MiB",
+        most: limits.unpacked_bytes >> 20,
+        setting: "images.unpacked_mib",
     }
 }
 
-fn too_many_entries(limits: Limits) -> LayerError {
+pub(crate) fn too_many_entries(limits: Limits) -> LayerError {
     LayerError::Bound {
         what: "files and folders",
         most: limits.entries,
-        setting: "entries",
+        setting: ENTRIES,
     }
 }
 
@@ -130,6 +167,7 @@ impl Tree {
             layers: 0,
             entries: 0,
             bytes: 0,
+            names: 0,
         }
     }
 
@@ -165,6 +203,10 @@ impl Tree {
     fn count(&mut self, entry: &Entry) -> Result<(), LayerError> {
         self.entries += 1;
         self.bytes = self.bytes.saturating_add(entry.size);
+        self.names = self.names.saturating_add(names_of(entry));
+        if self.names > self.limits.names_bytes {
+            return Err(LayerError::Names(self.limits.names_bytes));
+        }
         if self.entries > self.limits.entries {
             return Err(too_many_entries(self.limits));
         }

@@ -23,7 +23,7 @@ pub use remove::{Conflict, Removed, Use};
 use crate::changes::{self, ChangeError};
 use crate::config::{Config, Run};
 use crate::digest::Digest;
-use crate::job::{Arrived, Job, Order, Progress, Pull};
+use crate::job::{Arrived, Job, Login, Order, Progress, Pull};
 use crate::limits::Limits;
 use crate::oci::Descriptor;
 use crate::reference::{Reference, ReferenceError, Which};
@@ -296,9 +296,7 @@ impl Store {
         credentials: Option<(String, String)>,
         progress: &mpsc::Sender<Progress>,
     ) -> Result<Arc<Image>, ImageError> {
-        let registry = name.registry();
-        let insecure = self.inner.settings.insecure.iter();
-        let plain = is_loopback(registry) || insecure.into_iter().any(|one| one == registry);
+        let plain = self.is_plain(name.registry());
         let images = self.blocking(|inner| inner.whole_images()).await?;
         let job = Job::Pull(Pull {
             name,
@@ -317,6 +315,29 @@ impl Store {
         };
         staging::finish(staging).await;
         done
+    }
+
+    /// Asks a registry (`host` or `host:port`) whether it knows a user.
+    pub async fn log_in(
+        &self,
+        registry: String,
+        credentials: (String, String),
+    ) -> Result<(), ImageError> {
+        let job = Job::Login(Login {
+            plain: self.is_plain(&registry),
+            registry,
+            credentials,
+        });
+        let staging = self.staging().await?;
+        let (progress, _) = mpsc::channel(1);
+        let done = self.ask(&staging, job, tokio::io::empty(), &progress).await;
+        staging::finish(staging).await;
+        done.map(drop)
+    }
+
+    fn is_plain(&self, registry: &str) -> bool {
+        let insecure = &self.inner.settings.insecure;
+        is_loopback(registry) || insecure.iter().any(|one| one == registry)
     }
 
     /// Gives an image another name; whatever had it loses it.
@@ -371,13 +392,16 @@ impl Store {
         progress: &mpsc::Sender<Progress>,
     ) -> Result<Vec<Arrived>, ImageError> {
         let settings = &self.inner.settings;
-        room::check(settings)?;
+        let keeps_nothing = matches!(job, Job::Login(_));
+        if !keeps_nothing {
+            room::check(settings)?;
+        }
         let limits = settings.limits;
         let order = Order { limits, job };
         let user = staging.user();
         let arrived = tokio::select! {
             arrived = subprocess::run(settings, &staging.path, user, &order, input, progress) => arrived?,
-            error = room::watch(settings) => return Err(error),
+            error = room::watch(settings), if !keeps_nothing => return Err(error),
         };
         let staging = Arc::clone(staging);
         self.blocking(move |_| staging.reclaim()).await?;

@@ -3,6 +3,7 @@
 pub use crate::sandbox::{Confinement, Entered, Needs, SandboxError};
 pub use crate::worker::work;
 
+pub use crate::job::Failure;
 use crate::job::{Arrived, Job, Order, Progress, Word};
 use crate::store::Settings;
 use std::io;
@@ -24,8 +25,13 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 #[derive(Debug, Error)]
 pub enum HelperError {
     /// It says so itself.
-    #[error("{0}")]
-    Refused(String),
+    #[error("{why}")]
+    Refused {
+        /// Whose fault it is.
+        failure: Failure,
+        /// Its words.
+        why: String,
+    },
     /// It can't be started.
     #[error("can't start {program}: build `vch-image` and put it beside the coordinator")]
     Start {
@@ -73,7 +79,7 @@ pub(crate) async fn run(
         file_bytes,
         needs: match order.job {
             Job::Import | Job::Load => Needs::Nothing,
-            Job::Pull(_) => Needs::Network,
+            Job::Pull(_) | Job::Login(_) => Needs::Network,
             Job::Rootfs { .. } => Needs::Programs,
         },
     };
@@ -115,7 +121,7 @@ async fn finish(
     let status = child.wait().await.map_err(HelperError::Pipe)?;
     match said {
         Some(Word::Done(arrived)) if status.success() => Ok(arrived),
-        Some(Word::Failed(reason)) => Err(HelperError::Refused(reason)),
+        Some(Word::Failed(failure, why)) => Err(HelperError::Refused { failure, why }),
         _ => {
             let reason = if reason.is_empty() {
                 reason

@@ -1,16 +1,19 @@
 //! What `vch-image` does, within its staging folder.
 
+mod budget;
 mod load;
 mod pull;
+mod registry;
 mod root_owner;
 mod rootfs;
 
 use crate::digest::Hasher;
-use crate::job::{Arrived, ArrivedLayer, Detail, Job, Order, Piece, Progress, Word};
-use crate::layer::Unpacked;
+use crate::job::{Arrived, Detail, Failure, Job, Order, Piece, Progress, Word};
 use crate::limits::Limits;
-use crate::merge::{self, LayerError, MergeError};
+use crate::merge::{LayerError, MergeError};
 use crate::tar::TarError;
+use budget::Budget;
+use registry::Registry;
 use std::fs::File;
 use std::io::{self, BufRead, Read, Write};
 use thiserror::Error;
@@ -28,7 +31,7 @@ pub(crate) enum WorkError {
     #[error("the client's archive can't be read: {0}")]
     Input(#[source] io::Error),
     #[error(
-        "the archive has more than {0} bytes: raise `images.packed_bytes`, or send a smaller one"
+        "it has more than {} MiB packed: raise `images.packed_mib`, or use a smaller image", .0 >> 20
     )]
     Long(u64),
     #[error("broken archive: {0}")]
@@ -55,17 +58,44 @@ pub(crate) enum WorkError {
     Squash(String),
     #[error("{0}")]
     Missing(String),
+    #[error("{0}")]
+    Denied(String),
     #[error("the registry can't be used: {0}")]
     Registry(String),
+    #[error("{0}")]
+    Login(String),
     #[error("can't answer: {0}")]
     Answer(#[source] io::Error),
+}
+
+impl WorkError {
+    fn failure(&self) -> Failure {
+        match self {
+            Self::Long(_)
+            | Self::Archive(_)
+            | Self::Content(_)
+            | Self::Layer { .. }
+            | Self::Packing { .. }
+            | Self::Merge(_)
+            | Self::Other { .. } => Failure::Content,
+            Self::Missing(_) => Failure::Missing,
+            Self::Denied(_) => Failure::Denied,
+            Self::Registry(_) | Self::Login(_) => Failure::Registry,
+            Self::Order(_)
+            | Self::File { .. }
+            | Self::Input(_)
+            | Self::Start(_)
+            | Self::Squash(_)
+            | Self::Answer(_) => Failure::Own,
+        }
+    }
 }
 
 /// Reads one order, and what belongs to it, from `input`; answers on `output`.
 pub fn work(input: impl BufRead, mut output: impl Write) -> io::Result<()> {
     let word = match obey(input, &mut output) {
         Ok(arrived) => Word::Done(arrived),
-        Err(error) => Word::Failed(error.to_string()),
+        Err(error) => Word::Failed(error.failure(), error.to_string()),
     };
     say(&mut output, &word)
 }
@@ -80,7 +110,7 @@ fn obey(mut input: impl BufRead, output: &mut impl Write) -> Result<Vec<Arrived>
     match order.job {
         Job::Import => {
             let piece = receive(input, "layer", limits, output)?;
-            let layers = vec![examine(piece, limits)?];
+            let layers = vec![Budget::new(limits).examine(piece)?];
             let (names, config) = (Vec::new(), None);
             Ok(vec![Arrived {
                 names,
@@ -90,6 +120,11 @@ fn obey(mut input: impl BufRead, output: &mut impl Write) -> Result<Vec<Arrived>
         }
         Job::Load => load::load(input, limits, output),
         Job::Pull(wish) => pull::pull(&wish, limits, output),
+        Job::Login(wish) => {
+            let credentials = Some(&wish.credentials);
+            let mut registry = Registry::new(&wish.registry, wish.plain, credentials, limits);
+            registry.log_in().map(|()| Vec::new())
+        }
         Job::Rootfs { layers } => rootfs::make(&layers, limits).map(|()| Vec::new()),
     }
 }
@@ -151,32 +186,5 @@ fn receive(
         file: file.to_owned(),
         digest: hasher.finish(),
         size,
-    })
-}
-
-/// Reads a layer through: it is an archive within its bounds, and this is what it unpacks to.
-fn examine(piece: Piece, limits: Limits) -> Result<ArrivedLayer, WorkError> {
-    let file = File::open(&piece.file).map_err(|source| WorkError::File {
-        file: piece.file.clone(),
-        source,
-    })?;
-    let packed = |source| WorkError::Packing {
-        file: piece.file.clone(),
-        source,
-    };
-    // Headers and padding are more than the files; a bound of the archive as a whole ends bombs.
-    let most = limits.unpacked_bytes.saturating_mul(2);
-    let mut unpacked = Unpacked::new(file, most).map_err(packed)?;
-    let packing = unpacked.packing();
-    let (_, bytes) = merge::entries(&mut unpacked, limits).map_err(|source| WorkError::Layer {
-        file: piece.file.clone(),
-        source,
-    })?;
-    let (diff_id, _) = unpacked.finish().map_err(packed)?;
-    Ok(ArrivedLayer {
-        piece,
-        packing,
-        diff_id,
-        bytes,
     })
 }

@@ -105,6 +105,15 @@ struct Registry {
 
 impl Registry {
     fn new() -> Self {
+        Self::with("")
+    }
+
+    /// One that knows the user `me` with the password `p:ss w` alone.
+    fn with_a_user() -> Self {
+        Self::with("auth: {htpasswd: {realm: us, path: USERS}}\n")
+    }
+
+    fn with(table: &str) -> Self {
         let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/docker-registry");
         image::debian::unpacked("docker-registry", &target).unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -113,8 +122,13 @@ impl Registry {
         drop(free);
         let config = folder.path().join("config.yml");
         let data = folder.path().join("data");
+        let users = folder.path().join("users");
+        // bcrypt, of the least cost.
+        let line = "me:$2b$04$GDMDNuVY2uKOH9gnhs/6cuS0rp/9.peeB/doD4xaDbBCERvKU4/Fq\n";
+        fs::write(&users, line).unwrap();
+        let table = table.replace("USERS", &users.display().to_string());
         let text = format!(
-            "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: \"{address}\"}}\n",
+            "{table}version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: \"{address}\"}}\n",
             data.display()
         );
         fs::write(&config, text).unwrap();
@@ -291,5 +305,36 @@ async fn a_token_is_fetched_a_transfer_that_breaks_off_is_taken_up_and_a_lie_is_
     assert_eq!(
         (image.id, image.bytes),
         (Digest::of(&wares.config), 1_000_000)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_with_a_password_is_known_to_debians_registry_or_is_not() {
+    let registry = Registry::with_a_user();
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let pair = |password: &str| ("me".to_owned(), password.to_owned());
+    let address = registry.address.clone();
+    store.log_in(address.clone(), pair("p:ss w")).await.unwrap();
+    let error = store.log_in(address.clone(), pair("wrong")).await;
+    let words =
+        format!("login attempt to http://{address}/v2/ failed with status: 401 Unauthorized");
+    assert_eq!(error.unwrap_err().to_string(), words);
+    let name = || format!("{address}/a/b:1").parse().unwrap();
+    let progress = mpsc::channel(1).0;
+    for credentials in [None, Some(pair("wrong"))] {
+        let error = store
+            .pull(name(), credentials, &progress)
+            .await
+            .unwrap_err();
+        let words = "pull access denied for 127.0.0.1";
+        assert!(error.to_string().starts_with(words), "{error}");
+    }
+    // Let in, it is told that there is nothing.
+    let error = store.pull(name(), Some(pair("p:ss w")), &progress).await;
+    let error = error.unwrap_err().to_string();
+    assert!(
+        error.ends_with("not found: manifest unknown: manifest unknown"),
+        "{error}"
     );
 }

@@ -321,8 +321,8 @@ async fn broken_archives_and_those_beyond_their_bounds_are_refused_and_leave_not
         (b"no archive at all".to_vec(), "cut short"),
         (vec![7; 1024], "its checksum is wrong"),
         (archive(&many), "more than 10 files and folders"),
-        (bomb, "more than 1048576 bytes"),
-        (vec![7; 2 << 20], "raise `images.packed_bytes`"),
+        (bomb, "more than 1 MiB"),
+        (vec![7; 2 << 20], "raise `images.packed_mib`"),
         (b"BZh91AY".to_vec(), "pack it by gzip or zstd"),
     ] {
         let error = store

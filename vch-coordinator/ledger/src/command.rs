@@ -7,7 +7,8 @@ use crate::{
 };
 use ipnet::IpNet;
 use protocol::spec::{
-    Generation, HostEntry, Hostname, Incarnation, InterfaceName, MacAddress, Mtu, NicMatch,
+    DomainName, Generation, HostEntry, Hostname, Incarnation, InterfaceName, MacAddress, Mtu,
+    NicMatch,
 };
 use std::{collections::BTreeMap, net::IpAddr};
 
@@ -16,7 +17,8 @@ use std::{collections::BTreeMap, net::IpAddr};
 pub enum Command {
     /// Make a bridge network.
     CreateNetwork(CreateNetwork),
-    /// Remove a network that has no endpoints. Undoes `CreateNetwork`.
+    /// Remove a network on which no running container is. The endpoints of stopped ones end, and
+    /// these do not start before they are disconnected from it. Undoes `CreateNetwork`.
     RemoveNetwork(NetworkRef),
     /// Make a container known.
     AddContainer(AddContainer),
@@ -194,6 +196,10 @@ pub struct AddContainer {
     pub name: ContainerName,
     /// Its host name; `None` for the first 12 digits of its id.
     pub hostname: Option<Hostname>,
+    /// The domain that its host name is in.
+    pub domain: Option<DomainName>,
+    /// See [`Container::sysctls`](crate::Container::sysctls).
+    pub sysctls: BTreeMap<String, String>,
     /// How its agent is reached.
     pub channel: Channel,
     /// Its own resolver settings.
@@ -223,6 +229,10 @@ pub struct Connect {
     pub attachment: Attachment,
     /// By what the agent knows the NIC; `None` for its MAC address.
     pub nic: Option<NicMatch>,
+    /// What the guest calls the interface; `None` for the first of `eth0`, `eth1` … that is free.
+    pub interface: Option<InterfaceName>,
+    /// See [`Endpoint::sysctls`](crate::Endpoint::sysctls).
+    pub sysctls: BTreeMap<String, String>,
     /// Whose gateway is the container's default: the greatest first, 0 by default.
     pub gateway_priority: i32,
     /// Names that it alone has for other containers, each as long as that one is on the network too.
@@ -242,6 +252,8 @@ impl Connect {
             aliases: Vec::new(),
             attachment: Attachment::Tap,
             nic: None,
+            interface: None,
+            sysctls: BTreeMap::new(),
             gateway_priority: 0,
             links: Vec::new(),
             only_healthy: false,
@@ -352,6 +364,13 @@ pub enum Answer {
     PortsUnpublished {
         /// Which container.
         container: ContainerId,
+    },
+    /// A container does not miss a network any more that was removed.
+    Forgotten {
+        /// Which container.
+        container: ContainerId,
+        /// The network that was removed.
+        network: NetworkId,
     },
     /// What a container's health check says is known.
     HealthSet {

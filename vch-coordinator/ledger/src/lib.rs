@@ -49,12 +49,12 @@ pub use refusal::{ExternalRefusal, PortRefusal, Refusal, RefusalKind};
 pub use row::{
     AddressCursor, Attachment, CONFIG_FROM, Change, Channel, Container, ContainerPort, Dns,
     Document, DocumentKind, Endpoint, External, ExternalAddressing, HOST_BINDING, HostPort, ICC,
-    Link, MASQUERADE, Network, NetworkKind, PortBinding, PortNumber, Protocol, Publish,
-    RestingAddress, Revision, Row, RowKey, Segment, Subnet, go_bool,
+    IFNAME, INTERFACE_PREFIX, Link, MASQUERADE, Network, NetworkKind, PortBinding, PortNumber,
+    Protocol, Publish, RestingAddress, Revision, Row, RowKey, Segment, Subnet, go_bool,
 };
 pub use settings::{
     DEFAULT_EPHEMERAL, DefaultBridge, ExternalNetwork, Grants, Limits, MAX_ALIASES, MAX_AUXILIARY,
     MAX_CLIENTS, MAX_DNS_SERVERS, MAX_DOCUMENT, MAX_ENDPOINTS, MAX_EXTRA_HOSTS, MAX_LABEL_KEY,
-    MAX_LABEL_VALUE, MAX_LABELS, MAX_LINKS, MAX_PORTS, MAX_SUBNETS, MAX_TOGETHER, Pool, PoolError,
-    Settings, default_pools, unusable,
+    MAX_LABEL_VALUE, MAX_LABELS, MAX_LINKS, MAX_PORTS, MAX_SUBNETS, MAX_SYSCTLS, MAX_TOGETHER,
+    MAX_UTS_NAME, Pool, PoolError, Settings, default_pools, unusable,
 };

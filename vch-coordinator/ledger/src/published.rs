@@ -1,23 +1,26 @@
 //! Under which names an endpoint is found.
 
-use crate::{ContainerId, ContainerName, NetworkName};
+use crate::{Container, ContainerId, ContainerName, NetworkName};
 use protocol::spec::Hostname;
 
 /// The names under which the other containers of a network find an endpoint, in lower case, none
-/// twice: the container's name, its short id, its aliases, and `name.network`.
+/// twice: the container's name, its short id, its aliases, its host name, that with its domain, and
+/// `name.network`.
 ///
 /// A container or network name that is not a host name too (a label longer than 63 characters, or
 /// one that ends in `_` or `-`) is not published: the short id and the aliases stay. An alias may be
 /// several endpoints' name, which then all answer.
 pub fn published_names(
-    container: ContainerId,
-    name: &ContainerName,
+    container: &Container,
     network: &NetworkName,
     aliases: &[Hostname],
 ) -> Vec<Hostname> {
+    let name = &container.name;
     let own = std::iter::once(name.as_str().to_owned())
-        .chain(std::iter::once(container.short()))
+        .chain(std::iter::once(container.id.short()))
         .chain(aliases.iter().map(|alias| alias.as_str().to_owned()))
+        .chain(std::iter::once(container.hostname.as_str().to_owned()))
+        .chain(container.domain.iter().map(|_| full_hostname(container)))
         .chain(std::iter::once(format!("{name}.{network}")));
     let mut names: Vec<Hostname> = Vec::new();
     for text in own {
@@ -28,6 +31,14 @@ pub fn published_names(
         }
     }
     names
+}
+
+/// A container's host name with its domain, if it has one.
+pub(crate) fn full_hostname(container: &Container) -> String {
+    match &container.domain {
+        Some(domain) => format!("{}.{domain}", container.hostname),
+        None => container.hostname.to_string(),
+    }
 }
 
 /// The name that an endpoint's addresses resolve to: `name.network`, or the short id where that is

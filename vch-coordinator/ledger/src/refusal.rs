@@ -7,9 +7,9 @@ mod port;
 pub use external::ExternalRefusal;
 pub use port::PortRefusal;
 
-use crate::{ContainerName, NetworkName};
+use crate::{ContainerName, NetworkId, NetworkName};
 use ipnet::IpNet;
-use protocol::spec::{MacAddress, NicMatch};
+use protocol::spec::{InterfaceName, MacAddress, NicMatch};
 use std::net::IpAddr;
 use thiserror::Error;
 
@@ -35,6 +35,28 @@ pub enum Refusal {
     /// No network has this name or id.
     #[error("network {0} not found: see `vchctl network ls`")]
     NetworkNotFound(String),
+    /// A network that a container was on was removed while it was stopped.
+    #[error(
+        "network {id} not found: {network} was removed while container {container} was stopped: disconnect the container from {network}, or connect it to a new network of that name"
+    )]
+    NetworkMissing {
+        /// The container.
+        container: ContainerName,
+        /// The network's name.
+        network: NetworkName,
+        /// Its id.
+        id: NetworkId,
+    },
+    /// Another interface of the container has the name.
+    #[error(
+        "interface name {interface} of container {container} is taken: choose another one, or leave it out"
+    )]
+    InterfaceTaken {
+        /// The name.
+        interface: InterfaceName,
+        /// The container.
+        container: ContainerName,
+    },
     /// Several networks' ids begin so.
     #[error(
         "network {0} is ambiguous (several matches found based on ID prefix): give more digits"

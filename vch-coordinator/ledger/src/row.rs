@@ -10,10 +10,10 @@ mod endpoint;
 mod network;
 mod port;
 
-pub use bridge::{HOST_BINDING, ICC, MASQUERADE, go_bool};
+pub use bridge::{HOST_BINDING, ICC, INTERFACE_PREFIX, MASQUERADE, go_bool};
 pub use container::{Channel, Container, Dns};
 pub use document::{Document, DocumentKind};
-pub use endpoint::{Attachment, Endpoint, Link};
+pub use endpoint::{Attachment, Endpoint, IFNAME, Link};
 pub use network::{
     CONFIG_FROM, External, ExternalAddressing, Network, NetworkKind, Segment, Subnet,
 };

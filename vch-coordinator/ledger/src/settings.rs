@@ -1,9 +1,6 @@
 //! What the ledger is told about its VCH.
 
-use crate::{
-    AddressRange, External, ExternalAddressing, NetworkName, PortNumber, Segment, Subnet, VchId,
-    derived,
-};
+use crate::{AddressRange, External, NetworkName, PortNumber, Segment, Subnet, VchId, derived};
 use ipnet::IpNet;
 use protocol::spec::{DomainName, InterfaceName};
 use std::{collections::BTreeMap, fmt, net::IpAddr, ops::RangeInclusive, str::FromStr};
@@ -32,6 +29,8 @@ pub struct Settings {
     pub ephemeral: RangeInclusive<u16>,
     /// Ports of the VCH's own services, each with whose it is; never published.
     pub reserved: BTreeMap<PortNumber, String>,
+    /// Addresses of the VCH at which no port is published, each with the network that it is on.
+    pub private: BTreeMap<IpAddr, String>,
     /// A domain that containers search where they name none themselves.
     pub domain: Option<DomainName>,
     /// How much there may be.
@@ -230,7 +229,12 @@ pub const MAX_PORTS: usize = 1_024;
 pub const MAX_CLIENTS: usize = 64;
 /// Most extra hosts of one container.
 pub const MAX_EXTRA_HOSTS: usize = 64;
-/// Most own DNS servers of one container.
+/// Most bytes of a host name, and of a domain name, that the kernel holds (`__NEW_UTS_LEN` of
+/// linux/utsname.h).
+pub const MAX_UTS_NAME: usize = 64;
+/// Most kernel settings that one container, and one endpoint, asks for: they fit a spec's extension.
+pub const MAX_SYSCTLS: usize = 32;
+/// Most own DNS servers of one container that are asked: the first of those that it was given.
 pub const MAX_DNS_SERVERS: usize = 8;
 /// Most bytes of a document.
 pub const MAX_DOCUMENT: usize = 256 << 10;
@@ -260,6 +264,7 @@ impl Settings {
             externals: Vec::new(),
             ephemeral: DEFAULT_EPHEMERAL,
             reserved: BTreeMap::new(),
+            private: BTreeMap::new(),
             domain: None,
             limits: Limits::default(),
         }
@@ -273,21 +278,16 @@ impl Settings {
         self.pools.iter().copied().chain(ula)
     }
 
-    /// Whether ports that name no address may be published at this one: it is the VCH's own on an
-    /// external network that is the default for them. Where a DHCP server gives that one, it may be
-    /// any that is not known to be another network's.
+    /// Whether a port that names no address keeps one off that is published at this address.
+    /// Only an address on an external network that is no default for such ports is free of them;
+    /// loopback, gateways, and what may become one of the VCH's addresses are not.
     pub(crate) fn publishes_at(&self, address: IpAddr) -> bool {
         let own = |network: &&ExternalNetwork| {
             let mut subnets = network.subnets.iter();
             subnets.any(|subnet| subnet.vch == Some(address))
         };
-        match self.externals.iter().find(own) {
-            Some(network) => network.external.published,
-            None => self.externals.iter().any(|network| {
-                let external = &network.external;
-                external.published && external.addressing == ExternalAddressing::Dhcp
-            }),
-        }
+        let network = self.externals.iter().find(own);
+        network.is_none_or(|network| network.external.published)
     }
 }
 

@@ -3,15 +3,17 @@
 //! No other container's rows go into it: an attach changes nobody else's spec.
 
 use crate::{
-    Container, Endpoint, Network, Settings,
+    Container, Endpoint, IFNAME, Network, Settings,
     books::{Books, ContainerBook},
+    published::full_hostname,
 };
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use protocol::spec::{
-    Addressing, DomainName, FirewallLevel, HostEntry, Hostname, Interface, InterfaceError,
-    InterfaceParts, NetSpec, NetSpecParts, Resolver, ResolverError, Route, SpecError, SpecId,
+    Addressing, DomainName, Extension, FirewallLevel, HostEntry, Hostname, Interface,
+    InterfaceError, InterfaceParts, NetSpec, NetSpecParts, Resolver, ResolverError, Route,
+    SpecError, SpecId,
 };
-use std::{cmp::Reverse, net::IpAddr};
+use std::{cmp::Reverse, collections::BTreeMap, net::IpAddr};
 use thiserror::Error;
 
 /// An endpoint and the network that it is on.
@@ -30,6 +32,10 @@ pub(crate) enum ImpossibleSpec {
     Resolver(#[from] ResolverError),
     #[error(transparent)]
     Spec(#[from] SpecError),
+    #[error(
+        "the domain name and the kernel settings of container {0} are too long together: leave some out"
+    )]
+    Extension(crate::ContainerName),
 }
 
 /// A container's places, in any order.
@@ -64,7 +70,7 @@ pub(crate) fn derive(
         interfaces: interfaces.collect::<Result<_, _>>()?,
         resolver: resolver(container, &ranked, settings)?,
         hosts: hosts(container, &ordered),
-        extension: Vec::new(),
+        extension: extension(container, &ordered)?,
     })?)
 }
 
@@ -180,7 +186,9 @@ pub(crate) fn resolver_of(
     // The root is no domain to try: `--dns-search .` asks for none.
     search.retain(|domain| domain.as_str() != ".");
     let mut options = dns.options.clone();
-    if !options.iter().any(|option| option.starts_with("ndots:")) {
+    // As dockerd has it, unless the container says otherwise.
+    let says = |option: &String| option.starts_with("ndots:");
+    if !options.iter().any(says) && options.len() < Resolver::MAX_OPTIONS {
         options.push("ndots:0".to_owned());
     }
     Resolver::new(servers, search, options)
@@ -188,11 +196,17 @@ pub(crate) fn resolver_of(
 
 /// Own names on own addresses, and extra hosts; never peers.
 fn hosts(container: &Container, ordered: &[Place<'_>]) -> Vec<HostEntry> {
-    let mut names = vec![container.hostname.clone()];
-    if let Ok(name) = Hostname::try_from(container.name.as_str().to_owned())
-        && name != container.hostname
-    {
-        names.push(name);
+    // The first name of a line is the canonical one: `hostname -f` says it.
+    let full = full_hostname(container);
+    let first_label = full.split_once('.').map(|(label, _)| label.to_owned());
+    let texts = [Some(full), first_label, Some(container.name.to_string())];
+    let mut names: Vec<Hostname> = Vec::new();
+    for name in texts.into_iter().flatten().map(Hostname::try_from) {
+        if let Ok(name) = name
+            && !names.contains(&name)
+        {
+            names.push(name);
+        }
     }
     let addresses = ordered.iter().flat_map(|place| &place.endpoint.addresses);
     let own = addresses.flat_map(|address| {
@@ -202,4 +216,42 @@ fn hosts(container: &Container, ordered: &[Place<'_>]) -> Vec<HostEntry> {
         })
     });
     own.chain(container.extra_hosts.iter().cloned()).collect()
+}
+
+/// What a spec says beyond version 1 of the protocol.
+fn extension(container: &Container, ordered: &[Place<'_>]) -> Result<Vec<u8>, ImpossibleSpec> {
+    let own = container.sysctls.iter();
+    let mut sysctls: BTreeMap<String, String> = own
+        .map(|(name, value)| (sysctl_path(name), value.clone()))
+        .collect();
+    for place in ordered {
+        let interface = place.endpoint.interface.as_str();
+        for (name, value) in &place.endpoint.sysctls {
+            let path = sysctl_path(name).replace(IFNAME, interface);
+            sysctls.insert(path, value.clone());
+        }
+    }
+    let extension = Extension {
+        domain: container.domain.clone(),
+        sysctls,
+    };
+    let field = extension.field();
+    field.ok_or_else(|| ImpossibleSpec::Extension(container.name.clone()))
+}
+
+/// Where a setting is below `/proc/sys`, as sysctl(8) has it: the separator that comes first separates,
+/// and the other one stands for it within a name.
+fn sysctl_path(name: &str) -> String {
+    let slashes = name
+        .find(['.', '/'])
+        .is_some_and(|at| name[at..].starts_with('/'));
+    if slashes {
+        return name.to_owned();
+    }
+    let swapped = |letter| match letter {
+        '.' => '/',
+        '/' => '.',
+        other => other,
+    };
+    name.chars().map(swapped).collect()
 }

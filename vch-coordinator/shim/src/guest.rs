@@ -40,8 +40,8 @@ pub const ANSWER: Duration = Duration::from_secs(8);
 /// What becomes of the container's own process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum News {
-    /// Init is there.
-    Ready,
+    /// Init is there, and speaks this version.
+    Ready(u16),
     /// A phase of the start is at its end.
     Phase(Phase, u64),
     /// The process runs.
@@ -117,7 +117,15 @@ impl Guest {
         let _ = self.outbox.send(message).await;
     }
 
-    /// The same, for no longer than [`ANSWER`]; whether the line has taken it, or is closed.
+    /// Tells init something as soon as the line takes it; what it is, is decided then. Cancel-safe.
+    pub async fn offer(&self, message: impl FnOnce() -> ToInit) {
+        // The VM has ended otherwise.
+        if let Ok(permit) = self.outbox.reserve().await {
+            permit.send(message());
+        }
+    }
+
+    /// The same as [`Guest::tell`], for no longer than [`ANSWER`]; whether the line has taken it, or is closed.
     pub async fn tell_in_time(&self, message: ToInit) -> bool {
         timeout(ANSWER, self.tell(message)).await.is_ok()
     }

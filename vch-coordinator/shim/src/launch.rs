@@ -8,10 +8,9 @@ use thiserror::Error;
 
 /// Most bytes of a launch: a command line and an environment at their bounds fit.
 const MAX_LAUNCH: u64 = 8 << 20;
-/// Root ports beside those that the first NICs take: so many can be plugged later.
-pub const SPARE_PORTS: u8 = 8;
-/// Root ports of a clone: its disks and its first NICs take some, too.
-pub const CLONE_PORTS: u8 = 16;
+/// Root ports of a VM, in which its NICs are, and a clone's two disks: room for the 32 networks that a
+/// container can be on, and for those that take their time to go.
+pub const PORTS: u8 = 40;
 
 /// What to start.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +29,9 @@ pub struct Launch {
     pub kernel: PathBuf,
     /// The initramfs.
     pub initramfs: PathBuf,
+    /// The disk of kernel modules that the guest loads on demand; `None`: it has no others than those that it boots with.
+    #[serde(default)]
+    pub modules_disk: Option<PathBuf>,
     /// Whether the host's kernel runs the guest's instructions.
     pub kvm: bool,
     /// Memory, MiB.
@@ -48,6 +50,9 @@ pub struct Launch {
     pub nics: Vec<Nic>,
     /// The ordinary user, and group, that QEMU runs as.
     pub uid: u32,
+    /// The cgroup (cgroup v2) of this VM's shim and QEMU, bounded already; `None`: where the shim was started.
+    #[serde(default)]
+    pub cgroup: Option<PathBuf>,
     /// The container's set-up and process.
     pub start: Start,
     /// Most bytes of one file of the log.

@@ -14,7 +14,9 @@
 //! from there, so that a slow reader stops nobody; QEMU runs as an ordinary user in a network namespace
 //! of its own without any link, and inherits what it needs as open descriptors.
 
+mod bounds;
 mod client;
+mod clock;
 pub mod descriptors;
 mod foreign;
 mod guest;
@@ -37,6 +39,6 @@ mod wire;
 
 pub use client::{Client, ClientError, Come, Running, Stages, StreamReader, StreamWriter, Streams};
 pub use launch::{Launch, LaunchError, Nic};
-pub use outcome::{Failure, Outcome};
+pub use outcome::{Blame, Failure, Outcome};
 pub use shim::run;
 pub use stage::{Phase, Stage};

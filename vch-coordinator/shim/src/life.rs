@@ -61,7 +61,8 @@ impl Life<'_> {
         self.guest.tell(hello).await;
         let deadline = self.launch.boot_deadline();
         match timeout(deadline, self.ready()).await {
-            Ok(Ok(())) => {}
+            Ok(Ok(VERSION)) => {}
+            Ok(Ok(version)) => return failed("vm-version", other_version(version)),
             Ok(Err(gone)) => return self.gone(gone).await,
             Err(_) => {
                 let text = format!("the VM's init has not answered within {deadline:?}");
@@ -75,10 +76,11 @@ impl Life<'_> {
         self.process(Instant::now() + network + NETWORK_SLACK).await
     }
 
-    async fn ready(&mut self) -> Result<(), Gone> {
+    /// The version that init speaks.
+    async fn ready(&mut self) -> Result<u16, Gone> {
         loop {
             match self.news.recv().await {
-                Some(News::Ready) => return Ok(()),
+                Some(News::Ready(version)) => return Ok(version),
                 Some(News::Closed) | None => return Err(Gone::Closed),
                 Some(News::Broke(breach)) => return Err(Gone::Broke(breach)),
                 Some(_) => {}
@@ -129,7 +131,7 @@ impl Life<'_> {
                 }
                 Some(News::Closed) | None => return self.gone(Gone::Closed).await,
                 Some(News::Broke(breach)) => return self.gone(Gone::Broke(breach)).await,
-                Some(News::Ready) => {}
+                Some(News::Ready(_)) => {}
             }
         }
     }
@@ -144,6 +146,14 @@ impl Life<'_> {
             Gone::Broke(breach) => torn_down(self.stage, BREACH, breach.to_string()),
         }
     }
+}
+
+/// Why a VM's init is of no use.
+fn other_version(version: u16) -> String {
+    format!(
+        "the VM's init speaks version {version} of vch.process, this shim version {VERSION}: make the VM's image and \
+         the VCH from one release (`make image`)"
+    )
 }
 
 fn phase_name(phase: GuestPhase) -> &'static str {

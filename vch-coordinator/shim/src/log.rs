@@ -44,7 +44,10 @@ fn name(file: u64) -> String {
 }
 
 /// The numbers of the files that are there, in ascending order.
-fn files(folder: &Path) -> io::Result<Vec<u64>> {
+///
+/// # Errors
+/// The folder can't be read.
+pub fn files(folder: &Path) -> io::Result<Vec<u64>> {
     let mut numbers = Vec::new();
     for entry in fs::read_dir(folder)? {
         let name = entry?.file_name();

@@ -1,7 +1,7 @@
 //! The VM's NICs, from the first to those that were plugged while it runs.
 
 use crate::{
-    launch::{CLONE_PORTS, Nic, SPARE_PORTS},
+    launch::{Nic, PORTS},
     qmp::{Qmp, QmpError},
     tap::Tap,
 };
@@ -30,7 +30,7 @@ pub enum NicError {
     },
     /// No slot is free.
     #[error(
-        "all slots for NICs that come while the VM runs are taken: disconnect a network, or stop and start the container"
+        "all {PORTS} slots of the VM are taken, its disks' among them: disconnect a network, or stop and start the container"
     )]
     Full,
     /// There is no such NIC.
@@ -55,18 +55,16 @@ pub struct Nics {
     qmp: Qmp,
     taps: BTreeMap<String, Tap>,
     slots: BTreeMap<u8, String>,
-    /// How many slots there are.
-    count: u8,
 }
 
 impl Nics {
-    /// Those that it was started with have no slot of the spare ones.
-    pub fn new(qmp: Qmp, taps: BTreeMap<String, Tap>) -> Self {
+    /// Those that it was started with, in their order, have the first slots.
+    pub fn new(qmp: Qmp, taps: BTreeMap<String, Tap>, first: &[Nic]) -> Self {
+        let slots = (0..).zip(first).map(|(slot, nic)| (slot, nic.id.clone()));
         Self {
             qmp,
             taps,
-            slots: BTreeMap::new(),
-            count: SPARE_PORTS,
+            slots: slots.collect(),
         }
     }
 
@@ -76,10 +74,7 @@ impl Nics {
     /// # Errors
     /// [`NicError`].
     pub async fn equip(qmp: Qmp, disks: &[PathBuf; 2]) -> Result<Self, NicError> {
-        let mut own = Self {
-            count: CLONE_PORTS,
-            ..Self::new(qmp, BTreeMap::new())
-        };
+        let mut own = Self::new(qmp, BTreeMap::new(), &[]);
         for (slot, (serial, path)) in ["image", "upper"].into_iter().zip(disks).enumerate() {
             let slot = u8::try_from(slot).unwrap_or(u8::MAX);
             own.plug_disk(slot, serial, path).await?;
@@ -122,7 +117,7 @@ impl Nics {
         if self.taps.contains_key(&nic.id) {
             return Ok(());
         }
-        let mut slots = 0..self.count;
+        let mut slots = 0..PORTS;
         let slot = slots.find(|slot| !self.slots.contains_key(slot));
         let slot = slot.ok_or(NicError::Full)?;
         let failed = |source| NicError::Tap {

@@ -17,6 +17,20 @@ const ROOM: usize = 16 << 10;
 /// Most bytes of one that is read.
 const MAX_BYTES: u64 = 1 << 20;
 
+/// The phase in which a container's root file system is there.
+const MOUNTED: &str = "mounted";
+
+/// Whose fault it was that a clone did not start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    /// Not the template's.
+    None,
+    /// The template's, or its container's.
+    Either,
+    /// The template's.
+    Template,
+}
+
 /// How a VM's life ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
@@ -41,13 +55,31 @@ pub struct Outcome {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// Stays the same for ever: `boot-timeout`, `vm-died`, `vm-not-started`, `network`, `not-found`,
-    /// `not-executable`, `user`, `root-file-system`, `process`, `channel`.
+    /// `not-executable`, `user`, `root-file-system`, `process`, `channel`, `no-clone`.
     pub code: String,
     /// In words for a person.
     pub text: String,
 }
 
 impl Outcome {
+    /// What it says of the template that the VM was a clone of, where it was one.
+    #[must_use]
+    pub fn blame(&self) -> Blame {
+        let Some(failure) = &self.failure else {
+            return Blame::None;
+        };
+        match &*failure.code {
+            // Nothing of a container is in a clone before it is restored.
+            "no-clone" => Blame::Template,
+            "vm-not-started" | "vm-died" | "boot-timeout" => {
+                // From there on it is the container, and what it brings, that holds a start up.
+                let mounted = self.phases.iter().any(|phase| phase.name == MOUNTED);
+                if mounted { Blame::None } else { Blame::Either }
+            }
+            _ => Blame::None,
+        }
+    }
+
     /// Writes it durably; nothing else is written after it. On a full disk it has the room that
     /// [`clear`](Self::clear) took for it.
     pub(crate) fn write(&self, folder: &Path) -> io::Result<()> {
@@ -90,5 +122,46 @@ impl Outcome {
             _ => {}
         }
         File::create(folder.join(PARTIAL))?.write_all(&[0; ROOM])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Blame, Failure, Outcome};
+    use crate::stage::Phase;
+
+    #[test]
+    fn a_template_is_blamed_only_for_what_comes_before_a_container_is_in_the_vm() {
+        let ended = |code: &str, phases: &[&str]| Outcome {
+            failure: Some(Failure {
+                code: code.to_owned(),
+                text: String::new(),
+            }),
+            phases: phases
+                .iter()
+                .map(|name| Phase {
+                    name: (*name).to_owned(),
+                    at_us: 0,
+                    uptime_us: None,
+                })
+                .collect(),
+            ..Outcome::default()
+        };
+        let awake = ["launched", "qemu", "init"];
+        let mounted = ["launched", "qemu", "init", "mounted"];
+        let cases = [
+            ("no-clone", &awake[..2], Blame::Template),
+            ("boot-timeout", &awake[..2], Blame::Either),
+            ("vm-died", &awake, Blame::Either),
+            ("vm-not-started", &awake, Blame::Either),
+            ("boot-timeout", &mounted, Blame::None),
+            ("vm-died", &mounted, Blame::None),
+            ("network", &mounted, Blame::None),
+            ("channel", &awake, Blame::None),
+        ];
+        for (code, phases, blame) in cases {
+            assert_eq!(ended(code, phases).blame(), blame, "{code} {phases:?}");
+        }
+        assert_eq!(Outcome::default().blame(), Blame::None);
     }
 }

@@ -7,8 +7,8 @@
 )]
 
 use crate::{
-    descriptors,
-    launch::{CLONE_PORTS, Launch, SPARE_PORTS},
+    bounds, descriptors,
+    launch::{Launch, PORTS},
     server::with_causes,
     tap::Tap,
     template,
@@ -159,13 +159,19 @@ impl Board {
             .port("tether.0", Stream::Listening(tether_end))
             .port(protocol::process::PORT, Stream::Connected(process_end))
             .qmp(Stream::Connected(control_end));
-        Ok(Self {
+        let mut board = Self {
             inherited,
             machine,
             control,
             console,
             process,
-        })
+        };
+        // The same in every VM of a kernel: a template is saved with it.
+        if let Some(modules) = &launch.modules_disk {
+            let modules = board.disk_file(modules, false)?;
+            board.machine = board.machine.disk(disk("modules", modules, true));
+        }
+        Ok(board)
     }
 
     /// A disk's file, for later: its name inside of QEMU.
@@ -203,13 +209,14 @@ impl Qemu {
             board.machine = board
                 .machine
                 .memory(Memory::Template(inside(memory)))
-                .root_ports(CLONE_PORTS)
+                .root_ports(PORTS)
                 .incoming();
             return board.start(launch, disks);
         }
         let mut machine = board
             .machine
-            .root_ports(SPARE_PORTS)
+            .root_ports(PORTS)
+            .nics_in_ports()
             .disk(disk("image", image_disk, true))
             .disk(disk("upper", upper_disk, false));
         let mut taps = BTreeMap::new();
@@ -240,7 +247,7 @@ impl Qemu {
         board.machine = board
             .machine
             .memory(Memory::Template(inside(memory)))
-            .root_ports(CLONE_PORTS);
+            .root_ports(PORTS);
         board.start(launch, [PathBuf::new(), PathBuf::new()])
     }
 }
@@ -283,6 +290,7 @@ fn spawn(launch: &Launch, machine: &Machine, inherited: &Inherited) -> Result<Ch
 /// What the child does before it is QEMU.
 fn confine(id: u32, inherited: &[RawFd]) -> io::Result<()> {
     descriptors::close_at_exec()?;
+    bounds::qemu()?;
     for number in inherited {
         // SAFETY: the descriptor is open until the exec.
         let descriptor = unsafe { BorrowedFd::borrow_raw(*number) };

@@ -1,7 +1,7 @@
 //! One VM's life, from its launch to its end.
 
 use crate::{
-    foreign,
+    bounds, clock, foreign,
     guest::{self, Guest},
     launch::Launch,
     life::{BREACH, INIT, Life, died, failed, killed, note},
@@ -13,7 +13,7 @@ use crate::{
     qmp::{Qmp, QmpError},
     say::say,
     server::{self, Shared, with_causes},
-    stage::Stage,
+    stage::{Stage, now_ms},
     template::{self, TemplateError},
 };
 use nix::sys::stat::{Mode, umask};
@@ -39,15 +39,18 @@ use tokio::{
 const POWER_OFF: Duration = Duration::from_secs(5);
 /// For QEMU to do what it was told, and for its last words to be read.
 const GRACE: Duration = Duration::from_secs(2);
+/// How often the guest is told the host's time: an emulated clock drifts by milliseconds in so long.
+const CLOCK_PERIOD: Duration = Duration::from_secs(10);
 /// For clients to read what is left, once all has ended.
 const LAST_READS: Duration = Duration::from_secs(10);
 
 /// Lives one VM's life. `ready` is told when the sockets are there.
 ///
 /// # Errors
-/// The container's folder can't be written: nothing was started.
+/// The container's folder can't be written, or the VM's cgroup not joined: nothing was started.
 pub async fn run(launch: Launch, ready: impl FnOnce()) -> io::Result<()> {
     umask(Mode::from_bits_truncate(0o077));
+    bounds::shim(&launch)?;
     fs::create_dir_all(&launch.folder)?;
     fs::create_dir_all(&launch.sockets)?;
     Outcome::clear(&launch.folder)?;
@@ -140,7 +143,7 @@ async fn live(
     let connecting = async {
         let qmp = Qmp::greet(control).await?;
         let nics = match &launch.template {
-            None => Nics::new(qmp, taps),
+            None => Nics::new(qmp, taps, &launch.nics),
             Some(template) => {
                 let mut clone = cloned(qmp, template, &disks).await?;
                 awake(stage).await;
@@ -158,6 +161,9 @@ async fn live(
             Ok(()) => {}
             // A QEMU that dies before it greets is seen to have died; a clone that is none is of no use.
             Err(CloneError::Control(_)) if launch.template.is_none() => {}
+            Err(error @ CloneError::Template(_)) => {
+                return failed("no-clone", with_causes(&error));
+            }
             Err(error) => return failed("vm-not-started", with_causes(&error)),
         }
         std::future::pending().await
@@ -171,6 +177,7 @@ async fn live(
     let mut outcome = tokio::select! {
         outcome = life.whole() => outcome,
         outcome = connecting => outcome,
+        never = clock::send(guest.clone(), now_ms, CLOCK_PERIOD) => match never {},
         () = shared.kill.notified() => killed(stage),
         status = child.wait() => {
             let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
@@ -257,7 +264,7 @@ async fn heard(listening: Option<JoinHandle<Vec<u8>>>) -> Vec<u8> {
 fn explain(failure: &mut Failure, words: &[u8], console: &[u8]) {
     if matches!(
         &*failure.code,
-        "vm-died" | "boot-timeout" | "vm-not-started"
+        "vm-died" | "boot-timeout" | "vm-not-started" | "no-clone"
     ) {
         for (who, said) in [("QEMU", words), ("the VM's console", console)] {
             if let Some(said) = overheard::explanation(said) {

@@ -12,17 +12,20 @@ use crate::{
     qemu::{Qemu, QemuError},
     qmp::{Qmp, QmpError},
 };
-use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::{
+    memfd::{MFdFlags, memfd_create},
+    stat::{Mode, umask},
+};
 use protocol::{
     frame::Decoder,
     message::{Message, SessionNonce},
-    process::FromInit,
+    process::{FromInit, VERSION},
 };
 use serde_json::json;
 use std::{
     fs::{self, File},
     io::{self, Read, Seek, SeekFrom, Write},
-    os::fd::OwnedFd,
+    os::{fd::OwnedFd, unix::fs::OpenOptionsExt},
     path::Path,
     time::Duration,
 };
@@ -59,6 +62,11 @@ pub enum TemplateError {
     /// The guest does not come so far.
     #[error("the template's guest has not answered within {0:?}")]
     Late(Duration),
+    /// Its init is of another release.
+    #[error(
+        "the template's init speaks version {0} of vch.process, this shim version {VERSION}: make the VM's image and the VCH from one release (`make image`)"
+    )]
+    Version(u16),
     /// Saving or restoring comes to no good end.
     #[error("QEMU cannot carry the template's state over: {0}")]
     Migration(String),
@@ -74,6 +82,7 @@ fn file(what: &'static str) -> impl FnOnce(io::Error) -> TemplateError {
 /// # Errors
 /// [`TemplateError`]; there is no such folder then.
 pub async fn make(launch: &Launch, folder: &Path) -> Result<(), TemplateError> {
+    umask(Mode::from_bits_truncate(0o077));
     let partial = folder.with_extension("partial");
     match fs::remove_dir_all(&partial) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -82,13 +91,9 @@ pub async fn make(launch: &Launch, folder: &Path) -> Result<(), TemplateError> {
         _ => {}
     }
     fs::create_dir_all(&partial).map_err(file("make the folder"))?;
-    let memory = partial.join(MEMORY);
-    let opened = File::options()
-        .create_new(true)
-        .read(true)
-        .write(true)
-        .open(&memory);
-    let opened = opened.map_err(file("make the memory"))?;
+    // QEMU writes into files that go when it ends: whatever it may have left behind holds no file of the template.
+    let [memory, state] = [MEMORY, STATE].map(|name| partial.join(format!("{name}.qemu")));
+    let opened = create(&memory)?;
     // The one moment in which an ordinary user may write it.
     std::os::unix::fs::chown(&memory, Some(launch.uid), Some(launch.uid))
         .map_err(file("give the memory away"))?;
@@ -97,27 +102,45 @@ pub async fn make(launch: &Launch, folder: &Path) -> Result<(), TemplateError> {
     if let Some(words) = qemu.child.stderr.take() {
         tokio::spawn(overheard::record(words, log));
     }
-    let saved = save(launch, &mut qemu, &partial).await;
+    let saved = save(launch, &mut qemu, &state).await;
     // It has nothing more to do, however that went.
     let _ = qemu.child.kill().await;
     saved?;
-    std::os::unix::fs::chown(&memory, Some(0), Some(0)).map_err(file("take the memory back"))?;
+    for (written, name) in [(&memory, MEMORY), (&state, STATE)] {
+        let mut from = File::open(written).map_err(file("open what was saved"))?;
+        let mut to = create(&partial.join(name))?;
+        copy(&mut from, &mut to)?;
+        fs::remove_file(written).map_err(file("remove what was saved"))?;
+    }
     fs::rename(&partial, folder).map_err(file("name the folder"))
 }
 
-async fn save(launch: &Launch, qemu: &mut Qemu, folder: &Path) -> Result<(), TemplateError> {
+/// A new file that root alone opens.
+fn create(path: &Path) -> Result<File, TemplateError> {
+    let opened = File::options()
+        .create_new(true)
+        .read(true)
+        .write(true)
+        .mode(0o600)
+        .open(path);
+    opened.map_err(file("make a file"))
+}
+
+async fn save(launch: &Launch, qemu: &mut Qemu, state: &Path) -> Result<(), TemplateError> {
     let control = qemu.control.try_clone().map_err(file("reach QEMU"))?;
     let mut qmp = Qmp::greet(stream(control)?).await?;
     let line = qemu.process.try_clone().map_err(file("reach the guest"))?;
     let deadline = launch.boot_deadline();
     let waits = timeout(deadline, waiting(stream(line)?));
-    waits
+    let version = waits
         .await
         .map_err(|_| TemplateError::Late(deadline))?
         .map_err(file("reach the guest"))?;
+    if version != VERSION {
+        return Err(TemplateError::Version(version));
+    }
     qmp.execute("stop", json!({})).await?;
-    let state = File::create(folder.join(STATE)).map_err(file("make the state"))?;
-    prepare(&mut qmp, state.into()).await?;
+    prepare(&mut qmp, create(state)?.into()).await?;
     let uri = json!({"uri": format!("fd:{STATE}")});
     qmp.execute("migrate", uri).await?;
     carried(&mut qmp).await
@@ -130,8 +153,8 @@ fn stream(stream: std::os::unix::net::UnixStream) -> Result<UnixStream, Template
     made.map_err(file("reach QEMU"))
 }
 
-/// Until init waits for its first message: it says so before it knows whose life it is.
-async fn waiting(mut line: UnixStream) -> io::Result<()> {
+/// Until init waits for its first message: it says so, and its version, before it knows whose life it is.
+async fn waiting(mut line: UnixStream) -> io::Result<u16> {
     let mut decoder = Decoder::new();
     let mut buffer = [0; 4096];
     loop {
@@ -141,12 +164,10 @@ async fn waiting(mut line: UnixStream) -> io::Result<()> {
         }
         let mut input = &buffer[..count];
         while let Some(frame) = decoder.next(&mut input) {
-            let waits = |frame: &protocol::frame::Frame| {
-                let ready = FromInit::decode(&frame.payload);
-                frame.nonce == SessionNonce::NONE && matches!(ready, Ok(FromInit::Ready { .. }))
-            };
-            if frame.is_ok_and(|frame| waits(&frame)) {
-                return Ok(());
+            let frame = frame.ok().filter(|frame| frame.nonce == SessionNonce::NONE);
+            let message = frame.and_then(|frame| FromInit::decode(&frame.payload).ok());
+            if let Some(FromInit::Ready { version }) = message {
+                return Ok(version);
             }
         }
     }
@@ -158,37 +179,40 @@ async fn waiting(mut line: UnixStream) -> io::Result<()> {
 /// [`TemplateError::File`]: there is no such template, or no memory for the copy.
 pub fn memory(template: &Path) -> Result<OwnedFd, TemplateError> {
     let mut from = File::open(template.join(MEMORY)).map_err(file("open the memory"))?;
-    let length = from.metadata().map_err(file("measure the memory"))?.len();
-    let copy = memfd_create(c"guest", MFdFlags::MFD_CLOEXEC);
-    let mut copy =
-        File::from(copy.map_err(|error| file("make room for the memory")(error.into()))?);
-    copy.set_len(length)
-        .map_err(file("make room for the memory"))?;
+    let to = memfd_create(c"guest", MFdFlags::MFD_CLOEXEC);
+    let mut to = File::from(to.map_err(|error| file("make room for the memory")(error.into()))?);
+    copy(&mut from, &mut to)?;
+    Ok(to.into())
+}
+
+/// Copies a file of which the most is not there.
+fn copy(from: &mut File, to: &mut File) -> Result<(), TemplateError> {
+    let length = from.metadata().map_err(file("measure a file"))?.len();
+    to.set_len(length).map_err(file("make room for a copy"))?;
     let mut buffer = vec![0; CHUNK];
     let mut offset = 0;
-    while let Some((begin, end)) = data(&from, offset, length) {
+    while let Some((begin, end)) = data(from, offset, length) {
         from.seek(SeekFrom::Start(begin))
-            .map_err(file("read the memory"))?;
-        copy.seek(SeekFrom::Start(begin))
-            .map_err(file("copy the memory"))?;
+            .map_err(file("read a file"))?;
+        to.seek(SeekFrom::Start(begin))
+            .map_err(file("copy a file"))?;
         let mut left = end - begin;
         while left > 0 {
             let most = usize::try_from(left).unwrap_or(CHUNK).min(CHUNK);
             from.read_exact(&mut buffer[..most])
-                .map_err(file("read the memory"))?;
+                .map_err(file("read a file"))?;
             // Pages of zeroes that were written take no room in the copy.
             if buffer[..most].iter().any(|byte| *byte != 0) {
-                copy.write_all(&buffer[..most])
-                    .map_err(file("copy the memory"))?;
+                to.write_all(&buffer[..most]).map_err(file("copy a file"))?;
             } else {
-                copy.seek(SeekFrom::Current(i64::try_from(most).unwrap_or(0)))
-                    .map_err(file("copy the memory"))?;
+                to.seek(SeekFrom::Current(i64::try_from(most).unwrap_or(0)))
+                    .map_err(file("copy a file"))?;
             }
             left -= most as u64;
         }
         offset = end;
     }
-    Ok(copy.into())
+    Ok(())
 }
 
 /// The next part of a file that is there.
@@ -249,4 +273,38 @@ pub fn is_there(folder: &Path) -> bool {
     [MEMORY, STATE]
         .iter()
         .all(|name| folder.join(name).is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CHUNK, MEMORY, copy, create, memory};
+    use std::{
+        fs::File,
+        io::{Read, Seek, SeekFrom, Write},
+        os::unix::fs::{MetadataExt, PermissionsExt},
+    };
+
+    #[test]
+    fn a_copy_has_the_same_bytes_and_no_room_for_what_is_not_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut from = create(&folder.path().join(MEMORY)).unwrap();
+        let mode = from.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        from.set_len(64 << 20).unwrap();
+        for place in [0, 5 * CHUNK as u64 + 17, (64 << 20) - 4] {
+            from.seek(SeekFrom::Start(place)).unwrap();
+            from.write_all(b"here").unwrap();
+        }
+        let mut to = create(&folder.path().join("copy")).unwrap();
+        copy(&mut from, &mut to).unwrap();
+        let clone = File::from(memory(folder.path()).unwrap());
+        let whole = std::fs::read(folder.path().join(MEMORY)).unwrap();
+        for mut copied in [to, clone] {
+            assert!(copied.metadata().unwrap().blocks() < 16 << 10);
+            let mut bytes = Vec::new();
+            copied.seek(SeekFrom::Start(0)).unwrap();
+            copied.read_to_end(&mut bytes).unwrap();
+            assert!(bytes == whole);
+        }
+    }
 }

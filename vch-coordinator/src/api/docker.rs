@@ -7,7 +7,7 @@
 //!        events ◄── ledger's changes, Runtime's events              Requests, Runtime
 //! ```
 //!
-//! Versions 1.24 to 1.50; each handler asks for its request's [`Version`]. Errors are [`DockerError`]s
+//! Versions 1.24 to 1.51; each handler asks for its request's [`Version`]. Errors are [`DockerError`]s
 //! in dockerd's words. What a VCH does not have is refused by `unsupported`, by name.
 
 mod containers;
@@ -17,8 +17,10 @@ mod execs;
 mod extract;
 mod filters;
 mod images;
+mod json;
 mod lives;
 mod networks;
+mod preflight;
 pub mod server;
 mod streams;
 mod system;
@@ -37,6 +39,8 @@ use crate::{requests::Requests, runtime::Runtime};
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
+    http::Method,
+    middleware,
     response::{IntoResponse, Response},
     routing,
 };
@@ -44,8 +48,9 @@ use std::{convert::Infallible, sync::Arc};
 use tower::ServiceExt;
 use vch_ledger::VchId;
 
-/// Most bytes of a JSON body. Handlers of images, whose bodies are streams, bound them themselves.
-const MAX_BODY: usize = 2 << 20;
+/// Most bytes of a body that a handler takes whole and that is no JSON. Handlers of images, whose bodies are
+/// streams, bound them themselves.
+const MAX_BODY: usize = 64 << 10;
 
 /// What the handlers work with.
 #[derive(Clone)]
@@ -82,8 +87,12 @@ pub fn router(docker: Docker) -> Router {
         .merge(unsupported::routes())
         .fallback(async || DockerError::page_not_found())
         .method_not_allowed_fallback(async || DockerError::page_not_found())
+        .route_layer(middleware::from_fn_with_state(
+            preflight::Room::default(),
+            preflight::checked,
+        ))
         .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(axum::middleware::map_response(system::with_headers))
+        .layer(middleware::map_response(system::with_headers))
         .with_state(docker);
     // Outside of the routes: a router chooses by the path that it finds.
     Router::new().fallback(move |request: Request| answer(routes.clone(), request))
@@ -95,7 +104,8 @@ pub async fn follow(docker: Docker) {
 }
 
 async fn answer(routes: Router, request: Request) -> Response {
-    match version::strip(request) {
+    let raw = request.method() == Method::CONNECT;
+    let response = match preflight::addressed(request) {
         Ok(request) => {
             let answered: Result<Response, Infallible> = routes.oneshot(request).await;
             match answered {
@@ -104,6 +114,11 @@ async fn answer(routes: Router, request: Request) -> Response {
             }
         }
         Err(error) => system::with_headers(error.into_response()).await,
+    };
+    if raw {
+        preflight::raw(response)
+    } else {
+        response
     }
 }
 

@@ -8,7 +8,7 @@ use protocol::{
     spec::{HostEntry, Hostname, NicMatch},
     transport::CoordinatorChannel,
 };
-use std::{fmt::Display, net::IpAddr, path::Path, str::FromStr};
+use std::{collections::BTreeMap, fmt::Display, net::IpAddr, path::Path, str::FromStr};
 use vch_ledger::{
     AddContainer, Attachment, Channel, Connect, ContainerName, ContainerPort, ContainerRef,
     CreateNetwork, Dns, Segment, SubnetRequest,
@@ -106,6 +106,8 @@ pub fn add_container(request: &shape::AddContainer) -> Parsed<AddContainer> {
     Ok(AddContainer {
         name: field("name", &request.name)?,
         hostname: optional("hostname", request.hostname.as_ref())?,
+        domain: None,
+        sysctls: BTreeMap::new(),
         channel: channel(&request.channel)?,
         dns: Dns {
             servers: dns_servers(&request.dns)?,

@@ -60,6 +60,7 @@ pub async fn status(State(api): State<Api>) -> Shown<shape::Status> {
         warnings,
         lost: api.runtime.lost().await,
         unsettled: api.unsettled.words(),
+        vms_unlimited: api.runtime.vms_unlimited(),
     }))
 }
 

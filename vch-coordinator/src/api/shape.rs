@@ -401,6 +401,9 @@ pub struct Status {
     pub lost: Vec<String>,
     /// Effects that do not yet agree with the ledger and are being retried, in words.
     pub unsettled: Vec<String>,
+    /// Why the host's kernel bounds no VM; `None` where it does, or the VCH starts none.
+    #[serde(default)]
+    pub vms_unlimited: Option<String>,
 }
 
 /// Every answer that is no success.

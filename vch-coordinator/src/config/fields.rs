@@ -21,6 +21,8 @@ pub(super) struct File {
     #[serde(default)]
     pub runtime: Runtime,
     #[serde(default)]
+    pub images: Images,
+    #[serde(default)]
     pub dns: Dns,
     #[serde(default)]
     pub tether: Tether,
@@ -174,6 +176,15 @@ pub(super) enum Accelerator {
     #[default]
     Tcg,
     Kvm,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Images {
+    pub packed_mib: Option<Spanned<u64>>,
+    pub unpacked_mib: Option<Spanned<u64>>,
+    pub entries: Option<Spanned<u64>>,
+    pub free_disk_mib: Option<Spanned<u64>>,
 }
 
 #[derive(Deserialize)]

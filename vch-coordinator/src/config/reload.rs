@@ -58,6 +58,7 @@ impl Config {
             bridge,
             ephemeral,
             runtime,
+            images,
             dns,
             tether,
         } = self;
@@ -76,6 +77,7 @@ impl Config {
             ("bridge.pools", bridge.pools == newer.bridge.pools),
             ("ports.ephemeral", *ephemeral == newer.ephemeral),
             ("runtime", *runtime == newer.runtime),
+            ("images", *images == newer.images),
             ("dns", *dns == newer.dns),
             ("tether", *tether == newer.tether),
         ];

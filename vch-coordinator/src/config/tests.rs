@@ -4,6 +4,7 @@ use vch_ledger::{Segment, default_pools};
 mod external;
 mod links;
 mod reload;
+mod remedies;
 
 const MANAGEMENT: &str = "[management]\ninterface = \"eth0\"\naddress = \"192.0.2.2\"\n";
 const DOCKER_ENDPOINT: &str =

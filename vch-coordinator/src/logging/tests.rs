@@ -36,7 +36,7 @@ fn a_log_that_nobody_reads_holds_nobody_up_and_what_was_left_out_is_counted() {
         began.elapsed()
     );
     // It is read again: from then on lines come through, with the number of those that did not.
-    let reader = std::thread::spawn(move || {
+    let reader = thread::spawn(move || {
         let mut text = String::new();
         read.read_to_string(&mut text).unwrap();
         text

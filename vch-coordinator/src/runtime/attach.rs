@@ -62,15 +62,16 @@ fn unreadable(source: io::Error) -> RuntimeError {
 }
 
 impl Runtime {
-    /// Attaches a client: to a container that runs, from now on; to one that does not, from the start
-    /// of its next life on, for which what is given back waits. When this is answered, no start is
-    /// missed.
+    /// Attaches a client: to a container that runs, from a place of its log or from now on; to one that does
+    /// not, from the start of its next life on, for which what is given back waits. When this is answered, no
+    /// start is missed.
     ///
     /// # Errors
     /// [`RuntimeError`]; it is removed before it starts.
     pub async fn attach(
         &self,
         id: ContainerId,
+        from: Option<Position>,
         input: bool,
     ) -> Result<BoxFuture<'static, Result<Attached, RuntimeError>>, RuntimeError> {
         let looked = self.must(id).await?;
@@ -83,7 +84,7 @@ impl Runtime {
         };
         if looked.container.runs() && looked.life.status == Status::Running {
             let ends = looked.workload.input_once;
-            let streams = self.client(&looked)?.attach(None, input, ends).await?;
+            let streams = self.client(&looked)?.attach(from, input, ends).await?;
             return Ok(future::ready(Ok(attached(streams, input, held))).boxed());
         }
         let runtime = self.clone();
@@ -132,12 +133,9 @@ impl Runtime {
         Ok(Reader::open(&folder, from))
     }
 
-    /// All that is kept of what a container wrote.
-    ///
-    /// # Errors
-    /// [`RuntimeError`].
-    pub fn log(&self, id: ContainerId) -> Result<Reader, RuntimeError> {
-        Reader::from_start(&self.0.folders.of(id)).map_err(unreadable)
+    /// Where what a container wrote is kept, as a log of `vch_shim::log`.
+    pub fn log_folder(&self, id: ContainerId) -> PathBuf {
+        self.0.folders.of(id)
     }
 
     /// What a container writes behind a place of its log, up to its end; `None` where it does not run.

@@ -2,11 +2,14 @@
 
 use super::{
     Disks, Looked, RuntimeError, Unreadable,
+    cgroups::{self, Cgroups},
     event::{Event, Events, now_ns},
+    launch,
     machine::{Machine, Seen},
     settings::Vms,
     tasks::Tasks,
     templates::Templates,
+    uids::Uids,
     workload::{Life, Resources, RestartPolicy, Status, Workload},
 };
 use crate::requests::Requests;
@@ -26,7 +29,7 @@ use vch_ledger::{Channel, Command, ContainerId, DocumentKind};
 pub struct Update {
     /// When it is started again.
     pub restart: Option<RestartPolicy>,
-    /// What its VM has from its next start on.
+    /// What its VM has from its next start on; of the host's processors at once.
     pub resources: Option<Resources>,
 }
 
@@ -53,6 +56,8 @@ pub(super) struct Inside {
     pub disks: Arc<dyn Disks>,
     pub events: Events,
     pub templates: Templates,
+    pub uids: Uids,
+    pub cgroups: Cgroups,
     pub tasks: Tasks,
     /// Of VMs that boot: as many at once as there are processors. More would boot no sooner, and a guest
     /// that is starved while it boots may not find its timers.
@@ -109,6 +114,8 @@ impl Runtime {
             requests,
             vms,
             templates: Templates::new(folders.state.join("templates"), tasks.clone()),
+            uids: Uids::default(),
+            cgroups: Cgroups::open(Path::new(cgroups::MOUNT)),
             folders,
             disks,
             events: Events::default(),
@@ -122,6 +129,12 @@ impl Runtime {
     /// Ends what goes on in the coordinator; VMs run on.
     pub async fn close(&self) {
         self.0.tasks.close().await;
+    }
+
+    /// Why the host's kernel bounds no VM; `None` where it does, or none is started here.
+    pub fn vms_unlimited(&self) -> Option<String> {
+        self.0.vms.as_ref()?;
+        self.0.cgroups.unlimited().map(str::to_owned)
     }
 
     /// What happens to containers.
@@ -281,8 +294,26 @@ impl Runtime {
             workload.resources = resources;
         }
         self.keep(id, DocumentKind::Workload, &workload).await?;
+        self.bound_again(id).await?;
         self.tell(id, "update", &[]).await;
         Ok(())
+    }
+
+    /// Lets the host's kernel give a running VM the processors that its container asks for by now.
+    async fn bound_again(&self, id: ContainerId) -> Result<(), RuntimeError> {
+        let (Some(vms), looked) = (&self.0.vms, self.must(id).await?) else {
+            return Ok(());
+        };
+        if !looked.container.runs() {
+            return Ok(());
+        }
+        let bounds = launch::bounds(&looked, vms);
+        let bounded = self.0.cgroups.run(id, &bounds);
+        bounded.map_err(|(path, source)| RuntimeError::File {
+            what: "bound the VM by",
+            path,
+            source,
+        })
     }
 
     pub(super) async fn keep<T: serde::Serialize + Sync>(
@@ -291,7 +322,7 @@ impl Runtime {
         kind: DocumentKind,
         content: &T,
     ) -> Result<(), RuntimeError> {
-        let command = document(&id.into(), kind, content);
+        let command = document(&id.into(), kind, content)?;
         self.0.requests.carry_out(command).await?;
         Ok(())
     }
@@ -343,17 +374,19 @@ impl Runtime {
 }
 
 /// The command that keeps a document.
+///
+/// # Errors
+/// [`RuntimeError::Unwritable`]: nothing is kept in its place.
 pub(super) fn document<T: serde::Serialize>(
     container: &vch_ledger::ContainerRef,
     kind: DocumentKind,
     content: &T,
-) -> Command {
-    Command::Document {
+) -> Result<Command, RuntimeError> {
+    Ok(Command::Document {
         container: container.clone(),
         kind,
-        // Maps with text keys, texts and numbers: nothing that JSON has no form for.
-        text: serde_json::to_string(content).unwrap_or_default(),
-    }
+        text: serde_json::to_string(content).map_err(RuntimeError::Unwritable)?,
+    })
 }
 
 /// Where the sockets of a container lie; `None` for one whose VM somebody else starts.

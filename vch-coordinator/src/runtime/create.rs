@@ -50,19 +50,27 @@ impl Runtime {
 
     async fn made(&self, wish: Create) -> Result<ContainerId, RuntimeError> {
         let Create {
-            add,
+            mut add,
             workload,
             connect,
         } = wish;
         let name = add.name.clone();
+        // Behind its endpoints: of which families it has addresses is known then.
+        let ports = std::mem::take(&mut add.ports);
         let mut commands = vec![
             Command::AddContainer(add),
-            document(&name.as_str().into(), DocumentKind::Workload, &workload),
+            document(&name.as_str().into(), DocumentKind::Workload, &workload)?,
         ];
         commands.extend(connect.into_iter().map(|mut connect| {
             connect.container = name.as_str().into();
             Command::Connect(connect)
         }));
+        if !ports.is_empty() {
+            commands.push(Command::PublishPorts {
+                container: name.as_str().into(),
+                ports,
+            });
+        }
         let outcome = self
             .0
             .requests
@@ -110,7 +118,7 @@ impl Runtime {
         if let Some(looked) = self.look(id).await? {
             let mut workload = Workload::clone(&looked.workload);
             workload.shown.endpoints.insert(network, written);
-            commands.push(document(&id.into(), DocumentKind::Workload, &workload));
+            commands.push(document(&id.into(), DocumentKind::Workload, &workload)?);
         }
         self.0
             .requests

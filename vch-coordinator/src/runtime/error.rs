@@ -25,7 +25,7 @@ pub enum RuntimeError {
     NotRunning(String),
     /// It runs.
     #[error(
-        "cannot remove a running container {0}: stop the container before attempting removal or force remove"
+        "cannot remove container \"/{0}\": container is running: stop the container before removing or force remove"
     )]
     Running(String),
     /// Its process does not start.
@@ -42,6 +42,9 @@ pub enum RuntimeError {
     /// An image or a disk.
     #[error("{0}")]
     Disk(String),
+    /// What the store is to keep of it has no form as JSON.
+    #[error("what is to be kept of the container cannot be written")]
+    Unwritable(#[source] serde_json::Error),
     /// What the store keeps of it is not readable.
     #[error(
         "the {what} of container {container} is not readable: {reason}: start the release that wrote it, or remove the container by `vchctl container rm`"

@@ -2,6 +2,8 @@
 
 use super::{
     Looked, Vms, capability,
+    cgroups::Bounds,
+    uids,
     workload::{Resources, Workload},
 };
 use crate::effects::work::port_name;
@@ -31,8 +33,6 @@ const DEFAULT_LOG_FILES: u32 = 2;
 const CPU_PERIOD_US: u64 = 100_000;
 /// Billionths of a processor that are one microsecond of each such period.
 const NANO_CPUS_PER_QUOTA_US: u64 = 1_000_000_000 / CPU_PERIOD_US;
-/// The users of VMs begin here: far from those of people, services and subordinate ranges of both.
-const FIRST_UID: u32 = 0x6000_0000;
 
 /// Where a container's files are.
 pub struct Places<'a> {
@@ -66,6 +66,7 @@ pub fn launch(looked: &Looked, vms: &Vms, places: Places<'_>) -> Result<Launch, 
         program: PROGRAM.into(),
         kernel: vms.kernel.clone(),
         initramfs: vms.initramfs.clone(),
+        modules_disk: modules_disk(&vms.initramfs),
         kvm: vms.accelerator == Accelerator::Kvm,
         memory_mib: memory_mib(workload, vms),
         cpus: cpus(workload, vms),
@@ -73,13 +74,20 @@ pub fn launch(looked: &Looked, vms: &Vms, places: Places<'_>) -> Result<Launch, 
         upper_disk: places.upper_disk,
         template: None,
         nics: endpoints.into_iter().map(nic).collect(),
-        uid: uid(&looked.container.id.to_string()),
+        uid: uids::of(looked.container.id),
+        cgroup: None,
         start: start(looked, vms)?,
         log_bytes: log_option(workload, "max-size", bytes).unwrap_or(DEFAULT_LOG_BYTES),
         log_files: log_option(workload, "max-file", |text| text.parse().ok())
             .unwrap_or(DEFAULT_LOG_FILES),
         boot_deadline_ms: u64::try_from(vms.boot_deadline.as_millis()).unwrap_or(u64::MAX),
     })
+}
+
+/// The disk of modules that `image build` puts beside the initramfs; an image of another making may have none.
+fn modules_disk(initramfs: &Path) -> Option<PathBuf> {
+    let beside = initramfs.with_file_name(image::module_disk::FILE);
+    beside.is_file().then_some(beside)
 }
 
 /// The NIC of a place, as a shim knows it.
@@ -97,10 +105,15 @@ pub fn nic_id(endpoint: &str) -> String {
     format!("n{short}")
 }
 
-/// An ordinary user of its own for each VM, by the container's ID.
-fn uid(id: &str) -> u32 {
-    let digits = id.get(..7).unwrap_or_default();
-    FIRST_UID + u32::from_str_radix(digits, 16).unwrap_or(0)
+/// What the VM may have of the host.
+pub fn bounds(looked: &Looked, vms: &Vms) -> Bounds {
+    let workload = &*looked.workload;
+    Bounds {
+        memory_mib: memory_mib(workload, vms),
+        emulated: vms.accelerator == Accelerator::Tcg,
+        cpus: cpus(workload, vms),
+        cpu_max: cgroup_limits(&workload.resources).cpu_max,
+    }
 }
 
 fn memory_mib(workload: &Workload, vms: &Vms) -> u32 {

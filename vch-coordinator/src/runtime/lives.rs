@@ -184,9 +184,11 @@ impl Runtime {
         if kills || signal == stop_signal(&looked) {
             self.note_user(id, &machine).await?;
         }
-        self.client(&looked)?
-            .signal(ProcessId::MAIN, signal)
-            .await?;
+        let signalled = self.client(&looked)?.signal(ProcessId::MAIN, signal).await;
+        // A guest that does not hear SIGKILL is ended by its VM's end, below.
+        if !kills {
+            signalled?;
+        }
         self.tell_of(&looked, "kill", &[("signal", signal.to_string())]);
         if kills {
             let ended = self.ended(&machine, KILL_GRACE);
@@ -205,13 +207,14 @@ impl Runtime {
         let looked = self.must(id).await?;
         if looked.container.runs() {
             if !force {
-                return Err(RuntimeError::Running(looked.container.id.to_string()));
+                return Err(RuntimeError::Running(looked.container.name.to_string()));
             }
             self.note_user(id, &machine).await?;
             self.end_now(&looked, &machine).await;
         }
         self.remove_row(id).await?;
         self.discard(id).await?;
+        self.0.tasks.spawn(self.0.cgroups.clone().remove(id));
         self.tell_of(&looked, "destroy", &[]);
         self.forget(id);
         Ok(())

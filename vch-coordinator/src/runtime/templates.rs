@@ -1,15 +1,16 @@
 //! Saved VMs, of which containers' VMs are clones: one for each kernel, memory and number of processors.
 
-use super::{Vms, shim, tasks::Tasks};
+use super::{Vms, shim, tasks::Tasks, uids};
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     fs::{self, File, Metadata},
     io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
-use vch_shim::{Launch, template};
+use vch_ledger::ContainerId;
+use vch_shim::{Blame, Launch, template};
 
 /// A clone has slots for its disks, its first NICs and those that come later: with more than these it is booted.
 const MOST_NICS: usize = 6;
@@ -19,13 +20,57 @@ const MOST_TEMPLATES: usize = 4;
 /// One that was used so lately may be about to be read.
 const IN_USE: Duration = Duration::from_secs(60);
 
+/// Between two tries to make the same template: one that is of no use, or can't be made, costs a boot each time.
+const AGAIN: Duration = Duration::from_secs(600);
+
 /// Saved VMs in a folder; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Templates {
     folder: PathBuf,
     tasks: Tasks,
-    /// Being made, or of no use: not tried again in this coordinator's life.
-    tried: Arc<Mutex<BTreeSet<String>>>,
+    book: Arc<Mutex<Book>>,
+}
+
+/// What is known of templates, by their names: pure.
+#[derive(Debug, Default)]
+struct Book {
+    /// When each was begun to be made; one that is made, or could not be, is not made again before [`AGAIN`].
+    begun: BTreeMap<String, Instant>,
+    /// The container of which no clone could be made, since one could last.
+    doubted: BTreeMap<String, ContainerId>,
+}
+
+impl Book {
+    /// Whether one that is not there is to be made now.
+    fn begins(&mut self, name: String, now: Instant) -> bool {
+        let lately = |begun: &Instant| now.saturating_duration_since(*begun) < AGAIN;
+        if self.begun.get(&name).is_some_and(lately) {
+            return false;
+        }
+        self.begun.insert(name, now);
+        true
+    }
+
+    /// Whether a template is of no use: no container is able to have another one's template removed.
+    fn condemns(&mut self, name: &str, container: ContainerId, blame: Blame) -> bool {
+        let condemned = match blame {
+            Blame::None => false,
+            Blame::Template => true,
+            Blame::Either => {
+                let doubted = self.doubted.entry(name.to_owned()).or_insert(container);
+                *doubted != container
+            }
+        };
+        if condemned {
+            self.doubted.remove(name);
+        }
+        condemned
+    }
+}
+
+fn name_of(template: &Path) -> String {
+    let name = template.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
 }
 
 impl Templates {
@@ -34,7 +79,7 @@ impl Templates {
         Self {
             folder,
             tasks,
-            tried: Arc::default(),
+            book: Arc::default(),
         }
     }
 
@@ -49,8 +94,10 @@ impl Templates {
             used(&folder);
             return Some(folder);
         }
-        if self.tried().insert(name) {
-            let (vms, launch) = (vms.clone(), launch.clone());
+        if self.book().begins(name, Instant::now()) {
+            let (vms, mut launch) = (vms.clone(), launch.clone());
+            // No container's QEMU may write what others begin with.
+            launch.uid = uids::TEMPLATE;
             let all = self.folder.clone();
             self.tasks.spawn(async move {
                 let made = tokio::task::spawn_blocking(move || make_room(&all)).await;
@@ -69,17 +116,28 @@ impl Templates {
         None
     }
 
-    /// Removes one of which no clone could be made. Another one is made in its place, but once.
-    pub async fn forget(&self, template: &Path) {
+    /// A clone of it runs.
+    pub fn proved(&self, template: &Path) {
+        self.book().doubted.remove(&name_of(template));
+    }
+
+    /// No clone of it came to run for a container. It is removed where that is its fault for sure, or where the same
+    /// happened to another container before; then it is made anew, in its time.
+    pub async fn failed(&self, template: &Path, container: ContainerId, blame: Blame) {
+        let condemned = self.book().condemns(&name_of(template), container, blame);
+        if !condemned {
+            tracing::warn!(%container, "a clone does not start: its container's VM boots");
+            return;
+        }
         tracing::warn!(folder = %template.display(), "a clone does not start: its template is removed");
         if let Err(error) = tokio::fs::remove_dir_all(template).await {
             tracing::warn!(%error, "the template stays");
         }
     }
 
-    fn tried(&self) -> MutexGuard<'_, BTreeSet<String>> {
+    fn book(&self) -> MutexGuard<'_, Book> {
         // Nothing panics while it holds the lock; what it guards stays whole in any case.
-        self.tried.lock().unwrap_or_else(PoisonError::into_inner)
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -123,23 +181,29 @@ fn name(launch: &Launch) -> Option<String> {
         Some(format!("{:x}-{:x}", found.len(), changed.as_nanos()))
     };
     let (kernel, initramfs) = (stamp(&launch.kernel)?, stamp(&launch.initramfs)?);
+    let modules = match &launch.modules_disk {
+        Some(disk) => stamp(disk)?,
+        None => "none".to_owned(),
+    };
     let Launch {
         memory_mib, cpus, ..
     } = launch;
     let release = env!("CARGO_PKG_VERSION");
     Some(format!(
-        "{release}-{kernel}-{initramfs}-{memory_mib}m-{cpus}"
+        "{release}-{kernel}-{initramfs}-{modules}-{memory_mib}m-{cpus}"
     ))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Templates, make_room, name, used};
+    use super::{AGAIN, Book, Templates, make_room, name, used};
     use crate::runtime::{Vms, launch::tests::sample, tasks::Tasks};
     use std::{
         collections::BTreeSet,
-        time::{Duration, SystemTime},
+        time::{Duration, Instant, SystemTime},
     };
+    use vch_ledger::{ContainerId, Id};
+    use vch_shim::Blame;
 
     #[test]
     fn a_template_is_of_one_kernel_memory_and_number_of_processors() {
@@ -201,6 +265,40 @@ mod tests {
         ];
         let templates = Templates::new("/nowhere".into(), Tasks::default());
         assert_eq!(templates.of(&Vms::sample(), &launch), None);
-        assert!(templates.tried().is_empty());
+        assert!(templates.book().begun.is_empty());
+    }
+
+    #[test]
+    fn one_container_alone_has_no_template_removed_and_two_have() {
+        let mut book = Book::default();
+        let [one, other] = [1, 2].map(|byte| ContainerId::from_bytes([byte; 32]));
+        for _ in 0..5 {
+            assert!(!book.condemns("t", one, Blame::Either));
+            assert!(!book.condemns("t", other, Blame::None));
+        }
+        assert!(book.condemns("t", other, Blame::Either));
+        assert!(
+            !book.condemns("t", other, Blame::Either),
+            "a new one is made"
+        );
+        assert!(!book.condemns("u", one, Blame::Either), "another template");
+        assert!(book.condemns("u", one, Blame::Template));
+        assert!(!book.condemns("t", other, Blame::Either));
+        book.doubted.remove("t");
+        assert!(
+            !book.condemns("t", one, Blame::Either),
+            "it was proved since"
+        );
+    }
+
+    #[test]
+    fn one_that_was_removed_is_made_again_in_its_time() {
+        let mut book = Book::default();
+        let now = Instant::now();
+        assert!(book.begins("t".to_owned(), now));
+        assert!(!book.begins("t".to_owned(), now + AGAIN / 2));
+        assert!(book.begins("other".to_owned(), now));
+        assert!(book.begins("t".to_owned(), now + AGAIN));
+        assert!(!book.begins("t".to_owned(), now + AGAIN));
     }
 }

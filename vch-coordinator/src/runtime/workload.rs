@@ -2,7 +2,7 @@
 //!
 //! The ledger does not read them. Fields are only ever added, with a default.
 
-use protocol::spec::{Hostname, MacAddress};
+use protocol::spec::{Hostname, InterfaceName, MacAddress};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::{collections::BTreeMap, net::IpAddr};
@@ -89,7 +89,7 @@ pub struct Workload {
     pub disk_bytes: Option<u64>,
     /// For the guest's kernel when memory runs out.
     pub oom_score: i16,
-    /// The network that `--network` named first, as the user wrote it: `default` for none.
+    /// The network that `--network` named first, as the user wrote it: `bridge` for none, `default` by an older release.
     pub network_mode: String,
     /// Places that it could not have when it was made: it gets them at its next start, or does not start.
     pub awaited: Vec<Awaited>,
@@ -119,6 +119,10 @@ pub struct Awaited {
     addresses: Vec<IpAddr>,
     mac: Option<MacAddress>,
     aliases: Vec<Hostname>,
+    #[serde(default)]
+    interface: Option<InterfaceName>,
+    #[serde(default)]
+    sysctls: BTreeMap<String, String>,
     gateway_priority: i32,
     /// Containers as the user named them, each with its name here.
     links: Vec<(String, Hostname)>,
@@ -132,6 +136,8 @@ impl From<&Connect> for Awaited {
             addresses: wish.addresses.clone(),
             mac: wish.mac,
             aliases: wish.aliases.clone(),
+            interface: wish.interface.clone(),
+            sysctls: wish.sysctls.clone(),
             gateway_priority: wish.gateway_priority,
             links: links
                 .map(|(whom, name)| (whom.to_string(), name.clone()))
@@ -148,6 +154,8 @@ impl Awaited {
             addresses: self.addresses.clone(),
             mac: self.mac,
             aliases: self.aliases.clone(),
+            interface: self.interface.clone(),
+            sysctls: self.sysctls.clone(),
             gateway_priority: self.gateway_priority,
             links: links
                 .map(|(whom, name)| (whom.as_str().into(), name.clone()))

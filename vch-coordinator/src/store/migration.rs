@@ -1,14 +1,16 @@
 //! Stores of older schemas, brought to the present one when they are opened.
 //!
 //! ```text
-//!   rows as v1 wrote them ──to_v2 (pure)──► rows of today        in one transaction, with the number
+//!   rows of v1 ──to_v2──► rows of v2 ──to_v3──► rows of today        in one transaction, with the number
 //! ```
 //!
 //! A released schema's rows are frozen in a file of their own, with a store that its release wrote.
-//! With the next schema the present rows are frozen as `v2`, and `to_v2` makes those.
+//! With the next schema the present rows are frozen as `v3`, and `to_v3` makes those.
 
 mod to_v2;
+mod to_v3;
 mod v1;
+mod v2;
 
 use super::{
     StoreError,
@@ -19,6 +21,7 @@ use super::{
     value::{decode, encode},
 };
 use redb::{ReadableTable, WriteTransaction};
+use serde::de::DeserializeOwned;
 use vch_ledger::Revision;
 
 /// The oldest schema that is brought to the present one.
@@ -27,23 +30,15 @@ pub(super) const OLDEST: u32 = 1;
 /// Brings what a store of schema `found` holds to the present schema: all of it, or none where the
 /// transaction does not come through.
 pub(super) fn migrate(write: &WriteTransaction, found: u32) -> Result<(), StoreError> {
-    if found == 1 {
-        v1_to_v2(write)?;
-    }
-    Ok(())
-}
-
-fn v1_to_v2(write: &WriteTransaction) -> Result<(), StoreError> {
     let mut table = write.open_table(ROWS).map_err(failed("open rows"))?;
-    let mut rows = Vec::<v1::Row>::new();
-    for entry in table.iter().map_err(failed("read rows"))? {
-        let (_, value) = entry.map_err(failed("read rows"))?;
-        rows.push(decode("rows", value.value())?);
-    }
+    let rows = match found {
+        1 => to_v2::rows(read(&table)?),
+        _ => read(&table)?,
+    };
     table
         .retain(|_, _| false)
         .map_err(failed("remove the rows"))?;
-    for row in to_v2::rows(rows) {
+    for row in to_v3::rows(rows) {
         let (key, value) = (encode("rows", &row.key())?, encode("rows", &row)?);
         table
             .insert(key.as_slice(), value.as_slice())
@@ -51,6 +46,18 @@ fn v1_to_v2(write: &WriteTransaction) -> Result<(), StoreError> {
     }
     drop(table);
     turn_the_page(write)
+}
+
+/// All rows of one schema.
+fn read<Row: DeserializeOwned>(
+    table: &impl ReadableTable<&'static [u8], &'static [u8]>,
+) -> Result<Vec<Row>, StoreError> {
+    let mut rows = Vec::new();
+    for entry in table.iter().map_err(failed("read rows"))? {
+        let (_, value) = entry.map_err(failed("read rows"))?;
+        rows.push(decode("rows", value.value())?);
+    }
+    Ok(rows)
 }
 
 /// What is kept of the past is of the older schema, and nobody who followed has the rows as they are

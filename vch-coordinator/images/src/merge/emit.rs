@@ -78,7 +78,7 @@ pub fn emit<R: Read, W: Write>(
 ) -> Result<W, MergeError> {
     let mut writer = Writer::new(output);
     for folder in &plan.folders {
-        writer.append(folder)?;
+        writer.append(&timed(folder.clone()))?;
     }
     for (layer, stream) in layers.into_iter().enumerate() {
         let broken = |source: TarError| match source {
@@ -92,7 +92,7 @@ pub fn emit<R: Read, W: Write>(
         let mut ordinal = 0;
         while let Some(entry) = reader.next_entry().map_err(broken)? {
             if let Some((planned, paths)) = plan.leaves.get(&(layer, ordinal)) {
-                let mut named = planned.clone();
+                let mut named = timed(planned.clone());
                 named.path = paths.first().cloned().unwrap_or_default();
                 writer.append(&named)?;
                 if entry.kind == Kind::File {
@@ -112,4 +112,10 @@ pub fn emit<R: Read, W: Write>(
         }
     }
     Ok(writer.finish()?)
+}
+
+/// A squashfs has times from 1970 to 2106 (squashfs_fs.h: squashfs_base_inode).
+fn timed(mut entry: Entry) -> Entry {
+    entry.mtime = entry.mtime.clamp(0, i64::from(u32::MAX));
+    entry
 }

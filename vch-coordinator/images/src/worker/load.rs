@@ -1,6 +1,7 @@
 //! Archives of images: what `docker save` writes (manifest.json), and OCI image layouts (index.json).
 
-use super::{WorkError, examine};
+use super::WorkError;
+use super::budget::Budget;
 use crate::config::Config;
 use crate::digest::Digest;
 use crate::job::{Arrived, ArrivedLayer, Detail, Piece};
@@ -220,11 +221,15 @@ impl Members {
         let wrong = |error| WorkError::Content(format!("its configuration: {error}"));
         let document: Config = serde_json::from_slice(&bytes).map_err(wrong)?;
         let mut examined = Vec::new();
+        let mut budget = Budget::new(self.limits);
         for name in layers {
             let piece = self.piece(name)?;
             let layer = match self.examined.get(&piece.digest) {
-                Some(layer) => layer.clone(),
-                None => examine(piece, self.limits)?,
+                Some(layer) => {
+                    budget.take(layer.bytes)?;
+                    layer.clone()
+                }
+                None => budget.examine(piece)?,
             };
             let (id, total) = (layer.diff_id.short(), Some(layer.piece.size));
             let current = total;

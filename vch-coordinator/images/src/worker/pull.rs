@@ -1,143 +1,344 @@
-//! Images from a registry (OCI distribution-spec 1.1, and the token protocol of its Docker ancestor).
+//! Images from a registry.
 
-mod client;
-
-use super::{WorkError, examine, say};
+use super::budget::Budget;
+use super::registry::Registry;
+use super::{WorkError, say};
 use crate::config::Config;
 use crate::digest::{Digest, Hasher};
 use crate::job::{Arrived, ArrivedLayer, Detail, Piece, Progress, Pull, Word};
 use crate::limits::Limits;
 use crate::oci::{self, Descriptor, Index, Manifest};
 use crate::reference::Which;
-use client::Client;
 use std::fs::{self, OpenOptions};
 use std::io::{Read, Write};
+use std::time::{Duration, Instant};
 
-/// How often a blob's transfer is taken up again where it broke off.
-const TRIES: usize = 5;
+/// How often transfers of one image are taken up again where they broke off.
+const RETRIES: u32 = 10;
 const STEP_BYTES: u64 = 1 << 20;
+
+/// A pull that goes on.
+struct Fetch<'a, W> {
+    registry: Registry<'a>,
+    wish: &'a Pull,
+    limits: Limits,
+    output: &'a mut W,
+    retries: u32,
+}
 
 pub(super) fn pull(
     wish: &Pull,
     limits: Limits,
     output: &mut impl Write,
 ) -> Result<Vec<Arrived>, WorkError> {
-    let mut client = Client::new(wish);
-    let tag = match wish.name.which() {
-        Which::Tag(tag) => tag.clone(),
-        Which::Digest(digest) => digest.to_string(),
-    };
-    status(
+    let credentials = wish.credentials.as_ref();
+    let mut fetch = Fetch {
+        registry: Registry::new(wish.name.registry(), wish.plain, credentials, limits),
+        wish,
+        limits,
         output,
-        Some(&tag),
-        format!("Pulling from {}", wish.name.path()),
-    )?;
-    let (top, bytes) = client.manifest(&tag, limits)?;
-    if let Which::Digest(said) = wish.name.which() {
-        expect(*said, top)?;
-    }
-    let manifest = for_us(&mut client, &bytes, limits)?;
-    if manifest.layers.len() > limits.layers {
-        let most = limits.layers;
-        return Err(WorkError::Content(format!(
-            "the image has more than {most} layers"
-        )));
-    }
-    let id = manifest.config.digest;
-    let known = wish.images.contains(&id);
-    let mut layers = Vec::new();
-    if !known {
-        if manifest.config.size > limits.document_bytes {
-            return Err(WorkError::Long(limits.document_bytes));
-        }
-        blob(&mut client, &manifest.config, "config", None, output)?;
-        layers = fetch(&mut client, &manifest.layers, limits, output)?;
-        let config = fs::read("config").map_err(|source| WorkError::File {
-            file: "config".to_owned(),
-            source,
-        })?;
-        let config: Config = serde_json::from_slice(&config)
-            .map_err(|error| WorkError::Content(format!("its configuration: {error}")))?;
-        let found: Vec<_> = layers.iter().map(|layer| layer.diff_id).collect();
-        if found != config.rootfs.diff_ids {
-            let what = "its layers are not those that its configuration tells of";
-            return Err(WorkError::Content(what.to_owned()));
-        }
-    }
-    status(output, None, format!("Digest: {top}"))?;
-    let what = if known {
-        "Image is up to date"
-    } else {
-        "Downloaded newer image"
+        retries: RETRIES,
     };
-    status(
-        output,
-        None,
-        format!("Status: {what} for {}", wish.name.familiar()),
-    )?;
-    let mut names = vec![wish.name.clone(), wish.name.with(Which::Digest(top))];
-    names.dedup();
-    let config = Some(Piece {
-        file: "config".to_owned(),
-        digest: id,
-        size: manifest.config.size,
-    });
-    Ok(vec![Arrived {
-        names,
-        config,
-        layers,
-    }])
+    fetch.image().map_err(|error| match error {
+        // Docker says no more of what may not be seen.
+        WorkError::Denied(_) => WorkError::Missing(format!(
+            "pull access denied for {}, repository does not exist or may require 'docker login': \
+             denied: requested access to the resource is denied",
+            wish.name.familiar_repository()
+        )),
+        error => error,
+    })
 }
 
-/// The layers, each once, the lowest first.
-fn fetch(
-    client: &mut Client,
-    wanted: &[Descriptor],
-    limits: Limits,
-    output: &mut impl Write,
-) -> Result<Vec<ArrivedLayer>, WorkError> {
-    let mut layers: Vec<ArrivedLayer> = Vec::new();
-    for (n, layer) in wanted.iter().enumerate() {
-        status(
-            output,
-            Some(&layer.digest.short()),
-            "Pulling fs layer".to_owned(),
-        )?;
-        if layer.size > limits.packed_bytes {
+impl<W: Write> Fetch<'_, W> {
+    fn image(&mut self) -> Result<Vec<Arrived>, WorkError> {
+        let name = &self.wish.name;
+        let tag = match name.which() {
+            Which::Tag(tag) => tag.clone(),
+            Which::Digest(digest) => digest.to_string(),
+        };
+        let (top, bytes) = self.manifest(&tag)?;
+        if let Which::Digest(said) = name.which() {
+            expect(*said, top)?;
+        }
+        // Whatever fails before this is the request's own answer.
+        self.status(Some(&tag), format!("Pulling from {}", name.path()))?;
+        let manifest = self.for_us(&bytes)?;
+        self.measure(&manifest)?;
+        let id = manifest.config.digest;
+        let known = self.wish.images.contains(&id);
+        let mut layers = Vec::new();
+        if !known {
+            self.blob(&manifest.config, "config", None)?;
+            layers = self.layers(&manifest.layers)?;
+            agree(&layers)?;
+        }
+        self.status(None, format!("Digest: {top}"))?;
+        let what = if known {
+            "Image is up to date"
+        } else {
+            "Downloaded newer image"
+        };
+        self.status(None, format!("Status: {what} for {}", name.familiar()))?;
+        let mut names = vec![name.clone(), name.with(Which::Digest(top))];
+        names.dedup();
+        let config = Some(Piece {
+            file: "config".to_owned(),
+            digest: id,
+            size: manifest.config.size,
+        });
+        Ok(vec![Arrived {
+            names,
+            config,
+            layers,
+        }])
+    }
+
+    fn manifest(&mut self, reference: &str) -> Result<(Digest, Vec<u8>), WorkError> {
+        let path = self.wish.name.path();
+        let found = self.registry.manifest(path, reference, self.limits)?;
+        found.ok_or_else(|| {
+            let name = self.wish.name.familiar();
+            let what = format!("manifest for {name} not found: manifest unknown: manifest unknown");
+            WorkError::Missing(what)
+        })
+    }
+
+    /// What it says of its size, before anything is fetched; each blob is held to it.
+    fn measure(&self, manifest: &Manifest) -> Result<(), WorkError> {
+        let limits = self.limits;
+        if manifest.layers.len() > limits.layers {
+            let most = limits.layers;
+            let what = format!("the image has more than {most} layers");
+            return Err(WorkError::Content(what));
+        }
+        if manifest.config.size > limits.document_bytes {
+            let most = limits.document_bytes;
+            let what = format!("its configuration has more than {most} bytes");
+            return Err(WorkError::Content(what));
+        }
+        let sizes = manifest.layers.iter().map(|layer| layer.size);
+        let whole = sizes.fold(0_u64, u64::saturating_add);
+        if whole > limits.packed_bytes {
             return Err(WorkError::Long(limits.packed_bytes));
         }
-        let earlier = wanted.iter().position(|one| one.digest == layer.digest);
-        if let Some(done) = earlier.and_then(|earlier| layers.get(earlier)).cloned() {
-            layers.push(done);
-            continue;
-        }
-        let file = format!("blob{n}");
-        let short = layer.digest.short();
-        blob(client, layer, &file, Some(&short), output)?;
-        status(output, Some(&short), "Download complete".to_owned())?;
-        let (digest, size) = (layer.digest, layer.size);
-        layers.push(examine(Piece { file, digest, size }, limits)?);
-        status(output, Some(&short), "Pull complete".to_owned())?;
+        Ok(())
     }
-    Ok(layers)
+
+    /// The layers, each once, the lowest first.
+    fn layers(&mut self, wanted: &[Descriptor]) -> Result<Vec<ArrivedLayer>, WorkError> {
+        let mut layers: Vec<ArrivedLayer> = Vec::new();
+        let mut budget = Budget::new(self.limits);
+        for (n, layer) in wanted.iter().enumerate() {
+            let short = layer.digest.short();
+            self.status(Some(&short), "Pulling fs layer".to_owned())?;
+            let earlier = wanted.iter().position(|one| one.digest == layer.digest);
+            if let Some(done) = earlier.and_then(|earlier| layers.get(earlier)).cloned() {
+                budget.take(done.bytes)?;
+                layers.push(done);
+                continue;
+            }
+            let file = format!("blob{n}");
+            self.blob(layer, &file, Some(&short))?;
+            self.status(Some(&short), "Download complete".to_owned())?;
+            let (digest, size) = (layer.digest, layer.size);
+            layers.push(budget.examine(Piece { file, digest, size })?);
+            self.status(Some(&short), "Pull complete".to_owned())?;
+        }
+        Ok(layers)
+    }
+
+    /// The manifest for this machine; of several, the first.
+    fn for_us(&mut self, bytes: &[u8]) -> Result<Manifest, WorkError> {
+        let wrong = |error| WorkError::Content(format!("its manifest: {error}"));
+        let value: serde_json::Value = serde_json::from_slice(bytes).map_err(wrong)?;
+        if value.get("manifests").is_none() {
+            return serde_json::from_value(value).map_err(wrong);
+        }
+        let index: Index = serde_json::from_value(value).map_err(wrong)?;
+        let ours = |one: &&Descriptor| one.is_for_us() && !oci::is_index(&one.media_type);
+        let ours = index.manifests.iter().find(ours).ok_or_else(|| {
+            let what = "no matching manifest for linux/amd64 in the manifest list entries";
+            WorkError::Missing(what.to_owned())
+        })?;
+        let (found, bytes) = self.manifest(&ours.digest.to_string())?;
+        expect(ours.digest, found)?;
+        serde_json::from_slice(&bytes).map_err(wrong)
+    }
+
+    /// A blob becomes a file of the staging folder. A transfer that breaks off is taken up where it was.
+    fn blob(
+        &mut self,
+        descriptor: &Descriptor,
+        file: &str,
+        shown: Option<&str>,
+    ) -> Result<(), WorkError> {
+        let mut sink = Transfer::new(file, descriptor, self.limits)?;
+        loop {
+            let path = self.wish.name.path();
+            let (mut body, from_start) = self.registry.blob(path, &descriptor.digest, sink.size)?;
+            if from_start {
+                sink.restart()?;
+            }
+            // What a connection that broke off has lost is not the next one's.
+            sink.begin();
+            let broken = loop {
+                match sink.step(&mut body)? {
+                    Step::More => {}
+                    Step::Ended => break "it ended too early".to_owned(),
+                    Step::Failed(why) => break why,
+                }
+                if let Some(id) = shown
+                    && let Some(current) = sink.news()
+                {
+                    let detail = Detail {
+                        current: Some(current),
+                        total: Some(descriptor.size),
+                    };
+                    super::tell(self.output, "Downloading", id, detail)?;
+                }
+            };
+            if sink.size == descriptor.size {
+                return expect(descriptor.digest, sink.hasher.finish());
+            }
+            if self.retries == 0 {
+                let what = format!("{} breaks off again and again: {broken}", descriptor.digest);
+                return Err(WorkError::Registry(what));
+            }
+            self.retries -= 1;
+        }
+    }
+
+    fn status(&mut self, id: Option<&str>, status: String) -> Result<(), WorkError> {
+        let progress = Progress {
+            status: Some(status),
+            id: id.map(str::to_owned),
+            ..Progress::default()
+        };
+        say(self.output, &Word::Progress(progress)).map_err(WorkError::Answer)
+    }
 }
 
-/// The manifest for this machine; of several, the first.
-fn for_us(client: &mut Client, bytes: &[u8], limits: Limits) -> Result<Manifest, WorkError> {
-    let wrong = |error| WorkError::Content(format!("its manifest: {error}"));
-    let value: serde_json::Value = serde_json::from_slice(bytes).map_err(wrong)?;
-    if value.get("manifests").is_none() {
-        return serde_json::from_value(value).map_err(wrong);
+enum Step {
+    More,
+    Ended,
+    Failed(String),
+}
+
+/// A blob on its way into a file.
+struct Transfer<'a> {
+    name: &'a str,
+    descriptor: &'a Descriptor,
+    limits: Limits,
+    file: fs::File,
+    hasher: Hasher,
+    size: u64,
+    told: u64,
+    /// When the rate was last looked at, and the bytes since, those that came twice included.
+    since: Instant,
+    lately: u64,
+    buffer: Vec<u8>,
+}
+
+impl<'a> Transfer<'a> {
+    fn new(name: &'a str, descriptor: &'a Descriptor, limits: Limits) -> Result<Self, WorkError> {
+        let opened = OpenOptions::new().write(true).create_new(true).open(name);
+        Ok(Self {
+            name,
+            descriptor,
+            limits,
+            file: opened.map_err(|source| failed(name, source))?,
+            hasher: Hasher::default(),
+            size: 0,
+            told: 0,
+            since: Instant::now(),
+            lately: 0,
+            buffer: vec![0; 64 << 10],
+        })
     }
-    let index: Index = serde_json::from_value(value).map_err(wrong)?;
-    let ours = |one: &&Descriptor| one.is_for_us() && !oci::is_index(&one.media_type);
-    let ours = index.manifests.iter().find(ours).ok_or_else(|| {
-        let what = "no matching manifest for linux/amd64 in the manifest list entries";
-        WorkError::Registry(what.to_owned())
-    })?;
-    let (found, bytes) = client.manifest(&ours.digest.to_string(), limits)?;
-    expect(ours.digest, found)?;
-    serde_json::from_slice(&bytes).map_err(wrong)
+
+    /// The registry begins once more from the start.
+    fn restart(&mut self) -> Result<(), WorkError> {
+        let opened = OpenOptions::new()
+            .write(true)
+            .truncate(true)
+            .open(self.name);
+        self.file = opened.map_err(|source| failed(self.name, source))?;
+        (self.size, self.told, self.hasher) = (0, 0, Hasher::default());
+        Ok(())
+    }
+
+    fn begin(&mut self) {
+        (self.since, self.lately) = (Instant::now(), 0);
+    }
+
+    fn step(&mut self, body: &mut impl Read) -> Result<Step, WorkError> {
+        let count = match body.read(&mut self.buffer) {
+            Ok(0) => return Ok(Step::Ended),
+            Ok(count) => count,
+            Err(error) => return Ok(Step::Failed(error.to_string())),
+        };
+        let bytes = &self.buffer[..count];
+        self.size += count as u64;
+        if self.size > self.descriptor.size {
+            let what = format!("{} is longer than it says", self.descriptor.digest);
+            return Err(WorkError::Registry(what));
+        }
+        self.hasher.update(bytes);
+        let written = self.file.write_all(bytes);
+        written.map_err(|source| failed(self.name, source))?;
+        self.lately += count as u64;
+        self.check_rate()?;
+        Ok(Step::More)
+    }
+
+    /// One that drips is no better than one that is silent.
+    fn check_rate(&mut self) -> Result<(), WorkError> {
+        let Limits {
+            read_seconds,
+            least_rate,
+            ..
+        } = self.limits;
+        if self.since.elapsed() < Duration::from_secs(read_seconds) {
+            return Ok(());
+        }
+        if self.lately < least_rate.saturating_mul(read_seconds) {
+            let what = format!(
+                "it sends {} at less than {least_rate} bytes a second",
+                self.descriptor.digest
+            );
+            return Err(WorkError::Registry(what));
+        }
+        self.begin();
+        Ok(())
+    }
+
+    /// How far it is, if that is worth telling.
+    fn news(&mut self) -> Option<u64> {
+        if self.size - self.told < STEP_BYTES {
+            return None;
+        }
+        self.told = self.size;
+        Some(self.size)
+    }
+}
+
+fn failed(file: &str, source: std::io::Error) -> WorkError {
+    let file = file.to_owned();
+    WorkError::File { file, source }
+}
+
+/// The layers are those that the configuration tells of.
+fn agree(layers: &[ArrivedLayer]) -> Result<(), WorkError> {
+    let config = fs::read("config").map_err(|source| failed("config", source))?;
+    let config: Config = serde_json::from_slice(&config)
+        .map_err(|error| WorkError::Content(format!("its configuration: {error}")))?;
+    let found: Vec<_> = layers.iter().map(|layer| layer.diff_id).collect();
+    if found != config.rootfs.diff_ids {
+        let what = "its layers are not those that its configuration tells of";
+        return Err(WorkError::Content(what.to_owned()));
+    }
+    Ok(())
 }
 
 fn expect(said: Digest, found: Digest) -> Result<(), WorkError> {
@@ -146,72 +347,4 @@ fn expect(said: Digest, found: Digest) -> Result<(), WorkError> {
     }
     let what = format!("it sends {found} where {said} was asked for");
     Err(WorkError::Registry(what))
-}
-
-/// A blob becomes a file of the staging folder. A transfer that breaks off is taken up where it was.
-fn blob(
-    client: &mut Client,
-    descriptor: &Descriptor,
-    file: &str,
-    shown: Option<&str>,
-    output: &mut impl Write,
-) -> Result<(), WorkError> {
-    let failed = |source| WorkError::File {
-        file: file.to_owned(),
-        source,
-    };
-    let opened = OpenOptions::new().write(true).create_new(true).open(file);
-    let mut sink = opened.map_err(failed)?;
-    let mut hasher = Hasher::default();
-    let (mut size, mut told, mut tries) = (0, 0, 0);
-    let mut buffer = vec![0; 64 << 10];
-    while size < descriptor.size {
-        tries += 1;
-        let (mut body, from_start) = client.blob(&descriptor.digest, size)?;
-        if from_start && size > 0 {
-            sink = OpenOptions::new()
-                .write(true)
-                .truncate(true)
-                .open(file)
-                .map_err(failed)?;
-            (size, told, hasher) = (0, 0, Hasher::default());
-        }
-        loop {
-            let count = match body.read(&mut buffer) {
-                Ok(0) if size < descriptor.size && tries < TRIES => break,
-                Err(_) if tries < TRIES => break,
-                Ok(0) => break,
-                Ok(count) => count,
-                Err(error) => return Err(WorkError::Registry(error.to_string())),
-            };
-            size += count as u64;
-            if size > descriptor.size {
-                let what = format!("{} is longer than it says", descriptor.digest);
-                return Err(WorkError::Registry(what));
-            }
-            hasher.update(&buffer[..count]);
-            sink.write_all(&buffer[..count]).map_err(failed)?;
-            if let Some(id) = shown
-                && size - told >= STEP_BYTES
-            {
-                told = size;
-                let (current, total) = (Some(size), Some(descriptor.size));
-                super::tell(output, "Downloading", id, Detail { current, total })?;
-            }
-        }
-        if size < descriptor.size && tries >= TRIES {
-            let what = format!("{} breaks off again and again", descriptor.digest);
-            return Err(WorkError::Registry(what));
-        }
-    }
-    expect(descriptor.digest, hasher.finish())
-}
-
-fn status(output: &mut impl Write, id: Option<&str>, status: String) -> Result<(), WorkError> {
-    let progress = Progress {
-        status: Some(status),
-        id: id.map(str::to_owned),
-        ..Progress::default()
-    };
-    say(output, &Word::Progress(progress)).map_err(WorkError::Answer)
 }

@@ -1,20 +1,21 @@
 //! Containers come, start, are renamed and go.
 
 use super::{
-    Decision, Draft, Scene, addresses, at_most,
+    Decision, Draft, Scene, addresses, at_most, bounded_map,
     next::{Next, Ports},
-    possible, publish, random,
+    possible, publish, random, short_enough,
 };
 use crate::{
-    AddContainer, Answer, Channel, Container, ContainerId, ContainerName, ContainerRef, Id,
-    MAX_DNS_SERVERS, MAX_EXTRA_HOSTS, NetworkId, Refusal, Row, Surroundings,
+    AddContainer, Answer, Channel, Container, ContainerId, ContainerName, ContainerRef, Dns, Id,
+    MAX_DNS_SERVERS, MAX_EXTRA_HOSTS, MAX_SYSCTLS, MAX_UTS_NAME, NetworkId, Refusal, Row,
+    Surroundings,
     books::{Books, ChannelKey},
     lookup,
     published::short_hostname,
     spec,
 };
 use protocol::spec::{Generation, Incarnation};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr};
 
 /// Makes a container known.
 pub(super) fn add(
@@ -24,17 +25,29 @@ pub(super) fn add(
 ) -> Result<Decision, Refusal> {
     let limit = scene.settings.limits.containers;
     at_most("containers", scene.books.containers.len() + 1, limit)?;
-    at_most("dns servers", wish.dns.servers.len(), MAX_DNS_SERVERS)?;
     at_most("extra hosts", wish.extra_hosts.len(), MAX_EXTRA_HOSTS)?;
+    if let Some(hostname) = &wish.hostname {
+        short_enough("hostname", hostname.as_str(), MAX_UTS_NAME)?;
+    }
+    if let Some(domain) = &wish.domain {
+        short_enough("domainname", domain.as_str(), MAX_UTS_NAME)?;
+    }
+    bounded_map("sysctls", &wish.sysctls, MAX_SYSCTLS, String::as_str)?;
     check_name(scene.books, &wish.name)?;
     check_channel(scene.books, &wish.channel)?;
     let id = fresh_id(scene.books, around);
     let container = Container {
         id,
         hostname: wish.hostname.unwrap_or_else(|| short_hostname(id)),
+        domain: wish.domain,
+        sysctls: wish.sysctls,
+        missing: BTreeMap::new(),
         name: wish.name,
         channel: wish.channel,
-        dns: wish.dns,
+        dns: Dns {
+            servers: asked(&wish.dns.servers),
+            ..wish.dns
+        },
         extra_hosts: wish.extra_hosts,
         ports: publish::checked(scene, wish.ports)?,
         publish_all: wish.publish_all,
@@ -55,6 +68,17 @@ pub(super) fn add(
     let mut draft = Draft::default();
     draft.add(Row::Container(container));
     Ok(draft.answered(Answer::ContainerAdded { container: id }))
+}
+
+/// The servers that are asked: the first of those that were given, each once.
+fn asked(given: &[IpAddr]) -> Vec<IpAddr> {
+    let mut servers = Vec::new();
+    for server in given {
+        if servers.len() < MAX_DNS_SERVERS && !servers.contains(server) {
+            servers.push(*server);
+        }
+    }
+    servers
 }
 
 /// Forgets a container.
@@ -117,6 +141,13 @@ pub(super) fn start(
     around: &mut Surroundings<'_>,
 ) -> Result<Decision, Refusal> {
     let book = lookup::container(scene.books, container)?;
+    if let Some((network, id)) = book.row.missing.iter().next() {
+        return Err(Refusal::NetworkMissing {
+            container: book.row.name.clone(),
+            network: network.clone(),
+            id: *id,
+        });
+    }
     let incarnation = Incarnation(random(around));
     let mut next = Next::of(scene, book);
     next.container.incarnation = Some(incarnation);

@@ -1,13 +1,14 @@
 //! Containers get places on networks, and lose them.
 
 use super::{
-    Decision, Draft, Scene, addresses, at_most,
+    Decision, Draft, Scene, addresses, at_most, bounded_map,
     next::{Next, Ports, Standing},
     port, random,
 };
 use crate::{
     Answer, Connect, ContainerRef, Endpoint, EndpointId, ExternalAddressing, ExternalRefusal, Id,
-    Link, MAX_ALIASES, MAX_ENDPOINTS, MAX_LINKS, NetworkKind, NetworkRef, Refusal, Surroundings,
+    Link, MAX_ALIASES, MAX_ENDPOINTS, MAX_LINKS, MAX_SYSCTLS, NetworkId, NetworkKind, NetworkName,
+    NetworkRef, Refusal, Row, Surroundings,
     books::{Books, ContainerBook, NetworkBook},
     derived, lookup, pointer_name,
 };
@@ -38,7 +39,11 @@ pub(super) fn connect(
         names: Vec::new(),
         pointer: pointer_name(container.row.id, &container.row.name, &network.row.name),
         aliases: wish.aliases,
-        interface: free_interface(scene.books, container)?,
+        interface: match wish.interface {
+            Some(name) => check_interface(scene.books, container, name)?,
+            None => free_interface(scene.books, container, network.row.interface_prefix())?,
+        },
+        sysctls: wish.sysctls,
         nic,
         attachment: wish.attachment,
         gateway_priority: wish.gateway_priority,
@@ -47,6 +52,7 @@ pub(super) fn connect(
         opened: Vec::new(),
     };
     let mut next = Next::of(scene, container);
+    next.container.missing.remove(&network.row.name);
     next.places.push(Standing {
         endpoint: endpoint.clone(),
         network: &network.row,
@@ -71,7 +77,11 @@ pub(super) fn disconnect(
     network: &NetworkRef,
     around: &mut Surroundings<'_>,
 ) -> Result<Decision, Refusal> {
-    let (container, network, endpoint) = place(scene.books, container, network)?;
+    let found = place(scene.books, container, network);
+    let (container, network, endpoint) = match found {
+        Ok(found) => found,
+        Err(refusal) => return forget(scene, container, network, refusal),
+    };
     let mut next = Next::of(scene, container);
     next.places.retain(|place| place.endpoint.id != endpoint.id);
     let mut draft = Draft::default();
@@ -81,6 +91,35 @@ pub(super) fn disconnect(
         container: row.id,
         network: network.row.id,
         generation: row.generation,
+    }))
+}
+
+/// Takes a network away that was removed while the container was stopped; refuses with `refusal`
+/// where it misses none of that name.
+fn forget(
+    scene: Scene<'_>,
+    container: &ContainerRef,
+    network: &NetworkRef,
+    refusal: Refusal,
+) -> Result<Decision, Refusal> {
+    let book = lookup::container(scene.books, container)?;
+    let text = network.to_string();
+    let named = |(name, id): &(&NetworkName, &NetworkId)| {
+        let same = scene.books.network_names.get(*name);
+        let meant = same.is_some_and(|same| same.to_string() == text);
+        name.as_str() == text || id.to_string() == text || meant
+    };
+    let missing = book.row.missing.iter().find(named);
+    let Some((name, id)) = missing.map(|(name, id)| (name.clone(), *id)) else {
+        return Err(refusal);
+    };
+    let mut row = book.row.clone();
+    row.missing.remove(&name);
+    let mut draft = Draft::default();
+    draft.replace(Row::Container(book.row.clone()), Row::Container(row));
+    Ok(draft.answered(Answer::Forgotten {
+        container: book.row.id,
+        network: id,
     }))
 }
 
@@ -165,7 +204,28 @@ fn check_place(
         });
     }
     at_most("endpoints", container.endpoints.len() + 1, MAX_ENDPOINTS)?;
+    bounded_map("sysctls", &wish.sysctls, MAX_SYSCTLS, String::as_str)?;
     at_most("aliases", wish.aliases.len(), MAX_ALIASES)
+}
+
+/// An interface name that none of the container's endpoints has.
+fn check_interface(
+    books: &Books,
+    container: &ContainerBook,
+    name: InterfaceName,
+) -> Result<InterfaceName, Refusal> {
+    let mut endpoints = container.endpoints.values();
+    let taken = endpoints.any(|id| {
+        let endpoint = books.endpoints.get(id);
+        endpoint.is_some_and(|endpoint| endpoint.interface == name)
+    });
+    if taken || name.as_str() == "lo" {
+        return Err(Refusal::InterfaceTaken {
+            interface: name,
+            container: container.row.name.clone(),
+        });
+    }
+    Ok(name)
 }
 
 fn fresh_id(books: &Books, around: &mut Surroundings<'_>) -> EndpointId {
@@ -215,14 +275,18 @@ fn check_nic(books: &Books, container: &ContainerBook, nic: &NicMatch) -> Result
 }
 
 /// The lowest of eth0, eth1, … that none of the container's endpoints has.
-fn free_interface(books: &Books, container: &ContainerBook) -> Result<InterfaceName, Refusal> {
+fn free_interface(
+    books: &Books,
+    container: &ContainerBook,
+    prefix: &str,
+) -> Result<InterfaceName, Refusal> {
     let used: Vec<&InterfaceName> = container
         .endpoints
         .values()
         .filter_map(|id| books.endpoints.get(id))
         .map(|endpoint| &endpoint.interface)
         .collect();
-    let names = (0..=used.len()).filter_map(|n| format!("eth{n}").parse().ok());
+    let names = (0..=used.len()).filter_map(|n| format!("{prefix}{n}").parse().ok());
     let mut free = names.filter(|name| !used.contains(&name));
     free.next().ok_or(Refusal::TooMany {
         field: "endpoints",

@@ -72,7 +72,7 @@ pub(super) fn draw(
         if !gone.endpoints.is_empty() {
             return Err(ExternalRefusal::InUse {
                 network: gone.row.name.clone(),
-                endpoints: network::holders(scene.books, gone),
+                endpoints: network::holders(scene.books, &gone.endpoints),
             }
             .into());
         }

@@ -2,13 +2,14 @@
 
 use super::{Decision, Draft, Scene, at_most, bounded_map, external, random, subnets};
 use crate::{
-    AddressCursor, Answer, CONFIG_FROM, Configuration, CreateNetwork, Id, MAX_LABELS, Network,
-    NetworkId, NetworkKind, NetworkRef, Refusal, RestingAddress, Row, Segment, Settings, Subnet,
-    SubnetRequest, Surroundings,
+    AddressCursor, Answer, CONFIG_FROM, Configuration, CreateNetwork, EndpointId, Id, MAX_LABELS,
+    Network, NetworkId, NetworkKind, NetworkRef, Refusal, RestingAddress, Row, Segment, Settings,
+    Subnet, SubnetRequest, Surroundings,
     books::{Books, NetworkBook},
     lookup,
 };
 use ipnet::IpNet;
+use protocol::spec::Generation;
 use std::collections::BTreeMap;
 
 /// Makes a bridge network.
@@ -195,16 +196,17 @@ pub(super) fn fresh_id(books: &Books, around: &mut Surroundings<'_>) -> NetworkI
     }
 }
 
-/// Removes a network that nobody is on.
+/// Removes a network that no running container is on.
 pub(super) fn remove(scene: Scene<'_>, network: &NetworkRef) -> Result<Decision, Refusal> {
     let book = lookup::network(scene.books, network)?;
     if book.row.predefined {
         return Err(Refusal::PredefinedNetwork(book.row.name.clone()));
     }
-    if !book.endpoints.is_empty() {
+    let active = active(scene.books, book);
+    if !active.is_empty() {
         return Err(Refusal::NetworkInUse {
             network: book.row.name.clone(),
-            endpoints: holders(scene.books, book),
+            endpoints: holders(scene.books, &active),
         });
     }
     if book.row.is_configuration() {
@@ -214,11 +216,38 @@ pub(super) fn remove(scene: Scene<'_>, network: &NetworkRef) -> Result<Decision,
         }
     }
     let mut draft = Draft::default();
+    end_endpoints(scene.books, book, &mut draft);
     forget_addresses(book, &mut draft);
     draft.remove(Row::Network(book.row.clone()));
     Ok(draft.answered(Answer::NetworkRemoved {
         network: book.row.id,
     }))
+}
+
+/// The endpoints of running containers on a network.
+fn active(books: &Books, book: &NetworkBook) -> Vec<EndpointId> {
+    let runs = |id: &&EndpointId| {
+        let endpoint = books.endpoints.get(id);
+        let container = endpoint.and_then(|endpoint| books.containers.get(&endpoint.container));
+        container.is_some_and(|container| container.row.runs())
+    };
+    book.endpoints.iter().filter(runs).copied().collect()
+}
+
+/// The endpoints of stopped containers end with their network. What a container asked for, it still
+/// asks for: it misses the network, and says so when it is started.
+fn end_endpoints(books: &Books, book: &NetworkBook, draft: &mut Draft) {
+    let endpoints = book.endpoints.iter();
+    for endpoint in endpoints.filter_map(|id| books.endpoints.get(id)) {
+        draft.remove(Row::Endpoint(endpoint.clone()));
+        if let Some(container) = books.containers.get(&endpoint.container) {
+            let before = container.row.clone();
+            let mut after = before.clone();
+            after.generation = Generation(before.generation.0 + 1);
+            after.missing.insert(book.row.name.clone(), book.row.id);
+            draft.replace(Row::Container(before), Row::Container(after));
+        }
+    }
 }
 
 /// The rows of a network's allocators: bounded by the limit on resting addresses.
@@ -243,15 +272,19 @@ pub(super) fn forget_addresses(book: &NetworkBook, draft: &mut Draft) {
 }
 
 /// Names of the first few containers on a network.
-pub(super) fn holders(books: &Books, book: &NetworkBook) -> String {
+pub(super) fn holders<'a>(
+    books: &Books,
+    endpoints: impl IntoIterator<Item = &'a EndpointId>,
+) -> String {
     const SHOWN: usize = 5;
-    let names = book.endpoints.iter().take(SHOWN).filter_map(|id| {
+    let endpoints: Vec<&EndpointId> = endpoints.into_iter().collect();
+    let names = endpoints.iter().take(SHOWN).filter_map(|id| {
         let endpoint = books.endpoints.get(id)?;
         let container = books.containers.get(&endpoint.container)?;
         Some(container.row.name.to_string())
     });
     let mut text = names.collect::<Vec<_>>().join(", ");
-    if let Some(more) = book.endpoints.len().checked_sub(SHOWN).filter(|n| *n > 0) {
+    if let Some(more) = endpoints.len().checked_sub(SHOWN).filter(|n| *n > 0) {
         text.push_str(&format!(" and {more} more"));
     }
     text

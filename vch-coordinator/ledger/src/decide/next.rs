@@ -157,12 +157,7 @@ fn answer(container: &Container, place: &mut Standing<'_>) {
     let Standing { endpoint, network } = place;
     let well = !(endpoint.only_healthy && container.unhealthy);
     endpoint.names = if container.runs() && well {
-        published_names(
-            container.id,
-            &container.name,
-            &network.name,
-            &endpoint.aliases,
-        )
+        published_names(container, &network.name, &endpoint.aliases)
     } else {
         Vec::new()
     };

@@ -21,7 +21,8 @@ pub(super) fn opened(container: &Container) -> Vec<PortNumber> {
 /// What of a wish an external network can't do: a port is open there or not.
 fn no_nat(port: &ContainerPort) -> Option<&'static str> {
     let publish = port.publish.as_ref()?;
-    if publish.port.is_some_and(|host| host != port.number.port) {
+    let other = publish.port.is_some_and(|host| host != port.number.port);
+    if other || publish.through.is_some() {
         return Some("where there is no NAT that could make another port of it");
     }
     if publish
@@ -71,8 +72,41 @@ struct Wish {
     chosen: Option<u16>,
 }
 
-/// What a container wants published, in the order in which it is decided: named ports, then those
-/// that have had one, then the rest.
+/// Refuses a port at an address whose family no endpoint has that it could lead to.
+pub(super) fn check_family(next: &Next<'_>, ports: &[ContainerPort]) -> Result<(), PortRefusal> {
+    let carriers = carriers(next);
+    if carriers.is_empty() {
+        return Ok(());
+    }
+    let wishes = ports.iter().filter_map(|port| {
+        Some(Wish {
+            number: port.number,
+            publish: port.publish.clone()?,
+            chosen: None,
+        })
+    });
+    for wish in wishes {
+        if !carriers.iter().any(|place| place.fits(&wish)) {
+            return Err(no_family(&wish, &next.container));
+        }
+    }
+    Ok(())
+}
+
+fn no_family(wish: &Wish, container: &Container) -> PortRefusal {
+    PortRefusal::Family {
+        number: wish.number,
+        host: HostPort {
+            protocol: wish.number.protocol,
+            address: wish.publish.address,
+            port: wish.publish.port.unwrap_or_default(),
+        },
+        container: container.name.clone(),
+    }
+}
+
+/// What a container wants published, in the order in which it is decided: named ports, then ranges,
+/// then those that have had one, then the rest.
 fn wishes(container: &Container) -> Vec<Wish> {
     let chosen = |number, address| container.chosen.get(&(number, address)).copied();
     let asked = container.ports.iter().filter_map(|port| {
@@ -87,7 +121,10 @@ fn wishes(container: &Container) -> Vec<Wish> {
         let exposed = numbers.filter(|number| !published.contains(number));
         all.extend(exposed.map(|number| (number, Publish::default(), chosen(number, None))));
     }
-    all.sort_by_key(|(_, publish, chosen)| (publish.port.is_none(), chosen.is_none()));
+    all.sort_by_key(|(_, publish, chosen)| {
+        let range = publish.through.is_some();
+        (publish.port.is_none(), range, chosen.is_none())
+    });
     let wishes = all.into_iter().map(|(number, publish, chosen)| Wish {
         number,
         publish,
@@ -187,20 +224,11 @@ fn bind(
 ) -> Result<PortBinding, PortRefusal> {
     let wanted = wish.publish.port;
     let Some(first) = carriers.iter().find(|place| place.fits(wish)) else {
-        let host = HostPort {
-            protocol: wish.number.protocol,
-            address: wish.publish.address,
-            port: wanted.unwrap_or_default(),
-        };
-        return Err(PortRefusal::Family {
-            number: wish.number,
-            host,
-            container: container.name.clone(),
-        });
+        return Err(no_family(wish, container));
     };
     let address = first.address(wish);
     if let Some(address) = address.filter(|_| wish.publish.address.is_none()) {
-        publish::check_address(claims.books, wish.number, address)?;
+        publish::check_address(claims.books, claims.settings, wish.number, address)?;
     }
     let host = |port| HostPort {
         protocol: wish.number.protocol,
@@ -209,6 +237,10 @@ fn bind(
     };
     let own = |port: u16| claims.own(&host(port));
     let (host, ephemeral) = match wanted {
+        Some(first) if let Some(last) = wish.publish.through => (
+            host(claims.within(wish, address, (first, last), around)?),
+            false,
+        ),
         Some(port) => {
             claims.check_own(&host(port), wish)?;
             match own(port) {
@@ -312,6 +344,38 @@ impl Claims<'_> {
                 holder,
             }),
         }
+    }
+
+    /// The first port of a range that is free; a binding stays where it is.
+    fn within(
+        &self,
+        wish: &Wish,
+        address: Option<IpAddr>,
+        (first, last): (u16, u16),
+        around: &Surroundings<'_>,
+    ) -> Result<u16, PortRefusal> {
+        let protocol = wish.number.protocol;
+        let host = |port| HostPort {
+            protocol,
+            address,
+            port,
+        };
+        let undecided = |port: &u16| self.check_own(&host(*port), wish).is_ok();
+        let had = (first..=last).find(|port| {
+            let own = self.own(&host(*port));
+            own.is_some_and(|own| own.container_number() == wish.number && !own.ephemeral)
+                && undecided(port)
+        });
+        let free = |port: &u16| {
+            let mine = self.own(&host(*port)).is_some();
+            !mine && undecided(port) && self.check(&host(*port), around).is_ok()
+        };
+        let found = had.or_else(|| (first..=last).find(free));
+        found.ok_or(PortRefusal::RangeTaken {
+            host: host(first),
+            last,
+            number: wish.number,
+        })
     }
 
     /// The port that was chosen last while it is free, else the next one that nobody has at any

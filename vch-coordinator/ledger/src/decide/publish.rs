@@ -25,6 +25,7 @@ pub(super) fn publish(
     let now = next.container.ports.iter();
     let added: Vec<ContainerPort> = now.filter(|port| !had.contains(port)).cloned().collect();
     port::check_external(&next.container, &added, &next.networks())?;
+    port::check_family(&next, &added)?;
     let mut draft = Draft::default();
     let (row, bindings) = next.settle(Ports::Require, around, &mut draft)?;
     let fresh = |host: &HostPort| scene.books.binding(host).is_none();
@@ -78,7 +79,7 @@ fn means(container: &Container, words: &ContainerPort, port: &ContainerPort) -> 
             let chosen = container.chosen.get(&key).copied();
             let same = words.port == publish.port
                 || (publish.port.is_none() && words.port.is_some() && words.port == chosen);
-            words.address == publish.address && same
+            words.address == publish.address && words.through == publish.through && same
         }
         _ => false,
     }
@@ -114,7 +115,7 @@ fn check(scene: Scene<'_>, port: &ContainerPort) -> Result<(), Refusal> {
     };
     at_most("clients", publish.clients.len(), MAX_CLIENTS)?;
     if let Some(address) = publish.address {
-        check_address(scene.books, number, address)?;
+        check_address(scene.books, scene.settings, number, address)?;
     }
     for net in &publish.clients {
         if net.trunc() != *net {
@@ -134,6 +135,17 @@ fn check(scene: Scene<'_>, port: &ContainerPort) -> Result<(), Refusal> {
     let Some(host) = publish.port else {
         return Ok(());
     };
+    if let Some(last) = publish.through
+        && last <= host
+    {
+        let first = host;
+        return Err(PortRefusal::Range {
+            number,
+            first,
+            last,
+        }
+        .into());
+    }
     let protocol = number.protocol;
     if host == 0 {
         let port = host;
@@ -144,20 +156,25 @@ fn check(scene: Scene<'_>, port: &ContainerPort) -> Result<(), Refusal> {
         address: publish.address,
         port: host,
     };
+    // Of a range another one is taken.
+    if publish.through.is_some() {
+        return Ok(());
+    }
     Ok(port::check_reserved(scene.settings, &host)?)
 }
 
 /// Refuses an address at which no port can be published.
 pub(super) fn check_address(
     books: &Books,
+    settings: &Settings,
     number: PortNumber,
     address: IpAddr,
 ) -> Result<(), PortRefusal> {
     let special = match address {
         _ if address.is_unspecified() => None,
-        _ if address.is_loopback() => {
-            Some("it is a loopback address, which the outside does not reach")
-        }
+        IpAddr::V6(v6) if v6.is_loopback() => Some(
+            "the kernel translates nothing to or from IPv6's loopback address: publish at 127.0.0.1",
+        ),
         _ if address.is_multicast() => Some("it is a multicast address"),
         IpAddr::V4(v4) if v4.is_broadcast() => Some("it is the broadcast address"),
         IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() => {
@@ -170,9 +187,12 @@ pub(super) fn check_address(
     };
     let reason = match special {
         Some(reason) => reason.to_owned(),
-        None => match endpoint_at(books, address) {
-            Some(holder) => format!("it is container {holder}'s own"),
-            None => return Ok(()),
+        None => match (settings.private.get(&address), endpoint_at(books, address)) {
+            (Some(network), _) => {
+                format!("it is the VCH's on {network}, where no port is published")
+            }
+            (None, Some(holder)) => format!("it is container {holder}'s own"),
+            (None, None) => return Ok(()),
         },
     };
     Err(PortRefusal::Address {
@@ -198,6 +218,8 @@ fn check_apart(settings: &Settings, ports: &[ContainerPort]) -> Result<(), PortR
         };
         let (number, address) = (port.number, publish.address);
         let other = match publish.port {
+            // Each takes what the others leave.
+            Some(_) if publish.through.is_some() => None,
             Some(host) => {
                 let protocol = number.protocol;
                 let there = named.entry(PortNumber {

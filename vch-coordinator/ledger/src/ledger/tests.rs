@@ -168,6 +168,8 @@ fn container(name: &str) -> AddContainer {
     AddContainer {
         name: name.parse().unwrap(),
         hostname: None,
+        domain: None,
+        sysctls: BTreeMap::new(),
         channel: Channel::Unix { path: None },
         dns: Dns::default(),
         extra_hosts: Vec::new(),

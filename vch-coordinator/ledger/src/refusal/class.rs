@@ -5,17 +5,17 @@ use super::{Refusal, RefusalKind};
 impl Refusal {
     /// A code that stays the same for ever, whatever the text says.
     ///
-    /// - NotFound: `container-not-found`, `network-not-found`, `no-configuration`, `not-connected`,
-    ///   `port-not-published`.
+    /// - NotFound: `container-not-found`, `network-missing`, `network-not-found`, `no-configuration`,
+    ///   `not-connected`, `port-not-published`.
     /// - Conflict: `already-connected`, `channel-taken`, `container-connected`,
-    ///   `container-name-taken`, `mac-taken`, `network-exists`, `nic-taken`, `port-in-use`,
-    ///   `port-reserved`, `port-taken`, `port-twice`.
+    ///   `container-name-taken`, `interface-taken`, `mac-taken`, `network-exists`, `nic-taken`,
+    ///   `port-in-use`, `port-range-taken`, `port-reserved`, `port-taken`, `port-twice`.
     /// - Invalid: `address-on-default-bridge`, `address-outside`, `address-twice`,
     ///   `auxiliary-outside`, `cid-reserved`, `container-ambiguous`, `external-address`,
     ///   `external-no-default`, `external-no-subnet`, `external-subnet`, `gateway-outside`, `nested`,
     ///   `network-ambiguous`, `no-subnet`, `not-a-host`, `port-address`, `port-client-family`,
-    ///   `port-client-host-bits`, `port-family`, `port-on-external`, `port-zero`,
-    ///   `range-host-bits`, `range-outside`, `range-too-big`, `reserved-twice`, `resolver`,
+    ///   `port-client-host-bits`, `port-family`, `port-on-external`, `port-range`,
+    ///   `port-zero`, `range-host-bits`, `range-outside`, `range-too-big`, `reserved-twice`, `resolver`,
     ///   `spec-impossible`, `subnet-host-bits`, `subnet-twice`, `subnet-unusable`, `too-long`,
     ///   `too-many`.
     /// - Forbidden: `address-in-use`, `address-not-granted`, `address-reserved`,
@@ -36,6 +36,8 @@ impl Refusal {
         use RefusalKind::{Conflict, Exhausted, Forbidden, Invalid, NotFound};
         match self {
             Self::NetworkNotFound(_) => ("network-not-found", NotFound),
+            Self::NetworkMissing { .. } => ("network-missing", NotFound),
+            Self::InterfaceTaken { .. } => ("interface-taken", Conflict),
             Self::NetworkAmbiguous(_) => ("network-ambiguous", Invalid),
             Self::ContainerNotFound(_) => ("container-not-found", NotFound),
             Self::ContainerAmbiguous(_) => ("container-ambiguous", Invalid),

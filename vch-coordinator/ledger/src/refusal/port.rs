@@ -64,6 +64,30 @@ pub enum PortRefusal {
         /// For which port of the container.
         number: PortNumber,
     },
+    /// No port of a range is left.
+    #[error(
+        "Bind for {host} to {last} failed: all ports are allocated: give container port {number} another range, or unpublish one of this"
+    )]
+    RangeTaken {
+        /// The first port of the range, and where.
+        host: HostPort,
+        /// The last one.
+        last: u16,
+        /// For which port of the container.
+        number: PortNumber,
+    },
+    /// A range that is none.
+    #[error(
+        "field `ports`: the range {first}-{last} of container port {number} is not possible: write the lower port first, or one port alone"
+    )]
+    Range {
+        /// For which port of the container.
+        number: PortNumber,
+        /// As it was given.
+        first: u16,
+        /// As it was given.
+        last: u16,
+    },
     /// Port 0 is none.
     #[error("field `ports`: port {0} is not possible: use 1 to 65535")]
     Zero(PortNumber),
@@ -148,6 +172,8 @@ impl PortRefusal {
             Self::InUse { .. } => ("port-in-use", Conflict),
             Self::Reserved { .. } => ("port-reserved", Conflict),
             Self::Exhausted { .. } => ("ports-exhausted", Exhausted),
+            Self::RangeTaken { .. } => ("port-range-taken", Conflict),
+            Self::Range { .. } => ("port-range", Invalid),
             Self::Zero(_) => ("port-zero", Invalid),
             Self::Address { .. } => ("port-address", Invalid),
             Self::ClientHostBits { .. } => ("port-client-host-bits", Invalid),

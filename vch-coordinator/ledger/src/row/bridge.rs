@@ -11,8 +11,16 @@ pub const ICC: &str = "com.docker.network.bridge.enable_icc";
 pub const MASQUERADE: &str = "com.docker.network.bridge.enable_ip_masquerade";
 /// At which address of the VCH ports are published that name none.
 pub const HOST_BINDING: &str = "com.docker.network.bridge.host_binding_ipv4";
+/// What its containers' interfaces are called, with a number behind it.
+pub const INTERFACE_PREFIX: &str = "com.docker.network.container_iface_prefix";
 
 impl Network {
+    /// What its containers' interfaces are called, with a number behind it.
+    pub fn interface_prefix(&self) -> &str {
+        let given = self.options.get(INTERFACE_PREFIX).map(String::as_str);
+        given.filter(|prefix| !prefix.is_empty()).unwrap_or("eth")
+    }
+
     /// Whether its containers reach one another by their own addresses.
     pub fn inter_container(&self) -> bool {
         self.says(ICC).unwrap_or(true)

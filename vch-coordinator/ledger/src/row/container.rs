@@ -1,6 +1,8 @@
 //! A container's row.
 
-use crate::{ContainerId, ContainerName, ContainerPort, PortNumber, SocketPath};
+use crate::{
+    ContainerId, ContainerName, ContainerPort, NetworkId, NetworkName, PortNumber, SocketPath,
+};
 use protocol::spec::{DomainName, Generation, HostEntry, Hostname, Incarnation, SpecId};
 use protocol::transport::PrivilegedPort;
 use serde::{Deserialize, Serialize};
@@ -15,6 +17,8 @@ pub struct Container {
     pub name: ContainerName,
     /// The host name that it bears.
     pub hostname: Hostname,
+    /// The domain that its host name is in.
+    pub domain: Option<DomainName>,
     /// How its agent is reached; no two containers share one.
     pub channel: Channel,
     /// Its own resolver settings.
@@ -28,6 +32,12 @@ pub struct Container {
     /// The port of the VCH that was chosen last for each wish that names none, by the container's
     /// port and [`HostPort::address`](crate::HostPort::address): chosen again while it is free.
     pub chosen: BTreeMap<(PortNumber, Option<IpAddr>), u16>,
+    /// Kernel settings of its network that it asks for, as sysctl(8) writes them: they win over the
+    /// agent's own.
+    pub sysctls: BTreeMap<String, String>,
+    /// Networks that were removed while it was stopped, and that it was on: it does not start
+    /// before it is disconnected from them, by their names, or connected to others of those names.
+    pub missing: BTreeMap<NetworkName, NetworkId>,
     /// Its health check fails at present.
     pub unhealthy: bool,
     /// Its VM's present life; `None` while it does not run.

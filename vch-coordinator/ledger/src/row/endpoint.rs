@@ -4,6 +4,10 @@ use crate::{ContainerId, EndpointId, NamespacePath, NetworkId, PortNumber};
 use ipnet::IpNet;
 use protocol::spec::{Hostname, InterfaceName, MacAddress, NicMatch};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What stands for the interface's name in [`Endpoint::sysctls`], as with Docker.
+pub const IFNAME: &str = "IFNAME";
 
 /// A container's place on a network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +37,9 @@ pub struct Endpoint {
     pub nic: NicMatch,
     /// How it hangs on the network's segment.
     pub attachment: Attachment,
+    /// Kernel settings of its interface, as sysctl(8) writes them, with [`IFNAME`] in place of the
+    /// interface's name.
+    pub sysctls: BTreeMap<String, String>,
     /// Whose gateway is the container's default: the greatest first.
     pub gateway_priority: i32,
     /// Names that this container alone has for others on the network.

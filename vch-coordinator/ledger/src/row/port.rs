@@ -62,10 +62,11 @@ impl fmt::Display for ContainerPort {
                 Some(address) => write!(f, "{address}:")?,
                 None => {}
             }
-            match publish.port {
-                Some(port) => write!(f, "{port}:")?,
-                None if publish.address.is_some() => f.write_str(":")?,
-                None => {}
+            match (publish.port, publish.through) {
+                (Some(first), Some(last)) => write!(f, "{first}-{last}:")?,
+                (Some(port), None) => write!(f, "{port}:")?,
+                (None, _) if publish.address.is_some() => f.write_str(":")?,
+                (None, _) => {}
             }
         }
         write!(f, "{}", self.number)
@@ -77,8 +78,10 @@ impl fmt::Display for ContainerPort {
 pub struct Publish {
     /// See [`HostPort::address`].
     pub address: Option<IpAddr>,
-    /// The port on the VCH; `None` lets the VCH choose one.
+    /// The port on the VCH, or the first of a range; `None` lets the VCH choose one.
     pub port: Option<u16>,
+    /// The last port of a range, of which the first free one is taken at each start.
+    pub through: Option<u16>,
     /// From where it may be used; empty for everywhere. No host bits, in ascending order.
     pub clients: Vec<IpNet>,
 }
@@ -89,8 +92,10 @@ pub struct HostPort {
     /// Of which protocol.
     pub protocol: Protocol,
     /// At which address: `None` for those of the VCH on the external networks that are the default
-    /// for published ports; an unspecified one (`0.0.0.0`, `::`) for every address of the VCH of
-    /// that family, but for the management network's and the docker endpoint's.
+    /// for published ports, for its loopback addresses of IPv4 and for the gateway of each bridge
+    /// network that is not internal; an unspecified one (`0.0.0.0`, `::`) for every address of the
+    /// VCH of that family. Never one of the management network or the docker endpoint, and never
+    /// IPv6's loopback address.
     pub address: Option<IpAddr>,
     /// Its number, not zero.
     pub port: u16,

@@ -131,9 +131,9 @@ impl Ear {
 
     async fn hear(&mut self, message: FromInit) -> Result<(), Breach> {
         match message {
-            FromInit::Ready { .. } => {
+            FromInit::Ready { version } => {
                 if !std::mem::replace(&mut self.heard.ready, true) {
-                    self.tell(News::Ready).await;
+                    self.tell(News::Ready(version)).await;
                 }
             }
             FromInit::Phase { phase, uptime_us } => self.phase(phase, uptime_us).await,

@@ -4,7 +4,8 @@ use super::{HEADER, MAX_RECORD, Position, files, name};
 use protocol::process::Output;
 use std::{
     fs::File,
-    io::{self, Read, Seek, SeekFrom},
+    io,
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
 
@@ -25,7 +26,13 @@ pub struct Reader {
     folder: PathBuf,
     at: Position,
     file: Option<File>,
+    /// What was read of the file, from an offset on: records may be a byte each.
+    page: Vec<u8>,
+    page_at: u64,
 }
+
+/// Bytes that are read at once.
+const PAGE: usize = 64 << 10;
 
 impl Reader {
     /// From a place on.
@@ -34,6 +41,8 @@ impl Reader {
             folder: folder.to_owned(),
             at: from,
             file: None,
+            page: Vec::new(),
+            page_at: 0,
         }
     }
 
@@ -65,11 +74,10 @@ impl Reader {
     /// comes next, because this reader was too slow.
     pub fn read(&mut self) -> io::Result<Option<Record>> {
         loop {
-            let offset = self.at.offset;
-            let Some(file) = self.file()? else {
+            if self.file()?.is_none() {
                 return Ok(None);
-            };
-            if let Some(record) = record(file, offset)? {
+            }
+            if let Some(record) = self.record()? {
                 self.at.offset += (HEADER + record.bytes.len()) as u64;
                 return Ok(Some(record));
             }
@@ -78,16 +86,13 @@ impl Reader {
             if !self.folder.join(name(next)).exists() {
                 return Ok(None);
             }
-            let offset = self.at.offset;
-            let Some(file) = self.file()? else {
-                return Ok(None);
-            };
-            if record(file, offset)?.is_none() {
+            if self.record()?.is_none() {
                 self.at = Position {
                     file: next,
                     offset: 0,
                 };
                 self.file = None;
+                self.page.clear();
             }
         }
     }
@@ -111,45 +116,68 @@ impl Reader {
     }
 }
 
-/// The record at an offset, if all of it is there.
-fn record(file: &mut File, offset: u64) -> io::Result<Option<Record>> {
-    let mut header = [0; HEADER];
-    file.seek(SeekFrom::Start(offset))?;
-    if !filled(file, &mut header)? {
-        return Ok(None);
+impl Reader {
+    /// The record at the present offset, if all of it is there.
+    fn record(&mut self) -> io::Result<Option<Record>> {
+        let Some(header) = self.bytes(HEADER)? else {
+            return Ok(None);
+        };
+        let (stream, rest) = (header[0], &header[1..]);
+        let mut time = [0; 8];
+        let mut length = [0; 4];
+        time.copy_from_slice(&rest[..8]);
+        length.copy_from_slice(&rest[8..]);
+        let length = usize::try_from(u32::from_le_bytes(length)).unwrap_or(usize::MAX);
+        if length > MAX_RECORD || stream > 1 {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the log is damaged: remove the container",
+            ));
+        }
+        let Some(whole) = self.bytes(HEADER + length)? else {
+            return Ok(None);
+        };
+        Ok(Some(Record {
+            stream: if stream == 0 {
+                Output::Stdout
+            } else {
+                Output::Stderr
+            },
+            at_ns: u64::from_le_bytes(time),
+            bytes: whole[HEADER..].to_vec(),
+        }))
     }
-    let [stream, rest @ ..] = header;
-    let mut time = [0; 8];
-    let mut length = [0; 4];
-    time.copy_from_slice(&rest[..8]);
-    length.copy_from_slice(&rest[8..]);
-    let length = usize::try_from(u32::from_le_bytes(length)).unwrap_or(usize::MAX);
-    if length > MAX_RECORD || stream > 1 {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            "the log is damaged: remove the container",
-        ));
-    }
-    let mut bytes = vec![0; length];
-    if !filled(file, &mut bytes)? {
-        return Ok(None);
-    }
-    Ok(Some(Record {
-        stream: if stream == 0 {
-            Output::Stdout
-        } else {
-            Output::Stderr
-        },
-        at_ns: u64::from_le_bytes(time),
-        bytes,
-    }))
-}
 
-/// Whether there were so many bytes.
-fn filled(file: &mut File, into: &mut [u8]) -> io::Result<bool> {
-    match file.read_exact(into) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
-        Err(error) => Err(error),
+    /// So many bytes at the present offset, if they are there. Only whole records are taken from what was read
+    /// before: of one that is cut off, the writer may take away what is there.
+    fn bytes(&mut self, count: usize) -> io::Result<Option<&[u8]>> {
+        let offset = self.at.offset;
+        let within = |page: &[u8], page_at: u64| {
+            let begin = usize::try_from(offset.checked_sub(page_at)?).ok()?;
+            let end = begin.checked_add(count)?;
+            (end <= page.len()).then_some(begin..end)
+        };
+        if within(&self.page, self.page_at).is_none() {
+            let Some(file) = &self.file else {
+                return Ok(None);
+            };
+            self.page.resize(count.max(PAGE), 0);
+            self.page_at = offset;
+            let mut filled = 0;
+            while filled < self.page.len() {
+                match file.read_at(&mut self.page[filled..], offset + filled as u64) {
+                    Ok(0) => break,
+                    Ok(read) => filled += read,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => {
+                        self.page.clear();
+                        return Err(error);
+                    }
+                }
+            }
+            self.page.truncate(filled);
+        }
+        let found = within(&self.page, self.page_at);
+        Ok(found.map(|found| &self.page[found]))
     }
 }

@@ -49,9 +49,10 @@ pub fn all() -> Vec<(&'static str, Scene)> {
             console,
         ),
         (
-            "a_descriptor_that_was_inherited_is_not_passed_on_to_qemu",
+            "qemu_has_limits_and_no_descriptor_that_was_inherited",
             inherited,
         ),
+        ("a_shim_joins_its_vm_s_cgroup_or_starts_nothing", cgroup),
     ]
 }
 
@@ -244,4 +245,38 @@ fn inherited() {
     });
     let said = read();
     assert!(!said.contains(&link), "{link} was passed on:\n{said}");
+    let limit = |name: &str| {
+        let line = said.lines().find(|line| line.starts_with(name)).unwrap();
+        line[name.len()..]
+            .split_whitespace()
+            .next()
+            .unwrap()
+            .to_owned()
+    };
+    assert_eq!(limit("Max core file size"), "0");
+    assert_eq!(limit("Max open files"), "1024");
+    assert_eq!(limit("Max processes"), "512");
+    assert_eq!(limit("oom_score_adj"), "500");
+    let shim = world.score();
+    assert!(
+        shim.trim() == "-500" || world.log().contains("killed for memory"),
+        "{shim}"
+    );
+}
+
+fn cgroup() {
+    // What is joined is a file of a folder: the kernel's part is tested where cgroup v2 has controllers.
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::start_with("idle", |launch| {
+        launch.cgroup = Some(folder.path().to_owned());
+    });
+    run(world.started());
+    let joined = fs::read_to_string(folder.path().join("cgroup.procs")).unwrap();
+    assert_eq!(joined, "0");
+    // One that is not there is not done without.
+    let world = World::start_with("idle", |launch| {
+        launch.cgroup = Some(folder.path().join("missing"));
+    });
+    run(until("the shim ends", || world.log().contains("vch-shim:")));
+    assert!(!world.folder.path().join("exit.json").exists());
 }

@@ -6,6 +6,7 @@ use std::{
     os::unix::fs::{PermissionsExt, symlink},
     path::PathBuf,
     process::{Child, Command, Stdio},
+    sync::OnceLock,
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
@@ -13,6 +14,20 @@ use vch_shim::{Client, Launch, Outcome};
 
 /// For what comes at once, on a machine that is busy.
 pub const SOON: Duration = Duration::from_secs(30);
+
+/// The copy of this program that shims start.
+static STAND_IN: OnceLock<PathBuf> = OnceLock::new();
+
+/// Copies this program to where an ordinary user finds it: before any thread starts a process, which would inherit the
+/// file while it is written, and so keep it from being run. Removed when dropped.
+pub fn prepare() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let path = folder.path().join("stand-in");
+    fs::copy(std::env::current_exe().unwrap(), &path).unwrap();
+    STAND_IN.set(path).unwrap();
+    folder
+}
 
 /// A shim and its folder; ended and removed when dropped, and with it its stand-in for QEMU.
 pub struct World {
@@ -32,9 +47,7 @@ impl World {
         // QEMU is an ordinary user, who must get there.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let at = |name: &str| folder.path().join(name);
-        let own = std::env::current_exe().unwrap();
-        fs::copy(own, at("stand-in")).unwrap();
-        symlink("stand-in", at(behaviour)).unwrap();
+        symlink(STAND_IN.get().unwrap(), at(behaviour)).unwrap();
         for file in ["kernel", "initramfs", "image", "upper"] {
             File::create(at(file)).unwrap();
         }
@@ -77,6 +90,11 @@ impl World {
         number.unwrap().parse().unwrap()
     }
 
+    /// The shim's `oom_score_adj`.
+    pub fn score(&self) -> String {
+        fs::read_to_string(format!("/proc/{}/oom_score_adj", self.child.id())).unwrap()
+    }
+
     /// How many descriptors the shim has open.
     pub fn descriptors(&self) -> usize {
         let open = fs::read_dir(format!("/proc/{}/fd", self.child.id()));
@@ -115,6 +133,7 @@ fn launch(folder: &TempDir, behaviour: &str) -> Launch {
         program: at(behaviour),
         kernel: at("kernel"),
         initramfs: at("initramfs"),
+        modules_disk: None,
         kvm: false,
         memory_mib: 64,
         cpus: 1,
@@ -123,6 +142,7 @@ fn launch(folder: &TempDir, behaviour: &str) -> Launch {
         template: None,
         nics: Vec::new(),
         uid: 1_234_567,
+        cgroup: None,
         start: Start {
             image_disk: "image".to_owned(),
             upper_disk: "upper".to_owned(),

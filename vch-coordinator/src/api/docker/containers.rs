@@ -99,8 +99,7 @@ async fn create(
             "config cannot be empty in order to create a container",
         ));
     }
-    let body: body::Body = serde_json::from_value(body)
-        .map_err(|error| DockerError::invalid(format!("invalid JSON: {error}")))?;
+    let body: body::Body = super::json::typed(body)?;
     let name = match parameters.get("name") {
         Some(name) => names::chosen(name)?,
         None => docker.free_name().await?,
@@ -223,7 +222,11 @@ async fn inspect(
         scene.sizes = Some(docker.sizes(&scene.looked).await);
     }
     let execs = docker.execs.of(scene.looked.container.id);
-    Ok(Json(inspect::inspect(&scene, version, &execs)))
+    let mut shown = inspect::inspect(&scene, version, &execs);
+    if let Some(descriptor) = docker.image_descriptor(&scene.looked.workload.image, version) {
+        shown["ImageManifestDescriptor"] = descriptor;
+    }
+    Ok(Json(shown))
 }
 
 async fn prune(

@@ -10,22 +10,25 @@ use super::{
     Docker, DockerError, Json, Parameters, Path, Version,
     streams::{Hijack, Keys, Shape, size},
 };
-use crate::runtime::{RuntimeError, process, set_variable};
+use crate::runtime::{Looked, RuntimeError, process, set_variable};
 use axum::{
     Router,
-    extract::{Request, State},
+    extract::State,
     http::StatusCode,
     response::{IntoResponse, Response},
     routing,
 };
-use carry::{Ending, carried, drained, explained, whole};
+use carry::{Ending, carried, drained, explained};
 use protocol::process::{Process, TerminalSize};
-use register::{Exec, Stage};
+use register::{Claim, Exec, Stage};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Most bytes of a request to start one.
-const MAX_BODY: usize = 64 << 10;
+/// What dockerd's console has where the client says nothing.
+const CONSOLE: TerminalSize = TerminalSize {
+    rows: 24,
+    columns: 80,
+};
 
 pub fn routes() -> Router<Docker> {
     Router::new()
@@ -50,18 +53,21 @@ struct Wish {
     privileged: bool,
     user: String,
     working_dir: String,
+    console_size: Option<(u16, u16)>,
 }
 
 async fn create(
     State(docker): State<Docker>,
     Path(container): Path<String>,
+    version: Version,
     Json(wish): Json<Wish>,
 ) -> Result<Response, DockerError> {
+    Keys::of(wish.detach_keys.as_deref(), false)?;
     let id = docker.container(&container).await?;
     let looked = docker.runtime.must(id).await?;
     if !looked.container.runs() {
         return Err(DockerError::conflict(format!(
-            "Container {id} is not running"
+            "container {id} is not running"
         )));
     }
     let words = wish.cmd.unwrap_or_default();
@@ -95,9 +101,9 @@ async fn create(
             environment,
             folder: or_own(wish.working_dir, &own.folder),
             user: or_own(wish.user, &own.user),
-            terminal: wish.tty.then_some(TerminalSize {
-                rows: 24,
-                columns: 80,
+            terminal: wish.tty.then_some(match wish.console_size {
+                Some((rows, columns)) if version >= Version(42) => TerminalSize { rows, columns },
+                _ => CONSOLE,
             }),
             input: wish.attach_stdin,
             privileged: wish.privileged || own.privileged,
@@ -122,9 +128,8 @@ fn told(words: &[String]) -> String {
     )
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-#[derive(Default)]
 struct StartWish {
     detach: bool,
     tty: bool,
@@ -135,79 +140,95 @@ async fn start(
     State(docker): State<Docker>,
     Path(exec): Path<String>,
     version: Version,
-    mut request: Request,
+    hijack: Result<Hijack, DockerError>,
+    Json(wish): Json<StartWish>,
 ) -> Result<Response, DockerError> {
-    let hijack = Hijack::of(&mut request);
-    let body = axum::body::to_bytes(request.into_body(), MAX_BODY).await;
-    let body = body.map_err(|error| DockerError::invalid(error.to_string()))?;
-    let wish: StartWish = if body.is_empty() {
-        StartWish::default()
-    } else {
-        serde_json::from_slice(&body)
-            .map_err(|error| DockerError::invalid(format!("invalid JSON: {error}")))?
-    };
     let asked = docker.execs.get(&exec)?;
-    let keys = Keys::of(
-        asked.detach_keys.as_deref(),
-        asked.process.terminal.is_some(),
-    )?;
-    let mut one = docker.execs.claim(&exec)?;
-    if let (Some(terminal), Some((rows, columns))) = (&mut one.process.terminal, wish.console_size)
-    {
-        *terminal = TerminalSize { rows, columns };
-    }
-    let looked = docker.runtime.must(one.container).await?;
+    let hijack = match wish.detach {
+        true => None,
+        false => Some(hijack?),
+    };
+    let looked = docker.runtime.must(asked.container).await?;
     if !looked.container.runs() {
-        docker.execs.set(&exec, Stage::Created);
         let id = looked.container.id;
         return Err(DockerError::conflict(format!(
-            "Container {id} is not running"
+            "container {id} is not running"
         )));
     }
+    let claim = docker.execs.claim(&exec)?;
     let shape = Shape {
-        out: one.attach[1],
-        err: one.attach[2],
-        terminal: one.process.terminal.is_some(),
+        out: asked.attach[1],
+        err: asked.attach[2],
+        // What the client is ready for, whatever the process has.
+        terminal: wish.tty,
     };
-    let kind = shape.kind(version);
-    let client = docker.runtime.client(&looked)?;
-    let running = match client.exec(one.process.clone()).await {
-        Ok(running) => running,
-        Err(error) => {
-            docker.execs.set(&exec, Stage::Ended(code(&error, version)));
-            let refused = refused(&error);
-            return match hijack {
-                Some(hijack) if !wish.detach => {
-                    tokio::spawn(explained(hijack, refused, shape));
-                    Ok(Hijack::answer(kind))
-                }
-                _ => Err(refused),
-            };
+    let start = Start {
+        claim,
+        console_size: wish
+            .console_size
+            .filter(|_| wish.tty && version >= Version(42)),
+        shape,
+        version,
+    };
+    // A client that goes meanwhile leaves the process running, and known: so this is nobody's but its own.
+    let started = tokio::spawn(start.run(docker, looked, hijack));
+    let started = started.await;
+    started.map_err(|error| DockerError::failed(error.to_string()))?
+}
+
+/// A process that is about to be started.
+struct Start {
+    claim: Claim,
+    console_size: Option<(u16, u16)>,
+    shape: Shape,
+    version: Version,
+}
+
+impl Start {
+    /// Starts it, and leaves it to a task that follows it up to its end.
+    async fn run(
+        self,
+        docker: Docker,
+        looked: Looked,
+        hijack: Option<Hijack>,
+    ) -> Result<Response, DockerError> {
+        let Self { claim, shape, .. } = self;
+        let mut process = claim.exec.process.clone();
+        if let (Some(terminal), Some((rows, columns))) = (&mut process.terminal, self.console_size)
+        {
+            *terminal = TerminalSize { rows, columns };
         }
-    };
-    docker
-        .execs
-        .set(&exec, Stage::Running(running.id, running.pid));
-    let known = [("execID", exec.clone())];
-    let words = told(&one.process.words);
-    docker
-        .runtime
-        .tell_of(&looked, &format!("exec_start: {words}"), &known);
-    let ending = Ending {
-        docker: docker.clone(),
-        exec,
-        client,
-    };
-    if wish.detach {
-        tokio::spawn(drained(ending, running));
-        return Ok(StatusCode::OK.into_response());
+        let kind = shape.kind(self.version);
+        let client = docker.runtime.client(&looked)?;
+        let running = match client.exec(process).await {
+            Ok(running) => running,
+            Err(error) => {
+                claim.ended(code(&error, self.version));
+                let refused = refused(&error);
+                let Some(hijack) = hijack else {
+                    return Err(refused);
+                };
+                let answer = hijack.answer(kind);
+                tokio::spawn(explained(hijack, refused, shape));
+                return Ok(answer);
+            }
+        };
+        claim.runs(running.id, running.pid);
+        let known = [("execID", claim.id().to_owned())];
+        let words = told(&claim.exec.process.words);
+        let runtime = &docker.runtime;
+        runtime.tell_of(&looked, &format!("exec_start: {words}"), &known);
+        let (input, terminal) = (claim.exec.attach[0], claim.exec.process.terminal.is_some());
+        let keys = Keys::of(claim.exec.detach_keys.as_deref(), terminal)?;
+        let ending = Ending { docker, claim };
+        let Some(hijack) = hijack else {
+            tokio::spawn(drained(ending, running));
+            return Ok(StatusCode::OK.into_response());
+        };
+        let answer = hijack.answer(kind);
+        tokio::spawn(carried(ending, running, hijack, shape, (input, keys)));
+        Ok(answer)
     }
-    let Some(hijack) = hijack else {
-        return Ok(whole(ending, running, shape, kind).await);
-    };
-    let input = one.attach[0];
-    tokio::spawn(carried(ending, running, hijack, shape, (input, keys)));
-    Ok(Hijack::answer(kind))
 }
 
 /// Docker's code of a process that did not start; releases that speak up to 1.41 have one for all.
@@ -227,6 +248,10 @@ fn refused(error: &vch_shim::ClientError) -> DockerError {
     let message =
         format!("VM runtime exec failed: unable to start container process: {error}: unknown");
     match error {
+        // Docker's daemon looks the user up itself, before its runtime is asked.
+        vch_shim::ClientError::Refused { code, .. } if code == "user" => {
+            DockerError::invalid(error.to_string())
+        }
         vch_shim::ClientError::Refused { .. } => DockerError::invalid(message),
         _ => DockerError::failed(message),
     }
@@ -241,7 +266,7 @@ async fn resize(
     let one = docker.execs.get(&exec)?;
     let Stage::Running(id, _) = one.state else {
         return Err(DockerError::conflict(format!(
-            "Container {exec} is not running"
+            "container {exec} is not running"
         )));
     };
     let looked = docker.runtime.must(one.container).await?;

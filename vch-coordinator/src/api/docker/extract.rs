@@ -1,9 +1,8 @@
 //! What handlers read of a request, with dockerd's words for what can't be read.
 
-use super::DockerError;
+use super::{DockerError, json, preflight::Parsed};
 use axum::{
-    body::Bytes,
-    extract::{FromRequest, FromRequestParts, Request},
+    extract::FromRequestParts,
     http::{header::CONTENT_TYPE, request::Parts},
     response::{IntoResponse, Response},
 };
@@ -12,31 +11,17 @@ use serde::{Serialize, de::DeserializeOwned};
 /// Most parameters of a query.
 const MAX_PARAMETERS: usize = 64;
 
-/// A JSON body, or a JSON answer with dockerd's new line behind it.
+/// A JSON body, which `preflight` has checked, or a JSON answer with dockerd's new line behind it.
 pub struct Json<T>(pub T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Json<T> {
     type Rejection = DockerError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, DockerError> {
-        let kind = request.headers().get(CONTENT_TYPE).cloned();
-        let body = Bytes::from_request(request, state).await;
-        let body = body.map_err(|error| DockerError::new(error.status(), error.body_text()))?;
-        if body.is_empty() {
-            return Err(DockerError::invalid("got EOF while reading request body"));
-        }
-        let kind = kind.as_ref().and_then(|kind| kind.to_str().ok());
-        let kind = kind.unwrap_or_default();
-        let bare = kind.split(';').next().unwrap_or_default().trim();
-        if bare != "application/json" {
-            return Err(DockerError::invalid(format!(
-                "Content-Type specified ({bare}) must be 'application/json'"
-            )));
-        }
-        let parsed = serde_json::from_slice(&body);
-        parsed
-            .map(Self)
-            .map_err(|error| DockerError::invalid(format!("invalid JSON: {error}")))
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, DockerError> {
+        let parsed = parts.extensions.remove::<Parsed>();
+        // A route that takes JSON and is not in the list of `preflight`: a mistake of ours.
+        let parsed = parsed.ok_or_else(|| DockerError::failed("this body was not read"))?;
+        json::typed(parsed.into_value()).map(Self)
     }
 }
 

@@ -55,7 +55,7 @@ impl Filters {
             None => Ok(()),
             Some(name) => {
                 let shown: String = name.chars().take(80).collect();
-                Err(DockerError::invalid(format!("Invalid filter '{shown}'")))
+                Err(DockerError::invalid(format!("invalid filter '{shown}'")))
             }
         }
     }
@@ -103,7 +103,7 @@ impl Filters {
     /// What dockerd says of values that a filter can't have.
     pub fn invalid(&self, name: &str) -> DockerError {
         let values: Vec<&str> = self.values(name).collect();
-        DockerError::invalid(format!("Invalid filter '{name}=[{}]'", values.join(" ")))
+        DockerError::invalid(format!("invalid filter '{name}=[{}]'", values.join(" ")))
     }
 
     /// A filter that is a switch; `None` where it is not there.

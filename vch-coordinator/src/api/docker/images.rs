@@ -4,6 +4,8 @@
 //! as it comes, one JSON line each.
 
 mod bring;
+mod login;
+mod sharing;
 mod shown;
 
 use super::{
@@ -14,17 +16,21 @@ use axum::{
     Router,
     extract::State,
     http::{Method, StatusCode},
+    response::{IntoResponse, Response},
     routing,
 };
 use serde_json::{Value, json};
+use sharing::Sharing;
 use std::{collections::BTreeMap, sync::Arc};
 use vch_images::{
     Image, ImageError, Reference,
     store::{Removed, Use},
+    subprocess::{Failure, HelperError},
 };
 
 pub fn routes() -> Router<Docker> {
     Router::new()
+        .route("/auth", routing::post(login::login))
         .route("/images/json", routing::get(list))
         .route("/images/search", routing::get(search))
         .route("/images/prune", routing::post(prune))
@@ -38,7 +44,7 @@ pub fn routes() -> Router<Docker> {
 
 impl From<ImageError> for DockerError {
     fn from(error: ImageError) -> Self {
-        let message = error.to_string();
+        let message = crate::chain::chain(&error).to_string();
         match error {
             ImageError::Unknown(_) => Self::not_found(message),
             ImageError::Conflict(_) => Self::conflict(message),
@@ -47,6 +53,12 @@ impl From<ImageError> for DockerError {
             | ImageError::DigestTag
             | ImageError::Change(_)
             | ImageError::Untrue(_) => Self::invalid(message),
+            ImageError::Helper(HelperError::Refused { failure, .. }) => match failure {
+                Failure::Content => Self::invalid(message),
+                Failure::Missing => Self::not_found(message),
+                Failure::Denied => Self::new(StatusCode::UNAUTHORIZED, message),
+                Failure::Registry | Failure::Own => Self::failed(message),
+            },
             ImageError::Helper(_)
             | ImageError::File { .. }
             | ImageError::Index { .. }
@@ -65,6 +77,12 @@ impl Docker {
     /// There is no such image.
     pub fn image(&self, name: &str) -> Result<containers::Image, DockerError> {
         Ok(shown::for_container(&*self.images.find(name)?))
+    }
+
+    /// The manifest of a container's image, where the image is still there and the version shows it.
+    pub fn image_descriptor(&self, id: &str, version: Version) -> Option<Value> {
+        let image = self.images.find(id).ok()?;
+        (version >= shown::DESCRIBED).then(|| shown::platform_descriptor(&image))
     }
 
     /// Which containers are made of which image.
@@ -115,14 +133,42 @@ impl Docker {
 
 async fn list(
     State(docker): State<Docker>,
+    version: Version,
     parameters: Parameters,
 ) -> Result<Json<Value>, DockerError> {
     let filters = Filters::parse(parameters.get("filters"))?;
     let images = docker.images.list();
+    let shared = parameters.flag("shared-size").then(|| Sharing::of(&images));
     let mut chosen = shown::chosen(&docker.images, images, &filters)?;
     chosen.sort_by_key(|image| std::cmp::Reverse(shown::created(image)));
-    let shown = chosen.iter().map(|image| shown::summary(image, &filters));
+    let uses = match version >= shown::COUNTED {
+        true => Some(docker.uses().await?),
+        false => None,
+    };
+    let manifests = parameters.flag("manifests");
+    let shown = chosen.iter().map(|image| {
+        let mut summary = shown::summary(image, &filters, version);
+        if let Some(uses) = &uses {
+            let used = uses.iter().filter(|one| one.image == image.id).count();
+            summary["Containers"] = json!(used);
+        }
+        if let Some(shared) = &shared {
+            summary["SharedSize"] = json!(shared.bytes(image));
+        }
+        if manifests && version >= shown::MANIFESTS {
+            let used = docker_uses(uses.as_deref(), image);
+            summary["Manifests"] = shown::manifests(image, &used);
+        }
+        summary
+    });
     Ok(Json(shown.collect()))
+}
+
+/// Containers of an image, where they were asked for.
+fn docker_uses(uses: Option<&[Use]>, image: &Image) -> Vec<String> {
+    let uses = uses.into_iter().flatten();
+    let own = uses.filter(|one| one.image == image.id);
+    own.map(|one| one.container.clone()).collect()
 }
 
 async fn search() -> DockerError {
@@ -138,21 +184,30 @@ async fn save() -> DockerError {
 /// What is asked of one image, by the method and what stands behind its name.
 async fn one(
     State(docker): State<Docker>,
+    version: Version,
     method: Method,
     Path(name): Path<String>,
     parameters: Parameters,
-) -> Result<(StatusCode, Json<Value>), DockerError> {
+) -> Result<Response, DockerError> {
     let (bare, what) = name.rsplit_once('/').unwrap_or((&name, ""));
     let find = || docker.images.find(bare);
     for platform in ["platform", "platforms"].map(|name| parameters.get(name)) {
         platform.map_or(Ok(()), containers::only_ours)?;
     }
     let answer = match (method, what) {
-        (Method::GET, "json") => shown::inspect(&*find()?),
+        (Method::GET, "json") => {
+            let image = find()?;
+            let mut answer = shown::inspect(&image, version);
+            if parameters.flag("manifests") && version >= shown::DESCRIBED {
+                let used = docker_uses(Some(&docker.uses().await?), &image);
+                answer["Manifests"] = shown::manifests(&image, &used);
+            }
+            answer
+        }
         (Method::GET, "history") => shown::history(&*find()?),
         (Method::POST, "tag") => {
             tag(&docker, bare, &parameters).await?;
-            return Ok((StatusCode::CREATED, Json(Value::Null)));
+            return Ok(StatusCode::CREATED.into_response());
         }
         (Method::GET, "get") => return Err(save().await),
         (Method::POST, "push") => {
@@ -167,7 +222,7 @@ async fn one(
         }
         _ => return Err(DockerError::page_not_found()),
     };
-    Ok((StatusCode::OK, Json(answer)))
+    Ok(Json(answer).into_response())
 }
 
 async fn tag(docker: &Docker, image: &str, parameters: &Parameters) -> Result<(), DockerError> {
@@ -242,12 +297,13 @@ async fn usage(
         .map(|layer| (layer.digest.to_string(), layer.size))
         .collect();
     let uses = docker.uses().await?;
+    let shared = Sharing::of(&images);
     let shown = images.iter().map(|image| {
-        let mut summary = shown::summary(image, &Filters::default());
+        let mut summary = shown::summary(image, &Filters::default(), version);
         let used = uses.iter().filter(|one| one.image == image.id).count();
         if let Some(map) = summary.as_object_mut() {
             map.insert("Containers".to_owned(), json!(used));
-            map.insert("SharedSize".to_owned(), json!(0));
+            map.insert("SharedSize".to_owned(), json!(shared.bytes(image)));
         }
         summary
     });

@@ -2,7 +2,7 @@
 
 use super::{
     Docker, DockerError, Parameters, Path, Version,
-    error::{NOT_BOUND, is_bind_failure},
+    error::{NOT_BOUND, bind_failure},
 };
 use crate::{
     requests::RequestError,
@@ -50,9 +50,8 @@ impl Docker {
 }
 
 impl Docker {
-    /// dockerd names the container's first place where a port of it can't be had.
-    async fn not_bound(&self, id: ContainerId, refusal: Refusal) -> DockerError {
-        let error = DockerError::from(refusal);
+    /// dockerd names the container's first endpoint where a port of it can't be had.
+    async fn not_bound(&self, id: ContainerId, why: &str) -> DockerError {
         let first = self.runtime.must(id).await.ok().and_then(|looked| {
             let (_, endpoint) = looked.endpoints.first()?;
             Some(format!(
@@ -60,11 +59,8 @@ impl Docker {
                 looked.container.name, endpoint.id
             ))
         });
-        let place = first.unwrap_or_default();
-        let head = format!("{NOT_BOUND}: ");
-        let why = error.message.strip_prefix(&head).unwrap_or(&error.message);
-        let message = format!("{NOT_BOUND}{place}: {why}");
-        DockerError::new(error.status, message)
+        let endpoint = first.unwrap_or_default();
+        DockerError::failed(format!("{NOT_BOUND}{endpoint}: {why}"))
     }
 }
 
@@ -74,21 +70,17 @@ impl From<RuntimeError> for DockerError {
             RuntimeError::Request(error) => error.into(),
             RuntimeError::NotOurs(name) => Self::not_found(format!("No such container: {name}")),
             RuntimeError::NotRunning(id) => {
-                Self::conflict(format!("Container {id} is not running"))
+                Self::conflict(format!("container {id} is not running"))
             }
-            RuntimeError::Running(id) => Self::conflict(format!(
-                "You cannot remove a running container {id}. Stop the container before attempting removal or force remove"
+            error @ RuntimeError::Running(_) => Self::conflict(error.to_string()),
+            // As dockerd says what its runtime says of a program, and itself of all else.
+            RuntimeError::NotStarted {
+                code: 126 | 127,
+                reason,
+            } => Self::invalid(format!(
+                "failed to create task for container: failed to create shim task: VM runtime create failed: unable to start container process: {reason}: unknown"
             )),
-            // As dockerd says what its runtime says.
-            RuntimeError::NotStarted { code, reason } => {
-                let message = format!(
-                    "failed to create shim task: VM runtime create failed: unable to start container process: {reason}: unknown"
-                );
-                match code {
-                    126 | 127 => Self::invalid(message),
-                    _ => Self::failed(message),
-                }
-            }
+            RuntimeError::NotStarted { reason, .. } => Self::failed(reason),
             other => Self::failed(crate::chain::chain(&other).to_string()),
         }
     }
@@ -97,15 +89,21 @@ impl From<RuntimeError> for DockerError {
 async fn start(
     State(docker): State<Docker>,
     Path(container): Path<String>,
-    _body: Bytes,
+    body: Bytes,
 ) -> Result<StatusCode, DockerError> {
+    // As dockerd lets it pass: `{}` or `null`, which old clients send.
+    if body.len() > 7 {
+        return Err(DockerError::invalid(
+            "starting container with non-empty request body was deprecated since API v1.22 and removed in v1.24",
+        ));
+    }
     let id = docker.container(&container).await?;
     match docker.runtime.start(id).await {
         Ok(started) => Ok(done(started)),
         Err(RuntimeError::Request(RequestError::Refused(refusal))) => {
-            let error = match is_bind_failure(&refusal) {
-                true => docker.not_bound(id, refusal).await,
-                false => refusal.into(),
+            let error = match bind_failure(&refusal) {
+                Some(why) => docker.not_bound(id, &why).await,
+                None => refusal.into(),
             };
             match docker.runtime.not_started(id, &error.message).await {
                 // One that removes itself is gone by now.
@@ -194,8 +192,8 @@ async fn kill(
     parameters: Parameters,
 ) -> Result<StatusCode, DockerError> {
     let named = parameters.get("signal").unwrap_or("KILL");
-    let signal = signal(named)?;
     let killed = async {
+        let signal = signal(named)?;
         let id = docker.container(&container).await?;
         Ok::<_, DockerError>(docker.runtime.kill(id, signal).await?)
     };
@@ -217,7 +215,11 @@ async fn rename(
     let named = named.filter(|name| !name.is_empty());
     let named =
         named.ok_or_else(|| DockerError::failed("Neither old nor new names may be empty"))?;
-    let name: ContainerName = named.parse().map_err(|_| invalid_name(named))?;
+    let name: ContainerName = named.parse().map_err(|_| {
+        let refused = invalid_name(&format!("/{named}"));
+        let message = format!("Error when allocating new name: {}", refused.message);
+        DockerError { message, ..refused }
+    })?;
     let id = docker.container(&container).await?;
     let before = docker.runtime.must(id).await?;
     let old = before.container.name.to_string();

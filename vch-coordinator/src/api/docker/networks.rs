@@ -18,8 +18,8 @@ use serde::{Deserialize, Serialize};
 use shown::{Shown, scope};
 use std::{collections::BTreeSet, time::Duration};
 use vch_ledger::{
-    Answer, Command, ContainerId, ContainerRef, Ledger, Network, NetworkId, NetworkRef, Refusal,
-    go_bool,
+    Answer, Command, Container, ContainerId, ContainerRef, Ledger, Network, NetworkId, NetworkRef,
+    Refusal, go_bool,
 };
 use wish::Create;
 
@@ -170,8 +170,8 @@ async fn connect(
     });
     let (container, network, name) = meant.await??;
     let wish = settings.connect(container.into(), network.into(), version)?;
-    // Options and texts: they always can be written.
-    let written = serde_json::to_string(&settings).unwrap_or_default();
+    let written = serde_json::to_string(&settings)
+        .map_err(|error| DockerError::failed(format!("EndpointConfig cannot be kept: {error}")))?;
     docker
         .runtime
         .connect(container, wish, (name.to_string(), written))
@@ -205,24 +205,32 @@ async fn disconnect(
             }
             found => found?,
         };
-        let network = find(ledger, &name)?;
+        let missed = |name: &str| {
+            let mut missing = container.missing.iter();
+            missing.any(|(missed, id)| missed.as_str() == name || id.to_string() == name)
+        };
+        let network = match find(ledger, &name) {
+            // It was removed while the container was stopped.
+            Err(_) if missed(&name) => {
+                return Ok((container.id, name.as_str().into(), name, Ok(())));
+            }
+            found => found?,
+        };
         let place = ledger.endpoint_of(container.id, network.id);
-        let place = place.ok_or_else(|| not_connected(container.id, network));
-        Ok((
-            container.id,
-            network.id,
-            network.name.clone(),
-            place.cloned(),
-        ))
+        let there = place.is_some() || missed(network.name.as_str());
+        let there = there.then_some(());
+        let there = there.ok_or_else(|| not_connected(container.id, network));
+        let name = network.name.to_string();
+        Ok((container.id, NetworkRef::from(network.id), name, there))
     });
-    let (container, network, name, place) = meant.await??;
-    if let Err(error) = place {
-        let awaited = docker.runtime.give_up(container, name.as_str()).await?;
+    let (container, network, name, there) = meant.await??;
+    if let Err(error) = there {
+        let awaited = docker.runtime.give_up(container, &name).await?;
         return awaited.then_some(StatusCode::OK).ok_or(error);
     }
     let command = Command::Disconnect {
         container: container.into(),
-        network: network.into(),
+        network,
     };
     docker.requests.carry_out(command).await?;
     Ok(StatusCode::OK)
@@ -252,8 +260,10 @@ async fn prune(
     let unused = docker.requests.keeper.read(move |ledger| {
         let networks = ledger.networks().filter(|network| {
             let old = until.is_none_or(|until| Duration::from_millis(network.created_ms) <= until);
-            let unused = ledger.endpoints_on(network.id).next().is_none();
-            !network.predefined && unused && old && filters.prunes(&network.labels)
+            !network.predefined
+                && is_unused(ledger, network)
+                && old
+                && filters.prunes(&network.labels)
         });
         let named = networks.map(|network| (network.name.to_string(), network.id));
         named.collect::<BTreeSet<_>>()
@@ -272,6 +282,13 @@ async fn prune(
     Ok(Json(Pruned { networks_deleted }))
 }
 
+/// Whether no running container is on a network: what dockerd calls dangling, and prunes.
+fn is_unused(ledger: &Ledger, network: &Network) -> bool {
+    let mut endpoints = ledger.endpoints_on(network.id);
+    let runs = |id| ledger.container_by_id(id).is_some_and(Container::runs);
+    !endpoints.any(|endpoint| runs(endpoint.container))
+}
+
 /// Before which moment a network must have been made.
 fn until(filters: &Filters) -> Result<Option<Duration>, DockerError> {
     let mut values = filters.values("until");
@@ -279,13 +296,13 @@ fn until(filters: &Filters) -> Result<Option<Duration>, DockerError> {
         return Ok(None);
     };
     if values.next().is_some() {
-        return Err(DockerError::failed("more than one until filter specified"));
+        return Err(DockerError::invalid("more than one until filter specified"));
     }
     match time::moment(text, time::now()) {
         Some(until) => Ok(Some(until)),
         None => {
             let shown: String = text.chars().take(80).collect();
-            Err(DockerError::failed(format!(
+            Err(DockerError::invalid(format!(
                 "failed to parse value as time or duration: \"{shown}\""
             )))
         }

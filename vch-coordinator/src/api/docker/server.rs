@@ -5,9 +5,14 @@
 //! another link, even for that address, finds nobody. Without certificates nothing listens there: to
 //! whom the API answers, to him the VCH belongs.
 
+mod handshakes;
+mod raw;
+mod socket;
 mod tls;
 
-pub use tls::TlsError;
+pub use raw::RawStart;
+pub use socket::Peer;
+pub use tls::{Certificates, TlsError};
 
 use crate::{
     api::door::Connection,
@@ -15,12 +20,15 @@ use crate::{
     config::{DockerEndpoint, Station},
     log_budget::LogBudget,
 };
-use axum::{Router, serve::Listener};
-use hyper::server::conn::http1;
+use axum::Router;
+use handshakes::{Handshakes, NotAdmitted};
+use hyper::{Request, body::Incoming, server::conn::http1};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
+use raw::RawStarts;
+use socket::Socket;
 use std::{
     fs, io,
     net::SocketAddr,
@@ -32,25 +40,26 @@ use std::{
 use thiserror::Error;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream},
+    net::{TcpListener, TcpSocket, TcpStream, UnixListener},
     sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
     time::timeout,
 };
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
 
-/// Most connections of Docker's clients at once, by both doors together: each `docker run`, `logs -f`
-/// and `events` holds one or two.
+/// Most connections of Docker's clients at once, by each listener: each `docker run`, `logs -f` and `events`
+/// holds one or two. By TCP only those count that have shown a certificate.
 pub const MAX_CONNECTIONS: usize = 1_024;
-/// For a client to say who it is. Its cryptography takes its time on a machine on which twenty VMs boot at
-/// once: 10 s were too short there.
-const HANDSHAKE: Duration = Duration::from_secs(60);
 /// For a request's head; a kept connection without one is closed then, too.
 const HEAD: Duration = Duration::from_secs(300);
 /// For answers that are under way when the coordinator stops.
 const GRACE: Duration = Duration::from_secs(1);
 const BACKLOG: u32 = 1_024;
+/// Before the next try where no descriptor is free.
+const EXHAUSTED: Duration = Duration::from_secs(1);
+/// How often the certificates' ends are looked at.
+const CERTIFICATES: Duration = Duration::from_secs(86_400);
 
 /// Why Docker's clients are not listened for.
 #[derive(Debug, Error)]
@@ -87,7 +96,7 @@ pub enum DockerListenError {
 
 /// The doors to the Docker API, open but not served yet.
 pub struct Doors {
-    tcp: Option<(TcpListener, TlsAcceptor)>,
+    tcp: Option<(TcpListener, Certificates)>,
     unix: Option<UnixListener>,
 }
 
@@ -99,8 +108,8 @@ impl Doors {
     pub fn open(endpoint: &DockerEndpoint) -> Result<Self, DockerListenError> {
         let tcp = match &endpoint.tls {
             Some(files) => {
-                let acceptor = tls::acceptor(files)?;
-                Some((listen(&endpoint.station, endpoint.port)?, acceptor))
+                let certificates = Certificates::read(files)?;
+                Some((listen(&endpoint.station, endpoint.port)?, certificates))
             }
             None => {
                 tracing::info!(
@@ -118,17 +127,24 @@ impl Doors {
         self.tcp.is_some() || self.unix.is_some()
     }
 
+    /// The certificates, which can be read again; `None` where no TCP is listened for.
+    pub fn certificates(&self) -> Option<Certificates> {
+        let (_, certificates) = self.tcp.as_ref()?;
+        Some(certificates.clone())
+    }
+
     /// Serves until `stop`, and gives what is under way then a moment to end.
     pub async fn serve(self, app: Router, stop: CancellationToken) {
-        let house = House {
-            app,
-            places: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
-            stop,
-        };
+        let house = House { app, stop };
         tokio::join!(
             async {
-                if let Some((listener, acceptor)) = self.tcp {
-                    house.serve_tcp(listener, acceptor).await;
+                if let Some((listener, certificates)) = self.tcp {
+                    let looking = house.stop.child_token();
+                    let looked = look_at(certificates.clone());
+                    tokio::join!(
+                        house.serve_tcp(listener, certificates),
+                        looking.run_until_cancelled(looked),
+                    );
                 }
             },
             async {
@@ -137,6 +153,14 @@ impl Doors {
                 }
             },
         );
+    }
+}
+
+/// Warns each day of certificates that end.
+async fn look_at(certificates: Certificates) {
+    loop {
+        tokio::time::sleep(CERTIFICATES).await;
+        certificates.warn();
     }
 }
 
@@ -184,69 +208,120 @@ fn listen_unix(path: &Path) -> Result<UnixListener, DockerListenError> {
 static STRANGERS: LogBudget =
     LogBudget::new("clients that were not let in", 20, Duration::from_secs(10));
 
-/// What both doors lead to.
+/// What both listeners lead to.
 struct House {
     app: Router,
-    places: Arc<Semaphore>,
     stop: CancellationToken,
 }
 
-impl House {
-    async fn serve_tcp(&self, listener: TcpListener, acceptor: TlsAcceptor) {
-        let talk = |stream: TcpStream, place| {
-            let (acceptor, app, stop) = (acceptor.clone(), self.app.clone(), self.stop.clone());
-            async move {
-                // A keystroke in `docker run -it` is a packet of its own; without this it waits.
-                if let Err(error) = stream.set_nodelay(true) {
-                    tracing::debug!(%error, "a Docker client's connection is slow");
-                }
-                match timeout(HANDSHAKE, acceptor.accept(stream)).await {
-                    Ok(Ok(stream)) => serve(Connection::holding(place, stream), app, stop).await,
-                    Ok(Err(error)) if STRANGERS.line() => {
-                        tracing::warn!(error = chain(&error), "a Docker client was not let in");
-                    }
-                    Err(_) if STRANGERS.line() => {
-                        tracing::warn!("a Docker client did not say who it is in time");
-                    }
-                    Ok(Err(_)) | Err(_) => {}
-                }
+/// What a client of the TCP listener needs to be let in; clones share it.
+#[derive(Clone)]
+struct Entrance {
+    certificates: Certificates,
+    handshakes: Handshakes,
+    permits: Arc<Semaphore>,
+    app: Router,
+    stop: CancellationToken,
+}
+
+impl Entrance {
+    /// From the first packet to the last.
+    async fn serve(self, stream: TcpStream, from: SocketAddr) {
+        let Some((connection, peer)) = self.let_in(stream, from).await else {
+            return;
+        };
+        serve(connection, peer, self.app, self.stop).await;
+    }
+
+    /// `None` for one that has shown no certificate.
+    async fn let_in(
+        &self,
+        stream: TcpStream,
+        from: SocketAddr,
+    ) -> Option<(
+        Connection<impl AsyncRead + AsyncWrite + Unpin + Send + 'static>,
+        Peer,
+    )> {
+        let socket = Socket::tcp(stream).map_err(|error| self.not(from, &error.to_string()));
+        let socket = socket.ok()?;
+        let peer = socket.peer();
+        let admitted = self.handshakes.admit(from.ip()).await;
+        let admitted = admitted.map_err(|why| match why {
+            NotAdmitted::Crowded => {
+                self.not(from, "too many clients have not said yet who they are")
+            }
+            NotAdmitted::Late => self.not(from, "other handshakes took too long"),
+        });
+        let admitted = admitted.ok()?;
+        let handshake = self.certificates.acceptor().accept(socket);
+        let stream = match admitted.within(handshake).await {
+            Some(Ok(stream)) => stream,
+            Some(Err(error)) => {
+                self.not(from, &chain(&error));
+                return None;
+            }
+            None => {
+                self.not(from, "it did not say in time who it is");
+                return None;
             }
         };
-        self.accept(listener, talk).await;
+        // Nobody closes the semaphore.
+        let permit = Arc::clone(&self.permits).acquire_owned().await.ok()?;
+        Some((Connection::holding(permit, stream), peer))
+    }
+
+    fn not(&self, from: SocketAddr, why: &str) {
+        if STRANGERS.line() {
+            tracing::warn!(%from, why, "a Docker client was not let in");
+        } else {
+            tracing::debug!(%from, why, "a Docker client was not let in");
+        }
+    }
+}
+
+impl House {
+    async fn serve_tcp(&self, listener: TcpListener, certificates: Certificates) {
+        let entrance = Entrance {
+            certificates,
+            handshakes: Handshakes::default(),
+            permits: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
+            app: self.app.clone(),
+            stop: self.stop.clone(),
+        };
+        // Each is accepted at once: `Entrance` bounds how many wait.
+        let next = || async {
+            let (stream, from) = accepted(|| listener.accept()).await;
+            entrance.clone().serve(stream, from)
+        };
+        self.accept(next).await;
     }
 
     async fn serve_unix(&self, listener: UnixListener) {
-        let talk = |stream: UnixStream, place| {
-            let (app, stop) = (self.app.clone(), self.stop.clone());
-            serve(Connection::holding(place, stream), app, stop)
+        let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let next = || async {
+            let permit = permit(&permits).await;
+            let (stream, _) = accepted(|| listener.accept()).await;
+            let (socket, app, stop) = (Socket::from(stream), self.app.clone(), self.stop.clone());
+            let peer = socket.peer();
+            serve(Connection::holding(permit, socket), peer, app, stop)
         };
-        self.accept(listener, talk).await;
+        self.accept(next).await;
     }
 
-    /// Lets clients in while there is a place; who comes later waits in the kernel's queue.
-    async fn accept<L: Listener, T>(
-        &self,
-        mut listener: L,
-        talk: impl Fn(L::Io, OwnedSemaphorePermit) -> T,
-    ) where
+    /// Lets clients in as they come, until the stop.
+    async fn accept<T, N>(&self, next: impl Fn() -> N)
+    where
+        N: Future<Output = T>,
         T: Future<Output = ()> + Send + 'static,
     {
         let mut talks = JoinSet::new();
         loop {
-            let next = async {
-                let place = Arc::clone(&self.places).acquire_owned().await;
-                // It logs what fails, and tries again.
-                (place, listener.accept().await.0)
-            };
             tokio::select! {
                 () = self.stop.cancelled() => break,
                 // Cancel-safe: what was not taken out is still there.
                 Some(_) = talks.join_next() => {}
-                (place, stream) = next => match place {
-                    Ok(place) => drop(talks.spawn(talk(stream, place))),
-                    // Not reached: nobody closes the semaphore.
-                    Err(_) => break,
-                },
+                // Cancel-safe: a permit that was acquired goes back, no client is accepted before its end.
+                talk = next() => drop(talks.spawn(talk)),
             }
         }
         // What goes on after that is dropped, and so ended.
@@ -254,17 +329,55 @@ impl House {
     }
 }
 
+/// The next client. What fails is logged, and tried again: no descriptor is free until a client goes.
+async fn accepted<T, A>(accept: impl Fn() -> A) -> T
+where
+    A: Future<Output = io::Result<T>>,
+{
+    loop {
+        match accept().await {
+            Ok(client) => return client,
+            // It has gone again.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) => {
+                tracing::warn!(%error, "no Docker client can be accepted");
+                tokio::time::sleep(EXHAUSTED).await;
+            }
+        }
+    }
+}
+
+/// Who comes while there is none waits in the kernel's queue.
+async fn permit(permits: &Arc<Semaphore>) -> OwnedSemaphorePermit {
+    if let Ok(permit) = Arc::clone(permits).try_acquire_owned() {
+        return permit;
+    }
+    tracing::warn!("the Docker API's Unix socket has as many connections as it takes: others wait");
+    match Arc::clone(permits).acquire_owned().await {
+        Ok(permit) => permit,
+        // Not reached: nobody closes the semaphore.
+        Err(_) => std::future::pending().await,
+    }
+}
+
 /// One client's requests. A connection that is taken over (`Upgrade: tcp`) leaves this with its place.
-async fn serve<S>(stream: S, app: Router, stop: CancellationToken)
+async fn serve<S>(stream: S, peer: Peer, app: Router, stop: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(HEAD)
+        .max_header_size(raw::MAX_HEAD)
+        .max_headers(raw::MAX_HEADERS)
+        .max_buf_size(2 * raw::MAX_HEAD)
         .title_case_headers(true);
+    let app = app.map_request(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer.clone());
+        request
+    });
     let service = TowerToHyperService::new(app);
-    let talk = http.serve_connection(TokioIo::new(stream), service);
+    let talk = http.serve_connection(TokioIo::new(RawStarts::new(stream)), service);
     let mut talk = std::pin::pin!(talk.with_upgrades());
     let ended = tokio::select! {
         ended = talk.as_mut() => ended,

@@ -5,39 +5,37 @@
 //! stream, three zeroes, length (big endian).
 
 mod detach;
+mod hijack;
 mod lines;
+mod logs;
+mod pages;
+mod tail;
 
 pub use detach::Keys;
+pub use hijack::{Hijack, Left, ToClient, end};
 
 use super::{Docker, DockerError, Parameters, Path, Version};
-use crate::runtime::{Attached, Looked, Outputs, RuntimeError};
+use crate::runtime::{Attached, Looked, RuntimeError};
 use axum::{
     Router,
-    body::{Body, Bytes},
-    extract::{Request, State},
-    http::{
-        HeaderMap, HeaderValue, StatusCode,
-        header::{CONNECTION, CONTENT_TYPE, UPGRADE},
-    },
+    extract::State,
+    http::{HeaderValue, StatusCode},
     response::Response,
     routing,
 };
-use futures_util::stream;
-use hyper::upgrade::{OnUpgrade, Upgraded};
-use hyper_util::rt::TokioIo;
-use lines::{Piece, Wish};
+use hijack::{FromClient, Presence};
+use lines::Wish;
+use pages::Pages;
 use protocol::process::{Output, ProcessId, TerminalSize};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
-use vch_shim::{
-    StreamWriter,
-    log::{Position, Reader},
-};
+use std::{io, path::Path as FilePath};
+use tokio::io::AsyncWriteExt;
+use vch_shim::log::{Position, Reader};
 
 pub fn routes() -> Router<Docker> {
     let at = |rest: &str| format!("/containers/{{container}}{rest}");
     Router::new()
         .route(&at("/attach"), routing::post(attach))
-        .route(&at("/logs"), routing::get(logs))
+        .route(&at("/logs"), routing::get(logs::logs))
         .route(&at("/resize"), routing::post(resize))
 }
 
@@ -96,231 +94,148 @@ impl Shape {
     }
 }
 
-/// A connection that can be taken over.
-pub struct Hijack(OnUpgrade);
-
-impl Hijack {
-    /// `None` where the client did not ask for it.
-    pub fn of(request: &mut Request) -> Option<Self> {
-        let asks = request.headers().contains_key(UPGRADE);
-        asks.then(|| Self(hyper::upgrade::on(request)))
-    }
-
-    /// 101, and from then on bytes.
-    pub fn answer(kind: HeaderValue) -> Response {
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-        let headers = response.headers_mut();
-        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-        headers.insert(UPGRADE, HeaderValue::from_static("tcp"));
-        headers.insert(CONTENT_TYPE, kind);
-        response
-    }
-
-    /// Both directions, once the answer is out.
-    pub async fn taken(self) -> Option<Taken> {
-        let upgraded = self.0.await.ok()?;
-        Some(tokio::io::split(TokioIo::new(upgraded)))
-    }
-}
-
 async fn attach(
     State(docker): State<Docker>,
     Path(container): Path<String>,
     version: Version,
     parameters: Parameters,
-    mut request: Request,
+    hijack: Result<Hijack, DockerError>,
 ) -> Result<Response, DockerError> {
+    let written = parameters.get("detachKeys");
+    // Looked at before the container is looked for.
+    Keys::of(written, false)?;
     let id = docker.container(&container).await?;
     let looked = docker.runtime.must(id).await?;
     let shape = Shape::of(&parameters, &looked);
     let input = parameters.flag("stdin") && looked.workload.input;
-    let keys = Keys::of(parameters.get("detachKeys"), shape.terminal)?;
-    let kind = shape.kind(version);
-    let past = if parameters.flag("logs") {
-        let wish = Wish {
-            shape,
-            ..Wish::default()
-        };
-        written(docker.runtime.log(id)?, wish).await?.0
+    let keys = Keys::of(written, shape.terminal)?;
+    let hijack = hijack?;
+    let (wants_past, wants_more) = (parameters.flag("logs"), parameters.flag("stream"));
+    let folder = docker.runtime.log_folder(id);
+    // What a running container wrote and what it writes comes from one place, without a gap.
+    let whole = wants_past && wants_more && looked.container.runs();
+    let from = if whole { Some(first(&folder)?) } else { None };
+    let past = if wants_past && !whole {
+        Some(Pages::of(folder, Wish::all(shape)).map_err(|error| unreadable(&error))?)
     } else {
-        Vec::new()
-    };
-    if !parameters.flag("stream") {
-        return Ok(answer(kind, Body::from(past)));
-    }
-    let Some(hijack) = Hijack::of(&mut request) else {
-        if input {
-            return Err(DockerError::invalid(
-                "attaching standard input takes the connection over: send `Connection: Upgrade` and `Upgrade: tcp`",
-            ));
-        }
-        let attached = docker.runtime.attach(id, false).await?.await?;
-        return Ok(answer(kind, body(past, attached.output, shape)));
+        None
     };
     // Before the client knows: a container that it starts then is not missed.
-    let attaching = docker.runtime.attach(id, input).await?;
+    let attaching = if wants_more {
+        Some(docker.runtime.attach(id, from, input).await?)
+    } else {
+        None
+    };
     docker.runtime.tell_of(&looked, "attach", &[]);
+    let answer = hijack.answer(shape.kind(version));
     let streams = async move {
-        let (attached, taken) = tokio::join!(attaching, hijack.taken());
-        if let (Ok(attached), Some(taken)) = (attached, taken)
-            && carry(attached, taken, past, shape, keys).await
+        let Some(client) = hijack.taken().await else {
+            return;
+        };
+        let (from_client, mut to_client) = client.parts();
+        let presence = from_client.presence();
+        if let Some(past) = past
+            && !replayed(past, &presence, &mut to_client).await
         {
+            return;
+        }
+        let attached = match attaching {
+            Some(attaching) => tokio::select! {
+                attached = attaching => attached.ok(),
+                () = presence.gone() => None,
+            },
+            None => None,
+        };
+        let Some(attached) = attached else {
+            return end(to_client).await;
+        };
+        if carry(attached, (from_client, to_client), shape, keys).await == Some(Left::Detached) {
             docker.runtime.tell_of(&looked, "detach", &[]);
         }
     };
     tokio::spawn(streams);
-    Ok(Hijack::answer(kind))
+    Ok(answer)
 }
 
-/// All that is written so far, and where that ends: read where blocking is no harm.
-async fn written(mut log: Reader, wish: Wish) -> Result<(Vec<u8>, Position), DockerError> {
-    let reading = move || lines::past(&mut log, &wish).map(|past| (past, log.position()));
-    let read = tokio::task::spawn_blocking(reading).await;
-    let read = read.map_err(|error| DockerError::failed(error.to_string()))?;
-    read.map_err(|error| {
-        DockerError::failed(format!("the container's log cannot be read: {error}"))
-    })
+/// The first record of a log.
+fn first(folder: &FilePath) -> Result<Position, DockerError> {
+    let reader = Reader::from_start(folder).map_err(|error| unreadable(&error))?;
+    Ok(reader.position())
 }
 
-fn answer(kind: HeaderValue, body: Body) -> Response {
-    let mut response = Response::new(body);
-    response.headers_mut().insert(CONTENT_TYPE, kind);
-    response
+fn unreadable(error: &io::Error) -> DockerError {
+    DockerError::failed(format!("the container's log cannot be read: {error}"))
 }
 
-/// The output as an answer's body.
-fn body(past: Vec<u8>, output: Outputs, shape: Shape) -> Body {
-    let first = Some(Ok::<_, RuntimeError>(Bytes::from(past)));
-    let later = stream::unfold(output, move |mut output| async move {
-        match output.next().await {
-            Ok(Some((stream, bytes))) => {
-                let piece = shape.framed(stream, &bytes).unwrap_or_default();
-                Some((Ok(Bytes::from(piece)), output))
+/// Sends what was written before; whether the client took all of it.
+async fn replayed(mut past: Pages, presence: &Presence, to_client: &mut ToClient) -> bool {
+    loop {
+        let page = match past.turn().await {
+            Ok((later, Some(page))) => {
+                past = later;
+                page
             }
-            Ok(None) => None,
-            Err(error) => Some((Err(error), output)),
+            Ok((_, None)) => return true,
+            Err(error) => {
+                tracing::warn!(%error, "a container's log cannot be read");
+                return true;
+            }
+        };
+        let sent = tokio::select! {
+            sent = to_client.write_all(&page) => sent.is_ok(),
+            () = presence.gone() => false,
+        };
+        if !sent {
+            return false;
         }
-    });
-    use futures_util::StreamExt;
-    Body::from_stream(stream::iter(first).chain(later))
+    }
 }
 
-/// A connection that was taken over.
-type Taken = (ReadHalf<TokioIo<Upgraded>>, WriteHalf<TokioIo<Upgraded>>);
-
-/// A client's connection, up to the container's end or its own; whether it left by its keys.
+/// A client's connection, up to the container's end or its own; how the client left, if it did.
 async fn carry(
     attached: Attached,
-    (reader, mut writer): Taken,
-    past: Vec<u8>,
+    (from_client, mut to_client): (FromClient, ToClient),
     shape: Shape,
     keys: Keys,
-) -> bool {
-    if writer.write_all(&past).await.is_err() {
-        return false;
-    }
+) -> Option<Left> {
     let mut output = attached.output;
     let out = async {
         while let Ok(Some((stream, bytes))) = output.next().await {
             if let Some(piece) = shape.framed(stream, &bytes)
-                && writer.write_all(&piece).await.is_err()
+                && to_client.write_all(&piece).await.is_err()
             {
                 break;
             }
         }
-        // The client sees the end of the stream.
-        let _ = writer.shutdown().await;
     };
-    tokio::select! {
-        () = out => false,
-        () = feed(reader, attached.input, keys) => true,
-    }
-}
-
-/// Carries a client's input on; ends only where the client detaches by its keys. One that has said all
-/// goes on reading.
-pub async fn feed(
-    mut reader: ReadHalf<TokioIo<Upgraded>>,
-    mut input: Option<StreamWriter>,
-    mut keys: Keys,
-) {
-    let mut buffer = vec![0; 32 << 10];
-    while let Ok(count @ 1..) = reader.read(&mut buffer).await {
-        let (bytes, detached) = keys.pass(&buffer[..count]);
-        if let Some(writer) = &mut input
-            && !bytes.is_empty()
-            && writer.write(&bytes).await.is_err()
-        {
-            // The container has ended: its output says so.
-            input = None;
-        }
-        if detached {
-            return;
-        }
-    }
-    if let Some(mut writer) = input {
-        // It has ended then.
-        let _ = writer.write(&[]).await;
-    }
-    std::future::pending::<()>().await;
-}
-
-async fn logs(
-    State(docker): State<Docker>,
-    Path(container): Path<String>,
-    version: Version,
-    parameters: Parameters,
-    _headers: HeaderMap,
-) -> Result<Response, DockerError> {
-    let id = docker.container(&container).await?;
-    let looked = docker.runtime.must(id).await?;
-    let shape = Shape::of(&parameters, &looked);
-    if !shape.out && !shape.err {
-        return Err(DockerError::invalid(
-            "Bad parameters: you must choose at least one stream",
-        ));
-    }
-    let wish = Wish::of(&parameters, shape)?;
-    let kind = shape.kind(version);
-    let (past, from) = written(docker.runtime.log(id)?, wish).await?;
-    if !parameters.flag("follow") {
-        return Ok(answer(kind, Body::from(past)));
-    }
-    let Some(output) = docker.runtime.log_on(id, from).await? else {
-        return Ok(answer(kind, Body::from(past)));
+    let left = tokio::select! {
+        () = out => None,
+        left = from_client.feed(attached.input, keys) => Some(left),
     };
-    let first = Some(Ok::<_, RuntimeError>(Bytes::from(past)));
-    let state = (output, wish.pieces());
-    let later = stream::unfold(state, |(mut output, mut pieces)| async move {
-        match output.next().await {
-            Ok(Some((stream, bytes))) => {
-                let piece = Piece::now(stream, bytes);
-                let text = pieces.shown(piece);
-                Some((Ok(Bytes::from(text)), (output, pieces)))
-            }
-            Ok(None) => None,
-            Err(error) => Some((Err(error), (output, pieces))),
-        }
-    });
-    use futures_util::StreamExt;
-    let body = Body::from_stream(stream::iter(first).chain(later));
-    Ok(answer(kind, body))
+    // The client sees the end of the stream.
+    end(to_client).await;
+    left
 }
 
-/// `h` and `w` of a request.
+/// `h` and `w` of a request, in dockerd's words where they are no sizes.
 pub fn size(parameters: &Parameters) -> Result<TerminalSize, DockerError> {
-    let number = |name: &str| {
+    let number = |name: &str, what: &str| {
         let text = parameters.get(name).unwrap_or_default();
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
         text.parse::<u16>().map_err(|_| {
-            DockerError::invalid(format!(
-                "strconv.ParseUint: parsing {text:?}: invalid syntax"
-            ))
+            let why = if is_number {
+                "value out of range"
+            } else {
+                "invalid syntax"
+            };
+            let shown: String = text.chars().take(32).collect();
+            DockerError::invalid(format!("invalid resize {what} {shown:?}: {why}"))
         })
     };
     Ok(TerminalSize {
-        rows: number("h")?,
-        columns: number("w")?,
+        rows: number("h", "height")?,
+        columns: number("w", "width")?,
     })
 }
 
@@ -334,7 +249,7 @@ async fn resize(
     let looked = docker.runtime.must(id).await?;
     if !looked.container.runs() {
         return Err(DockerError::conflict(format!(
-            "Container {} is not running",
+            "container {} is not running",
             looked.container.id
         )));
     }

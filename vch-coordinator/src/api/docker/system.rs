@@ -62,7 +62,7 @@ pub async fn with_headers(mut response: Response) -> Response {
         headers.insert(name, HeaderValue::from_static(value));
     };
     set("server", SERVER);
-    set("api-version", "1.50");
+    set("api-version", "1.51");
     set("ostype", "linux");
     set("docker-experimental", "false");
     response
@@ -123,7 +123,7 @@ pub async fn version(State(docker): State<Docker>) -> Json<Value> {
     }))
 }
 
-/// What dockerd 20.10 says of itself, for a VCH.
+/// What dockerd says of itself, for a VCH.
 pub async fn info(
     State(docker): State<Docker>,
     asked: Version,
@@ -193,6 +193,7 @@ fn of_the_vch(docker: &Docker) -> Value {
             },
             "Mirrors": [],
         },
+        "CDISpecDirs": [],
         "GenericResources": null,
         "HttpProxy": "",
         "HttpsProxy": "",

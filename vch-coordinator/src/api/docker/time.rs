@@ -4,6 +4,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const DAY: i64 = 86_400;
 
+/// As [`rfc3339`], with nine digits behind the second, as dockerd dates the lines of logs.
+pub fn rfc3339_fixed(since_1970: Duration) -> String {
+    let whole = rfc3339(Duration::from_secs(since_1970.as_secs()));
+    let second = whole.strip_suffix('Z').unwrap_or(&whole);
+    format!("{second}.{:09}Z", since_1970.subsec_nanos())
+}
+
 /// RFC 3339 in UTC, as Go prints it: without zeros at the fraction's end.
 pub fn rfc3339(since_1970: Duration) -> String {
     let seconds = i64::try_from(since_1970.as_secs()).unwrap_or(i64::MAX);

@@ -30,11 +30,6 @@ const MISSING: &[(&str, &[&str], &str)] = &[
         &["/distribution/{*name}"],
         "ask the registry itself, or pull the image and look at it (`docker pull`, `docker image inspect`)",
     ),
-    (
-        "logging in by the host",
-        &["/auth"],
-        "give `docker pull` its credentials by the client's configuration",
-    ),
 ];
 
 /// What only a manager of a swarm has.

@@ -16,8 +16,8 @@ pub struct Version(pub u32);
 impl Version {
     /// The oldest one that is answered: what dockerd 25 to 28 answer, too.
     pub const OLDEST: Self = Self(24);
-    /// The newest one: what the docker CLI 28.2 speaks.
-    pub const NEWEST: Self = Self(50);
+    /// The newest one: what dockerd 28.5 answers and its CLI speaks.
+    pub const NEWEST: Self = Self(51);
 }
 
 impl fmt::Display for Version {

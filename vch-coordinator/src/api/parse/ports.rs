@@ -25,12 +25,18 @@ pub fn published(field: &str, text: &str, clients: &[IpNet]) -> Parsed<Vec<Conta
     };
     let inside = range(field, text, inside)?;
     let host = host.map(|host| range(field, text, host)).transpose()?;
+    // Several ports of the VCH for one of the container: the first that is free at each start.
+    let several = host
+        .as_ref()
+        .filter(|host| host.len() > 1 && inside.len() == 1);
+    let through = several.map(|host| *host.end());
     if let Some(host) = &host
         && host.len() != inside.len()
+        && through.is_none()
     {
         let (many, few) = (host.len(), inside.len());
         let remedy = format!(
-            "{many} ports of the VCH can't lead to {few} of the container: write ranges of one length"
+            "{many} ports of the VCH can't lead to {few} of the container: write ranges of one length, or one port of the container"
         );
         return Err(refuse(&remedy));
     }
@@ -39,6 +45,7 @@ pub fn published(field: &str, text: &str, clients: &[IpNet]) -> Parsed<Vec<Conta
         publish: Some(Publish {
             address,
             port: host.as_ref().and_then(|host| host.clone().nth(index)),
+            through,
             clients: clients.to_vec(),
         }),
     };

@@ -14,12 +14,17 @@ fn port(port: &ContainerPort) -> String {
     let Some(Publish {
         address,
         port: host,
+        through,
         clients,
     }) = &port.publish
     else {
         return format!("{number} exposed");
     };
-    let host = host.map_or(String::new(), |port| port.to_string());
+    let host = match (host, through) {
+        (Some(first), Some(last)) => format!("{first}-{last}"),
+        (Some(port), None) => port.to_string(),
+        (None, _) => String::new(),
+    };
     let mut text = match address {
         Some(IpAddr::V4(v4)) => format!("{v4}:{host}:{number}"),
         Some(IpAddr::V6(v6)) => format!("[{v6}]:{host}:{number}"),

@@ -250,6 +250,9 @@ pub fn status(status: &shape::Status) {
     for warning in &status.warnings {
         facts.push(["Warning", warning].map(str::to_owned));
     }
+    if let Some(reason) = &status.vms_unlimited {
+        facts.push(["VMs not limited", reason].map(str::to_owned));
+    }
     for directory in &status.lost {
         facts.push(["Lost", directory].map(str::to_owned));
     }

@@ -126,10 +126,11 @@ fn is_of(binding: &PortBinding, flow: &Flow, book: &Book) -> bool {
 /// Whether the flow went to the VCH itself at an address at which the binding has its port.
 fn stays(binding: &PortBinding, flow: &Flow, book: &Book) -> bool {
     let asked = flow.original.destination;
-    let own = book.networks().any(|network| {
+    let mut networks = book.networks();
+    let own = networks.any(|network| {
         let default = match &network.by {
             Carrier::External(external) => external.published,
-            Carrier::Dedicated(_) | Carrier::Shared(_) => false,
+            Carrier::Dedicated(_) | Carrier::Shared(_) => !network.internal,
         };
         let at = match binding.host.address {
             None => default,
@@ -137,6 +138,7 @@ fn stays(binding: &PortBinding, flow: &Flow, book: &Book) -> bool {
         };
         at && network.addresses.iter().any(|one| one.addr() == asked.0)
     });
+    let own = own || (asked.0.is_ipv4() && asked.0.is_loopback());
     let at = match binding.host.address {
         Some(address) if !address.is_unspecified() => asked.0 == address,
         _ => own,

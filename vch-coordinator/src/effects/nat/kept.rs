@@ -28,6 +28,10 @@ pub enum Kept {
     Doors(IpVersion),
     /// Addresses of the VCH on the external networks that are the default for published ports.
     Defaults(IpVersion),
+    /// Addresses of the VCH on bridge networks that have a way out: published ports answer there, too.
+    OpenGateways(IpVersion),
+    /// Addresses of the VCH on the management and docker endpoint networks: no port is published there.
+    PrivateAddresses(IpVersion),
     /// Containers on external networks: link and address.
     Attached(IpVersion),
     /// Published ports: to where they lead.
@@ -118,6 +122,8 @@ impl Kept {
                 Self::Gateways(version),
                 Self::Doors(version),
                 Self::Defaults(version),
+                Self::OpenGateways(version),
+                Self::PrivateAddresses(version),
                 Self::Attached(version),
                 Self::Sources(version),
                 Self::Shared(version),
@@ -166,6 +172,10 @@ impl Kept {
             Self::Doors(V6) => name!("doors6"),
             Self::Defaults(V4) => name!("default4"),
             Self::Defaults(V6) => name!("default6"),
+            Self::OpenGateways(V4) => name!("open_gateways4"),
+            Self::OpenGateways(V6) => name!("open_gateways6"),
+            Self::PrivateAddresses(V4) => name!("private_addresses4"),
+            Self::PrivateAddresses(V6) => name!("private_addresses6"),
             Self::Attached(V4) => name!("attached4"),
             Self::Attached(V6) => name!("attached6"),
             Self::Published(Reach::Address, V4) => name!("published4"),
@@ -219,6 +229,8 @@ impl Kept {
             | Self::Untranslated(version)
             | Self::Gateways(version)
             | Self::Defaults(version)
+            | Self::OpenGateways(version)
+            | Self::PrivateAddresses(version)
             | Self::Shared(version) => set(&[address_type(version)]),
             Self::Doors(version) | Self::Attached(version) => {
                 set(&[Interface, address_type(version)])

@@ -15,6 +15,8 @@ use vch_nftables::{Datum, Element, InterfaceName as NftInterface, IpVersion, Nam
 pub struct Surroundings {
     /// Links of the management and docker endpoint networks: never a way for containers.
     pub private: BTreeSet<InterfaceName>,
+    /// The VCH's addresses there: no port is published at them.
+    pub private_addresses: BTreeSet<IpAddr>,
 }
 
 impl From<&Config> for Surroundings {
@@ -22,6 +24,7 @@ impl From<&Config> for Surroundings {
         let stations = [&config.management, &config.docker_endpoint.station];
         Self {
             private: stations.map(|station| station.interface.clone()).into(),
+            private_addresses: stations.map(|station| station.address).into(),
         }
     }
 }
@@ -124,6 +127,9 @@ impl Surroundings {
         for name in &self.private {
             holding.add(Kept::Private, [link(name)?]);
         }
+        for address in &self.private_addresses {
+            holding.add(Kept::PrivateAddresses(address.into()), [(*address).into()]);
+        }
         Ok(holding.0)
     }
 }
@@ -155,6 +161,9 @@ pub fn of_network(network: &Carried) -> Result<Vec<Held>, NameError> {
     for address in addresses {
         let version = (&address).into();
         holding.add(Kept::Gateways(version), [address.into()]);
+        if !network.internal {
+            holding.add(Kept::OpenGateways(version), [address.into()]);
+        }
         holding.add(Kept::Doors(version), [bridge, address.into()]);
     }
     Ok(holding.0)

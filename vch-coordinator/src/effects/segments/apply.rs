@@ -52,6 +52,7 @@ impl Kernel {
                 .await
                 .map_err(|errno| refused("keep IPv6 addresses off port", name, errno)),
             Step::SetIpv6 { name, setting } => write(&Sysctl::ipv6(name, *setting)),
+            Step::RouteLocalnet { name } => write(&Sysctl::route_localnet(name)),
             Step::Set { name, change } => self.set(name, change).await,
             Step::RemoveAddress { name, address } => self.remove_address(name, *address).await,
             Step::AddAddress { name, address } => self.add_address(name, *address).await,

@@ -5,8 +5,8 @@ use ipnet::IpNet;
 use netlink_packet_route::{
     address::{AddressAttribute, AddressFlags, AddressMessage},
     link::{
-        AfSpecInet6, AfSpecUnspec, BridgeStpState, In6AddrGenMode, InfoBridge, InfoData, InfoKind,
-        InfoTun, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+        AfSpecInet, AfSpecInet6, AfSpecUnspec, BridgeStpState, In6AddrGenMode, InfoBridge,
+        InfoData, InfoKind, InfoTun, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
     },
 };
 use nix::errno::Errno;
@@ -55,6 +55,8 @@ pub struct Link {
     pub kind: LinkKind,
     /// Its IPv6 settings; none where the link has no IPv6.
     pub ipv6: Option<LinkIpv6>,
+    /// `net.ipv4.conf.LINK.route_localnet`.
+    pub route_localnet: bool,
 }
 
 /// What a link is.
@@ -135,6 +137,7 @@ impl Link {
             master: None,
             kind: LinkKind::Other(String::new()),
             ipv6: None,
+            route_localnet: false,
         };
         for attribute in &message.attributes {
             match attribute {
@@ -145,7 +148,10 @@ impl Link {
                 LinkAttribute::Controller(index) => link.master = Some(*index),
                 LinkAttribute::LinkNetNsId(id) => peer = Some(*id),
                 LinkAttribute::LinkInfo(infos) => info = infos,
-                LinkAttribute::AfSpecUnspec(families) => link.ipv6 = ipv6(families),
+                LinkAttribute::AfSpecUnspec(families) => {
+                    link.ipv6 = ipv6(families);
+                    link.route_localnet = route_localnet(families);
+                }
                 _ => {}
             }
         }
@@ -215,6 +221,17 @@ fn tun(settings: &[InfoTun], carrier: bool) -> LinkKind {
         attached: carrier,
         persistent: value(PERSIST).as_deref() == Some(&[1]),
     }
+}
+
+fn route_localnet(families: &[AfSpecUnspec]) -> bool {
+    let settings = families.iter().filter_map(|family| match family {
+        AfSpecUnspec::Inet(settings) => Some(settings),
+        _ => None,
+    });
+    settings.flatten().any(|setting| match setting {
+        AfSpecInet::DevConf(conf) => conf.route_localnet != 0,
+        _ => false,
+    })
 }
 
 fn ipv6(families: &[AfSpecUnspec]) -> Option<LinkIpv6> {

@@ -174,6 +174,10 @@ pub fn plan_bridge(
         }),
     };
     steps.extend(plan_ipv6(name, ipv6, wants_v6));
+    let wants_v4 = bridge.addresses.iter().any(|a| matches!(a, IpNet::V4(_)));
+    if wants_v4 && link.is_none_or(|link| !link.route_localnet) {
+        steps.push(Step::RouteLocalnet { name: name.clone() });
+    }
     let change = Change {
         mac: link.filter(|l| l.mac != mac.octets()).map(|_| mac),
         mtu: bridge.mtu.filter(|mtu| has_other_mtu(link, *mtu)),

@@ -70,6 +70,12 @@ pub enum Step {
         /// Which one.
         setting: Ipv6Setting,
     },
+    /// Let answers to the VCH's own loopback addresses come in by a bridge (`route_localnet` = 1):
+    /// connections to a published port by loopback. What else this would let in, nftables drops.
+    RouteLocalnet {
+        /// The bridge's name.
+        name: InterfaceName,
+    },
     /// Change properties of a link.
     Set {
         /// Its name.
@@ -107,6 +113,7 @@ impl Step {
             | Self::CreateVeth { name, .. }
             | Self::Silence { name }
             | Self::SetIpv6 { name, .. }
+            | Self::RouteLocalnet { name }
             | Self::Set { name, .. }
             | Self::RemoveAddress { name, .. }
             | Self::AddAddress { name, .. } => Some(name),

@@ -31,6 +31,15 @@ impl Sysctl {
         }
     }
 
+    /// Whether what comes in by a link may be for a loopback address.
+    pub fn route_localnet(link: &InterfaceName) -> Self {
+        let path = ["/proc/sys/net/ipv4/conf", link.as_str(), "route_localnet"];
+        Self {
+            path: path.iter().collect(),
+            value: "1",
+        }
+    }
+
     /// An IPv6 setting of a link.
     pub fn ipv6(link: &InterfaceName, setting: Ipv6Setting) -> Self {
         let key = match setting {

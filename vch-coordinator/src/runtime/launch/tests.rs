@@ -1,4 +1,4 @@
-use super::{bytes, cgroup_limits, cpus, nic_id, set, uid};
+use super::{bytes, cgroup_limits, cpus, nic_id, set};
 use crate::runtime::{
     Vms,
     workload::{Resources, Workload},
@@ -15,6 +15,7 @@ pub fn sample() -> Launch {
         program: "qemu".into(),
         kernel: "/nowhere/vmlinux".into(),
         initramfs: "/nowhere/vm.cpio".into(),
+        modules_disk: None,
         kvm: false,
         memory_mib: 256,
         cpus: 1,
@@ -23,6 +24,7 @@ pub fn sample() -> Launch {
         template: None,
         nics: Vec::new(),
         uid: 1,
+        cgroup: None,
         start: Start {
             image_disk: "image".to_owned(),
             upper_disk: "upper".to_owned(),
@@ -63,10 +65,7 @@ fn sizes_of_logs_are_docker_s() {
 }
 
 #[test]
-fn each_vm_has_a_user_of_its_own() {
-    let one = uid(&"a".repeat(64));
-    assert_ne!(one, uid(&"b".repeat(64)));
-    assert!(one >= super::FIRST_UID);
+fn a_nic_is_called_by_what_its_endpoint_s_id_begins_with() {
     assert_eq!(nic_id("0123456789abcdef"), "n0123456789ab");
 }
 

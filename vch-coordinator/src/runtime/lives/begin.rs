@@ -11,6 +11,7 @@ use crate::{
         launch::{self, Places},
         machine::Machine,
         shim,
+        uids::Uid,
         workload::{Life, Status, VmSize, Workload},
     },
 };
@@ -20,7 +21,7 @@ use std::{
 };
 use tokio::time::timeout;
 use vch_ledger::{Command, ContainerId, DocumentKind};
-use vch_shim::{Client, ClientError, Launch, Outcome, Stages};
+use vch_shim::{Blame, Client, ClientError, Launch, Outcome, Stages};
 
 /// A container whose process runs.
 struct Begun {
@@ -110,7 +111,7 @@ impl Runtime {
         let mut commands: Vec<Command> = awaited
             .map(|place| Command::Connect(place.connect(id)))
             .collect();
-        commands.push(document(&id.into(), DocumentKind::Workload, &workload));
+        commands.push(document(&id.into(), DocumentKind::Workload, &workload)?);
         let carried = self.0.requests.carry_out(Command::Together(commands));
         match carried.await {
             Ok(_) => Ok(()),
@@ -166,6 +167,11 @@ impl Runtime {
         let looked = self.must(id).await?;
         let sockets = sockets(&looked.container.channel).ok_or_else(|| not_ours(&looked))?;
         let mut launch = self.launch(&looked, vms, sockets, disks)?;
+        // Kept until its QEMU runs, and is seen by its user.
+        let uid = self.uid(id).await?;
+        launch.uid = uid.number;
+        let bounds = launch::bounds(&looked, vms);
+        launch.cgroup = self.0.cgroups.make(id, &bounds).map_err(unbounded)?;
         let vm = VmSize {
             memory_mib: launch.memory_mib,
             cpus: launch.cpus,
@@ -174,6 +180,10 @@ impl Runtime {
             let pid = shim::spawn(vms, &launch).await?;
             let outcome = match self.watched(id, sockets).await {
                 Ok((stages, started_ms)) => {
+                    self.0.cgroups.run(id, &bounds).map_err(unbounded)?;
+                    if let Some(template) = &launch.template {
+                        self.0.templates.proved(template);
+                    }
                     return Ok(Begun {
                         looked,
                         stages,
@@ -185,11 +195,25 @@ impl Runtime {
                 Err(outcome) => outcome,
             };
             // A clone that is none may be so for its template: another release of QEMU, a broken disk.
-            let Some(template) = launch.template.take_if(|_| is_the_vms(&outcome)) else {
+            let blame = outcome.blame();
+            let Some(template) = launch.template.take_if(|_| blame != Blame::None) else {
                 return Err(not_started(outcome));
             };
-            self.0.templates.forget(&template).await;
+            self.0.templates.failed(&template, id, blame).await;
         }
+    }
+
+    /// A user that no other VM has.
+    async fn uid(&self, id: ContainerId) -> Result<Uid, RuntimeError> {
+        let uids = self.0.uids.clone();
+        let taken = tokio::task::spawn_blocking(move || uids.take(id)).await;
+        taken
+            .ok()
+            .flatten()
+            .ok_or_else(|| RuntimeError::NotStarted {
+                code: NOT_LAUNCHED,
+                reason: "no user is free for its VM: stop containers".to_owned(),
+            })
     }
 
     /// A shim's stages from the start of the process on; or how it ended without one.
@@ -237,14 +261,13 @@ async fn started(stages: &mut Stages) -> Result<Result<u64, Outcome>, ClientErro
     }
 }
 
-/// Whether it was the VM that failed, and not what runs in it.
-fn is_the_vms(outcome: &Outcome) -> bool {
-    outcome.failure.as_ref().is_some_and(|failure| {
-        matches!(
-            &*failure.code,
-            "vm-not-started" | "vm-died" | "boot-timeout"
-        )
-    })
+/// A VM is not started without the bounds that it is to have.
+fn unbounded((path, source): (PathBuf, std::io::Error)) -> RuntimeError {
+    RuntimeError::File {
+        what: "bound the VM by",
+        path,
+        source,
+    }
 }
 
 fn not_started(outcome: Outcome) -> RuntimeError {

@@ -128,7 +128,10 @@ impl Runtime {
             }))
         };
         self.change(id, machine, ended).await?;
-        self.tell_of(&looked, "die", &[("exitCode", code.to_string())]);
+        let ran = finished_ms.saturating_sub(looked.life.started_ms);
+        let ran = Duration::from_millis(ran).as_secs().to_string();
+        let details = [("execDuration", ran), ("exitCode", code.to_string())];
+        self.tell_of(&looked, "die", &details);
         Ok(())
     }
 

@@ -93,6 +93,7 @@ fn ports(dice: &mut Dice) -> Vec<ContainerPort> {
     let publish = (!dice.once_in(3)).then(|| Publish {
         address: None,
         port: [Some(8080), None][dice.below(2)],
+        through: None,
         clients: Vec::new(),
     });
     vec![ContainerPort { number, publish }]

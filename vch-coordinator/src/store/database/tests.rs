@@ -196,7 +196,7 @@ fn a_row_of_garbage_is_refused() {
 }
 
 /// A store with one container, closed in order, and the directory of that container.
-fn with_a_container(dir: &Path) -> std::path::PathBuf {
+fn with_a_container(dir: &Path) -> PathBuf {
     let (mut store, new) = Store::open(dir).unwrap();
     let (group, container) = one_container(new.vch);
     store.write(&group).unwrap();

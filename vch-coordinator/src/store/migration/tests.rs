@@ -15,6 +15,9 @@ use vch_ledger::{
 /// A store that the last release of schema 1 wrote: networks with every kind of subnet, containers
 /// on every kind of channel, some of them started, endpoints, addresses at rest.
 const V1: &[u8] = include_bytes!("v1.redb");
+/// One that the last release of schema 2 wrote: networks, containers that run and do not, linked and
+/// published in every way, a document.
+const V2: &[u8] = include_bytes!("v2.redb");
 
 fn open(disk: &Disk) -> Result<(Store, Loaded), StoreError> {
     let database = Database::builder()
@@ -49,6 +52,45 @@ fn rows_of_schema_1_are_read_and_written_byte_for_byte() {
     }
     let every_kind = BTreeMap::from([(0, 4), (1, 4), (2, 5), (3, 2), (4, 4)]);
     assert_eq!(kinds, every_kind);
+}
+
+#[test]
+fn rows_of_schema_2_are_read_and_written_byte_for_byte() {
+    let disk = Disk::holding(V2.to_vec(), Power::Good);
+    let database = Database::builder().create_with_backend(disk).unwrap();
+    let read = database.begin_read().unwrap();
+    let table = read.open_table(ROWS).unwrap();
+    let mut kinds = BTreeMap::<_, u32>::new();
+    for entry in table.iter().unwrap() {
+        let (_, value) = entry.unwrap();
+        let row: v2::Row = decode("rows", value.value()).unwrap();
+        assert_eq!(encode("rows", &row).unwrap(), value.value());
+        *kinds.entry(value.value()[0]).or_default() += 1;
+    }
+    assert!((0..7).all(|kind| kinds.contains_key(&kind)), "{kinds:?}");
+}
+
+#[test]
+fn a_store_of_schema_2_is_the_same_ledger_afterwards() {
+    let (_store, loaded) = open(&Disk::holding(V2.to_vec(), Power::Good)).unwrap();
+    let ledger = ledger(&loaded);
+    let mut rows = loaded.rows;
+    rows.sort_by_key(Row::key);
+    assert_eq!(ledger.rows(), rows);
+    let container = |name: &str| ledger.container(&name.into()).unwrap();
+    let web = container("web");
+    assert!(web.runs() && web.publish_all && web.unhealthy);
+    assert!(web.domain.is_none() && web.sysctls.is_empty() && web.missing.is_empty());
+    let ports: Vec<String> = web.ports.iter().map(ToString::to_string).collect();
+    let published = ["8080:80/tcp", "81/tcp", "82/tcp", "0.0.0.0:8443:443/tcp"];
+    assert_eq!(ports, published);
+    assert_eq!(ledger.bindings_of(web.id).count(), 4);
+    let [place] = ledger.endpoints_of(web.id).collect::<Vec<_>>()[..] else {
+        panic!("one place");
+    };
+    assert_eq!(place.gateway_priority, 7);
+    assert!(place.sysctls.is_empty());
+    assert_eq!(ledger.endpoints_of(container("db").id).count(), 2);
 }
 
 #[test]

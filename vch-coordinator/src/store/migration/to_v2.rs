@@ -1,10 +1,11 @@
 //! Rows of schema 1 as rows of schema 2.
 
-use super::v1;
+use super::{v1, v2};
 use std::collections::{BTreeMap, BTreeSet};
+use v2::{Container, Endpoint, Row};
 use vch_ledger::{
-    AddressCursor, AddressRange, Attachment, Channel, Container, ContainerId, Dns, Endpoint,
-    Network, NetworkKind, RestingAddress, Row, Segment, Subnet,
+    AddressCursor, AddressRange, Attachment, Channel, ContainerId, Dns, Network, NetworkKind,
+    RestingAddress, Segment, Subnet,
 };
 
 /// All rows of a store. What schema 1 did not know is as it was without it: every bridge network is

@@ -237,14 +237,21 @@ fn interfaces_keep_their_names_and_the_lowest_free_one_is_next() {
 }
 
 #[test]
-fn lists_of_a_container_are_bounded() {
+fn of_many_dns_servers_the_first_are_asked_each_once() {
     let mut world = World::new();
     let mut wish = container("web");
-    wish.dns.servers = vec!["10.0.0.1".parse().unwrap(); 9];
-    assert_eq!(
-        world.refused(Command::AddContainer(wish)).code(),
-        "too-many"
-    );
+    let servers = [1, 1, 2, 3, 2, 4, 5, 6, 7, 8, 9, 10];
+    let servers = servers.map(|n| format!("10.0.0.{n}").parse().unwrap());
+    wish.dns.servers = servers.to_vec();
+    world.must(Command::AddContainer(wish));
+    let row = world.ledger.container(&"web".into()).unwrap();
+    let expected = (1..=8).map(|n| format!("10.0.0.{n}").parse().unwrap());
+    assert_eq!(row.dns.servers, expected.collect::<Vec<std::net::IpAddr>>());
+}
+
+#[test]
+fn lists_of_a_container_are_bounded() {
+    let mut world = World::new();
     let mut wish = container("web");
     let line = HostEntry {
         address: "10.0.0.1".parse().unwrap(),

@@ -31,6 +31,53 @@ fn an_endpoint_is_found_by_name_short_id_aliases_and_full_name() {
 }
 
 #[test]
+fn an_endpoint_is_found_by_host_name_with_and_without_its_domain() {
+    let mut world = World::new();
+    for (name, hostname, domain, expected) in [
+        ("aa", "Box", None, &["box"][..]),
+        ("bb", "box.D.example", None, &["box.d.example"]),
+        ("cc", "box", Some("d.example"), &["box", "box.d.example"]),
+    ] {
+        let mut wish = container(name);
+        wish.hostname = Some(hostname.parse().unwrap());
+        wish.domain = domain.map(|domain| domain.parse().unwrap());
+        world.must(Command::AddContainer(wish));
+        world.start(name);
+        world.connect(name, "bridge");
+        let own = [name.to_owned(), "ID".to_owned()].into_iter();
+        let full = format!("{name}.bridge");
+        let all: Vec<String> = own
+            .chain(expected.iter().map(|name| (*name).to_owned()))
+            .chain([full])
+            .collect();
+        assert_eq!(names(&world, name).0, all);
+    }
+}
+
+#[test]
+fn a_host_name_is_as_long_as_the_kernel_holds() {
+    let mut world = World::new();
+    let long = format!("{}.{}", "a".repeat(40), "b".repeat(24));
+    for (hostname, domain, code) in [
+        (Some(long.as_str()), None, "too-long"),
+        (None, Some(long.as_str()), "too-long"),
+        (Some(&long[1..]), Some(&long[1..]), ""),
+    ] {
+        let mut wish = container("web");
+        wish.hostname = hostname.map(|name| name.parse().unwrap());
+        wish.domain = domain.map(|name| name.parse().unwrap());
+        let add = Command::AddContainer(wish);
+        if code.is_empty() {
+            world.must(add);
+        } else {
+            let refusal = world.refused(add);
+            assert_eq!(refusal.code(), code);
+            assert!(refusal.to_string().contains("64"), "{refusal}");
+        }
+    }
+}
+
+#[test]
 fn an_alias_may_be_several_containers() {
     let mut world = World::new();
     for name in ["one", "two"] {
@@ -149,10 +196,13 @@ proptest! {
         network in "[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}",
         bytes: [u8; 32],
     ) {
-        let id = crate::Id::from_bytes(bytes);
-        let (name, network) = (name.parse().unwrap(), network.parse().unwrap());
-        let names = crate::published_names(id, &name, &network, &[]);
-        prop_assert!(names.iter().any(|name| name.as_str() == id.short()));
-        prop_assert!(names.contains(&crate::pointer_name(id, &name, &network)));
+        let mut world = World::new();
+        world.container("web");
+        let mut row = world.ledger.container(&"web".into()).unwrap().clone();
+        (row.id, row.name) = (crate::Id::from_bytes(bytes), name.parse().unwrap());
+        let network = network.parse().unwrap();
+        let names = crate::published_names(&row, &network, &[]);
+        prop_assert!(names.iter().any(|name| name.as_str() == row.id.short()));
+        prop_assert!(names.contains(&crate::pointer_name(row.id, &row.name, &network)));
     }
 }

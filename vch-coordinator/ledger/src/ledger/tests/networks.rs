@@ -48,6 +48,67 @@ fn the_predefined_networks_can_neither_be_made_nor_removed() {
 }
 
 #[test]
+fn a_network_with_stopped_containers_is_removed_and_they_miss_it() {
+    let mut world = World::new();
+    world.network("app", &[]);
+    for name in ["web", "db"] {
+        world.running(name);
+        world.connect(name, "app");
+        world.connect(name, "bridge");
+    }
+    let old = world.ledger.network(&"app".into()).unwrap().id;
+    world.stop("web");
+    let refusal = world.refused(Command::RemoveNetwork("app".into()));
+    assert_eq!(refusal.code(), "network-in-use");
+    let text = refusal.to_string();
+    assert!(text.contains("db") && !text.contains("web"), "{text}");
+    world.stop("db");
+    world.must(Command::RemoveNetwork("app".into()));
+    let row = |world: &World, name: &str| world.ledger.container(&name.into()).unwrap().clone();
+    assert_eq!(world.ledger.endpoints_of(row(&world, "web").id).count(), 1);
+    assert_eq!(
+        row(&world, "web").missing.values().collect::<Vec<_>>(),
+        [&old]
+    );
+    // A new network of the name is another one.
+    world.network("app", &[]);
+    let refusal = world.refused(Command::StartContainer("web".into()));
+    assert_eq!(
+        (refusal.code(), refusal.kind()),
+        ("network-missing", RefusalKind::NotFound)
+    );
+    assert!(
+        refusal
+            .to_string()
+            .starts_with(&format!("network {old} not found")),
+        "{refusal}"
+    );
+    world.connect("web", "app");
+    world.start("web");
+    assert!(row(&world, "web").missing.is_empty());
+    // It is known by its name, by its id, and by a new one of the name.
+    let forgotten =
+        |answer: Answer| matches!(answer, Answer::Forgotten { network, .. } if network == old);
+    let before = world.ledger.clone();
+    let new = world.ledger.network(&"app".into()).unwrap().id.to_string();
+    for text in ["app", &old.to_string(), &new] {
+        let mut other = World {
+            ledger: before.clone(),
+            ..World::new()
+        };
+        other.store.clone_from(&world.store);
+        let answer = other.must(super::disconnect("db", text));
+        assert!(forgotten(answer), "{text}");
+        other.start("db");
+        let again = other.refused(super::disconnect("db", text));
+        assert!(
+            matches!(again.code(), "not-connected" | "network-not-found"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn automatic_subnets_go_around_routes_of_the_host_and_other_networks() {
     let mut world = World::new();
     world.routes.push("172.18.5.0/24".parse().unwrap());
@@ -262,7 +323,7 @@ fn a_network_in_use_stays_and_names_who_is_on_it() {
     world.network("app", &[]);
     for n in 0..7 {
         let name = format!("web{n}");
-        world.container(&name);
+        world.running(&name);
         world.connect(&name, "app");
     }
     let refusal = world.refused(Command::RemoveNetwork("app".into()));

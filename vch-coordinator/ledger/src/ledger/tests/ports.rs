@@ -8,7 +8,7 @@ use crate::{
     Answer, Command, ContainerPort, PortNumber, Protocol, Publish, RefusalKind, Settings, VchId,
 };
 
-/// Docker's way to write it: `[address:][host:]port/protocol`; `host` empty for one that is chosen.
+/// Docker's way to write it: `[address:][host[-host]:]port/protocol`; `host` empty for one that is chosen.
 /// A bare `80/tcp` is exposed only, `:80/tcp` is published.
 pub(super) fn port(text: &str) -> ContainerPort {
     let (left, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
@@ -31,11 +31,16 @@ pub(super) fn port(text: &str) -> ContainerPort {
         Some((address, host)) => (Some(address.trim_matches(['[', ']'])), host),
         None => (None, at),
     };
+    let (first, last) = match host.split_once('-') {
+        Some((first, last)) => (first, Some(last)),
+        None => (host, None),
+    };
     ContainerPort {
         number: number(port),
         publish: Some(Publish {
             address: address.map(|address| address.parse().unwrap()),
-            port: (!host.is_empty()).then(|| host.parse().unwrap()),
+            port: (!host.is_empty()).then(|| first.parse().unwrap()),
+            through: last.map(|last| last.parse().unwrap()),
             clients: Vec::new(),
         }),
     }
@@ -84,7 +89,101 @@ fn world() -> World {
         external("outside", "10.2.0.0/16", true),
         external("other", "208.91.3.0/24", false),
     ];
+    settings.private = [
+        ("192.0.2.77", "the management network"),
+        ("192.0.2.78", "the docker endpoint"),
+    ]
+    .map(|(address, network)| (address.parse().unwrap(), network.to_owned()))
+    .into();
     World::with(settings)
+}
+
+#[test]
+fn of_a_range_the_next_free_port_is_taken_and_kept() {
+    let mut world = world();
+    let reserved = PortNumber {
+        protocol: Protocol::Tcp,
+        port: 8_002,
+    };
+    world
+        .listeners
+        .insert(reserved, "nginx (process 7)".to_owned());
+    for name in ["one", "two", "three", "four"] {
+        with_ports(&mut world, name, &["8000-8003:80"]);
+    }
+    with_ports(&mut world, "exact", &["8001:80", "8000-8003:81"]);
+    for name in ["one", "two", "three"] {
+        world.start(name);
+    }
+    let host = |world: &World, name: &str| {
+        let all = bindings(world, name);
+        all.iter()
+            .map(|one| one.split('/').next().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(host(&world, "one"), ["8000"]);
+    assert_eq!(host(&world, "two"), ["8001"]);
+    assert_eq!(
+        host(&world, "three"),
+        ["8003"],
+        "another process listens at 8002"
+    );
+    let refusal = world.refused(Command::StartContainer("four".into()));
+    assert_eq!(
+        (refusal.code(), refusal.kind()),
+        ("port-range-taken", RefusalKind::Conflict)
+    );
+    assert!(
+        refusal.to_string().contains("all ports are allocated"),
+        "{refusal}"
+    );
+    world.stop("one");
+    world.must(publish("two", &["9000:90"]));
+    assert_eq!(
+        host(&world, "two"),
+        ["8001", "9000"],
+        "a binding stays where it is"
+    );
+    world.start("four");
+    assert_eq!(host(&world, "four"), ["8000"]);
+    world.stop("two");
+    world.stop("four");
+    world.start("exact");
+    assert_eq!(
+        host(&world, "exact"),
+        ["8000", "8001"],
+        "what names its port has it"
+    );
+    world.must(unpublish("exact", &["8000-8003:81"]));
+    assert_eq!(host(&world, "exact"), ["8001"]);
+}
+
+#[test]
+fn a_range_is_written_the_lower_port_first() {
+    let mut world = world();
+    for text in ["8001-8000:80", "8000-8000:80"] {
+        let mut wish = container("web");
+        wish.ports = vec![port(text)];
+        assert_eq!(
+            world.refused(Command::AddContainer(wish)).code(),
+            "port-range",
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_port_at_an_address_of_a_family_that_no_network_has_is_refused_before_the_start() {
+    let mut world = world();
+    world.network("dual", &["10.9.0.0/16", "fd00:9::/64"]);
+    with_ports(&mut world, "web", &[]);
+    let refusal = world.refused(publish("web", &["[::]:8080:80"]));
+    assert_eq!(refusal.code(), "port-family");
+    world.must(publish("web", &["8080:80"]));
+    world.connect("web", "dual");
+    world.must(publish("web", &["[::]:8081:80"]));
+    world.start("web");
+    assert_eq!(bindings(&world, "web").len(), 2);
 }
 
 #[test]
@@ -164,6 +263,12 @@ fn what_conflicts_is_decided_by_protocol_address_and_port() {
         ("80:80", "0.0.0.0:80:80"),
         ("80:80", "[::]:80:80"),
         ("80:80", "10.2.0.2:80:80"),
+        ("80:80", "127.0.0.1:80:80"),
+        ("80:80", "127.0.0.9:80:80"),
+        ("80:80", "10.9.0.1:80:80"),
+        ("80:80", "192.0.2.9:80:80"),
+        ("0.0.0.0:80:80", "127.0.0.1:80:80"),
+        ("127.0.0.1:80:80", "127.0.0.1:80:80"),
         ("0.0.0.0:80:80", "10.2.0.2:80:80"),
         ("0.0.0.0:80:80", "192.0.2.9:80:80"),
         ("0.0.0.0:80:80", "0.0.0.0:80:80"),
@@ -175,7 +280,9 @@ fn what_conflicts_is_decided_by_protocol_address_and_port() {
         ("80:80", "80:80/udp"),
         ("80:80/udp", "80:80/sctp"),
         ("80:80", "208.91.3.2:80:80"),
-        ("80:80", "192.0.2.9:80:80"),
+        ("127.0.0.1:80:80", "127.0.0.2:80:80"),
+        ("127.0.0.1:80:80", "10.2.0.2:80:80"),
+        ("127.0.0.1:80:80", "[::]:80:80"),
         ("0.0.0.0:80:80", "[::]:80:80"),
         ("0.0.0.0:80:80", "[2001:db8::9]:80:80"),
         ("192.0.2.9:80:80", "192.0.2.8:80:80"),
@@ -362,11 +469,11 @@ fn a_network_says_at_which_address_its_containers_ports_are_published() {
     let mut world = world();
     bound(&mut world, "inside", "208.91.3.7");
     bound(&mut world, "anywhere", "0.0.0.0");
-    bound(&mut world, "nowhere", "127.0.0.1");
+    bound(&mut world, "alone", "127.0.0.1");
     for (name, network, ports) in [
         ("web", "inside", &["8080:80", "10.2.0.9:8081:81", ":82"][..]),
         ("other", "anywhere", &["8082:80"]),
-        ("lonely", "nowhere", &["8083:80"]),
+        ("lonely", "alone", &["8083:80"]),
     ] {
         let mut wish = container(name);
         wish.ports = ports.iter().map(|text| port(text)).collect();
@@ -390,6 +497,6 @@ fn a_network_says_at_which_address_its_containers_ports_are_published() {
     assert_eq!(bindings(&world, "web"), chosen, "a new life has the same");
     world.start("other");
     assert!(bindings(&world, "other")[0].starts_with("8082/tcp > "));
-    let refused = world.refused(Command::StartContainer("lonely".into()));
-    assert!(refused.to_string().contains("loopback"), "{refused}");
+    world.start("lonely");
+    assert!(bindings(&world, "lonely")[0].starts_with("127.0.0.1:8083/tcp > "));
 }

@@ -39,6 +39,45 @@ fn internal(name: &str, net: &str) -> Command {
 }
 
 #[test]
+fn the_root_asks_for_no_search_line_and_other_options_keep_ndots() {
+    let mut world = World::new();
+    world.must(Command::CreateNetwork(network("app", &["10.9.8.0/24"])));
+    for (name, search, options, expected) in [
+        (
+            "root",
+            vec![".", "example"],
+            vec!["timeout:1"],
+            (vec!["example"], vec!["timeout:1", "ndots:0"]),
+        ),
+        (
+            "none",
+            vec!["."],
+            vec!["ndots:2"],
+            (vec![], vec!["ndots:2"]),
+        ),
+    ] {
+        let mut wish = container(name);
+        wish.dns.search = search
+            .iter()
+            .map(|domain| domain.parse().unwrap())
+            .collect();
+        wish.dns.options = options.into_iter().map(str::to_owned).collect();
+        world.must(Command::AddContainer(wish));
+        world.must(Command::StartContainer(name.into()));
+        world.connect(name, "app");
+        let spec = spec(&world, name);
+        let resolver = spec.parts().resolver.as_ref().unwrap();
+        let search: Vec<&str> = resolver
+            .search()
+            .iter()
+            .map(|domain| domain.as_str())
+            .collect();
+        let options: Vec<&str> = resolver.options().iter().map(String::as_str).collect();
+        assert_eq!((search, options), expected, "{name}");
+    }
+}
+
+#[test]
 fn a_spec_says_all_of_a_container_and_nothing_of_its_peers() {
     let mut world = World::new();
     let mut wish = container("web");
@@ -78,8 +117,79 @@ fn a_spec_says_all_of_a_container_and_nothing_of_its_peers() {
     let hosts: Vec<_> = hosts.collect();
     assert_eq!(
         hosts,
-        ["10.9.8.3 host.example", "10.9.8.3 web", "192.0.2.7 db"]
+        [
+            "10.9.8.3 host.example",
+            "10.9.8.3 host",
+            "10.9.8.3 web",
+            "192.0.2.7 db"
+        ]
     );
+}
+
+#[test]
+fn a_spec_carries_the_domain_and_the_kernel_settings_that_the_container_asks_for() {
+    let mut world = World::new();
+    let mut wish = container("web");
+    wish.hostname = Some("box".parse().unwrap());
+    wish.domain = Some("d.example".parse().unwrap());
+    wish.sysctls = [
+        ("net.ipv6.conf.eth0.accept_ra", "2"),
+        ("net/ipv4/conf/eth0.5/forwarding", "1"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into();
+    wish.dns.options = vec!["timeout:1".to_owned()];
+    world.must(Command::AddContainer(wish));
+    world.start("web");
+    assert!(spec(&world, "web").parts().resolver.is_none());
+    let mut wish = Connect::tap("web", "bridge");
+    wish.interface = Some("lan.7".parse().unwrap());
+    wish.sysctls = [(
+        "net.ipv4.conf.IFNAME.log_martians".to_owned(),
+        "1".to_owned(),
+    )]
+    .into();
+    world.must(Command::Connect(wish));
+    let spec = spec(&world, "web");
+    let parts = spec.parts();
+    assert_eq!(parts.interfaces[0].name.as_str(), "lan.7");
+    let extension = protocol::spec::Extension::read(&parts.extension);
+    assert_eq!(extension.domain.unwrap().as_str(), "d.example");
+    let sysctls: Vec<_> = extension.sysctls.iter().collect();
+    let expected = [
+        ("net/ipv4/conf/eth0.5/forwarding", "1"),
+        ("net/ipv4/conf/lan.7/log_martians", "1"),
+        ("net/ipv6/conf/eth0/accept_ra", "2"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let expected: Vec<_> = expected.iter().map(|(name, value)| (name, value)).collect();
+    assert_eq!(sysctls, expected);
+    assert_eq!(
+        parts.resolver.as_ref().unwrap().options(),
+        ["timeout:1", "ndots:0"]
+    );
+    let names: Vec<_> = parts.hosts.iter().map(|line| line.name.as_str()).collect();
+    assert_eq!(names, ["box.d.example", "box", "web"]);
+    // A name of another endpoint's is taken, and one that a network asks for is numbered.
+    world.network("other", &[]);
+    let mut wish = Connect::tap("web", "other");
+    wish.interface = Some("lan.7".parse().unwrap());
+    assert_eq!(
+        world.refused(Command::Connect(wish)).code(),
+        "interface-taken"
+    );
+    let mut lan = crate::CreateNetwork::named("lan".parse().unwrap());
+    lan.options = [(crate::INTERFACE_PREFIX.to_owned(), "lan".to_owned())].into();
+    world.must(Command::CreateNetwork(lan));
+    world.connect("web", "lan");
+    let row = world.ledger.container(&"web".into()).unwrap();
+    let interfaces = world
+        .ledger
+        .endpoints_of(row.id)
+        .map(|one| one.interface.to_string());
+    let mut interfaces: Vec<_> = interfaces.collect();
+    interfaces.sort();
+    assert_eq!(interfaces, ["lan.7", "lan0"]);
 }
 
 #[test]
@@ -192,7 +302,13 @@ fn the_largest_container_that_may_be_has_a_spec() {
     let long = format!("{label}.{label}.{label}.{}", "h".repeat(61));
     let name = format!("{label}.{label}");
     let mut wish = container(&name);
-    wish.hostname = Some(long.parse().unwrap());
+    wish.hostname = Some("h.".repeat(32).trim_end_matches('.').parse().unwrap());
+    wish.domain = Some(
+        long[long.len() - 63..]
+            .trim_start_matches('.')
+            .parse()
+            .unwrap(),
+    );
     let line = HostEntry {
         address: "2001:db8::ffff".parse().unwrap(),
         name: long.parse().unwrap(),

@@ -51,6 +51,7 @@ pub struct HostConfig {
     pub container_id_file: Text,
     pub log_config: LogConfig,
     pub network_mode: Text,
+    #[serde(deserialize_with = "port_bindings")]
     pub port_bindings: BTreeMap<String, Vec<HostBinding>>,
     pub restart_policy: Policy,
     pub auto_remove: bool,
@@ -125,6 +126,21 @@ pub struct HostConfig {
     pub masked_paths: Option<Texts>,
     pub readonly_paths: Option<Texts>,
     pub init: Option<bool>,
+}
+
+/// A port that names no binding, or null, is published at one that the VCH chooses.
+fn port_bindings<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<BTreeMap<String, Vec<HostBinding>>, D::Error> {
+    let given = Option::<BTreeMap<String, Option<Vec<HostBinding>>>>::deserialize(from)?;
+    let given = given.into_iter().flatten().map(|(port, bindings)| {
+        let bindings = bindings.filter(|bindings| !bindings.is_empty());
+        (
+            port,
+            bindings.unwrap_or_else(|| vec![HostBinding::default()]),
+        )
+    });
+    Ok(given.collect())
 }
 
 /// A port of the VCH.
@@ -251,6 +267,13 @@ pub fn without_nulls(value: Value) -> Value {
                     ("EndpointsConfig" | "ExposedPorts", Value::Object(inside)) => {
                         let all = inside.into_iter().map(|(key, value)| match value {
                             Value::Null => (key, Value::Object(serde_json::Map::new())),
+                            other => (key, without_nulls(other)),
+                        });
+                        Value::Object(all.collect())
+                    }
+                    ("PortBindings", Value::Object(inside)) => {
+                        let all = inside.into_iter().map(|(key, value)| match value {
+                            Value::Null => (key, Value::Array(Vec::new())),
                             other => (key, without_nulls(other)),
                         });
                         Value::Object(all.collect())

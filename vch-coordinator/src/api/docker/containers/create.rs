@@ -27,6 +27,7 @@ use crate::runtime::{
     Create,
     workload::{HealthCheck, Workload},
 };
+use protocol::spec::Hostname;
 use std::{collections::BTreeMap, net::IpAddr};
 use vch_ledger::{AddContainer, Channel, ContainerName};
 
@@ -81,6 +82,8 @@ pub struct Planned {
     pub warnings: Vec<String>,
 }
 
+/// From this version on a console has a size.
+const CONSOLE_SIZE: Version = Version(42);
 /// From this version on a MAC address is an endpoint's.
 const ENDPOINTS_MAC: Version = Version(44);
 const MAC_WARNING: &str = "The container-wide MacAddress field is now deprecated. It should be specified in EndpointsConfig instead.";
@@ -97,7 +100,7 @@ pub fn plan(body: &Body, around: Around<'_>) -> Result<Planned, DockerError> {
         image_name: body.image.clone(),
         shown: shown::shown(body, image, version),
         network_mode: match host.network_mode.as_str() {
-            "" => "default".to_owned(),
+            "" | "default" => places::DEFAULT.to_owned(),
             other => other.to_owned(),
         },
         ..Workload::default()
@@ -108,16 +111,27 @@ pub fn plan(body: &Body, around: Around<'_>) -> Result<Planned, DockerError> {
     workload.resources = resources;
     process::fill(&mut workload, body, image, version)?;
     host::fill(&mut workload, body)?;
+    if version < CONSOLE_SIZE {
+        workload.console_size = None;
+    }
     security::fill(&mut workload, host)?;
     mounts::fill(&mut workload, body, image, version, &mut warnings)?;
     if version >= ENDPOINTS_MAC && !body.mac_address.is_empty() {
         warnings.push(MAC_WARNING.to_owned());
+    }
+    if around.name.as_str().parse::<Hostname>().is_err() {
+        let name = &around.name;
+        warnings.push(format!(
+            "Containers do not find {name} by its name, which DNS cannot hold: each part between dots has 1 to 63 letters, digits, - and _, and begins and ends with a letter or digit. They find it by its ID, host name and aliases."
+        ));
     }
     let connect = places::wanted(body, version)?;
     let ports = ports::wanted(body, &image.exposed)?;
     let add = AddContainer {
         name: around.name,
         hostname: host::hostname(body)?,
+        domain: host::domain(body)?,
+        sysctls: host::link_sysctls(&body.host_config.sysctls),
         // The runtime knows it.
         channel: Channel::Unix { path: None },
         dns: host::dns(body, &mut warnings)?,

@@ -74,10 +74,26 @@ pub fn inspect(scene: &Scene, version: Version, execs: &[String]) -> Value {
         "GraphDriver": { "Data": null, "Name": "squashfs" },
         "SizeRw": sizes.map(|sizes| sizes.written),
         "SizeRootFs": sizes.map(|sizes| sizes.all()),
-        "Mounts": [],
+        "Mounts": mounts(workload),
         "Config": config(scene, version),
         "NetworkSettings": network_settings(scene, version),
     }))
+}
+
+/// File systems in memory that were asked for as mounts: those of `--tmpfs` dockerd does not show here.
+pub fn mounts(workload: &Workload) -> Vec<Value> {
+    let written = workload.shown.host.get("Mounts").and_then(Value::as_array);
+    let shown = written.into_iter().flatten().map(|mount| {
+        json!({
+            "Type": "tmpfs",
+            "Source": "",
+            "Destination": mount.get("Target"),
+            "Mode": "",
+            "RW": mount.get("ReadOnly") != Some(&Value::Bool(true)),
+            "Propagation": "",
+        })
+    });
+    shown.collect()
 }
 
 fn config(scene: &Scene, version: Version) -> Value {

@@ -2,6 +2,7 @@
 
 use super::{
     super::{DockerError, Version, filters::Filters},
+    inspect,
     scene::Scene,
     status,
 };
@@ -9,6 +10,8 @@ use crate::runtime::workload::{Status, Workload};
 use serde_json::{Map, Value, json};
 use vch_ledger::Protocol;
 
+/// From this version on a list shows annotations.
+const ANNOTATIONS: Version = Version(46);
 const KNOWN: &[&str] = &[
     "ancestor",
     "before",
@@ -60,7 +63,7 @@ pub fn chosen<'a>(all: &'a [Scene], wish: &Wish) -> Result<Vec<&'a Scene>, Docke
         .find(|value| !STATES.contains(value))
     {
         return Err(DockerError::invalid(format!(
-            "Invalid filter 'status={value}'"
+            "invalid filter 'status={value}'"
         )));
     }
     if let Some(value) = filters
@@ -68,7 +71,7 @@ pub fn chosen<'a>(all: &'a [Scene], wish: &Wish) -> Result<Vec<&'a Scene>, Docke
         .find(|value| !HEALTHS.contains(value))
     {
         return Err(DockerError::invalid(format!(
-            "Unrecognised filter value for health: {value}"
+            "unrecognized filter value for health: {value}"
         )));
     }
     let mut codes = Vec::new();
@@ -212,8 +215,12 @@ pub fn summary(scene: &Scene, version: Version, now_ms: u64) -> Value {
         "Status": status::line(&looked.life, looked.health.as_ref(), now_ms),
         "HostConfig": { "NetworkMode": workload.network_mode },
         "NetworkSettings": settings,
-        "Mounts": [],
+        "Mounts": inspect::mounts(workload),
     });
+    let annotations = workload.shown.host.get("Annotations");
+    if let Some(annotations) = annotations.filter(|_| version >= ANNOTATIONS) {
+        shown["HostConfig"]["Annotations"] = annotations.clone();
+    }
     if let (Some(map), Some(sizes)) = (shown.as_object_mut(), &scene.sizes) {
         // dockerd leaves out what is 0.
         let known = [("SizeRw", sizes.written), ("SizeRootFs", sizes.all())];

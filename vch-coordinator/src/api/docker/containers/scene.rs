@@ -63,21 +63,29 @@ impl Scene {
             places.map(|(name, endpoint)| (name.to_string(), self.place(endpoint, version)));
         let mut all: Map<String, Value> = shown.collect();
         for place in &self.looked.workload.awaited {
-            let mut shown = empty(version);
-            if let (Some(map), Some(written)) =
-                (shown.as_object_mut(), self.written(&place.network, None))
-            {
-                for key in ["IPAMConfig", "Links", "Aliases"] {
-                    let value = written.get(key).cloned().unwrap_or_default();
-                    map.insert(key.to_owned(), value);
-                }
-            }
+            let shown = self.asked(&place.network, version);
             all.insert(place.network.clone(), shown);
+        }
+        for (name, id) in &self.looked.container.missing {
+            let mut shown = self.asked(name.as_str(), version);
+            shown["NetworkID"] = json!(id.to_string());
+            all.insert(name.to_string(), shown);
         }
         if all.is_empty() && self.looked.workload.network_mode == "none" {
             all.insert("none".to_owned(), empty(version));
         }
         all
+    }
+
+    /// A place that it does not have: as the user asked for it.
+    fn asked(&self, network: &str, version: Version) -> Value {
+        let mut shown = empty(version);
+        if let Some(written) = self.written(network, None) {
+            for key in ["IPAMConfig", "Links", "Aliases", "DriverOpts"] {
+                shown[key] = written.get(key).cloned().unwrap_or_default();
+            }
+        }
+        shown
     }
 
     fn place(&self, endpoint: &Endpoint, version: Version) -> Value {
@@ -88,7 +96,7 @@ impl Scene {
         let network = self.networks.get(&endpoint.network);
         let written =
             network.and_then(|network| self.written(network.name.as_str(), Some(network.id)));
-        for key in ["IPAMConfig", "Links"] {
+        for key in ["IPAMConfig", "Links", "DriverOpts"] {
             if let Some(value) = written.as_ref().and_then(|written| written.get(key)) {
                 map.insert(key.to_owned(), value.clone());
             }

@@ -18,8 +18,7 @@ pub async fn update(
     Path(container): Path<String>,
     Json(body): Json<Value>,
 ) -> Result<Json<Value>, DockerError> {
-    let host: HostConfig = serde_json::from_value(without_nulls(body))
-        .map_err(|error| DockerError::invalid(format!("invalid JSON: {error}")))?;
+    let host: HostConfig = crate::api::docker::json::typed(without_nulls(body))?;
     let id = docker.container(&container).await?;
     let looked = docker.runtime.must(id).await?;
     let (update, mut warnings) =

@@ -3,59 +3,64 @@
 use super::{
     super::{
         Docker, DockerError,
-        streams::{Hijack, Keys, Shape, feed},
+        error::printable,
+        streams::{Hijack, Keys, Left, Shape, ToClient, end},
     },
-    register::Stage,
-};
-use axum::{
-    http::HeaderValue,
-    response::{IntoResponse, Response},
+    register::Claim,
 };
 use protocol::process::{Exit, Output};
 use tokio::io::AsyncWriteExt;
-use vch_shim::{Client, Come, Running, StreamReader};
+use tokio_util::sync::CancellationToken;
+use vch_shim::{Come, Running, StreamReader};
 
 /// A connection that was taken over hears why nothing came of it as output, as from dockerd.
 pub async fn explained(hijack: Hijack, refused: DockerError, shape: Shape) {
-    let Some((_, mut to_client)) = hijack.taken().await else {
+    let Some(client) = hijack.taken().await else {
         return;
     };
-    let line = format!("{}\r\n", refused.message);
+    let (_, mut to_client) = client.parts();
+    let line = format!("{}\r\n", printable(&refused.message));
     if let Some(piece) = shape.framed(Output::Stdout, line.as_bytes()) {
         // A client that has gone reads nothing.
         let _ = to_client.write_all(&piece).await;
     }
-    let _ = to_client.shutdown().await;
+    end(to_client).await;
 }
 
 /// Keeps how a process ended.
 pub struct Ending {
     pub docker: Docker,
-    pub exec: String,
-    pub client: Client,
+    pub claim: Claim,
 }
 
 impl Ending {
-    async fn ended(&self, exit: Option<Exit>) {
-        let code = exit.map_or(137, |exit| i64::from(exit.code));
-        self.docker.execs.set(&self.exec, Stage::Ended(code));
-        let Ok(one) = self.docker.execs.get(&self.exec) else {
-            return;
-        };
-        let known = [
-            ("execID", self.exec.clone()),
-            ("exitCode", code.to_string()),
-        ];
+    async fn detached(&self) {
+        let container = self.claim.exec.container;
+        let known = [("execID", self.claim.id().to_owned())];
         self.docker
             .runtime
-            .tell(one.container, "exec_die", &known)
+            .tell(container, "exec_detach", &known)
+            .await;
+    }
+
+    async fn ended(self, exit: Option<Exit>) {
+        let code = exit.map_or(137, |exit| i64::from(exit.code));
+        let exec = self.claim.id().to_owned();
+        let container = self.claim.exec.container;
+        self.claim.ended(code);
+        let known = [("execID", exec), ("exitCode", code.to_string())];
+        self.docker
+            .runtime
+            .tell(container, "exec_die", &known)
             .await;
     }
 }
 
-/// Nobody reads it: it runs on.
-pub async fn drained(ending: Ending, mut running: Running) {
-    let exit = unread(&mut running.streams.reader).await;
+/// Nobody reads what it writes, and its input is at its end: it runs on.
+pub async fn drained(ending: Ending, running: Running) {
+    drop(running.streams.writer);
+    let mut reader = running.streams.reader;
+    let exit = unread(&mut reader).await;
     ending.ended(exit).await;
 }
 
@@ -70,44 +75,6 @@ async fn unread(reader: &mut StreamReader) -> Option<Exit> {
     }
 }
 
-/// A client that takes the whole output as an answer.
-pub async fn whole(
-    ending: Ending,
-    mut running: Running,
-    shape: Shape,
-    kind: HeaderValue,
-) -> Response {
-    use futures_util::stream;
-    let state = Some((ending, running.streams.reader));
-    drop(running.streams.writer.write(&[]).await);
-    let body = stream::unfold(state, move |state| async move {
-        let (ending, mut reader) = state?;
-        match reader.next().await {
-            Ok(Come::Output(stream, bytes)) => {
-                let piece = shape.framed(stream, &bytes).unwrap_or_default();
-                let piece = axum::body::Bytes::from(piece);
-                Some((
-                    Ok::<_, std::convert::Infallible>(piece),
-                    Some((ending, reader)),
-                ))
-            }
-            Ok(Come::Ended(exit)) => {
-                ending.ended(exit).await;
-                None
-            }
-            Err(_) => {
-                ending.ended(None).await;
-                None
-            }
-        }
-    });
-    let mut response = axum::body::Body::from_stream(body).into_response();
-    response
-        .headers_mut()
-        .insert(axum::http::header::CONTENT_TYPE, kind);
-    response
-}
-
 /// A client's connection, up to the process's end; one that goes leaves the process running.
 pub async fn carried(
     ending: Ending,
@@ -116,40 +83,69 @@ pub async fn carried(
     shape: Shape,
     (input, keys): (bool, Keys),
 ) {
-    let Some((from_client, mut to_client)) = hijack.taken().await else {
+    let Some(client) = hijack.taken().await else {
         return drained(ending, running).await;
     };
-    let mut reader = running.streams.reader;
+    let (from_client, to_client) = client.parts();
     let writer = input.then_some(running.streams.writer);
-    let out = async {
-        loop {
-            match reader.next().await {
-                Ok(Come::Output(stream, bytes)) => {
-                    // A client that has gone is no reason for the process to wait.
-                    if let Some(piece) = shape.framed(stream, &bytes) {
-                        let _ = to_client.write_all(&piece).await;
+    let left = CancellationToken::new();
+    let out = written(running.streams.reader, to_client, shape, &left);
+    let feed = from_client.feed(writer, keys);
+    tokio::pin!(out);
+    let (exit, to_client) = tokio::select! {
+        ended = &mut out => ended,
+        how = feed => {
+            if how == Left::Detached {
+                ending.detached().await;
+            }
+            // What it is about to read of the shim's is not to be cut in two.
+            left.cancel();
+            out.await
+        }
+    };
+    ending.ended(exit).await;
+    if let Some(to_client) = to_client {
+        end(to_client).await;
+    }
+}
+
+/// Carries a process's output to its client until the process ends; nowhere any more once the client has
+/// left, which is no reason for the process to wait.
+async fn written(
+    mut reader: StreamReader,
+    to_client: ToClient,
+    shape: Shape,
+    left: &CancellationToken,
+) -> (Option<Exit>, Option<ToClient>) {
+    let mut to_client = Some(to_client);
+    loop {
+        let come = {
+            let next = reader.next();
+            tokio::pin!(next);
+            loop {
+                tokio::select! {
+                    come = &mut next => break come,
+                    () = left.cancelled(), if to_client.is_some() => {
+                        if let Some(to_client) = to_client.take() {
+                            end(to_client).await;
+                        }
                     }
                 }
-                Ok(Come::Ended(exit)) => return exit,
-                Err(_) => return None,
             }
-        }
-    };
-    let exit = tokio::select! {
-        exit = out => Some(exit),
-        () = feed(from_client, writer, keys) => None,
-    };
-    match exit {
-        Some(exit) => {
-            ending.ended(exit).await;
-            let _ = to_client.shutdown().await;
-        }
-        // It left by its keys: what is written from now on goes nowhere.
-        None => {
-            let _ = to_client.shutdown().await;
-            let exit = unread(&mut reader).await;
-            ending.ended(exit).await;
+        };
+        match (come, &mut to_client) {
+            (Ok(Come::Output(stream, bytes)), Some(to_client)) => {
+                if let Some(piece) = shape.framed(stream, &bytes) {
+                    tokio::select! {
+                        // One whose connection broke is found to have left.
+                        _ = to_client.write_all(&piece) => {}
+                        () = left.cancelled() => {}
+                    }
+                }
+            }
+            (Ok(Come::Output(..)), None) => {}
+            (Ok(Come::Ended(exit)), _) => return (exit, to_client),
+            (Err(_), _) => return (None, to_client),
         }
     }
-    drop(ending.client);
 }

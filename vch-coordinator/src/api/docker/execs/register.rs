@@ -12,6 +12,9 @@ use vch_ledger::ContainerId;
 /// Most that are remembered; the oldest that do not run are forgotten first.
 const MOST: usize = 4096;
 
+/// The exit code of a process of which nobody was told how it ended: Docker's for one that could not be started.
+const GIVEN_UP: i64 = 126;
+
 /// What was asked for, until the coordinator ends.
 #[derive(Clone, Debug, Default)]
 pub struct Execs(Arc<Mutex<Book>>);
@@ -39,7 +42,7 @@ pub struct Exec {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     Created,
-    /// Somebody is starting it.
+    /// It is being started.
     Starting,
     Running(ProcessId, u32),
     Ended(i64),
@@ -84,14 +87,22 @@ impl Execs {
         found.ok_or_else(|| unknown(id))
     }
 
-    /// The one of an ID, which nobody else can start from now on.
-    pub fn claim(&self, id: &str) -> Result<Exec, DockerError> {
+    /// The one of an ID, which cannot be started a second time from now on.
+    ///
+    /// # Errors
+    /// 404 if there is none, 409 if it was started before.
+    pub fn claim(&self, id: &str) -> Result<Claim, DockerError> {
         let mut book = self.book();
         let exec = book.execs.get_mut(id).ok_or_else(|| unknown(id))?;
         match exec.state {
             Stage::Created => {
                 exec.state = Stage::Starting;
-                Ok(exec.clone())
+                Ok(Claim {
+                    execs: self.clone(),
+                    id: id.to_owned(),
+                    exec: exec.clone(),
+                    done: false,
+                })
             }
             Stage::Starting | Stage::Running(..) => Err(DockerError::conflict(format!(
                 "Error: Exec command {id} is already running"
@@ -102,8 +113,7 @@ impl Execs {
         }
     }
 
-    /// It has come so far.
-    pub fn set(&self, id: &str, state: Stage) {
+    fn set(&self, id: &str, state: Stage) {
         if let Some(exec) = self.book().execs.get_mut(id) {
             exec.state = state;
         }
@@ -119,6 +129,46 @@ impl Execs {
     }
 }
 
+/// A process that is being started or runs. One that is given up before its end was told counts as ended:
+/// nothing that was begun stays in the register for ever.
+#[derive(Debug)]
+pub struct Claim {
+    execs: Execs,
+    id: String,
+    /// As it was asked for.
+    pub exec: Exec,
+    done: bool,
+}
+
+impl Claim {
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// It may be started again: its container does not run.
+    pub fn put_back(mut self) {
+        self.done = true;
+        self.execs.set(&self.id, Stage::Created);
+    }
+
+    pub fn runs(&self, process: ProcessId, pid: u32) {
+        self.execs.set(&self.id, Stage::Running(process, pid));
+    }
+
+    pub fn ended(mut self, code: i64) {
+        self.done = true;
+        self.execs.set(&self.id, Stage::Ended(code));
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if !self.done {
+            self.execs.set(&self.id, Stage::Ended(GIVEN_UP));
+        }
+    }
+}
+
 fn unknown(id: &str) -> DockerError {
     let id: String = id.chars().take(64).collect();
     DockerError::not_found(format!("No such exec instance: {id}"))
@@ -126,7 +176,7 @@ fn unknown(id: &str) -> DockerError {
 
 #[cfg(test)]
 mod tests {
-    use super::{Exec, Execs, MOST, Stage};
+    use super::{Exec, Execs, GIVEN_UP, MOST, Stage};
     use protocol::process::{Process, ProcessId};
     use vch_ledger::{ContainerId, Id};
 
@@ -145,22 +195,25 @@ mod tests {
     fn one_is_started_once() {
         let execs = Execs::default();
         let id = execs.add(exec()).unwrap();
-        assert!(execs.claim(&id).is_ok());
+        let claim = execs.claim(&id).unwrap();
         let again = execs.claim(&id).unwrap_err();
         assert!(again.message.ends_with("is already running"), "{again:?}");
-        execs.set(&id, Stage::Running(ProcessId(1), 7));
+        claim.put_back();
+        let claim = execs.claim(&id).unwrap();
+        claim.runs(ProcessId(1), 7);
         assert_eq!(execs.of(exec().container), std::slice::from_ref(&id));
-        execs.set(&id, Stage::Ended(0));
+        claim.ended(0);
         let again = execs.claim(&id).unwrap_err();
         assert!(again.message.ends_with("has already run"), "{again:?}");
-        assert!(execs.claim("nobody").is_err());
+        assert_eq!(execs.claim("nobody").unwrap_err().status.as_u16(), 404);
     }
 
     #[test]
     fn the_oldest_that_do_not_run_are_forgotten() {
         let execs = Execs::default();
         let runs = execs.add(exec()).unwrap();
-        execs.set(&runs, Stage::Running(ProcessId(1), 7));
+        let claim = execs.claim(&runs).unwrap();
+        claim.runs(ProcessId(1), 7);
         let oldest = execs.add(exec()).unwrap();
         for _ in 2..MOST {
             execs.add(exec()).unwrap();
@@ -168,5 +221,15 @@ mod tests {
         let newest = execs.add(exec()).unwrap();
         assert!(execs.get(&oldest).is_err());
         assert!(execs.get(&runs).is_ok() && execs.get(&newest).is_ok());
+    }
+
+    #[test]
+    fn what_was_begun_and_given_up_takes_no_place_for_ever() {
+        let execs = Execs::default();
+        for _ in 0..2 * MOST {
+            let id = execs.add(exec()).unwrap();
+            drop(execs.claim(&id).unwrap());
+            assert_eq!(execs.get(&id).unwrap().state, Stage::Ended(GIVEN_UP));
+        }
     }
 }

@@ -76,7 +76,7 @@ pub async fn top(
     let looked = docker.runtime.must(id).await?;
     if !looked.container.runs() {
         return Err(DockerError::conflict(format!(
-            "Container {id} is not running"
+            "container {id} is not running"
         )));
     }
     let client = docker.runtime.client(&looked)?;

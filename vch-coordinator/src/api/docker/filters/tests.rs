@@ -15,7 +15,7 @@ fn both_shapes_are_read_and_anything_else_is_refused() {
         assert!(Filters::parse(Some(text)).is_err(), "{text}");
     }
     let refused = read.only(&["name"]).unwrap_err();
-    assert_eq!(refused.message, "Invalid filter 'driver'");
+    assert_eq!(refused.message, "invalid filter 'driver'");
     assert_eq!(Filters::parse(None).unwrap(), Filters::default());
 }
 

@@ -1,6 +1,7 @@
 //! What brings images in: `docker pull`, `docker import`, `docker load`.
 
 use super::super::{Docker, DockerError, Parameters, containers, time};
+use super::login::Auth;
 use axum::{
     body::{Body, Bytes},
     extract::State,
@@ -13,7 +14,6 @@ use futures_util::{
     future::BoxFuture,
     stream::{self, BoxStream},
 };
-use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{convert::Infallible, io};
 use tokio::sync::mpsc;
@@ -35,7 +35,7 @@ pub async fn create(
     if let Some(image) = parameters.get("fromImage") {
         let tag = parameters.get("tag").unwrap_or_default();
         let name = Reference::from_parts(image, tag).map_err(ImageError::Name)?;
-        return Ok(pull(docker, name, credentials(&headers)?));
+        return pull(docker, name, credentials(&headers)?).await;
     }
     if parameters.get("fromSrc") != Some("-") {
         let remedy = "give the archive itself: `docker import - NAME < FILE`";
@@ -62,10 +62,14 @@ pub async fn create(
         docker.tell_image("import", &id, &id);
         Ok(Some(json!({ "status": id })))
     };
-    Ok(streamed(receiver, work.boxed()))
+    streamed(receiver, work.boxed()).await
 }
 
-fn pull(docker: Docker, name: Reference, credentials: Option<(String, String)>) -> Response {
+async fn pull(
+    docker: Docker,
+    name: Reference,
+    credentials: Option<(String, String)>,
+) -> Result<Response, DockerError> {
     let (sender, receiver) = mpsc::channel(BEHIND);
     let shown = name.familiar();
     let work = async move {
@@ -73,23 +77,20 @@ fn pull(docker: Docker, name: Reference, credentials: Option<(String, String)>) 
         docker.tell_image("pull", &image.id.to_string(), &shown);
         Ok(None)
     };
-    streamed(receiver, work.boxed())
+    streamed(receiver, work.boxed()).await
 }
 
 /// What the client's configuration has for the registry: `X-Registry-Auth`, base64url of JSON.
 fn credentials(headers: &HeaderMap) -> Result<Option<(String, String)>, DockerError> {
-    #[derive(Default, Deserialize)]
-    #[serde(default)]
-    struct Auth {
-        username: String,
-        password: String,
-    }
     let Some(written) = headers.get("X-Registry-Auth") else {
         return Ok(None);
     };
     let written = written.as_bytes();
     let bare = written.trim_ascii_end();
     let bare = bare.split(|byte| *byte == b'=').next().unwrap_or_default();
+    if bare.is_empty() {
+        return Ok(None);
+    }
     let decoded = URL_SAFE_NO_PAD.decode(bare).ok();
     let auth = decoded.and_then(|text| serde_json::from_slice::<Option<Auth>>(&text).ok());
     let auth = auth.ok_or_else(|| {
@@ -97,8 +98,7 @@ fn credentials(headers: &HeaderMap) -> Result<Option<(String, String)>, DockerEr
             "X-Registry-Auth is no base64url of JSON: log in again (`docker login`)",
         )
     })?;
-    let auth = auth.unwrap_or_default();
-    Ok((!auth.username.is_empty()).then_some((auth.username, auth.password)))
+    auth.unwrap_or_default().credentials()
 }
 
 pub async fn load(
@@ -117,7 +117,7 @@ pub async fn load(
         }
         Ok(None)
     };
-    Ok(streamed(receiver, work.boxed()))
+    streamed(receiver, work.boxed()).await
 }
 
 fn reader(body: Body) -> StreamReader<BoxStream<'static, io::Result<Bytes>>, Bytes> {
@@ -128,26 +128,46 @@ fn reader(body: Body) -> StreamReader<BoxStream<'static, io::Result<Bytes>>, Byt
 type Work = BoxFuture<'static, Result<Option<Value>, ImageError>>;
 
 /// Lines as they come, then what the work ended with. It ends with the client, too.
-fn streamed(progress: mpsc::Receiver<Progress>, work: Work) -> Response {
-    let begin = (progress, Some(work));
+///
+/// # Errors
+/// It failed before there was anything to tell: that is the answer itself.
+async fn streamed(
+    mut progress: mpsc::Receiver<Progress>,
+    mut work: Work,
+) -> Result<Response, DockerError> {
+    // Both can be asked again: nothing is lost by the one that comes later.
+    let (first, rest) = tokio::select! {
+        biased;
+        Some(line) = progress.recv() => (serde_json::to_value(line).unwrap_or_default(), Some(work)),
+        done = &mut work => match (done, progress.is_empty()) {
+            (Err(error), true) => return Err(error.into()),
+            (done, _) => (last(&mut progress, done), None),
+        },
+    };
+    let begin = (progress, rest);
     let lines = stream::unfold(begin, |(mut progress, work)| async move {
         let mut work = work?;
-        // Both can be asked again: nothing is lost by the one that comes later.
         let (line, rest) = tokio::select! {
             biased;
             Some(line) = progress.recv() => (serde_json::to_value(line).unwrap_or_default(), Some(work)),
             done = &mut work => (last(&mut progress, done), None),
         };
-        let text = match line {
-            Value::Array(lines) => lines.iter().map(|line| format!("{line}\r\n")).collect(),
-            line => format!("{line}\r\n"),
-        };
-        Some((Ok::<_, Infallible>(Bytes::from(text)), (progress, rest)))
+        Some((text(&line), (progress, rest)))
     });
-    let mut response = Body::from_stream(lines).into_response();
+    let lines = stream::once(std::future::ready(text(&first))).chain(lines);
+    let mut response = Body::from_stream(lines.map(Ok::<_, Infallible>)).into_response();
     let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(CONTENT_TYPE, json);
-    response
+    Ok(response)
+}
+
+/// A line, or several.
+fn text(line: &Value) -> Bytes {
+    let text: String = match line {
+        Value::Array(lines) => lines.iter().map(|line| format!("{line}\r\n")).collect(),
+        line => format!("{line}\r\n"),
+    };
+    Bytes::from(text)
 }
 
 /// What is left of the progress, and how it ended.

@@ -1,10 +1,23 @@
 //! What Docker shows of images, and which are asked for: pure.
 
-use super::super::{DockerError, containers, filters::Filters, time};
+use super::super::{DockerError, Version, containers, filters::Filters, time};
 use crate::runtime::workload::HealthCheck;
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
-use vch_images::{Image, Store, config::Run, reference::Which};
+use vch_images::{Descriptor, Image, Store, config::Run, reference::Which};
+
+/// VirtualSize, the same as Size, and an empty Created are gone.
+const ONE_SIZE: Version = Version(44);
+/// The container that an image was made by is gone.
+const NO_CONTAINER: Version = Version(45);
+/// A list may have manifests.
+pub const MANIFESTS: Version = Version(47);
+/// Images have descriptors, and an inspection may have manifests.
+pub const DESCRIBED: Version = Version(48);
+/// A configuration has its own keys alone.
+const OWN_KEYS: Version = Version(50);
+/// A list counts the containers.
+pub const COUNTED: Version = Version(51);
 
 /// When it was made; 1970 where it does not say.
 pub fn created(image: &Image) -> Duration {
@@ -109,10 +122,10 @@ fn matches(pattern: &str, text: &str) -> bool {
 }
 
 /// What a list shows: of an image's names those that are asked for.
-pub fn summary(image: &Image, filters: &Filters) -> Value {
+pub fn summary(image: &Image, filters: &Filters, version: Version) -> Value {
     let (mut tags, digests) = names(image);
     tags.retain(|tag| is_meant(filters, tag));
-    json!({
+    let mut shown = json!({
         "Containers": -1,
         "Created": created(image).as_secs(),
         "Id": image.id.to_string(),
@@ -122,70 +135,157 @@ pub fn summary(image: &Image, filters: &Filters) -> Value {
         "RepoTags": tags,
         "SharedSize": -1,
         "Size": image.bytes,
-        "VirtualSize": image.bytes,
-    })
+    });
+    if version < ONE_SIZE {
+        shown["VirtualSize"] = json!(image.bytes);
+    }
+    if version >= DESCRIBED {
+        shown["Descriptor"] = descriptor(image);
+    }
+    shown
+}
+
+/// What points at its manifest in the store.
+fn descriptor(image: &Image) -> Value {
+    let Descriptor {
+        media_type,
+        digest,
+        size,
+        ..
+    } = &image.manifest;
+    json!({ "mediaType": media_type, "digest": digest.to_string(), "size": size })
+}
+
+/// The same, with the machine that it is for.
+pub fn platform_descriptor(image: &Image) -> Value {
+    let [os, architecture, _] = platform(image);
+    let mut shown = descriptor(image);
+    shown["platform"] = json!({ "architecture": architecture, "os": os });
+    shown
+}
+
+/// The manifests of an image: the one for this machine.
+pub fn manifests(image: &Image, containers: &[String]) -> Value {
+    let descriptor = descriptor(image);
+    let packed: u64 = image.layers.iter().map(|layer| layer.size).sum();
+    let [os, architecture, _] = platform(image);
+    json!([{
+        "ID": descriptor["digest"],
+        "Descriptor": descriptor,
+        "Available": true,
+        "Kind": "image",
+        "Size": { "Content": packed, "Total": packed + image.bytes },
+        "ImageData": {
+            "Platform": { "architecture": architecture, "os": os },
+            "Containers": containers,
+            "Size": { "Unpacked": image.bytes },
+        },
+    }])
 }
 
 /// All that is known of one.
-pub fn inspect(image: &Image) -> Value {
+pub fn inspect(image: &Image, version: Version) -> Value {
     let (tags, digests) = names(image);
     let layers = image.config.rootfs.diff_ids.iter();
     let layers: Vec<String> = layers.map(ToString::to_string).collect();
     let history = image.config.history.iter().flatten().next_back();
     let comment = history.and_then(|step| step.comment.clone());
-    json!({
+    let configuration = image.config.config.clone().unwrap_or_default();
+    let mut shown = json!({
         "Id": image.id.to_string(),
         "RepoTags": tags,
         "RepoDigests": digests,
         "Parent": "",
         "Comment": comment.unwrap_or_default(),
-        "Created": image.config.created.clone().unwrap_or_default(),
-        "Container": "",
-        "ContainerConfig": run(&Run::default()),
         "DockerVersion": "",
         "Author": image.config.author.clone().unwrap_or_default(),
-        "Config": run(&image.config.config.clone().unwrap_or_default()),
+        "Config": run(&configuration, version),
         "Architecture": image.config.architecture,
         "Os": image.config.os,
         "Size": image.bytes,
-        "VirtualSize": image.bytes,
         "GraphDriver": { "Data": null, "Name": "squashfs" },
         "RootFS": { "Type": "layers", "Layers": layers },
         "Metadata": { "LastTagTime": "0001-01-01T00:00:00Z" },
-    })
+    });
+    let created = image.config.created.clone();
+    if version < ONE_SIZE {
+        shown["VirtualSize"] = json!(image.bytes);
+        shown["Created"] = json!(created.unwrap_or_default());
+    } else if let Some(created) = created {
+        shown["Created"] = json!(created);
+    }
+    if version < NO_CONTAINER {
+        shown["Container"] = json!("");
+        shown["ContainerConfig"] = run(&Run::default(), version);
+    }
+    for key in ["variant", "os.version", "os.features"] {
+        if let Some(value) = image.config.others.get(key) {
+            let name = match key {
+                "variant" => "Variant",
+                "os.version" => "OsVersion",
+                _ => "OsFeatures",
+            };
+            shown[name] = value.clone();
+        }
+    }
+    if version >= DESCRIBED {
+        shown["Descriptor"] = descriptor(image);
+    }
+    shown
 }
 
-/// dockerd shows all keys of a container's configuration.
-fn run(run: &Run) -> Value {
-    let mut shown = json!({
-        "Hostname": "",
-        "Domainname": "",
-        "User": run.user,
-        "AttachStdin": false,
-        "AttachStdout": false,
-        "AttachStderr": false,
-        "Tty": false,
-        "OpenStdin": false,
-        "StdinOnce": false,
-        "Env": run.env,
-        "Cmd": run.cmd,
-        "Image": "",
-        "Volumes": run.volumes,
-        "WorkingDir": run.working_dir,
-        "Entrypoint": run.entrypoint,
-        "OnBuild": null,
-        "Labels": run.labels,
-    });
-    if let Some(map) = shown.as_object_mut() {
-        if let Some(ports) = &run.exposed_ports {
-            map.insert("ExposedPorts".to_owned(), json!(ports));
+/// A configuration: before 1.50 with all keys of a container's, since then with those that it has.
+fn run(run: &Run, version: Version) -> Value {
+    let lists = [
+        ("Env", json!(run.env)),
+        ("Cmd", json!(run.cmd)),
+        ("Volumes", json!(run.volumes)),
+        ("Entrypoint", json!(run.entrypoint)),
+        ("Labels", json!(run.labels)),
+    ];
+    let texts = [("User", &run.user), ("WorkingDir", &run.working_dir)];
+    let mut shown = if version < OWN_KEYS {
+        let mut shown = json!({
+            "Hostname": "",
+            "Domainname": "",
+            "AttachStdin": false,
+            "AttachStdout": false,
+            "AttachStderr": false,
+            "Tty": false,
+            "OpenStdin": false,
+            "StdinOnce": false,
+            "Image": "",
+            "OnBuild": null,
+        });
+        for (key, text) in texts {
+            shown[key] = json!(text);
         }
-        if let Some(signal) = &run.stop_signal {
-            map.insert("StopSignal".to_owned(), json!(signal));
+        for (key, list) in lists {
+            shown[key] = list;
         }
-        for (key, value) in &run.others {
-            map.insert(key.clone(), value.clone());
+        shown
+    } else {
+        let mut shown = json!({});
+        for (key, text) in texts {
+            if !text.is_empty() {
+                shown[key] = json!(text);
+            }
         }
+        for (key, list) in lists {
+            if !list.is_null() {
+                shown[key] = list;
+            }
+        }
+        shown
+    };
+    if let Some(ports) = &run.exposed_ports {
+        shown["ExposedPorts"] = json!(ports);
+    }
+    if let Some(signal) = &run.stop_signal {
+        shown["StopSignal"] = json!(signal);
+    }
+    for (key, value) in &run.others {
+        shown[key.as_str()] = value.clone();
     }
     shown
 }

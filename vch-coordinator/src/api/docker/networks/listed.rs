@@ -1,6 +1,9 @@
 //! Which networks a list's filters let through.
 
-use super::shown::{driver, scope};
+use super::{
+    is_unused,
+    shown::{driver, scope},
+};
 use crate::api::docker::{DockerError, filters::Filters};
 use vch_ledger::{Ledger, Network};
 
@@ -30,7 +33,7 @@ pub fn listed<'a>(ledger: &'a Ledger, filters: &Filters) -> Result<Vec<&'a Netwo
                 "custom"
             };
             // In use is what a prune keeps.
-            let unused = || !network.predefined && ledger.endpoints_on(network.id).next().is_none();
+            let unused = || !network.predefined && is_unused(ledger, network);
             filters.exact("driver", driver(network))
                 && filters.pattern("name", network.name.as_str())
                 && filters.pattern("id", &network.id.to_string())

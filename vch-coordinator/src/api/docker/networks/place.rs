@@ -1,13 +1,18 @@
 //! What a client says of a container's place on a network.
 
 use crate::api::docker::{DockerError, Version};
-use protocol::spec::{Hostname, MacAddress};
+use protocol::spec::{Hostname, InterfaceName, MacAddress};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
-use vch_ledger::{Connect, ContainerRef, NetworkRef};
+use vch_ledger::{Connect, ContainerRef, IFNAME, NetworkRef};
+
+/// The endpoint option that names its interface.
+const IFNAME_OPTION: &str = "com.docker.network.endpoint.ifname";
+/// The endpoint option that has kernel settings of its interface.
+const SYSCTLS_OPTION: &str = "com.docker.network.endpoint.sysctls";
 
 /// `EndpointConfig`, and a value of `EndpointsConfig`: what of Docker's `EndpointSettings` is a wish.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -66,12 +71,16 @@ impl EndpointSettings {
                 DockerError::invalid(format!("gw-priority {priority} is too large: use 32 bits"))
             })?;
         }
-        if let Some(key) = self.driver_opts.iter().flatten().map(|(key, _)| key).next() {
-            let shown: String = key.chars().take(200).collect();
-            return Err(DockerError::unsupported(
-                &format!("endpoint option {shown}"),
-                "set it in the container",
-            ));
+        for (key, value) in self.driver_opts.iter().flatten() {
+            match key.as_str() {
+                IFNAME_OPTION => wish.interface = Some(interface_name(value)?),
+                SYSCTLS_OPTION => wish.sysctls = sysctls(value)?,
+                other => {
+                    let shown: String = other.chars().take(200).collect();
+                    let what = format!("endpoint option {shown}");
+                    return Err(DockerError::unsupported(&what, "leave it out"));
+                }
+            }
         }
         Ok(wish)
     }
@@ -107,6 +116,41 @@ impl EndpointIpam {
         }
         Ok(addresses)
     }
+}
+
+fn interface_name(text: &str) -> Result<InterfaceName, DockerError> {
+    text.parse().map_err(|error| {
+        DockerError::invalid(format!(
+            "invalid interface name in {IFNAME_OPTION}: {error}"
+        ))
+    })
+}
+
+/// `net.ipv4.conf.IFNAME.log_martians=1,net.ipv6.conf.IFNAME.accept_ra=2`.
+fn sysctls(text: &str) -> Result<BTreeMap<String, String>, DockerError> {
+    let one = |text: &str| {
+        let shown: String = text.chars().take(200).collect();
+        let bad = |what: &str| {
+            DockerError::invalid(format!(
+                "invalid endpoint settings: {SYSCTLS_OPTION}: {what} '{shown}': write 'net.X.Y.IFNAME.Z=V'"
+            ))
+        };
+        let (name, value) = text.split_once('=').ok_or_else(|| bad("no value in"))?;
+        let parts: Vec<&str> = name.split('.').collect();
+        let wanted = ["net", "", "", IFNAME, ""];
+        let fits = parts.len() == wanted.len()
+            && parts.iter().zip(wanted).all(|(part, wanted)| {
+                let plain = part
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+                plain && !part.is_empty() && (wanted.is_empty() || *part == wanted)
+            });
+        if !fits {
+            return Err(bad("unrecognised network interface sysctl"));
+        }
+        Ok((name.to_owned(), value.to_owned()))
+    };
+    text.split(',').map(one).collect()
 }
 
 /// A MAC address as Docker's clients write it.

@@ -49,7 +49,8 @@ pub struct Shown {
 pub struct ShownIpam {
     pub driver: &'static str,
     pub options: Option<BTreeMap<String, String>>,
-    pub config: Vec<IpamConfig>,
+    /// None of what has no addresses: dockerd shows `null` there.
+    pub config: Option<Vec<IpamConfig>>,
 }
 
 /// The configuration that a network was made of, by name.
@@ -111,7 +112,7 @@ impl Shown {
             ipam: ShownIpam {
                 driver: "default",
                 options: ipam_options,
-                config: configs(network),
+                config: (network.kind != NetworkKind::None).then(|| configs(network)),
             },
             internal: network.internal,
             attachable: kept(ATTACHABLE).is_some(),

@@ -2,12 +2,12 @@
 
 use super::ipam::{self, Ipam};
 use crate::api::docker::{DockerError, Version, error::predefined_name};
-use protocol::spec::Mtu;
+use protocol::spec::{InterfaceName, Mtu};
 use serde::Deserialize;
 use std::{collections::BTreeMap, net::Ipv4Addr};
 use vch_ledger::{
-    CONFIG_FROM, Configuration, CreateNetwork, HOST_BINDING, ICC, MASQUERADE, NetworkName, Segment,
-    go_bool,
+    CONFIG_FROM, Configuration, CreateNetwork, HOST_BINDING, ICC, INTERFACE_PREFIX, MASQUERADE,
+    MAX_ENDPOINTS, NetworkName, Segment, go_bool,
 };
 
 /// Names that dockerd keeps for itself beside the VCH's own.
@@ -59,8 +59,7 @@ impl Create {
             return Err(DockerError::forbidden(predefined_name(&self.name)));
         }
         if self.name.is_empty() {
-            // As dockerd 20.10 answers: each of its networks has that name in front.
-            return Err(DockerError::conflict("network with name  already exists"));
+            return Err(DockerError::invalid("invalid name: "));
         }
         let shown: String = self.name.chars().take(200).collect();
         let name: Result<NetworkName, _> = self.name.parse();
@@ -79,11 +78,17 @@ impl Create {
                 "plugin \"{shown}\" not found"
             )));
         }
-        let (ipv4, ipv6) = (enabled.unwrap_or(true), self.enable_ipv6.unwrap_or(false));
+        let options = self.options.unwrap_or_default();
+        let ipv4 = family(enabled, &options, "com.docker.network.enable_ipv4", true)?;
+        let ipv6 = family(
+            self.enable_ipv6,
+            &options,
+            "com.docker.network.enable_ipv6",
+            false,
+        )?;
         if !ipv4 && !ipv6 {
             return Err(DockerError::invalid("IPv4 or IPv6 must be enabled"));
         }
-        let options = self.options.unwrap_or_default();
         let mut wish = CreateNetwork {
             ipv4,
             ipv6,
@@ -104,8 +109,9 @@ impl Create {
                 .insert(ATTACHABLE.to_owned(), "true".to_owned());
         }
         if let Some(given) = ipam.options {
-            // A map of texts can always be written.
-            let text = serde_json::to_string(&given).unwrap_or_default();
+            let text = serde_json::to_string(&given).map_err(|error| {
+                DockerError::failed(format!("IPAM.Options cannot be kept: {error}"))
+            })?;
             wish.options.insert(IPAM_OPTIONS.to_owned(), text);
         }
         Ok(wish)
@@ -196,6 +202,23 @@ fn check_driver(driver: &str) -> Result<(), DockerError> {
     }
 }
 
+/// Whether the network has a family: as its field says, else an option, else as usual.
+fn family(
+    field: Option<bool>,
+    options: &BTreeMap<String, String>,
+    key: &str,
+    usual: bool,
+) -> Result<bool, DockerError> {
+    match (field, options.get(key)) {
+        (Some(given), _) => Ok(given),
+        (None, Some(text)) => go_bool(text).ok_or_else(|| {
+            let shown: String = text.chars().take(200).collect();
+            DockerError::invalid(format!("driver-opt \"{key}\" is not a valid bool: {shown}"))
+        }),
+        (None, None) => Ok(usual),
+    }
+}
+
 /// What an option of dockerd's bridge driver may say here. Options that dockerd does not know either
 /// are kept as they are.
 fn check_option(key: &str, value: &str) -> Result<(), DockerError> {
@@ -206,16 +229,15 @@ fn check_option(key: &str, value: &str) -> Result<(), DockerError> {
     match key {
         ICC | MASQUERADE => return boolean(key, value).map(|_| ()),
         HOST_BINDING => return host_binding(value),
+        INTERFACE_PREFIX => return interface_prefix(value),
+        "com.docker.network.host_ipv4" | "com.docker.network.host_ipv6" => {
+            let remedy = "containers go out by the VCH's address on the network that they leave by: leave it out";
+            return only(value.is_empty(), key, value, remedy);
+        }
         _ => {}
     }
     let Some(name) = key.strip_prefix(BRIDGE) else {
-        let prefix = key == "com.docker.network.container_iface_prefix";
-        return only(
-            !prefix || value == "eth",
-            key,
-            value,
-            "interfaces are named eth0, eth1, …",
-        );
+        return Ok(());
     };
     match name {
         "inhibit_ipv4" => only(
@@ -224,11 +246,23 @@ fn check_option(key: &str, value: &str) -> Result<(), DockerError> {
             value,
             "the VCH is the gateway of its bridge networks: use an external network",
         ),
-        "gateway_mode_ipv4" | "gateway_mode_ipv6" => only(
-            matches!(value, "" | "nat"),
+        "gateway_mode_ipv4" | "gateway_mode_ipv6" => match value {
+            "" | "nat" => Ok(()),
+            "routed" | "isolated" | "nat-unprotected" => {
+                only(false, key, value, "use --internal, or an external network")
+            }
+            other => {
+                let shown: String = other.chars().take(200).collect();
+                Err(DockerError::invalid(format!(
+                    "failed to parse {key} value: {shown} (unknown gateway mode {shown})"
+                )))
+            }
+        },
+        "trusted_host_interfaces" => only(
+            value.is_empty(),
             key,
             value,
-            "use --internal, or an external network",
+            "what comes from outside reaches published ports alone: leave it out",
         ),
         "name" => only(
             false,
@@ -241,12 +275,19 @@ fn check_option(key: &str, value: &str) -> Result<(), DockerError> {
     }
 }
 
+fn interface_prefix(value: &str) -> Result<(), DockerError> {
+    let first: Result<InterfaceName, _> = format!("{value}{}", MAX_ENDPOINTS - 1).parse();
+    first
+        .map(|_| ())
+        .map_err(|error| DockerError::invalid(format!("option {INTERFACE_PREFIX}: {error}")))
+}
+
 fn host_binding(value: &str) -> Result<(), DockerError> {
     if value.is_empty() || value.parse::<Ipv4Addr>().is_ok() {
         return Ok(());
     }
     let shown: String = value.chars().take(200).collect();
-    Err(DockerError::failed(format!(
+    Err(DockerError::invalid(format!(
         "failed to parse {HOST_BINDING} value: {shown} (invalid ip address)"
     )))
 }
@@ -266,8 +307,7 @@ fn boolean(key: &str, value: &str) -> Result<bool, DockerError> {
 
 fn unreadable(key: &str, value: &str, function: &str) -> DockerError {
     let shown: String = value.chars().take(200).collect();
-    // dockerd 20.10's status.
-    DockerError::failed(format!(
+    DockerError::invalid(format!(
         "failed to parse {key} value: {shown} (strconv.{function}: parsing \"{shown}\": invalid syntax)"
     ))
 }

@@ -1,7 +1,14 @@
 //! Mutual TLS: who may talk to the Docker API holds a certificate of the VCH's own authority.
 
+mod expiry;
+
 use crate::config::TlsFiles;
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    os::unix::fs::PermissionsExt,
+    path::PathBuf,
+    sync::{Arc, PoisonError, RwLock},
+    time::{Duration, SystemTime},
+};
 use thiserror::Error;
 use tokio_rustls::{
     TlsAcceptor,
@@ -58,8 +65,94 @@ pub enum TlsError {
     },
 }
 
+/// A certificate is warned about so long before it ends.
+const WARNED: Duration = Duration::from_secs(30 * 86_400);
+
+/// The endpoint's certificates, which can be read again; clones are the same.
+#[derive(Clone)]
+pub struct Certificates {
+    files: TlsFiles,
+    acceptor: Arc<RwLock<TlsAcceptor>>,
+}
+
+impl Certificates {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// [`TlsError`].
+    pub fn read(files: &TlsFiles) -> Result<Self, TlsError> {
+        let acceptor = acceptor(files)?;
+        let certificates = Self {
+            files: files.clone(),
+            acceptor: Arc::new(RwLock::new(acceptor)),
+        };
+        certificates.warn();
+        Ok(certificates)
+    }
+
+    /// Reads them again, for the connections from now on.
+    ///
+    /// # Errors
+    /// [`TlsError`]; everything stays as it was.
+    pub fn reload(&self) -> Result<(), TlsError> {
+        let acceptor = acceptor(&self.files)?;
+        *self
+            .acceptor
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = acceptor;
+        self.warn();
+        Ok(())
+    }
+
+    /// For a connection.
+    pub(super) fn acceptor(&self) -> TlsAcceptor {
+        let acceptor = self.acceptor.read();
+        acceptor.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Logs what the operator should know of the files.
+    pub(super) fn warn(&self) {
+        for warning in warnings(&self.files, SystemTime::now()) {
+            tracing::warn!("{warning}");
+        }
+    }
+}
+
+/// A key that others may read, and certificates that end soon or have ended.
+fn warnings(files: &TlsFiles, now: SystemTime) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let mode = std::fs::metadata(&files.key).map(|file| file.permissions().mode());
+    if let Some(mode) = mode.ok().filter(|mode| mode & 0o077 != 0) {
+        warnings.push(format!(
+            "others than root may open the key {} (mode {:04o}): make new certificates by `vchctl certs`, or chmod it to 0600",
+            files.key.display(),
+            mode & 0o7777
+        ));
+    }
+    for (field, path) in [("ca", &files.ca), ("cert", &files.cert)] {
+        let certificates = certificates(field, path).unwrap_or_default();
+        let ends = certificates.iter().filter_map(|one| expiry::ends(one));
+        let Some(end) = ends.min() else {
+            continue;
+        };
+        let shown = path.display();
+        let remedy = "make new certificates by `vchctl certs`, then `vchctl reload`";
+        match end.duration_since(now) {
+            Err(_) => warnings.push(format!(
+                "the certificate {shown} has ended, clients refuse it: {remedy}"
+            )),
+            Ok(left) if left < WARNED => warnings.push(format!(
+                "the certificate {shown} ends in {} days: {remedy}",
+                left.as_secs() / 86_400
+            )),
+            Ok(_) => {}
+        }
+    }
+    warnings
+}
+
 /// Lets in whoever shows a certificate of the authority, by TLS 1.2 or 1.3.
-pub(super) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, TlsError> {
+fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, TlsError> {
     let provider = Arc::new(ring::default_provider());
     let mut roots = RootCertStore::empty();
     for certificate in certificates("ca", &files.ca)? {
@@ -114,3 +207,6 @@ fn certificates(
     }
     Ok(all)
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,27 +16,28 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// As the client wrote them; Docker's own where it wrote none. Without a terminal nobody types keys.
+    /// As the client wrote them; Docker's own where it wrote none. Without a terminal no keys are typed, but
+    /// what was written must be keys all the same.
     ///
     /// # Errors
     /// They are none.
     pub fn of(written: Option<&str>, terminal: bool) -> Result<Self, DockerError> {
-        if !terminal {
-            return Ok(Self::default());
-        }
         let keys = match written {
-            None => DEFAULT.to_vec(),
+            None | Some("") => DEFAULT.to_vec(),
             Some(text) => {
                 let keys: Option<Vec<u8>> = text.split(',').map(key).collect();
                 let keys = keys.filter(|keys| keys.len() <= MOST);
                 keys.ok_or_else(|| {
                     let shown: String = text.chars().take(64).collect();
                     DockerError::invalid(format!(
-                        "Invalid escape keys (detachKeys) provided: {shown}"
+                        "Invalid detach keys ({shown}) provided: write letters, or ctrl- and one of a-z @ [ \\ ] ^ _, with commas between"
                     ))
                 })?
             }
         };
+        if !terminal {
+            return Ok(Self::default());
+        }
         Ok(Self { keys, seen: 0 })
     }
 
@@ -64,18 +65,21 @@ impl Keys {
     }
 }
 
-/// A letter, or `ctrl-` and one of `a` to `z`, `@`, `[`, `\`, `]`, `^`, `_`.
+/// A letter, `DEL`, or `ctrl-` and one of `a` to `z`, `@`, `[`, `\`, `]`, `^`, `_`.
 fn key(text: &str) -> Option<u8> {
     let single = |text: &str| match text.as_bytes() {
         [byte] => Some(*byte),
         _ => None,
     };
+    if text == "DEL" {
+        return Some(127);
+    }
     let Some(letter) = text.strip_prefix("ctrl-") else {
         return single(text);
     };
     match single(letter)? {
         byte @ b'a'..=b'z' => Some(byte - b'a' + 1),
-        byte @ b'@'..=b'_' => Some(byte - b'@'),
+        byte @ (b'@' | b'['..=b'_') => Some(byte - b'@'),
         _ => None,
     }
 }
@@ -93,6 +97,11 @@ mod tests {
         assert_eq!(keys.pass(&[16, 16, 17]), (vec![16], true));
         let mut own = Keys::of(Some("ctrl-a,d"), true).unwrap();
         assert_eq!(own.pass(b"d\x01d"), (b"d".to_vec(), true));
+        assert_eq!(Keys::of(Some(""), true), Keys::of(None, true));
+        for bad in ["ctrl-?", "ctrl-", "ctrl-a,", "ctrl-A,b"] {
+            let refused = Keys::of(Some(bad), false).map_err(|error| error.status.as_u16());
+            assert_eq!(refused, Err(400), "{bad}");
+        }
         let mut none = Keys::of(Some("ctrl-a"), false).unwrap();
         assert_eq!(none.pass(&[1, 16, 17]), (vec![1, 16, 17], false));
         assert!(Keys::of(Some("ctrl-1"), true).is_err());

@@ -35,16 +35,16 @@ fn a_version_that_is_not_ours_is_refused_in_dockerds_words() {
             "client version 0.9 is too old. Minimum supported API version is 1.24, please upgrade your client to a newer version",
         ),
         (
-            "/v1.51/info",
-            "client version 1.51 is too new. Maximum supported API version is 1.50",
+            "/v1.52/info",
+            "client version 1.52 is too new. Maximum supported API version is 1.51",
         ),
         (
             "/v2.0/info",
-            "client version 2.0 is too new. Maximum supported API version is 1.50",
+            "client version 2.0 is too new. Maximum supported API version is 1.51",
         ),
     ] {
         assert_eq!(stripped(path), Err(DockerError::invalid(words)), "{path}");
     }
     assert_eq!(stripped("/v1.24/info").unwrap().1, Some(Version::OLDEST));
-    assert_eq!(stripped("/v1.50/info").unwrap().1, Some(Version::NEWEST));
+    assert_eq!(stripped("/v1.51/info").unwrap().1, Some(Version::NEWEST));
 }

@@ -15,6 +15,7 @@ fn id<T: vch_ledger::Id>(number: u8) -> T {
 fn book() -> Book {
     Book::new(Surroundings {
         private: ["eth1".parse().unwrap()].into(),
+        private_addresses: ["192.0.2.1".parse().unwrap()].into(),
     })
 }
 
@@ -108,6 +109,7 @@ fn a_network_that_comes_is_one_element_a_set() {
         "add inet vch within { \"br-1\" . \"br-1\" }",
         "add inet vch gateways4 { 172.18.0.1 }",
         "add inet vch doors4 { \"br-1\" . 172.18.0.1 }",
+        "add inet vch open_gateways4 { 172.18.0.1 }",
     ];
     let change = || networks([(1, Some(dedicated("br-1", false)))]);
     assert_eq!(words(&mut book, change()), come);
@@ -118,19 +120,22 @@ fn a_network_that_comes_is_one_element_a_set() {
 }
 
 #[test]
-fn a_network_without_a_way_out_is_one_element_more() {
+fn a_network_without_a_way_out_is_one_element_more_and_publishes_nothing() {
     let mut book = book();
     words(&mut book, networks([(1, Some(dedicated("br-1", false)))]));
     assert_eq!(
         words(&mut book, networks([(1, Some(dedicated("br-1", true)))])),
-        ["add inet vch internal { \"br-1\" }"]
+        [
+            "delete inet vch open_gateways4 { 172.18.0.1 }",
+            "add inet vch internal { \"br-1\" }",
+        ]
     );
 }
 
 #[test]
 fn the_shared_bridge_goes_with_the_last_network_on_it() {
     let mut book = book();
-    assert_eq!(words(&mut book, networks([(1, Some(shared()))])).len(), 4);
+    assert_eq!(words(&mut book, networks([(1, Some(shared()))])).len(), 5);
     let mut other = shared();
     other.addresses = vec!["172.19.0.1/16".parse().unwrap()];
     assert_eq!(
@@ -138,10 +143,11 @@ fn the_shared_bridge_goes_with_the_last_network_on_it() {
         [
             "add inet vch gateways4 { 172.19.0.1 }",
             "add inet vch doors4 { \"vch-shared\" . 172.19.0.1 }",
+            "add inet vch open_gateways4 { 172.19.0.1 }",
         ]
     );
-    assert_eq!(words(&mut book, networks([(1, None)])).len(), 2);
-    assert_eq!(words(&mut book, networks([(2, None)])).len(), 4);
+    assert_eq!(words(&mut book, networks([(1, None)])).len(), 3);
+    assert_eq!(words(&mut book, networks([(2, None)])).len(), 5);
 }
 
 #[test]

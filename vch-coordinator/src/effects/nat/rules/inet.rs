@@ -21,7 +21,7 @@ const NEIGHBOUR: (u8, u8) = (135, 136);
 /// tracker of a VCH with 4 GiB of memory (`nf_conntrack_max` 262,144). A new flow costs the kernel a walk over
 /// those of its address, at most one in each tick (`nf_conncount`): no more than a millisecond or two. The tracker is shared by all: what
 /// a container begins beyond it is dropped, where else nobody's new flow would get through.
-pub(super) const FLOWS_OF_ONE: u32 = 16_384;
+pub(in crate::effects::nat) const FLOWS_OF_ONE: u32 = 16_384;
 /// Addresses that are counted: of more containers than bridges of a VCH have room for.
 const COUNTED: u32 = 65_536;
 
@@ -36,7 +36,7 @@ fn counted(version: IpVersion) -> Name {
 pub(super) fn flows() -> Vec<Set> {
     let sets = VERSIONS.map(|version| {
         let address = address_type(version);
-        Set::new(counted(version), [address]).dynamic(COUNTED)
+        Set::new(counted(version), [address]).counting(COUNTED)
     });
     sets.into()
 }

@@ -4,9 +4,12 @@ use super::super::kept::{Kept, Reach, VERSIONS};
 use super::{chain, destination, source};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use vch_nftables::{
-    AddressType, Chain, CtStatus, Datum, Field, Hook, IpVersion, NameError, Rule, name,
+    AddressType, Chain, CtStatus, Datum, Field, Hook, InterfaceName, IpVersion, Name, NameError,
+    Policy, Rule, name,
 };
 
+/// `NF_IP_PRI_RAW` of linux/netfilter_ipv4.h: before connection tracking and every NAT.
+const RAW: i32 = -300;
 /// `NF_IP_PRI_NAT_DST` of linux/netfilter_ipv4.h.
 const DESTINATION_NAT: i32 = -100;
 /// `NF_IP_PRI_NAT_SRC` of linux/netfilter_ipv4.h.
@@ -15,36 +18,86 @@ const SOURCE_NAT: i32 = 100;
 /// Where DNS is asked for (RFC 1035, 4.2).
 pub(super) const DNS: Datum = Datum::Service(53);
 
+/// The VCH's own loopback addresses (RFC 1122, 3.2.1.3).
+const LOOPBACK: (Ipv4Addr, u8) = (Ipv4Addr::new(127, 0, 0, 0), 8);
+
 pub(super) fn chains() -> Result<Vec<(Chain, Vec<Rule>)>, NameError> {
     let new = Rule::new;
+    let guard = Chain::filter(
+        name!("loopback_guard"),
+        Hook::Prerouting,
+        RAW,
+        Policy::Accept,
+    );
     let prerouting = Chain::nat(name!("prerouting"), Hook::Prerouting, DESTINATION_NAT);
     let output = Chain::nat(name!("output"), Hook::Output, DESTINATION_NAT);
     let postrouting = Chain::nat(name!("postrouting"), Hook::Postrouting, SOURCE_NAT);
-    let loopback = "what the VCH keeps for itself is never published";
     let lead = || new().jump(name!("published"));
+    let mut from_outside = Vec::new();
+    let mut at_gateways = Vec::new();
+    for version in VERSIONS {
+        from_outside.push((
+            "gateways are for containers on bridge networks",
+            new()
+                .is_not_in([Field::InputInterface], Kept::Bridges.name())
+                .is_in([destination(version)], Kept::Gateways(version).name())
+                .accept(),
+        ));
+        at_gateways.push((
+            "published ports, at a gateway",
+            new()
+                .is_in([destination(version)], Kept::OpenGateways(version).name())
+                .jump(at_default()),
+        ));
+    }
+    from_outside.push(("published ports, from outside", lead()));
+    from_outside.extend(at_gateways.iter().cloned());
+    let mut from_vch = vec![
+        (
+            "IPv6 has no loopback beyond the link lo",
+            new()
+                .is(Field::Ip6Destination, Ipv6Addr::LOCALHOST)
+                .accept(),
+        ),
+        ("published ports, from the VCH itself", lead()),
+    ];
+    from_vch.extend(at_gateways);
+    from_vch.push((
+        "published ports, at loopback",
+        loopback(Field::IpDestination).jump(at_default()),
+    ));
     Ok(vec![
+        chain(Chain::regular(at_default()), published_at_default())?,
         chain(Chain::regular(name!("published")), published())?,
-        chain(prerouting, vec![("published ports, from outside", lead())])?,
-        chain(
-            output,
-            vec![
-                (
-                    loopback,
-                    new()
-                        .in_subnet(Field::IpDestination, Ipv4Addr::LOCALHOST.into(), 8)
-                        .accept(),
-                ),
-                (
-                    loopback,
-                    new()
-                        .is(Field::Ip6Destination, Ipv6Addr::LOCALHOST)
-                        .accept(),
-                ),
-                ("published ports, from the VCH itself", lead()),
-            ],
-        )?,
+        chain(guard, loopback_guard()?)?,
+        chain(prerouting, from_outside)?,
+        chain(output, from_vch)?,
         chain(postrouting, going_out())?,
     ])
+}
+
+/// Where a port leads that names no address.
+fn at_default() -> Name {
+    name!("published_default")
+}
+
+fn loopback(field: Field) -> Rule {
+    let (address, prefix) = LOOPBACK;
+    Rule::new().in_subnet(field, address.into(), prefix)
+}
+
+/// Bridges have `route_localnet`, so that the answers to the VCH's own connections by loopback are
+/// taken. What that setting would let in from any link is dropped here, before it is translated or
+/// tracked.
+fn loopback_guard() -> Result<Vec<(&'static str, Rule)>, NameError> {
+    let lo = InterfaceName::new("lo")?;
+    let rules = [Field::IpDestination, Field::IpSource].map(|field| {
+        (
+            "loopback addresses are the VCH's own, on no link",
+            loopback(field).is_not(Field::InputInterface, lo).drop(),
+        )
+    });
+    Ok(rules.into())
 }
 
 /// The address that a packet bears as it leaves.
@@ -58,6 +111,12 @@ fn going_out() -> Vec<(&'static str, Rule)> {
             .is_in([from, to], Kept::Within.name())
             .masquerade(),
     )];
+    rules.push((
+        "the VCH itself, by loopback",
+        loopback(Field::IpSource)
+            .is_in([to], Kept::Bridges.name())
+            .masquerade(),
+    ));
     for version in VERSIONS {
         let kept = Kept::Untranslated(version).name();
         rules.push((
@@ -81,6 +140,11 @@ fn published() -> Vec<(&'static str, Rule)> {
     let mut rules = Vec::new();
     for version in VERSIONS {
         let gateways = Kept::Gateways(version).name();
+        let private = Kept::PrivateAddresses(version).name();
+        rules.push((
+            "nothing is published on the management network or the docker endpoint",
+            Rule::new().is_in([destination(version)], private).accept(),
+        ));
         rules.push((
             "no container takes the gateways' DNS away",
             Rule::new()
@@ -91,21 +155,43 @@ fn published() -> Vec<(&'static str, Rule)> {
     }
     for reach in Reach::ALL {
         for version in VERSIONS {
-            let (clients, targets) = (
-                Kept::Clients(reach, version).name(),
-                Kept::Published(reach, version).name(),
-            );
-            rules.push((
-                "who may use a port",
-                at(reach, version).verdict_map(key(reach, version), clients),
-            ));
-            rules.push((
-                "where a port leads",
-                at(reach, version).dnat_map(version, key(reach, version), targets),
-            ));
+            match reach {
+                Reach::Default => rules.push((
+                    "where a port leads that names no address",
+                    at(reach, version).jump(at_default()),
+                )),
+                Reach::Address | Reach::Any => rules.extend(targets(reach, version)),
+            }
         }
     }
     rules
+}
+
+/// Ports that name no address, for packets to one at which those are published.
+fn published_at_default() -> Vec<(&'static str, Rule)> {
+    let targets = VERSIONS.map(|version| targets(Reach::Default, version));
+    targets.into_iter().flatten().collect()
+}
+
+fn targets(reach: Reach, version: IpVersion) -> [(&'static str, Rule); 2] {
+    let (clients, targets) = (
+        Kept::Clients(reach, version).name(),
+        Kept::Published(reach, version).name(),
+    );
+    let at = || match reach {
+        Reach::Default => Rule::new().is(Field::NfProto, Datum::NfProto(version)),
+        Reach::Address | Reach::Any => at(reach, version),
+    };
+    [
+        (
+            "who may use a port",
+            at().verdict_map(key(reach, version), clients),
+        ),
+        (
+            "where a port leads",
+            at().dnat_map(version, key(reach, version), targets),
+        ),
+    ]
 }
 
 fn key(reach: Reach, version: IpVersion) -> Vec<Field> {

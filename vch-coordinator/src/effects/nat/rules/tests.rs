@@ -101,7 +101,7 @@ fn the_mark_of_a_shared_bridge_is_taken_off_before_the_frame_goes_on() {
 #[test]
 fn clients_are_looked_at_before_the_destination_changes() {
     let [inet, _] = tables();
-    let published = words(&inet, "published");
+    let published = [words(&inet, "published_default"), words(&inet, "published")].concat();
     for reach in ["4", "6", "_default4", "_default6", "_any4", "_any6"] {
         let at = |kind: &str| {
             let name = format!("@{kind}{reach}");
@@ -113,14 +113,38 @@ fn clients_are_looked_at_before_the_destination_changes() {
 }
 
 #[test]
-fn what_the_vch_sends_to_itself_by_loopback_is_never_published() {
+fn what_the_vch_sends_to_ipv6_loopback_is_never_published() {
     let [inet, _] = tables();
     assert_eq!(
         words(&inet, "output"),
         [
-            "ip daddr 127.0.0.0/8 accept",
             "ip6 daddr ::1 accept",
             "jump published",
+            "ip daddr @open_gateways4 jump published_default",
+            "ip6 daddr @open_gateways6 jump published_default",
+            "ip daddr 127.0.0.0/8 jump published_default",
         ]
     );
+}
+
+#[test]
+fn loopback_addresses_from_a_link_are_dropped_before_all_nat() {
+    let [inet, _] = tables();
+    let rules = [
+        "ip daddr 127.0.0.0/8 iifname != \"lo\" drop",
+        "ip saddr 127.0.0.0/8 iifname != \"lo\" drop",
+    ];
+    assert_eq!(words(&inet, "loopback_guard"), rules);
+    let (guard, _) = inet
+        .chains
+        .iter()
+        .find(|(chain, _)| chain.name.as_str() == "loopback_guard")
+        .unwrap();
+    let hooks: Vec<_> = inet
+        .chains
+        .iter()
+        .filter_map(|(chain, _)| chain.base.as_ref())
+        .collect();
+    let guard = guard.base.as_ref().unwrap();
+    assert!(hooks.iter().all(|base| guard.priority <= base.priority));
 }

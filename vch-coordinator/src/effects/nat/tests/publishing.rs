@@ -2,7 +2,7 @@
 
 use super::frames::{self, SYN};
 use super::world::{
-    MANAGEMENT, VCH, VCH6, World, binding, ends, host_port, in_namespace, run, v4, v6,
+    MANAGEMENT, MANAGEMENT6, VCH, VCH6, World, binding, ends, host_port, in_namespace, run, v4, v6,
 };
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use vch_ledger::Protocol;
@@ -134,38 +134,205 @@ fn containers_use_a_port_by_the_vchs_address_from_the_same_network_and_from_othe
     });
 }
 
+/// Whether a datagram from the VCH itself comes to a1.
+fn vch_reaches(world: &mut World, to: &str, port: u16) -> bool {
+    let to: IpAddr = to.parse().unwrap();
+    let any: IpAddr = if to.is_ipv4() {
+        v4("0.0.0.0")
+    } else {
+        v6("::")
+    };
+    world.host("a1").arrived();
+    let socket = UdpSocket::bind((any, 0)).unwrap();
+    // An address without a listener refuses what is sent after this.
+    let sent = socket.send_to(DATA, SocketAddr::from((to, port)));
+    assert_eq!(sent.unwrap(), DATA.len());
+    world.host("a1").has(DATA)
+}
+
 #[test]
-fn the_vch_itself_uses_a_port_but_not_by_loopback() {
+fn the_vch_itself_uses_a_port_at_each_of_its_addresses() {
     in_namespace(|| {
         let mut world = World::new();
+        let everywhere = [None, Some(v4("0.0.0.0")), Some(v6("::"))];
+        let hosts = everywhere.map(|address| {
+            let port = if address.is_none() { 8080 } else { 8081 };
+            host_port(Protocol::Udp, address, port)
+        });
+        for host in hosts {
+            world.publish(host, "a1", 80, &[]);
+        }
+        for port in [8080, 8081] {
+            for to in [
+                VCH,
+                VCH6,
+                "127.0.0.1",
+                "127.1.2.3",
+                "172.18.0.1",
+                "172.19.0.1",
+                "fd00:b::1",
+            ] {
+                assert!(vch_reaches(&mut world, to, port), "{to} {port}");
+            }
+            for to in [MANAGEMENT, MANAGEMENT6, "::1"] {
+                assert!(!vch_reaches(&mut world, to, port), "{to} {port}");
+            }
+        }
+        // An internal network's gateway is one of the VCH's, but not one that is published at by default.
+        assert!(!vch_reaches(&mut world, "172.20.0.1", 8080));
+    });
+}
+
+#[test]
+fn an_answer_by_loopback_comes_back_from_the_port_that_was_asked() {
+    in_namespace(|| {
+        let mut world = World::new();
+        world.publish(host_port(Protocol::Udp, None, 8080), "a1", 80, &[]);
         world.publish(
-            host_port(Protocol::Udp, Some(v4("0.0.0.0")), 8080),
-            "a1",
+            host_port(Protocol::Udp, Some(v4("127.0.0.1")), 8081),
+            "s1",
             80,
             &[],
         );
-        world.publish(
-            host_port(Protocol::Udp, Some(v6("::")), 8080),
-            "a1",
-            80,
-            &[],
-        );
-        let mut arrives = |to: &str| {
-            let to: IpAddr = to.parse().unwrap();
-            let any: IpAddr = if to.is_ipv4() {
-                v4("0.0.0.0")
-            } else {
-                v6("::")
+        for (port, container, seen) in [(8080, "a1", "172.18.0.1"), (8081, "s1", "10.8.0.1")] {
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let to: SocketAddr = format!("127.0.0.1:{port}").parse().unwrap();
+            socket.connect(to).unwrap();
+            socket.send(DATA).unwrap();
+            let (from, server) = ends(&world.host(container).receive(DATA));
+            assert_eq!(from.0, v4(seen), "the container can answer");
+            world
+                .host(container)
+                .says(frames::udp(server, from, ANSWER));
+            socket
+                .set_read_timeout(Some(std::time::Duration::from_secs(5)))
+                .unwrap();
+            let mut buffer = [0; 64];
+            let length = socket.recv(&mut buffer).unwrap();
+            assert_eq!(&buffer[..length], ANSWER);
+        }
+    });
+}
+
+#[test]
+fn a_port_at_loopback_is_the_vchs_alone() {
+    in_namespace(|| {
+        let mut world = World::new();
+        let named = host_port(Protocol::Udp, Some(v4("127.0.0.1")), 8080);
+        world.publish(named, "a1", 80, &[]);
+        world.publish(host_port(Protocol::Udp, None, 8081), "a1", 80, &[]);
+        assert!(vch_reaches(&mut world, "127.0.0.1", 8080));
+        assert!(!vch_reaches(&mut world, "127.0.0.2", 8080));
+        assert!(!vch_reaches(&mut world, VCH, 8080));
+        let senders = ["out", "mgmt", "a2", "b1", "s1", "i1", "e1"];
+        for from in senders {
+            let mut at = |to: &str, port| {
+                reaches(
+                    &mut world,
+                    Protocol::Udp,
+                    (from, 4000),
+                    (v4(to), port),
+                    "a1",
+                )
+                .is_some()
             };
-            let socket = UdpSocket::bind((any, 0)).unwrap();
-            // A loopback address without a listener refuses what is sent after this.
-            let sent = socket.send_to(DATA, SocketAddr::from((to, 8080)));
-            assert_eq!(sent.unwrap(), DATA.len());
-            world.host("a1").has(DATA)
-        };
-        assert!(arrives(VCH) && arrives(VCH6));
-        assert!(!arrives("127.0.0.1") && !arrives("::1"));
-        assert!(arrives("172.19.0.1"), "every address but loopback");
+            for to in ["127.0.0.1", "127.1.2.3"] {
+                assert!(!at(to, 8080) && !at(to, 8081), "{from} {to}");
+            }
+            if from != "mgmt" && from != "i1" {
+                assert!(at(VCH, 8081), "the same path is open: {from}");
+            }
+            assert!(!at(VCH, 8080), "{from}");
+        }
+    });
+}
+
+#[test]
+fn what_says_that_it_comes_from_loopback_reaches_no_service_and_no_container() {
+    in_namespace(|| {
+        let mut world = World::new();
+        world.publish(host_port(Protocol::Udp, None, 8081), "a1", 80, &[]);
+        let service = UdpSocket::bind("0.0.0.0:9000").unwrap();
+        service
+            .set_read_timeout(Some(std::time::Duration::from_millis(50)))
+            .unwrap();
+        let heard = |service: &UdpSocket| service.recv(&mut [0; 64]).is_ok();
+        for from in ["out", "mgmt", "a2", "b1", "s1", "i1", "e1"] {
+            let own = world.hosts[from].address(v4(VCH));
+            for (source, to) in [
+                (v4("127.0.0.1"), VCH),
+                (v4("127.0.0.1"), "127.0.0.1"),
+                (own, "127.0.0.1"),
+            ] {
+                world.host("a1").arrived();
+                for port in [9000, 8081] {
+                    let packet = frames::udp((source, 4000), (v4(to), port), DATA);
+                    world.host(from).says(packet);
+                }
+                assert!(!world.host("a1").has(DATA), "{from} {source} {to}");
+                assert!(!heard(&service), "{from} {source} {to}");
+            }
+        }
+        let from_out = frames::udp(
+            (world.hosts["out"].address(v4(VCH)), 4000),
+            (v4(VCH), 9000),
+            DATA,
+        );
+        world.host("out").says(from_out);
+        assert!(heard(&service), "the service hears what may be said to it");
+    });
+}
+
+#[test]
+fn a_port_answers_at_each_gateway_for_containers_and_for_nobody_else() {
+    in_namespace(|| {
+        let mut world = World::new();
+        let services = [
+            (None, 8080),
+            (Some(v4("0.0.0.0")), 8081),
+            (Some(v6("::")), 8081),
+        ];
+        for (address, port) in services {
+            world.publish(host_port(Protocol::Udp, address, port), "a1", 80, &[]);
+        }
+        for port in [8080, 8081] {
+            for (from, to) in [
+                ("a1", "172.18.0.1"),
+                ("a2", "172.18.0.1"),
+                ("a2", "fd00:a::1"),
+                ("a2", "172.19.0.1"),
+                ("b1", "172.19.0.1"),
+                ("b1", "172.18.0.1"),
+                ("b1", "fd00:b::1"),
+                ("s1", "10.8.0.1"),
+                ("t1", "10.8.0.1"),
+                ("t1", "fd00:6::1"),
+            ] {
+                let to: IpAddr = to.parse().unwrap();
+                let own = world.hosts[from].address(to);
+                let source = reaches(&mut world, Protocol::Udp, (from, 4000), (to, port), "a1");
+                let (source, source_port) = source.unwrap_or_else(|| panic!("{from} {to} {port}"));
+                let server = (world.hosts["a1"].address(to), 80);
+                let answer = frames::udp(server, (source, source_port), ANSWER);
+                world.host("a1").says(answer);
+                let back = ends(&world.host(from).receive(ANSWER));
+                assert_eq!(back, ((to, port), (own, 4000)), "{from} {to} {port}");
+            }
+            for (from, to) in [
+                ("out", "172.18.0.1"),
+                ("out", "fd00:a::1"),
+                ("mgmt", "172.18.0.1"),
+                ("e1", "172.18.0.1"),
+                ("i1", "172.20.0.1"),
+                ("i1", "172.18.0.1"),
+                ("b1", MANAGEMENT),
+                ("out", MANAGEMENT),
+            ] {
+                let to: IpAddr = to.parse().unwrap();
+                let source = reaches(&mut world, Protocol::Udp, (from, 4001), (to, port), "a1");
+                assert_eq!(source, None, "{from} {to} {port}");
+            }
+        }
     });
 }
 

@@ -209,6 +209,7 @@ pub const VCH: &str = "10.2.0.5";
 pub const VCH6: &str = "2001:db8:2::5";
 /// Its address on the management network.
 pub const MANAGEMENT: &str = "192.168.9.1";
+pub const MANAGEMENT6: &str = "2001:db8:9::1";
 
 const LINKS: &str = "
     lo           127.0.0.1/8
@@ -256,6 +257,7 @@ fn network_of(host: &str) -> Option<u8> {
 pub fn surroundings() -> Surroundings {
     Surroundings {
         private: [name("br-mgmt")].into(),
+        private_addresses: [v4(MANAGEMENT), v6(MANAGEMENT6)].into(),
     }
 }
 
@@ -314,6 +316,9 @@ impl World {
                 ));
             }
             run(&format!("ip link set {link} up"));
+            // As `segments` sets it for its bridges; here for all, so that the rules alone keep off what it lets in.
+            let localnet = format!("/proc/sys/net/ipv4/conf/{link}/route_localnet");
+            std::fs::write(localnet, "1").unwrap();
             for address in words.filter(|_| link != "lo") {
                 run(&format!("ip addr add {address} dev {link} nodad"));
             }

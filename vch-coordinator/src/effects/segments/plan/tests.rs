@@ -69,6 +69,7 @@ fn link(index: u32, kind: LinkKind) -> Link {
             silent: true,
             ..LinkIpv6::default()
         }),
+        route_localnet: true,
     }
 }
 
@@ -166,6 +167,7 @@ fn from_nothing_a_bridge_is_made_quiet_before_it_is_up_and_has_addresses() {
         set(Ipv6Setting::NoDad),
         set(Ipv6Setting::NoRouterAdvertisements),
         set(Ipv6Setting::NoAutoconf),
+        Step::RouteLocalnet { name: name.clone() },
         Step::Set {
             name: name.clone(),
             change: Change {
@@ -340,6 +342,7 @@ fn a_changed_bridge_is_set_right_without_being_made_anew() {
     link.kind = LinkKind::Bridge { plain: false };
     link.mac = vec![2, 1, 1, 1, 1, 1];
     link.ipv6.as_mut().unwrap().accept_ra = 1;
+    link.route_localnet = false;
     let name = name("br-1");
     let change = Change {
         mac: Some(owner().bridge_mac(&name)),
@@ -351,6 +354,7 @@ fn a_changed_bridge_is_set_right_without_being_made_anew() {
             name: name.clone(),
             setting: Ipv6Setting::NoRouterAdvertisements,
         },
+        Step::RouteLocalnet { name: name.clone() },
         Step::Set { name, change },
     ];
     let steps = plan_bridge(owner(), &observed, &bridge(&[GATEWAY]));

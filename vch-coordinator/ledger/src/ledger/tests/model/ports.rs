@@ -28,7 +28,7 @@ impl Model {
     }
 
     /// The bridges that a container is on, in the order of their names.
-    fn carriers(&self, container: usize) -> Vec<usize> {
+    pub(super) fn carriers(&self, container: usize) -> Vec<usize> {
         let on = self.networks.iter();
         let on = on.filter(|(_, network)| network.of(container).is_some() && !network.outside);
         let mut carriers: Vec<usize> = on.map(|(n, _)| *n).collect();
@@ -38,9 +38,9 @@ impl Model {
 
     fn published_by_default(&self, address: IpAddr) -> bool {
         let externals = configurations()[self.configuration].clone();
-        externals
-            .iter()
-            .any(|external| external.external.published && external.subnets[0].vch == Some(address))
+        !externals.iter().any(|external| {
+            !external.external.published && external.subnets[0].vch == Some(address)
+        })
     }
 
     /// Whether two addresses of one port of the VCH are one.

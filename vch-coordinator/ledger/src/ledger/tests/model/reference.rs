@@ -57,6 +57,8 @@ pub(super) struct ModelContainer {
     pub(super) ports: BTreeSet<usize>,
     /// The port that the VCH chose last for a wish.
     pub(super) chosen: BTreeMap<usize, u16>,
+    /// Networks that were removed while it was stopped.
+    pub(super) missing: BTreeSet<usize>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -96,6 +98,13 @@ impl Model {
             }
             Op::RemoveNetwork(name) => {
                 self.networks.remove(name);
+                let gone = |(_, network): &&(usize, usize)| network == name;
+                let gone: Vec<_> = self.places.keys().filter(gone).copied().collect();
+                for place in gone {
+                    self.places.remove(&place);
+                    let container = self.containers.get_mut(&place.0).unwrap();
+                    container.missing.insert(*name);
+                }
             }
             Op::AddContainer { name, cid } => {
                 let container = ModelContainer {
@@ -107,8 +116,13 @@ impl Model {
             Op::RemoveContainer { name, .. } => self.remove(*name),
             Op::Connect { .. } => self.connect(op, answer, ledger),
             Op::Disconnect { container, network } => {
-                self.leave(*container, *network);
-                self.settle(*container, true, ledger);
+                if self.is_on(*container, *network) {
+                    self.leave(*container, *network);
+                    self.settle(*container, true, ledger);
+                } else {
+                    let container = self.containers.get_mut(container).unwrap();
+                    container.missing.remove(network);
+                }
             }
             Op::Start(name) => {
                 let container = self.containers.get_mut(name).unwrap();
@@ -179,7 +193,19 @@ impl Model {
             only_healthy: *only_healthy,
         };
         self.places.insert((*container, *network), place);
+        let row = self.containers.get_mut(container).unwrap();
+        row.missing.remove(network);
         self.settle(*container, false, ledger);
+    }
+
+    pub(super) fn is_on(&self, container: usize, network: usize) -> bool {
+        let network = self.networks.get(&network);
+        network.is_some_and(|network| network.of(container).is_some())
+    }
+
+    /// Whether a running container is on a network.
+    pub(super) fn is_active(&self, network: &ModelNetwork) -> bool {
+        network.taken.values().any(|one| self.containers[one].runs)
     }
 
     /// What is in force of a container from now on; where the VCH chooses a port, the ledger's word

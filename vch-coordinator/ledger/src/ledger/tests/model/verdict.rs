@@ -15,7 +15,7 @@ impl Model {
             Op::RemoveNetwork(name) => match self.networks.get(name) {
                 None => Some("network-not-found"),
                 Some(network) if *name < 2 || network.outside => Some("network-predefined"),
-                Some(network) if !network.taken.is_empty() => Some("network-in-use"),
+                Some(network) if self.is_active(network) => Some("network-in-use"),
                 Some(_) => None,
             },
             Op::AddContainer { name, cid } => {
@@ -34,6 +34,14 @@ impl Model {
             }),
             Op::Connect { .. } => self.connect_verdict(op),
             Op::Disconnect { container, network }
+                if self
+                    .containers
+                    .get(container)
+                    .is_some_and(|row| row.missing.contains(network)) =>
+            {
+                None
+            }
+            Op::Disconnect { container, network }
             | Op::Alias {
                 container, network, ..
             } => self
@@ -44,6 +52,9 @@ impl Model {
                     Some(_) => None,
                 }),
             Op::Start(name) => self.missing(*name).or_else(|| {
+                if !self.containers[name].missing.is_empty() {
+                    return Some("network-missing");
+                }
                 let mut after = self.only_ports();
                 after.containers.get_mut(name).unwrap().runs = true;
                 after.in_force(*name, false).err()
@@ -64,6 +75,15 @@ impl Model {
                 }
                 if after.outside_only(*container, &added, None) {
                     return Some("port-on-external");
+                }
+                let v6 = |n: &usize| {
+                    let publish = wish(n).publish;
+                    publish
+                        .and_then(|one| one.address)
+                        .is_some_and(|one| one.is_ipv6())
+                };
+                if !after.carriers(*container).is_empty() && added.iter().any(v6) {
+                    return Some("port-family");
                 }
                 after.in_force(*container, false).err()
             }),

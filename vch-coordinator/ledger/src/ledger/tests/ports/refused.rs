@@ -13,7 +13,8 @@ fn ports_that_are_not_possible_are_refused_with_what_to_write() {
     for (text, code, says) in [
         ("80:0", "port-zero", "use 1 to 65535"),
         ("0:80", "port-zero", "use 1 to 65535"),
-        ("127.0.0.1:80:80", "port-address", "loopback"),
+        ("192.0.2.77:80:80", "port-address", "the management network"),
+        ("192.0.2.78::80", "port-address", "the docker endpoint"),
         ("[::1]:80:80", "port-address", "loopback"),
         ("224.0.0.1:80:80", "port-address", "multicast"),
         ("255.255.255.255:80:80", "port-address", "broadcast"),

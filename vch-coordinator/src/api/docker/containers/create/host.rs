@@ -6,12 +6,10 @@ use crate::runtime::{
     ulimit_number,
     workload::{RestartPolicy, RestartWhen, Workload},
 };
-use protocol::spec::{HostEntry, Hostname};
-use std::net::IpAddr;
-use vch_ledger::{Dns, MAX_DNS_SERVERS};
+use protocol::spec::{DomainName, HostEntry, Hostname};
+use std::{collections::BTreeMap, net::IpAddr};
+use vch_ledger::{Dns, MAX_DNS_SERVERS, MAX_UTS_NAME};
 
-/// Bytes of the kernel's host name and domain name (`__NEW_UTS_LEN` of linux/utsname.h).
-const MAX_HOSTNAME: usize = 64;
 /// Rows and columns of a terminal, as ioctl_tty(2) keeps them.
 const MAX_CONSOLE: u32 = 65_535;
 
@@ -132,41 +130,76 @@ fn limits(host: &HostConfig) -> Result<Vec<(String, i64, i64)>, DockerError> {
     host.ulimits.iter().map(one).collect()
 }
 
-/// The host name that was chosen, with its domain: what `hostname -f` says.
+/// The host name that was chosen.
 ///
 /// # Errors
 /// It is longer than the kernel's, or no name.
 pub fn hostname(body: &Body) -> Result<Option<Hostname>, DockerError> {
-    let (name, domain) = (body.hostname.as_str(), body.domainname.as_str());
-    let whole = match (name, domain) {
-        ("", _) => None,
-        (name, "") => Some(name.to_owned()),
-        (name, domain) => Some(format!("{name}.{domain}")),
-    };
-    for (field, text) in [
-        ("Hostname", whole.as_deref().unwrap_or("")),
-        ("Domainname", domain),
-    ] {
-        if text.len() > MAX_HOSTNAME {
-            let (shown, bytes): (String, _) = (text.chars().take(300).collect(), text.len());
-            return Err(DockerError::invalid(format!(
-                "invalid {field} {shown}: it has {bytes} bytes: the kernel keeps at most {MAX_HOSTNAME}"
-            )));
-        }
-    }
-    if !domain.is_empty() && domain.parse::<Hostname>().is_err() {
-        let shown: String = domain.chars().take(200).collect();
-        return Err(DockerError::invalid(format!(
-            "invalid domainname format: {shown}"
-        )));
-    }
-    match whole {
-        None => Ok(None),
-        Some(whole) => whole.parse().map(Some).map_err(|_| {
+    let name = body.hostname.as_str();
+    check_length("Hostname", name)?;
+    match name {
+        "" => Ok(None),
+        name => name.parse().map(Some).map_err(|_| {
             let shown: String = name.chars().take(200).collect();
             DockerError::invalid(format!("invalid hostname format: {shown}"))
         }),
     }
+}
+
+fn check_length(field: &str, text: &str) -> Result<(), DockerError> {
+    if text.len() <= MAX_UTS_NAME {
+        return Ok(());
+    }
+    let (shown, bytes): (String, _) = (text.chars().take(300).collect(), text.len());
+    Err(DockerError::invalid(format!(
+        "invalid {field} {shown}: it has {bytes} bytes: the kernel keeps at most {MAX_UTS_NAME}"
+    )))
+}
+
+/// The domain that its host name is in.
+///
+/// # Errors
+/// It is none.
+pub fn domain(body: &Body) -> Result<Option<DomainName>, DockerError> {
+    let name = body.domainname.as_str();
+    check_length("Domainname", name)?;
+    match name {
+        "" => Ok(None),
+        // The root is a domain to search alone.
+        name if name.parse::<Hostname>().is_err() => {
+            let shown: String = name.chars().take(200).collect();
+            Err(DockerError::invalid(format!(
+                "invalid domainname format: {shown}"
+            )))
+        }
+        name => name
+            .parse()
+            .map(Some)
+            .map_err(|error| DockerError::invalid(format!("invalid domainname format: {error}"))),
+    }
+}
+
+/// The kernel settings of single interfaces: the agent writes them, each time that it changes the
+/// interface. The others are the container's first process's.
+pub fn link_sysctls(all: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let single = |name: &&String| {
+        let parts: Vec<&str> = name.split(['.', '/']).collect();
+        let [
+            "net",
+            "ipv4" | "ipv6" | "mpls",
+            "conf" | "neigh" | "input",
+            link,
+            ..,
+        ] = parts[..]
+        else {
+            return false;
+        };
+        !matches!(link, "all" | "default" | "lo")
+    };
+    let single = all.iter().filter(|(name, _)| single(name));
+    single
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
 /// Its own resolver settings; what is to be said of them goes to `warnings`.
@@ -201,7 +234,7 @@ pub fn dns(body: &Body, warnings: &mut Vec<String>) -> Result<Dns, DockerError> 
     }
     let mut search = Vec::new();
     for text in host.dns_search.iter().filter(|text| !text.is_empty()) {
-        let domain: protocol::spec::DomainName = domain(text)?;
+        let domain: DomainName = domain(text)?;
         if !search.contains(&domain) {
             search.push(domain);
         }

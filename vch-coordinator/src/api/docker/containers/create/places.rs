@@ -14,7 +14,7 @@ use vch_ledger::Connect;
 /// place's.
 const SEVERAL: Version = Version(44);
 /// The network that `default` means.
-const DEFAULT: &str = "bridge";
+pub const DEFAULT: &str = "bridge";
 
 /// A container's places, that of its network mode first.
 ///
@@ -72,7 +72,7 @@ fn settings(body: &Body) -> Result<BTreeMap<String, EndpointSettings>, DockerErr
     all.iter().map(one).collect()
 }
 
-fn network(name: &str) -> &str {
+pub fn network(name: &str) -> &str {
     match name {
         "" | "default" => DEFAULT,
         name => name,

@@ -81,6 +81,21 @@ fn published(
         })?),
     };
     let text = binding.host_port.as_str();
+    // Several ports of the VCH for one of the container: the first that is free at each start.
+    if let ([number], Some((first, last))) = (numbers, range(text))
+        && first < last
+    {
+        let publish = Some(Publish {
+            address,
+            port: Some(first),
+            through: Some(last),
+            clients: Vec::new(),
+        });
+        return Ok(vec![ContainerPort {
+            number: *number,
+            publish,
+        }]);
+    }
     let hosts: Vec<Option<u16>> = match text {
         "" | "0" => vec![None; numbers.len()],
         text => {
@@ -92,7 +107,7 @@ fn published(
         }
     };
     if hosts.len() != numbers.len() {
-        let remedy = "name one port of the VCH for each of the container, or none";
+        let remedy = "name as many ports of the VCH as of the container, several for one, or none";
         return Err(super::refused::refuse(
             "HostConfig.PortBindings.HostPort",
             text,
@@ -104,6 +119,7 @@ fn published(
         publish: Some(Publish {
             address,
             port,
+            through: None,
             clients: Vec::new(),
         }),
     };

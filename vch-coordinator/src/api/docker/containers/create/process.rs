@@ -73,7 +73,7 @@ fn command(workload: &mut Workload, body: &Body, image: &Image) -> Result<(), Do
         workload.command.clone_from(&image.command);
     }
     if workload.entrypoint.is_empty() && workload.command.is_empty() {
-        return Err(DockerError::invalid("No command specified"));
+        return Err(DockerError::invalid("no command specified"));
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use crate::runtime::{
 
 /// What Docker's CLI writes where `--device` names no rights.
 const ALL_ACCESS: &str = "rwm";
-/// Devices that every VM has, or whose module loads on demand: whole paths, and what is numbered.
+/// Devices that every VM has, or whose module loads when it is opened.
 const DEVICES: [&str; 13] = [
     "/dev/fuse",
     "/dev/kmsg",
@@ -30,7 +30,6 @@ const DEVICES: [&str; 13] = [
     "/dev/zero",
     "/dev/full",
 ];
-const NUMBERED: [&str; 1] = ["/dev/loop"];
 
 /// Fills in what the container may do.
 ///
@@ -156,17 +155,11 @@ fn paths(field: &str, paths: Option<&Vec<String>>) -> Result<Option<Vec<String>>
 
 fn device(device: &DeviceMapping) -> Result<Device, DockerError> {
     let source = device.path_on_host.as_str();
-    let numbered = |stem: &&str| {
-        let number = source.strip_prefix(*stem);
-        number.is_some_and(|digits| {
-            !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
-        })
-    };
-    if !(DEVICES.contains(&source) || NUMBERED.iter().any(|stem| numbered(&stem))) {
+    if !DEVICES.contains(&source) {
         let shown: String = source.chars().take(200).collect();
         let all = DEVICES.join(", ");
         return Err(DockerError::invalid(format!(
-            "HostConfig.Devices cannot have {shown:?}: each container is a VM, which has none of the VCH's devices, but its own {all} and /dev/loopN"
+            "HostConfig.Devices cannot have {shown:?}: each container is a VM, which has none of the VCH's devices, but its own: {all}"
         )));
     }
     let path = match device.path_in_container.as_str() {

@@ -6,14 +6,14 @@ use super::{
         body::{Body, HostBinding},
     },
     Image,
+    places::network,
 };
 use crate::runtime::workload::Shown;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 
 /// From this version on there are annotations.
 const ANNOTATIONS: Version = Version(43);
-/// From this version on a console has a size.
-const CONSOLE: Version = Version(42);
 
 /// What inspect shows beside what is in force.
 pub fn shown(body: &Body, image: &Image, version: Version) -> Shown {
@@ -31,11 +31,13 @@ pub fn shown(body: &Body, image: &Image, version: Version) -> Shown {
         .port_bindings
         .iter()
         .map(|(port, all)| (port.clone(), all.iter().map(pair).collect()));
-    let mut endpoints = body.networking_config.endpoints_config.clone();
+    let endpoints = body.networking_config.endpoints_config.clone();
+    let named = |(name, settings): (String, Value)| (network(&name).to_owned(), settings);
+    let mut endpoints: BTreeMap<String, Value> = endpoints.into_iter().map(named).collect();
     if !body.mac_address.is_empty() {
         // Of the container as a whole it was up to 1.43; it is its first place's.
         let first = endpoints
-            .entry(host.network_mode.clone())
+            .entry(network(&host.network_mode).to_owned())
             .or_insert_with(|| json!({}));
         if let Some(settings) = first.as_object_mut() {
             settings.insert("MacAddress".to_owned(), json!(body.mac_address));
@@ -92,7 +94,7 @@ fn host_config(body: &Body, version: Version) -> Map<String, Value> {
             driver => json!({ "Type": driver, "Config": host.log_config.config }),
         },
         "VolumeDriver": host.volume_driver,
-        "ConsoleSize": host.console_size.filter(|_| version >= CONSOLE),
+        "ConsoleSize": host.console_size.filter(|_| version >= super::CONSOLE_SIZE),
         "Annotations": match version < ANNOTATIONS {
             true => Value::Null,
             false => json!(host.annotations),

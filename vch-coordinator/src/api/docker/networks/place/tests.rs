@@ -33,6 +33,41 @@ fn what_the_cli_sends_becomes_a_command() {
 }
 
 #[test]
+fn an_endpoint_option_names_the_interface_and_sets_kernel_settings_of_it() {
+    let settings = json!({"DriverOpts": {
+        "com.docker.network.endpoint.ifname": "lan0",
+        "com.docker.network.endpoint.sysctls":
+            "net.ipv4.conf.IFNAME.log_martians=1,net.ipv6.conf.IFNAME.accept_ra=2",
+    }});
+    let wish = connect(settings, Version::NEWEST).unwrap();
+    assert_eq!(wish.interface.unwrap().as_str(), "lan0");
+    let sysctls: Vec<_> = wish
+        .sysctls
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    let expected = [
+        "net.ipv4.conf.IFNAME.log_martians=1",
+        "net.ipv6.conf.IFNAME.accept_ra=2",
+    ];
+    assert_eq!(sysctls, expected);
+    for (option, value) in [
+        ("ifname", "a name"),
+        ("ifname", "sixteen-bytes-it"),
+        ("sysctls", "net.ipv4.conf.IFNAME.log_martians"),
+        ("sysctls", "net.ipv4.conf.eth0.log_martians=1"),
+        ("sysctls", "kernel.x.y.IFNAME.z=1"),
+        ("sysctls", "net.ipv4.conf.IFNAME.../x=1"),
+        ("sysctls", "net.ipv4.conf.IFNAME.x=1,"),
+    ] {
+        let name = format!("com.docker.network.endpoint.{option}");
+        let error = connect(json!({"DriverOpts": {&name: value}}), Version::NEWEST).unwrap_err();
+        assert_eq!(error.status.as_u16(), 400, "{value}");
+        assert!(error.message.contains(&name), "{}", error.message);
+    }
+}
+
+#[test]
 fn what_can_t_be_is_refused() {
     for (settings, status, words) in [
         (

@@ -1,0 +1,68 @@
+//! Bounds that shim and QEMU have of the host's kernel, beside the VM's cgroup: limits of each process, and which of
+//! them goes first where the host runs out of memory.
+
+use crate::{launch::Launch, say::say};
+use nix::{
+    fcntl::{OFlag, open},
+    sys::{
+        resource::{Resource, setrlimit},
+        stat::Mode,
+    },
+    unistd::write,
+};
+use std::{fs, io};
+
+/// For the kernel's choice of whom to kill for memory (proc(5), `oom_score_adj`, -1000 to 1000): a shim goes behind
+/// QEMU, which goes with it in any case, and before the coordinator, whose unit says -900.
+const SHIM_SCORE: &str = "-500";
+/// QEMU goes before what else is on the host.
+const QEMU_SCORE: &str = "500";
+/// Where it is written.
+const SCORE: &std::ffi::CStr = c"/proc/self/oom_score_adj";
+/// Descriptors of a shim: each client has one, and each NIC.
+const SHIM_DESCRIPTORS: u64 = 4096;
+/// Descriptors of a QEMU: some 20, and three a NIC.
+const QEMU_DESCRIPTORS: u64 = 1024;
+/// Processes and threads of a QEMU's user, who has no others: see `pids.max` of its cgroup.
+const QEMU_TASKS: u64 = 512;
+
+/// Bounds this process, the shim, and puts it into its VM's cgroup, in which its QEMU begins.
+///
+/// # Errors
+/// There is such a cgroup and it can't be joined: nothing of the VM may be outside of it.
+pub fn shim(launch: &Launch) -> io::Result<()> {
+    limits(&[
+        (Resource::RLIMIT_CORE, 0),
+        (Resource::RLIMIT_NOFILE, SHIM_DESCRIPTORS),
+    ])?;
+    // Needs CAP_SYS_RESOURCE, which root has unless it is in a container.
+    if let Err(error) = fs::write("/proc/self/oom_score_adj", SHIM_SCORE) {
+        say(format_args!(
+            "the shim is as good as any to be killed for memory: {error}"
+        ));
+    }
+    match &launch.cgroup {
+        // 0: the one who writes.
+        Some(cgroup) => fs::write(cgroup.join("cgroup.procs"), "0"),
+        None => Ok(()),
+    }
+}
+
+/// Bounds a child that is to be QEMU, while it is root: between fork and exec, system calls only.
+pub fn qemu() -> io::Result<()> {
+    limits(&[
+        (Resource::RLIMIT_CORE, 0),
+        (Resource::RLIMIT_NOFILE, QEMU_DESCRIPTORS),
+        (Resource::RLIMIT_NPROC, QEMU_TASKS),
+    ])?;
+    let score = open(SCORE, OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty())?;
+    write(score, QEMU_SCORE.as_bytes())?;
+    Ok(())
+}
+
+fn limits(limits: &[(Resource, u64)]) -> io::Result<()> {
+    for (resource, most) in limits {
+        setrlimit(*resource, *most, *most)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,21 @@
+//! The host's time for the guest: its clock was set once, and would drift, or stay behind a host that slept.
+
+use crate::guest::Guest;
+use protocol::process::ToInit;
+use std::{convert::Infallible, time::Duration};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+
+/// Tells the guest the time of a clock (milliseconds since 1970) in each period, without end. Cancel-safe: a message that
+/// was not sent is none.
+pub async fn send(guest: Guest, clock: impl Fn() -> u64, period: Duration) -> Infallible {
+    let mut ticks = interval_at(Instant::now() + period, period);
+    // After a sleep of the host's one message says all.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        guest.offer(|| ToInit::Clock { now_ms: clock() }).await;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+//! `docker logs`: what a container wrote, and with `follow` what it writes from then on.
+
+use super::{
+    Shape, Wish,
+    lines::{Pieces, now_ns},
+    pages::Pages,
+    unreadable,
+};
+use crate::{
+    api::docker::{Docker, DockerError, Parameters, Path, Version, time},
+    runtime::{Outputs, RuntimeError},
+};
+use axum::{
+    body::{Body, Bytes},
+    extract::State,
+    http::header::CONTENT_TYPE,
+    response::{IntoResponse, Response},
+};
+use futures_util::{Stream, StreamExt, stream};
+use std::{io, time::Duration};
+use tokio::time::{Instant, timeout_at};
+use vch_ledger::ContainerId;
+
+/// Longer than anybody follows: a century.
+const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
+
+pub async fn logs(
+    State(docker): State<Docker>,
+    Path(container): Path<String>,
+    version: Version,
+    parameters: Parameters,
+) -> Result<Response, DockerError> {
+    let id = docker.container(&container).await?;
+    let looked = docker.runtime.must(id).await?;
+    let shape = Shape::of(&parameters, &looked);
+    if !shape.out && !shape.err {
+        return Err(DockerError::invalid(
+            "Bad parameters: you must choose at least one stream",
+        ));
+    }
+    let wish = Wish::of(&parameters, shape)?;
+    let pages = Pages::of(docker.runtime.log_folder(id), wish);
+    let pages = pages.map_err(|error| unreadable(&error))?;
+    let body = if parameters.flag("follow") {
+        Body::from_stream(followed(docker, id, pages, wish))
+    } else {
+        Body::from_stream(pages.stream())
+    };
+    Ok(([(CONTENT_TYPE, shape.kind(version))], body).into_response())
+}
+
+/// Where the answer of a client that follows is.
+enum Following {
+    Past(Docker, ContainerId, Box<Pages>),
+    Now(Outputs, Pieces),
+}
+
+/// What was written, then what is written, up to the container's end or the moment that was asked for.
+fn followed(
+    docker: Docker,
+    id: ContainerId,
+    pages: Pages,
+    wish: Wish,
+) -> impl Stream<Item = io::Result<Bytes>> {
+    let now = u64::try_from(time::now().as_nanos()).unwrap_or(u64::MAX);
+    let left = Duration::from_nanos(wish.until_ns.saturating_sub(now));
+    let end = Instant::now() + left.min(FOR_EVER);
+    let past = Following::Past(docker, id, Box::new(pages));
+    let pages = stream::try_unfold(past, move |mut following| async move {
+        loop {
+            match following {
+                Following::Past(docker, id, pages) => {
+                    let (pages, page) = pages.turn().await?;
+                    match page {
+                        Some(page) => {
+                            let later = Following::Past(docker, id, Box::new(pages));
+                            return Ok(Some((page, later)));
+                        }
+                        None => match on(&docker, id, &pages).await? {
+                            Some(now) => following = now,
+                            None => return Ok(None),
+                        },
+                    }
+                }
+                Following::Now(mut output, mut pieces) => {
+                    let next = timeout_at(end, output.next()).await;
+                    let Ok(next) = next else {
+                        return Ok(None);
+                    };
+                    let Some((stream, bytes)) = next.map_err(io::Error::other)? else {
+                        return Ok(None);
+                    };
+                    let text = pieces.shown(stream, now_ns(), &bytes);
+                    return Ok(Some((text, Following::Now(output, pieces))));
+                }
+            }
+        }
+    });
+    pages.filter_map(async |page: io::Result<Vec<u8>>| match page {
+        Ok(page) if page.is_empty() => None,
+        page => Some(page.map(Bytes::from)),
+    })
+}
+
+/// What is written from the end of the pages on; `None` where the container does not run.
+async fn on(docker: &Docker, id: ContainerId, pages: &Pages) -> io::Result<Option<Following>> {
+    let (from, pieces) = pages.position();
+    match docker.runtime.log_on(id, from).await {
+        Ok(output) => Ok(output.map(|output| Following::Now(output, pieces))),
+        // It was removed meanwhile.
+        Err(RuntimeError::NotOurs(_)) => Ok(None),
+        Err(error) => Err(io::Error::other(error)),
+    }
+}
