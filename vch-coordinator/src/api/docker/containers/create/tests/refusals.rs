@@ -116,6 +116,42 @@ fn values_that_make_no_sense_are_refused_in_dockerds_words() {
             "Minimum memory limit can not be less than memory reservation limit, see usage",
         ),
         (
+            json!({ "Memory": 8 << 20, "MemorySwap": -2 }),
+            "HostConfig.MemorySwap cannot be -2: give a number of bytes",
+        ),
+        (
+            json!({ "MemoryReservation": -1 }),
+            "HostConfig.MemoryReservation cannot be -1: give a number of bytes",
+        ),
+        (
+            json!({ "Ulimits": [{ "Name": "nofile", "Soft": -1, "Hard": 5 }] }),
+            "ulimit soft limit must be less than or equal to hard limit: soft: -1 (unlimited), hard: 5",
+        ),
+        (
+            json!({ "Ulimits": [{ "Name": "patience", "Soft": 1, "Hard": 5 }] }),
+            "invalid ulimit type: patience: HostConfig.Ulimits takes the resources of setrlimit(2) by names as nofile",
+        ),
+        (
+            json!({ "ConsoleSize": [70_000, 80] }),
+            "HostConfig.ConsoleSize cannot be [70000, 80]: give 0 to 65535 rows and columns",
+        ),
+        (
+            json!({ "Annotations": { "": "b" } }),
+            "invalid Annotations: the empty string is not permitted as an annotation key: it has the value \"b\"",
+        ),
+        (
+            json!({ "StorageOpt": { "size": "1k" } }),
+            "HostConfig.StorageOpt: size cannot be \"1k\": give 16M to 16T",
+        ),
+        (
+            json!({ "StorageOpt": { "speed": "1k" } }),
+            "HostConfig.StorageOpt: unknown option speed: use size",
+        ),
+        (
+            json!({ "MaskedPaths": ["proc"] }),
+            "HostConfig.MaskedPaths cannot have 'proc': give absolute paths",
+        ),
+        (
             json!({ "NanoCpus": 1, "CpuPeriod": 5000 }),
             "Conflicting options: Nano CPUs and CPU Period cannot both be set",
         ),
