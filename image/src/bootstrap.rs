@@ -43,6 +43,7 @@ const WORKLOAD_MODULES: &[&str] = &[
 ];
 /// What a VM needs besides to be a Virtual Container Host itself.
 const HOST_MODULES: &[&str] = &[
+    "virtio_blk",
     "bridge",
     "tun",
     "veth",

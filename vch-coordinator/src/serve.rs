@@ -179,16 +179,18 @@ async fn serve_in(
     let failed = effects.reconcile(&kept.whole, reports).await;
     unsettled.report(&failed, effects.waiting());
 
-    let reload = Arc::new(Reload::new(file, config.clone(), requests.clone()));
+    let doors = Doors::open(&config.docker_endpoint)?;
+    let reload = Reload::new(file, config.clone(), requests.clone());
+    let reload = Arc::new(reload.with_certificates(doors.certificates()));
     let hangups = signal(SignalKind::hangup()).map_err(ServeError::Signal)?;
     parts.spawn("reload by SIGHUP", reload_on(hangups, Arc::clone(&reload)));
     let listener = api::listen(&config.api_socket)?;
     docker(
         &config,
-        vch,
+        (vch, doors),
         (&requests, &runtime, images),
         (&mut parts, &stop),
-    )?;
+    );
     let router = api::router(Api {
         requests,
         runtime: runtime.clone(),
@@ -284,11 +286,10 @@ fn spawn_settler(
 /// The Docker API. Its doors are open when this returns; they are served until the stop.
 fn docker(
     config: &Config,
-    vch: VchId,
+    (vch, doors): (VchId, Doors),
     (requests, runtime, images): (&Requests, &Runtime, vch_images::Store),
     (parts, stop): (&mut Parts, &CancellationToken),
-) -> Result<(), DockerListenError> {
-    let doors = Doors::open(&config.docker_endpoint)?;
+) {
     let docker = Docker {
         requests: requests.clone(),
         runtime: runtime.clone(),
@@ -307,7 +308,6 @@ fn docker(
             Ok::<(), Infallible>(())
         });
     }
-    Ok(())
 }
 
 /// The program that reads what comes into the image store.

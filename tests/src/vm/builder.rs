@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use image::bootstrap::Image;
-use image::qemu::{self, Accelerator, Machine, Memory, Nic, Stream, Vsock};
+use image::qemu::{self, Accelerator, Disk, Machine, Memory, Nic, Stream, Vsock};
 
 use super::{Door, Qmp, Shell, Tap, Vm, VsockHost};
 use crate::places;
@@ -37,6 +37,7 @@ enum Change {
     Serial(PathBuf),
     Port(String, PathBuf),
     Vsock(Vsock),
+    Disk(Disk),
     RootPorts(u8),
     Reboots,
     Memory(Memory),
@@ -97,6 +98,15 @@ impl VmBuilder {
     /// Adds empty root ports for NICs that are plugged in later.
     pub fn root_ports(self, count: u8) -> Self {
         self.with(Change::RootPorts(count))
+    }
+
+    /// Adds a disk that the guest may write to: `/dev/vda`, then `/dev/vdb`, …
+    pub fn disk(self, serial: &str, path: impl Into<PathBuf>) -> Self {
+        self.with(Change::Disk(Disk {
+            serial: serial.to_owned(),
+            path: path.into(),
+            read_only: false,
+        }))
     }
 
     /// Lets the guest reboot instead of ending QEMU.
@@ -189,6 +199,7 @@ impl VmBuilder {
                 Change::Serial(path) => machine.serial(Stream::Listen(path.clone())),
                 Change::Port(name, path) => machine.port(name, Stream::Listen(path.clone())),
                 Change::Vsock(vsock) => machine.vsock(vsock.clone()),
+                Change::Disk(disk) => machine.disk(disk.clone()),
                 Change::RootPorts(count) => machine.root_ports(*count),
                 Change::Reboots => machine.reboots(),
                 Change::Memory(memory) => machine.memory(memory.clone()),

@@ -32,6 +32,9 @@ const FILES: u64 = 1_024;
 const PROCESSES: u64 = 64;
 /// A decoder that goes round in a circle ends: 64 GiB at 10 MB/s take less.
 const CPU_SECONDS: u64 = 2 * 3_600;
+/// For the kernel's choice of whom to kill when the host has no memory left (proc(5), `oom_score_adj`): a job goes
+/// before any VM, and can be asked for again.
+const OOM_SCORE: &str = "800";
 /// What `sqfstar` may use at most.
 pub(crate) const PROCESSORS: usize = 8;
 /// The last word of the command line of the process within.
@@ -146,6 +149,9 @@ impl Confinement {
         prctl::set_pdeathsig(Signal::SIGKILL).map_err(failed("end with the coordinator"))?;
         let root = geteuid().is_root();
         if root && !within {
+            // Inherited by all that a job starts: the coordinator's own score would spare them.
+            std::fs::write("/proc/self/oom_score_adj", OOM_SCORE)
+                .map_err(failed("be the first to go for memory"))?;
             return self.start_within().map(Entered::Ended);
         }
         if root {
