@@ -116,6 +116,7 @@ pub(crate) fn set(message: Received<'_>) -> Result<Option<Found<Set>>, DecodeErr
     // A set of packets' elements without a size, or an elements' limit of another's, is not ours.
     let dynamic = match (flags & filled_by_packets, size) {
         (0, None) => Some(None),
+        (set::F_EVAL, Some(size)) => Some(Some(size)),
         (bits, Some(size)) if bits == filled_by_packets => Some(Some(size)),
         _ => None,
     };
@@ -144,6 +145,7 @@ pub(crate) fn set(message: Received<'_>) -> Result<Option<Found<Set>>, DecodeErr
             data,
             interval: flags & set::F_INTERVAL != 0,
             dynamic,
+            counting: flags & filled_by_packets == set::F_EVAL,
         });
     Ok(Some(Found { name, value }))
 }

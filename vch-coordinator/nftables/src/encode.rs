@@ -212,7 +212,8 @@ impl Encoder {
             (set.interval, set::F_INTERVAL),
             (set.data.is_some(), set::F_MAP),
             (concatenated_ranges, set::F_CONCAT),
-            (set.dynamic.is_some(), set::F_TIMEOUT | set::F_EVAL),
+            (set.dynamic.is_some(), set::F_EVAL),
+            (set.dynamic.is_some() && !set.counting, set::F_TIMEOUT),
         ] {
             flags |= if condition { flag } else { 0 };
         }

@@ -22,6 +22,9 @@ pub struct Set {
     /// Packets put elements there ([`crate::Statement::Update`]), at most so many; each leaves by
     /// itself when its time is over.
     pub dynamic: Option<u32>,
+    /// Its elements count flows ([`crate::Statement::FlowsOver`]), and go with the last of them: they have no time of
+    /// their own, with which the kernel takes no counting expression.
+    pub counting: bool,
 }
 
 /// What a map's keys lead to.
@@ -43,6 +46,7 @@ impl Set {
             data: None,
             interval: false,
             dynamic: None,
+            counting: false,
         }
     }
 
@@ -75,6 +79,14 @@ impl Set {
     #[must_use]
     pub fn dynamic(mut self, size: u32) -> Self {
         self.dynamic = Some(size);
+        self
+    }
+
+    /// The same, filled by packets with up to so many elements that count flows.
+    #[must_use]
+    pub fn counting(mut self, size: u32) -> Self {
+        self.dynamic = Some(size);
+        self.counting = true;
         self
     }
 
@@ -290,6 +302,9 @@ impl fmt::Display for Set {
         match (self.interval, self.dynamic) {
             (true, _) => f.write_str("; flags interval; }"),
             (false, None) => f.write_str("; }"),
+            (false, Some(size)) if self.counting => {
+                write!(f, "; size {size}; flags dynamic; }}")
+            }
             (false, Some(size)) => write!(f, "; size {size}; flags dynamic,timeout; }}"),
         }
     }

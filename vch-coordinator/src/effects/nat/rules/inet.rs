@@ -36,7 +36,7 @@ fn counted(version: IpVersion) -> Name {
 pub(super) fn flows() -> Vec<Set> {
     let sets = VERSIONS.map(|version| {
         let address = address_type(version);
-        Set::new(counted(version), [address]).dynamic(COUNTED)
+        Set::new(counted(version), [address]).counting(COUNTED)
     });
     sets.into()
 }
