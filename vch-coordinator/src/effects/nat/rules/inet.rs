@@ -177,14 +177,12 @@ fn arrivals() -> Result<Vec<(&'static str, Rule)>, NameError> {
     Ok(rules)
 }
 
-/// With br_netfilter, frames that stay on a bridge pass here too, with the bridge on both sides.
-fn passage() -> Vec<(&'static str, Rule)> {
+/// What a network's own options close: `enable_icc`, and internal networks.
+fn of_single_networks() -> [(&'static str, Rule); 5] {
     let new = Rule::new;
     let (from, to) = (Field::InputInterface, Field::OutputInterface);
-    let bridges = || Kept::Bridges.name();
     let internal = || Kept::Internal.name();
-    let mut rules = too_many();
-    rules.extend([
+    [
         (
             "containers that meet by published ports alone: by those",
             new()
@@ -208,7 +206,16 @@ fn passage() -> Vec<(&'static str, Rule)> {
             "an internal network has no way in",
             new().is_in([to], internal()).drop(),
         ),
-    ]);
+    ]
+}
+
+/// With br_netfilter, frames that stay on a bridge pass here too, with the bridge on both sides.
+fn passage() -> Vec<(&'static str, Rule)> {
+    let new = Rule::new;
+    let (from, to) = (Field::InputInterface, Field::OutputInterface);
+    let bridges = || Kept::Bridges.name();
+    let mut rules = too_many();
+    rules.extend(of_single_networks());
     for version in VERSIONS {
         for side in [source(version), destination(version)] {
             rules.push((

@@ -182,6 +182,11 @@ fn an_option_that_can_t_be_is_refused_by_its_name() {
         ),
         (option("vch.segment", "x"), 400, "dedicated or shared"),
     ]);
+}
+
+#[test]
+fn an_option_that_can_be_is_kept_or_read() {
+    let option = |key: &str, value: &str| json!({"Name": "web", "Options": {key: value}});
     for (key, value) in [
         ("enable_icc", "false"),
         ("enable_ip_masquerade", "0"),
