@@ -214,7 +214,7 @@ async fn rename(
         .map(|name| name.strip_prefix('/').unwrap_or(name));
     let named = named.filter(|name| !name.is_empty());
     let named =
-        named.ok_or_else(|| DockerError::failed("Neither old nor new names may be empty"))?;
+        named.ok_or_else(|| DockerError::invalid("Neither old nor new names may be empty"))?;
     let name: ContainerName = named.parse().map_err(|_| {
         let refused = invalid_name(&format!("/{named}"));
         let message = format!("Error when allocating new name: {}", refused.message);
