@@ -5,6 +5,9 @@ use super::world::{World, ends, in_namespace};
 use crate::effects::nat::rules::FLOWS_OF_ONE;
 use std::net::IpAddr;
 
+/// Flows of the VCH itself, and of a count that is brought up to date once a tick.
+const OTHERS: u32 = 64;
+
 fn tracked() -> u32 {
     let count = std::fs::read_to_string("/proc/sys/net/netfilter/nf_conntrack_count").unwrap();
     count.trim().parse().unwrap()
@@ -39,7 +42,7 @@ fn a_container_that_begins_flows_without_end_leaves_room_for_others() {
                     .says(flow(greedy, out, number, b"one of many"));
             }
             let begun = tracked() - before;
-            assert!(begun <= FLOWS_OF_ONE, "{begun} of {like}");
+            assert!(begun <= FLOWS_OF_ONE + OTHERS, "{begun} of {like}");
             assert!(
                 begun > FLOWS_OF_ONE / 2,
                 "{begun} of {like}: the flood came through"
