@@ -159,12 +159,7 @@ async fn serve_in(
     let channels = channels(&config, &mut parts)?;
     let tether = Tether::new(channels, keeper.clone(), config.tether.heartbeat);
     let tether = Arc::new(tether);
-    let requests = Requests {
-        keeper: keeper.clone(),
-        tether: Arc::clone(&tether),
-        report_deadline: config.tether.report_deadline,
-        plugs: config.runtime.plugs(),
-    };
+    let requests = requests(&config, &keeper, &tether);
     let images = images(&config)?;
     let runtime = runtime(&config, requests.clone(), images.clone());
     let nics = nics(&config, &runtime);
@@ -226,6 +221,16 @@ async fn serve_in(
         writer: kept.thread,
     };
     closing.finish(served).await
+}
+
+/// What carries commands out, for both APIs and the runtime.
+fn requests(config: &Config, keeper: &Keeper, tether: &Arc<Tether>) -> Requests {
+    Requests {
+        keeper: keeper.clone(),
+        tether: Arc::clone(tether),
+        report_deadline: config.tether.report_deadline,
+        plugs: config.runtime.plugs(),
+    }
 }
 
 /// Opens the store; what others could read of the state and run directories is root's alone from then on.
