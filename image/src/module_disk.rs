@@ -14,7 +14,7 @@ use crate::modules::{Described, ModuleTree, ModulesError, index};
 /// The disk's file, in the image's folder.
 pub const FILE: &str = "modules.squashfs";
 /// What the file was made of: a disk of other contents gets another number.
-const RECIPE: u32 = 1;
+const RECIPE: u32 = 2;
 /// Folders below `kernel/` that it leaves out: no socket of AF_VSOCK is made in such a VM then, whatever a process may.
 const WITHOUT: &[&str] = &["net/vmw_vsock"];
 

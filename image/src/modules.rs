@@ -122,26 +122,26 @@ impl ModuleTree {
             };
             let info = with_modinfo(&contents, |info| info.to_vec()).map_err(failed)?;
             let mut needs = values(&info, b"depends=");
-            // What a module only does better with is loaded before it all the same, where it is there.
+            needs.retain(|needed| !self.built_in.contains(needed));
             let soft = values_whole(&info, b"softdep=");
             let before = soft.iter().filter_map(|soft| soft.strip_prefix("pre:"));
-            needs.extend(before.flat_map(|names| {
+            let before = before.flat_map(|names| {
                 let names = names.split("post:").next().unwrap_or_default();
-                names
-                    .split_ascii_whitespace()
-                    .map(|name| name.replace('-', "_"))
-            }));
-            needs.retain(|needed| !self.built_in.contains(needed) && needed != name);
+                names.split_ascii_whitespace().map(str::to_owned)
+            });
+            let before = before.collect();
             described.insert(
                 name.clone(),
                 Described {
                     name: name.clone(),
                     path: path.clone(),
                     needs,
+                    before,
                     aliases: values_whole(&info, b"alias="),
                 },
             );
         }
+        soften(&mut described);
         Ok(ordered(&described))
     }
 
@@ -171,6 +171,33 @@ pub struct Described {
     pub needs: Vec<String>,
     /// What the kernel asks for it by: patterns of fnmatch(3).
     pub aliases: Vec<String>,
+    /// Modules, or aliases of some, that it does better with.
+    before: Vec<String>,
+}
+
+/// Lets what a module does better with be loaded before it, where it is there.
+fn soften(described: &mut BTreeMap<String, Described>) {
+    let mut bearers: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for module in described.values() {
+        for alias in module.aliases.iter().chain([&module.name]) {
+            bearers
+                .entry(alias.clone())
+                .or_default()
+                .push(module.name.clone());
+        }
+    }
+    for module in described.values_mut() {
+        for name in std::mem::take(&mut module.before) {
+            let named = bearers
+                .get(&name)
+                .or_else(|| bearers.get(&name.replace('-', "_")));
+            let others = named.into_iter().flatten();
+            let own = module.name.clone();
+            module
+                .needs
+                .extend(others.filter(|other| **other != own).cloned());
+        }
+    }
 }
 
 /// Each with all that it needs, deepest first; without those that need what is not there.

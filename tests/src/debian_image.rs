@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -11,7 +12,6 @@ use anyhow::{Context, Result, ensure};
 
 use crate::docker::Docker;
 use crate::places;
-use crate::world::Lab;
 
 /// The machine's own release, so that its package sources serve.
 const SUITE: &str = "bookworm";
@@ -147,11 +147,11 @@ impl DebianImage {
     };
 
     /// Makes the image on a VCH.
-    pub fn import(&self, lab: &Lab, docker: &Docker) -> Result<()> {
-        let tar = self.root_file_system(lab)?;
+    pub fn import(&self, docker: &Docker) -> Result<()> {
+        let tar = self.root_file_system()?;
         let path = "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-        let changes: Vec<_> = std::iter::once(&path)
-            .chain(self.changes)
+        let changes = std::iter::once(&path).chain(self.changes);
+        let changes: Vec<_> = changes
             .map(|change| format!("--change '{change}'"))
             .collect();
         let (changes, tar, name) = (changes.join(" "), tar.display(), self.name);
@@ -159,17 +159,31 @@ impl DebianImage {
         Ok(())
     }
 
-    /// The archive, made if nobody has made it yet. One that is cut short leaves none.
-    fn root_file_system(&self, lab: &Lab) -> Result<PathBuf> {
+    /// The archive, made if nobody has made it yet: best before a test has the turn to run VMs, for it takes a minute. One
+    /// that is cut short leaves none.
+    pub fn root_file_system(&self) -> Result<PathBuf> {
         let kept = places::workspace().join("target/debian-images");
         fs::create_dir_all(&kept).context("make the folder of root file systems")?;
         let tar = kept.join(format!("{}-{:016x}.tar", self.name, self.key()));
         if tar.is_file() {
             return Ok(tar);
         }
-        let files = lab.path(&format!("{}-files", self.name));
+        // Two tests may make the same one.
+        let work = tar.with_extension(std::process::id().to_string());
+        let made = self.make(&work, &tar);
+        match fs::remove_dir_all(&work) {
+            Err(error) if made.is_ok() && error.kind() != io::ErrorKind::NotFound => {
+                return Err(error).context("remove the folder of a root file system in the making");
+            }
+            _ => {}
+        }
+        made.map(|()| tar)
+    }
+
+    fn make(&self, work: &Path, tar: &Path) -> Result<()> {
+        let files = work.join("files");
         self.write_files(&files)?;
-        let partial = lab.path(&format!("{}.tar", self.name));
+        let partial = work.join("root.tar");
         let mut mmdebstrap = Command::new("mmdebstrap");
         mmdebstrap.args(["--quiet", "--variant=minbase", "--mode=root"]);
         mmdebstrap.arg(format!("--include={}", self.packages.join(",")));
@@ -196,12 +210,7 @@ impl DebianImage {
             "mmdebstrap: {}: run `apt-get update` when the package lists are old",
             String::from_utf8_lossy(&output.stderr)
         );
-        // Another file system may be the lab's.
-        let beside = tar.with_extension("partial");
-        fs::copy(&partial, &beside).context("keep the root file system")?;
-        fs::rename(&beside, &tar).context("keep the root file system")?;
-        fs::remove_file(&partial).context("remove the archive in the making")?;
-        Ok(tar)
+        fs::rename(&partial, tar).context("keep the root file system")
     }
 
     fn write_files(&self, folder: &Path) -> Result<()> {

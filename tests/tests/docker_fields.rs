@@ -231,9 +231,9 @@ fn a_container_is_stopped_by_the_signal_that_is_asked_for() {
     let lab = Lab::of_vms("signals").unwrap();
     let topology = lab.topology().unwrap();
     let house = House::build(&lab, &topology);
-    // Of each signal that it hears it tells the number; the third ends it.
+    // Of each signal that it hears it tells the name; the third ends it.
     let script = "trap 'echo INT' INT; trap 'echo USR1' USR1; trap 'echo RT; exit 5' 37; \
-        while :; do sleep 0.1; done";
+        echo ready; while :; do sleep 0.1; done";
     house.create(
         "heard",
         &json!({ "Image": "busybox", "Cmd": ["sh", "-c", script], "StopSignal": "SIGRTMIN+3" }),
@@ -246,8 +246,9 @@ fn a_container_is_stopped_by_the_signal_that_is_asked_for() {
     );
     let running = "docker inspect -f '{{.State.Running}}' heard";
     assert_eq!(house.run(running), "true");
-    house.run("docker kill -s USR1 heard");
     let heard = |text: &str| house.run("docker logs heard").contains(text);
+    eventually(SOON, "it listens", || heard("ready")).unwrap();
+    house.run("docker kill -s USR1 heard");
     eventually(SOON, "it heard USR1", || heard("USR1")).unwrap();
     let stopped = house.ask("POST", "/containers/heard/stop?signal=INT&t=2", &json!({}));
     assert_eq!(stopped.status, 204, "{stopped:?}");
@@ -257,8 +258,11 @@ fn a_container_is_stopped_by_the_signal_that_is_asked_for() {
         "137"
     );
     // Its own signal is a real-time one.
-    house.run("docker start heard && docker stop -t 20 heard");
-    assert!(heard("RT"));
+    let listens = || house.run("docker logs heard").matches("ready").count() == 2;
+    house.run("docker start heard");
+    eventually(SOON, "it listens again", listens).unwrap();
+    house.run("docker stop -t 20 heard");
+    assert!(heard("RT"), "{}", house.run("docker logs heard 2>&1"));
     assert_eq!(
         house.run("docker inspect -f '{{.State.ExitCode}}' heard"),
         "5"

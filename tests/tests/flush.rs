@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use lab::{Coordinator, Lab, Member, Need, Topology, prerequisites};
@@ -75,20 +76,28 @@ fn networks_are_apart_again_within_a_second_of_a_flush_of_all_rules() {
     for _ in 0..PACKETS {
         assert_eq!(send(&from, &to, &mut numbers), []);
     }
-    nft(&topology, "flush ruleset");
-    let flushed = Instant::now();
-    let mut through = Vec::new();
-    let is_healed = || nft(&topology, "list tables").contains("bridge vch");
-    while !is_healed() {
-        assert!(flushed.elapsed() < SOON, "the rules come back");
-        through.extend(send(&from, &to, &mut numbers));
-    }
-    let healed = flushed.elapsed();
+    // Packets go on all the while: before the flush, in the gap, and behind the healing.
+    let stop = AtomicBool::new(false);
+    let (mut through, flushed, healed) = std::thread::scope(|scope| {
+        let sender = scope.spawn(|| {
+            let mut through = Vec::new();
+            while !stop.load(Ordering::SeqCst) {
+                through.extend(send(&from, &to, &mut numbers));
+            }
+            through
+        });
+        let flushed = Instant::now();
+        nft(&topology, "flush ruleset");
+        let is_back = || nft(&topology, "list tables").contains("bridge vch");
+        let back = lab::eventually(SOON, "the rules come back", is_back);
+        let healed = flushed.elapsed();
+        stop.store(true, Ordering::SeqCst);
+        back.unwrap();
+        (sender.join().unwrap(), flushed, healed)
+    });
     // What is on its way still arrives; then nothing does.
-    through.extend(send(&from, &to, &mut numbers));
     for _ in 0..PACKETS {
-        let late = send(&from, &to, &mut numbers);
-        through.extend(late);
+        through.extend(send(&from, &to, &mut numbers));
     }
     let last = through.last().map(|(_, at)| at.duration_since(flushed));
     eprintln!(

@@ -106,13 +106,23 @@ pub fn provide(path: &Path, marks: &[&str], setting: &'static str) -> Result<(),
     let marked = marks
         .iter()
         .any(|mark| path.join(mark).symlink_metadata().is_ok());
-    if !marked && fs::read_dir(path).map_err(file)?.next().is_some() {
+    if !marked && holds_anything(path).map_err(file)? {
         return Err(PrivateError::Shared {
             path: path.to_owned(),
             setting,
         });
     }
     mend(path, &found).map_err(file)
+}
+
+/// Whether there is anything in a directory but what each new ext4 file system has.
+fn holds_anything(directory: &Path) -> io::Result<bool> {
+    for entry in fs::read_dir(directory)? {
+        if entry?.file_name() != "lost+found" {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Takes the rights of others from everything below a directory, but for the subdirectories `except`

@@ -1,6 +1,7 @@
 //! The configuration is read again while the coordinator runs.
 
 use crate::{
+    api::docker::server::{Certificates, TlsError},
     config::{self, Config},
     requests::{Outcome, RequestError, Requests},
 };
@@ -15,6 +16,9 @@ pub enum ReloadError {
     /// The file is not one that a running coordinator can take over.
     #[error(transparent)]
     File(#[from] config::ReloadError),
+    /// The certificates that it names can't be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// What it says is refused.
     #[error(transparent)]
     Request(#[from] RequestError),
@@ -25,6 +29,7 @@ pub struct Reload {
     file: PathBuf,
     current: Mutex<Config>,
     requests: Requests,
+    certificates: Option<Certificates>,
 }
 
 impl Reload {
@@ -34,16 +39,30 @@ impl Reload {
             file,
             current: Mutex::new(current),
             requests,
+            certificates: None,
         }
     }
 
-    /// Reads the file and lets the external networks be as it says.
+    /// Reads these certificates again, too.
+    #[must_use]
+    pub fn with_certificates(self, certificates: Option<Certificates>) -> Self {
+        Self {
+            certificates,
+            ..self
+        }
+    }
+
+    /// Reads the file and lets the external networks be as it says, and the Docker API's certificates as they
+    /// are.
     ///
     /// # Errors
     /// Says why it changes nothing.
     pub async fn reload(&self) -> Result<Outcome, ReloadError> {
         let mut current = self.current.lock().await;
         let newer = current.reread(&self.file)?;
+        if let Some(certificates) = &self.certificates {
+            certificates.reload()?;
+        }
         let command = Command::Configure(newer.externals.clone());
         let outcome = self.requests.carry_out(command).await?;
         *current = newer;

@@ -12,7 +12,7 @@ use crate::{
     config::{self, Config, Links, LinksError},
     effects::{
         EffectError, Effects,
-        segments::{Owner, SegmentError, Segments},
+        segments::{Owner, SegmentError, Segments, SegmentsThread},
         tether::{ChannelError, Channels, Tether},
     },
     files::{self, FilesError, Load},
@@ -23,7 +23,7 @@ use crate::{
     requests::Requests,
     runtime::{Folders, Hook, Nics, Runtime},
     settling::{Settler, Unsettled},
-    store::{Host, Keeper, StartError, Store, StoreError},
+    store::{Host, Keeper, KeeperThread, Loaded, StartError, Store, StoreError},
     watchdog::Watchdog,
 };
 use protocol::transport::{OpenError, coordinator::NativeListener};
@@ -143,28 +143,22 @@ async fn serve_in(
     stop: CancellationToken,
 ) -> Result<(), ServeError> {
     let began = Instant::now();
-    let manager = Watchdog::from_environment().map_err(ServeError::Manager)?;
-    let manager = manager.map(Arc::new);
+    let manager = Watchdog::from_environment()
+        .map_err(ServeError::Manager)?
+        .map(Arc::new);
     Links::observe()?.verify(&config)?;
-    let (store, mut loaded) = match begin {
-        Begin::AsBefore => Store::open(&config.state_dir)?,
-        Begin::Anew => Store::begin_anew(&config.state_dir)?,
-    };
-    private::mend_below(&config.state_dir, &[IMAGES]);
-    private::provide(&config.run_dir, RUN_DIR_MARKS, "vch.run_dir")?;
-    private::mend_below(&config.run_dir, &[]);
+    let (store, mut loaded) = open(&config, begin)?;
     let vch = loaded.vch;
     let reports = std::mem::take(&mut loaded.reports);
     let (segments, segments_thread) = Segments::spawn(Owner::of(&vch.0)).await?;
-    let settings = config.ledger_settings(vch);
     let host = host(&config, &segments);
-    let kept = Keeper::spawn(store, loaded, settings, host.clone())?;
+    let kept = Keeper::spawn(store, loaded, config.ledger_settings(vch), host.clone())?;
     files::provide(Load::of(&kept.whole), &config.dns.server)?;
     let keeper = kept.keeper;
 
     let channels = channels(&config, &mut parts)?;
-    let heartbeat = config.tether.heartbeat;
-    let tether = Arc::new(Tether::new(channels, keeper.clone(), heartbeat));
+    let tether = Tether::new(channels, keeper.clone(), config.tether.heartbeat);
+    let tether = Arc::new(tether);
     let requests = Requests {
         keeper: keeper.clone(),
         tether: Arc::clone(&tether),
@@ -176,19 +170,21 @@ async fn serve_in(
     let nics = nics(&config, &runtime);
     let mut effects = Effects::open(&config, segments, Arc::clone(&tether), nics)?;
     let unsettled = Unsettled::default();
-    let failed = effects.reconcile(&kept.whole, reports).await;
-    unsettled.report(&failed, effects.waiting());
+    unsettled.report(
+        &effects.reconcile(&kept.whole, reports).await,
+        effects.waiting(),
+    );
 
-    let reload = Arc::new(Reload::new(file, config.clone(), requests.clone()));
-    let hangups = signal(SignalKind::hangup()).map_err(ServeError::Signal)?;
-    parts.spawn("reload by SIGHUP", reload_on(hangups, Arc::clone(&reload)));
+    let doors = Doors::open(&config.docker_endpoint)?;
+    let reload = Reload::new(file, config.clone(), requests.clone());
+    let reload = reload_by_signal(reload.with_certificates(doors.certificates()), &mut parts)?;
     let listener = api::listen(&config.api_socket)?;
     docker(
         &config,
-        vch,
+        (vch, doors),
         (&requests, &runtime, images),
         (&mut parts, &stop),
-    )?;
+    );
     let router = api::router(Api {
         requests,
         runtime: runtime.clone(),
@@ -209,57 +205,117 @@ async fn serve_in(
     tests::arm(&settler, &parts.faults, stop.clone());
     let settled = spawn_settler(settler, &mut parts, &stop);
     parts.spawn_once("start of containers", adopt(runtime.clone()));
-    let started = began.elapsed();
-    tracing::info!(socket = %config.api_socket.display(), ?started, %vch, "ready");
-    if let Some(manager) = &manager {
-        manager.ready();
-        parts.spawn("the watchdog", lives(Arc::clone(manager), keeper.clone()));
-    }
+    tracing::info!(socket = %config.api_socket.display(), started = ?began.elapsed(), %vch, "ready");
+    tell_ready(manager.as_ref(), &keeper, &mut parts);
 
     let serving =
         axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
-    let served = tokio::select! {
+    let served = first_end(serving.into_future(), (&stop, &keeper, &mut parts)).await;
+    stop.cancel();
+    if let Some(manager) = &manager {
+        manager.stopping();
+    }
+    let closing = Closing {
+        settled,
+        later,
+        parts,
+        runtime,
+        segments: segments_thread,
+        keeper,
+        tether,
+        writer: kept.thread,
+    };
+    closing.finish(served).await
+}
+
+/// Opens the store; what others could read of the state and run directories is root's alone from then on.
+fn open(config: &Config, begin: Begin) -> Result<(Store, Loaded), ServeError> {
+    let opened = match begin {
+        Begin::AsBefore => Store::open(&config.state_dir)?,
+        Begin::Anew => Store::begin_anew(&config.state_dir)?,
+    };
+    private::mend_below(&config.state_dir, &[IMAGES]);
+    private::provide(&config.run_dir, RUN_DIR_MARKS, "vch.run_dir")?;
+    private::mend_below(&config.run_dir, &[]);
+    Ok(opened)
+}
+
+/// Waits until the coordinator is to end: at the stop, or because something in it has ended.
+async fn first_end(
+    serving: impl Future<Output = std::io::Result<()>>,
+    (stop, keeper, parts): (&CancellationToken, &Keeper, &mut Parts),
+) -> Result<(), ServeError> {
+    tokio::select! {
         served = serving => match stop.is_cancelled() {
             true => served.map_err(ServeError::Api),
             false => Err(PartError::Ended { part: "API" }.into()),
         },
         () = keeper.ended() => Err(PartError::Ended { part: "store's writer" }.into()),
         part = parts.ended() => Err(part.into()),
-        () = grace(&stop) => Ok(()),
-    };
-    stop.cancel();
-    if let Some(manager) = &manager {
-        manager.stopping();
+        () = grace(stop) => Ok(()),
     }
-    let closing = async {
+}
+
+/// The configuration is read again at each SIGHUP, and when the API is asked to.
+fn reload_by_signal(reload: Reload, parts: &mut Parts) -> Result<Arc<Reload>, ServeError> {
+    let reload = Arc::new(reload);
+    let hangups = signal(SignalKind::hangup()).map_err(ServeError::Signal)?;
+    parts.spawn("reload by SIGHUP", reload_on(hangups, Arc::clone(&reload)));
+    Ok(reload)
+}
+
+/// Tells the service manager, if one waits for it, and goes on telling it.
+fn tell_ready(manager: Option<&Arc<Watchdog>>, keeper: &Keeper, parts: &mut Parts) {
+    if let Some(manager) = manager {
+        manager.ready();
+        parts.spawn("the watchdog", lives(Arc::clone(manager), keeper.clone()));
+    }
+}
+
+/// What is closed when the coordinator ends.
+struct Closing {
+    settled: oneshot::Receiver<Effects>,
+    later: TaskTracker,
+    parts: Parts,
+    runtime: Runtime,
+    segments: SegmentsThread,
+    keeper: Keeper,
+    tether: Arc<Tether>,
+    writer: KeeperThread,
+}
+
+impl Closing {
+    /// Closes everything; returns why the coordinator ended.
+    async fn finish(self, served: Result<(), ServeError>) -> Result<(), ServeError> {
+        let Err(error) = &served else {
+            return Ok(self.close().await?);
+        };
+        tracing::error!(error = chain(error), "the coordinator ends; VMs go on");
+        // A part that has failed may be waited for by others for ever.
+        match tokio::time::timeout(FAILED, self.close()).await {
+            Ok(closed) => closed?,
+            Err(_) => tracing::error!("not everything was closed in order"),
+        }
+        served
+    }
+
+    async fn close(self) -> Result<(), StoreError> {
         // Where it panicked there is nothing left to close.
-        let effects = settled.await;
-        later.close();
-        later.wait().await;
+        let effects = self.settled.await;
+        self.later.close();
+        self.later.wait().await;
         if let Ok(effects) = effects {
             effects.close().await;
         }
-        parts.close().await;
-        runtime.close().await;
-        segments_thread.ended().await;
+        self.parts.close().await;
+        self.runtime.close().await;
+        self.segments.ended().await;
         // A client that still talks is told that the coordinator stops.
-        keeper.end().await;
-        drop(tether);
-        let joined = tokio::task::spawn_blocking(move || kept.thread.join()).await;
+        self.keeper.end().await;
+        drop(self.tether);
+        let joined = tokio::task::spawn_blocking(move || self.writer.join()).await;
         joined.unwrap_or(Err(StoreError::WriterPanicked))
-    };
-    match &served {
-        Ok(()) => closing.await?,
-        Err(error) => {
-            tracing::error!(error = chain(error), "the coordinator ends; VMs go on");
-            // A part that has failed may be waited for by others for ever.
-            match tokio::time::timeout(FAILED, closing).await {
-                Ok(closed) => closed?,
-                Err(_) => tracing::error!("not everything was closed in order"),
-            }
-        }
     }
-    served
 }
 
 /// Runs the settler, and watches over the name server that it keeps; the effects are given back when it
@@ -284,11 +340,10 @@ fn spawn_settler(
 /// The Docker API. Its doors are open when this returns; they are served until the stop.
 fn docker(
     config: &Config,
-    vch: VchId,
+    (vch, doors): (VchId, Doors),
     (requests, runtime, images): (&Requests, &Runtime, vch_images::Store),
     (parts, stop): (&mut Parts, &CancellationToken),
-) -> Result<(), DockerListenError> {
-    let doors = Doors::open(&config.docker_endpoint)?;
+) {
     let docker = Docker {
         requests: requests.clone(),
         runtime: runtime.clone(),
@@ -307,7 +362,6 @@ fn docker(
             Ok::<(), Infallible>(())
         });
     }
-    Ok(())
 }
 
 /// The program that reads what comes into the image store.

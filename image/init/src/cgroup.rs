@@ -29,7 +29,15 @@ pub fn make() -> io::Result<()> {
 /// Bounds it: every file is written, so that a bound that is no more goes. Answers with what is not in force, in words.
 pub fn limit(limits: &CgroupLimits) -> Vec<String> {
     let written = values(limits).into_iter().filter_map(|(file, value)| {
-        let error = write(file, &value).err()?;
+        let error = match write(file, &value) {
+            // From a cgroup with processes no list is taken away: all that there is stands for none.
+            Err(error) if value == NO_LIST && error.kind() == io::ErrorKind::StorageFull => {
+                let all = Path::new(PARENT).join(format!("{file}.effective"));
+                let done = fs::read_to_string(all).and_then(|all| write(file, &all));
+                done.err()?
+            }
+            done => done.err()?,
+        };
         let default = DEFAULTS.contains(&(file, &*value));
         // Without its controller no bound is what the cgroup has.
         let absent = default && error.kind() == io::ErrorKind::NotFound;
@@ -45,10 +53,11 @@ const DEFAULTS: [(&str, &str); 7] = [
     ("pids.max", "max"),
     ("cpu.weight", "100"),
     ("cpu.max", "max 100000"),
-    // An empty write is none for the kernel: a line is.
-    ("cpuset.cpus", "\n"),
-    ("cpuset.mems", "\n"),
+    ("cpuset.cpus", NO_LIST),
+    ("cpuset.mems", NO_LIST),
 ];
+/// An empty write is none for the kernel: a line is.
+const NO_LIST: &str = "\n";
 
 /// Each file, and what is written to it.
 fn values(limits: &CgroupLimits) -> [(&'static str, String); 7] {

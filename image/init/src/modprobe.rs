@@ -65,20 +65,31 @@ fn load(name: &str) -> io::Result<bool> {
             other => other?,
         }
     };
-    let wanted = resolve(&text, name);
-    for module in &wanted {
-        if Path::new("/sys/module")
-            .join(module)
-            .join("initstate")
-            .exists()
-        {
-            continue;
+    let Wanted { order, asked } = resolve(&text, name);
+    let mut failed = None;
+    let mut there = false;
+    for module in &order {
+        // Where one that is needed does not load, those that need it say so; what only does better with it loads.
+        match insert(module) {
+            Ok(()) => there |= asked.contains(module),
+            Err(error) => failed = Some(io::Error::other(format!("module {module}: {error}"))),
         }
-        let file = File::open(Path::new(FOLDER).join(format!("{module}.ko")))?;
-        let named = |error| io::Error::other(format!("module {module}: {error}"));
-        boot::load(&file).map_err(named)?;
     }
-    Ok(!wanted.is_empty())
+    match failed {
+        Some(error) if !there => Err(error),
+        _ => Ok(there),
+    }
+}
+
+fn insert(module: &str) -> io::Result<()> {
+    if Path::new("/sys/module")
+        .join(module)
+        .join("initstate")
+        .exists()
+    {
+        return Ok(());
+    }
+    boot::load(&File::open(Path::new(FOLDER).join(format!("{module}.ko")))?)
 }
 
 fn mount_disk() -> io::Result<()> {
@@ -92,9 +103,17 @@ fn mount_disk() -> io::Result<()> {
     Ok(mount(Some(&disk), FOLDER, Some("squashfs"), flags, none)?)
 }
 
-/// The modules that bring a name or an alias, each behind those that it needs. In the index each line is
+/// What is loaded for a name or an alias.
+struct Wanted {
+    /// All modules, each behind those that it needs.
+    order: Vec<String>,
+    /// Those that bring what was asked for.
+    asked: Vec<String>,
+}
+
+/// The modules that bring a name or an alias. In the index each line is
 /// `module NAME NEEDED...`, `alias PATTERN NAME`, in this order.
-fn resolve(index: &str, wanted: &str) -> Vec<String> {
+fn resolve(index: &str, wanted: &str) -> Wanted {
     let name = wanted.replace('-', "_");
     let mut needs: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     let mut found: Vec<&str> = Vec::new();
@@ -114,16 +133,19 @@ fn resolve(index: &str, wanted: &str) -> Vec<String> {
         }
     }
     let mut order = Vec::new();
-    for module in found {
+    for module in &found {
         // What it needs stands whole in its line, deepest first.
-        let all = needs.get(module).into_iter().flatten().chain([&module]);
+        let all = needs.get(module).into_iter().flatten().chain([module]);
         for one in all {
             if !order.iter().any(|there| there == one) {
                 order.push((*one).to_owned());
             }
         }
     }
-    order
+    Wanted {
+        order,
+        asked: found.into_iter().map(str::to_owned).collect(),
+    }
 }
 
 /// Whether a text is of a pattern with `*`, `?` and `[...]` (fnmatch(3), as modules' aliases use it).
@@ -156,7 +178,11 @@ fn in_class(class: &[u8], letter: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{matches, resolve};
+    use super::matches;
+
+    fn resolve(index: &str, wanted: &str) -> Vec<String> {
+        super::resolve(index, wanted).order
+    }
 
     const INDEX: &str = "module bridge llc stp\nmodule llc\nmodule nft_chain_nat nf_tables\nmodule stp llc\n\
                          alias rtnl-link-bridge bridge\nalias nft-chain-2-nat nft_chain_nat\n\
@@ -177,6 +203,7 @@ mod tests {
         assert_eq!(resolve(INDEX, "net-pf-71"), ["llc"]);
         assert!(resolve(INDEX, "net-pf-40").is_empty());
         assert!(resolve(INDEX, "").is_empty());
+        assert_eq!(super::resolve(INDEX, "rtnl-link-bridge").asked, ["bridge"]);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use std::{
     collections::VecDeque,
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
+    time::{Duration, Instant},
 };
 
 use crate::{line::Line, signals, terminal};
@@ -39,7 +40,12 @@ struct Stream {
     output: Output,
     /// Bytes that may be under way.
     credit: u32,
+    /// A terminal that nobody has open at present: when to look again.
+    again: Option<Instant>,
 }
+
+/// Between two looks at a terminal that nobody has open: a process may close its own and open it anew, as systemd does.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// The other ends of a process's streams.
 pub struct Ends {
@@ -62,6 +68,7 @@ impl Process {
                 descriptor,
                 output,
                 credit: WINDOW,
+                again: None,
             });
         }
         if let Some(descriptor) = &ends.input {
@@ -129,9 +136,15 @@ impl Process {
         }
     }
 
+    /// When a terminal that nobody has open is to be looked at again.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.outputs.iter().filter_map(|stream| stream.again).min()
+    }
+
     /// What to wait for: output while there is credit.
     pub fn readable(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        let streams = self.outputs.iter().filter(|stream| stream.credit > 0);
+        let streams = self.outputs.iter();
+        let streams = streams.filter(|stream| stream.credit > 0 && stream.again.is_none());
         streams.map(|stream| stream.descriptor.as_fd())
     }
 
@@ -149,13 +162,22 @@ impl Process {
     pub fn read(&mut self, line: &mut Line) {
         let (id, ended) = (self.id, self.exit.is_some());
         let mut buffer = vec![0; MAX_CHUNK];
+        let now = Instant::now();
         self.outputs.retain_mut(|stream| {
+            if !ended && stream.again.is_some_and(|again| again > now) {
+                return true;
+            }
+            stream.again = None;
             while stream.credit > 0 && !line.is_full() {
                 let most = usize::try_from(stream.credit)
                     .unwrap_or(usize::MAX)
                     .min(MAX_CHUNK);
                 match read(&stream.descriptor, &mut buffer[..most]) {
-                    // A terminal that nobody has open any more answers EIO.
+                    // A terminal that nobody has open answers so. While its process lives, that may open it again.
+                    Err(Errno::EIO) if !ended => {
+                        stream.again = Some(now + LOOK_AGAIN);
+                        return true;
+                    }
                     Ok(0) | Err(Errno::EIO) => return false,
                     Ok(count) => {
                         stream.credit -= u32::try_from(count).unwrap_or(stream.credit);

@@ -200,7 +200,9 @@ impl Init {
         let agent = self.agent.deadline();
         let network = self.waiting.as_ref().map(|waiting| waiting.deadline);
         let children = self.children().filter_map(PendingChild::deadline);
-        let Some(next) = agent.into_iter().chain(network).chain(children).min() else {
+        let terminals = self.processes.values().filter_map(Process::deadline);
+        let all = agent.into_iter().chain(network).chain(children);
+        let Some(next) = all.chain(terminals).min() else {
             return PollTimeout::NONE;
         };
         let left = next.saturating_duration_since(Instant::now()) + Duration::from_millis(1);

@@ -58,7 +58,7 @@ fn resolve_in(wanted: &str, groups: &[String], passwd: &str, group: &str) -> Res
         None => (wanted, None),
     };
     let name = if name.is_empty() { "0" } else { name };
-    let number = name.parse::<u32>().ok();
+    let number = number(name)?;
     let entry = passwd
         .lines()
         .map(|line| line.split(':').collect::<Vec<_>>())
@@ -88,8 +88,11 @@ fn resolve_in(wanted: &str, groups: &[String], passwd: &str, group: &str) -> Res
         further.extend(numbers.filter_map(|entry| entry.get(2)?.parse::<u32>().ok()));
     }
     for name in groups {
-        further.push(find_group(name, group)?);
+        let missing = |text: String| text.replacen("unable", "Unable", 1);
+        further.push(find_group(name, group).map_err(missing)?);
     }
+    // Docker's containers have their group among these too (CVE-2022-36109).
+    further.push(gid);
     further.sort_unstable();
     further.dedup();
     Ok(User {
@@ -103,6 +106,23 @@ fn resolve_in(wanted: &str, groups: &[String], passwd: &str, group: &str) -> Res
     })
 }
 
+/// Returns the number that a name is.
+///
+/// # Errors
+/// The number is out of the range that Docker has for users and groups.
+fn number(name: &str) -> Result<Option<u32>, String> {
+    let Ok(number) = name.parse::<i64>() else {
+        return Ok(None);
+    };
+    match i32::try_from(number)
+        .ok()
+        .and_then(|number| u32::try_from(number).ok())
+    {
+        Some(number) => Ok(Some(number)),
+        None => Err("uids and gids must be in range 0-2147483647".to_owned()),
+    }
+}
+
 fn find_group(name: &str, group: &str) -> Result<u32, String> {
     let mut entries = group
         .lines()
@@ -110,7 +130,7 @@ fn find_group(name: &str, group: &str) -> Result<u32, String> {
     let entry = entries.find(|entry| entry.first() == Some(&name));
     let found = entry.and_then(|entry| entry.get(2)?.parse().ok());
     found
-        .or_else(|| name.parse().ok())
+        .or(number(name)?)
         .ok_or_else(|| format!("unable to find group {name}: no matching entries in group file"))
 }
 

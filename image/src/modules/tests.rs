@@ -121,11 +121,12 @@ fn a_disk_of_modules_has_an_index_of_names_aliases_and_needs() {
     for (at, info) in [
         (
             "net/bridge/bridge",
-            "depends=stp,llc\0alias=rtnl-link-bridge\0softdep=pre: br-helper crc32 post: later\0",
+            "depends=stp,llc\0alias=rtnl-link-bridge\0softdep=pre: br-helper crc32 sum missing post: later\0",
         ),
         ("net/802/stp", "depends=llc\0"),
         ("net/llc/llc", "depends=\0alias=net-pf-26\0alias=a b\0"),
         ("net/bridge/br-helper", "depends=\0"),
+        ("crypto/sum_generic", "depends=\0alias=sum\0"),
         ("net/vmw_vsock/vsock", "alias=net-pf-40\0"),
         (
             "drivers/vhost/vhost_vsock",
@@ -143,7 +144,7 @@ fn a_disk_of_modules_has_an_index_of_names_aliases_and_needs() {
     .unwrap();
     let tree = ModuleTree::read(folder.path()).unwrap();
     let modules = tree.all_but(&["net/vmw_vsock"]).unwrap();
-    let expected = "module br_helper\nmodule bridge llc stp br_helper\nmodule llc\nmodule stp llc\n\
-                    alias rtnl-link-bridge bridge\nalias net-pf-26 llc\n";
+    let expected = "module br_helper\nmodule bridge llc stp br_helper sum_generic\nmodule llc\nmodule stp llc\n\
+                    module sum_generic\nalias rtnl-link-bridge bridge\nalias net-pf-26 llc\nalias sum sum_generic\n";
     assert_eq!(index(&modules), expected);
 }

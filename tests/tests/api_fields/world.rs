@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use std::{fmt::Write, fs, path::PathBuf};
 
 /// The newest version that a VCH speaks.
-const API: &str = "/v1.50";
+const API: &str = "/v1.51";
 const IMAGE: &str = "fields:latest";
 /// Another name of the same, to be removed.
 const OTHER_IMAGE: &str = "other:latest";

@@ -80,6 +80,8 @@ impl Project<'_> {
         })
         .unwrap_or_else(|error| panic!("{error}: {}", self.compose("logs worker")));
         let found = self.compose("logs --no-log-prefix --no-color worker");
+        // It clears a line of a terminal before each, whether there is one or not.
+        let found = found.replace("\u{1b}[2K", "");
         assert_eq!(found, "row\nHello world!");
         let listed = self.compose("ps -a --format '{{.Service}} {{.ExitCode}} {{.State}}' worker");
         assert_eq!(listed, "worker 0 exited");

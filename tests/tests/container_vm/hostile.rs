@@ -5,10 +5,11 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use lab::rootfs::empty_disk;
 use lab::{Lab, RootFs};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
-use vch_shim::Outcome;
+use vch_shim::{Launch, Outcome};
 
 use crate::world::{Shim, launch};
 
@@ -38,15 +39,17 @@ fn set(trap: Trap, path: &Path) {
 }
 
 /// How a start of `sh -c "echo ran"` as `user` goes in a root with a trap.
-fn start(lab: &Lab, at: &str, trap: Trap, user: &str) -> Outcome {
+fn start(sound: &Launch, lab: &Lab, at: &str, trap: Trap, user: &str) -> Outcome {
     let name = format!("{}-{trap:?}", at.replace('/', "-"));
     let disk: PathBuf = {
         let rootfs = RootFs::busybox(lab, &name).unwrap();
         set(trap, &lab.path(&name).join(at));
         rootfs.squashfs().unwrap()
     };
-    let mut launch = launch(lab, &["/bin/sh", "-c", "echo ran"]);
+    let mut launch = sound.clone();
     launch.image_disk = disk;
+    launch.upper_disk = lab.path(&format!("{name}.ext4"));
+    empty_disk(&launch.upper_disk).unwrap();
     launch.folder = lab.path(&format!("{name}-container"));
     launch.start.process.user = user.to_owned();
     let began = Instant::now();
@@ -66,13 +69,15 @@ fn start(lab: &Lab, at: &str, trap: Trap, user: &str) -> Outcome {
 #[test]
 fn a_hostile_root_ends_its_own_start_and_never_holds_init_up() {
     let lab = Lab::of_vms("hostile-roots").unwrap();
+    let sound = launch(&lab, &["/bin/sh", "-c", "echo ran"]);
+    let start = |at, trap, user| start(&sound, &lab, at, trap, user);
     for trap in [Trap::Pipe, Trap::Loop, Trap::Folder] {
         // Names are unknown, numbers are what they are.
-        let outcome = start(&lab, "etc/passwd", trap, "www");
+        let outcome = start("etc/passwd", trap, "www");
         let failure = outcome.failure.unwrap();
         assert_eq!((outcome.code, &*failure.code), (125, "user"), "{failure:?}");
     }
-    let outcome = start(&lab, "etc/group", Trap::Pipe, "33:34");
+    let outcome = start("etc/group", Trap::Pipe, "33:34");
     assert_eq!((outcome.code, outcome.failure), (0, None));
     for (at, trap) in [
         ("dev", Trap::Pipe),
@@ -80,13 +85,13 @@ fn a_hostile_root_ends_its_own_start_and_never_holds_init_up() {
         ("proc", Trap::File),
         ("sys", Trap::Pipe),
     ] {
-        let outcome = start(&lab, at, trap, "");
+        let outcome = start(at, trap, "");
         let failure = outcome.failure.unwrap();
         assert_eq!(outcome.code, 125, "{at} {trap:?}");
         assert!(failure.text.contains(&format!("/{at}")), "{failure:?}");
     }
     for trap in [Trap::Pipe, Trap::Folder] {
-        let outcome = start(&lab, "bin/sh", trap, "");
+        let outcome = start("bin/sh", trap, "");
         let failure = outcome.failure.unwrap();
         assert_eq!(
             (outcome.code, &*failure.code),
@@ -94,8 +99,8 @@ fn a_hostile_root_ends_its_own_start_and_never_holds_init_up() {
             "{failure:?}"
         );
     }
-    let outcome = start(&lab, "bin/sh", Trap::Loop, "");
+    let outcome = start("bin/sh", Trap::Loop, "");
     assert!(matches!(outcome.code, 126 | 127), "{outcome:?}");
     // Within the container's own root it leads where it leads.
-    start(&lab, "dev", Trap::Elsewhere, "");
+    start("dev", Trap::Elsewhere, "");
 }

@@ -98,6 +98,7 @@ async fn a_process_has_its_streams_and_docker_s_limits_and_nothing_of_init_s() {
     streams_of_a_user(&shim).await;
     limits(&shim).await;
     network_as_a_user(&shim).await;
+    a_terminal_opened_again(&shim).await;
     late_children(&shim).await;
     let domain = shim.sh("cat /proc/sys/kernel/domainname").await;
     assert_eq!(domain.text(), "d.example\n");
@@ -185,6 +186,17 @@ async fn network_as_a_user(shim: &Shim) {
         ran.code() == 0 || ran.errors().contains("permission denied"),
         "{ran:?}"
     );
+}
+
+/// A process closes its terminal and opens it again, as systemd does: what it writes then is heard.
+async fn a_terminal_opened_again(shim: &Shim) {
+    let line = "t=$(tty); echo first; exec 0<&- 1>&- 2>&-; sleep 1; exec 1>$t; echo again";
+    let running = shim
+        .client()
+        .exec(terminal(&["sh", "-c", line], 24, 80))
+        .await;
+    let ran = Ran::of(running.unwrap().streams).await;
+    assert_eq!(ran.text(), "first\r\nagain\r\n", "{ran:?}");
 }
 
 /// A child that can't go on is given up; meanwhile, and afterwards, all else goes on.

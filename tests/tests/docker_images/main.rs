@@ -16,14 +16,14 @@ const PORT: u16 = 5000;
 const SOON: Duration = Duration::from_secs(20);
 
 /// Debian's `docker-registry` in a namespace.
-fn registry(lab: &Lab, namespace: &Namespace) -> Process {
+fn registry(lab: &Lab, namespace: &Namespace, auth: &str) -> Process {
     let unpacked = places::workspace().join("target/docker-registry");
     image::debian::unpacked("docker-registry", &unpacked).unwrap();
     let config = lab.path("registry.yml");
     let data = lab.path("registry");
     let text = format!(
         "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\n\
-        http: {{addr: \"{REGISTRY}\"}}\n",
+        http: {{addr: \"{REGISTRY}\"}}\n{auth}",
         data.display()
     );
     fs::write(&config, text).unwrap();
@@ -53,7 +53,7 @@ fn an_image_of_a_registry_is_pulled_and_run() {
     let lab = Lab::of_vms("pull").unwrap();
     let topology = lab.topology().unwrap();
     let host = VmHost::start(&lab, &topology, Boot::Cold).unwrap();
-    let _registry = registry(&lab, &topology.vch);
+    let _registry = registry(&lab, &topology.vch, "");
     let files = RootFs::busybox(&lab, "files").unwrap();
     push(&topology.vch, &files.tar().unwrap(), "me/app", "1");
 
@@ -91,4 +91,50 @@ fn an_image_of_a_registry_is_pulled_and_run() {
         "manifest for 127.0.0.1:5000/me/app:none not found: manifest unknown: manifest unknown";
     assert!(none.stderr.contains(words), "{none:?}");
     host.run("docker rmi app").unwrap();
+}
+
+/// No VM runs for it.
+#[test]
+fn a_login_is_checked_and_a_pull_uses_it() {
+    let lab = Lab::of_vms("login").unwrap();
+    let topology = lab.topology().unwrap();
+    let host = VmHost::start(&lab, &topology, Boot::Cold).unwrap();
+    let users = lab.path("users");
+    // bcrypt of `p:ss w`, of the least cost.
+    let line = "me:$2b$04$GDMDNuVY2uKOH9gnhs/6cuS0rp/9.peeB/doD4xaDbBCERvKU4/Fq\n";
+    fs::write(&users, line).unwrap();
+    let auth = format!(
+        "auth: {{htpasswd: {{realm: us, path: {}}}}}\n",
+        users.display()
+    );
+    let _registry = registry(&lab, &topology.vch, &auth);
+    let login = |password: &str| {
+        let line = format!("printf '{password}' | docker login -u me --password-stdin {REGISTRY}");
+        host.docker.run(&line).unwrap()
+    };
+    let denied = host
+        .docker
+        .run(&format!("docker pull {REGISTRY}/me/app:1"))
+        .unwrap();
+    let words = "pull access denied for 127.0.0.1:5000/me/app, repository does not exist or may require 'docker login'";
+    assert!(denied.stderr.contains(words), "{denied:?}");
+    let wrong = login("wrong");
+    let words = "login attempt to http://127.0.0.1:5000/v2/ failed with status: 401 Unauthorized";
+    assert!(wrong.code != 0 && wrong.stderr.contains(words), "{wrong:?}");
+    let good = login("p:ss w");
+    assert!(
+        good.code == 0 && good.stdout.contains("Login Succeeded"),
+        "{good:?}"
+    );
+    // Let in: there is nothing of this name.
+    let none = host
+        .docker
+        .run(&format!("docker pull {REGISTRY}/me/app:1"))
+        .unwrap();
+    assert!(none.stderr.contains("manifest unknown"), "{none:?}");
+    let nowhere = host
+        .docker
+        .run("printf x | docker login -u me --password-stdin 'me@nowhere'")
+        .unwrap();
+    assert!(nowhere.code != 0, "{nowhere:?}");
 }

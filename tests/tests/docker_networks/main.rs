@@ -235,6 +235,19 @@ fn a_network_goes_while_its_containers_are_stopped_and_is_not_taken_for_a_new_on
     let shown = world.inspect("", "web");
     let places: Vec<&Value> = shown["Containers"].as_object().unwrap().values().collect();
     assert_eq!((places.len(), &places[0]["Name"]), (1, &json!("c1")));
+    // The same by `vchctl`, on the segment that networks share.
+    world
+        .vch
+        .vchctl("network create low --segment shared")
+        .unwrap();
+    world.vch.vchctl("container add c3").unwrap();
+    world.vch.vchctl("container connect c3 low").unwrap();
+    world.vch.vchctl("network rm low").unwrap();
+    assert!(world.vch.vchctl("container start c3").is_err());
+    world.vch.vchctl("container disconnect c3 low").unwrap();
+    world.vch.vchctl("container start c3").unwrap();
+    let status = world.vch.ask("status").unwrap();
+    assert_eq!(status["unsettled"], json!([]), "{status:#}");
 }
 
 #[test]

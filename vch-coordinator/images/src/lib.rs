@@ -2,7 +2,7 @@
 //! into one squashfs each, from which container VMs run.
 //!
 //! ```text
-//!  client's bytes ──► store ──stdin──► vch-image (own user, no network, one staging folder)
+//!  client's bytes ──► store ──stdin──► vch-image (own user and root, no network, one staging folder)
 //!                       ▲                  │ reads tar, gzip, zstd, JSON; takes digests
 //!                       └── JSON lines ────┘ leaves files in the staging folder
 //!  store: owns each file, takes its digest again, renames it into blobs/, replaces index.json

@@ -357,10 +357,13 @@ async fn lengths_that_lie_and_images_beyond_their_bounds_are_refused_as_a_whole(
     assert_eq!(lab.store.list()[0].layers.len(), 127);
 }
 
+/// A request's path, and the credentials with it.
+type Asked = (String, Option<String>);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn credentials_go_to_the_registry_and_to_nobody_else() {
     let wares = Wares::one();
-    let seen: Arc<Mutex<Vec<(String, Option<String>)>>> = Arc::default();
+    let seen: Arc<Mutex<Vec<Asked>>> = Arc::default();
     let (served, told) = (wares.clone(), Arc::clone(&seen));
     // Elsewhere: blobs, and tokens without a question.
     let elsewhere = serve(move |request, stream| {

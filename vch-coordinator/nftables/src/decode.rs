@@ -7,7 +7,7 @@ use crate::datum::{DataType, Datum};
 use crate::name::Name;
 use crate::object::{Base, Chain, ChainKind, Family, Hook, Policy, Table};
 use crate::rule::Verdict;
-use crate::set::{Data, Element, Key, MapData, Set, joined_length};
+use crate::set::{Data, Dynamic, Element, Key, MapData, Set, joined_length};
 use crate::wire::{Attribute, Attributes, DecodeError, Received};
 
 /// Something that the kernel has, by name, and as a value where this crate can say it.
@@ -116,7 +116,8 @@ pub(crate) fn set(message: Received<'_>) -> Result<Option<Found<Set>>, DecodeErr
     // A set of packets' elements without a size, or an elements' limit of another's, is not ours.
     let dynamic = match (flags & filled_by_packets, size) {
         (0, None) => Some(None),
-        (bits, Some(size)) if bits == filled_by_packets => Some(Some(size)),
+        (bits, Some(size)) if bits == filled_by_packets => Some(Some(Dynamic::Expiring(size))),
+        (set::F_EVAL, Some(size)) => Some(Some(Dynamic::Counting(size))),
         _ => None,
     };
     let ours = ours | filled_by_packets;

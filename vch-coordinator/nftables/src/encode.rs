@@ -10,7 +10,7 @@ use crate::compile::{RuleError, write_rule};
 use crate::datum::DataType;
 use crate::object::{Base, Chain, Hook, Table};
 use crate::rule::Rule;
-use crate::set::{Element, ElementError, MapData, Set, joined_length};
+use crate::set::{Dynamic, Element, ElementError, MapData, Set, joined_length};
 use crate::wire::{Header, Writer};
 
 /// An operation that can't be said to the kernel; nothing was sent.
@@ -207,12 +207,14 @@ impl Encoder {
         // Names this set inside the transaction; rules of ours name it by its name.
         let id = u32::try_from(self.encoded.origins.len()).unwrap_or(u32::MAX);
         let concatenated_ranges = set.interval && set.key.len() > 1;
+        let expires = matches!(set.dynamic, Some(Dynamic::Expiring(_)));
         let mut flags = 0;
         for (condition, flag) in [
             (set.interval, set::F_INTERVAL),
             (set.data.is_some(), set::F_MAP),
             (concatenated_ranges, set::F_CONCAT),
-            (set.dynamic.is_some(), set::F_TIMEOUT | set::F_EVAL),
+            (expires, set::F_TIMEOUT),
+            (set.dynamic.is_some(), set::F_EVAL),
         ] {
             flags |= if condition { flag } else { 0 };
         }
@@ -234,7 +236,7 @@ impl Encoder {
             if concatenated_ranges {
                 w.nested(set::DESC, |w| write_fields(w, &set.key));
             }
-            if let Some(size) = set.dynamic {
+            if let Some(Dynamic::Expiring(size) | Dynamic::Counting(size)) = set.dynamic {
                 w.nested(set::DESC, |w| w.u32(set::DESC_SIZE, size));
             }
             w.raw(set::USERDATA, &order_records(set));

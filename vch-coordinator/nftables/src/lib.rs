@@ -97,6 +97,6 @@ pub use nix::errno::Errno;
 pub use object::{Base, Chain, ChainKind, Family, Hook, Policy, Table};
 pub use read::ReadError;
 pub use rule::{NatSide, Operator, Reject, Rule, Statement, Verdict};
-pub use set::{Data, Element, ElementError, Key, MapData, Set};
+pub use set::{Data, Dynamic, Element, ElementError, Key, MapData, Set};
 pub use socket::SocketError;
 pub use wire::DecodeError;

@@ -91,7 +91,7 @@ pub enum Statement {
     /// Goes on where the fields' key has more than so many tracked flows, this one included, which the
     /// kernel counts in the set. The key of a full set is not counted, and does not go on.
     FlowsOver {
-        /// A set with [`crate::Set::dynamic`].
+        /// A set with [`crate::Set::counting`].
         set: Name,
         /// One field, or several that are concatenated.
         key: Vec<Field>,

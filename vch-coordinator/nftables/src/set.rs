@@ -19,9 +19,18 @@ pub struct Set {
     pub data: Option<MapData>,
     /// Keys are ranges. A change then costs more than in a hash: see the crate's page.
     pub interval: bool,
-    /// Packets put elements there ([`crate::Statement::Update`]), at most so many; each leaves by
-    /// itself when its time is over.
-    pub dynamic: Option<u32>,
+    /// Packets put elements there ([`crate::Statement::Update`], [`crate::Statement::FlowsOver`]).
+    pub dynamic: Option<Dynamic>,
+}
+
+/// How packets fill a set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Dynamic {
+    /// At most so many elements; each leaves by itself when its time is over.
+    Expiring(u32),
+    /// At most so many elements; each counts flows, and leaves when it has none. The kernel allows no times
+    /// there (`nft_set_elem_expr_alloc` in nf_tables_api.c).
+    Counting(u32),
 }
 
 /// What a map's keys lead to.
@@ -71,10 +80,17 @@ impl Set {
         self
     }
 
-    /// The same, filled by packets up to so many elements.
+    /// The same, filled by packets up to so many elements, each for a time.
     #[must_use]
     pub fn dynamic(mut self, size: u32) -> Self {
-        self.dynamic = Some(size);
+        self.dynamic = Some(Dynamic::Expiring(size));
+        self
+    }
+
+    /// The same, filled by packets up to so many elements, each of which counts flows.
+    #[must_use]
+    pub fn counting(mut self, size: u32) -> Self {
+        self.dynamic = Some(Dynamic::Counting(size));
         self
     }
 
@@ -290,7 +306,12 @@ impl fmt::Display for Set {
         match (self.interval, self.dynamic) {
             (true, _) => f.write_str("; flags interval; }"),
             (false, None) => f.write_str("; }"),
-            (false, Some(size)) => write!(f, "; size {size}; flags dynamic,timeout; }}"),
+            (false, Some(Dynamic::Expiring(size))) => {
+                write!(f, "; size {size}; flags dynamic,timeout; }}")
+            }
+            (false, Some(Dynamic::Counting(size))) => {
+                write!(f, "; size {size}; flags dynamic; }}")
+            }
         }
     }
 }

@@ -14,11 +14,13 @@ use crate::{
     say::say,
     server::{self, Shared, with_causes},
     stage::{Stage, now_ms},
+    tap::Tap,
     template::{self, TemplateError},
 };
 use nix::sys::stat::{Mode, umask};
 use protocol::process::ToInit;
 use std::{
+    collections::BTreeMap,
     fs::{self, File},
     io,
     os::unix::net::UnixListener,
@@ -140,22 +142,7 @@ async fn live(
     let serving = tokio::spawn(server::serve(own, Arc::clone(&shared)));
     ready();
     let control = tokio_stream(control)?;
-    let connecting = async {
-        let qmp = Qmp::greet(control).await?;
-        let nics = match &launch.template {
-            None => Nics::new(qmp, taps, &launch.nics),
-            Some(template) => {
-                let mut clone = cloned(qmp, template, &disks).await?;
-                awake(stage).await;
-                for nic in &launch.nics {
-                    clone.plug(nic).await?;
-                }
-                clone
-            }
-        };
-        *shared.nics.lock().await = Some(nics);
-        Ok::<_, CloneError>(())
-    };
+    let connecting = connect(launch, &shared, stage, (control, taps, &disks));
     let connecting = async {
         match connecting.await {
             Ok(()) => {}
@@ -200,6 +187,29 @@ async fn live(
         explain(failure, &words, &console);
     }
     Ok((outcome, serving))
+}
+
+/// Greets QEMU by QMP; a clone wakes up and gets its disks and NICs.
+async fn connect(
+    launch: &Launch,
+    shared: &Shared,
+    stage: &watch::Sender<Stage>,
+    (control, taps, disks): (UnixStream, BTreeMap<String, Tap>, &[PathBuf; 2]),
+) -> Result<(), CloneError> {
+    let qmp = Qmp::greet(control).await?;
+    let nics = match &launch.template {
+        None => Nics::new(qmp, taps, &launch.nics),
+        Some(template) => {
+            let mut clone = cloned(qmp, template, disks).await?;
+            awake(stage).await;
+            for nic in &launch.nics {
+                clone.plug(nic).await?;
+            }
+            clone
+        }
+    };
+    *shared.nics.lock().await = Some(nics);
+    Ok(())
 }
 
 /// Why a VM is no clone.

@@ -99,6 +99,11 @@ impl From<ReloadError> for ApiError {
                 "configuration-refused",
                 chain(&error),
             ),
+            ReloadError::Tls(error) => Self::new(
+                StatusCode::BAD_REQUEST,
+                "configuration-refused",
+                chain(&error),
+            ),
             ReloadError::Request(error) => error.into(),
         }
     }
@@ -133,7 +138,9 @@ impl From<RuntimeError> for ApiError {
             RuntimeError::NotStarted { .. } => (StatusCode::BAD_REQUEST, "not-started"),
             RuntimeError::Shim(_) => (StatusCode::INTERNAL_SERVER_ERROR, "shim"),
             RuntimeError::Disk(_) => (StatusCode::INTERNAL_SERVER_ERROR, "disk"),
-            RuntimeError::Document { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "document"),
+            RuntimeError::Unwritable(_) | RuntimeError::Document { .. } => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "document")
+            }
             RuntimeError::File { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "file"),
         };
         Self::new(status, code, chain(&error))

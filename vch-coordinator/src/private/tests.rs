@@ -32,6 +32,11 @@ fn an_open_directory_of_ours_is_closed() {
     set(&path, 0o755);
     provide(&path, MARKS, "vch.state_dir").unwrap();
     assert_eq!(mode(&path), 0o700, "an empty one");
+    // A file system of its own.
+    fs::create_dir(path.join("lost+found")).unwrap();
+    set(&path, 0o755);
+    provide(&path, MARKS, "vch.state_dir").unwrap();
+    assert_eq!(mode(&path), 0o700);
     fs::write(path.join("lock"), "").unwrap();
     set(&path, 0o777);
     provide(&path, MARKS, "vch.state_dir").unwrap();

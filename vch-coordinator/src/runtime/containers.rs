@@ -322,7 +322,7 @@ impl Runtime {
         kind: DocumentKind,
         content: &T,
     ) -> Result<(), RuntimeError> {
-        let command = document(&id.into(), kind, content);
+        let command = document(&id.into(), kind, content)?;
         self.0.requests.carry_out(command).await?;
         Ok(())
     }
@@ -374,17 +374,19 @@ impl Runtime {
 }
 
 /// The command that keeps a document.
+///
+/// # Errors
+/// [`RuntimeError::Unwritable`]: nothing is kept in its place.
 pub(super) fn document<T: serde::Serialize>(
     container: &vch_ledger::ContainerRef,
     kind: DocumentKind,
     content: &T,
-) -> Command {
-    Command::Document {
+) -> Result<Command, RuntimeError> {
+    Ok(Command::Document {
         container: container.clone(),
         kind,
-        // Maps with text keys, texts and numbers: nothing that JSON has no form for.
-        text: serde_json::to_string(content).unwrap_or_default(),
-    }
+        text: serde_json::to_string(content).map_err(RuntimeError::Unwritable)?,
+    })
 }
 
 /// Where the sockets of a container lie; `None` for one whose VM somebody else starts.

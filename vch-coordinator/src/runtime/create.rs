@@ -59,7 +59,7 @@ impl Runtime {
         let ports = std::mem::take(&mut add.ports);
         let mut commands = vec![
             Command::AddContainer(add),
-            document(&name.as_str().into(), DocumentKind::Workload, &workload),
+            document(&name.as_str().into(), DocumentKind::Workload, &workload)?,
         ];
         commands.extend(connect.into_iter().map(|mut connect| {
             connect.container = name.as_str().into();
@@ -118,7 +118,7 @@ impl Runtime {
         if let Some(looked) = self.look(id).await? {
             let mut workload = Workload::clone(&looked.workload);
             workload.shown.endpoints.insert(network, written);
-            commands.push(document(&id.into(), DocumentKind::Workload, &workload));
+            commands.push(document(&id.into(), DocumentKind::Workload, &workload)?);
         }
         self.0
             .requests

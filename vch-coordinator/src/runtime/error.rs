@@ -42,6 +42,9 @@ pub enum RuntimeError {
     /// An image or a disk.
     #[error("{0}")]
     Disk(String),
+    /// What the store is to keep of it has no form as JSON.
+    #[error("what is to be kept of the container cannot be written")]
+    Unwritable(#[source] serde_json::Error),
     /// What the store keeps of it is not readable.
     #[error(
         "the {what} of container {container} is not readable: {reason}: start the release that wrote it, or remove the container by `vchctl container rm`"

@@ -97,7 +97,7 @@ mod tests {
             let uid = of(container(byte));
             assert!((0x7000_0000..TEMPLATE).contains(&uid), "{uid:x}");
         }
-        assert!(TEMPLATE < vch_images::Settings::FIRST_USER);
+        const { assert!(TEMPLATE < vch_images::Settings::FIRST_USER) };
         assert_ne!(of(container(1)), of(container(2)));
     }
 

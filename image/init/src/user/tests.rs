@@ -17,18 +17,18 @@ fn shown(user: &User) -> (u32, u32, &[u32], &str) {
 #[test]
 fn names_and_numbers_are_found_in_the_container_s_files() {
     for (wanted, expected) in [
-        ("", (0, 0, &[][..], "/root")),
-        ("www", (33, 34, &[4, 29][..], "/var/www")),
-        ("33", (33, 34, &[4, 29][..], "/var/www")),
-        ("www:logs", (33, 4, &[][..], "/var/www")),
-        ("33:7", (33, 7, &[][..], "/var/www")),
-        ("1000", (1000, 0, &[][..], "/")),
-        ("1000:1001", (1000, 1001, &[][..], "/")),
+        ("", (0, 0, &[0][..], "/root")),
+        ("www", (33, 34, &[4, 29, 34][..], "/var/www")),
+        ("33", (33, 34, &[4, 29, 34][..], "/var/www")),
+        ("www:logs", (33, 4, &[4][..], "/var/www")),
+        ("33:7", (33, 7, &[7][..], "/var/www")),
+        ("1000", (1000, 0, &[0][..], "/")),
+        ("1000:1001", (1000, 1001, &[1001][..], "/")),
     ] {
         assert_eq!(shown(&user(wanted, &[]).unwrap()), expected, "{wanted}");
     }
     let more = user("www", &["root", "77", "audio"]).unwrap();
-    assert_eq!(more.groups, [0, 4, 29, 77]);
+    assert_eq!(more.groups, [0, 4, 29, 34, 77]);
 }
 
 #[test]
@@ -41,7 +41,14 @@ fn who_is_not_there_is_told() {
         user("www:nobody", &[]).unwrap_err(),
         "unable to find group nobody: no matching entries in group file"
     );
-    assert!(user("www", &["nobody"]).is_err());
+    assert_eq!(
+        user("www", &["nobody"]).unwrap_err(),
+        "Unable to find group nobody: no matching entries in group file"
+    );
+    for wanted in ["-5", "2147483648", "0:-1"] {
+        let refused = user(wanted, &[]).unwrap_err();
+        assert_eq!(refused, "uids and gids must be in range 0-2147483647");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::{Needs, SandboxError, failed};
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sys::stat::{Mode, umask};
 use nix::unistd::{chdir, chroot, pivot_root};
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read};
@@ -38,16 +39,24 @@ pub(super) fn enter(folder: &Path, needs: Needs) -> Result<(), SandboxError> {
     let closed = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount(Some("tmpfs"), root, Some("tmpfs"), closed, Some(ROOT))
         .map_err(failed("make a private root"))?;
-    bind(Path::new("."), &make(root, WORK)?, closed)?;
-    match needs {
-        Needs::Nothing => {}
-        Needs::Network => copy(root, NETWORK)?,
-        Needs::Programs => programs(root)?,
-    }
+    // The coordinator's is narrower: with it the job's user could read nothing here.
+    let before = umask(Mode::from_bits_truncate(0o022));
+    let filled = fill(root, needs, closed);
+    umask(before);
+    filled?;
     let fixed = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY | closed;
     mount(NONE, root, NONE, fixed, NONE).map_err(failed("protect the private root"))?;
     turn(root)?;
     chdir(&Path::new("/").join(WORK)).map_err(failed("enter the staging folder"))
+}
+
+fn fill(root: &Path, needs: Needs, closed: MsFlags) -> Result<(), SandboxError> {
+    bind(Path::new("."), &make(root, WORK)?, closed)?;
+    match needs {
+        Needs::Nothing => Ok(()),
+        Needs::Network => copy(root, NETWORK),
+        Needs::Programs => programs(root),
+    }
 }
 
 /// Turns to the new root, and lets the old one go.

@@ -65,7 +65,7 @@ pub(super) fn open(settings: &Settings) -> Result<State, ImageError> {
     for image in state.images.values() {
         kept.extend(digests(image).map(|digest| blob(folder, &digest)));
     }
-    sweep(&folders[1].0, |path| remove(path))?;
+    sweep(&folders[1].0, remove)?;
     if !state.unreadable.is_empty() {
         tracing::error!(
             count = state.unreadable.len(),

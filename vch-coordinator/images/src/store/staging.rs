@@ -158,7 +158,7 @@ fn remove(path: &Path) {
                 let path = path.display();
                 tracing::warn!(%error, %path, "a staging folder stays until the next start");
             }
-            Err(_) => std::thread::sleep(BETWEEN_TRIES),
+            Err(_) => std::thread::park_timeout(BETWEEN_TRIES),
         }
     }
 }

@@ -228,21 +228,15 @@ impl Ear {
     }
 }
 
-fn listed(process: Listed) -> Listed {
-    Listed {
-        words: clean(&process.words),
-        ..process
-    }
+fn listed(mut process: Listed) -> Listed {
+    process.words = clean(&process.words);
+    process
 }
 
-fn used(usage: Usage) -> Usage {
-    let mut interfaces = usage.interfaces;
-    interfaces.truncate(MAX_INTERFACES);
-    for interface in &mut interfaces {
+fn used(mut usage: Usage) -> Usage {
+    usage.interfaces.truncate(MAX_INTERFACES);
+    for interface in &mut usage.interfaces {
         interface.name = cut(&interface.name, MAX_INTERFACE_NAME);
     }
-    Usage {
-        interfaces,
-        ..usage
-    }
+    usage
 }

@@ -222,7 +222,11 @@ async fn inspect(
         scene.sizes = Some(docker.sizes(&scene.looked).await);
     }
     let execs = docker.execs.of(scene.looked.container.id);
-    Ok(Json(inspect::inspect(&scene, version, &execs)))
+    let mut shown = inspect::inspect(&scene, version, &execs);
+    if let Some(descriptor) = docker.image_descriptor(&scene.looked.workload.image, version) {
+        shown["ImageManifestDescriptor"] = descriptor;
+    }
+    Ok(Json(shown))
 }
 
 async fn prune(

@@ -78,10 +78,29 @@ impl DockerError {
     }
 }
 
+/// A text that a terminal shows and does not obey: the CLI prints messages as they come, and a guest, an image
+/// or a registry may have written a part of them.
+pub fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\n' | '\t' => shown.push(character),
+            // What changes the order of what stands beside it (Unicode, UAX 9).
+            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                shown.extend(character.escape_unicode());
+            }
+            character if character.is_control() => shown.extend(character.escape_default()),
+            character => shown.push(character),
+        }
+    }
+    shown
+}
+
 impl IntoResponse for DockerError {
     fn into_response(self) -> Response {
+        let printable = printable(&self.message);
         let message = Message {
-            message: &self.message,
+            message: &printable,
         };
         // Strings alone: they always can be written.
         let mut text = serde_json::to_string(&message).unwrap_or_default();
@@ -99,7 +118,7 @@ impl From<Refusal> for DockerError {
         let message = words(&refusal);
         let status = match refusal.kind() {
             // dockerd's own status for these, whatever their kind is elsewhere.
-            _ if is_bind_failure(&refusal) => StatusCode::INTERNAL_SERVER_ERROR,
+            _ if bind_failure(&refusal).is_some() => StatusCode::INTERNAL_SERVER_ERROR,
             _ if matches!(refusal, Refusal::NotConnected { .. }) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
@@ -116,18 +135,24 @@ impl From<Refusal> for DockerError {
 /// How dockerd begins where a port can't be had.
 pub const NOT_BOUND: &str = "driver failed programming external connectivity";
 
-/// Whether a port of the VCH can't be had.
-pub fn is_bind_failure(refusal: &Refusal) -> bool {
-    matches!(
-        refusal,
+/// Why a port of the VCH can't be had; `None` where something else is refused.
+pub fn bind_failure(refusal: &Refusal) -> Option<String> {
+    match refusal {
+        Refusal::Port(PortRefusal::Taken { host, .. }) => Some(format!(
+            "Bind for {} failed: port is already allocated",
+            address_and_port(host)
+        )),
+        Refusal::Port(PortRefusal::RangeTaken { host, last, .. }) => Some(format!(
+            "Bind for {}-{last} failed: all ports are allocated",
+            address_and_port(host)
+        )),
         Refusal::Port(
-            PortRefusal::Taken { .. }
-                | PortRefusal::InUse { .. }
-                | PortRefusal::Reserved { .. }
-                | PortRefusal::RangeTaken { .. }
-                | PortRefusal::Exhausted { .. }
-        )
-    )
+            PortRefusal::InUse { .. }
+            | PortRefusal::Reserved { .. }
+            | PortRefusal::Exhausted { .. },
+        ) => Some(refusal.to_string()),
+        _ => None,
+    }
 }
 
 /// dockerd's words where it has the case, else the ledger's own. What stands behind them there as a
@@ -172,15 +197,10 @@ fn words(refusal: &Refusal) -> String {
         Refusal::NotConnected { container, network } => {
             format!("container {container} is not connected to network {network}")
         }
-        Refusal::Port(PortRefusal::Taken { host, .. }) => format!(
-            "{NOT_BOUND}: Bind for {} failed: port is already allocated",
-            address_and_port(host)
-        ),
-        Refusal::Port(PortRefusal::RangeTaken { host, last, .. }) => format!(
-            "{NOT_BOUND}: Bind for {}-{last} failed: all ports are allocated",
-            address_and_port(host)
-        ),
-        other => in_lines(&other.to_string()),
+        refused => match bind_failure(refused) {
+            Some(why) => format!("{NOT_BOUND}: {why}"),
+            None => in_lines(&refused.to_string()),
+        },
     }
 }
 

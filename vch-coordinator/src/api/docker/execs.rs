@@ -248,6 +248,10 @@ fn refused(error: &vch_shim::ClientError) -> DockerError {
     let message =
         format!("VM runtime exec failed: unable to start container process: {error}: unknown");
     match error {
+        // Docker's daemon looks the user up itself, before its runtime is asked.
+        vch_shim::ClientError::Refused { code, .. } if code == "user" => {
+            DockerError::invalid(error.to_string())
+        }
         vch_shim::ClientError::Refused { .. } => DockerError::invalid(message),
         _ => DockerError::failed(message),
     }

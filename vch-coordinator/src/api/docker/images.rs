@@ -5,6 +5,7 @@
 
 mod bring;
 mod login;
+mod sharing;
 mod shown;
 
 use super::{
@@ -19,12 +20,10 @@ use axum::{
     routing,
 };
 use serde_json::{Value, json};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use sharing::Sharing;
+use std::{collections::BTreeMap, sync::Arc};
 use vch_images::{
-    Digest, Image, ImageError, Reference,
+    Image, ImageError, Reference,
     store::{Removed, Use},
     subprocess::{Failure, HelperError},
 };
@@ -80,6 +79,12 @@ impl Docker {
         Ok(shown::for_container(&*self.images.find(name)?))
     }
 
+    /// The manifest of a container's image, where the image is still there and the version shows it.
+    pub fn image_descriptor(&self, id: &str, version: Version) -> Option<Value> {
+        let image = self.images.find(id).ok()?;
+        (version >= shown::DESCRIBED).then(|| shown::platform_descriptor(&image))
+    }
+
     /// Which containers are made of which image.
     async fn uses(&self) -> Result<Vec<Use>, DockerError> {
         let all = self.runtime.all().await?;
@@ -133,7 +138,7 @@ async fn list(
 ) -> Result<Json<Value>, DockerError> {
     let filters = Filters::parse(parameters.get("filters"))?;
     let images = docker.images.list();
-    let shared = parameters.flag("shared-size").then(|| sharing(&images));
+    let shared = parameters.flag("shared-size").then(|| Sharing::of(&images));
     let mut chosen = shown::chosen(&docker.images, images, &filters)?;
     chosen.sort_by_key(|image| std::cmp::Reverse(shown::created(image)));
     let uses = match version >= shown::COUNTED {
@@ -148,7 +153,7 @@ async fn list(
             summary["Containers"] = json!(used);
         }
         if let Some(shared) = &shared {
-            summary["SharedSize"] = json!(shared_bytes(image, shared));
+            summary["SharedSize"] = json!(shared.bytes(image));
         }
         if manifests && version >= shown::MANIFESTS {
             let used = docker_uses(uses.as_deref(), image);
@@ -164,31 +169,6 @@ fn docker_uses(uses: Option<&[Use]>, image: &Image) -> Vec<String> {
     let uses = uses.into_iter().flatten();
     let own = uses.filter(|one| one.image == image.id);
     own.map(|one| one.container.clone()).collect()
-}
-
-/// How many images have each layer.
-fn sharing(images: &[Arc<Image>]) -> BTreeMap<Digest, usize> {
-    let mut counts = BTreeMap::new();
-    for image in images {
-        let layers: BTreeSet<_> = image.layers.iter().map(|layer| layer.digest).collect();
-        for layer in layers {
-            *counts.entry(layer).or_insert(0) += 1;
-        }
-    }
-    counts
-}
-
-/// Bytes of an image's packed layers that another image has too.
-fn shared_bytes(image: &Image, sharing: &BTreeMap<Digest, usize>) -> u64 {
-    let layers: BTreeMap<_, _> = image
-        .layers
-        .iter()
-        .map(|layer| (layer.digest, layer.size))
-        .collect();
-    let shared = layers
-        .iter()
-        .filter(|(digest, _)| sharing.get(digest).is_some_and(|count| *count > 1));
-    shared.map(|(_, size)| size).sum()
 }
 
 async fn search() -> DockerError {
@@ -317,14 +297,13 @@ async fn usage(
         .map(|layer| (layer.digest.to_string(), layer.size))
         .collect();
     let uses = docker.uses().await?;
-    let shared = sharing(&images);
+    let shared = Sharing::of(&images);
     let shown = images.iter().map(|image| {
         let mut summary = shown::summary(image, &Filters::default(), version);
         let used = uses.iter().filter(|one| one.image == image.id).count();
         if let Some(map) = summary.as_object_mut() {
             map.insert("Containers".to_owned(), json!(used));
-            let shared = shared_bytes(image, &shared);
-            map.insert("SharedSize".to_owned(), json!(shared));
+            map.insert("SharedSize".to_owned(), json!(shared.bytes(image)));
         }
         summary
     });

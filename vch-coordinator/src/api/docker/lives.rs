@@ -2,7 +2,7 @@
 
 use super::{
     Docker, DockerError, Parameters, Path, Version,
-    error::{NOT_BOUND, is_bind_failure},
+    error::{NOT_BOUND, bind_failure},
 };
 use crate::{
     requests::RequestError,
@@ -50,9 +50,8 @@ impl Docker {
 }
 
 impl Docker {
-    /// dockerd names the container's first place where a port of it can't be had.
-    async fn not_bound(&self, id: ContainerId, refusal: Refusal) -> DockerError {
-        let error = DockerError::from(refusal);
+    /// dockerd names the container's first endpoint where a port of it can't be had.
+    async fn not_bound(&self, id: ContainerId, why: &str) -> DockerError {
         let first = self.runtime.must(id).await.ok().and_then(|looked| {
             let (_, endpoint) = looked.endpoints.first()?;
             Some(format!(
@@ -60,11 +59,8 @@ impl Docker {
                 looked.container.name, endpoint.id
             ))
         });
-        let place = first.unwrap_or_default();
-        let head = format!("{NOT_BOUND}: ");
-        let why = error.message.strip_prefix(&head).unwrap_or(&error.message);
-        let message = format!("{NOT_BOUND}{place}: {why}");
-        DockerError::new(error.status, message)
+        let endpoint = first.unwrap_or_default();
+        DockerError::failed(format!("{NOT_BOUND}{endpoint}: {why}"))
     }
 }
 
@@ -105,9 +101,9 @@ async fn start(
     match docker.runtime.start(id).await {
         Ok(started) => Ok(done(started)),
         Err(RuntimeError::Request(RequestError::Refused(refusal))) => {
-            let error = match is_bind_failure(&refusal) {
-                true => docker.not_bound(id, refusal).await,
-                false => refusal.into(),
+            let error = match bind_failure(&refusal) {
+                Some(why) => docker.not_bound(id, &why).await,
+                None => refusal.into(),
             };
             match docker.runtime.not_started(id, &error.message).await {
                 // One that removes itself is gone by now.
@@ -218,7 +214,7 @@ async fn rename(
         .map(|name| name.strip_prefix('/').unwrap_or(name));
     let named = named.filter(|name| !name.is_empty());
     let named =
-        named.ok_or_else(|| DockerError::failed("Neither old nor new names may be empty"))?;
+        named.ok_or_else(|| DockerError::invalid("Neither old nor new names may be empty"))?;
     let name: ContainerName = named.parse().map_err(|_| {
         let refused = invalid_name(&format!("/{named}"));
         let message = format!("Error when allocating new name: {}", refused.message);

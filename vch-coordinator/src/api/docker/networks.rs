@@ -170,8 +170,8 @@ async fn connect(
     });
     let (container, network, name) = meant.await??;
     let wish = settings.connect(container.into(), network.into(), version)?;
-    // Options and texts: they always can be written.
-    let written = serde_json::to_string(&settings).unwrap_or_default();
+    let written = serde_json::to_string(&settings)
+        .map_err(|error| DockerError::failed(format!("EndpointConfig cannot be kept: {error}")))?;
     docker
         .runtime
         .connect(container, wish, (name.to_string(), written))

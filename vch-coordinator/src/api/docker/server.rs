@@ -248,7 +248,7 @@ impl Entrance {
         let admitted = self.handshakes.admit(from.ip()).await;
         let admitted = admitted.map_err(|why| match why {
             NotAdmitted::Crowded => {
-                self.not(from, "too many clients have not said yet who they are")
+                self.not(from, "too many clients have not said yet who they are");
             }
             NotAdmitted::Late => self.not(from, "other handshakes took too long"),
         });
@@ -289,29 +289,29 @@ impl House {
             stop: self.stop.clone(),
         };
         // Each is accepted at once: `Entrance` bounds how many wait.
-        let next = || async {
-            let (stream, from) = accepted(|| listener.accept()).await;
-            entrance.clone().serve(stream, from)
-        };
-        self.accept(next).await;
+        let next = || accepted(|| listener.accept());
+        let talk = |(stream, from)| entrance.clone().serve(stream, from);
+        self.accept(next, talk).await;
     }
 
     async fn serve_unix(&self, listener: UnixListener) {
         let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         let next = || async {
             let permit = permit(&permits).await;
-            let (stream, _) = accepted(|| listener.accept()).await;
+            (permit, accepted(|| listener.accept()).await.0)
+        };
+        let talk = |(permit, stream)| {
             let (socket, app, stop) = (Socket::from(stream), self.app.clone(), self.stop.clone());
             let peer = socket.peer();
             serve(Connection::holding(permit, socket), peer, app, stop)
         };
-        self.accept(next).await;
+        self.accept(next, talk).await;
     }
 
     /// Lets clients in as they come, until the stop.
-    async fn accept<T, N>(&self, next: impl Fn() -> N)
+    async fn accept<C, N, T>(&self, next: impl Fn() -> N, talk: impl Fn(C) -> T)
     where
-        N: Future<Output = T>,
+        N: Future<Output = C>,
         T: Future<Output = ()> + Send + 'static,
     {
         let mut talks = JoinSet::new();
@@ -321,7 +321,7 @@ impl House {
                 // Cancel-safe: what was not taken out is still there.
                 Some(_) = talks.join_next() => {}
                 // Cancel-safe: a permit that was acquired goes back, no client is accepted before its end.
-                talk = next() => drop(talks.spawn(talk)),
+                client = next() => drop(talks.spawn(talk(client))),
             }
         }
         // What goes on after that is dropped, and so ended.

@@ -148,7 +148,7 @@ pub async fn info(
         ("ContainersRunning", running),
         ("ContainersPaused", 0),
         ("ContainersStopped", containers - running),
-        ("Images", 0),
+        ("Images", docker.images.list().len()),
     ] {
         info.insert(key.to_owned(), count.into());
     }
@@ -158,7 +158,31 @@ pub async fn info(
             info.insert(key.to_owned(), false.into());
         }
     }
+    by_version(&mut info, asked);
     Ok(Json(Value::Object(info)))
+}
+
+/// What the API's versions have taken away and added (the Engine API's version history).
+fn by_version(info: &mut Map<String, Value>, asked: Version) {
+    if asked >= Version(49) {
+        for commit in ["ContainerdCommit", "RuncCommit", "InitCommit"] {
+            if let Some(Value::Object(commit)) = info.get_mut(commit) {
+                commit.remove("Expected");
+            }
+        }
+        info.insert(
+            "FirewallBackend".to_owned(),
+            json!({ "Driver": "nftables" }),
+        );
+    }
+    if asked >= Version(50) {
+        info.remove("BridgeNfIptables");
+        info.remove("BridgeNfIp6tables");
+        info.insert("DiscoveredDevices".to_owned(), json!([]));
+    }
+    if asked >= Version(44) {
+        info.insert("CDISpecDirs".to_owned(), json!([]));
+    }
 }
 
 fn of_the_vch(docker: &Docker) -> Value {
@@ -231,16 +255,17 @@ fn of_the_machine(machine: &Machine) -> Value {
     })
 }
 
-/// Each is a VM: memory and processors are what it has, and nobody else's.
+/// Each is a VM: memory and processors are what it has, and nobody else's; shares and sets of them and the number
+/// of tasks are limited within it.
 fn of_containers() -> Value {
     json!({
         "MemoryLimit": true,
         "SwapLimit": false,
         "CpuCfsPeriod": true,
         "CpuCfsQuota": true,
-        "CPUShares": false,
-        "CPUSet": false,
-        "PidsLimit": false,
+        "CPUShares": true,
+        "CPUSet": true,
+        "PidsLimit": true,
         "OomKillDisable": false,
         "CgroupDriver": "none",
         "CgroupVersion": "2",
@@ -253,4 +278,34 @@ fn of_containers() -> Value {
         "InitCommit": { "ID": "", "Expected": "" },
         "SecurityOptions": ["name=seccomp,profile=default"],
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Version, by_version};
+    use serde_json::{Map, Value, json};
+
+    #[test]
+    fn an_answer_has_the_keys_of_its_version() {
+        let keys = |asked| {
+            let mut info = Map::new();
+            info.insert("BridgeNfIptables".to_owned(), json!(false));
+            let commit = json!({ "ID": "", "Expected": "" });
+            info.insert("RuncCommit".to_owned(), commit);
+            by_version(&mut info, asked);
+            let info = Value::Object(info);
+            [
+                "/BridgeNfIptables",
+                "/RuncCommit/Expected",
+                "/FirewallBackend",
+                "/CDISpecDirs",
+                "/DiscoveredDevices",
+            ]
+            .map(|key| info.pointer(key).is_some())
+        };
+        assert_eq!(keys(Version(43)), [true, true, false, false, false]);
+        assert_eq!(keys(Version(48)), [true, true, false, true, false]);
+        assert_eq!(keys(Version(49)), [true, false, true, true, false]);
+        assert_eq!(keys(Version(51)), [false, false, true, true, true]);
+    }
 }

@@ -38,10 +38,13 @@ pub async fn disconnect(
         network: network.as_str().into(),
     };
     let outcome = api.requests.carry_out(command).await?;
-    let Answer::Disconnected { endpoint, .. } = outcome.committed.answer else {
-        return Err(ApiError::gone());
+    let gone = match &outcome.committed.answer {
+        Answer::Disconnected { endpoint, .. } => removed(endpoint),
+        // There is no endpoint any more: the network was removed while the container was stopped.
+        Answer::Forgotten { network, .. } => removed(network),
+        _ => return Err(ApiError::gone()),
     };
-    Ok(Json(answer(&outcome, removed(&endpoint))))
+    Ok(Json(answer(&outcome, gone)))
 }
 
 pub async fn set_aliases(

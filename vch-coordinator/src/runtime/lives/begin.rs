@@ -111,7 +111,7 @@ impl Runtime {
         let mut commands: Vec<Command> = awaited
             .map(|place| Command::Connect(place.connect(id)))
             .collect();
-        commands.push(document(&id.into(), DocumentKind::Workload, &workload));
+        commands.push(document(&id.into(), DocumentKind::Workload, &workload)?);
         let carried = self.0.requests.carry_out(Command::Together(commands));
         match carried.await {
             Ok(_) => Ok(()),

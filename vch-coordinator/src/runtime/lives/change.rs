@@ -64,7 +64,7 @@ impl Runtime {
         let Some(Change { life, stage }) = decide(&looked) else {
             return Ok(());
         };
-        let keep = document(&id.into(), DocumentKind::Life, &life);
+        let keep = document(&id.into(), DocumentKind::Life, &life)?;
         let commands = match stage {
             Stage::Ended => vec![Command::StopContainer(id.into()), keep],
             Stage::Same | Stage::Started => vec![keep],

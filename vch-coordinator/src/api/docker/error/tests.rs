@@ -107,3 +107,13 @@ fn a_refusal_about_a_container_has_dockerds_status_and_words() {
         ),
     ]);
 }
+
+#[test]
+fn a_message_does_not_move_the_terminal_that_shows_it() {
+    let written = "no \u{1b}]0;title\u{7}\u{1b}[2J\u{9b}31m\r\u{202e}file:\n\tör";
+    let shown = printable(written);
+    assert_eq!(
+        shown,
+        "no \\u{1b}]0;title\\u{7}\\u{1b}[2J\\u{9b}31m\\r\\u{202e}file:\n\tör"
+    );
+}

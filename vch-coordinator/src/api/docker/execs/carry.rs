@@ -3,6 +3,7 @@
 use super::{
     super::{
         Docker, DockerError,
+        error::printable,
         streams::{Hijack, Keys, Left, Shape, ToClient, end},
     },
     register::Claim,
@@ -18,7 +19,7 @@ pub async fn explained(hijack: Hijack, refused: DockerError, shape: Shape) {
         return;
     };
     let (_, mut to_client) = client.parts();
-    let line = format!("{}\r\n", refused.message);
+    let line = format!("{}\r\n", printable(&refused.message));
     if let Some(piece) = shape.framed(Output::Stdout, line.as_bytes()) {
         // A client that has gone reads nothing.
         let _ = to_client.write_all(&piece).await;

@@ -156,6 +156,14 @@ fn descriptor(image: &Image) -> Value {
     json!({ "mediaType": media_type, "digest": digest.to_string(), "size": size })
 }
 
+/// The same, with the machine that it is for.
+pub fn platform_descriptor(image: &Image) -> Value {
+    let [os, architecture, _] = platform(image);
+    let mut shown = descriptor(image);
+    shown["platform"] = json!({ "architecture": architecture, "os": os });
+    shown
+}
+
 /// The manifests of an image: the one for this machine.
 pub fn manifests(image: &Image, containers: &[String]) -> Value {
     let descriptor = descriptor(image);

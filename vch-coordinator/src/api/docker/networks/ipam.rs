@@ -55,10 +55,11 @@ pub fn subnets(
     }
     match errors.as_slice() {
         [] => match subnets.iter().find(|subnet| no_gateway(subnet)) {
-            // As dockerd 20.10 answers.
-            Some(_) => Err(DockerError::failed(
-                "failed to allocate gateway (): No available addresses on this pool",
-            )),
+            // dockerd makes such a network, in which no container has room.
+            Some(subnet) => Err(DockerError::invalid(format!(
+                "invalid network config:\ninvalid subnet {}: it has no address for a gateway: give a prefix of at most 30 bits (126 for IPv6)",
+                subnet.net
+            ))),
             None => Ok(subnets),
         },
         [one] => Err(DockerError::invalid(format!(

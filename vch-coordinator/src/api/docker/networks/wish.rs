@@ -109,8 +109,9 @@ impl Create {
                 .insert(ATTACHABLE.to_owned(), "true".to_owned());
         }
         if let Some(given) = ipam.options {
-            // A map of texts can always be written.
-            let text = serde_json::to_string(&given).unwrap_or_default();
+            let text = serde_json::to_string(&given).map_err(|error| {
+                DockerError::failed(format!("IPAM.Options cannot be kept: {error}"))
+            })?;
             wish.options.insert(IPAM_OPTIONS.to_owned(), text);
         }
         Ok(wish)

@@ -1,3 +1,5 @@
+mod hostile;
+
 use super::*;
 use crate::api::docker::{DockerError, answer, streams::Hijack};
 use axum::{

@@ -3,6 +3,7 @@
 use super::super::kept::{Kept, VERSIONS, address_type};
 use super::nat::{self, DNS};
 use super::{chain, destination, source};
+use std::time::Duration;
 use vch_nftables::{
     Chain, CtState, CtStatus, Datum, Field, Hook, InterfaceName, IpVersion, Name, NameError,
     Policy, Rule, Set, Statement, name,
@@ -19,9 +20,13 @@ const NEIGHBOUR: (u8, u8) = (135, 136);
 
 /// Tracked flows that one address of a container may have begun, at once: a sixteenth of the connection
 /// tracker of a VCH with 4 GiB of memory (`nf_conntrack_max` 262,144). A new flow costs the kernel a walk over
-/// those of its address, at most one in each tick (`nf_conncount`): no more than a millisecond or two. The tracker is shared by all: what
-/// a container begins beyond it is dropped, where else nobody's new flow would get through.
+/// those of its address, at most one in each tick (`nf_conncount`): no more than a millisecond or two. The
+/// tracker is shared by all: what a container begins beyond it is dropped, where else nobody's new flow would
+/// get through.
 pub(in crate::effects::nat) const FLOWS_OF_ONE: u32 = 16_384;
+/// How long an address that has reached its bound begins nothing: the kernel remembers each flow that it
+/// counts, also one that is dropped then, so that a flood must not be counted.
+const FULL: Duration = Duration::from_secs(1);
 /// Addresses that are counted: of more containers than bridges of a VCH have room for.
 const COUNTED: u32 = 65_536;
 
@@ -32,26 +37,44 @@ fn counted(version: IpVersion) -> Name {
     }
 }
 
-/// The sets in which flows are counted, by the address that began them.
+fn full(version: IpVersion) -> Name {
+    match version {
+        IpVersion::V4 => name!("full4"),
+        IpVersion::V6 => name!("full6"),
+    }
+}
+
+/// The sets in which flows are counted, by the address that began them, and those that have too many.
 pub(super) fn flows() -> Vec<Set> {
     let sets = VERSIONS.map(|version| {
         let address = address_type(version);
-        Set::new(counted(version), [address]).dynamic(COUNTED)
+        [
+            Set::new(counted(version), [address]).counting(COUNTED),
+            Set::new(full(version), [address]).dynamic(COUNTED),
+        ]
     });
-    sets.into()
+    sets.into_iter().flatten().collect()
 }
 
 /// What a container on a bridge network begins beyond its bound.
 fn too_many() -> Vec<(&'static str, Rule)> {
     let rules = VERSIONS.map(|version| {
-        let rule = Rule::new()
-            .is_in([Field::InputInterface], Kept::Bridges.name())
-            .ct_state(CtState::NEW)
+        let begins = || {
+            Rule::new()
+                .is_in([Field::InputInterface], Kept::Bridges.name())
+                .ct_state(CtState::NEW)
+        };
+        let flooding = begins().is_in([source(version)], full(version)).drop();
+        let over = begins()
             .flows_over(counted(version), [source(version)], FLOWS_OF_ONE)
+            .update(full(version), [source(version)], FULL)
             .drop();
-        ("no container takes the whole connection tracker", rule)
+        [
+            ("a container that has its bound of flows", flooding),
+            ("no container takes the whole connection tracker", over),
+        ]
     });
-    rules.into()
+    rules.into_iter().flatten().collect()
 }
 
 pub(super) fn chains() -> Result<Vec<(Chain, Vec<Rule>)>, NameError> {
@@ -154,14 +177,12 @@ fn arrivals() -> Result<Vec<(&'static str, Rule)>, NameError> {
     Ok(rules)
 }
 
-/// With br_netfilter, frames that stay on a bridge pass here too, with the bridge on both sides.
-fn passage() -> Vec<(&'static str, Rule)> {
+/// What a network's own options close: `enable_icc`, and internal networks.
+fn of_single_networks() -> [(&'static str, Rule); 5] {
     let new = Rule::new;
     let (from, to) = (Field::InputInterface, Field::OutputInterface);
-    let bridges = || Kept::Bridges.name();
     let internal = || Kept::Internal.name();
-    let mut rules = too_many();
-    rules.extend([
+    [
         (
             "containers that meet by published ports alone: by those",
             new()
@@ -185,7 +206,16 @@ fn passage() -> Vec<(&'static str, Rule)> {
             "an internal network has no way in",
             new().is_in([to], internal()).drop(),
         ),
-    ]);
+    ]
+}
+
+/// With br_netfilter, frames that stay on a bridge pass here too, with the bridge on both sides.
+fn passage() -> Vec<(&'static str, Rule)> {
+    let new = Rule::new;
+    let (from, to) = (Field::InputInterface, Field::OutputInterface);
+    let bridges = || Kept::Bridges.name();
+    let mut rules = too_many();
+    rules.extend(of_single_networks());
     for version in VERSIONS {
         for side in [source(version), destination(version)] {
             rules.push((

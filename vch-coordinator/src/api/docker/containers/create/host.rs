@@ -114,6 +114,12 @@ fn console_size(host: &HostConfig) -> Result<Option<[u16; 2]>, DockerError> {
 fn limits(host: &HostConfig) -> Result<Vec<(String, i64, i64)>, DockerError> {
     let one = |limit: &super::super::body::Ulimit| {
         let (name, soft, hard) = (&limit.name, limit.soft, limit.hard);
+        // As Docker has it, -1 is none.
+        if hard >= 0 && soft < 0 {
+            return Err(DockerError::invalid(format!(
+                "ulimit soft limit must be less than or equal to hard limit: soft: {soft} (unlimited), hard: {hard}"
+            )));
+        }
         if hard >= 0 && soft > hard {
             return Err(DockerError::invalid(format!(
                 "ulimit soft limit must be less than or equal to hard limit: {soft} > {hard}"
@@ -122,7 +128,7 @@ fn limits(host: &HostConfig) -> Result<Vec<(String, i64, i64)>, DockerError> {
         if ulimit_number(name).is_none() {
             let shown: String = name.chars().take(100).collect();
             return Err(DockerError::invalid(format!(
-                "invalid ulimit type: {shown}: see HostConfig.Ulimits in setrlimit(2), without RLIMIT_ and in small letters"
+                "invalid ulimit type: {shown}: HostConfig.Ulimits takes the resources of setrlimit(2) by names as nofile"
             )));
         }
         Ok((name.clone(), soft, hard))

@@ -44,7 +44,7 @@ pub fn read(host: &HostConfig, version: Version, update: bool) -> Result<Checked
             0 => host.memory.saturating_mul(2),
             swap => swap,
         },
-        memory_reservation: host.memory_reservation.max(0),
+        memory_reservation: host.memory_reservation,
         nano_cpus: host.nano_cpus,
         cpu_shares: host.cpu_shares,
         cpu_period: host.cpu_period,
@@ -100,6 +100,16 @@ fn memory(host: &HostConfig, update: bool) -> Result<(), DockerError> {
         return invalid(
             "You should always set the Memory limit when using Memoryswap limit, see usage",
         );
+    }
+    for (field, value, least) in [
+        ("MemorySwap", swap, -1),
+        ("MemoryReservation", host.memory_reservation, 0),
+    ] {
+        if value < least {
+            return invalid(format!(
+                "HostConfig.{field} cannot be {value}: give a number of bytes"
+            ));
+        }
     }
     let reservation = host.memory_reservation;
     if reservation > 0 && reservation < LEAST_MEMORY {
@@ -209,7 +219,7 @@ fn highest(text: &str) -> Option<Option<usize>> {
 
 fn blocks(host: &HostConfig) -> Result<(), DockerError> {
     let weight = host.blkio_weight;
-    if weight > 0 && !WEIGHTS.contains(&weight) {
+    if weight != 0 && !WEIGHTS.contains(&weight) {
         return invalid("Range of blkio weight is from 10 to 1000");
     }
     let remedy = "a VM's disk is its own: no other container shares it: leave it out";

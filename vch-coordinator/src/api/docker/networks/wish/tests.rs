@@ -138,12 +138,55 @@ fn an_option_that_can_t_be_is_refused_by_its_name() {
             "names its bridges",
         ),
         (
+            option("com.docker.network.host_ipv4", "192.0.2.9"),
+            501,
+            "com.docker.network.host_ipv4=192.0.2.9 is not supported",
+        ),
+        (
+            option("com.docker.network.bridge.trusted_host_interfaces", "eth0"),
+            501,
+            "trusted_host_interfaces=eth0 is not supported",
+        ),
+        (
+            option("com.docker.network.bridge.gateway_mode_ipv4", "routed"),
+            501,
+            "gateway_mode_ipv4=routed is not supported",
+        ),
+        (
+            option("com.docker.network.bridge.gateway_mode_ipv6", "sideways"),
+            400,
+            "unknown gateway mode sideways",
+        ),
+        (
+            option("com.docker.network.bridge.inhibit_ipv4", "true"),
+            501,
+            "inhibit_ipv4=true is not supported",
+        ),
+        (
+            option(
+                "com.docker.network.container_iface_prefix",
+                "a-long-prefix-x",
+            ),
+            400,
+            "container_iface_prefix",
+        ),
+        (
+            option("com.docker.network.enable_ipv6", "perhaps"),
+            400,
+            "not a valid bool: perhaps",
+        ),
+        (
             option("vch.docker.attachable", "true"),
             400,
             "the VCH's own",
         ),
         (option("vch.segment", "x"), 400, "dedicated or shared"),
     ]);
+}
+
+#[test]
+fn an_option_that_can_be_is_kept_or_read() {
+    let option = |key: &str, value: &str| json!({"Name": "web", "Options": {key: value}});
     for (key, value) in [
         ("enable_icc", "false"),
         ("enable_ip_masquerade", "0"),
@@ -153,4 +196,11 @@ fn an_option_that_can_t_be_is_refused_by_its_name() {
         assert!(command(option(&key, value)).is_ok(), "{key}");
     }
     assert!(command(option("com.example.mine", "1")).is_ok());
+    assert!(command(option("com.docker.network.container_iface_prefix", "lan")).is_ok());
+    assert!(command(option("com.docker.network.bridge.gateway_mode_ipv4", "nat")).is_ok());
+    let wish = command(option("com.docker.network.enable_ipv6", "1")).unwrap();
+    assert!(wish.ipv6);
+    let mut both = option("com.docker.network.enable_ipv4", "0");
+    both["EnableIPv6"] = json!(true);
+    assert!(!command(both).unwrap().ipv4);
 }

@@ -130,7 +130,7 @@ fn what_dockerd_discards_on_such_a_kernel_is_discarded_with_its_warning() {
     let warned = |version: u32, host: Value| {
         let planned = planned(Version(version), json!({ "HostConfig": host })).unwrap();
         let words = planned.warnings.join(" ");
-        words.split(' ').last().unwrap_or_default().to_owned()
+        words.split(' ').next_back().unwrap_or_default().to_owned()
     };
     assert_eq!(warned(50, json!({ "MemorySwappiness": -1 })), "");
     assert_eq!(warned(50, json!({ "MemorySwappiness": 5 })), "discarded.");

@@ -47,198 +47,232 @@ fn what_a_vm_cannot_share_is_refused_with_the_reason() {
     );
 }
 
+/// What stands in `HostConfig`, and what is said of it.
+const NO_SENSE: &[(&str, &str)] = &[
+    (r#"{"Memory": 1024}"#, "Minimum memory limit allowed is 6MB"),
+    (
+        r#"{"RestartPolicy": {"Name": "often"}}"#,
+        "invalid restart policy: unknown policy 'often'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'",
+    ),
+    (
+        r#"{"RestartPolicy": {"Name": "always", "MaximumRetryCount": 3}}"#,
+        "invalid restart policy: maximum retry count can only be used with 'on-failure'",
+    ),
+    (
+        r#"{"RestartPolicy": {"Name": "always"}, "AutoRemove": true}"#,
+        "can't create 'AutoRemove' container with restart policy",
+    ),
+    (r#"{"ShmSize": -1}"#, "SHM size can not be less than 0"),
+    (
+        r#"{"OomScoreAdj": 2000}"#,
+        "Invalid value 2000, range for oom score adj is [-1000, 1000]",
+    ),
+    (
+        r#"{"Ulimits": [{"Name": "nofile", "Soft": 9, "Hard": 5}]}"#,
+        "ulimit soft limit must be less than or equal to hard limit: 9 > 5",
+    ),
+    (
+        r#"{"NanoCpus": 1, "CpuQuota": 5}"#,
+        "Conflicting options: Nano CPUs and CPU Quota cannot both be set",
+    ),
+    (
+        r#"{"ExtraHosts": ["nothing"]}"#,
+        "bad format for add-host: \"nothing\"",
+    ),
+    (
+        r#"{"ExtraHosts": ["a:b"]}"#,
+        "invalid IP address in add-host: \"b\"",
+    ),
+    (
+        r#"{"RestartPolicy": {"Name": "no", "MaximumRetryCount": -1}}"#,
+        "invalid restart policy: maximum retry count can only be used with 'on-failure' and cannot be negative",
+    ),
+    (
+        r#"{"RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": -1}}"#,
+        "invalid restart policy: maximum retry count cannot be negative",
+    ),
+    (r#"{"Memory": -1}"#, "Minimum memory limit allowed is 6MB"),
+    (
+        r#"{"Memory": 8388608, "MemorySwap": 7340032}"#,
+        "Minimum memoryswap limit should be larger than memory limit, see usage",
+    ),
+    (
+        r#"{"MemorySwap": 7340032}"#,
+        "You should always set the Memory limit when using Memoryswap limit, see usage",
+    ),
+    (
+        r#"{"MemoryReservation": 1024}"#,
+        "Minimum memory reservation allowed is 6MB",
+    ),
+    (
+        r#"{"Memory": 8388608, "MemoryReservation": 9437184}"#,
+        "Minimum memory limit can not be less than memory reservation limit, see usage",
+    ),
+    (
+        r#"{"Memory": 8388608, "MemorySwap": -2}"#,
+        "HostConfig.MemorySwap cannot be -2: give a number of bytes",
+    ),
+    (
+        r#"{"MemoryReservation": -1}"#,
+        "HostConfig.MemoryReservation cannot be -1: give a number of bytes",
+    ),
+    (
+        r#"{"Ulimits": [{"Name": "nofile", "Soft": -1, "Hard": 5}]}"#,
+        "ulimit soft limit must be less than or equal to hard limit: soft: -1 (unlimited), hard: 5",
+    ),
+    (
+        r#"{"Ulimits": [{"Name": "patience", "Soft": 1, "Hard": 5}]}"#,
+        "invalid ulimit type: patience: HostConfig.Ulimits takes the resources of setrlimit(2) by names as nofile",
+    ),
+    (
+        r#"{"ConsoleSize": [70000, 80]}"#,
+        "HostConfig.ConsoleSize cannot be [70000, 80]: give 0 to 65535 rows and columns",
+    ),
+    (
+        r#"{"Annotations": {"": "b"}}"#,
+        "invalid Annotations: the empty string is not permitted as an annotation key: it has the value \"b\"",
+    ),
+    (
+        r#"{"StorageOpt": {"size": "1k"}}"#,
+        "HostConfig.StorageOpt: size cannot be \"1k\": give 16M to 16T",
+    ),
+    (
+        r#"{"StorageOpt": {"speed": "1k"}}"#,
+        "HostConfig.StorageOpt: unknown option speed: use size",
+    ),
+    (
+        r#"{"MaskedPaths": ["proc"]}"#,
+        "HostConfig.MaskedPaths cannot have 'proc': give absolute paths",
+    ),
+    (
+        r#"{"NanoCpus": 1, "CpuPeriod": 5000}"#,
+        "Conflicting options: Nano CPUs and CPU Period cannot both be set",
+    ),
+    (
+        r#"{"CpuPeriod": 999}"#,
+        "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)",
+    ),
+    (
+        r#"{"CpuQuota": 999}"#,
+        "CPU cfs quota can not be less than 1ms (i.e. 1000)",
+    ),
+    (
+        r#"{"CpuShares": -1}"#,
+        "invalid CPU shares (-1): value must be a positive integer",
+    ),
+    (
+        r#"{"CpuRealtimePeriod": 1000}"#,
+        "kernel does not support CPU real-time scheduler: leave HostConfig.CpuRealtimePeriod out",
+    ),
+    (
+        r#"{"CpusetMems": "1"}"#,
+        "Requested memory nodes are not available - requested 1, available: 0",
+    ),
+    (
+        r#"{"CpusetCpus": "2-1"}"#,
+        "Invalid value 2-1 for cpuset cpus: write 0-2,4",
+    ),
+    (
+        r#"{"BlkioWeight": 5}"#,
+        "Range of blkio weight is from 10 to 1000",
+    ),
+    (
+        r#"{"IOMaximumIOps": 5}"#,
+        "invalid option: QoS maximum IOPs configuration is not supported on linux",
+    ),
+    (
+        r#"{"IOMaximumBandwidth": 5}"#,
+        "invalid option: QoS maximum bandwidth configuration is not supported on linux",
+    ),
+    (r#"{"IpcMode": "x:y"}"#, "invalid IPC mode: x:y"),
+    (r#"{"PidMode": "x:y"}"#, "invalid PID mode: x:y"),
+    (
+        r#"{"PidMode": "container:"}"#,
+        "invalid PID mode: container:",
+    ),
+    (r#"{"UTSMode": "x:y"}"#, "invalid UTS mode: x:y"),
+    (r#"{"UsernsMode": "x:y"}"#, "invalid USER mode: x:y"),
+    (
+        r#"{"CgroupnsMode": "x:y"}"#,
+        "invalid cgroup namespace mode: x:y",
+    ),
+    (
+        r#"{"Isolation": "hyperv"}"#,
+        "invalid isolation (hyperv): linux only supports 'default'",
+    ),
+    (
+        r#"{"Runtime": "runsc"}"#,
+        "unknown or invalid runtime name: runsc: leave HostConfig.Runtime out",
+    ),
+    (
+        r#"{"SecurityOpt": ["nothing"]}"#,
+        "invalid --security-opt 1: \"nothing\"",
+    ),
+    (
+        r#"{"SecurityOpt": ["no=thing"]}"#,
+        "invalid --security-opt 2: \"no=thing\"",
+    ),
+    (
+        r#"{"SecurityOpt": ["no-new-privileges=perhaps"]}"#,
+        "invalid --security-opt 2: \"no-new-privileges=perhaps\"",
+    ),
+    (
+        r#"{"CapAdd": ["FLY"]}"#,
+        "invalid CapAdd: unknown capability: \"CAP_FLY\"",
+    ),
+    (
+        r#"{"DeviceCgroupRules": ["c 1"]}"#,
+        "invalid device cgroup rule format: 'c 1'",
+    ),
+    (
+        r#"{"LogConfig": {"Type": "paper"}}"#,
+        "logger: no log driver named 'paper' is registered",
+    ),
+    (
+        r#"{"LogConfig": {"Type": "", "Config": {"colour": "red"}}}"#,
+        "unknown log opt 'colour' for json-file log driver: use max-size and max-file",
+    ),
+    (
+        r#"{"LogConfig": {"Type": "", "Config": {"max-file": "0"}}}"#,
+        "max-file cannot be less than 1",
+    ),
+    (
+        r#"{"Tmpfs": {"run": ""}}"#,
+        "invalid mount path: 'run' mount path must be absolute",
+    ),
+    (
+        r#"{"Tmpfs": {"/": ""}}"#,
+        "invalid specification: destination can't be '/'",
+    ),
+    (
+        r#"{"Mounts": [{"Type": "tmpfs"}]}"#,
+        "invalid mount config for type \"tmpfs\": field Target must not be empty",
+    ),
+    (
+        r#"{"Mounts": [{"Type": "tmpfs", "Target": "/a", "Source": "b"}]}"#,
+        "invalid mount config for type \"tmpfs\": field Source must not be specified",
+    ),
+    (
+        r#"{"Mounts": [{"Type": "paper", "Target": "/a"}]}"#,
+        "invalid mount config for type \"paper\": mount type unknown",
+    ),
+    (
+        r#"{"Mounts": [{"Type": "tmpfs", "Target": "/a", "BindOptions": {}}]}"#,
+        "BindOptions must not be specified on mount type \"tmpfs\"",
+    ),
+    (
+        r#"{"NetworkMode": "container:"}"#,
+        "invalid network mode: invalid container format container:<name|id>",
+    ),
+];
+
 #[test]
 fn values_that_make_no_sense_are_refused_in_dockerds_words() {
-    for (host, text) in [
-        (
-            json!({ "Memory": 1024 }),
-            "Minimum memory limit allowed is 6MB",
-        ),
-        (
-            json!({ "RestartPolicy": { "Name": "often" } }),
-            "invalid restart policy: unknown policy 'often'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'",
-        ),
-        (
-            json!({ "RestartPolicy": { "Name": "always", "MaximumRetryCount": 3 } }),
-            "invalid restart policy: maximum retry count can only be used with 'on-failure'",
-        ),
-        (
-            json!({ "RestartPolicy": { "Name": "always" }, "AutoRemove": true }),
-            "can't create 'AutoRemove' container with restart policy",
-        ),
-        (json!({ "ShmSize": -1 }), "SHM size can not be less than 0"),
-        (
-            json!({ "OomScoreAdj": 2000 }),
-            "Invalid value 2000, range for oom score adj is [-1000, 1000]",
-        ),
-        (
-            json!({ "Ulimits": [{ "Name": "nofile", "Soft": 9, "Hard": 5 }] }),
-            "ulimit soft limit must be less than or equal to hard limit: 9 > 5",
-        ),
-        (
-            json!({ "NanoCpus": 1, "CpuQuota": 5 }),
-            "Conflicting options: Nano CPUs and CPU Quota cannot both be set",
-        ),
-        (
-            json!({ "ExtraHosts": ["nothing"] }),
-            "bad format for add-host: \"nothing\"",
-        ),
-        (
-            json!({ "ExtraHosts": ["a:b"] }),
-            "invalid IP address in add-host: \"b\"",
-        ),
-        (
-            json!({ "RestartPolicy": { "Name": "no", "MaximumRetryCount": -1 } }),
-            "invalid restart policy: maximum retry count can only be used with 'on-failure' and cannot be negative",
-        ),
-        (
-            json!({ "RestartPolicy": { "Name": "on-failure", "MaximumRetryCount": -1 } }),
-            "invalid restart policy: maximum retry count cannot be negative",
-        ),
-        (
-            json!({ "Memory": -1 }),
-            "Minimum memory limit allowed is 6MB",
-        ),
-        (
-            json!({ "Memory": 8 << 20, "MemorySwap": 7 << 20 }),
-            "Minimum memoryswap limit should be larger than memory limit, see usage",
-        ),
-        (
-            json!({ "MemorySwap": 7 << 20 }),
-            "You should always set the Memory limit when using Memoryswap limit, see usage",
-        ),
-        (
-            json!({ "MemoryReservation": 1024 }),
-            "Minimum memory reservation allowed is 6MB",
-        ),
-        (
-            json!({ "Memory": 8 << 20, "MemoryReservation": 9 << 20 }),
-            "Minimum memory limit can not be less than memory reservation limit, see usage",
-        ),
-        (
-            json!({ "NanoCpus": 1, "CpuPeriod": 5000 }),
-            "Conflicting options: Nano CPUs and CPU Period cannot both be set",
-        ),
-        (
-            json!({ "CpuPeriod": 999 }),
-            "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)",
-        ),
-        (
-            json!({ "CpuQuota": 999 }),
-            "CPU cfs quota can not be less than 1ms (i.e. 1000)",
-        ),
-        (
-            json!({ "CpuShares": -1 }),
-            "invalid CPU shares (-1): value must be a positive integer",
-        ),
-        (
-            json!({ "CpuRealtimePeriod": 1000 }),
-            "kernel does not support CPU real-time scheduler: leave HostConfig.CpuRealtimePeriod out",
-        ),
-        (
-            json!({ "CpusetMems": "1" }),
-            "Requested memory nodes are not available - requested 1, available: 0",
-        ),
-        (
-            json!({ "CpusetCpus": "2-1" }),
-            "Invalid value 2-1 for cpuset cpus: write 0-2,4",
-        ),
-        (
-            json!({ "BlkioWeight": 5 }),
-            "Range of blkio weight is from 10 to 1000",
-        ),
-        (
-            json!({ "IOMaximumIOps": 5 }),
-            "invalid option: QoS maximum IOPs configuration is not supported on linux",
-        ),
-        (
-            json!({ "IOMaximumBandwidth": 5 }),
-            "invalid option: QoS maximum bandwidth configuration is not supported on linux",
-        ),
-        (json!({ "IpcMode": "x:y" }), "invalid IPC mode: x:y"),
-        (json!({ "PidMode": "x:y" }), "invalid PID mode: x:y"),
-        (
-            json!({ "PidMode": "container:" }),
-            "invalid PID mode: container:",
-        ),
-        (json!({ "UTSMode": "x:y" }), "invalid UTS mode: x:y"),
-        (json!({ "UsernsMode": "x:y" }), "invalid USER mode: x:y"),
-        (
-            json!({ "CgroupnsMode": "x:y" }),
-            "invalid cgroup namespace mode: x:y",
-        ),
-        (
-            json!({ "Isolation": "hyperv" }),
-            "invalid isolation (hyperv): linux only supports 'default'",
-        ),
-        (
-            json!({ "Runtime": "runsc" }),
-            "unknown or invalid runtime name: runsc: leave HostConfig.Runtime out",
-        ),
-        (
-            json!({ "SecurityOpt": ["nothing"] }),
-            "invalid --security-opt 1: \"nothing\"",
-        ),
-        (
-            json!({ "SecurityOpt": ["no=thing"] }),
-            "invalid --security-opt 2: \"no=thing\"",
-        ),
-        (
-            json!({ "SecurityOpt": ["no-new-privileges=perhaps"] }),
-            "invalid --security-opt 2: \"no-new-privileges=perhaps\"",
-        ),
-        (
-            json!({ "CapAdd": ["FLY"] }),
-            "invalid CapAdd: unknown capability: \"CAP_FLY\"",
-        ),
-        (
-            json!({ "DeviceCgroupRules": ["c 1"] }),
-            "invalid device cgroup rule format: 'c 1'",
-        ),
-        (
-            json!({ "LogConfig": { "Type": "paper" } }),
-            "logger: no log driver named 'paper' is registered",
-        ),
-        (
-            json!({ "LogConfig": { "Type": "", "Config": { "colour": "red" } } }),
-            "unknown log opt 'colour' for json-file log driver: use max-size and max-file",
-        ),
-        (
-            json!({ "LogConfig": { "Type": "", "Config": { "max-file": "0" } } }),
-            "max-file cannot be less than 1",
-        ),
-        (
-            json!({ "Tmpfs": { "run": "" } }),
-            "invalid mount path: 'run' mount path must be absolute",
-        ),
-        (
-            json!({ "Tmpfs": { "/": "" } }),
-            "invalid specification: destination can't be '/'",
-        ),
-        (
-            json!({ "Mounts": [{ "Type": "tmpfs" }] }),
-            "invalid mount config for type \"tmpfs\": field Target must not be empty",
-        ),
-        (
-            json!({ "Mounts": [{ "Type": "tmpfs", "Target": "/a", "Source": "b" }] }),
-            "invalid mount config for type \"tmpfs\": field Source must not be specified",
-        ),
-        (
-            json!({ "Mounts": [{ "Type": "paper", "Target": "/a" }] }),
-            "invalid mount config for type \"paper\": mount type unknown",
-        ),
-        (
-            json!({ "Mounts": [{ "Type": "tmpfs", "Target": "/a", "BindOptions": {} }] }),
-            "BindOptions must not be specified on mount type \"tmpfs\"",
-        ),
-        (
-            json!({ "NetworkMode": "container:" }),
-            "invalid network mode: invalid container format container:<name|id>",
-        ),
-    ] {
+    for (host, text) in NO_SENSE {
+        let host: Value = serde_json::from_str(host).unwrap();
         let error = refused(json!({ "HostConfig": host }));
         assert_eq!(error.status, StatusCode::BAD_REQUEST);
-        assert_eq!(error.message, text);
+        assert_eq!(error.message, *text);
     }
 }
 
