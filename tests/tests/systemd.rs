@@ -134,7 +134,7 @@ impl World {
         let quoted = script.replace('\'', "'\\''");
         let paths = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
         let script = format!(
-            "nsenter -t $(pgrep -o -x systemd) -m -p -r env -i {paths} DOCKER_HOST=unix://{SOCKET} sh -c '{quoted}'"
+            "set -- $(pidof systemd); nsenter -t $1 -m -p -r env -i {paths} DOCKER_HOST=unix://{SOCKET} sh -c '{quoted}'"
         );
         let output = self.0.run_within(SOON, &script)?;
         ensure!(output.status == 0, "{script}: {output:?}");
