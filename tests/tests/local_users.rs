@@ -1,5 +1,10 @@
 //! An ordinary user of the host (uid 65534, no capability) reaches nothing of a running VCH.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "what fails here fails the test at its place"
+)]
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,6 @@
 //! The networks of a container that runs, by the docker CLI: many of them come and go, and what the container wrote and
 //! asked for stays.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail")]
-
 use std::time::Duration;
 
 use lab::{Boot, Lab, VmHost, eventually};

@@ -1,5 +1,4 @@
 //! README's first commands, typed word for word by a person at a terminal of this machine.
-#![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 use std::fs;
 use std::path::Path;

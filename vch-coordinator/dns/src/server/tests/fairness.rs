@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, UdpSocket};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use domain::base::Message;
@@ -59,10 +59,9 @@ fn containers_that_fill_the_forwarding_keep_no_other_from_its_answer() {
         let sockets: Vec<_> = (0..3).map(|_| of_container(&served, container)).collect();
         // As many as the gateway's socket has room for.
         let before = served.server.stats().forwarded;
-        for n in 0..100 {
+        for (n, socket) in (0..100_u16).zip(sockets.iter().cycle()) {
             let name = format!("silent{n}.of{container}.example");
-            let socket = &sockets[n % 3];
-            socket.send(&query(n as u16, &name, Rtype::A)).unwrap();
+            socket.send(&query(n, &name, Rtype::A)).unwrap();
         }
         let until = Instant::now() + PATIENCE;
         while served.server.stats().forwarded < before + 100 {
@@ -91,9 +90,9 @@ fn a_containers_addresses_have_one_share_together() {
     let upstream = silent_but_for_good();
     let served = Served::with(config(&[upstream.at]));
     let sockets: Vec<_> = (0..3).map(|_| of_container(&served, 1)).collect();
-    for (n, socket) in sockets.iter().cycle().take(33).enumerate() {
+    for (n, socket) in (0..33_u16).zip(sockets.iter().cycle()) {
         let name = format!("silent{n}.example");
-        socket.send(&query(n as u16, &name, Rtype::A)).unwrap();
+        socket.send(&query(n, &name, Rtype::A)).unwrap();
     }
     // The last one was beyond the container's share of 32, whichever address it came from.
     let reply = receive(&sockets[32 % 3]);
@@ -102,20 +101,27 @@ fn a_containers_addresses_have_one_share_together() {
 
 #[test]
 fn equal_questions_in_flight_are_asked_once_and_answered_each() {
-    let late = Upstream::new(|query, _| {
-        std::thread::sleep(Duration::from_millis(300));
+    let (open, gate) = mpsc::channel();
+    let gate = Mutex::new(gate);
+    // It answers once all have asked.
+    let late = Upstream::new(move |query, _| {
+        let _ = gate.lock().unwrap().recv_timeout(PATIENCE);
         vec![address_of(query, &[[192, 0, 2, 2]])]
     });
     let served = Served::with(config(&[late.at]));
     let sockets: Vec<_> = (1..=20).map(|n| of_container(&served, n)).collect();
-    for (n, socket) in sockets.iter().enumerate() {
+    for (n, socket) in (0..20_u16).zip(&sockets) {
         // A client that asks again while it waits is answered once.
         for _ in 0..3 {
-            socket
-                .send(&query(n as u16, "same.example", Rtype::A))
-                .unwrap();
+            socket.send(&query(n, "same.example", Rtype::A)).unwrap();
         }
     }
+    let until = Instant::now() + PATIENCE;
+    while served.server.stats().forwarded < 60 {
+        assert!(Instant::now() < until, "{:?}", served.server.stats());
+        std::thread::yield_now();
+    }
+    open.send(()).unwrap();
     for (n, socket) in sockets.iter().enumerate() {
         let reply = receive(socket);
         assert_eq!(data(&reply), ["192.0.2.2"]);

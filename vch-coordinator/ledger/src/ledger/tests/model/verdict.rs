@@ -63,30 +63,9 @@ impl Model {
             | Op::Health {
                 container: name, ..
             } => self.missing(*name),
-            Op::Publish { container, ports } => self.missing(*container).or_else(|| {
-                let mut after = self.only_ports();
-                let row = after.containers.get_mut(container).unwrap();
-                let new = ports.iter().filter(|port| !row.ports.contains(port));
-                let added: Vec<usize> = new.copied().collect();
-                row.ports.extend(ports);
-                let all: Vec<usize> = row.ports.iter().copied().collect();
-                if after.twice(&all) {
-                    return Some("port-twice");
-                }
-                if after.outside_only(*container, &added, None) {
-                    return Some("port-on-external");
-                }
-                let v6 = |n: &usize| {
-                    let publish = wish(n).publish;
-                    publish
-                        .and_then(|one| one.address)
-                        .is_some_and(|one| one.is_ipv6())
-                };
-                if !after.carriers(*container).is_empty() && added.iter().any(v6) {
-                    return Some("port-family");
-                }
-                after.in_force(*container, false).err()
-            }),
+            Op::Publish { container, ports } => self
+                .missing(*container)
+                .or_else(|| self.publish_verdict(*container, ports)),
             Op::Unpublish { container, ports } => self.missing(*container).or_else(|| {
                 let had = &self.containers[container].ports;
                 let all = ports.iter().all(|port| had.contains(port));
@@ -100,6 +79,31 @@ impl Model {
             }),
             Op::Route(_) | Op::Undo | Op::Reload => None,
         }
+    }
+
+    fn publish_verdict(&self, container: usize, ports: &[usize]) -> Option<&'static str> {
+        let mut after = self.only_ports();
+        let row = after.containers.get_mut(&container).unwrap();
+        let new = ports.iter().filter(|port| !row.ports.contains(port));
+        let added: Vec<usize> = new.copied().collect();
+        row.ports.extend(ports);
+        let all: Vec<usize> = row.ports.iter().copied().collect();
+        if after.twice(&all) {
+            return Some("port-twice");
+        }
+        if after.outside_only(container, &added, None) {
+            return Some("port-on-external");
+        }
+        let v6 = |n: &usize| {
+            let publish = wish(n).publish;
+            publish
+                .and_then(|one| one.address)
+                .is_some_and(|one| one.is_ipv6())
+        };
+        if !after.carriers(container).is_empty() && added.iter().any(v6) {
+            return Some("port-family");
+        }
+        after.in_force(container, false).err()
     }
 
     /// A copy of what ports depend on.
