@@ -61,7 +61,8 @@ pub fn send(
     head += "\r\n";
     stream.write_all(head.as_bytes()).context("send the head")?;
     if let Some((_, body)) = body {
-        stream.write_all(body).context("send the body")?;
+        // A server may have refused by the head alone, and read no more: its answer says so.
+        let _ = stream.write_all(body);
     }
     let mut answer = Vec::new();
     // One that goes on without end is looked at as far as it came in time.

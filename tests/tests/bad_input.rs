@@ -288,6 +288,8 @@ fn what_another_has_or_cannot_be_is_refused_and_changes_nothing() {
     }
     vch.vchctl("container connect one web --ip 10.9.8.7 --mac 02:00:00:00:00:07")
         .unwrap();
+    // A network goes with the endpoints of containers that do not run.
+    vch.vchctl("container start one").unwrap();
     for (words, wanted) in REFUSED {
         let said = refused_but_for_revision(&vch, words);
         assert!(said.contains(wanted), "{words}: {said}");

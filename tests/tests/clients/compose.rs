@@ -117,7 +117,8 @@ impl Project<'_> {
             self.compose("ps --services --status running")
                 .lines()
                 .count(),
-            3
+            // The tool of the profile among them.
+            4
         );
     }
 

@@ -10,9 +10,28 @@ import socket
 import sys
 
 # Where a VCH answers otherwise on purpose: the request's number in the record, and why.
-DELIBERATE = {}
+DELIBERATE = {
+    13: "a trailing slash is what the path without it is, on every route",
+    19: "an address outside the subnet is refused when the container starts, as dockerd 26.1.5 does",
+    35: "an unknown signal is the client's fault: 400",
+    40: "a filter that is no port is the client's fault: 400",
+    41: "each refusal is JSON",
+    42: "a host name with a blank fits neither hosts nor DNS",
+    44: "a network's name is part of names in DNS",
+    45: "a subnet of two addresses has none for a container beside the gateway",
+}
 # Keys that only one of them has on purpose: parts of a path of keys.
-OWN = ()
+OWN = (
+    # Of images that an OCI layout keeps, which dockerd shows with containerd's image store only.
+    ".Descriptor", ".Manifests", ".ImageManifestDescriptor",
+    # Of the machine below: container runtimes, storage and control groups are dockerd's own, a VM's id is not.
+    ".Containerd", ".Runtimes.", ".GraphDriver.Data", ".KernelMemoryTCP", "_stats", ".id", ".num_procs", ".preread",
+    ".DiscoveredDevices", ".AllowNondistributableArtifacts",
+    # The gateway that was chosen is always shown, as dockerd 26.1.5 shows it.
+    ".IPAM.Config[].Gateway",
+    # Shown at the endpoint; bindings and options are shown as they are in force.
+    ".Config.MacAddress", ".DriverOpts.com.docker.network.endpoint", ".PortBindings.80/tcp[]",
+)
 
 
 class Daemon(http.client.HTTPConnection):

@@ -27,8 +27,8 @@ pub struct Config {
     pub max_outstanding: usize,
     /// How many of them one client may have: 128 by default.
     pub max_outstanding_per_client: usize,
-    /// How many questions a second one client may ask, answered here or upstream: 10,000 by default, a
-    /// tenth of what a thread answers. What is beyond it is not answered.
+    /// How many questions a second one client may ask, answered here or upstream: 50,000 by default, more
+    /// than one that waits for its answers can, and half of what a thread answers. What is beyond it is not answered.
     pub max_questions_per_second_per_client: usize,
     /// How many TCP connections of clients there may be, over all threads: 512 by default. Beyond
     /// it the one that has been silent longest is closed.
@@ -50,7 +50,7 @@ impl Default for Config {
             upstream_deadline: Duration::from_millis(4500),
             max_outstanding: 1024,
             max_outstanding_per_client: 128,
-            max_questions_per_second_per_client: 10_000,
+            max_questions_per_second_per_client: 50_000,
             max_connections: 512,
             max_connections_per_client: 16,
             idle_timeout: Duration::from_secs(10),

@@ -142,10 +142,7 @@ pub fn bind_failure(refusal: &Refusal) -> Option<String> {
             "Bind for {} failed: port is already allocated",
             address_and_port(host)
         )),
-        Refusal::Port(PortRefusal::RangeTaken { host, last, .. }) => Some(format!(
-            "Bind for {}-{last} failed: all ports are allocated",
-            address_and_port(host)
-        )),
+        Refusal::Port(PortRefusal::RangeTaken { .. }) => Some("all ports are allocated".to_owned()),
         Refusal::Port(
             PortRefusal::InUse { .. }
             | PortRefusal::Reserved { .. }

@@ -57,6 +57,7 @@ pub struct HostConfig {
     pub auto_remove: bool,
     pub volume_driver: Text,
     pub volumes_from: Texts,
+    #[serde(deserialize_with = "console_size")]
     pub console_size: Option<[u32; 2]>,
     pub annotations: Marks,
     pub cap_add: Texts,
@@ -126,6 +127,15 @@ pub struct HostConfig {
     pub masked_paths: Option<Texts>,
     pub readonly_paths: Option<Texts>,
     pub init: Option<bool>,
+}
+
+/// Rows and columns, as Go reads an array of two: what is missing is 0, what is behind them is not read.
+fn console_size<'de, D: Deserializer<'de>>(from: D) -> Result<Option<[u32; 2]>, D::Error> {
+    let given = Option::<Vec<u32>>::deserialize(from)?;
+    Ok(given.map(|sizes| {
+        let size = |index: usize| sizes.get(index).copied().unwrap_or(0);
+        [size(0), size(1)]
+    }))
 }
 
 /// A port that names no binding, or null, is published at one that the VCH chooses.

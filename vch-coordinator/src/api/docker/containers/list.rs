@@ -8,6 +8,7 @@ use super::{
 };
 use crate::runtime::workload::{Status, Workload};
 use serde_json::{Map, Value, json};
+use std::ops::RangeInclusive;
 use vch_ledger::Protocol;
 
 /// From this version on a list shows annotations.
@@ -82,6 +83,14 @@ pub fn chosen<'a>(all: &'a [Scene], wish: &Wish) -> Result<Vec<&'a Scene>, Docke
             ))
         })?;
         codes.push(code);
+    }
+    for name in ["publish", "expose"] {
+        let range = |text: &str| port_range(text).is_none();
+        if let Some(text) = filters.values(name).find(|text| range(text)) {
+            return Err(DockerError::invalid(format!(
+                "invalid filter '{name}={text}': write 80, 80/udp or 8000-8010"
+            )));
+        }
     }
     let bound = |name: &str| -> Result<Option<(u64, String)>, DockerError> {
         let Some(text) = filters.values(name).next() else {
@@ -168,15 +177,18 @@ fn passes(scene: &Scene, filters: &Filters) -> bool {
         && ports(scene, filters)
 }
 
+/// The ports and the protocol of `80`, `80/udp`, `8000-8010`; `None` for what is none of these.
+fn port_range(text: &str) -> Option<(RangeInclusive<u16>, &str)> {
+    let (range, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+    let (first, last) = range.split_once('-').unwrap_or((range, range));
+    Some((first.parse().ok()?..=last.parse().ok()?, protocol))
+}
+
 /// `publish` and `expose`, of one that runs: `80`, `80/udp`, `8000-8010`.
 fn ports(scene: &Scene, filters: &Filters) -> bool {
     let wanted = |text: &str, port: u16, protocol: Protocol| {
-        let (range, own) = text.split_once('/').unwrap_or((text, "tcp"));
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
-        let number = |text: &str| text.parse::<u16>().ok();
-        own == protocol.to_string()
-            && number(first).is_some_and(|first| first <= port)
-            && number(last).is_some_and(|last| port <= last)
+        port_range(text)
+            .is_some_and(|(range, own)| own == protocol.to_string() && range.contains(&port))
     };
     let publish = !filters.has("publish")
         || filters.values("publish").any(|text| {

@@ -244,8 +244,9 @@ fn run(run: &Run, version: Version) -> Value {
         ("Labels", json!(run.labels)),
     ];
     let texts = [("User", &run.user), ("WorkingDir", &run.working_dir)];
-    let mut shown = if version < OWN_KEYS {
-        let mut shown = json!({
+    let mut shown = json!({ "OnBuild": null });
+    if version < OWN_KEYS {
+        shown = json!({
             "Hostname": "",
             "Domainname": "",
             "AttachStdin": false,
@@ -257,27 +258,13 @@ fn run(run: &Run, version: Version) -> Value {
             "Image": "",
             "OnBuild": null,
         });
-        for (key, text) in texts {
-            shown[key] = json!(text);
-        }
-        for (key, list) in lists {
-            shown[key] = list;
-        }
-        shown
-    } else {
-        let mut shown = json!({});
-        for (key, text) in texts {
-            if !text.is_empty() {
-                shown[key] = json!(text);
-            }
-        }
-        for (key, list) in lists {
-            if !list.is_null() {
-                shown[key] = list;
-            }
-        }
-        shown
-    };
+    }
+    for (key, text) in texts {
+        shown[key] = json!(text);
+    }
+    for (key, list) in lists {
+        shown[key] = list;
+    }
     if let Some(ports) = &run.exposed_ports {
         shown["ExposedPorts"] = json!(ports);
     }
