@@ -143,6 +143,8 @@ fn gateways(topology: &Topology) -> BTreeSet<String> {
 fn sets(topology: &Topology) -> BTreeMap<String, BTreeSet<String>> {
     let all = json(topology, "nft", "-j list ruleset");
     let sets = list(&all["nftables"]).filter_map(|one| one.get("set").or(one.get("map")));
+    // Addresses whose flows are counted: the kernel's own.
+    let sets = sets.filter(|set| !text(&set["name"]).starts_with("begun"));
     sets.map(|set| {
         let elements = list(&set["elem"]).map(|element| {
             let mut words = Vec::new();
