@@ -206,7 +206,7 @@ fn full_disk(house: &House<'_>, disk: &SmallDisk) {
     house.refused(RUN, 125, "o space left on");
     let again = house.lab.path("busybox.tar");
     let again = format!("docker import {} again", again.display());
-    house.refused(&again, 1, "No space left on device");
+    house.refused(&again, 1, "too little room");
     let writes = "docker exec counts dd if=/dev/zero of=/big bs=1M count=8 conv=fsync";
     let said = house.host.docker.run(writes).unwrap();
     let told = ["Input/output error", "Read-only file system"];
