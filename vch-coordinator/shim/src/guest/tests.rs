@@ -6,7 +6,7 @@ use crate::log::Reader;
 use protocol::process::{
     Exit, Fault, FromInit, InterfaceUsage, Listed, MAX_CHUNK,
     Output::{self, Stderr, Stdout},
-    Phase, Process, ProcessId, ToInit, Usage, WINDOW,
+    Phase, Process, ProcessId, ToInit, Usage, VERSION, WINDOW,
 };
 use std::time::Duration;
 use tokio::{io::AsyncWriteExt, time::timeout};
@@ -50,7 +50,7 @@ async fn soon<T>(what: impl Future<Output = T>) -> T {
 async fn each_step_of_a_start_is_news_once_whatever_the_guest_repeats() {
     let (mut init, _guest, mut news, _folder) = FakeInit::new();
     for _ in 0..3 {
-        init.floods((0..500).flat_map(|at| [FromInit::Ready { version: 1 }, phase(at)]))
+        init.floods((0..500).flat_map(|at| [FromInit::Ready { version: VERSION }, phase(at)]))
             .await;
     }
     init.says(&FromInit::Phase {
@@ -257,7 +257,7 @@ async fn garbage_and_frames_of_other_lives_are_nothing_between_messages() {
     let mut cut = framed(&started(MAIN));
     cut.truncate(cut.len() - 3);
     line.extend_from_slice(&cut);
-    line.extend_from_slice(&framed(&FromInit::Ready { version: 1 }));
+    line.extend_from_slice(&framed(&FromInit::Ready { version: VERSION }));
     init.stream.write_all(&line).await.unwrap();
     assert_eq!(soon(news.recv()).await, Some(News::Ready(1)));
 }
@@ -281,7 +281,7 @@ async fn a_flood_of_small_messages_waits_in_the_guest() {
         "{:?}",
         began.elapsed()
     );
-    init.says(&FromInit::Ready { version: 1 }).await;
+    init.says(&FromInit::Ready { version: VERSION }).await;
     assert_eq!(soon(news.recv()).await, Some(News::Ready(1)));
     let empty = output(MAIN, Stderr, b"");
     assert!(init.says(&empty).await);

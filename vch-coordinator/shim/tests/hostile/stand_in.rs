@@ -5,7 +5,7 @@ use protocol::{
     message::{Message, SessionNonce},
     process::{
         Exit, Fault, FromInit, InterfaceUsage, Listed, MAX_CHUNK, Output, Phase, ProcessId, ToInit,
-        Usage, WINDOW,
+        Usage, VERSION, WINDOW,
     },
 };
 use std::{
@@ -126,7 +126,7 @@ impl Init {
     /// Up to the start of the container's process, in good order.
     fn starts(&mut self) -> Option<()> {
         while !matches!(self.hears()?, ToInit::Hello { .. }) {}
-        self.says(&FromInit::Ready { version: 1 })?;
+        self.says(&FromInit::Ready { version: VERSION })?;
         while !matches!(self.hears()?, ToInit::Start(_)) {}
         self.says(&phase(5))?;
         self.says(&FromInit::Started {
@@ -188,11 +188,11 @@ fn answers(request: u32) -> [FromInit; 2] {
 fn behave(behaviour: &str, init: &mut Init) -> Option<()> {
     if behaviour == "early" {
         while !matches!(init.hears()?, ToInit::Hello { .. }) {}
-        return init.floods(&[FromInit::Ready { version: 1 }, phase(u64::MAX)]);
+        return init.floods(&[FromInit::Ready { version: VERSION }, phase(u64::MAX)]);
     }
     if behaviour == "refuses" {
         while !matches!(init.hears()?, ToInit::Hello { .. }) {}
-        init.says(&FromInit::Ready { version: 1 })?;
+        init.says(&FromInit::Ready { version: VERSION })?;
         return init.floods(&[not_started(0)]);
     }
     init.starts()?;
