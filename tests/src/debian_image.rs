@@ -10,6 +10,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
+use image::debian::Suite;
+
 use crate::docker::Docker;
 use crate::places;
 
@@ -28,6 +30,7 @@ const LEFT_OUT: [&str; 4] = [
 pub struct DebianImage {
     /// Its name.
     pub name: &'static str,
+    suite: &'static str,
     packages: &'static [&'static str],
     /// Path, text, and whether it is a program.
     files: &'static [(&'static str, &'static str, bool)],
@@ -41,6 +44,7 @@ impl DebianImage {
     /// Entrypoint, command, port and signal of `nginx:stable` (docker-nginx, stable/debian/Dockerfile).
     pub const NGINX: Self = Self {
         name: "nginx",
+        suite: SUITE,
         packages: &["nginx-light"],
         files: &[
             (
@@ -64,6 +68,7 @@ impl DebianImage {
     /// becomes the user `redis` if it is root.
     pub const REDIS: Self = Self {
         name: "redis",
+        suite: SUITE,
         packages: &["redis-server"],
         files: &[(
             "usr/local/bin/docker-entrypoint.sh",
@@ -84,6 +89,7 @@ impl DebianImage {
     /// entrypoint becomes the user `postgres`, makes a database the first time, and runs the server.
     pub const POSTGRES: Self = Self {
         name: "postgres",
+        suite: SUITE,
         packages: &["postgresql-15", "postgresql-client-15"],
         files: &[(
             "usr/local/bin/docker-entrypoint.sh",
@@ -105,6 +111,7 @@ impl DebianImage {
     /// User, command and signal of `haproxy:2.6` (docker-library/haproxy, Dockerfile.template).
     pub const HAPROXY: Self = Self {
         name: "haproxy",
+        suite: SUITE,
         packages: &["haproxy"],
         files: &[(
             "usr/local/etc/haproxy/haproxy.cfg",
@@ -122,6 +129,7 @@ impl DebianImage {
     /// An OpenSSH server as images of it are commonly made; there is no official one.
     pub const SSHD: Self = Self {
         name: "sshd",
+        suite: SUITE,
         packages: &["openssh-server"],
         files: &[],
         set_up: "mkdir -p /run/sshd",
@@ -131,6 +139,7 @@ impl DebianImage {
     /// A web application in Python as an ordinary user (docs of the official image `python`: slim, `USER`, `WORKDIR`).
     pub const PYTHON: Self = Self {
         name: "app",
+        suite: SUITE,
         packages: &["python3-minimal", "libpython3-stdlib"],
         files: &[(
             "srv/app/app.py",
@@ -144,6 +153,35 @@ impl DebianImage {
             "EXPOSE 80",
             "CMD [\"python3\", \"app.py\"]",
         ],
+    };
+
+    /// Debian 13's dockerd. As the official `docker:dind` does it (hack/dind of moby), what runs leaves the container's
+    /// own cgroup, which then can have others below it.
+    pub const DOCKER: Self = Self {
+        name: "dockerd",
+        suite: "trixie",
+        packages: &["docker.io", "docker-cli", "iptables", "busybox-static"],
+        files: &[
+            (
+                "usr/local/bin/begin",
+                "#!/bin/sh\nset -e\ncd /sys/fs/cgroup\nmkdir -p init\nxargs -rn1 <cgroup.procs >init/cgroup.procs || :\nsed -e 's/ / +/g' -e 's/^/+/' <cgroup.controllers >cgroup.subtree_control\nexec dockerd\n",
+                true,
+            ),
+            (
+                "usr/local/bin/import-base",
+                "#!/bin/sh\nset -e\nmkdir -p /base/bin\ncp /bin/busybox /base/bin/\nln -s busybox /base/bin/sh\ntar -C /base -c . | docker import - base\n",
+                true,
+            ),
+            (
+                "build/Dockerfile",
+                "FROM base\nRUN /bin/busybox echo built >/page\nCOPY copied index.html /\nCMD [\"/bin/busybox\", \"httpd\", \"-f\", \"-p\", \"80\", \"-h\", \"/\"]\n",
+                false,
+            ),
+            ("build/copied", "copied\n", false),
+            ("build/index.html", "nested\n", false),
+        ],
+        set_up: "true",
+        changes: &["CMD [\"begin\"]"],
     };
 
     /// Makes the image on a VCH.
@@ -201,7 +239,13 @@ impl DebianImage {
             "--customize-hook=chroot \"$1\" sh -c '{}'",
             self.set_up
         ));
-        mmdebstrap.arg(SUITE).arg(&partial).stdin(Stdio::null());
+        mmdebstrap
+            .arg(self.suite)
+            .arg(&partial)
+            .stdin(Stdio::null());
+        if self.suite != SUITE {
+            mmdebstrap.arg(Suite::new(self.suite, work).source()?);
+        }
         let output = mmdebstrap
             .output()
             .context("start `mmdebstrap`: on Debian install it by `apt-get install mmdebstrap`")?;
@@ -230,7 +274,10 @@ impl DebianImage {
     /// Of what it is made of (FNV-1a, 64 bits).
     fn key(&self) -> u64 {
         let files: BTreeMap<_, _> = self.files.iter().map(|one| (one.0, one)).collect();
-        let whole = format!("{SUITE} {:?} {files:?} {}", self.packages, self.set_up);
+        let whole = format!(
+            "{} {:?} {files:?} {}",
+            self.suite, self.packages, self.set_up
+        );
         let start = 0xcbf2_9ce4_8422_2325_u64;
         let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         whole.bytes().fold(start, step)

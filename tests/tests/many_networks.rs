@@ -22,7 +22,10 @@ fn says(host: &VmHost<'_>, command: &str, expected: &str) {
 
 #[test]
 fn a_running_container_is_connected_to_32_networks_and_disconnected_from_them_twice() {
-    for boot in [Boot::Clone, Boot::Cold] {
+    // The root ports are the same however it began: the long form looks at a VM that booted, too.
+    let long = std::env::var_os("VCH_LONG").is_some_and(|value| value == "1");
+    let boots = [Boot::Clone, Boot::Cold];
+    for boot in boots.into_iter().take(if long { 2 } else { 1 }) {
         let lab = Lab::of_vms("many-networks").unwrap();
         let topology = lab.topology().unwrap();
         let host = VmHost::start(&lab, &topology, boot).unwrap();
@@ -33,7 +36,7 @@ fn a_running_container_is_connected_to_32_networks_and_disconnected_from_them_tw
         }
         run("docker run -d --name web busybox sleep 100000");
         let links = "docker exec web sh -c 'ls /sys/class/net | grep -c eth'";
-        for round in 0..2 {
+        for _round in 0..2 {
             for number in 1..MOST {
                 run(&format!("docker network connect n{number} web"));
             }
@@ -45,7 +48,6 @@ fn a_running_container_is_connected_to_32_networks_and_disconnected_from_them_tw
                 run(&format!("docker network disconnect n{number} web"));
             }
             says(&host, links, "1");
-            assert!(round < 2);
         }
         run("docker rm -f web");
     }

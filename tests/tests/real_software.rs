@@ -113,6 +113,7 @@ fn real_software_runs_as_its_official_images_say() {
     house.run("docker network rm app");
     if std::env::var_os(LONG).is_some() {
         others(&house);
+        nested(&house);
     }
     assert_eq!(house.host.left().unwrap(), nothing);
 }
@@ -140,4 +141,27 @@ fn others(house: &House<'_>) {
     house.served(8080);
     house.run("docker rm -f web proxy shell");
     house.run("docker network rm services");
+}
+
+/// A dockerd in a privileged container imports, builds and publishes; its own container answers outside of the VCH.
+fn nested(house: &House<'_>) {
+    DebianImage::DOCKER.import(&house.host.docker).unwrap();
+    house.run(
+        "docker run -d --name nested --privileged -m 1g --tmpfs /var/lib/docker -p 8080:8080 dockerd",
+    );
+    house.comes("docker exec nested docker version", "Server:");
+    println!(
+        "the nested dockerd's storage driver: {}",
+        house.run("docker exec nested docker info -f '{{.Driver}}'")
+    );
+    house.run("docker exec nested import-base");
+    house.run("docker exec -e DOCKER_BUILDKIT=0 nested docker build -t page /build");
+    house.run("docker exec nested docker run -d -p 8080:80 page");
+    let vch = Topology::VCH.into();
+    let answer = || ask(&house.topology.outside, vch, Way::Http(8080), SOON);
+    eventually(SOON, "the page comes through both publications", || {
+        answer().is_ok_and(|answer| answer.is_some())
+    })
+    .unwrap();
+    house.run("docker rm -f nested");
 }

@@ -47,6 +47,16 @@ impl Suite {
         unpacked_by(&mut self.apt_get()?, &wanted, folder)
     }
 
+    /// Returns the suite as a line of apt's sources (sources.list(5)).
+    ///
+    /// # Errors
+    /// apt names no archive of Debian as this machine's.
+    pub fn source(&self) -> Result<String, DebianError> {
+        let archive = archive()?;
+        let name = &self.name;
+        Ok(format!("deb [signed-by={KEYRING}] {archive} {name} main"))
+    }
+
     /// Fetches the package lists if there are none; tells whether it did.
     fn listed(&self) -> Result<bool, DebianError> {
         let sources = self.sources();
@@ -57,11 +67,7 @@ impl Suite {
             let part = self.dir.join(part);
             fs::create_dir_all(&part).map_err(write_error(&part))?;
         }
-        let line = format!(
-            "deb [signed-by={KEYRING}] {} {} main\n",
-            archive()?,
-            self.name
-        );
+        let line = self.source()? + "\n";
         // Written under its name only when the lists are there, so that a cut update is done again.
         let partial = self.dir.join("sources.partial");
         fs::write(&partial, line).map_err(write_error(&partial))?;
