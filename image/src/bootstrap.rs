@@ -53,6 +53,7 @@ const HOST_MODULES: &[&str] = &[
     "nft_masq",
     "nft_meta_bridge",
     "nf_conntrack_netlink",
+    "nft_connlimit",
     "nft_redir",
     "nft_ct",
     "nft_fib_inet",

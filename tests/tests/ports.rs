@@ -439,7 +439,7 @@ fn what_cannot_be_published_is_refused_in_advance_by_name() {
         ("port add web 8090:7000", vec!["8090", &own]),
         ("port add web 8090:7000/udp", vec!["8090", &own]),
         ("port add web 2376:7000", vec!["2376"]),
-        ("port add web 127.0.0.1:8091:7000", vec!["127.0.0.1"]),
+        ("port add web [::1]:8091:7000", vec!["::1"]),
         ("port add direct 8080:80", vec!["8080:80", "-p 80"]),
         ("port add web 99999:80", vec!["99999"]),
         ("port add web 80/icmp", vec!["icmp", "tcp"]),
