@@ -104,7 +104,7 @@ fn a_spec_becomes_the_network_and_is_reported() {
         assert_eq!(report.interfaces[0].mtu, 1400);
         assert!(ip("addr show eth0").contains("10.0.0.2/24"));
         assert_eq!(program.file("hostname"), "web\n");
-        assert!(program.file("hosts").ends_with("10.0.0.2\tweb\n"));
+        assert!(program.file("hosts").contains("\n10.0.0.2\tweb\n"));
         assert!(
             program
                 .file("resolv.conf")
