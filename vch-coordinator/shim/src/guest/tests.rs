@@ -73,7 +73,7 @@ async fn each_step_of_a_start_is_news_once_whatever_the_guest_repeats() {
         all.push(one);
     }
     let expected = [
-        News::Ready(1),
+        News::Ready(VERSION),
         News::Phase(Phase::Process, 0),
         News::Phase(Phase::Init, 1),
         News::Started,
@@ -259,7 +259,7 @@ async fn garbage_and_frames_of_other_lives_are_nothing_between_messages() {
     line.extend_from_slice(&cut);
     line.extend_from_slice(&framed(&FromInit::Ready { version: VERSION }));
     init.stream.write_all(&line).await.unwrap();
-    assert_eq!(soon(news.recv()).await, Some(News::Ready(1)));
+    assert_eq!(soon(news.recv()).await, Some(News::Ready(VERSION)));
 }
 
 #[tokio::test]
@@ -282,7 +282,7 @@ async fn a_flood_of_small_messages_waits_in_the_guest() {
         began.elapsed()
     );
     init.says(&FromInit::Ready { version: VERSION }).await;
-    assert_eq!(soon(news.recv()).await, Some(News::Ready(1)));
+    assert_eq!(soon(news.recv()).await, Some(News::Ready(VERSION)));
     let empty = output(MAIN, Stderr, b"");
     assert!(init.says(&empty).await);
 }
