@@ -215,7 +215,7 @@ fn vms_outlive_restart_sigkill_and_a_missed_watchdog_of_the_unit_and_have_their_
     assert_eq!(world.life(), life, "after a stop and a start");
 
     world.succeed("docker rm -f one").unwrap();
-    let gone = || world.succeed("ls -d /sys/fs/cgroup/vch/*").is_err();
+    let gone = || world.succeed("ls -d /sys/fs/cgroup/vch/*/").is_err();
     eventually(SOON, "its cgroup goes with it", gone).unwrap();
     let ends = world.succeed(&format!("kill -0 {pid}"));
     assert!(ends.is_err(), "its shim has ended");
@@ -223,7 +223,7 @@ fn vms_outlive_restart_sigkill_and_a_missed_watchdog_of_the_unit_and_have_their_
 
 /// Its cgroup has what its container asked for, and shim and QEMU in it.
 fn bounds(world: &mut World) {
-    let cgroup = world.succeed("ls -d /sys/fs/cgroup/vch/*").unwrap();
+    let cgroup = world.succeed("ls -d /sys/fs/cgroup/vch/*/").unwrap();
     let mut read = |file: &str| world.succeed(&format!("cat {cgroup}/{file}")).unwrap();
     assert_eq!(read("cpu.max"), "50000 100000");
     let memory: u64 = read("memory.max").parse().unwrap();
