@@ -35,6 +35,16 @@ fn import_busybox(lab: &Lab, docker: &Docker) {
     docker.import(&files, "busybox").unwrap();
 }
 
+/// The same with the command of the image that the recorded dockerd ran.
+fn import_recorded(lab: &Lab, docker: &Docker) {
+    let tar = RootFs::busybox(lab, "recorded").unwrap().tar().unwrap();
+    let change = r#"CMD ["/bin/sh", "-c", "sleep 1000"]"#;
+    let import = format!("docker import --change '{change}' --change 'ENV PATH=/bin'");
+    docker
+        .succeed(&format!("{import} {} busybox", tar.display()))
+        .unwrap();
+}
+
 #[test]
 fn python_programs_drive_networks_of_a_vch() {
     let lab = Lab::of_namespaces("python-vch").unwrap();
@@ -53,6 +63,7 @@ fn python_and_rust_drive_containers_of_a_vch() {
     import_busybox(&lab, &host.docker);
     holds("containers.py", host.socket());
     rust::drives(host.socket());
+    import_recorded(&lab, &host.docker);
     holds("newer.py", host.socket());
     host.run("docker rm -f $(docker ps -aq)").unwrap();
 }

@@ -18,6 +18,7 @@ DELIBERATE = {
     41: "each refusal is JSON",
     42: "a host name with a blank fits neither hosts nor DNS",
     44: "a network's name is part of names in DNS",
+    49: "a single look at what is used names its container, as a stream of them does",
     45: "a subnet of two addresses has none for a container beside the gateway",
 }
 # Keys that only one of them has on purpose: parts of a path of keys.
