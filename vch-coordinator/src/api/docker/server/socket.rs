@@ -93,7 +93,7 @@ impl Peer {
     }
 
     /// Resolves when the client has read all that was written, as far as its kernel tells; at the latest after
-    /// [`READ_DEADLINE`]. By TCP nothing is told: there each write is a record of TLS of its own, which clients
+    /// `READ_DEADLINE`. By TCP nothing is told: there each write is a record of TLS of its own, which clients
     /// read one at a time.
     pub async fn has_read(&self) {
         let Kind::Unix(stream) = &*self.0 else {
