@@ -36,7 +36,7 @@ struct Limits {
 
 impl Writer {
     /// Goes on behind the last whole record; at most `kept` files of `bytes` bytes are kept. Fewer bytes than
-    /// [`LEAST_BYTES`] are as many.
+    /// `LEAST_BYTES` are as many.
     ///
     /// # Errors
     /// What the file system says.
