@@ -70,14 +70,15 @@ impl World {
     /// Waits until the process runs.
     pub async fn started(&self) {
         let deadline = Instant::now() + SOON;
-        while !self.folder.path().join("sockets/shim.sock").exists() {
-            assert!(Instant::now() < deadline, "{}", self.log());
+        // The socket's name is there a moment before it is listened on (bind(2), then listen(2)).
+        let mut stages = loop {
+            match self.client().watch().await {
+                Ok(stages) => break stages,
+                Err(error) => assert!(Instant::now() < deadline, "{error}: {}", self.log()),
+            }
             tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        let waiting = async {
-            let mut stages = self.client().watch().await.unwrap();
-            while stages.next().await.unwrap().started_ms.is_none() {}
         };
+        let waiting = async { while stages.next().await.unwrap().started_ms.is_none() {} };
         let waited = tokio::time::timeout(SOON, waiting).await;
         assert!(waited.is_ok(), "{}", self.log());
     }
