@@ -8,7 +8,8 @@ cd "$(dirname "$0")/.."
 
 MOST_PERCENT=70
 MOST_AGAIN=15
-old=${1:-v0.1.0}
+# A clone without tags has the commit.
+old=${1:-$(git rev-parse --quiet --verify v0.1.0 || echo cb7009b)}
 toolchain=$(rustc --print sysroot)
 work=$(mktemp -d)
 trap 'rm -rf --one-file-system "$work"' EXIT

@@ -12,7 +12,6 @@ import sys
 # Where a VCH answers otherwise on purpose: the request's number in the record, and why.
 DELIBERATE = {
     13: "a trailing slash is what the path without it is, on every route",
-    19: "an address outside the subnet is refused when the container starts, as dockerd 26.1.5 does",
     35: "an unknown signal is the client's fault: 400",
     40: "a filter that is no port is the client's fault: 400",
     41: "each refusal is JSON",

@@ -194,12 +194,13 @@ pub(crate) fn resolver_of(
     Resolver::new(servers, search, options)
 }
 
-/// Own names on own addresses, and extra hosts; never peers.
+/// The container's host name on each of its addresses, and extra hosts; never peers. As with dockerd,
+/// the container's own name is not among them: DNS answers for it.
 fn hosts(container: &Container, ordered: &[Place<'_>]) -> Vec<HostEntry> {
     // The first name of a line is the canonical one: `hostname -f` says it.
     let full = full_hostname(container);
     let first_label = full.split_once('.').map(|(label, _)| label.to_owned());
-    let texts = [Some(full), first_label, Some(container.name.to_string())];
+    let texts = [Some(full), first_label];
     let mut names: Vec<Hostname> = Vec::new();
     for name in texts.into_iter().flatten().map(Hostname::try_from) {
         if let Ok(name) = name

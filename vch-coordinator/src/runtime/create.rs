@@ -25,7 +25,7 @@ pub struct Create {
 impl Runtime {
     /// Makes a container, with its places and what it runs, as one transaction. As with dockerd, a place
     /// that it can't have now is asked for again when it starts: the network may be made meanwhile, or
-    /// its address become free.
+    /// its address become free. An address that its network can never have is refused at once.
     ///
     /// # Errors
     /// [`RuntimeError`]; there is nothing of it then.
@@ -154,8 +154,6 @@ fn awaits(refusal: &Refusal) -> bool {
         Refusal::NetworkNotFound(_)
             | Refusal::AddressInUse { .. }
             | Refusal::AddressReserved { .. }
-            | Refusal::AddressOutside { .. }
-            | Refusal::AddressOnDefaultBridge(_)
             | Refusal::AddressesExhausted { .. }
             | Refusal::MacTaken { .. }
     )

@@ -112,8 +112,7 @@ impl Scene {
             map.insert("Aliases".to_owned(), json!(aliases));
         }
         if version >= Version(44) && user_defined {
-            let names: Vec<String> = endpoint.names.iter().map(ToString::to_string).collect();
-            map.insert("DNSNames".to_owned(), json!(names));
+            map.insert("DNSNames".to_owned(), json!(self.dns_names(endpoint)));
         }
         if version >= Version(48) {
             let priority = json!(endpoint.gateway_priority);
@@ -141,6 +140,20 @@ impl Scene {
             map.insert(way.to_owned(), json!(gateway.unwrap_or_default()));
         }
         shown
+    }
+
+    /// Returns the names of an endpoint that dockerd has too: all but `NAME.NETWORK`, which answers here
+    /// in addition.
+    fn dns_names(&self, endpoint: &Endpoint) -> Vec<String> {
+        let network = self.networks.get(&endpoint.network);
+        let own = network.map(|network| {
+            format!("{}.{}", self.looked.container.name, network.name).to_ascii_lowercase()
+        });
+        let names = endpoint.names.iter();
+        let shown = names.filter(|name| {
+            own.as_deref() != Some(name.as_str()) || endpoint.aliases.contains(name)
+        });
+        shown.map(ToString::to_string).collect()
     }
 
     /// What the user wrote of a place, by the network's name or ID.

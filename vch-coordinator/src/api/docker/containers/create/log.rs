@@ -75,7 +75,7 @@ pub fn check(host: &HostConfig) -> Result<(), DockerError> {
             other => {
                 let shown: String = other.chars().take(100).collect();
                 return Err(DockerError::invalid(format!(
-                    "unknown log opt '{shown}' for {driver} log driver: use max-size and max-file"
+                    "unknown log opt '{shown}' for {driver} log driver"
                 )));
             }
         }

@@ -230,7 +230,7 @@ const NO_SENSE: &[(&str, &str)] = &[
     ),
     (
         r#"{"LogConfig": {"Type": "", "Config": {"colour": "red"}}}"#,
-        "unknown log opt 'colour' for json-file log driver: use max-size and max-file",
+        "unknown log opt 'colour' for json-file log driver",
     ),
     (
         r#"{"LogConfig": {"Type": "", "Config": {"max-file": "0"}}}"#,
