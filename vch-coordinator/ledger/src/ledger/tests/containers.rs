@@ -102,33 +102,33 @@ fn a_change_numbers_the_spec_of_its_container_alone() {
     }
     let before = world.ledger.spec(id(&world, "db"));
     world.connect("web", "bridge");
-    world.must(Command::RenameContainer {
-        container: "web".into(),
-        name: "app".parse().unwrap(),
-    });
     assert_eq!(world.ledger.spec(id(&world, "db")), before);
     assert_eq!(
-        world.ledger.container(&"app".into()).unwrap().generation.0,
-        3
+        world.ledger.container(&"web".into()).unwrap().generation.0,
+        2
     );
-    let done = world.run(disconnect("app", "bridge")).unwrap();
+    let done = world.run(disconnect("web", "bridge")).unwrap();
     match done.answer {
-        Answer::Disconnected { generation, .. } => assert_eq!(generation.0, 4),
+        Answer::Disconnected { generation, .. } => assert_eq!(generation.0, 3),
         other => panic!("{other:?}"),
     }
 }
 
 #[test]
-fn a_rename_that_changes_no_spec_does_not_number_it() {
+fn a_rename_changes_no_spec_and_does_not_number_it() {
     let mut world = World::new();
     world.container("web");
+    start(&mut world, "web");
+    world.connect("web", "bridge");
+    let before = world.ledger.spec(id(&world, "web"));
     let rename = |from: &str, to: &str| Command::RenameContainer {
         container: from.into(),
         name: to.parse().unwrap(),
     };
     world.must(rename("web", "app"));
     let renamed = world.ledger.container(&"app".into()).unwrap();
-    assert_eq!(renamed.generation.0, 0);
+    assert_eq!(renamed.generation.0, 2);
+    assert_eq!(world.ledger.spec(renamed.id), before);
     assert_eq!(
         world.refused(rename("app", "app")).code(),
         "container-name-taken"
