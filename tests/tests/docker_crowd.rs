@@ -42,10 +42,10 @@ fn many_vms_start_at_once_and_find_one_another() {
     assert_eq!(host.run("docker ps -q | wc -l").unwrap(), many.to_string());
     let mut addresses = BTreeSet::new();
     for number in 0..many {
-        assert_eq!(
-            host.run(&format!("docker logs c{number}")).unwrap(),
-            number.to_string()
-        );
+        // It runs before it has said something.
+        let logs = format!("docker logs c{number}");
+        let told = || host.run(&logs).is_ok_and(|said| said == number.to_string());
+        eventually(SOON, &logs, told).unwrap();
         let template = "{{.NetworkSettings.Networks.crowd.IPAddress}}";
         let address = host.run(&format!("docker inspect -f '{template}' c{number}"));
         addresses.insert(address.unwrap());

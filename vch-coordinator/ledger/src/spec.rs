@@ -194,7 +194,7 @@ pub(crate) fn resolver_of(
     Resolver::new(servers, search, options)
 }
 
-/// The container's host name on each of its addresses, and extra hosts; never peers. As with dockerd,
+/// Extra hosts, and the container's host name on each of its addresses; never peers. As with dockerd,
 /// the container's own name is not among them: DNS answers for it.
 fn hosts(container: &Container, ordered: &[Place<'_>]) -> Vec<HostEntry> {
     // The first name of a line is the canonical one: `hostname -f` says it.
@@ -216,7 +216,7 @@ fn hosts(container: &Container, ordered: &[Place<'_>]) -> Vec<HostEntry> {
             name: name.clone(),
         })
     });
-    own.chain(container.extra_hosts.iter().cloned()).collect()
+    container.extra_hosts.iter().cloned().chain(own).collect()
 }
 
 /// What a spec says beyond version 1 of the protocol.

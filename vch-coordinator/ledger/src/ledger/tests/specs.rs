@@ -117,7 +117,7 @@ fn a_spec_says_all_of_a_container_and_nothing_of_its_peers() {
     let hosts: Vec<_> = hosts.collect();
     assert_eq!(
         hosts,
-        ["10.9.8.3 host.example", "10.9.8.3 host", "192.0.2.7 db"]
+        ["192.0.2.7 db", "10.9.8.3 host.example", "10.9.8.3 host"]
     );
 }
 
