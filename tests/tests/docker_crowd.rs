@@ -12,7 +12,7 @@ use lab::{Boot, Lab, VmHost, eventually};
 const LONG: &str = "VCH_LONG";
 const MANY: usize = 20;
 const SOME: usize = 6;
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 
 #[test]
 fn many_vms_start_at_once_and_find_one_another() {

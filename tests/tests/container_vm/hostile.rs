@@ -13,8 +13,8 @@ use vch_shim::{Launch, Outcome};
 
 use crate::world::{Shim, launch};
 
-/// Beyond a boot: a child that waits for a file is given up after 8 s.
-const WITHIN: Duration = Duration::from_secs(45);
+/// Beyond a boot: a child that waits for a file is given up after 30 s.
+const WITHIN: Duration = Duration::from_secs(75);
 
 /// What is put in a file's place.
 #[derive(Clone, Copy, Debug)]

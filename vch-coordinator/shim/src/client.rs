@@ -21,6 +21,8 @@ use tokio::{
 
 /// For an answer that comes at once.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// For the begin of a process: longer than the guest's init waits for it, 30 s.
+const EXEC_DEADLINE: Duration = Duration::from_secs(40);
 /// For a change of the VM's NICs: a guest takes its time to let one go.
 const NIC_DEADLINE: Duration = Duration::from_secs(15);
 
@@ -165,8 +167,11 @@ impl Client {
     /// `vm-ended`.
     pub async fn exec(&self, process: Process) -> Result<Running, ClientError> {
         let (mut reader, writer) = self.ask(&Request::Exec(Box::new(process))).await?;
-        let first = timeout(DEADLINE, reply(&mut reader));
-        match first.await.unwrap_or(Err(ClientError::Late(DEADLINE)))? {
+        let first = timeout(EXEC_DEADLINE, reply(&mut reader));
+        match first
+            .await
+            .unwrap_or(Err(ClientError::Late(EXEC_DEADLINE)))?
+        {
             Reply::Started(id, pid) => Ok(Running {
                 id,
                 pid,

@@ -20,8 +20,8 @@ pub const INIT: &str = "init";
 pub const BREACH: &str = "channel";
 /// From the end of the line until QEMU has ended, whose end says more.
 const GRACE: Duration = Duration::from_secs(2);
-/// Beyond the guest's own deadline for the network.
-const NETWORK_SLACK: Duration = Duration::from_secs(15);
+/// Beyond the guest's own deadline for the network: its init gives a process 30 s from then on.
+const NETWORK_SLACK: Duration = Duration::from_secs(45);
 /// Most phases of a life: three of the shim's own, and each of the guest's once.
 const MAX_PHASES: usize = 16;
 /// Exit code where a container did not run for another reason than its command, as Docker has it.

@@ -11,8 +11,10 @@ use vch_ledger::SocketPath;
 const DEFAULT_CPUS: usize = 2;
 const DEFAULT_MEMORY_MIB: u64 = 256;
 const DEFAULT_DISK_MIB: u64 = 10 * 1024;
-const DEFAULT_BOOT_SECONDS: u64 = 30;
-const DEFAULT_NETWORK_SECONDS: u64 = 15;
+/// Seconds from QEMU's start until the guest answers, and from then until its network is there: where instructions are
+/// emulated, a VM whose processors wait for others' may need a minute.
+const DEFAULT_SECONDS_OF_TCG: (u64, u64) = (120, 60);
+const DEFAULT_SECONDS_OF_KVM: (u64, u64) = (30, 15);
 const NEEDED: &str =
     "`kind = \"qemu\"` starts VMs with it: write the path of a file that `make image` made";
 
@@ -107,6 +109,10 @@ fn vms(source: &Source<'_>, table: fields::Runtime) -> Result<Vms, ConfigError> 
         let seconds = source.number(field, value, default, 1..=600)?;
         Ok(Duration::from_secs(seconds))
     };
+    let (boot_seconds, network_seconds) = match table.accelerator {
+        fields::Accelerator::Tcg => DEFAULT_SECONDS_OF_TCG,
+        fields::Accelerator::Kvm => DEFAULT_SECONDS_OF_KVM,
+    };
     Ok(Vms {
         kernel,
         initramfs,
@@ -125,15 +131,11 @@ fn vms(source: &Source<'_>, table: fields::Runtime) -> Result<Vms, ConfigError> 
         cpus: u16::try_from(cpus).unwrap_or(1),
         disk_bytes: disk << 20,
         insecure_registries: table.insecure_registries,
-        boot_deadline: seconds(
-            "runtime.boot_seconds",
-            table.boot_seconds,
-            DEFAULT_BOOT_SECONDS,
-        )?,
+        boot_deadline: seconds("runtime.boot_seconds", table.boot_seconds, boot_seconds)?,
         network_deadline: seconds(
             "runtime.network_seconds",
             table.network_seconds,
-            DEFAULT_NETWORK_SECONDS,
+            network_seconds,
         )?,
     })
 }

@@ -17,8 +17,8 @@ use vch_shim::Launch;
 
 /// The program's name.
 const PROGRAM: &str = "vch-shim";
-/// From its start until its sockets are there.
-const READY: Duration = Duration::from_secs(15);
+/// From its start until its sockets are there: a host whose disks are busy takes seconds to load a program.
+const READY: Duration = Duration::from_secs(60);
 
 /// Starts a shim, and answers with its process number when its sockets are there. It goes on when the
 /// coordinator ends.

@@ -43,10 +43,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a child may take from its fork until it is in its place, and from there until it runs its program. Less
-/// than the shim waits for an answer, 10 s: a child takes some milliseconds, and one that was stopped, or waits for a
-/// file, would take for ever.
-const DEADLINE: Duration = Duration::from_secs(8);
+/// How long a child may take from its fork until it is in its place, and from there until it runs its program. It takes
+/// some milliseconds; on a host whose disks are busy, 13 s were seen. One that was stopped, or waits for a file of the
+/// container, would take for ever. The shim and its clients wait longer.
+const DEADLINE: Duration = Duration::from_secs(30);
 /// Most bytes of a reason.
 const MAX_REASON: usize = 4096;
 /// First byte of a message: the terminal comes with it.
