@@ -1,5 +1,6 @@
 //! What the shim starts in place of QEMU: it has QEMU's arguments, and its name says how the guest behaves.
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use protocol::{
     frame::{self, Decoder},
     message::{Message, SessionNonce},
@@ -11,7 +12,7 @@ use protocol::{
 use std::{
     fs::{self, File},
     io::{BufRead, BufReader, Read, Write},
-    os::fd::FromRawFd,
+    os::fd::{AsFd, FromRawFd},
     path::Path,
     process::ExitCode,
     thread,
@@ -102,6 +103,12 @@ impl Init {
         let (nonce, message) = self.heard.remove(0);
         self.nonce = nonce;
         Some(message)
+    }
+
+    /// Whether the shim has said something that was not heard yet.
+    fn is_spoken_to(&self) -> bool {
+        let mut line = [PollFd::new(self.line.as_fd(), PollFlags::POLLIN)];
+        !self.heard.is_empty() || poll(&mut line, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
     }
 
     fn says(&mut self, message: &FromInit) -> Option<()> {
@@ -264,11 +271,11 @@ fn garbage(init: &mut Init) -> Option<()> {
     }
 }
 
-/// As much output as the windows let through, in small pieces.
+/// As much output as the windows let through, in small pieces; what the shim says is read as it comes.
 fn writes(init: &mut Init) -> Option<()> {
     let mut left = WINDOW;
     loop {
-        while left < 100 {
+        while left < 100 || init.is_spoken_to() {
             if let ToInit::Taken { bytes, .. } = init.hears()? {
                 left += bytes;
             }
