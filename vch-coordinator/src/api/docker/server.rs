@@ -361,7 +361,7 @@ async fn permit(permits: &Arc<Semaphore>) -> OwnedSemaphorePermit {
 }
 
 /// One client's requests. A connection that is taken over (`Upgrade: tcp`) leaves this with its place.
-async fn serve<S>(stream: S, peer: Peer, app: Router, stop: CancellationToken)
+async fn serve<S>(connection: Connection<S>, peer: Peer, app: Router, stop: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -377,7 +377,8 @@ where
         request
     });
     let service = TowerToHyperService::new(app);
-    let talk = http.serve_connection(TokioIo::new(RawStarts::new(stream)), service);
+    let stream = connection.through(RawStarts::default());
+    let talk = http.serve_connection(TokioIo::new(stream), service);
     let mut talk = std::pin::pin!(talk.with_upgrades());
     let ended = tokio::select! {
         ended = talk.as_mut() => ended,
