@@ -178,7 +178,7 @@ fn a_nic_that_never_comes_is_named_and_the_rest_works() {
     let two = Member::start(&lab, &vch, "two", &["web"]).unwrap();
     vch.ready("one", SOON).unwrap();
     vch.ready("two", SOON).unwrap();
-    // A tap, for a VM that would be given a NIC: nobody gives this one any. By its name the network
+    // A tap, for a VM that would be given a NIC: this one is given none. By its name the network
     // ranks before `web`, so that its gateway would be the first name server.
     let missing = vch
         .ask("container connect one away --mac 02:00:00:00:00:99")

@@ -6,7 +6,7 @@
 //!        rootfs/<hex>.squashfs      root file systems, by image ID; made when first asked for
 //!        upper-<bytes>.ext4         the empty disk that containers' own are copied from
 //!        staging/<random>/          one for each running helper; removed when it ends, or at `open`
-//!        lost/                      what was found damaged; removed by nobody
+//!        lost/                      what was found damaged; never removed by the store
 //! ```
 
 mod adopt;
@@ -118,8 +118,8 @@ impl Store {
     /// configuration: to be called where blocking is no harm.
     ///
     /// # Errors
-    /// The folder or its index.json can't be used. An image that can't be read is none: it is kept, and looked
-    /// for again when somebody asks for it.
+    /// The folder or its index.json can't be used. An image that can't be read is left out: it is kept, and looked
+    /// for again when it is asked for.
     pub fn open(settings: Settings) -> Result<Self, ImageError> {
         let state = index::open(&settings)?;
         Ok(Self {

@@ -152,7 +152,7 @@ impl Spawn {
         std::mem::forget(own);
         let alone = || {
             descriptors::close_others(&[&childs.descriptors()[..], keep].concat())?;
-            // Until its exec nobody of the container traces it or takes its descriptors.
+            // Until its exec no process of the container traces it or takes its descriptors.
             prctl::set_dumpable(false).map_err(failed("hide from the container"))?;
             // The container's own may be anything by now.
             let null = File::open("/dev/null").map_err(failed("open /dev/null"))?;
