@@ -81,7 +81,7 @@ pub fn run() -> Result<(), RunError> {
         processes: BTreeMap::new(),
         early: Early::default(),
         clock: Follower::default(),
-        other_release: None,
+        shim_version: VERSION,
         killed_for_memory: 0,
     };
     init.early.expect(ProcessId::MAIN);
@@ -104,8 +104,8 @@ struct Init {
     /// What came for processes that do not run yet.
     early: Early,
     clock: Follower,
-    /// The version of a shim that speaks another one than this build.
-    other_release: Option<u16>,
+    /// The version of vch.process that the shim speaks.
+    shim_version: u16,
     killed_for_memory: u64,
 }
 
@@ -220,7 +220,7 @@ impl Init {
                 now_ms,
                 seed,
             } => {
-                self.other_release = (version != VERSION).then_some(version);
+                self.shim_version = version;
                 boot::set_clock(now_ms);
                 boot::reseed(&seed);
                 self.agent.begin();

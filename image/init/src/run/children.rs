@@ -24,13 +24,7 @@ impl Init {
 
     /// Up to the network.
     pub(super) fn prepare(&mut self, start: Box<Start>) -> Result<(), Refused> {
-        if let Some(other) = self.other_release {
-            let reason = format!(
-                "the VM's init speaks version {VERSION} of vch.process, its shim version {other}: make the VM's image \
-                 and the VCH from one release"
-            );
-            return Err((Fault::Other, reason));
-        }
+        same_release(self.shim_version)?;
         rootfs::assemble(&start).map_err(|error| (Fault::RootFileSystem, error.to_string()))?;
         self.phase(Phase::Mounted);
         self.agent.root_is_there();
@@ -200,5 +194,32 @@ impl Init {
             self.processes.remove(&id);
             self.line.tell(&FromInit::Exited { id, exit });
         }
+    }
+}
+
+/// Refuses a shim that speaks another version than this build.
+fn same_release(shim: u16) -> Result<(), Refused> {
+    if shim == VERSION {
+        return Ok(());
+    }
+    let reason = format!(
+        "the VM's init speaks version {VERSION} of vch.process, its shim version {shim}: make the VM's image and the \
+         VCH from one release"
+    );
+    Err((Fault::Other, reason))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{VERSION, same_release};
+
+    #[test]
+    fn a_shim_of_another_release_starts_nothing() {
+        assert!(same_release(VERSION).is_ok());
+        let (_, reason) = same_release(VERSION + 1).unwrap_err();
+        assert!(
+            reason.contains(&format!("shim version {}", VERSION + 1)),
+            "{reason}"
+        );
     }
 }

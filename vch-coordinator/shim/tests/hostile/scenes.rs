@@ -4,7 +4,7 @@ use crate::{
     wait::{SOON, run, until, within},
     world::World,
 };
-use protocol::process::ProcessId;
+use protocol::process::{ProcessId, VERSION};
 use std::{
     fs,
     os::fd::AsRawFd,
@@ -62,6 +62,10 @@ pub fn all() -> Vec<(&'static str, Scene)> {
         (
             "qemu_has_limits_and_no_descriptor_that_was_inherited",
             inherited,
+        ),
+        (
+            "an_init_of_another_release_starts_nothing_and_becomes_no_template",
+            other_release,
         ),
         ("a_shim_joins_its_vm_s_cgroup_or_starts_nothing", cgroup),
     ]
@@ -191,6 +195,23 @@ fn long_reason() {
     assert_eq!(failure.code, "process");
     assert!(failure.text.starts_with("[2J[2J"), "{failure:?}");
     assert!(failure.text.len() <= MOST_TEXT);
+}
+
+fn other_release() {
+    let (ours, its) = (VERSION, VERSION + 1);
+    let mut world = World::start("other-release");
+    let failure = world.outcome().failure.unwrap();
+    assert_eq!(failure.code, "vm-version");
+    let words = [format!("version {its}"), format!("version {ours}")];
+    for word in &words {
+        assert!(failure.text.contains(word), "{failure:?}");
+    }
+    let mut world = World::save("other-release");
+    world.end();
+    for word in &words {
+        assert!(world.log().contains(word), "{}", world.log());
+    }
+    assert!(!world.folder.path().join("template").exists());
 }
 
 fn flood_before_the_start() {

@@ -197,6 +197,15 @@ fn behave(behaviour: &str, init: &mut Init) -> Option<()> {
         while !matches!(init.hears()?, ToInit::Hello { .. }) {}
         return init.floods(&[FromInit::Ready { version: VERSION }, phase(u64::MAX)]);
     }
+    if behaviour == "other-release" {
+        // At once, as an init that waits to be saved, and to the shim that says hello.
+        let version = VERSION + 1;
+        init.says(&FromInit::Ready { version })?;
+        while !matches!(init.hears()?, ToInit::Hello { .. }) {}
+        init.says(&FromInit::Ready { version })?;
+        while init.hears().is_some() {}
+        return None;
+    }
     if behaviour == "refuses" {
         while !matches!(init.hears()?, ToInit::Hello { .. }) {}
         init.says(&FromInit::Ready { version: VERSION })?;

@@ -40,6 +40,15 @@ impl World {
 
     /// The same, with another launch.
     pub fn start_with(behaviour: &str, change: impl FnOnce(&mut Launch)) -> Self {
+        Self::start_as(behaviour, &[], change)
+    }
+
+    /// Starts a shim that is to save such a VM as a template, in the folder `template` beside its own files.
+    pub fn save(behaviour: &str) -> Self {
+        Self::start_as(behaviour, &["template", "template"], |_| {})
+    }
+
+    fn start_as(behaviour: &str, words: &[&str], change: impl FnOnce(&mut Launch)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         // QEMU is an ordinary user, who must get there.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -52,6 +61,8 @@ impl World {
         change(&mut launch);
         fs::write(at("launch.json"), serde_json::to_vec(&launch).unwrap()).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_vch-shim"))
+            .args(words)
+            .current_dir(folder.path())
             .stdin(File::open(at("launch.json")).unwrap())
             .stdout(Stdio::null())
             .stderr(File::create(at("shim.log")).unwrap())
@@ -119,9 +130,14 @@ impl World {
 
     /// How it ended, once it has.
     pub fn outcome(&mut self) -> Outcome {
+        self.end();
+        Outcome::read(self.folder.path()).unwrap().unwrap()
+    }
+
+    /// Waits until the shim has ended.
+    pub fn end(&mut self) {
         let ended = within(SOON, async || self.child.try_wait().unwrap().is_some());
         assert!(run(ended), "it ends: {}", self.log());
-        Outcome::read(self.folder.path()).unwrap().unwrap()
     }
 
     pub fn log(&self) -> String {
