@@ -1,6 +1,5 @@
 //! What the shim starts in place of QEMU: it has QEMU's arguments, and its name says how the guest behaves.
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use protocol::{
     frame::{self, Decoder},
     message::{Message, SessionNonce},
@@ -12,9 +11,10 @@ use protocol::{
 use std::{
     fs::{self, File},
     io::{BufRead, BufReader, Read, Write},
-    os::fd::{AsFd, FromRawFd},
+    os::fd::FromRawFd,
     path::Path,
     process::ExitCode,
+    sync::mpsc,
     thread,
 };
 
@@ -103,12 +103,6 @@ impl Init {
         let (nonce, message) = self.heard.remove(0);
         self.nonce = nonce;
         Some(message)
-    }
-
-    /// Whether the shim has said something that was not heard yet.
-    fn is_spoken_to(&self) -> bool {
-        let mut line = [PollFd::new(self.line.as_fd(), PollFlags::POLLIN)];
-        !self.heard.is_empty() || poll(&mut line, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
     }
 
     fn says(&mut self, message: &FromInit) -> Option<()> {
@@ -280,15 +274,31 @@ fn garbage(init: &mut Init) -> Option<()> {
     }
 }
 
-/// As much output as the windows let through, in small pieces; what the shim says is read as it comes.
+/// As much output as the windows let through, in small pieces; what the shim says is heard at the same time, or each
+/// would wait for the other.
 fn writes(init: &mut Init) -> Option<()> {
-    let mut left = WINDOW;
-    loop {
-        while left < 100 || init.is_spoken_to() {
-            if let ToInit::Taken { bytes, .. } = init.hears()? {
-                left += bytes;
+    let mut ears = Init {
+        line: init.line.try_clone().ok()?,
+        nonce: init.nonce,
+        decoder: std::mem::replace(&mut init.decoder, Decoder::new()),
+        heard: std::mem::take(&mut init.heard),
+    };
+    let (give, given) = mpsc::channel();
+    thread::spawn(move || {
+        while let Some(message) = ears.hears() {
+            if let ToInit::Taken { bytes, .. } = message
+                && give.send(bytes).is_err()
+            {
+                return;
             }
         }
+    });
+    let mut left = WINDOW;
+    loop {
+        while left < 100 {
+            left += given.recv().ok()?;
+        }
+        left += given.try_iter().sum::<u32>();
         left -= 100;
         init.says(&output(ProcessId::MAIN, Output::Stdout, 100))?;
     }
