@@ -85,7 +85,7 @@ pub fn unpacked(package: &str, folder: &Path) -> Result<(), DebianError> {
         return Ok(());
     }
     let mut apt_get = Command::new("apt-get");
-    // apt's own download user can't write into a build folder that belongs to somebody else.
+    // apt's own download user can't write into a build folder that belongs to another user.
     apt_get.args(["-q", "-o", "APT::Sandbox::User=root"]);
     unpacked_by(&mut apt_get, package, folder)
 }

@@ -247,7 +247,7 @@ pub fn index(modules: &[Described]) -> String {
         text.push('\n');
     }
     for module in modules {
-        // An alias with a space is none that the kernel asks for.
+        // The kernel asks for no alias with a space.
         for alias in module.aliases.iter().filter(|alias| !alias.contains(' ')) {
             text.push_str(&format!("alias {alias} {}\n", module.name));
         }

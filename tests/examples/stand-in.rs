@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     let mut launch: serde_json::Value = serde_json::from_str(&text).unwrap();
     let behaviour = launch["start"]["process"]["words"][0].as_str().unwrap();
     launch["program"] = folder.join(behaviour).display().to_string().into();
-    // The shim reads it from there, and nobody else finds it.
+    // The shim reads it from there, and no other process finds it.
     let path = folder.join(format!("launch.{}", std::process::id()));
     std::fs::write(&path, launch.to_string()).unwrap();
     let file = File::open(&path).unwrap();

@@ -197,8 +197,8 @@ impl DebianImage {
         Ok(())
     }
 
-    /// The archive, made if nobody has made it yet: best before a test has the turn to run VMs, for it takes a minute. One
-    /// that is cut short leaves none.
+    /// The archive, made if it is not there yet: best before a test has the turn to run VMs, for it takes a minute. A build
+    /// that is cut short leaves no archive.
     pub fn root_file_system(&self) -> Result<PathBuf> {
         let kept = places::workspace().join("target/debian-images");
         fs::create_dir_all(&kept).context("make the folder of root file systems")?;

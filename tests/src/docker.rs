@@ -33,7 +33,7 @@ pub struct Said {
 }
 
 impl Docker {
-    /// Negotiates the version of the API, as a CLI that nobody told anything does. Its packages are downloaded at the first
+    /// Negotiates the version of the API, as a CLI without settings does. Its packages are downloaded at the first
     /// use on a machine.
     pub fn new(lab: &Lab, socket: &Path) -> Result<Self> {
         let clients = clients()?;
@@ -54,7 +54,7 @@ impl Docker {
         })
     }
 
-    /// The same, speaking one version; none lets it negotiate.
+    /// The same, speaking one version; `None` lets it negotiate.
     #[must_use]
     pub fn speaking(mut self, api_version: Option<&str>) -> Self {
         self.api_version = api_version.map(str::to_owned);

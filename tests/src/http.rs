@@ -16,9 +16,9 @@ const MOST: u64 = 4 << 20;
 /// An answer.
 #[derive(Debug)]
 pub struct Answer {
-    /// Its status; 0 for none in time.
+    /// Its status; 0 where no answer came in time.
     pub status: u16,
-    /// Its JSON; null where it is none.
+    /// Its JSON; null where the body is no JSON.
     pub body: Value,
 }
 

@@ -8,6 +8,7 @@
 //!    ├── Peer                    a real dockerd, to compare with
 //!    ├── Docker                  the docker CLI, as a person types it
 //!    ├── VmHost                  a coordinator whose containers are VMs, with such a CLI
+//!    ├── stand_in                containers whose VM is no QEMU, and behaves as it is told
 //!    ├── http                    a request that no CLI sends
 //!    ├── Terminal                a person at a terminal
 //!    ├── Wiretap                 what a CLI and a daemon say to each other
@@ -47,6 +48,7 @@ pub mod registry;
 pub mod responder;
 pub mod rootfs;
 pub mod small_disk;
+pub mod stand_in;
 pub mod template;
 pub mod terminal;
 pub mod tether;

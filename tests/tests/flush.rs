@@ -1,4 +1,4 @@
-//! Somebody flushes all rules of the VCH: how long its networks are open to one another.
+//! All rules of the VCH are flushed: how long its networks are open to one another.
 
 #![expect(
     clippy::unwrap_used,

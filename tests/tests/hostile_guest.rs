@@ -4,11 +4,9 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use lab::{Coordinator, Lab, Need, RootFs, VmHost, eventually, places, prerequisites};
+use lab::{Lab, Need, RootFs, VmHost, eventually, prerequisites, stand_in};
 use protocol::process::ProcessId;
 
 const SOON: Duration = Duration::from_secs(60);
@@ -16,24 +14,6 @@ const SOON: Duration = Duration::from_secs(60);
 const MOST_SHIM_KIB: u64 = 32 << 10;
 /// How often another container is connected and disconnected for one figure.
 const ROUNDS: usize = 15;
-
-/// A folder with the stand-in, the shim, and a link for each behaviour, where an ordinary user finds them.
-fn stand_ins(lab: &Lab) -> PathBuf {
-    let folder = lab.path("stand-in");
-    fs::create_dir(&folder).unwrap();
-    let mut above = Some(&*folder);
-    while let Some(path) = above.filter(|path| path.starts_with(lab.folder())) {
-        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
-        above = path.parent();
-    }
-    for (built, name) in [("vch-shim", "vch-shim"), ("examples/stand-in", "stand-in")] {
-        fs::copy(places::built(built).unwrap(), folder.join(name)).unwrap();
-    }
-    for behaviour in ["spins", "everything", "silent"] {
-        symlink("stand-in", folder.join(behaviour)).unwrap();
-    }
-    folder
-}
 
 /// A line of /proc/PID/status, in KiB.
 fn kib(pid: &str, line: &str) -> u64 {
@@ -81,11 +61,7 @@ fn a_hostile_guest_leaves_its_shim_and_the_coordinator_small_and_ends_by_force()
     prerequisites::check(Need::NAMESPACES).unwrap();
     let lab = Lab::of_vms("hostile").unwrap();
     let topology = lab.topology().unwrap();
-    let folder = stand_ins(&lab);
-    let kernel = Path::new("/etc/passwd");
-    let table = Coordinator::runtime_table_of(kernel, kernel);
-    let shim = folder.join("stand-in");
-    let table = format!("{table}shim = \"{}\"\nboot = \"cold\"\n", shim.display());
+    let table = stand_in::runtime_table(&lab, &["spins", "everything", "silent"]).unwrap();
     let host = VmHost::start_with(&lab, &topology, &table).unwrap();
     let files = RootFs::busybox(&lab, "busybox").unwrap();
     host.docker.import(&files, "busybox").unwrap();

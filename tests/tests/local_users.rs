@@ -84,7 +84,7 @@ fn an_ordinary_user_opens_no_state_no_socket_no_lock_and_no_tap() {
     }
     vch.restart().unwrap();
 
-    // That the user can be told from nobody at all: a file beside, and a lock on it.
+    // The probe itself works: the user opens a file beside, and locks it.
     let (open, told) = as_user(&topology, WALK, &[vch.folder().join("vch.toml")]);
     assert!(open && told.contains("vch.toml"), "{told}");
     let (locked, told) = as_user(&topology, LOCK, &[vch.folder().join("vch.toml")]);

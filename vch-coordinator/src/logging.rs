@@ -1,4 +1,4 @@
-//! The log, written by a thread of its own. Who logs never waits for whoever reads the log: a journal that
+//! The log, written by a thread of its own. Logging never waits for the log's reader: a journal that
 //! stands still would hold the runtime's threads, and with them sessions, timers and the API.
 
 use std::{
@@ -85,7 +85,7 @@ fn write(mut log: impl Write, waiting: &Receiver<Item>, dropped: &AtomicU64) {
     for item in waiting {
         let lost = dropped.swap(0, Ordering::Relaxed);
         if lost > 0 {
-            // Nobody is left to be told of a log that can't be written.
+            // There is no other place to report a log that can't be written.
             let _ = writeln!(log, "{lost} lines are left out: the log is read too slowly");
         }
         match item {

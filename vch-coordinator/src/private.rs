@@ -1,7 +1,7 @@
 //! Directories that are root's alone: the state directory and the run directory.
 //!
 //! What lies in them is not for other users of the host: environments of containers with their
-//! passwords, disks, the memory of templates, sockets, locks. Nobody but their owner passes through
+//! passwords, disks, the memory of templates, sockets, locks. Only their owner passes through
 //! the top directory, so that the modes below it are a second line; both are set at each start.
 
 use nix::unistd::geteuid;
@@ -15,7 +15,7 @@ use thiserror::Error;
 
 /// Of a directory: its owner enters, reads and writes.
 const DIRECTORY: u32 = 0o700;
-/// The rights of anybody but the owner.
+/// The rights of all users but the owner.
 const OTHERS: u32 = 0o077;
 /// A directory tree is at most this deep; the VCH's own are 4. A deeper one is not followed.
 const DEEPEST: usize = 16;
@@ -127,7 +127,7 @@ fn holds_anything(directory: &Path) -> io::Result<bool> {
 
 /// Takes the rights of others from everything below a directory, but for the subdirectories `except`
 /// and for sockets, whose modes say who may connect. What can't be mended is logged: the directory
-/// above it lets nobody pass.
+/// above it lets no other user pass.
 pub fn mend_below(directory: &Path, except: &[&str]) {
     let mut mended = 0;
     walk(directory, except, DEEPEST, &mut mended);

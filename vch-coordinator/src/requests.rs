@@ -81,7 +81,7 @@ impl Requests {
         let (decision, settled) = self.keeper.decide(command).await?;
         let committed = decision?;
         let settled = match settled {
-            // Nobody follows the ledger any more: it is committed, and not so on the VCH.
+            // The settler has ended: the change is committed, but not in force on the VCH.
             Some(settled) => settled.await.map_err(|_| KeeperError::Ended)?,
             None => Ok(()),
         };

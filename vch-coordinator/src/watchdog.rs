@@ -33,10 +33,10 @@ pub struct Watchdog {
 }
 
 impl Watchdog {
-    /// As the environment says; `None` where nobody wants to be told.
+    /// As the environment says; `None` where no watchdog is set.
     ///
     /// # Errors
-    /// Somebody wants to be told, and can't be reached.
+    /// A watchdog is set, and can't be reached.
     pub fn from_environment() -> io::Result<Option<Self>> {
         let Some(address) = env::var_os(SOCKET) else {
             return Ok(None);

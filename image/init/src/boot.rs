@@ -225,7 +225,7 @@ pub fn slew_clock(offset_ms: i64) {
         tv_sec: offset_ms / 1000,
         tv_usec: offset_ms % 1000 * 1000,
     };
-    // SAFETY: the kernel reads one timeval and writes none.
+    // SAFETY: the kernel reads one timeval and does not write to it.
     let done = unsafe { libc::adjtime(&raw const delta, std::ptr::null_mut()) };
     if let Err(error) = Errno::result(done) {
         eprintln!("init: the clock is not slewed: {error}");

@@ -30,7 +30,7 @@ pub fn make() -> io::Result<()> {
 pub fn limit(limits: &CgroupLimits) -> Vec<String> {
     let written = values(limits).into_iter().filter_map(|(file, value)| {
         let error = match write(file, &value) {
-            // From a cgroup with processes no list is taken away: all that there is stands for none.
+            // The list of a cgroup with processes cannot be emptied: all that there is stands for no bound.
             Err(error) if value == NO_LIST && error.kind() == io::ErrorKind::StorageFull => {
                 let all = Path::new(PARENT).join(format!("{file}.effective"));
                 let done = fs::read_to_string(all).and_then(|all| write(file, &all));
@@ -56,7 +56,7 @@ const DEFAULTS: [(&str, &str); 7] = [
     ("cpuset.cpus", NO_LIST),
     ("cpuset.mems", NO_LIST),
 ];
-/// An empty write is none for the kernel: a line is.
+/// The kernel ignores an empty write: a line is written instead.
 const NO_LIST: &str = "\n";
 
 /// Each file, and what is written to it.
@@ -113,7 +113,7 @@ pub fn processes() -> Vec<Pid> {
     let mut found = Vec::new();
     let mut folders = vec![PathBuf::from(FOLDER)];
     while let Some(folder) = folders.pop() {
-        // One that has just gone has none.
+        // A group that was just removed has no such file.
         let text = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
         let numbers = text.lines().filter_map(|line| line.parse().ok());
         found.extend(numbers.map(Pid::from_raw));

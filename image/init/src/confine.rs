@@ -118,7 +118,7 @@ pub fn confine(process: &Process) -> Result<Program, Refused> {
 }
 
 /// Gives standard input, output and error to the process's user, so that it opens `/dev/stdout` anew as any other file.
-/// /dev/null is nobody's.
+/// /dev/null stays as it is.
 fn give_streams(uid: u32) -> Result<(), Errno> {
     let null = makedev(1, 3);
     for stream in [stdin().as_fd(), stdout().as_fd(), stderr().as_fd()] {

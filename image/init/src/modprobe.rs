@@ -25,7 +25,7 @@ const DISK: &str = "modules";
 const FOLDER: &str = "/modules";
 const INDEX: &str = "/modules/index";
 const LOCK: &str = "/run/modprobe.lock";
-/// How long a call may take: whoever asked waits for it. The disk is there from the start.
+/// How long a call may take: the process that asked waits for it. The disk is there from the start.
 const SECONDS: u32 = 20;
 
 /// Loads what the kernel names: `modprobe -q -- NAME`.

@@ -40,11 +40,11 @@ struct Stream {
     output: Output,
     /// Bytes that may be under way.
     credit: u32,
-    /// A terminal that nobody has open at present: when to look again.
+    /// A terminal that no process has open at present: when to look again.
     again: Option<Instant>,
 }
 
-/// Between two looks at a terminal that nobody has open: a process may close its own and open it anew, as systemd does.
+/// Between two looks at a terminal that no process has open: a process may close its own and open it anew, as systemd does.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// The other ends of a process's streams.
@@ -136,7 +136,7 @@ impl Process {
         }
     }
 
-    /// When a terminal that nobody has open is to be looked at again.
+    /// When a terminal that no process has open is to be looked at again.
     pub fn deadline(&self) -> Option<Instant> {
         self.outputs.iter().filter_map(|stream| stream.again).min()
     }
@@ -173,7 +173,7 @@ impl Process {
                     .unwrap_or(usize::MAX)
                     .min(MAX_CHUNK);
                 match read(&stream.descriptor, &mut buffer[..most]) {
-                    // A terminal that nobody has open answers so. While its process lives, that may open it again.
+                    // A terminal that no process has open answers so. While its process lives, that may open it again.
                     Err(Errno::EIO) if !ended => {
                         stream.again = Some(now + LOOK_AGAIN);
                         return true;

@@ -35,7 +35,7 @@ async fn a_small_init_reaps_and_passes_signals_on_and_holds_nothing_of_the_vm_s(
         listed[0].words.starts_with("/sbin/docker-init -- sh -c"),
         "{listed:?}"
     );
-    // Descriptors: three pipes, and nothing else; the container's root takes them by no way, for there are none.
+    // Descriptors: three pipes, and nothing else; the container's root cannot take init's: the process has no such descriptors.
     let first = shim
         .sh("ls /proc/1/fd; for one in /proc/1/fd/*; do readlink $one; done | sed 's/:.*//'")
         .await;
@@ -179,7 +179,7 @@ async fn network_as_a_user(shim: &Shim) {
         process(&["ping", "-c", "1", "-W", "2", "127.0.0.1"]),
     );
     let ran = shim.exec(pings).await.unwrap();
-    // busybox's ping wants a raw socket; a datagram socket is what the kernel lets everybody have.
+    // busybox's ping wants a raw socket; a datagram socket is what the kernel lets every user have.
     let range = shim.sh("cat /proc/sys/net/ipv4/ping_group_range").await;
     assert_eq!(range.text(), "0\t2147483647\n");
     assert!(

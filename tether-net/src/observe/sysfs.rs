@@ -80,7 +80,7 @@ impl Sysfs {
         plain.then(|| self.proc_sys.join(path.iter().collect::<PathBuf>()))
     }
 
-    /// The file of a network sysctl, by its path below `/proc/sys`; `None` for a path that is none.
+    /// The file of a network sysctl, by its path below `/proc/sys`; `None` for a path outside of it.
     pub(crate) fn network_sysctl(&self, path: &str) -> Option<PathBuf> {
         let mut parts = path.split('/');
         let plain = parts.next() == Some("net")

@@ -27,9 +27,10 @@ pub struct Config {
     pub max_outstanding: usize,
     /// How many of them one client may have: 128 by default.
     pub max_outstanding_per_client: usize,
-    /// How many questions a second one client may ask, answered here or upstream: 50,000 by default, more
-    /// than one that waits for its answers can, and half of what a thread answers. What is beyond it is not answered.
-    pub max_questions_per_second_per_client: usize,
+    /// How many questions by UDP may wait to be answered, on each thread: 1,024 by default, some 1.4 KB each. They are
+    /// served in turn, one of each client. A client may have as many waiting as there is room left, which is half of
+    /// it if no other client asks; what is beyond it is not answered.
+    pub max_waiting: usize,
     /// How many TCP connections of clients there may be, over all threads: 512 by default. Beyond
     /// it the one that has been silent longest is closed.
     pub max_connections: usize,
@@ -50,7 +51,7 @@ impl Default for Config {
             upstream_deadline: Duration::from_millis(4500),
             max_outstanding: 1024,
             max_outstanding_per_client: 128,
-            max_questions_per_second_per_client: 50_000,
+            max_waiting: 1_024,
             max_connections: 512,
             max_connections_per_client: 16,
             idle_timeout: Duration::from_secs(10),
@@ -116,11 +117,7 @@ impl Config {
             self.max_outstanding_per_client,
             1..=65_536,
         )?;
-        number(
-            "max_questions_per_second_per_client",
-            self.max_questions_per_second_per_client,
-            1..=1_000_000,
-        )?;
+        number("max_waiting", self.max_waiting, 2..=65_536)?;
         number("max_connections", self.max_connections, 1..=65_536)?;
         number(
             "max_connections_per_client",

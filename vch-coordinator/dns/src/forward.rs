@@ -28,7 +28,7 @@ pub enum Verdict {
     /// This server can't or won't say: ask the next.
     AskNext,
     /// It may be the answer, but does not repeat the letters' case as it was asked: ask this server
-    /// again by TCP, where nobody else can answer.
+    /// again by TCP, where no other host can answer.
     OtherCase,
     /// Cut short, and the client takes more: ask this server again by TCP.
     AskByTcp,

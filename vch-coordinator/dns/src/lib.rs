@@ -27,8 +27,9 @@
 //! - Only gateway addresses are bound, never the wildcard: a reply leaves from the address that
 //!   was asked, and no other service is in the way.
 //! - A change of the table is one entry and shows in the next answer. Nothing is cached here.
-//! - Everything from outside is bounded: questions waiting upstream, connections, what is read
-//!   and not yet written of each, each client's share of these.
+//! - Everything from outside is bounded: questions waiting for their answer or for upstream, connections,
+//!   what is read and not yet written of each, each client's share of these.
+//! - Clients are served in turn, without a fixed rate: one that floods fills its own queue, and none of another.
 //!
 //! # What it says, and why
 //! - *Scope.* An asker sees the networks that it is on; a name that several of them know comes
@@ -83,7 +84,6 @@ mod forwarder;
 mod gateway;
 mod name;
 mod names;
-mod pace;
 mod query;
 mod reactor;
 mod reply;
@@ -94,6 +94,7 @@ mod socket;
 mod stats;
 mod subnets;
 mod tally;
+mod waiting;
 mod worker;
 
 pub use answer::{Asker, Decision, answer};

@@ -37,7 +37,7 @@ const KINDS: [Kind; 5] = [
 pub(crate) struct Token(u64);
 
 impl Token {
-    fn new(serial: u64, kind: Kind) -> Self {
+    pub(crate) fn new(serial: u64, kind: Kind) -> Self {
         Self(serial << 3 | kind as u64)
     }
 
@@ -95,9 +95,10 @@ impl Reactor {
         self.timers.push(Reverse((when, token)));
     }
 
-    /// Waits for events or the next timer.
-    pub(crate) fn wait(&self, events: &mut [EpollEvent]) -> Result<usize, Errno> {
+    /// Waits for events or the next timer; only looks at what is there if the thread is `busy`.
+    pub(crate) fn wait(&self, events: &mut [EpollEvent], busy: bool) -> Result<usize, Errno> {
         let timeout = match self.timers.peek() {
+            _ if busy => EpollTimeout::ZERO,
             None => EpollTimeout::NONE,
             Some(Reverse((when, _))) => {
                 // Rounded up, lest the last millisecond is spent spinning.

@@ -290,6 +290,14 @@ impl Server {
         self.threads[thread].tell(Command::Panic);
     }
 
+    /// Holds a thread until what is returned is dropped.
+    #[cfg(test)]
+    fn hold(&self, thread: usize) -> SyncSender<()> {
+        let (held, hold) = sync_channel(0);
+        self.threads[thread].tell(Command::Hold(hold));
+        held
+    }
+
     #[cfg(test)]
     fn load(&self) -> Vec<usize> {
         self.state().load.clone()

@@ -13,7 +13,7 @@ pub struct Stats {
     pub forwarded: u64,
     /// Messages that were no queries.
     pub dropped: u64,
-    /// Messages beyond their client's pace.
+    /// Messages that were not answered since as many of their client were waiting as it may have.
     pub beyond: u64,
 }
 
@@ -36,7 +36,7 @@ impl Counters {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A message was beyond its client's pace.
+    /// A message was beyond its client's share.
     pub(crate) fn count_beyond(&self) {
         self.beyond.fetch_add(1, Ordering::Relaxed);
     }

@@ -17,19 +17,20 @@ use crate::connection::Connections;
 use crate::forwarder::{Delivery, Forwarder, ReplyTo};
 use crate::gateway::Gateways;
 use crate::names::{Names, NetworkId};
-use crate::pace::Pace;
 use crate::reactor::{Kind, Reactor, Token, parts};
 use crate::reply::Transport;
 use crate::socket::Sockets;
 use crate::stats::Counters;
-use crate::tally::ClientKey;
+use crate::waiting::{Origin, Waiting};
 
 /// Events taken from the kernel at once.
 const EVENTS: usize = 256;
-/// Datagrams and connections taken from one socket before the others have their turn.
+/// Connections taken from one listener before the others have their turn.
 const BATCH: usize = 64;
-/// A query has at most 1,232 octets (what we say we take); a longer one is cut and so malformed.
-const QUERY_BUFFER: usize = 4096;
+/// Datagrams read from one socket before questions are answered, and answers before sockets are read again. Reading
+/// costs a tenth of answering: a flood is read as it comes, so that what others ask is not lost in it.
+const READS: usize = 256;
+const ANSWERS: usize = 64;
 /// How long a listener rests when there are no descriptors left for its connections.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
 
@@ -51,6 +52,9 @@ pub(crate) enum Command {
     /// End as by a defect.
     #[cfg(test)]
     Panic,
+    /// Do nothing until the sender is gone.
+    #[cfg(test)]
+    Hold(Receiver<()>),
 }
 
 /// What all threads share.
@@ -71,7 +75,7 @@ pub(crate) struct Worker {
     gateways: Gateways,
     connections: Connections,
     forwarder: Forwarder,
-    pace: Pace,
+    waiting: Waiting,
     /// Replies that are ready to be sent.
     outbox: VecDeque<Delivery>,
     counters: Arc<Counters>,
@@ -96,7 +100,7 @@ impl Worker {
             connections: Connections::new(config),
             forwarder: Forwarder::new(config, shared.own),
             outbox: VecDeque::new(),
-            pace: Pace::new(config.max_questions_per_second_per_client),
+            waiting: Waiting::new(config.max_waiting),
             counters,
         })
     }
@@ -105,13 +109,17 @@ impl Worker {
     pub(crate) fn run(mut self) -> Result<(), Errno> {
         let mut events = vec![EpollEvent::empty(); EVENTS];
         loop {
-            let count = self.reactor.wait(&mut events)?;
+            let busy = !self.waiting.is_empty();
+            let count = self.reactor.wait(&mut events, busy)?;
             for event in events.iter().take(count) {
                 let (token, flags) = parts(*event);
                 match token.kind() {
                     Kind::Wake if self.obey() => {}
                     Kind::Wake => return Ok(()),
-                    Kind::Udp => self.datagrams(token),
+                    Kind::Udp => {
+                        self.read_datagrams(token);
+                        self.answer_waiting();
+                    }
                     Kind::Listener => self.accept(token),
                     Kind::Connection => {
                         self.connection(token, flags);
@@ -123,6 +131,7 @@ impl Worker {
                     }
                 }
             }
+            self.answer_waiting();
             let now = Instant::now();
             while let Some(token) = self.reactor.expired(now) {
                 self.timer(token);
@@ -153,6 +162,8 @@ impl Worker {
                 Command::Stop => return false,
                 #[cfg(test)]
                 Command::Panic => panic!("a defect"),
+                #[cfg(test)]
+                Command::Hold(held) => _ = held.recv(),
             }
         }
         true
@@ -170,27 +181,40 @@ impl Worker {
         }
     }
 
-    fn datagrams(&mut self, gateway: Token) {
-        let mut buffer = [0; QUERY_BUFFER];
-        for _ in 0..BATCH {
-            let Some((length, peer, network)) = self.gateways.receive(gateway, &mut buffer) else {
+    fn read_datagrams(&mut self, gateway: Token) {
+        for _ in 0..READS {
+            let buffer = self.waiting.buffer();
+            let Some((length, peer, network)) = self.gateways.receive(gateway, buffer) else {
                 return;
             };
-            let asker = Asker {
+            let origin = Origin {
+                gateway,
                 network,
+                peer,
+                client: self.names.client(network, peer.ip()),
+            };
+            if !self.waiting.keep(length, origin) {
+                self.counters.count_beyond();
+            }
+        }
+    }
+
+    /// Answers questions that wait, those of all clients in turn.
+    fn answer_waiting(&mut self) {
+        for _ in 0..ANSWERS {
+            let Some(origin) = self.waiting.next() else {
+                return;
+            };
+            let Origin { gateway, peer, .. } = origin;
+            let asker = Asker {
+                network: origin.network,
                 source: peer.ip(),
                 transport: Transport::Udp,
             };
-            let message = buffer.get(..length).unwrap_or_default();
-            let reply_to = ReplyTo::Datagram { gateway, peer };
-            let client = self.names.client(network, asker.source);
-            if !self.may_ask(client) {
-                continue;
-            }
-            match self.decide(message, &asker) {
+            match self.decide(self.waiting.message(), &asker) {
                 Decision::Reply(reply) => self.gateways.send(gateway, peer, &reply),
                 Decision::Forward(forward) => {
-                    let asked = (reply_to, client);
+                    let asked = (ReplyTo::Datagram { gateway, peer }, origin.client);
                     let started = self.forwarder.start(&mut self.reactor, forward, asked);
                     self.deliver(started.others);
                     self.deliver(started.own);
@@ -198,15 +222,6 @@ impl Worker {
                 Decision::Drop => {}
             }
         }
-    }
-
-    /// Whether a client may ask one more question now.
-    fn may_ask(&mut self, client: ClientKey) -> bool {
-        let may = self.pace.take(client, Instant::now());
-        if !may {
-            self.counters.count_beyond();
-        }
-        may
     }
 
     fn decide(&self, message: &[u8], asker: &Asker) -> Decision {
@@ -278,9 +293,6 @@ impl Worker {
 
     fn question(&mut self, connection: Token, message: &[u8], asker: &Asker) {
         let client = self.names.client(asker.network, asker.source);
-        if !self.may_ask(client) {
-            return self.connections.close(connection);
-        }
         match self.decide(message, asker) {
             Decision::Reply(reply) => self.connections.reply(connection, &reply),
             Decision::Forward(forward) => {

@@ -6,11 +6,13 @@
 //!        rootfs/<hex>.squashfs      root file systems, by image ID; made when first asked for
 //!        upper-<bytes>.ext4         the empty disk that containers' own are copied from
 //!        staging/<random>/          one for each running helper; removed when it ends, or at `open`
-//!        lost/                      what was found damaged; removed by nobody
+//!        lost/                      what was found damaged; never removed by the store
 //! ```
 
 mod adopt;
+mod error;
 mod index;
+mod names;
 mod remove;
 mod room;
 mod rootfs;
@@ -18,23 +20,24 @@ mod staging;
 mod state;
 mod upper;
 
+pub use error::ImageError;
 pub use remove::{Conflict, Removed, Use};
 
-use crate::changes::{self, ChangeError};
+use crate::changes;
 use crate::config::{Config, Run};
 use crate::digest::Digest;
 use crate::job::{Arrived, Job, Login, Order, Progress, Pull};
 use crate::limits::Limits;
 use crate::oci::Descriptor;
-use crate::reference::{Reference, ReferenceError, Which};
-use crate::subprocess::{self, HelperError};
+use crate::reference::{Reference, Which};
+use crate::subprocess;
+use error::failed;
+use names::{find, is_loopback, rename};
 use staging::{Purpose, Staging};
 use state::Inner;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use thiserror::Error;
 use tokio::io::AsyncRead;
 use tokio::sync::mpsc;
 
@@ -104,77 +107,6 @@ pub struct Usage {
     pub rootfs_bytes: u64,
 }
 
-/// Why a store does not do what it was asked.
-#[derive(Debug, Error)]
-pub enum ImageError {
-    /// A file of the store can't be used.
-    #[error("can't {deed} {path}")]
-    File {
-        /// What was tried.
-        deed: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The helper failed.
-    #[error(transparent)]
-    Helper(#[from] HelperError),
-    /// What the helper says is not what it left.
-    #[error("image refused: {0}")]
-    Untrue(String),
-    /// No such image. The words are dockerd's.
-    #[error("No such image: {0}")]
-    Unknown(String),
-    /// Several images whose IDs begin so.
-    #[error("{0}: several images have an ID that begins so: write more of it")]
-    Ambiguous(String),
-    /// Not a name.
-    #[error(transparent)]
-    Name(#[from] ReferenceError),
-    /// A name with a digest can't be given.
-    #[error("refusing to create a tag with a digest reference")]
-    DigestTag,
-    /// Not a change.
-    #[error(transparent)]
-    Change(#[from] ChangeError),
-    /// It may not be removed.
-    #[error(transparent)]
-    Conflict(#[from] Conflict),
-    /// An index.json that can't be read.
-    #[error(
-        "{path} is damaged: {reason}: restore it, or remove the folder to begin without images"
-    )]
-    Index {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        reason: String,
-    },
-    /// mke2fs failed.
-    #[error("can't make the empty disk: {0}: on Debian `apt-get install e2fsprogs`")]
-    Upper(String),
-    /// A layer of it is gone or was damaged.
-    #[error("a layer of image {0} is missing: pull it or load it again")]
-    Missing(String),
-    /// The disk is nearly full.
-    #[error(
-        "too little room: {path} has {free_mib} MiB free, and {floor_mib} MiB of it are kept free: remove \
-         images or containers, or lower `images.free_disk_mib`"
-    )]
-    Room {
-        /// The store's folder.
-        path: PathBuf,
-        /// What is free.
-        free_mib: u64,
-        /// What images leave free.
-        floor_mib: u64,
-    },
-    /// The runtime is ending.
-    #[error("the coordinator is ending")]
-    Ending,
-}
-
 /// The images of a VCH. Cheap to clone; all clones are the same store.
 #[derive(Clone)]
 pub struct Store {
@@ -186,8 +118,8 @@ impl Store {
     /// configuration: to be called where blocking is no harm.
     ///
     /// # Errors
-    /// The folder or its index.json can't be used. An image that can't be read is none: it is kept, and looked
-    /// for again when somebody asks for it.
+    /// The folder or its index.json can't be used. An image that can't be read is left out: it is kept, and looked
+    /// for again when it is asked for.
     pub fn open(settings: Settings) -> Result<Self, ImageError> {
         let state = index::open(&settings)?;
         Ok(Self {
@@ -432,72 +364,4 @@ impl Store {
 fn only(mut arrived: Vec<Arrived>) -> Result<Arrived, ImageError> {
     let one = arrived.pop();
     one.ok_or_else(|| ImageError::Untrue("nothing arrived".to_owned()))
-}
-
-/// Whether a registry is on this machine, by its name.
-fn is_loopback(registry: &str) -> bool {
-    let host = match registry
-        .strip_prefix('[')
-        .and_then(|rest| rest.split_once(']'))
-    {
-        Some((address, _)) => address,
-        None => registry.split(':').next().unwrap_or(registry),
-    };
-    let address = host.parse::<std::net::IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
-}
-
-/// Gives names to an image, and takes them from all others.
-fn rename(
-    images: &mut BTreeMap<Digest, Arc<Image>>,
-    to: Digest,
-    names: impl IntoIterator<Item = Reference>,
-) {
-    for name in names {
-        for (id, image) in images.iter_mut() {
-            if (*id == to) != image.names.contains(&name) {
-                let image = Arc::make_mut(image);
-                if *id == to {
-                    image.names.insert(name.clone());
-                } else {
-                    image.names.remove(&name);
-                }
-            }
-        }
-    }
-}
-
-fn find(images: &BTreeMap<Digest, Arc<Image>>, text: &str) -> Result<Arc<Image>, ImageError> {
-    if let Ok(id) = text.parse::<Digest>()
-        && let Some(image) = images.get(&id)
-    {
-        return Ok(Arc::clone(image));
-    }
-    let name = text.parse::<Reference>();
-    if let Ok(name) = &name
-        && let Some(image) = images.values().find(|image| image.names.contains(name))
-    {
-        return Ok(Arc::clone(image));
-    }
-    let unknown = || {
-        let shown = name.map_or_else(|_| text.to_owned(), |name| name.familiar());
-        ImageError::Unknown(shown)
-    };
-    let digits = text.strip_prefix("sha256:").unwrap_or(text);
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Err(unknown());
-    }
-    let mut found = images
-        .values()
-        .filter(|image| image.id.hex().starts_with(digits));
-    match (found.next(), found.next()) {
-        (Some(image), None) => Ok(Arc::clone(image)),
-        (Some(_), Some(_)) => Err(ImageError::Ambiguous(text.to_owned())),
-        (None, _) => Err(unknown()),
-    }
-}
-
-fn failed(deed: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ImageError + use<> {
-    let path = path.to_owned();
-    move |source| ImageError::File { deed, path, source }
 }

@@ -188,7 +188,7 @@ async fn paths_that_lead_out_are_too_long_or_go_through_links_stay_within_or_are
     ];
     lab.refused(archive(&circle), "too many symbolic links")
         .await;
-    // Whiteouts of nothing, of everything, and of names that are none.
+    // Whiteouts of nothing, of everything, and of invalid names.
     for odd in [
         ".wh.",
         ".wh..",

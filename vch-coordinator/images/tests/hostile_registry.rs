@@ -468,7 +468,7 @@ async fn a_user_is_known_to_a_registry_with_tokens_or_told_why_not() {
         })
     ));
     lab.pull(&registry, Some(("me", "secret"))).await.unwrap();
-    // Nobody listens there.
+    // Nothing listens there.
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
     let nobody = free.local_addr().unwrap().to_string();
     drop(free);

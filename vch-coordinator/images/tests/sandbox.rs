@@ -179,7 +179,7 @@ fn reaches_nothing() {
         }
         assert_eq!(may("inet"), network, "{needs:?}: {}", found["inet"]);
         assert!(!may("tcp"));
-        // Nobody listens there: but it was asked.
+        // Nothing listens there: but it was asked.
         assert_eq!(
             found["tcp"].contains("refused"),
             network,

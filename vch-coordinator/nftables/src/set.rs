@@ -28,7 +28,7 @@ pub struct Set {
 pub enum Dynamic {
     /// At most so many elements; each leaves by itself when its time is over.
     Expiring(u32),
-    /// At most so many elements; each counts flows, and leaves when it has none. The kernel allows no times
+    /// At most so many elements; each counts flows, and leaves when it counts 0. The kernel allows no times
     /// there (`nft_set_elem_expr_alloc` in nf_tables_api.c).
     Counting(u32),
 }

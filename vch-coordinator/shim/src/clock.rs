@@ -6,7 +6,7 @@ use std::{convert::Infallible, time::Duration};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 /// Tells the guest the time of a clock (milliseconds since 1970) in each period, without end. Cancel-safe: a message that
-/// was not sent is none.
+/// was not sent does not count.
 pub async fn send(guest: Guest, clock: impl Fn() -> u64, period: Duration) -> Infallible {
     let mut ticks = interval_at(Instant::now() + period, period);
     // After a sleep of the host's one message says all.

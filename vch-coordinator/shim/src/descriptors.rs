@@ -18,7 +18,7 @@ const FIRST: libc::c_uint = 3;
 /// The kernel is older than Linux 5.11, which has `CLOSE_RANGE_CLOEXEC`.
 pub fn close_at_exec() -> io::Result<()> {
     let flags = libc::c_int::try_from(libc::CLOSE_RANGE_CLOEXEC).unwrap_or_default();
-    // SAFETY: the call sets a flag of descriptors and closes none.
+    // SAFETY: the call sets a flag of descriptors and closes no descriptor.
     let set = unsafe { libc::close_range(FIRST, libc::c_uint::MAX, flags) };
     Errno::result(set)?;
     Ok(())

@@ -52,7 +52,7 @@ pub enum News {
     Exited(protocol::process::Exit),
     /// The line is closed: the VM has ended.
     Closed,
-    /// The guest's init says what none of ours does: the VM is to be ended.
+    /// The guest's init says what no init of this project says: the VM is to be ended.
     Broke(Breach),
 }
 
@@ -111,7 +111,7 @@ impl Guest {
         (guest, told)
     }
 
-    /// Tells init something; nobody hears it where the VM has ended. Waits as long as the line takes no more.
+    /// Tells init something; it is lost where the VM has ended. Waits as long as the line takes no more.
     pub async fn tell(&self, message: ToInit) {
         // It has ended then, which whoever waits is told otherwise.
         let _ = self.outbox.send(message).await;
@@ -195,7 +195,7 @@ impl Guest {
     }
 }
 
-/// A question that is open; nobody waits for its answer once this is dropped.
+/// A question that is open; its answer is not awaited any more once this is dropped.
 struct Asking<'a> {
     books: &'a Mutex<Books>,
     request: u32,

@@ -16,7 +16,7 @@ use tokio::{
 
 /// The phase in which the guest's init has answered.
 pub const INIT: &str = "init";
-/// The code of a failure in which the guest's init said what none of ours says.
+/// The code of a failure in which the guest's init said what no init of this project says.
 pub const BREACH: &str = "channel";
 /// From the end of the line until QEMU has ended, whose end says more.
 const GRACE: Duration = Duration::from_secs(2);

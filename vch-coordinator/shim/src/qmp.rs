@@ -28,7 +28,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 const MAX_LINE: u64 = 1 << 20;
 /// The one event that is awaited: a device is gone.
 const DELETED: &str = "DEVICE_DELETED";
-/// Most devices that are known to be gone until somebody asks: more than a machine has root ports.
+/// Most devices that are known to be gone until they are asked for: more than a machine has root ports.
 const MAX_DELETED: usize = 64;
 /// Most bytes of a device's id that is kept; ours have 13.
 const MAX_ID: usize = 64;

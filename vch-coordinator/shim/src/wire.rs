@@ -82,7 +82,7 @@ pub enum Reply {
         /// The words.
         reason: String,
     },
-    /// The bounds of the container's cgroup that are not in force, each with its reason; none: all are.
+    /// The bounds of the container's cgroup that are not in force, each with its reason; empty where all are in force.
     Updated(Vec<String>),
 }
 

@@ -21,11 +21,12 @@ pub struct Door {
     places: Arc<Semaphore>,
 }
 
-/// A connection, which holds its place.
+/// A connection, which holds its place. What is read of it passes through `F`.
 #[derive(Debug)]
-pub struct Connection<S = UnixStream> {
+pub struct Connection<S = UnixStream, F = Unchanged> {
     stream: S,
-    _place: OwnedSemaphorePermit,
+    filter: F,
+    place: OwnedSemaphorePermit,
 }
 
 impl<S> Connection<S> {
@@ -33,8 +34,44 @@ impl<S> Connection<S> {
     pub fn holding(place: OwnedSemaphorePermit, stream: S) -> Self {
         Self {
             stream,
-            _place: place,
+            filter: Unchanged,
+            place,
         }
+    }
+
+    /// The same connection, read through a filter.
+    pub fn through<F: Filter>(self, filter: F) -> Connection<S, F> {
+        Connection {
+            stream: self.stream,
+            filter,
+            place: self.place,
+        }
+    }
+}
+
+/// Changes what is read of a connection.
+pub trait Filter: Unpin {
+    /// Reads from the connection's stream; as [`AsyncRead::poll_read`].
+    fn poll_read<S: AsyncRead + Unpin>(
+        &mut self,
+        stream: Pin<&mut S>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>>;
+}
+
+/// The filter that changes nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Unchanged;
+
+impl Filter for Unchanged {
+    fn poll_read<S: AsyncRead + Unpin>(
+        &mut self,
+        stream: Pin<&mut S>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        stream.poll_read(context, buffer)
     }
 }
 
@@ -75,17 +112,18 @@ impl Listener for Door {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
+impl<S: AsyncRead + Unpin, F: Filter> AsyncRead for Connection<S, F> {
     fn poll_read(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let Self { stream, filter, .. } = self.get_mut();
+        filter.poll_read(Pin::new(stream), context, buffer)
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
+impl<S: AsyncWrite + Unpin, F: Unpin> AsyncWrite for Connection<S, F> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

@@ -393,7 +393,7 @@ pub struct Status {
     /// Ports of the VCH that lead to containers.
     pub bindings: usize,
     /// In words: routes of the VCH that overlap a network's subnet (who uses that network is not
-    /// reached, or reaches somebody else), and containers that can't be read or are not known.
+    /// reached, or reaches another server), and containers that can't be read or are not known.
     pub warnings: Vec<String>,
     /// Directories of containers that the ledger did not know when the coordinator started: kept in
     /// `lost/` of the state directory. Older releases don't tell.

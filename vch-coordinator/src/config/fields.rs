@@ -64,6 +64,7 @@ pub(super) struct Tls {
     pub ca: Spanned<PathBuf>,
     pub cert: Spanned<PathBuf>,
     pub key: Spanned<PathBuf>,
+    pub crl: Option<Spanned<PathBuf>>,
 }
 
 #[derive(Deserialize)]

@@ -41,6 +41,8 @@ pub struct TlsFiles {
     pub cert: PathBuf,
     /// Its private key.
     pub key: PathBuf,
+    /// The authority's lists of revoked certificates (RFC 5280, 5); `None` where none is revoked.
+    pub crl: Option<PathBuf>,
 }
 
 pub(super) fn management(
@@ -87,6 +89,10 @@ fn tls(source: &Source<'_>, files: fields::Tls) -> Result<TlsFiles, ConfigError>
         ca: absolute(source, "docker_endpoint.tls.ca", Some(files.ca), "")?,
         cert: absolute(source, "docker_endpoint.tls.cert", Some(files.cert), "")?,
         key: absolute(source, "docker_endpoint.tls.key", Some(files.key), "")?,
+        crl: match files.crl {
+            Some(path) => Some(absolute(source, "docker_endpoint.tls.crl", Some(path), "")?),
+            None => None,
+        },
     })
 }
 

@@ -60,7 +60,7 @@ pub struct Dns {
     declared: BTreeSet<NetworkId>,
     listening: BTreeMap<NetworkId, BTreeSet<IpAddr>>,
     askers: BTreeMap<ContainerId, BTreeSet<(NetworkId, IpAddr)>>,
-    /// Told when a thread has ended; until somebody waits for it.
+    /// Told when a thread has ended; taken by the first waiter.
     ended: Option<mpsc::Receiver<usize>>,
 }
 
@@ -74,7 +74,7 @@ impl Dns {
         // One word is enough: the first thread's end is the server's.
         let (tell, ended) = mpsc::channel(1);
         let on_end: OnEnd = Arc::new(move |thread| {
-            // There is a word in it already, or nobody waits.
+            // It was told already, or the receiver is gone.
             let _ = tell.try_send(thread);
         });
         let server = Server::spawn_watched(&config.server, &names, &on_end)?;

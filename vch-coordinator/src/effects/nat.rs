@@ -8,8 +8,9 @@
 //!                                               Ruleset  a failure or somebody else's change
 //! ```
 //!
-//! The rules never change; what they are about stands in sets, an element a thing. Invariants: a
-//! change costs in proportion to the things that it names; only this module, `watch`, `flows` and
+//! The rules of both tables never change; what they are about stands in sets, an element a thing. Chains of their own
+//! have a list of clients of published ports (`clients`), and what a container on an external network began
+//! (`remembered`). Invariants: a change costs in proportion to the things that it names; only this module, `watch`, `flows` and
 //! `bridged` touch the kernel; what a container was published by is cut only behind its rule.
 
 mod book;
@@ -17,6 +18,7 @@ mod bridged;
 mod clients;
 mod flows;
 mod kept;
+mod remembered;
 mod rules;
 mod ruleset;
 mod things;

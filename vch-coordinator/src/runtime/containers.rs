@@ -131,7 +131,7 @@ impl Runtime {
         self.0.tasks.close().await;
     }
 
-    /// Why the host's kernel bounds no VM; `None` where it does, or none is started here.
+    /// Why the host's kernel bounds no VM; `None` where it does, or where no VM is started here.
     pub fn vms_unlimited(&self) -> Option<String> {
         self.0.vms.as_ref()?;
         self.0.cgroups.unlimited().map(str::to_owned)
@@ -394,5 +394,26 @@ pub(super) fn sockets(channel: &Channel) -> Option<&Path> {
     match channel {
         Channel::Chardev { path } => Path::new(path.as_str()).parent(),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DocumentKind, RuntimeError, document};
+    use serde::ser::{Error as _, Serialize, Serializer};
+
+    /// Content that has no form as JSON.
+    struct Formless;
+
+    impl Serialize for Formless {
+        fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+            Err(S::Error::custom("formless"))
+        }
+    }
+
+    #[test]
+    fn content_that_cannot_be_written_is_an_error_and_no_empty_document() {
+        let written = document(&"web".into(), DocumentKind::Workload, &Formless);
+        assert!(matches!(written, Err(RuntimeError::Unwritable(_))));
     }
 }

@@ -22,7 +22,7 @@ const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin
 const OWN_MEMORY_MIB: u64 = 96;
 const LEAST_MEMORY_MIB: u64 = 128;
 const MOST_MEMORY_MIB: u64 = 1 << 20;
-/// Rows and columns of a terminal of which nobody said them.
+/// Rows and columns of a terminal whose client did not say them.
 const CONSOLE: [u16; 2] = [24, 80];
 /// Processors of a VM.
 const MOST_CPUS: u16 = 64;
@@ -84,7 +84,7 @@ pub fn launch(looked: &Looked, vms: &Vms, places: Places<'_>) -> Result<Launch, 
     })
 }
 
-/// The disk of modules that `image build` puts beside the initramfs; an image of another making may have none.
+/// The disk of modules that `image build` puts beside the initramfs; an image of another making may not have it.
 fn modules_disk(initramfs: &Path) -> Option<PathBuf> {
     let beside = initramfs.with_file_name(image::module_disk::FILE);
     beside.is_file().then_some(beside)

@@ -9,7 +9,7 @@ use std::{
 };
 use vch_ledger::{ContainerId, Id};
 
-/// 0x70000000 to 0x7fffffff is what systemd's table of users (UIDS-GIDS, "Summary") leaves to nobody: behind
+/// 0x70000000 to 0x7fffffff is what systemd's table of users (UIDS-GIDS, "Summary") leaves unused: behind
 /// systemd-nspawn's range (0x80000 to 0x6fffffff), within what a signed number holds.
 const FIRST: u32 = 0x7000_0000;
 /// How many of them containers have. Behind them come templates, and from 0x7fff0000 on the helpers that read images
@@ -39,7 +39,7 @@ impl Drop for Uid {
 }
 
 impl Uids {
-    /// One that nobody has, by the container's ID where that is free; `None` where all that were looked at are taken.
+    /// A free one, by the container's ID where that is free; `None` where all that were looked at are taken.
     /// Reads /proc: a VM that an earlier coordinator started has its user, too.
     pub fn take(&self, container: ContainerId) -> Option<Uid> {
         let mut kept = self.kept();
@@ -73,7 +73,7 @@ fn choose(wanted: u32, is_free: impl Fn(u32) -> bool) -> Option<u32> {
 fn in_use() -> BTreeSet<u32> {
     let mut used = BTreeSet::new();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        // One that has just ended has none.
+        // A process that has just ended has no such file.
         let status = fs::read_to_string(entry.path().join("status")).unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix("Uid:"));
         let numbers = line.unwrap_or_default().split_whitespace();

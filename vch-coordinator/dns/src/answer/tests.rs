@@ -1,9 +1,9 @@
-use std::sync::LazyLock;
+mod messages;
+mod property;
 
 use domain::base::iana::{Class, Opcode, Rcode};
 use domain::base::{Message, MessageBuilder};
 use domain::rdata::AllRecordData;
-use proptest::prelude::*;
 
 use super::*;
 use crate::names::{Network, Policy, View};
@@ -291,128 +291,6 @@ fn many_addresses_are_rotated_and_each_comes_first_for_some_id() {
 }
 
 #[test]
-fn an_answer_too_large_for_the_clients_size_is_cut_and_says_so() {
-    let names = table();
-    for last in 0..100 {
-        names.publish(A_NET, &name("many"), ip(&format!("172.18.2.{last}")), None);
-    }
-    let count = |asker: &Asker, edns| {
-        let message = query(5, "many", Rtype::A, edns);
-        let reply = reply_to(&names, asker, &message);
-        let limit = usize::from(edns.unwrap_or(512)).clamp(512, 1232);
-        if asker.transport == Transport::Udp {
-            assert!(reply.as_slice().len() <= limit);
-        }
-        assert_eq!(reply.opt().is_some(), edns.is_some());
-        (reply.header().tc(), reply.header_counts().ancount())
-    };
-    // 12 octets of header, 10 of question, 16 for each record, 11 for the OPT record.
-    assert_eq!(count(&on_a(), None), (true, 30));
-    assert_eq!(count(&on_a(), Some(100)), (true, 29));
-    assert_eq!(count(&on_a(), Some(800)), (true, 47));
-    assert_eq!(count(&on_a(), Some(65_535)), (true, 74));
-    assert_eq!(count(&by_tcp(on_a()), None), (false, 100));
-    assert_eq!(count(&by_tcp(on_a()), Some(1232)), (false, 100));
-}
-
-#[test]
-fn an_answer_that_fits_exactly_is_not_cut() {
-    let names = table();
-    for last in 0..30 {
-        names.publish(A_NET, &name("full"), ip(&format!("172.18.2.{last}")), None);
-    }
-    let fits = reply(&names, &on_a(), "full", Rtype::A);
-    assert!(!fits.header().tc());
-    assert_eq!(fits.as_slice().len(), 502);
-    // "full" with ten more characters fills the 512 octets to the last one.
-    for last in 0..30 {
-        let address = ip(&format!("172.18.2.{last}"));
-        names.publish(A_NET, &name("full0123456789"), address, None);
-    }
-    let exact = reply(&names, &on_a(), "full0123456789", Rtype::A);
-    assert_eq!((exact.as_slice().len(), exact.header().tc()), (512, false));
-}
-
-#[test]
-fn edns_is_answered_with_our_size_and_the_clients_do_bit() {
-    let names = table();
-    let mut message = query(5, "web", Rtype::A, Some(4096));
-    let flags = message.len() - 4;
-    message[flags] |= 0x80;
-    let reply = reply_to(&names, &on_a(), &message);
-    let opt = reply.opt().unwrap();
-    assert_eq!((opt.udp_payload_size(), opt.version()), (1232, 0));
-    assert!(opt.dnssec_ok());
-}
-
-#[test]
-fn a_later_version_of_edns_is_answered_with_ours() {
-    let names = table();
-    let mut message = query(5, "web", Rtype::A, Some(4096));
-    let version = message.len() - 5;
-    message[version] = 1;
-    let reply = reply_to(&names, &on_a(), &message);
-    assert_eq!(reply.opt_rcode(), OptRcode::BADVERS);
-    assert_eq!(reply.header_counts().ancount(), 0);
-}
-
-#[test]
-fn malformed_queries_get_format_errors_that_bear_their_id() {
-    let names = table();
-    let good = query(0x1234, "web", Rtype::A, Some(1232));
-    let none = [good[..4].to_vec(), vec![0; 8]].concat();
-    let mut two = good.clone();
-    two[5] = 2;
-    let mut answers = good.clone();
-    answers[7] = 1;
-    let mut opts = good.clone();
-    opts[11] = 2;
-    opts.extend_from_slice(&good[good.len() - 11..]);
-    let cut = &good[..good.len() - 3];
-    for bad in [&none, &two, &answers, &opts, cut, &good[..3], &good[..11]] {
-        let Decision::Reply(reply) = answer(bad, &on_a(), &names) else {
-            panic!("no reply to {bad:?}");
-        };
-        let reply = Message::from_octets(reply).unwrap();
-        assert_eq!(rcode(&reply), Rcode::FORMERR, "{bad:?}");
-        assert_eq!(reply.header().id(), 0x1234);
-        assert!(reply.header().qr());
-    }
-}
-
-#[test]
-fn answers_and_fragments_are_dropped() {
-    let names = table();
-    let mut reply = query(5, "web", Rtype::A, None);
-    reply[2] |= 0x80;
-    for message in [&reply[..], &reply[..3], &reply[..2], &[]] {
-        assert_eq!(answer(message, &on_a(), &names), Decision::Drop);
-    }
-}
-
-#[test]
-fn other_opcodes_classes_and_zone_transfers_are_declined() {
-    let names = table();
-    let mut notify = query(5, "web", Rtype::SOA, None);
-    notify[2] = Opcode::NOTIFY.to_int() << 3;
-    let declined = reply_to(&names, &on_a(), &notify);
-    assert_eq!(rcode(&declined), Rcode::NOTIMP);
-    assert_eq!(declined.header().opcode(), Opcode::NOTIFY);
-    let with_class = |class: Class| {
-        let mut message = query(5, "web", Rtype::A, None);
-        let at = message.len() - 2;
-        message[at..].copy_from_slice(&class.to_int().to_be_bytes());
-        reply_to(&names, &on_a(), &message)
-    };
-    assert_eq!(rcode(&with_class(Class::CH)), Rcode::REFUSED);
-    assert_eq!(data(&with_class(Class::ANY)), ["172.18.0.2"]);
-    for qtype in [Rtype::AXFR, Rtype::IXFR, Rtype::TKEY, Rtype::OPT] {
-        let declined = reply(&names, &on_a(), "example.org", qtype);
-        assert_eq!(rcode(&declined), Rcode::REFUSED);
-    }
-}
-
-#[test]
 fn localhost_is_answered_here() {
     let names = table();
     let v4 = reply(&names, &on_a(), "localhost", Rtype::A);
@@ -444,70 +322,4 @@ fn the_ttl_is_the_policys() {
     let reply = reply(&names, &on_a(), "web", Rtype::A);
     let record = reply.answer().unwrap().next().unwrap().unwrap();
     assert_eq!(record.ttl(), Ttl::from_secs(7));
-}
-
-/// Queries that are nearly right find more than noise does.
-fn nearly_a_query() -> impl Strategy<Value = Vec<u8>> {
-    let qname = prop::sample::select(vec!["web", "db", "a.example", "2.0.18.172.in-addr.arpa"]);
-    let edits = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6);
-    (qname, any::<u16>(), any::<Option<u16>>(), edits).prop_map(|(qname, id, edns, edits)| {
-        let mut message = query(id, qname, Rtype::ANY, edns);
-        for (at, octet) in edits {
-            let at = at.index(message.len());
-            message[at] = octet;
-        }
-        message
-    })
-}
-
-/// What holds for any message at all.
-fn check(message: &[u8], asker: &Asker) {
-    static NAMES: LazyLock<Names> = LazyLock::new(table);
-    match answer(message, asker, &NAMES) {
-        Decision::Reply(reply) => {
-            assert_eq!(reply[..2], message[..2]);
-            assert!(reply[2] & 0x80 != 0 && reply.len() >= 12);
-            assert!(asker.transport == Transport::Tcp || reply.len() <= 1232);
-            assert_eq!(answer(&reply, asker, &NAMES), Decision::Drop);
-        }
-        Decision::Forward(forward) => {
-            assert_eq!(forward.failure()[..2], message[..2]);
-            let mut from_upstream = message.to_vec();
-            from_upstream[2] |= 0x80;
-            let id = u16::from_be_bytes([message[0], message[1]]);
-            let _any_verdict_will_do = forward.judge(id, &from_upstream);
-        }
-        Decision::Drop => assert!(message.len() < 3 || message[2] & 0x80 != 0),
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4000))]
-
-    #[test]
-    fn any_bytes_are_decided_on_and_a_reply_bears_their_id(
-        message in prop_oneof![prop::collection::vec(any::<u8>(), 0..600), nearly_a_query()],
-        tcp in any::<bool>(),
-    ) {
-        check(&message, &if tcp { by_tcp(on_a()) } else { on_a() });
-    }
-}
-
-#[test]
-fn everything_that_the_fuzzer_has_kept_is_decided_on() {
-    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/answer");
-    let mut replayed = 0;
-    for file in std::fs::read_dir(corpus).unwrap() {
-        let input = std::fs::read(file.unwrap().path()).unwrap();
-        // As in the fuzz target: the first octet chooses the asker.
-        if let Some((chosen, message)) = input.split_first() {
-            let at = if chosen & 1 == 0 { A_NET } else { B_NET };
-            let source = format!("172.{}.0.9", 18 + (chosen >> 1 & 1));
-            let asker = asker(at, &source);
-            let tcp = chosen & 4 != 0;
-            check(message, &if tcp { by_tcp(asker) } else { asker });
-            replayed += 1;
-        }
-    }
-    assert!(replayed >= 20, "the corpus has only {replayed} files");
 }

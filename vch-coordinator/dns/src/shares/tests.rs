@@ -54,7 +54,7 @@ fn the_oldest_of_the_one_with_most_gives_way() {
     shares.leave(client(1), first);
     assert_eq!(shares.room(client(1)), Room::Free);
     shares.enter(client(2), 21);
-    // Two each: nobody has more than a share.
+    // Two each: no client has more than its share.
     assert_eq!(shares.room(client(2)), Room::None);
 }
 

@@ -138,7 +138,7 @@ const PROGRAMS: &[libc::c_long] = &[
     libc::SYS_wait4,
     libc::SYS_waitid,
 ];
-/// Asking others; nobody is listened to.
+/// Outgoing connections; no call that listens or accepts.
 const NETWORK: &[libc::c_long] = &[
     libc::SYS_connect,
     libc::SYS_getpeername,

@@ -64,7 +64,7 @@ fn turn(root: &Path) -> Result<(), SandboxError> {
     chdir(root).map_err(failed("enter the private root"))?;
     match pivot_root(".", ".") {
         Ok(()) => umount2(".", MntFlags::MNT_DETACH).map_err(failed("leave the host's files")),
-        // The host's root is its initramfs, from which nobody can pivot (pivot_root(2)).
+        // The host's root is its initramfs, from which no process can pivot (pivot_root(2)).
         Err(Errno::EINVAL) => {
             const NONE: Option<&str> = None;
             mount(Some("."), "/", NONE, MsFlags::MS_MOVE, NONE)
@@ -116,7 +116,7 @@ fn make(root: &Path, name: &str) -> Result<PathBuf, SandboxError> {
     Ok(path)
 }
 
-/// Copies what is there of these; what is not there, nobody needs.
+/// Copies those of these files that are there; the others are not needed.
 fn copy(root: &Path, names: &[&str]) -> Result<(), SandboxError> {
     for name in names {
         let mut bytes = Vec::new();

@@ -18,7 +18,7 @@ const LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 const NAME: &str = "index.json";
 const EMPTY: &[u8] =
     br#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
-/// Holds what is damaged; nobody but the VCH's administrator removes anything of it.
+/// Holds what is damaged; only the VCH's administrator removes anything of it.
 const LOST: &str = "lost";
 
 pub(super) fn blobs(folder: &Path) -> PathBuf {
@@ -39,8 +39,8 @@ pub(super) fn mode(path: &Path, mode: u32) -> Result<(), ImageError> {
     fs::set_permissions(path, Permissions::from_mode(mode)).map_err(failed("protect", path))
 }
 
-/// Makes the folders, reads the images, and removes what belongs to none. Where something is damaged, what
-/// belongs to none is moved into `lost/` and not removed; where something can't be read, it stays.
+/// Makes the folders, reads the images, and removes what belongs to no image. Where something is damaged, what
+/// belongs to no image is moved into `lost/` and not removed; where something can't be read, it stays.
 pub(super) fn open(settings: &Settings) -> Result<State, ImageError> {
     let folder = settings.folder.as_path();
     let folders = [
@@ -110,7 +110,7 @@ fn remove(path: &Path) -> Result<(), ImageError> {
     removed.map_err(failed("remove", path))
 }
 
-/// Moves what is damaged, or belonged to something that is, to where nobody uses it and nobody removes it.
+/// Moves what is damaged, or belonged to something that is, to where the store neither uses nor removes it.
 pub(super) fn lose(folder: &Path, path: &Path) -> Result<(), ImageError> {
     let lost = folder.join(LOST);
     fs::create_dir_all(&lost).map_err(failed("make", &lost))?;
@@ -195,7 +195,7 @@ pub(super) fn read_again(settings: &Settings, state: &mut State) -> bool {
 enum ReadError {
     /// Its bytes are there, and others than they were.
     Damaged(ImageError),
-    /// Nobody can say what they are.
+    /// It is not known what they are.
     Unreadable(ImageError),
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// How often room is looked at while a helper writes: a disk that takes 1 GB/s is within the floor's reach.
 const PERIOD: Duration = Duration::from_millis(500);
-/// Where nobody says otherwise, this part of the file system stays free.
+/// Without a setting, this part of the file system stays free.
 const DEFAULT_PART: u64 = 20;
 /// And no more than this.
 const DEFAULT_BYTES: u64 = 1 << 30;
@@ -40,7 +40,7 @@ pub(super) fn check(settings: &Settings) -> Result<(), ImageError> {
     })
 }
 
-/// Waits until there is too little room. To be dropped when nobody writes any more.
+/// Waits until there is too little room. To be dropped once nothing is written any more.
 pub(super) async fn watch(settings: &Settings) -> ImageError {
     let mut ticks = tokio::time::interval(PERIOD);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

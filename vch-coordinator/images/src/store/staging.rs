@@ -125,7 +125,7 @@ impl Staging {
         self.user.as_ref().map_or(u32::MAX, |user| user.id)
     }
 
-    /// Takes the folder from a helper that has ended: from now on nobody of its user changes a name in it.
+    /// Takes the folder from a helper that has ended: from now on no process of its user changes a name in it.
     pub fn reclaim(&self) -> Result<(), ImageError> {
         if geteuid().is_root() {
             chown(&self.path, Some(0), Some(0)).map_err(failed("own", &self.path))?;
@@ -163,7 +163,7 @@ fn remove(path: &Path) {
     }
 }
 
-/// Removes a helper's folder before it returns, if nobody else holds it.
+/// Removes a helper's folder before it returns, if it is held nowhere else.
 pub(super) async fn finish(staging: Arc<Staging>) {
     let Some(mut staging) = Arc::into_inner(staging) else {
         return;

@@ -30,7 +30,7 @@ pub(super) struct Inner {
     pub settings: Settings,
     /// Replaced as a whole. Locked for no longer than the pointer's copy takes.
     state: RwLock<Arc<State>>,
-    /// Held by whoever changes index.json, over its fsync.
+    /// Held while index.json is changed, over its fsync.
     index: Mutex<()>,
     /// How many use a blob, or an image's root file system, that index.json need not name yet.
     leases: Mutex<BTreeMap<Digest, usize>>,
@@ -111,7 +111,7 @@ impl Inner {
         self.leases.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Removes those of these blobs and root file systems that belong to no image and that nobody uses;
+    /// Removes those of these blobs and root file systems that belong to no image and are not in use;
     /// returns their bytes. What can't be removed goes at the next start.
     pub fn discard(&self, digests: impl IntoIterator<Item = Digest>) -> u64 {
         let digests: BTreeSet<Digest> = digests.into_iter().collect();
@@ -137,7 +137,7 @@ impl Inner {
     fn move_aside(&self, digests: &BTreeSet<Digest>) -> Vec<PathBuf> {
         let folder = &self.settings.folder;
         let leases = self.leases();
-        // Read with the leases locked: whoever had one has committed before it was given back.
+        // Read with the leases locked: a holder has committed before it gave its lease back.
         let state = self.state();
         let named: BTreeSet<Digest> = state
             .images

@@ -81,7 +81,7 @@ impl<'a> Registry<'a> {
         format!("{scheme}://{}/v2/", self.host)
     }
 
-    /// A manifest or index, and the digest of its bytes; `None` where there is none of this name.
+    /// A manifest or index, and the digest of its bytes; `None` where the registry has no such name.
     pub fn manifest(
         &mut self,
         repository: &str,
@@ -265,7 +265,7 @@ impl<'a> Registry<'a> {
             request = request.query("service", service);
         }
         let registry = parse(&self.base())?;
-        // Without TLS anybody may have written the challenge.
+        // Without TLS the challenge may be forged.
         let trusted = !self.plain || realm.host() == registry.host();
         if let Some(basic) = self.basic().filter(|_| trusted) {
             request = request.header(AUTHORIZATION, basic);

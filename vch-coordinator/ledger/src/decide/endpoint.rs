@@ -95,7 +95,7 @@ pub(super) fn disconnect(
 }
 
 /// Takes a network away that was removed while the container was stopped; refuses with `refusal`
-/// where it misses none of that name.
+/// where it misses no network of that name.
 fn forget(
     scene: Scene<'_>,
     container: &ContainerRef,

@@ -76,7 +76,7 @@ pub enum PortRefusal {
         /// For which port of the container.
         number: PortNumber,
     },
-    /// A range that is none.
+    /// A range whose last port is not above its first.
     #[error(
         "field `ports`: the range {first}-{last} of container port {number} is not possible: write the lower port first, or one port alone"
     )]

@@ -91,7 +91,7 @@ impl Books {
         }
     }
 
-    /// Nobody waits for this answer any more.
+    /// This answer is not awaited any more.
     pub fn forget(&mut self, request: u32) {
         self.asked.remove(&request);
     }
@@ -162,7 +162,7 @@ impl Books {
         }
     }
 
-    /// Whether nobody asks.
+    /// Whether no question is open.
     #[cfg(test)]
     pub fn is_quiet(&self) -> bool {
         self.asked.is_empty()

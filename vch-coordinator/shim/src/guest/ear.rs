@@ -1,7 +1,7 @@
 //! What the guest's init says: root of the guest may speak in its place, so nothing of it is believed.
 //!
 //! Bounded are its size (a frame's, then each text's), its number (each step of a start is news once), what it may
-//! have under way (its windows, counted here) and its rate. What none of our inits says ends the VM; what may be an
+//! have under way (its windows, counted here) and its rate. What no init of this project says ends the VM; what may be an
 //! answer that came late is nothing.
 
 use super::{
@@ -48,10 +48,10 @@ const MAX_REFUSED: usize = 64;
 /// Most bytes of an interface's name (linux/if.h, IFNAMSIZ, without the zero).
 const MAX_INTERFACE_NAME: usize = 15;
 
-/// What the guest's init has said that none of ours says.
+/// What the guest's init has said that no init of this project says.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum Breach {
-    /// It sends output that nobody has made room for.
+    /// It sends output beyond its window.
     #[error("the VM's init sends more of a process's output than its window lets through")]
     Window,
 }
@@ -223,7 +223,7 @@ impl Ear {
     }
 
     async fn tell(&self, news: News) {
-        // Nobody waits for it any more where the shim is on its way out.
+        // The receiver is gone where the shim is ending.
         let _ = self.news.send(news).await;
     }
 }

@@ -39,7 +39,7 @@ impl FakeInit {
         (own, guest, news, folder)
     }
 
-    /// Says something; whether anybody listens.
+    /// Says something; returns whether the line is still open.
     pub async fn says(&mut self, message: &FromInit) -> bool {
         self.stream.write_all(&framed(message)).await.is_ok()
     }

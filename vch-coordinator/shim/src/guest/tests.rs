@@ -89,7 +89,7 @@ async fn a_guest_that_sends_beyond_its_window_is_not_listened_to_any_more() {
         let (mut init, guest, mut news, _folder) = FakeInit::new();
         let seated = guest.exec(Box::default()).await.unwrap();
         assert_eq!(seated.id, ProcessId(1));
-        // Nobody reads the exec's output, and nothing of the main process's is taken: init does not read its line.
+        // The exec's output is not read, and nothing of the main process's is taken: init does not read its line.
         let chunk = output(id, Stdout, &[b'x'; MAX_CHUNK]);
         let flooding = tokio::spawn(async move {
             init.floods((0..100_000).map(|_| chunk.clone())).await;

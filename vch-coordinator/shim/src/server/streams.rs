@@ -30,7 +30,7 @@ pub async fn watch(mut to: OwnedWriteHalf, shared: &Shared) -> io::Result<()> {
     }
 }
 
-/// Everybody reads from the log, at a pace of his own. `input` is where a client's input comes from, and whether the
+/// Each client reads from the log, at its own pace. `input` is where a client's input comes from, and whether the
 /// process's ends with it.
 pub async fn attach(
     mut input: Option<(OwnedReadHalf, bool)>,
@@ -181,7 +181,7 @@ async fn tell(to: &mut OwnedWriteHalf, guest: &Guest, seated: &Seated) -> io::Re
     }
 }
 
-/// What nobody reads is carried on nevertheless: its process goes on.
+/// Output without a reader is carried on nevertheless: its process goes on.
 async fn given_up(guest: &Guest, seated: &Seated, one: ExecNews) {
     let bytes = match one {
         ExecNews::Output(stream, bytes) => {

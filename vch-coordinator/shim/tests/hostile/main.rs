@@ -7,6 +7,7 @@
 
 mod scenes;
 mod stand_in;
+mod wait;
 mod world;
 
 use std::{

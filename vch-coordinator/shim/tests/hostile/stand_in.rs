@@ -14,6 +14,7 @@ use std::{
     os::fd::FromRawFd,
     path::Path,
     process::ExitCode,
+    sync::mpsc,
     thread,
 };
 
@@ -190,6 +191,15 @@ fn behave(behaviour: &str, init: &mut Init) -> Option<()> {
         while !matches!(init.hears()?, ToInit::Hello { .. }) {}
         return init.floods(&[FromInit::Ready { version: VERSION }, phase(u64::MAX)]);
     }
+    if behaviour == "other-release" {
+        // At once, as an init that waits to be saved, and to the shim that says hello.
+        let version = VERSION + 1;
+        init.says(&FromInit::Ready { version })?;
+        while !matches!(init.hears()?, ToInit::Hello { .. }) {}
+        init.says(&FromInit::Ready { version })?;
+        while init.hears().is_some() {}
+        return None;
+    }
     if behaviour == "refuses" {
         while !matches!(init.hears()?, ToInit::Hello { .. }) {}
         init.says(&FromInit::Ready { version: VERSION })?;
@@ -264,15 +274,31 @@ fn garbage(init: &mut Init) -> Option<()> {
     }
 }
 
-/// As much output as the windows let through, in small pieces.
+/// As much output as the windows let through, in small pieces; what the shim says is heard at the same time, or each
+/// would wait for the other.
 fn writes(init: &mut Init) -> Option<()> {
+    let mut ears = Init {
+        line: init.line.try_clone().ok()?,
+        nonce: init.nonce,
+        decoder: std::mem::replace(&mut init.decoder, Decoder::new()),
+        heard: std::mem::take(&mut init.heard),
+    };
+    let (give, given) = mpsc::channel();
+    thread::spawn(move || {
+        while let Some(message) = ears.hears() {
+            if let ToInit::Taken { bytes, .. } = message
+                && give.send(bytes).is_err()
+            {
+                return;
+            }
+        }
+    });
     let mut left = WINDOW;
     loop {
         while left < 100 {
-            if let ToInit::Taken { bytes, .. } = init.hears()? {
-                left += bytes;
-            }
+            left += given.recv().ok()?;
         }
+        left += given.try_iter().sum::<u32>();
         left -= 100;
         init.says(&output(ProcessId::MAIN, Output::Stdout, 100))?;
     }

@@ -1,5 +1,6 @@
 //! A shim that was started with a stand-in for QEMU.
 
+use crate::wait::{SOON, run, within};
 use protocol::process::Start;
 use std::{
     fs::{self, File},
@@ -7,13 +8,9 @@ use std::{
     path::PathBuf,
     process::{Child, Command, Stdio},
     sync::OnceLock,
-    time::{Duration, Instant},
 };
 use tempfile::TempDir;
 use vch_shim::{Client, Launch, Outcome};
-
-/// For what comes at once, on a machine that is busy.
-pub const SOON: Duration = Duration::from_secs(30);
 
 /// The copy of this program that shims start.
 static STAND_IN: OnceLock<PathBuf> = OnceLock::new();
@@ -43,6 +40,15 @@ impl World {
 
     /// The same, with another launch.
     pub fn start_with(behaviour: &str, change: impl FnOnce(&mut Launch)) -> Self {
+        Self::start_as(behaviour, &[], change)
+    }
+
+    /// Starts a shim that is to save such a VM as a template, in the folder `template` beside its own files.
+    pub fn save(behaviour: &str) -> Self {
+        Self::start_as(behaviour, &["template", "template"], |_| {})
+    }
+
+    fn start_as(behaviour: &str, words: &[&str], change: impl FnOnce(&mut Launch)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         // QEMU is an ordinary user, who must get there.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -55,6 +61,8 @@ impl World {
         change(&mut launch);
         fs::write(at("launch.json"), serde_json::to_vec(&launch).unwrap()).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_vch-shim"))
+            .args(words)
+            .current_dir(folder.path())
             .stdin(File::open(at("launch.json")).unwrap())
             .stdout(Stdio::null())
             .stderr(File::create(at("shim.log")).unwrap())
@@ -69,15 +77,14 @@ impl World {
 
     /// Waits until the process runs.
     pub async fn started(&self) {
-        let deadline = Instant::now() + SOON;
         // The socket's name is there a moment before it is listened on (bind(2), then listen(2)).
-        let mut stages = loop {
-            match self.client().watch().await {
-                Ok(stages) => break stages,
-                Err(error) => assert!(Instant::now() < deadline, "{error}: {}", self.log()),
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        };
+        let mut watched = None;
+        let listened = within(SOON, async || {
+            watched = self.client().watch().await.ok();
+            watched.is_some()
+        });
+        assert!(listened.await, "{}", self.log());
+        let mut stages = watched.unwrap();
         let waiting = async { while stages.next().await.unwrap().started_ms.is_none() {} };
         let waited = tokio::time::timeout(SOON, waiting).await;
         assert!(waited.is_ok(), "{}", self.log());
@@ -89,6 +96,25 @@ impl World {
         let line = status.lines().find(|line| line.starts_with("VmHWM:"));
         let number = line.and_then(|line| line.split_whitespace().nth(1));
         number.unwrap().parse().unwrap()
+    }
+
+    /// How many bytes its guest has written, by all of its lines (proc(5), `wchar` of /proc/PID/io).
+    pub fn guest_said(&self) -> u64 {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let children = threads.flatten().flat_map(|thread| {
+            let children = fs::read_to_string(thread.path().join("children"));
+            let children = children.unwrap_or_default();
+            children
+                .split_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        });
+        let written = children.map(|child| {
+            let io = fs::read_to_string(format!("/proc/{child}/io")).unwrap_or_default();
+            let line = io.lines().find_map(|line| line.strip_prefix("wchar:"));
+            line.and_then(|number| number.trim().parse().ok())
+        });
+        written.map(Option::<u64>::unwrap_or_default).sum()
     }
 
     /// The shim's `oom_score_adj`.
@@ -103,17 +129,15 @@ impl World {
     }
 
     /// How it ended, once it has.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "between two looks at a condition that has a deadline"
-    )]
     pub fn outcome(&mut self) -> Outcome {
-        let deadline = Instant::now() + SOON;
-        while self.child.try_wait().unwrap().is_none() {
-            assert!(Instant::now() < deadline, "it ends: {}", self.log());
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        self.end();
         Outcome::read(self.folder.path()).unwrap().unwrap()
+    }
+
+    /// Waits until the shim has ended.
+    pub fn end(&mut self) {
+        let ended = within(SOON, async || self.child.try_wait().unwrap().is_some());
+        assert!(run(ended), "it ends: {}", self.log());
     }
 
     pub fn log(&self) -> String {

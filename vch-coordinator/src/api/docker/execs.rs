@@ -170,7 +170,7 @@ async fn start(
         shape,
         version,
     };
-    // A client that goes meanwhile leaves the process running, and known: so this is nobody's but its own.
+    // A client that goes meanwhile leaves the process running, and known: so this is a task of its own.
     let started = tokio::spawn(start.run(docker, looked, hijack));
     let started = started.await;
     started.map_err(|error| DockerError::failed(error.to_string()))?

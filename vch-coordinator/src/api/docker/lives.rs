@@ -142,7 +142,7 @@ const STOPS_BY_SIGNAL: Version = Version(42);
 /// How a request stops a container.
 ///
 /// # Errors
-/// A time or a signal that is none; the container runs on then.
+/// An invalid time or signal; the container runs on then.
 fn how(parameters: &Parameters, version: Version) -> Result<Stop, DockerError> {
     let named = parameters.get("signal");
     let named = named.filter(|_| version >= STOPS_BY_SIGNAL);

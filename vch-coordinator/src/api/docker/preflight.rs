@@ -222,7 +222,7 @@ async fn read(body: Body, room: &Room) -> Result<(Vec<u8>, Held), DockerError> {
             return Err(too_large());
         }
         if text.len() + chunk.len() > SMALL_BODY && held.is_none() {
-            // Nobody closes the semaphore.
+            // The semaphore is never closed.
             held = Arc::clone(&room.0).acquire_owned().await.ok().map(Arc::new);
         }
         text.extend_from_slice(&chunk);

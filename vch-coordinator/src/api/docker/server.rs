@@ -204,7 +204,7 @@ fn listen_unix(path: &Path) -> Result<UnixListener, DockerListenError> {
     })
 }
 
-/// Lines about clients that were not let in: anybody who reaches the endpoint causes them.
+/// Lines about clients that were not let in: any host that reaches the endpoint causes them.
 static STRANGERS: LogBudget =
     LogBudget::new("clients that were not let in", 20, Duration::from_secs(10));
 
@@ -265,7 +265,7 @@ impl Entrance {
                 return None;
             }
         };
-        // Nobody closes the semaphore.
+        // The semaphore is never closed.
         let permit = Arc::clone(&self.permits).acquire_owned().await.ok()?;
         Some((Connection::holding(permit, stream), peer))
     }
@@ -347,7 +347,7 @@ where
     }
 }
 
-/// Who comes while there is none waits in the kernel's queue.
+/// A client that comes while no permit is free waits in the kernel's queue.
 async fn permit(permits: &Arc<Semaphore>) -> OwnedSemaphorePermit {
     if let Ok(permit) = Arc::clone(permits).try_acquire_owned() {
         return permit;
@@ -355,13 +355,13 @@ async fn permit(permits: &Arc<Semaphore>) -> OwnedSemaphorePermit {
     tracing::warn!("the Docker API's Unix socket has as many connections as it takes: others wait");
     match Arc::clone(permits).acquire_owned().await {
         Ok(permit) => permit,
-        // Not reached: nobody closes the semaphore.
+        // Not reached: the semaphore is never closed.
         Err(_) => std::future::pending().await,
     }
 }
 
 /// One client's requests. A connection that is taken over (`Upgrade: tcp`) leaves this with its place.
-async fn serve<S>(stream: S, peer: Peer, app: Router, stop: CancellationToken)
+async fn serve<S>(connection: Connection<S>, peer: Peer, app: Router, stop: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -377,7 +377,8 @@ where
         request
     });
     let service = TowerToHyperService::new(app);
-    let talk = http.serve_connection(TokioIo::new(RawStarts::new(stream)), service);
+    let stream = connection.through(RawStarts::default());
+    let talk = http.serve_connection(TokioIo::new(stream), service);
     let mut talk = std::pin::pin!(talk.with_upgrades());
     let ended = tokio::select! {
         ended = talk.as_mut() => ended,

@@ -255,7 +255,7 @@ fn of_the_machine(machine: &Machine) -> Value {
     })
 }
 
-/// Each is a VM: memory and processors are what it has, and nobody else's; shares and sets of them and the number
+/// Each is a VM: its memory and processors are its own; shares and sets of them and the number
 /// of tasks are limited within it.
 fn of_containers() -> Value {
     json!({

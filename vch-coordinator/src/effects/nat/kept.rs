@@ -58,6 +58,10 @@ pub enum Kept {
     Closed,
     /// Those among them that other containers of the network reach.
     Friendly,
+    /// Where what a container on an external network begins is remembered: a chain for each port.
+    Leaving,
+    /// Where it is known again.
+    Arriving,
     /// What is open: port of the bridge, protocol, port number.
     Opened,
 }
@@ -107,6 +111,8 @@ impl Kept {
             Self::Walled,
             Self::Closed,
             Self::Friendly,
+            Self::Leaving,
+            Self::Arriving,
             Self::Opened,
         ];
         let paired = VERSIONS.into_iter().flat_map(|version| {
@@ -147,6 +153,8 @@ impl Kept {
             | Self::Walled
             | Self::Closed
             | Self::Friendly
+            | Self::Leaving
+            | Self::Arriving
             | Self::Opened => Family::Bridge,
             _ => Family::Inet,
         }
@@ -202,6 +210,8 @@ impl Kept {
             Self::Walled => name!("walled"),
             Self::Closed => name!("closed"),
             Self::Friendly => name!("friendly"),
+            Self::Leaving => name!("leaving_of"),
+            Self::Arriving => name!("arriving_of"),
             Self::Opened => name!("opened"),
         }
     }
@@ -247,6 +257,7 @@ impl Kept {
             Self::Sources(version) => set(&[Interface, Ether, address_type(version)]),
             Self::Segments => Set::map(self.name(), [Interface], [Mark]),
             Self::Members => set(&[Interface, Mark]),
+            Self::Leaving | Self::Arriving => Set::verdict_map(self.name(), [Interface]),
             Self::Opened => set(&[Interface, Protocol, Service]),
         }
     }

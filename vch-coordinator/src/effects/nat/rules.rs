@@ -1,4 +1,4 @@
-//! The rules of both tables as values. They are constant.
+//! The constant rules of both tables, as values.
 
 mod arriving;
 mod bridge;
@@ -40,7 +40,7 @@ impl Rules {
         Ok(Self {
             table: Table::new(Family::Bridge, name!("vch")),
             chains: bridge::chains()?,
-            flows: arriving::flows(),
+            flows: Vec::new(),
         })
     }
 
@@ -62,19 +62,19 @@ pub fn explained(rule: Rule, why: &str) -> Result<Rule, NameError> {
 }
 
 /// A chain with its rules, each behind the reason for it.
-fn chain(chain: Chain, rules: Vec<(&str, Rule)>) -> Result<(Chain, Vec<Rule>), NameError> {
+pub fn chain(chain: Chain, rules: Vec<(&str, Rule)>) -> Result<(Chain, Vec<Rule>), NameError> {
     let rules = rules.into_iter().map(|(why, rule)| explained(rule, why));
     Ok((chain, rules.collect::<Result<_, _>>()?))
 }
 
-fn source(version: IpVersion) -> Field {
+pub fn source(version: IpVersion) -> Field {
     match version {
         IpVersion::V4 => Field::IpSource,
         IpVersion::V6 => Field::Ip6Source,
     }
 }
 
-fn destination(version: IpVersion) -> Field {
+pub fn destination(version: IpVersion) -> Field {
     match version {
         IpVersion::V4 => Field::IpDestination,
         IpVersion::V6 => Field::Ip6Destination,

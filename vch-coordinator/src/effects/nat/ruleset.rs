@@ -4,6 +4,7 @@ use super::NatError;
 use super::book::Difference;
 use super::clients::ClientList;
 use super::kept::Kept;
+use super::remembered::{self, Remembered};
 use super::rules::Rules;
 use super::things::Held;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +23,7 @@ pub struct Ruleset {
 struct Found {
     elements: BTreeMap<Kept, BTreeSet<Element>>,
     lists: BTreeSet<Name>,
+    remembered: BTreeSet<Remembered>,
 }
 
 impl Ruleset {
@@ -51,6 +53,9 @@ impl Ruleset {
             for list in &new.lists {
                 add_list(&mut batch, &rules.table, list)?;
             }
+            for port in &new.remembered {
+                port.add(&mut batch, &rules.table)?;
+            }
             for (kept, elements) in gone.elements {
                 batch.delete_elements(&rules.table, &kept.set(), elements);
             }
@@ -59,6 +64,9 @@ impl Ruleset {
             }
             for list in gone.lists {
                 delete_list(&mut batch, &rules.table, list.chain()?);
+            }
+            for port in gone.remembered {
+                port.delete(&mut batch, &rules.table)?;
             }
         }
         Ok(batch)
@@ -92,6 +100,7 @@ impl Ruleset {
 struct Parts {
     elements: BTreeMap<Kept, Vec<Element>>,
     lists: Vec<ClientList>,
+    remembered: Vec<Remembered>,
 }
 
 impl Parts {
@@ -105,6 +114,9 @@ impl Parts {
                         .push(element.clone());
                 }
                 Held::Clients(list) if family == Family::Inet => self.lists.push(list.clone()),
+                Held::Remembered(port) if family == Family::Bridge => {
+                    self.remembered.push(port.clone());
+                }
                 _ => {}
             }
         }
@@ -142,6 +154,9 @@ fn make(rules: &Rules, wanted: Parts) -> Result<Batch, NameError> {
     for list in &wanted.lists {
         add_list(&mut batch, table, list)?;
     }
+    for port in &wanted.remembered {
+        port.add(&mut batch, table)?;
+    }
     for (kept, elements) in wanted.elements {
         batch.add_elements(table, &kept.set(), elements);
     }
@@ -154,6 +169,12 @@ fn differing(table: &Table, wanted: Parts, found: Found) -> Result<Batch, NameEr
     for list in &wanted.lists {
         if !lists.remove(&list.chain()?) {
             add_list(&mut batch, table, list)?;
+        }
+    }
+    let mut remembered = found.remembered;
+    for port in &wanted.remembered {
+        if !remembered.remove(port) {
+            port.add(&mut batch, table)?;
         }
     }
     let (mut gone, mut new) = (Batch::new(), Batch::new());
@@ -177,6 +198,9 @@ fn differing(table: &Table, wanted: Parts, found: Found) -> Result<Batch, NameEr
     batch.append(new);
     for chain in lists {
         delete_list(&mut batch, table, chain);
+    }
+    for port in remembered {
+        port.delete(&mut batch, table)?;
     }
     Ok(batch)
 }
@@ -204,15 +228,25 @@ fn read(
     if !connection.tables()?.contains(table) {
         return Ok(None);
     }
-    let sets = connection.sets(table)?.into_iter().map(|one| one.value);
-    if sets.collect::<BTreeSet<_>>() != rules.sets().map(Some).collect() {
+    let mut own = remembered::Found::default();
+    let mut sets: BTreeSet<_> = connection
+        .sets(table)?
+        .into_iter()
+        .map(|one| one.value)
+        .collect();
+    sets.retain(|set| !set.as_ref().is_some_and(|set| own.take_set(set)));
+    if sets != rules.sets().map(Some).collect() {
         return Ok(None);
     }
-    let Some(lists) = chains(rules, connection, wanted)? else {
+    let Some(lists) = chains(rules, connection, wanted, &mut own)? else {
+        return Ok(None);
+    };
+    let Some(remembered) = own.whole()? else {
         return Ok(None);
     };
     let mut found = Found {
         lists,
+        remembered,
         ..Found::default()
     };
     for kept in Kept::all().filter(|kept| kept.family() == table.family) {
@@ -222,12 +256,13 @@ fn read(
     Ok(Some(found))
 }
 
-/// The chains of clients that are there; `None` if any chain is not as we make it. Rules are known
-/// by their comments, which say what is in them.
+/// The chains of clients that are there; `None` if any chain is not as we make it. Those of ports are left to `own`.
+/// Rules are known by their comments, which say what is in them.
 fn chains(
     rules: &Rules,
     connection: &mut Connection,
     wanted: &Parts,
+    own: &mut remembered::Found,
 ) -> Result<Option<BTreeSet<Name>>, NatError> {
     let mut comments: BTreeMap<Name, Vec<Option<String>>> = BTreeMap::new();
     for FoundRule { chain, comment, .. } in connection.rules(&rules.table)? {
@@ -253,6 +288,10 @@ fn chains(
         let Some(chain) = found.value else {
             return Ok(None);
         };
+        let its = comments.get(&chain.name).map_or(&[][..], Vec::as_slice);
+        if own.take_chain(&chain, its) {
+            continue;
+        }
         let is_list = chain.base.is_none() && ClientList::is_chain(&chain.name);
         let stands = match (constant.remove(&chain), lists.get(&chain.name)) {
             (Some(rules), _) => same(&chain.name, rules),

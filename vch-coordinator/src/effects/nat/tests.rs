@@ -6,6 +6,7 @@ mod isolation;
 mod levels;
 mod options;
 mod publishing;
+mod remembered;
 mod spoofing;
 mod tracker;
 mod tracking;

@@ -3,6 +3,7 @@
 use super::super::work::{Carried, Carrier, Place};
 use super::clients::ClientList;
 use super::kept::{Kept, Reach};
+use super::remembered::Remembered;
 use crate::config::Config;
 use protocol::spec::{FirewallLevel, InterfaceName, MacAddress};
 use std::collections::BTreeSet;
@@ -90,6 +91,8 @@ pub enum Held {
     Element(Kept, Element),
     /// The chain of a list of clients.
     Clients(ClientList),
+    /// What remembers the flows of a container on an external network.
+    Remembered(Remembered),
 }
 
 impl Held {
@@ -102,6 +105,7 @@ impl Held {
                 Kept::Bridges | Kept::Within | Kept::External | Kept::Defaults(_)
             ),
             Self::Clients(_) => true,
+            Self::Remembered(_) => false,
         }
     }
 }
@@ -113,6 +117,20 @@ struct Holding(Vec<Held>);
 impl Holding {
     fn add(&mut self, kept: Kept, key: impl Into<Vec<Datum>>) {
         self.0.push(Held::Element(kept, Element::new(key)));
+    }
+
+    /// The flows that a port's container begins.
+    fn remember(&mut self, name: Datum, port: &InterfaceName) -> Result<(), NameError> {
+        let remembered = Remembered::of(port);
+        for (kept, chain) in [
+            (Kept::Leaving, remembered.leaving()?),
+            (Kept::Arriving, remembered.arriving()?),
+        ] {
+            let element = Element::new([name]).to_verdict(chain);
+            self.0.push(Held::Element(kept, element));
+        }
+        self.0.push(Held::Remembered(remembered));
+        Ok(())
     }
 }
 
@@ -218,6 +236,9 @@ pub fn of_port(
                 holding.add(Kept::Attached(address.into()), key);
             }
             level_of(&mut holding, name, *level, opened);
+            if !matches!(level, FirewallLevel::Open | FirewallLevel::Closed) {
+                holding.remember(name, &port.name)?;
+            }
         }
     }
     Ok(holding.0)

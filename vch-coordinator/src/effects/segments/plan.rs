@@ -255,8 +255,8 @@ pub fn plan_port(
     }
     match link.map(|link| &link.kind) {
         None => steps.push(create_port(port)),
-        // One that an older release made, or that somebody opened: it is mended where it is, since
-        // a VM may be started on it. While one is attached nobody else can be.
+        // One that an older release made, or that was opened to others: it is mended where it is, since
+        // a VM may be started on it. While one is attached no other can be.
         Some(LinkKind::Tap {
             closed: false,
             attached: false,

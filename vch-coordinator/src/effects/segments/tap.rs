@@ -22,7 +22,7 @@ nix::ioctl_write_int!(tun_set_persist, b'T', 203);
 nix::ioctl_write_int!(tun_set_owner, b'T', 204);
 nix::ioctl_write_int!(tun_set_group, b'T', 206);
 
-/// The user and the group that may open a tap without privileges: root, who needs none. A tap with
+/// The user and the group that may open a tap without privileges: root, who has them anyway. A tap with
 /// neither can be opened by every user while nothing is attached to it (`tun_not_capable` in the
 /// kernel's drivers/net/tun.c).
 pub const ROOT: u32 = 0;
@@ -37,7 +37,7 @@ impl Tap {
     /// # Errors
     /// EBUSY if the name is taken; what opening `/dev/net/tun` says.
     pub fn create(name: &InterfaceName) -> Result<Self, Errno> {
-        // IFF_TUN_EXCL: make one, never open somebody else's.
+        // IFF_TUN_EXCL: make one, never open one that is there.
         let tap = Self::attach(name, libc::IFF_TUN_EXCL)?;
         tap.close_to_users()?;
         Ok(tap)
@@ -47,7 +47,7 @@ impl Tap {
     /// meanwhile stays gone.
     ///
     /// # Errors
-    /// EBUSY if a VM is attached to it: then nobody else can be, until it ends.
+    /// EBUSY if a VM is attached to it: then no other process can be, until it ends.
     pub fn close_existing(name: &InterfaceName) -> Result<(), Errno> {
         Self::attach(name, 0)?.close_to_users()
     }

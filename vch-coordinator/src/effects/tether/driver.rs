@@ -75,7 +75,7 @@ impl Intake {
         self.paused_until = if free { None } else { self.budget.next() };
     }
 
-    /// Until when none is taken.
+    /// Until when no message is taken.
     fn paused_until(&mut self, now: Instant) -> Option<Instant> {
         self.paused_until = self.paused_until.filter(|until| *until > now);
         self.paused_until

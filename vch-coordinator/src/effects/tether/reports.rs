@@ -69,7 +69,7 @@ impl Reports {
         self.durable = self.durable.max(sequence);
     }
 
-    /// Which report the agent may be told to have been seen: none that waits.
+    /// Which report the agent may be told to have been seen: not one that waits.
     pub fn acknowledged(&self, seen: u64) -> u64 {
         seen.min(self.durable)
     }

@@ -13,7 +13,7 @@ const REAL_TIME: std::ops::RangeInclusive<u8> = 34..=64;
 const FROM_LEAST: u8 = 15;
 const FROM_MOST: u8 = 14;
 
-/// Returns the signal that stops a container: SIGTERM where it names none, or none that there is.
+/// Returns the signal that stops a container: SIGTERM where it names no signal, or an unknown one.
 pub fn stop_signal(looked: &Looked) -> u8 {
     let named = looked.workload.stop_signal.as_deref();
     named.and_then(signal_number).unwrap_or(TERMINATE)

@@ -36,7 +36,7 @@ fn a_container_whose_document_cannot_be_read_is_left_out_and_told() {
         };
         decide(&mut ledger, &mut seed, command);
     }
-    // Somebody else's.
+    // One that was not made by Docker's API: it has no workload.
     decide(&mut ledger, &mut seed, sample::add("foreign"));
     let (all, mut unreadable) = Looked::all(&ledger);
     let names: Vec<_> = all

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use vch_ledger::{Container, ContainerPort, Endpoint, Publish, Row};
 
 /// All rows of a store. What schema 2 did not know is as it was without it: no container has a domain
-/// or kernel settings of its network, none misses a network, no port is published by a range.
+/// or kernel settings of its network, no container misses a network, no port is published by a range.
 pub(super) fn rows(rows: Vec<v2::Row>) -> Vec<Row> {
     let rows = rows.into_iter().map(|row| match row {
         v2::Row::Network(row) => Row::Network(row),

@@ -1,6 +1,6 @@
 //! The rows of schema 2, frozen: they are never changed.
 //!
-//! A type that has not changed since is the ledger's own: whoever changes it freezes it here first.
+//! A type that has not changed since is the ledger's own: a change of it freezes it here first.
 //! `v2.redb` is a store that the last release of schema 2 wrote; its rows come out of these types byte
 //! for byte.
 

@@ -177,7 +177,7 @@ fn passes(scene: &Scene, filters: &Filters) -> bool {
         && ports(scene, filters)
 }
 
-/// The ports and the protocol of `80`, `80/udp`, `8000-8010`; `None` for what is none of these.
+/// The ports and the protocol of `80`, `80/udp`, `8000-8010`; `None` for any other text.
 fn port_range(text: &str) -> Option<(RangeInclusive<u16>, &str)> {
     let (range, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
     let (first, last) = range.split_once('-').unwrap_or((range, range));

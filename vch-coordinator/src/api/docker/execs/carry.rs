@@ -56,7 +56,7 @@ impl Ending {
     }
 }
 
-/// Nobody reads what it writes, and its input is at its end: it runs on.
+/// Without a client: what it writes is not read, and its input is at its end: it runs on.
 pub async fn drained(ending: Ending, running: Running) {
     drop(running.streams.writer);
     let mut reader = running.streams.reader;

@@ -12,7 +12,7 @@ use vch_ledger::ContainerId;
 /// Most that are remembered; the oldest that do not run are forgotten first.
 const MOST: usize = 4096;
 
-/// The exit code of a process of which nobody was told how it ended: Docker's for one that could not be started.
+/// The exit code of a process whose end is not known: Docker's for one that could not be started.
 const GIVEN_UP: i64 = 126;
 
 /// What was asked for, until the coordinator ends.
@@ -90,7 +90,7 @@ impl Execs {
     /// The one of an ID, which cannot be started a second time from now on.
     ///
     /// # Errors
-    /// 404 if there is none, 409 if it was started before.
+    /// 404 if there is no such exec, 409 if it was started before.
     pub fn claim(&self, id: &str) -> Result<Claim, DockerError> {
         let mut book = self.book();
         let exec = book.execs.get_mut(id).ok_or_else(|| unknown(id))?;

@@ -258,7 +258,7 @@ impl Scanner<'_> {
         Ok(())
     }
 
-    /// Behind its first byte; what follows a whole number is looked at by whoever reads on.
+    /// Behind its first byte; what follows a whole number is looked at by the caller.
     fn number(&mut self, first: u8) -> Result<(), SyntaxError> {
         let first = match first {
             b'-' => {

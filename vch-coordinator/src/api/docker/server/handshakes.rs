@@ -2,7 +2,7 @@
 //!
 //! A handshake holds one of a small number of permits, of which one source address gets a share. Who comes
 //! beyond that waits a moment, a bounded number at a time, and the rest is closed at once. So strangers that
-//! connect and say nothing keep out nobody but clients of their own address.
+//! connect and say nothing keep out only clients of their own address.
 
 use std::{
     collections::BTreeMap,
@@ -126,7 +126,7 @@ async fn acquired(permits: &Arc<Semaphore>, pressed: &Notify) -> Option<OwnedSem
     loop {
         pressed.notify_waiters();
         tokio::select! {
-            // Nobody closes the semaphore.
+            // The semaphore is never closed.
             permit = &mut acquired => return permit.ok(),
             () = sleep(AGAIN) => {}
         }

@@ -13,12 +13,13 @@
 //!
 //! What it does not understand it passes on as it is: hyper refuses it.
 
+use crate::api::door::Filter;
 use std::{
     io,
     pin::Pin,
     task::{Context, Poll, ready},
 };
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, ReadBuf};
 
 /// Marks a request that starts a raw stream and did not ask for an upgrade.
 #[derive(Clone, Copy, Debug)]
@@ -32,24 +33,13 @@ pub(super) const MAX_HEADERS: usize = 100;
 const MAX_CHUNK_LINE: usize = 4 << 10;
 const READ: usize = 8 << 10;
 
-/// A connection whose requests for raw streams are marked.
-pub(super) struct RawStarts<S> {
-    stream: S,
+/// Marks the requests for raw streams of a connection.
+#[derive(Default)]
+pub(super) struct RawStarts {
     follow: Follow,
     /// What hyper has not read yet, from `read` on.
     ready: Vec<u8>,
     read: usize,
-}
-
-impl<S> RawStarts<S> {
-    pub(super) fn new(stream: S) -> Self {
-        Self {
-            stream,
-            follow: Follow::Head(Vec::new()),
-            ready: Vec::new(),
-            read: 0,
-        }
-    }
 }
 
 /// Where in its requests a connection is.
@@ -65,6 +55,12 @@ enum Follow {
     Chunk(u64),
     /// In what is not followed: a raw stream, or no HTTP.
     Raw,
+}
+
+impl Default for Follow {
+    fn default() -> Self {
+        Self::Head(Vec::new())
+    }
 }
 
 impl Follow {
@@ -245,68 +241,38 @@ fn starts_raw(target: &str) -> bool {
     )
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for RawStarts<S> {
-    fn poll_read(
-        self: Pin<&mut Self>,
+impl Filter for RawStarts {
+    fn poll_read<S: AsyncRead + Unpin>(
+        &mut self,
+        mut stream: Pin<&mut S>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
         loop {
-            if this.read < this.ready.len() {
-                let rest = &this.ready[this.read..];
+            if self.read < self.ready.len() {
+                let rest = &self.ready[self.read..];
                 let count = rest.len().min(buffer.remaining());
                 buffer.put_slice(&rest[..count]);
-                this.read += count;
+                self.read += count;
                 return Poll::Ready(Ok(()));
             }
-            if matches!(this.follow, Follow::Raw) {
+            if matches!(self.follow, Follow::Raw) {
                 // Nothing waits any more: the space is given back.
-                this.ready = Vec::new();
-                this.read = 0;
-                return Pin::new(&mut this.stream).poll_read(context, buffer);
+                self.ready = Vec::new();
+                self.read = 0;
+                return stream.poll_read(context, buffer);
             }
             let mut space = [0; READ];
             let mut into = ReadBuf::new(&mut space);
-            ready!(Pin::new(&mut this.stream).poll_read(context, &mut into))?;
-            this.ready.clear();
-            this.read = 0;
+            ready!(stream.as_mut().poll_read(context, &mut into))?;
+            self.ready.clear();
+            self.read = 0;
             if into.filled().is_empty() {
-                this.follow.end(&mut this.ready);
+                self.follow.end(&mut self.ready);
                 continue;
             }
-            this.follow.pass(into.filled(), &mut this.ready);
+            self.follow.pass(into.filled(), &mut self.ready);
         }
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for RawStarts<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, bytes)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
 

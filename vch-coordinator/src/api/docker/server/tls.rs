@@ -4,24 +4,26 @@ mod expiry;
 
 use crate::config::TlsFiles;
 use std::{
+    error::Error,
     os::unix::fs::PermissionsExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
     time::{Duration, SystemTime},
 };
-use thiserror::Error;
 use tokio_rustls::{
     TlsAcceptor,
     rustls::{
         self, RootCertStore, ServerConfig,
         crypto::ring,
-        pki_types::{CertificateDer, PrivateKeyDer, pem, pem::PemObject},
+        pki_types::{
+            CertificateDer, CertificateRevocationListDer, PrivateKeyDer, pem, pem::PemObject,
+        },
         server::{VerifierBuilderError, WebPkiClientVerifier},
     },
 };
 
 /// Why there is no TLS.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file can't be read, or holds nothing of the kind.
     #[error("`docker_endpoint.tls.{field}` cannot be {}: write a PEM file, as `vchctl certs` makes it", path.display())]
@@ -43,14 +45,23 @@ pub enum TlsError {
         #[source]
         source: rustls::Error,
     },
-    /// Nobody could be let in.
-    #[error("`docker_endpoint.tls.ca` cannot be {}: it lets nobody in", path.display())]
+    /// No client could be let in.
+    #[error("`docker_endpoint.tls.ca` cannot be {}: it lets no client in", path.display())]
     Verifier {
         /// The file.
         path: PathBuf,
         /// Why.
         #[source]
         source: VerifierBuilderError,
+    },
+    /// The lists of revoked certificates can't be read or used.
+    #[error("`docker_endpoint.tls.crl` cannot be {}: write the authority's list of revoked certificates, in PEM", path.display())]
+    Revoked {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
     },
     /// Certificate and key can't be used, or not together.
     #[error("`docker_endpoint.tls.cert` and `key` cannot be {} and {}: write a certificate and its own key", cert.display(), key.display())]
@@ -151,7 +162,7 @@ fn warnings(files: &TlsFiles, now: SystemTime) -> Vec<String> {
     warnings
 }
 
-/// Lets in whoever shows a certificate of the authority, by TLS 1.2 or 1.3.
+/// Lets in clients with a certificate of the authority that it has not revoked, by TLS 1.2 or 1.3.
 fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, TlsError> {
     let provider = Arc::new(ring::default_provider());
     let mut roots = RootCertStore::empty();
@@ -165,9 +176,15 @@ fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, TlsError> {
     }
     let verifier =
         WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
-    let verifier = verifier.build().map_err(|source| TlsError::Verifier {
-        path: files.ca.clone(),
-        source,
+    let verifier = verifier.with_crls(revoked(files.crl.as_deref())?).build();
+    let verifier = verifier.map_err(|source| match (source, &files.crl) {
+        (source @ VerifierBuilderError::InvalidCrl(_), Some(path)) => {
+            unusable_list(path, source.into())
+        }
+        (source, _) => TlsError::Verifier {
+            path: files.ca.clone(),
+            source,
+        },
     })?;
     let chain = certificates("cert", &files.cert)?;
     let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|source| TlsError::File {
@@ -188,6 +205,25 @@ fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, TlsError> {
         .map_err(own)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// The lists of revoked certificates; where there is one, each certificate below the authority's needs a list of its
+/// issuer.
+fn revoked(path: Option<&Path>) -> Result<Vec<CertificateRevocationListDer<'static>>, TlsError> {
+    let Some(path) = path else {
+        return Ok(Vec::new());
+    };
+    let lists = CertificateRevocationListDer::pem_file_iter(path).and_then(Iterator::collect);
+    let lists: Vec<_> = lists.map_err(|source| unusable_list(path, source.into()))?;
+    if lists.is_empty() {
+        return Err(unusable_list(path, pem::Error::NoItemsFound.into()));
+    }
+    Ok(lists)
+}
+
+fn unusable_list(path: &Path, source: Box<dyn Error + Send + Sync>) -> TlsError {
+    let path = path.to_owned();
+    TlsError::Revoked { path, source }
 }
 
 fn certificates(

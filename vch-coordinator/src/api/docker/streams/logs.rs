@@ -21,7 +21,7 @@ use std::{io, time::Duration};
 use tokio::time::{Instant, timeout_at};
 use vch_ledger::ContainerId;
 
-/// Longer than anybody follows: a century.
+/// Longer than any client follows: a century.
 const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 pub async fn logs(

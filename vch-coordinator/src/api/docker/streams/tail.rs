@@ -226,7 +226,7 @@ impl Search {
     }
 
     fn found(&mut self) -> Tail {
-        // Of what is not kept any more nobody knows: the first bytes count as a line.
+        // What is not kept any more is not known: the first bytes count as a line.
         for scan in &mut self.scans {
             for stream in 0..2 {
                 scan.resolve(stream, Next::Begin);

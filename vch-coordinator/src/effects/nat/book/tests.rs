@@ -231,6 +231,16 @@ fn an_opened_port_is_one_element_and_only_where_the_level_is_published() {
         [
             "delete bridge vch walled { \"vt-1\" }",
             "delete bridge vch friendly { \"vt-1\" }",
+            "delete bridge vch leaving_of { \"vt-1\" : jump leaving-vt-1 }",
+            "delete bridge vch arriving_of { \"vt-1\" : jump arriving-vt-1 }",
+            "flush chain bridge vch leaving-vt-1",
+            "delete chain bridge vch leaving-vt-1",
+            "flush chain bridge vch arriving-vt-1",
+            "delete chain bridge vch arriving-vt-1",
+            "delete set bridge vch flows4-vt-1",
+            "delete set bridge vch echoes4-vt-1",
+            "delete set bridge vch flows6-vt-1",
+            "delete set bridge vch echoes6-vt-1",
         ]
     );
 }

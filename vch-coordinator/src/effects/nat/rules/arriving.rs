@@ -1,90 +1,10 @@
-//! Levels of external networks, kept at the container's port, without connection tracking.
-//!
-//! What a container begins is remembered by its own frames in sets with timeouts, and its answers
-//! are let in by them, which keeps them there. A flow that both sides use is there for as long as
-//! it lives; one that the rules forgot (they were made anew) comes back with the container's next
-//! packet. What an opened port answers is not remembered: clients can't fill the sets.
+//! Levels of external networks, kept at the container's port, without connection tracking. What a container begins
+//! is remembered in sets of its own ([`super::super::remembered`]); what an opened port answers is not: clients can't
+//! fill the sets.
 
-use super::super::kept::{Kept, VERSIONS, address_type};
-use super::{bridge, chain, destination, later_fragment, source};
-use std::time::Duration;
-use vch_nftables::{
-    Chain, DataType, Datum, Field, IpVersion, Name, NameError, Rule, Set, Statement, TcpFlags, name,
-};
-
-/// RFC 5382, REQ-5: an established connection is kept 2 h 4 min, one that opens or closes 4 min.
-const TCP_ESTABLISHED: Duration = Duration::from_secs(7440);
-const TCP_TRANSITORY: Duration = Duration::from_secs(240);
-/// RFC 4787, REQ-5. SCTP's heartbeats come each 30 s (RFC 9260, 16).
-const DATAGRAMS: Duration = Duration::from_secs(300);
-/// RFC 5508, REQ-1.
-const ECHO: Duration = Duration::from_secs(60);
-
-/// Flows at a time, of all external containers of the VCH together: at about 200 bytes, 26 MB.
-const FLOWS: u32 = 131_072;
-/// Pairs of a container and an address it sent an echo to.
-const ECHOES: u32 = 16_384;
-
-fn flow_set(version: IpVersion) -> Name {
-    match version {
-        IpVersion::V4 => name!("flows4"),
-        IpVersion::V6 => name!("flows6"),
-    }
-}
-
-fn echo_set(version: IpVersion) -> Name {
-    match version {
-        IpVersion::V4 => name!("echoes4"),
-        IpVersion::V6 => name!("echoes6"),
-    }
-}
-
-/// The sets that packets fill.
-pub(super) fn flows() -> Vec<Set> {
-    use DataType::{Interface, Protocol, Service};
-    let sets = VERSIONS.map(|version| {
-        let address = address_type(version);
-        let flow = [Interface, Protocol, address, Service, Service];
-        [
-            Set::new(flow_set(version), flow).dynamic(FLOWS),
-            Set::new(echo_set(version), [Interface, address]).dynamic(ECHOES),
-        ]
-    });
-    sets.into_iter().flatten().collect()
-}
-
-/// A flow: port, protocol, the other's address and port, the container's own port.
-fn flow_out(version: IpVersion) -> [Field; 5] {
-    let other = destination(version);
-    let ports = [Field::DestinationPort, Field::SourcePort];
-    [
-        Field::InputInterface,
-        Field::L4Proto,
-        other,
-        ports[0],
-        ports[1],
-    ]
-}
-
-fn flow_in(version: IpVersion) -> [Field; 5] {
-    let other = source(version);
-    let ports = [Field::SourcePort, Field::DestinationPort];
-    [
-        Field::OutputInterface,
-        Field::L4Proto,
-        other,
-        ports[0],
-        ports[1],
-    ]
-}
-
-fn tcp() -> Rule {
-    Rule::new().is(Field::L4Proto, Datum::TCP)
-}
-
-fn ends() -> TcpFlags {
-    TcpFlags::FIN | TcpFlags::RST
-}
+use super::super::kept::{Kept, VERSIONS};
+use super::{bridge, chain, later_fragment};
+use vch_nftables::{Chain, Datum, Field, NameError, Rule, Statement, name};
 
 /// Without the first fragment, which has ports, nobody can use the others.
 fn later_fragments() -> [(&'static str, Rule); 2] {
@@ -128,40 +48,10 @@ pub(super) fn leaving() -> Result<(Chain, Vec<Rule>), NameError> {
             )
             .accept(),
     ));
-    for version in VERSIONS {
-        let remember = |rule: Rule, time| {
-            rule.update(flow_set(version), flow_out(version), time)
-                .accept()
-        };
-        let echo = match version {
-            IpVersion::V4 => new().is(Field::IcmpType, Datum::IcmpType(8)),
-            IpVersion::V6 => new().is(Field::Icmpv6Type, Datum::Icmpv6Type(128)),
-        };
-        let asked = [from, destination(version)];
-        rules.extend([
-            (
-                "a connection ends",
-                remember(tcp().tcp_flags(ends()), TCP_TRANSITORY),
-            ),
-            (
-                "a connection lives",
-                remember(tcp().tcp_flags(TcpFlags::ACK), TCP_ESTABLISHED),
-            ),
-            ("a connection begins", remember(tcp(), TCP_TRANSITORY)),
-            (
-                "what it asks",
-                remember(new().is(Field::L4Proto, Datum::UDP), DATAGRAMS),
-            ),
-            (
-                "an association",
-                remember(new().is(Field::L4Proto, Datum::SCTP), DATAGRAMS),
-            ),
-            (
-                "an echo",
-                echo.update(echo_set(version), asked, ECHO).accept(),
-            ),
-        ]);
-    }
+    rules.push((
+        "what it begins",
+        new().verdict_map([from], Kept::Leaving.name()),
+    ));
     chain(Chain::regular(name!("leaving")), rules)
 }
 
@@ -172,32 +62,10 @@ pub(super) fn arriving() -> Result<(Chain, Vec<Rule>), NameError> {
     let mut rules = neighbourhood();
     rules.push(("closed", new().is_in([to], Kept::Closed.name()).drop()));
     rules.extend(later_fragments());
-    for version in VERSIONS {
-        let known = |rule: Rule| rule.is_in(flow_in(version), flow_set(version));
-        let keep = |rule: Rule, time| {
-            known(rule)
-                .update(flow_set(version), flow_in(version), time)
-                .accept()
-        };
-        rules.extend([
-            ("a connection ends", known(tcp().tcp_flags(ends())).accept()),
-            ("a connection lives", keep(tcp(), TCP_ESTABLISHED)),
-            (
-                "an answer",
-                keep(new().is(Field::L4Proto, Datum::UDP), DATAGRAMS),
-            ),
-            (
-                "an association",
-                keep(new().is(Field::L4Proto, Datum::SCTP), DATAGRAMS),
-            ),
-        ]);
-        let echo = match version {
-            IpVersion::V4 => new().is(Field::IcmpType, Datum::IcmpType(0)),
-            IpVersion::V6 => new().is(Field::Icmpv6Type, Datum::Icmpv6Type(129)),
-        };
-        let asked = [to, source(version)];
-        rules.push(("an echo", echo.is_in(asked, echo_set(version)).accept()));
-    }
+    rules.push((
+        "what it began",
+        new().verdict_map([to], Kept::Arriving.name()),
+    ));
     // RFC 792: unreachable, time exceeded, parameter problem.
     for kind in [3, 11, 12] {
         let error = new().is(Field::IcmpType, Datum::IcmpType(kind));

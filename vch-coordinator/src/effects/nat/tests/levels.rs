@@ -9,7 +9,7 @@ use vch_ledger::{PortNumber, Protocol};
 const DATA: &[u8] = b"let me in";
 const ANSWER: &[u8] = b"the answer";
 
-fn world(level: FirewallLevel, ports: &[PortNumber]) -> World {
+pub fn world(level: FirewallLevel, ports: &[PortNumber]) -> World {
     let mut world = World::new();
     for container in ["e1", "e2"] {
         world.place(container, |place| {
@@ -21,7 +21,7 @@ fn world(level: FirewallLevel, ports: &[PortNumber]) -> World {
 }
 
 /// Sends what `packet` makes of both addresses, and says whether it arrives.
-fn goes(
+pub fn goes(
     world: &mut World,
     (from, to): (&str, &str),
     like: IpAddr,
@@ -34,7 +34,7 @@ fn goes(
     world.passes(from, &frame, to, bytes)
 }
 
-fn udp(from: u16, to: u16, data: &'static [u8]) -> impl Fn(IpAddr, IpAddr) -> (u16, Vec<u8>) {
+pub fn udp(from: u16, to: u16, data: &'static [u8]) -> impl Fn(IpAddr, IpAddr) -> (u16, Vec<u8>) {
     move |own, other| frames::udp((own, from), (other, to), data)
 }
 
@@ -46,12 +46,12 @@ fn echo(answer: bool) -> impl Fn(IpAddr, IpAddr) -> (u16, Vec<u8>) {
     move |own, other| frames::echo(own, other, answer, DATA)
 }
 
-fn families() -> [IpAddr; 2] {
+pub fn families() -> [IpAddr; 2] {
     [v4("0.0.0.0"), v6("::")]
 }
 
-const IN: (&str, &str) = ("out", "e1");
-const OUT: (&str, &str) = ("e1", "out");
+pub const IN: (&str, &str) = ("out", "e1");
+pub const OUT: (&str, &str) = ("e1", "out");
 const PEER: (&str, &str) = ("e2", "e1");
 
 /// ARP and neighbour discovery, both ways.
@@ -227,7 +227,7 @@ fn a_published_container_answers_at_opened_ports_alone() {
 fn what_an_opened_port_answers_fills_no_set() {
     in_namespace(|| {
         let mut world = world(Published, &[opened(Protocol::Tcp, 80)]);
-        let flows = || super::world::run("nft list set bridge vch flows4");
+        let flows = || super::world::run("nft list set bridge vch flows4-vt-e1");
         assert!(goes(
             &mut world,
             OUT,
@@ -301,9 +301,12 @@ fn the_rest_of_a_fragmented_answer_comes_in() {
             !goes(&mut world, IN, v6("::"), first6, DATA),
             "a first one has ports"
         );
-        let flows = super::world::run("nft list set bridge vch flows4");
+        let flows = super::world::run("nft list set bridge vch flows4-vt-e1");
         assert!(goes(&mut world, OUT, v4("0.0.0.0"), later, DATA));
-        assert_eq!(super::world::run("nft list set bridge vch flows4"), flows);
+        assert_eq!(
+            super::world::run("nft list set bridge vch flows4-vt-e1"),
+            flows
+        );
     });
 }
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::effects::segments::tap::Tap;
 use std::process::Command;
 
-/// What an ordinary user does who may open `/dev/net/tun`, as udev's rules let everybody: some machines'
+/// What an ordinary user does who may open `/dev/net/tun`, as udev's rules let every user: some machines'
 /// device is root's alone, so that the test brings its own. `ip` opens the tap by name (TUNSETIFF) before it
 /// takes it away.
 const ATTACK: &str = "mount -t tmpfs none /dev/net && mknod -m 666 /dev/net/tun c 10 200 && \

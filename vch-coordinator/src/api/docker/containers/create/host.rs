@@ -114,7 +114,7 @@ fn console_size(host: &HostConfig) -> Result<Option<[u16; 2]>, DockerError> {
 fn limits(host: &HostConfig) -> Result<Vec<(String, i64, i64)>, DockerError> {
     let one = |limit: &super::super::body::Ulimit| {
         let (name, soft, hard) = (&limit.name, limit.soft, limit.hard);
-        // As Docker has it, -1 is none.
+        // As Docker has it, -1 is no limit.
         if hard >= 0 && soft < 0 {
             return Err(DockerError::invalid(format!(
                 "ulimit soft limit must be less than or equal to hard limit: soft: {soft} (unlimited), hard: {hard}"

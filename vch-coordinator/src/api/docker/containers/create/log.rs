@@ -32,7 +32,7 @@ const OTHERS: [&str; 8] = [
 /// Passes what is carried out: kept files of some size and number.
 ///
 /// # Errors
-/// 400 for a driver, option or value that there is none of, 501 for what only dockerd has.
+/// 400 for an unknown driver, option or value, 501 for what only dockerd has.
 pub fn check(host: &HostConfig) -> Result<(), DockerError> {
     let log = &host.log_config;
     let driver = log.r#type.as_str();

@@ -32,7 +32,7 @@ fn mode<'a>(text: &'a str, own: &[&str]) -> Mode<'a> {
 /// Passes the modes that a VM can have.
 ///
 /// # Errors
-/// 400 for a mode that there is none of and for the VCH's own namespaces, 501 for another container's.
+/// 400 for an unknown mode and for the VCH's own namespaces, 501 for another container's.
 pub fn check(body: &Body) -> Result<(), DockerError> {
     network(body)?;
     let host = &body.host_config;
@@ -49,7 +49,7 @@ pub fn check(body: &Body) -> Result<(), DockerError> {
         &["", "none", "private", "shareable"],
     )?;
     namespace("PidMode", "PID", &host.pid_mode, &[""])?;
-    // What Docker means by the host's: that of whoever is root in the container's own VM, as it is anyway.
+    // What Docker means by the host's: that of root in the container's own VM, as it is anyway.
     let userns = host.userns_mode.as_str();
     if !matches!(userns, "" | "host") {
         return Err(invalid("USER mode", userns));

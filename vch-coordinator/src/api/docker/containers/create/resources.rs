@@ -125,7 +125,7 @@ fn memory(host: &HostConfig, update: bool) -> Result<(), DockerError> {
 
 /// What dockerd discards with a warning on a kernel like a VM's, which has cgroups of version 2.
 fn discarded(host: &HostConfig, version: Version, warnings: &mut Vec<String>) {
-    // -1 is what clients send for none.
+    // -1 is what clients send for no limit.
     if host.memory_swappiness.is_some_and(|value| value != -1) {
         warnings.push("Your kernel does not support memory swappiness capabilities or the cgroup is not mounted. Memory swappiness discarded.".to_owned());
     }

@@ -81,6 +81,7 @@ impl Pki {
             ca: folder.join("ca.pem"),
             cert: folder.join("cert.pem"),
             key: folder.join("key.pem"),
+            crl: None,
         };
         fs::write(&files.ca, &ca).unwrap();
         fs::write(&files.cert, server).unwrap();

@@ -1,0 +1,265 @@
+//! What a container on an external network began: remembered by its own packets, in sets of its own, so that one
+//! that scans ports fills its own sets and leaves those of others alone.
+//!
+//! What a container begins is remembered by its own frames in sets with timeouts, and its answers are let in by
+//! them, which keeps them there. A flow that both sides use is there for as long as it lives; one that the rules
+//! forgot (they were made anew) comes back with the container's next packet. Of full sets no new flow is answered;
+//! those that are there go on.
+
+use super::kept::{VERSIONS, address_type};
+use super::rules::{chain, destination, source};
+use protocol::spec::InterfaceName;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use vch_nftables::{
+    Batch, Chain, DataType, Datum, Field, IpVersion, Name, NameError, Operation, Rule, Set, Table,
+    TcpFlags, Verdict,
+};
+
+/// RFC 5382, REQ-5: an established connection is kept 2 h 4 min, one that opens or closes 4 min.
+const TCP_ESTABLISHED: Duration = Duration::from_secs(7440);
+const TCP_TRANSITORY: Duration = Duration::from_secs(240);
+/// RFC 4787, REQ-5. SCTP's heartbeats come each 30 s (RFC 9260, 16).
+const DATAGRAMS: Duration = Duration::from_secs(300);
+/// RFC 5508, REQ-1.
+const ECHO: Duration = Duration::from_secs(60);
+
+/// Flows of one container at a time, of each version of IP: at about 200 bytes, 3 MB.
+pub const FLOWS: u32 = 16_384;
+/// Addresses that it sent an echo to.
+const ECHOES: u32 = 1_024;
+
+/// The sets and chains of one container's port.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Remembered(InterfaceName);
+
+/// The beginnings of their names.
+const LEAVING: &str = "leaving-";
+const ARRIVING: &str = "arriving-";
+const FLOW_SETS: [&str; 2] = ["flows4-", "flows6-"];
+const ECHO_SETS: [&str; 2] = ["echoes4-", "echoes6-"];
+
+impl Remembered {
+    /// Of the port with this name.
+    pub fn of(port: &InterfaceName) -> Self {
+        Self(port.clone())
+    }
+
+    /// Whose set or chain it is, by its name; `None` for one that belongs to no port.
+    pub fn by_name(name: &Name) -> Option<Self> {
+        let prefixes = [LEAVING, ARRIVING].into_iter();
+        let prefixes = prefixes.chain(FLOW_SETS).chain(ECHO_SETS);
+        let port = prefixes
+            .filter_map(|prefix| name.as_str().strip_prefix(prefix))
+            .next()?;
+        port.parse().ok().map(Self)
+    }
+
+    /// What frames from the container meet.
+    pub fn leaving(&self) -> Result<Verdict, NameError> {
+        Ok(Verdict::Jump(self.name(LEAVING)?))
+    }
+
+    /// What frames to the container meet.
+    pub fn arriving(&self) -> Result<Verdict, NameError> {
+        Ok(Verdict::Jump(self.name(ARRIVING)?))
+    }
+
+    fn name(&self, prefix: &str) -> Result<Name, NameError> {
+        Name::new(format!("{prefix}{}", self.0))
+    }
+
+    fn flow_set(&self, version: IpVersion) -> Result<Name, NameError> {
+        self.name(of_version(FLOW_SETS, version))
+    }
+
+    fn echo_set(&self, version: IpVersion) -> Result<Name, NameError> {
+        self.name(of_version(ECHO_SETS, version))
+    }
+
+    /// The sets, which packets fill.
+    pub fn sets(&self) -> Result<Vec<Set>, NameError> {
+        use DataType::{Protocol, Service};
+        let mut sets = Vec::new();
+        for version in VERSIONS {
+            let address = address_type(version);
+            let flow = [Protocol, address, Service, Service];
+            sets.push(Set::new(self.flow_set(version)?, flow).dynamic(FLOWS));
+            sets.push(Set::new(self.echo_set(version)?, [address]).dynamic(ECHOES));
+        }
+        Ok(sets)
+    }
+
+    /// The chains, which use the sets.
+    pub fn chains(&self) -> Result<[(Chain, Vec<Rule>); 2], NameError> {
+        Ok([
+            chain(Chain::regular(self.name(LEAVING)?), self.begun()?)?,
+            chain(Chain::regular(self.name(ARRIVING)?), self.answered()?)?,
+        ])
+    }
+
+    /// Remembers what the container begins.
+    fn begun(&self) -> Result<Vec<(&'static str, Rule)>, NameError> {
+        let mut rules = Vec::new();
+        for version in VERSIONS {
+            let flows = self.flow_set(version)?;
+            let remember =
+                |rule: Rule, time| rule.update(flows.clone(), flow_out(version), time).accept();
+            let asked = echo(version, [8, 128]).update(
+                self.echo_set(version)?,
+                [destination(version)],
+                ECHO,
+            );
+            rules.extend([
+                (
+                    "a connection ends",
+                    remember(tcp().tcp_flags(ends()), TCP_TRANSITORY),
+                ),
+                (
+                    "a connection lives",
+                    remember(tcp().tcp_flags(TcpFlags::ACK), TCP_ESTABLISHED),
+                ),
+                ("a connection begins", remember(tcp(), TCP_TRANSITORY)),
+                ("what it asks", remember(protocol(Datum::UDP), DATAGRAMS)),
+                ("an association", remember(protocol(Datum::SCTP), DATAGRAMS)),
+                ("an echo", asked.accept()),
+            ]);
+        }
+        Ok(rules)
+    }
+
+    /// Lets in what answers it, and keeps it in mind.
+    fn answered(&self) -> Result<Vec<(&'static str, Rule)>, NameError> {
+        let mut rules = Vec::new();
+        for version in VERSIONS {
+            let flows = self.flow_set(version)?;
+            let known = |rule: Rule| rule.is_in(flow_in(version), flows.clone());
+            let keep = |rule: Rule, time| {
+                known(rule)
+                    .update(flows.clone(), flow_in(version), time)
+                    .accept()
+            };
+            let answer = echo(version, [0, 129]).is_in([source(version)], self.echo_set(version)?);
+            rules.extend([
+                ("a connection ends", known(tcp().tcp_flags(ends())).accept()),
+                ("a connection lives", keep(tcp(), TCP_ESTABLISHED)),
+                ("an answer", keep(protocol(Datum::UDP), DATAGRAMS)),
+                ("an association", keep(protocol(Datum::SCTP), DATAGRAMS)),
+                ("an echo", answer.accept()),
+            ]);
+        }
+        Ok(rules)
+    }
+
+    /// Makes all of it.
+    pub fn add(&self, batch: &mut Batch, table: &Table) -> Result<(), NameError> {
+        for set in self.sets()? {
+            batch.add_set(table, &set);
+        }
+        for (chain, rules) in self.chains()? {
+            batch.add_chain(table, chain.clone());
+            for rule in rules {
+                batch.add_rule(table, &chain.name, rule);
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes all of it, once nothing leads there any more.
+    pub fn delete(&self, batch: &mut Batch, table: &Table) -> Result<(), NameError> {
+        for (chain, _) in self.chains()? {
+            batch.push(Operation::FlushChain(table.clone(), chain.name.clone()));
+            batch.push(Operation::DeleteChain(table.clone(), chain.name));
+        }
+        for set in self.sets()? {
+            batch.push(Operation::DeleteSet(table.clone(), set.name));
+        }
+        Ok(())
+    }
+}
+
+/// What a table has of this, as it was found.
+#[derive(Debug, Default)]
+pub struct Found {
+    sets: BTreeSet<Set>,
+    chains: BTreeMap<Chain, Vec<Option<String>>>,
+}
+
+impl Found {
+    /// Takes a set that belongs to a port; returns `false` for any other.
+    pub fn take_set(&mut self, set: &Set) -> bool {
+        let own = Remembered::by_name(&set.name).is_some();
+        if own {
+            self.sets.insert(set.clone());
+        }
+        own
+    }
+
+    /// Takes a chain that belongs to a port, with the comments of its rules; returns `false` for any other.
+    pub fn take_chain(&mut self, chain: &Chain, comments: &[Option<String>]) -> bool {
+        let own = Remembered::by_name(&chain.name).is_some();
+        if own {
+            self.chains.insert(chain.clone(), comments.to_vec());
+        }
+        own
+    }
+
+    /// The ports whose sets and chains are there; `None` if any of these is not as we make it.
+    pub fn whole(&self) -> Result<Option<BTreeSet<Remembered>>, NameError> {
+        let names = self.sets.iter().map(|set| &set.name);
+        let names = names.chain(self.chains.keys().map(|chain| &chain.name));
+        let ports: BTreeSet<_> = names.filter_map(Remembered::by_name).collect();
+        let (mut sets, mut chains) = (BTreeSet::new(), BTreeMap::new());
+        for port in &ports {
+            sets.extend(port.sets()?);
+            for (chain, rules) in port.chains()? {
+                let comments = rules.into_iter().map(|rule| rule.comment);
+                let comments = comments.map(|one| one.map(|one| one.as_str().to_owned()));
+                chains.insert(chain, comments.collect());
+            }
+        }
+        let stands = sets == self.sets && chains == self.chains;
+        Ok(stands.then_some(ports))
+    }
+}
+
+fn of_version<T>([v4, v6]: [T; 2], version: IpVersion) -> T {
+    match version {
+        IpVersion::V4 => v4,
+        IpVersion::V6 => v6,
+    }
+}
+
+/// A flow: protocol, the other's address and port, the container's own port.
+fn flow_out(version: IpVersion) -> [Field; 4] {
+    let other = destination(version);
+    let [others, own] = [Field::DestinationPort, Field::SourcePort];
+    [Field::L4Proto, other, others, own]
+}
+
+fn flow_in(version: IpVersion) -> [Field; 4] {
+    let other = source(version);
+    let [others, own] = [Field::SourcePort, Field::DestinationPort];
+    [Field::L4Proto, other, others, own]
+}
+
+fn protocol(number: Datum) -> Rule {
+    Rule::new().is(Field::L4Proto, number)
+}
+
+fn tcp() -> Rule {
+    protocol(Datum::TCP)
+}
+
+fn ends() -> TcpFlags {
+    TcpFlags::FIN | TcpFlags::RST
+}
+
+/// ICMP (RFC 792) or ICMPv6 (RFC 4443) of such a type.
+fn echo(version: IpVersion, types: [u8; 2]) -> Rule {
+    let kind = of_version(types, version);
+    match version {
+        IpVersion::V4 => Rule::new().is(Field::IcmpType, Datum::IcmpType(kind)),
+        IpVersion::V6 => Rule::new().is(Field::Icmpv6Type, Datum::Icmpv6Type(kind)),
+    }
+}
