@@ -125,7 +125,8 @@ fn others(house: &House<'_>) {
     }
     house.run("docker network create services");
     house.run("docker run -d --name web --network services app");
-    house.run("docker run -d --name proxy --network services -p 8080:80 haproxy");
+    // It makes a table of all files that it may open: 1,048,576.
+    house.run("docker run -d --name proxy -m 512m --network services -p 8080:80 haproxy");
     house.run("docker run -d --name shell --network services -p 2222:22 sshd");
     house.served(8080);
     let vch = Topology::VCH.into();
