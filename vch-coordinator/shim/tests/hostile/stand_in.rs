@@ -167,6 +167,8 @@ fn answers(request: u32) -> [FromInit; 2] {
         cpu_ms: 0,
         started_ms: 0,
         words: String::new(),
+        state: String::new(),
+        memory_kib: [0; 2],
     };
     let interface = InterfaceUsage {
         name: String::new(),
