@@ -102,6 +102,11 @@ fn an_image_of_a_registry_is_pulled_and_run() {
         "manifest for 127.0.0.1:5000/me/app:none not found: manifest unknown: manifest unknown";
     assert!(none.stderr.contains(words), "{none:?}");
     host.run("docker rmi app").unwrap();
+
+    // As with dockerd, the answer has begun when the archive is found to be none.
+    let broken = host.docker.run("echo none | docker load").unwrap();
+    assert_eq!(broken.code, 1, "{broken:?}");
+    assert!(broken.stderr.starts_with("broken archive"), "{broken:?}");
 }
 
 /// No VM runs for it.
