@@ -179,7 +179,7 @@ fn answers(request: u32) -> [FromInit; 2] {
         interfaces: vec![interface; 6_000],
         ..Usage::default()
     };
-    let processes = vec![process; 10_000];
+    let processes = vec![process; 7_000];
     [
         FromInit::Listed { request, processes },
         FromInit::Used { request, usage },
