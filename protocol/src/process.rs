@@ -429,6 +429,10 @@ pub struct Listed {
     pub started_ms: u64,
     /// Its command line.
     pub words: String,
+    /// Its state, as ps(1) writes it under STAT.
+    pub state: String,
+    /// KiB of memory: virtual, resident.
+    pub memory_kib: [u64; 2],
 }
 
 /// What the container uses.

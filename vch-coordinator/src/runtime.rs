@@ -22,6 +22,7 @@ mod health;
 pub mod hook;
 mod images;
 mod launch;
+mod links;
 mod lives;
 mod looked;
 mod lost;

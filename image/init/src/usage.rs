@@ -97,7 +97,10 @@ fn listed(pid: Pid, ticks: u64) -> Option<Listed> {
     let words = String::from_utf8_lossy(&words).replace('\0', " ");
     let words = words.trim();
     let name = name.split_once('(').map_or("", |(_, name)| name);
+    let page_kib = configured(SysconfVar::PAGE_SIZE).unwrap_or(4096) / 1024;
     Some(Listed {
+        state: state(pid, &fields)?,
+        memory_kib: [number(20)? / 1024, number(21)?.saturating_mul(page_kib)],
         pid: inner(&status, "NSpid:")?,
         parent: inner_of(number(1)?),
         uid: status
@@ -115,6 +118,26 @@ fn listed(pid: Pid, ticks: u64) -> Option<Listed> {
             words.chars().take(MAX_WORDS).collect()
         },
     })
+}
+
+/// The letter of its state, with ps's marks behind it (its PROCESS STATE CODES).
+fn state(pid: Pid, fields: &[&str]) -> Option<String> {
+    let number = |index: usize| fields.get(index)?.parse::<i64>().ok();
+    let mut state = (*fields.first()?).to_owned();
+    let (group, session, foreground) = (number(2)?, number(3)?, number(5)?);
+    let (nice, threads) = (number(16)?, number(17)?);
+    for (mark, bears) in [
+        ('<', nice < 0),
+        ('N', nice > 0),
+        ('s', session == i64::from(pid.as_raw())),
+        ('l', threads > 1),
+        ('+', group == foreground),
+    ] {
+        if bears {
+            state.push(mark);
+        }
+    }
+    Some(state)
 }
 
 /// The number in the innermost pid namespace.

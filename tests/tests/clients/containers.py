@@ -64,11 +64,63 @@ server.stop(timeout=30)
 assert server.wait()["StatusCode"] == 3
 assert server.logs(stderr=False) == b"ready\nbye\n", server.logs(stderr=False)
 assert server.logs(stdout=False) == b"problem\n", server.logs(stdout=False)
+said = server.logs(stream=True, stderr=False)
+assert list(said) == [b"ready\n", b"bye\n"]
 server.start()
 server.kill()
 assert server.wait()["StatusCode"] == 137
 server.remove()
 network.remove()
+
+# Lines come one by one, one that is written in two parts as well; a log of the driver `none` is not read.
+parts = "echo one; printf tw; sleep 0.5; printf 'o\\nthree\\nfour'"
+lined = client.containers.run("busybox", ["sh", "-c", parts], detach=True)
+assert list(lined.logs(stream=True, follow=True)) == [b"one\n", b"two\n", b"three\n", b"four"]
+lined.remove()
+assert client.containers.run("busybox", ["echo", "x"], name="silent", log_config={"type": "none"}) is None
+silent = client.containers.get("silent")
+refused(501, "configured logging driver does not support reading", silent.logs)
+silent.remove()
+
+# One that is to be started again is not removed in between.
+again = client.containers.run("busybox", ["true"], restart_policy={"Name": "always"}, detach=True)
+again.wait()
+refused(409, "stop the container before removing or force remove", again.remove)
+again.remove(force=True)
+
+# A link on the default bridge gives a name and variables.
+client.containers.run(
+    "busybox", ["sleep", "1000"], name="db", environment={"COLOUR": "red"}, ports={"5432/tcp": None}, detach=True
+)
+asks = "env; ping -c 1 my-db >/dev/null && echo found"
+said = client.containers.run("busybox", ["sh", "-c", asks], name="asks", links={"db": "my-db"}, remove=True)
+lines = said.decode().splitlines()
+address = client.containers.get("db").attrs["NetworkSettings"]["Networks"]["bridge"]["IPAddress"]
+for line in [
+    f"MY_DB_PORT=tcp://{address}:5432",
+    f"MY_DB_PORT_5432_TCP_ADDR={address}",
+    "MY_DB_PORT_5432_TCP_PROTO=tcp",
+    "MY_DB_NAME=/asks/my-db",
+    "MY_DB_ENV_COLOUR=red",
+    "found",
+]:
+    assert line in lines, (line, lines)
+client.containers.get("db").remove(force=True)
+
+# On another network it is a name that is looked up when it is asked for: also of a container that comes later.
+own = client.networks.create("own")
+early = client.containers.create("busybox", ["sleep", "1000"], name="early")
+own.connect(early, links=[("late", "store")])
+early.start()
+for _ in range(2):
+    late = client.containers.run("busybox", ["sleep", "1000"], name="late", network="own", detach=True)
+    place = client.containers.get("late").attrs["NetworkSettings"]["Networks"]["own"]
+    code, output = early.exec_run(["ping", "-c", "1", "store"])
+    assert code == 0 and place["IPAddress"] in output.decode(), (place, output)
+    late.remove(force=True)
+assert early.top(ps_args="aux")["Titles"][:4] == ["USER", "PID", "%CPU", "%MEM"]
+early.remove(force=True)
+own.remove()
 
 expected = ["create", "start", "exec_die", "stop", "start", "kill", "die", "destroy"]
 for event in seen:

@@ -8,7 +8,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use lab::{Boot, Lab, Namespace, Process, RootFs, VmHost, Way, ask, eventually, places};
+use lab::{Boot, Lab, Namespace, Process, RootFs, VmHost, Way, ask, eventually, http, places};
+use serde_json::json;
 
 /// On the VCH's own loopback: such a registry is asked without TLS.
 const REGISTRY: &str = "127.0.0.1:5000";
@@ -67,6 +68,16 @@ fn an_image_of_a_registry_is_pulled_and_run() {
     ] {
         assert!(pulled.lines().any(|said| said == line), "{line}: {pulled}");
     }
+    let target = format!("/v1.45/distribution/{REGISTRY}/me/app:1/json");
+    let asked = http::ask(host.socket(), "GET", &target, None).unwrap();
+    let platforms = json!([{"architecture": "amd64", "os": "linux"}]);
+    assert_eq!(asked.body["Platforms"], platforms, "{asked:?}");
+    let digest = asked.body["Descriptor"]["digest"].as_str().unwrap();
+    assert!(pulled.contains(&format!("Digest: {digest}")), "{pulled}");
+    let target = target.replace("app:1", "app:none");
+    let asked = http::ask(host.socket(), "GET", &target, None).unwrap();
+    let words = "manifest unknown: manifest unknown";
+    assert_eq!((asked.status, asked.message()), (404, words));
     let again = host
         .run(&format!("docker pull {REGISTRY}/me/app:1"))
         .unwrap();
@@ -91,6 +102,11 @@ fn an_image_of_a_registry_is_pulled_and_run() {
         "manifest for 127.0.0.1:5000/me/app:none not found: manifest unknown: manifest unknown";
     assert!(none.stderr.contains(words), "{none:?}");
     host.run("docker rmi app").unwrap();
+
+    // As with dockerd, the answer has begun when the archive is found to be none.
+    let broken = host.docker.run("echo none | docker load").unwrap();
+    assert_eq!(broken.code, 1, "{broken:?}");
+    assert!(broken.stderr.starts_with("broken archive"), "{broken:?}");
 }
 
 /// No VM runs for it.

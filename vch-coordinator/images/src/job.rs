@@ -3,6 +3,7 @@
 use crate::digest::Digest;
 use crate::layer::Packing;
 use crate::limits::Limits;
+use crate::oci::Distribution;
 use crate::reference::Reference;
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +33,10 @@ pub(crate) enum Job {
     Pull(Pull),
     /// Ask a registry whether it knows the user.
     Login(Login),
+    /// Ask a registry what it has under a name.
+    Inspect(Remote),
+    /// Ask a registry for the tags of a repository.
+    Tags(Remote),
     /// Make a root file system of the layers in the staging folder, whose unpacked digests these are.
     Rootfs { layers: Vec<Digest> },
 }
@@ -59,13 +64,35 @@ pub(crate) struct Login {
     pub plain: bool,
 }
 
+/// What to ask a registry about.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Remote {
+    pub name: Reference,
+    /// User and password.
+    pub credentials: Option<(String, String)>,
+    /// Without TLS.
+    pub plain: bool,
+}
+
 /// What comes back.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Word {
     Progress(Progress),
-    Done(Vec<Arrived>),
+    Done(Done),
     Failed(Failure, String),
+}
+
+/// The result of a job.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Done {
+    /// Images in the staging folder; none for a job that brings none.
+    Arrived(Vec<Arrived>),
+    /// The registry's answer to [`Job::Inspect`].
+    Described(Box<Distribution>),
+    /// The registry's answer to [`Job::Tags`].
+    Tags(Vec<String>),
 }
 
 /// Whose fault it is that there is no image.

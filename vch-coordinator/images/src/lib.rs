@@ -33,6 +33,6 @@ mod worker;
 pub use digest::Digest;
 pub use job::{Detail, Progress};
 pub use limits::Limits;
-pub use oci::{Descriptor, Platform};
+pub use oci::{Descriptor, Distribution, Platform};
 pub use reference::Reference;
 pub use store::{Image, ImageError, Import, Settings, Store};

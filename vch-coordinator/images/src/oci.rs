@@ -35,12 +35,36 @@ pub struct Descriptor {
 }
 
 /// A kind of machine, in Go's names.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Platform {
     /// `amd64`.
+    #[serde(default)]
     pub architecture: String,
     /// `linux`.
+    #[serde(default)]
     pub os: String,
+    /// The version of the operating system, which images for Windows have.
+    #[serde(
+        rename = "os.version",
+        default,
+        skip_serializing_if = "String::is_empty"
+    )]
+    pub os_version: String,
+    /// Features that the operating system must have.
+    #[serde(rename = "os.features", default, skip_serializing_if = "Vec::is_empty")]
+    pub os_features: Vec<String>,
+    /// The variant of the architecture: `v8`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub variant: String,
+}
+
+/// What a registry has under a name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Distribution {
+    /// The manifest or index.
+    pub descriptor: Descriptor,
+    /// The platforms of its images.
+    pub platforms: Vec<Platform>,
 }
 
 /// An image (manifest.md).

@@ -48,6 +48,16 @@ pub enum ReferenceError {
     Id(String),
 }
 
+impl Which {
+    /// As a registry's paths have it: the bare tag, or the digest.
+    pub(crate) fn reference(&self) -> String {
+        match self {
+            Self::Tag(tag) => tag.clone(),
+            Self::Digest(digest) => digest.to_string(),
+        }
+    }
+}
+
 impl Reference {
     /// The registry's host, and port if one is named: `docker.io`.
     pub fn registry(&self) -> &str {
@@ -91,6 +101,12 @@ impl Reference {
             which,
             ..self.clone()
         }
+    }
+
+    /// Whether a text names neither a tag nor a digest, and so a whole repository.
+    pub fn is_repository(text: &str) -> bool {
+        let last = text.rsplit('/').next().unwrap_or(text);
+        !last.contains([':', '@'])
     }
 
     /// From the two parameters of Docker's API, `repo` and `tag`; the tag may be a digest, or empty.

@@ -26,9 +26,9 @@ pub use remove::{Conflict, Removed, Use};
 use crate::changes;
 use crate::config::{Config, Run};
 use crate::digest::Digest;
-use crate::job::{Arrived, Job, Login, Order, Progress, Pull};
+use crate::job::{Arrived, Done, Job, Login, Order, Progress, Pull, Remote};
 use crate::limits::Limits;
-use crate::oci::Descriptor;
+use crate::oci::{Descriptor, Distribution};
 use crate::reference::{Reference, Which};
 use crate::subprocess;
 use error::failed;
@@ -267,6 +267,53 @@ impl Store {
         done.map(drop)
     }
 
+    /// Asks a registry what it has under a name. Fetches no layer and keeps nothing.
+    pub async fn inspect_remote(
+        &self,
+        name: Reference,
+        credentials: Option<(String, String)>,
+    ) -> Result<Distribution, ImageError> {
+        let job = Job::Inspect(self.remote(name, credentials));
+        match self.ask_remote(job).await? {
+            Done::Described(distribution) => Ok(*distribution),
+            Done::Arrived(_) | Done::Tags(_) => Err(other_answer()),
+        }
+    }
+
+    /// Asks a registry for the tags of a repository; a tag of `repository` is not looked at. Those that are no
+    /// names are left out.
+    pub async fn remote_tags(
+        &self,
+        repository: Reference,
+        credentials: Option<(String, String)>,
+    ) -> Result<Vec<Reference>, ImageError> {
+        let job = Job::Tags(self.remote(repository.clone(), credentials));
+        match self.ask_remote(job).await? {
+            Done::Tags(tags) => {
+                let tags = tags.iter().filter(|tag| !tag.contains(':'));
+                let named = tags.map(|tag| Reference::from_parts(&repository.repository(), tag));
+                Ok(named.filter_map(Result::ok).collect())
+            }
+            Done::Arrived(_) | Done::Described(_) => Err(other_answer()),
+        }
+    }
+
+    fn remote(&self, name: Reference, credentials: Option<(String, String)>) -> Remote {
+        Remote {
+            plain: self.is_plain(name.registry()),
+            name,
+            credentials,
+        }
+    }
+
+    async fn ask_remote(&self, job: Job) -> Result<Done, ImageError> {
+        let staging = self.staging().await?;
+        let (progress, _) = mpsc::channel(1);
+        let done = self.run(&staging, job, tokio::io::empty(), &progress).await;
+        staging::finish(staging).await;
+        done
+    }
+
     fn is_plain(&self, registry: &str) -> bool {
         let insecure = &self.inner.settings.insecure;
         is_loopback(registry) || insecure.iter().any(|one| one == registry)
@@ -314,8 +361,7 @@ impl Store {
         Ok(Arc::new(staging))
     }
 
-    /// Starts a helper and waits for its end, or for the disk to be nearly full. Its folder is the store's own
-    /// afterwards.
+    /// Runs a helper for the images that it leaves in its folder.
     async fn ask(
         &self,
         staging: &Arc<Staging>,
@@ -323,21 +369,36 @@ impl Store {
         input: impl AsyncRead + Unpin,
         progress: &mpsc::Sender<Progress>,
     ) -> Result<Vec<Arrived>, ImageError> {
+        match self.run(staging, job, input, progress).await? {
+            Done::Arrived(arrived) => Ok(arrived),
+            Done::Described(_) | Done::Tags(_) => Err(other_answer()),
+        }
+    }
+
+    /// Starts a helper and waits for its end, or for the disk to be nearly full. Its folder is the store's own
+    /// afterwards.
+    async fn run(
+        &self,
+        staging: &Arc<Staging>,
+        job: Job,
+        input: impl AsyncRead + Unpin,
+        progress: &mpsc::Sender<Progress>,
+    ) -> Result<Done, ImageError> {
         let settings = &self.inner.settings;
-        let keeps_nothing = matches!(job, Job::Login(_));
+        let keeps_nothing = matches!(job, Job::Login(_) | Job::Inspect(_) | Job::Tags(_));
         if !keeps_nothing {
             room::check(settings)?;
         }
         let limits = settings.limits;
         let order = Order { limits, job };
         let user = staging.user();
-        let arrived = tokio::select! {
-            arrived = subprocess::run(settings, &staging.path, user, &order, input, progress) => arrived?,
+        let done = tokio::select! {
+            done = subprocess::run(settings, &staging.path, user, &order, input, progress) => done?,
             error = room::watch(settings), if !keeps_nothing => return Err(error),
         };
         let staging = Arc::clone(staging);
         self.blocking(move |_| staging.reclaim()).await?;
-        Ok(arrived)
+        Ok(done)
     }
 
     async fn adopt(
@@ -359,6 +420,10 @@ impl Store {
         let done = tokio::task::spawn_blocking(move || deed(&inner)).await;
         done.map_err(|_| ImageError::Ending)?
     }
+}
+
+fn other_answer() -> ImageError {
+    ImageError::Untrue("the answer is one to another question".to_owned())
 }
 
 fn only(mut arrived: Vec<Arrived>) -> Result<Arrived, ImageError> {

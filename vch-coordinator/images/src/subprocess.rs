@@ -4,7 +4,7 @@ pub use crate::sandbox::{Confinement, Entered, Needs, SandboxError};
 pub use crate::worker::work;
 
 pub use crate::job::Failure;
-use crate::job::{Arrived, Job, Order, Progress, Word};
+use crate::job::{Done, Job, Order, Progress, Word};
 use crate::store::Settings;
 use std::io;
 use std::path::Path;
@@ -67,7 +67,7 @@ pub(crate) async fn run(
     order: &Order,
     input: impl AsyncRead + Unpin,
     progress: &mpsc::Sender<Progress>,
-) -> Result<Vec<Arrived>, HelperError> {
+) -> Result<Done, HelperError> {
     let limits = settings.limits;
     let file_bytes = limits
         .packed_bytes
@@ -79,7 +79,7 @@ pub(crate) async fn run(
         file_bytes,
         needs: match order.job {
             Job::Import | Job::Load => Needs::Nothing,
-            Job::Pull(_) | Job::Login(_) => Needs::Network,
+            Job::Pull(_) | Job::Login(_) | Job::Inspect(_) | Job::Tags(_) => Needs::Network,
             Job::Rootfs { .. } => Needs::Programs,
         },
     };
@@ -113,14 +113,10 @@ pub(crate) async fn run(
     finish(child, said, reason).await
 }
 
-async fn finish(
-    mut child: Child,
-    said: Option<Word>,
-    reason: String,
-) -> Result<Vec<Arrived>, HelperError> {
+async fn finish(mut child: Child, said: Option<Word>, reason: String) -> Result<Done, HelperError> {
     let status = child.wait().await.map_err(HelperError::Pipe)?;
     match said {
-        Some(Word::Done(arrived)) if status.success() => Ok(arrived),
+        Some(Word::Done(done)) if status.success() => Ok(done),
         Some(Word::Failed(failure, why)) => Err(HelperError::Refused { failure, why }),
         _ => {
             let reason = if reason.is_empty() {

@@ -1,6 +1,7 @@
 //! What `vch-image` does, within its staging folder.
 
 mod budget;
+mod inspect;
 mod load;
 mod pull;
 mod registry;
@@ -8,7 +9,7 @@ mod root_owner;
 mod rootfs;
 
 use crate::digest::Hasher;
-use crate::job::{Arrived, Detail, Failure, Job, Order, Piece, Progress, Word};
+use crate::job::{Arrived, Detail, Done, Failure, Job, Order, Piece, Progress, Word};
 use crate::limits::Limits;
 use crate::merge::{LayerError, MergeError};
 use crate::tar::TarError;
@@ -94,39 +95,48 @@ impl WorkError {
 /// Reads one order, and what belongs to it, from `input`; answers on `output`.
 pub fn work(input: impl BufRead, mut output: impl Write) -> io::Result<()> {
     let word = match obey(input, &mut output) {
-        Ok(arrived) => Word::Done(arrived),
+        Ok(done) => Word::Done(done),
         Err(error) => Word::Failed(error.failure(), error.to_string()),
     };
     say(&mut output, &word)
 }
 
-fn obey(mut input: impl BufRead, output: &mut impl Write) -> Result<Vec<Arrived>, WorkError> {
+fn obey(mut input: impl BufRead, output: &mut impl Write) -> Result<Done, WorkError> {
     let mut line = Vec::new();
     input
         .read_until(b'\n', &mut line)
         .map_err(WorkError::Input)?;
     let order: Order = serde_json::from_slice(&line).map_err(WorkError::Order)?;
     let limits = order.limits;
-    match order.job {
+    let arrived = match order.job {
         Job::Import => {
             let piece = receive(input, "layer", limits, output)?;
             let layers = vec![Budget::new(limits).examine(piece)?];
             let (names, config) = (Vec::new(), None);
-            Ok(vec![Arrived {
+            vec![Arrived {
                 names,
                 config,
                 layers,
-            }])
+            }]
         }
-        Job::Load => load::load(input, limits, output),
-        Job::Pull(wish) => pull::pull(&wish, limits, output),
+        Job::Load => load::load(input, limits, output)?,
+        Job::Pull(wish) => pull::pull(&wish, limits, output)?,
         Job::Login(wish) => {
             let credentials = Some(&wish.credentials);
             let mut registry = Registry::new(&wish.registry, wish.plain, credentials, limits);
-            registry.log_in().map(|()| Vec::new())
+            registry.log_in()?;
+            Vec::new()
         }
-        Job::Rootfs { layers } => rootfs::make(&layers, limits).map(|()| Vec::new()),
-    }
+        Job::Inspect(wish) => {
+            return inspect::inspect(&wish, limits).map(|found| Done::Described(Box::new(found)));
+        }
+        Job::Tags(wish) => return inspect::tags(&wish, limits).map(Done::Tags),
+        Job::Rootfs { layers } => {
+            rootfs::make(&layers, limits)?;
+            Vec::new()
+        }
+    };
+    Ok(Done::Arrived(arrived))
 }
 
 fn say(output: &mut impl Write, word: &Word) -> io::Result<()> {

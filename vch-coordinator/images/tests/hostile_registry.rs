@@ -303,6 +303,16 @@ async fn what_has_no_end_is_ended() {
         answer(stream, "307 Temporary Redirect", &more, b"")
     });
     lab.refused(&round, "redirects more than 10 times").await;
+    // Each page of tags says that another one follows.
+    let tags = serde_json::json!({"tags": vec!["x"; 4000]}).to_string();
+    let pages = serve(move |_, stream| {
+        let more = "Link: </v2/a/b/tags/list>; rel=\"next\"\r\n";
+        answer(stream, "200 OK", more, tags.as_bytes())
+    });
+    let repository = format!("{pages}/a/b").parse().unwrap();
+    let error = lab.store.remote_tags(repository, None).await.unwrap_err();
+    let words = "a/b has more than 10000 tags: name one";
+    assert!(error.to_string().ends_with(words), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,7 +12,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use vch_images::tar::{Entry, Writer};
-use vch_images::{Digest, Image, ImageError, Limits, Progress, Settings, Store};
+use vch_images::{
+    Digest, Image, ImageError, Limits, Platform, Progress, Reference, Settings, Store,
+};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -212,6 +214,36 @@ async fn an_image_of_a_list_is_pulled_from_debians_registry_and_is_up_to_date_th
     );
 
     let missing = format!("{}/me/app:none", registry.address);
+    let inspect = async |name: &str| store.inspect_remote(name.parse()?, None).await;
+    let found = inspect(&name).await.unwrap();
+    let docker = |kind: &str| format!("application/vnd.docker.distribution.{kind}+json");
+    assert_eq!(found.descriptor.digest, Digest::of(&wares.list));
+    assert_eq!(found.descriptor.size, wares.list.len() as u64);
+    assert_eq!(found.descriptor.media_type, docker("manifest.list.v2"));
+    let platforms = found.platforms.iter().map(|one| one.architecture.as_str());
+    assert_eq!(platforms.collect::<Vec<_>>(), ["arm64", "amd64"]);
+    let manifest = Digest::of(&wares.manifest);
+    let found = inspect(&format!("{}/me/app@{manifest}", registry.address)).await;
+    let found = found.unwrap();
+    assert_eq!(found.descriptor.digest, manifest);
+    assert_eq!(found.descriptor.media_type, docker("manifest.v2"));
+    let ours = Platform {
+        architecture: "amd64".to_owned(),
+        os: "linux".to_owned(),
+        ..Platform::default()
+    };
+    assert_eq!(found.platforms, [ours]);
+    let repository: Reference = name.parse().unwrap();
+    let tags = store.remote_tags(repository.clone(), None).await.unwrap();
+    assert_eq!(tags, [repository]);
+    let other = format!("{}/me/other", registry.address);
+    let none = store.remote_tags(other.parse().unwrap(), None).await;
+    let words = "not found: name unknown: repository name not known to registry";
+    let none = none.unwrap_err().to_string();
+    assert!(none.ends_with(words), "{none}");
+    let error = inspect(&missing).await.unwrap_err().to_string();
+    assert_eq!(error, "manifest unknown: manifest unknown");
+
     let error = pulled(&store, &missing).await.unwrap_err().to_string();
     let words = format!("manifest for {missing} not found: manifest unknown: manifest unknown");
     assert_eq!(error, words);
@@ -330,6 +362,9 @@ async fn a_user_with_a_password_is_known_to_debians_registry_or_is_not() {
         let words = "pull access denied for 127.0.0.1";
         assert!(error.to_string().starts_with(words), "{error}");
     }
+    let error = store.inspect_remote(name(), None).await.unwrap_err();
+    let words = "unauthorized: authentication required";
+    assert_eq!(error.to_string(), words);
     // Let in, it is told that there is nothing.
     let error = store.pull(name(), Some(pair("p:ss w")), &progress).await;
     let error = error.unwrap_err().to_string();

@@ -107,7 +107,7 @@ async fn while_a_large_layer_is_taken_over_starts_lists_and_tags_are_answered_at
     let said = format!("sha256:{}", "0".repeat(64));
     let size = 1_u64 << 30;
     let arrived = format!(
-        r#"{{"done":[{{"names":[],"config":null,"layers":[{{"piece":{{"file":"layer","digest":"{said}","size":{size}}},"packing":"plain","diff_id":"{said}","bytes":0}}]}}]}}"#
+        r#"{{"done":{{"arrived":[{{"names":[],"config":null,"layers":[{{"piece":{{"file":"layer","digest":"{said}","size":{size}}},"packing":"plain","diff_id":"{said}","bytes":0}}]}}]}}}}"#
     );
     let mut settings = lab.settings();
     settings.helper = lab.helper(&format!(

@@ -28,6 +28,8 @@ pub(crate) struct Books {
     pub(crate) free_ports: BTreeMap<Protocol, Intervals>,
     /// Who has a name of its own for a container on a network: its endpoints there.
     pub(crate) linked: BTreeMap<(ContainerId, NetworkId), BTreeSet<EndpointId>>,
+    /// Who awaits a container of a name, to have a link to it.
+    pub(crate) awaited: BTreeMap<ContainerName, BTreeSet<EndpointId>>,
     pub(crate) space: Space,
 }
 
@@ -93,6 +95,7 @@ impl Books {
                 .map(|protocol| (protocol, Intervals::of(1, u128::from(u16::MAX))))
                 .into(),
             linked: BTreeMap::new(),
+            awaited: BTreeMap::new(),
             space: Space::new(settings.all_pools()),
         }
     }
@@ -285,6 +288,10 @@ impl Books {
                 .or_default();
             linked.insert(row.id);
         }
+        for link in &row.awaited_links {
+            let askers = self.awaited.entry(link.container.clone()).or_default();
+            askers.insert(row.id);
+        }
         if let Some(book) = self.containers.get_mut(&row.container) {
             book.endpoints.insert(row.network, row.id);
         }
@@ -310,6 +317,14 @@ impl Books {
                 linked.remove(&id);
                 if linked.is_empty() {
                     self.linked.remove(&key);
+                }
+            }
+        }
+        for link in &row.awaited_links {
+            if let Some(askers) = self.awaited.get_mut(&link.container) {
+                askers.remove(&id);
+                if askers.is_empty() {
+                    self.awaited.remove(&link.container);
                 }
             }
         }

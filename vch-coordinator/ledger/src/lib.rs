@@ -47,9 +47,9 @@ pub use name::{ContainerName, NamespacePath, NetworkName, SocketPath};
 pub use published::{pointer_name, published_names};
 pub use refusal::{ExternalRefusal, PortRefusal, Refusal, RefusalKind};
 pub use row::{
-    AddressCursor, Attachment, CONFIG_FROM, Change, Channel, Container, ContainerPort, Dns,
-    Document, DocumentKind, Endpoint, External, ExternalAddressing, HOST_BINDING, HostPort, ICC,
-    IFNAME, INTERFACE_PREFIX, Link, MASQUERADE, Network, NetworkKind, PortBinding, PortNumber,
+    AddressCursor, Attachment, AwaitedLink, CONFIG_FROM, Change, Channel, Container, ContainerPort,
+    Dns, Document, DocumentKind, Endpoint, External, ExternalAddressing, HOST_BINDING, HostPort,
+    ICC, IFNAME, INTERFACE_PREFIX, Link, MASQUERADE, Network, NetworkKind, PortBinding, PortNumber,
     Protocol, Publish, RestingAddress, Revision, Row, RowKey, Segment, Subnet, go_bool,
 };
 pub use settings::{

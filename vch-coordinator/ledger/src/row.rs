@@ -13,7 +13,7 @@ mod port;
 pub use bridge::{HOST_BINDING, ICC, INTERFACE_PREFIX, MASQUERADE, go_bool};
 pub use container::{Channel, Container, Dns};
 pub use document::{Document, DocumentKind};
-pub use endpoint::{Attachment, Endpoint, IFNAME, Link};
+pub use endpoint::{Attachment, AwaitedLink, Endpoint, IFNAME, Link};
 pub use network::{
     CONFIG_FROM, External, ExternalAddressing, Network, NetworkKind, Segment, Subnet,
 };

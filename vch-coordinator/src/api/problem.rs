@@ -134,7 +134,7 @@ impl From<RuntimeError> for ApiError {
             RuntimeError::Off => (StatusCode::CONFLICT, "no-runtime"),
             RuntimeError::NotOurs(_) => (StatusCode::CONFLICT, "run-by-others"),
             RuntimeError::NotRunning(_) => (StatusCode::CONFLICT, "not-running"),
-            RuntimeError::Running(_) => (StatusCode::CONFLICT, "running"),
+            RuntimeError::Running { .. } => (StatusCode::CONFLICT, "running"),
             RuntimeError::NotStarted { .. } => (StatusCode::BAD_REQUEST, "not-started"),
             RuntimeError::Shim(_) => (StatusCode::INTERNAL_SERVER_ERROR, "shim"),
             RuntimeError::Disk(_) => (StatusCode::INTERNAL_SERVER_ERROR, "disk"),

@@ -23,11 +23,16 @@ pub enum RuntimeError {
     /// It does not run.
     #[error("container {0} is not running")]
     NotRunning(String),
-    /// It runs.
+    /// It runs, or waits to be started again.
     #[error(
-        "cannot remove container \"/{0}\": container is running: stop the container before removing or force remove"
+        "cannot remove container \"/{name}\": container is {state}: stop the container before removing or force remove"
     )]
-    Running(String),
+    Running {
+        /// Its name.
+        name: String,
+        /// `running` or `restarting`.
+        state: &'static str,
+    },
     /// Its process does not start.
     #[error("{reason}")]
     NotStarted {

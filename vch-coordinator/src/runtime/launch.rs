@@ -244,7 +244,7 @@ pub fn cgroup_limits(resources: &Resources) -> CgroupLimits {
     }
 }
 
-/// Docker's own variables, then the container's.
+/// Docker's own variables, those of its links, then the container's.
 pub fn environment(looked: &Looked) -> Vec<String> {
     let mut all = vec![
         PATH.to_owned(),
@@ -253,6 +253,7 @@ pub fn environment(looked: &Looked) -> Vec<String> {
     if looked.workload.terminal {
         all.push("TERM=xterm".to_owned());
     }
+    all.extend(looked.link_variables.iter().cloned());
     for variable in &looked.workload.environment {
         set(&mut all, variable);
     }

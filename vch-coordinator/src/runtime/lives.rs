@@ -205,10 +205,16 @@ impl Runtime {
         let machine = self.machine(id, &looked.life);
         let _turn = machine.turn.lock().await;
         let looked = self.must(id).await?;
+        let state = match looked.life.status {
+            _ if looked.container.runs() => Some("running"),
+            Status::Restarting => Some("restarting"),
+            _ => None,
+        };
+        if let Some(state) = state.filter(|_| !force) {
+            let name = looked.container.name.to_string();
+            return Err(RuntimeError::Running { name, state });
+        }
         if looked.container.runs() {
-            if !force {
-                return Err(RuntimeError::Running(looked.container.name.to_string()));
-            }
             self.note_user(id, &machine).await?;
             self.end_now(&looked, &machine).await;
         }

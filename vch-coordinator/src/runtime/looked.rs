@@ -3,6 +3,7 @@
 use super::{
     RuntimeError,
     health::Health,
+    links::{self, Linked},
     workload::{Life, Workload},
 };
 use std::sync::Arc;
@@ -48,6 +49,8 @@ pub struct Looked {
     pub life: Life,
     /// How it is, where it runs and has a health check.
     pub health: Option<Health>,
+    /// The variables of its links on the default bridge, `NAME=value`.
+    pub link_variables: Vec<String>,
 }
 
 impl Looked {
@@ -75,6 +78,7 @@ impl Looked {
             workload: Arc::new(workload),
             life,
             health: None,
+            link_variables: link_variables(ledger, container),
         }))
     }
 
@@ -95,6 +99,37 @@ impl Looked {
         let mut endpoints = self.endpoints.iter().map(|(_, endpoint)| endpoint);
         endpoints.find(|endpoint| endpoint.network == network)
     }
+}
+
+/// The variables of a container's links on the default bridge, for those of the linked containers that are on it and
+/// whose workload can be read.
+fn link_variables(ledger: &Ledger, container: &Container) -> Vec<String> {
+    let bridge = &ledger.settings().default_bridge.name;
+    let Ok(bridge) = ledger.network(&bridge.as_str().into()) else {
+        return Vec::new();
+    };
+    let endpoint = ledger.endpoint_of(container.id, bridge.id);
+    let mut all = Vec::new();
+    for link in endpoint.iter().flat_map(|endpoint| &endpoint.links) {
+        let other = ledger.container_by_id(link.container);
+        let place = ledger.endpoint_of(link.container, bridge.id);
+        let address = place.and_then(|place| place.addresses.first());
+        let text = ledger.document(link.container, DocumentKind::Workload);
+        let (Some(other), Some(address), Some(text)) = (other, address, text) else {
+            continue;
+        };
+        let Ok(workload) = read::<Workload>("workload", other, &text) else {
+            continue;
+        };
+        all.extend(links::variables(&Linked {
+            by: container.name.as_str(),
+            alias: link.alias.as_str(),
+            address: address.addr(),
+            exposed: &workload.shown.exposed,
+            environment: &workload.environment,
+        }));
+    }
+    all
 }
 
 fn read<T: serde::de::DeserializeOwned>(

@@ -56,6 +56,17 @@ fn names_are_normalised_as_docker_does_and_shown_as_docker_shows_them() {
 }
 
 #[test]
+fn a_repository_is_named_without_a_tag_or_a_digest() {
+    for text in ["busybox", "me/app", "localhost:5000/me/app"] {
+        assert!(Reference::is_repository(text), "{text}");
+    }
+    let digest = format!("me/app@{}", Digest::of(b"x"));
+    for text in ["busybox:1", "localhost:5000/me/app:1", &digest] {
+        assert!(!Reference::is_repository(text), "{text}");
+    }
+}
+
+#[test]
 fn texts_that_docker_refuses_are_refused_in_its_words() {
     for text in [
         "",

@@ -8,7 +8,7 @@ use crate::digest::{Digest, Hasher};
 use crate::job::{Arrived, ArrivedLayer, Detail, Piece, Progress, Pull, Word};
 use crate::limits::Limits;
 use crate::oci::{self, Descriptor, Index, Manifest};
-use crate::reference::Which;
+use crate::reference::{Reference, Which};
 use std::fs::{self, OpenOptions};
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
@@ -39,24 +39,25 @@ pub(super) fn pull(
         output,
         retries: RETRIES,
     };
-    fetch.image().map_err(|error| match error {
-        // Docker says no more of what may not be seen.
+    fetch.image().map_err(|error| not_shown(error, &wish.name))
+}
+
+/// Docker says no more of what may not be seen.
+pub(super) fn not_shown(error: WorkError, name: &Reference) -> WorkError {
+    match error {
         WorkError::Denied(_) => WorkError::Missing(format!(
             "pull access denied for {}, repository does not exist or may require 'docker login': \
              denied: requested access to the resource is denied",
-            wish.name.familiar_repository()
+            name.familiar_repository()
         )),
         error => error,
-    })
+    }
 }
 
 impl<W: Write> Fetch<'_, W> {
     fn image(&mut self) -> Result<Vec<Arrived>, WorkError> {
         let name = &self.wish.name;
-        let tag = match name.which() {
-            Which::Tag(tag) => tag.clone(),
-            Which::Digest(digest) => digest.to_string(),
-        };
+        let tag = name.which().reference();
         let (top, bytes) = self.manifest(&tag)?;
         if let Which::Digest(said) = name.which() {
             expect(*said, top)?;
@@ -341,7 +342,7 @@ fn agree(layers: &[ArrivedLayer]) -> Result<(), WorkError> {
     Ok(())
 }
 
-fn expect(said: Digest, found: Digest) -> Result<(), WorkError> {
+pub(super) fn expect(said: Digest, found: Digest) -> Result<(), WorkError> {
     if said == found {
         return Ok(());
     }

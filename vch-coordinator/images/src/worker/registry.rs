@@ -15,7 +15,7 @@ use serde::Deserialize;
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::Duration;
-use ureq::http::header::{AUTHORIZATION, LOCATION};
+use ureq::http::header::{AUTHORIZATION, LINK, LOCATION};
 use ureq::http::{Response, StatusCode, Uri};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::unversioned::transport::DefaultConnector;
@@ -32,6 +32,10 @@ const DOCUMENT: Duration = Duration::from_secs(120);
 /// As many as dockerd follows.
 const REDIRECTS: usize = 10;
 const TOKEN_BYTES: u64 = 64 << 10;
+/// Registries may send fewer.
+const TAGS_AT_ONCE: usize = 1000;
+/// More would be pulled for days.
+const MOST_TAGS: usize = 10_000;
 const REASON_BYTES: u64 = 4 << 10;
 const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, \
     application/vnd.oci.image.manifest.v1+json, \
@@ -46,6 +50,11 @@ pub(super) struct Registry<'a> {
     plain: bool,
     credentials: Option<&'a (String, String)>,
     authorization: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Tags {
+    tags: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -96,6 +105,53 @@ impl<'a> Registry<'a> {
         }
         let bytes = bounded(good(response)?, limits.document_bytes)?;
         Ok(Some((Digest::of(&bytes), bytes)))
+    }
+
+    /// A blob that is a document, whole.
+    pub fn document(
+        &mut self,
+        repository: &str,
+        digest: &Digest,
+        limits: Limits,
+    ) -> Result<Vec<u8>, WorkError> {
+        let url = format!("{}{repository}/blobs/{digest}", self.base());
+        let agent = self.documents.clone();
+        let response = self.get(&agent, &url, None, repository)?;
+        bounded(good(response)?, limits.document_bytes)
+    }
+
+    /// The tags of a repository, a page at a time (distribution-spec 1.1, "Listing Tags"); `None` where there is no
+    /// such repository.
+    pub fn tags(
+        &mut self,
+        repository: &str,
+        limits: Limits,
+    ) -> Result<Option<Vec<String>>, WorkError> {
+        let base = format!("{}{repository}/tags/list?n={TAGS_AT_ONCE}", self.base());
+        let mut all = Vec::new();
+        let mut url = base.clone();
+        loop {
+            let agent = self.documents.clone();
+            let response = self.get(&agent, &url, None, repository)?;
+            if response.status() == StatusCode::NOT_FOUND {
+                return Ok(None);
+            }
+            let more = response.headers().contains_key(LINK);
+            let bytes = bounded(good(response)?, limits.document_bytes)?;
+            let page: Tags = serde_json::from_slice(&bytes)
+                .map_err(|error| WorkError::Registry(format!("its list of tags: {error}")))?;
+            let page = page.tags.unwrap_or_default();
+            let last = page.last().cloned();
+            all.extend(page);
+            if all.len() > MOST_TAGS {
+                let what = format!("{repository} has more than {MOST_TAGS} tags: name one");
+                return Err(WorkError::Registry(what));
+            }
+            match last.filter(|_| more) {
+                Some(last) => url = format!("{base}&last={last}"),
+                None => return Ok(Some(all)),
+            }
+        }
     }
 
     /// A blob from an offset on, and whether it begins at the start nevertheless.

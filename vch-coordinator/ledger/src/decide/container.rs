@@ -66,6 +66,7 @@ pub(super) fn add(
     })?;
     possible(scene.settings, &container, &[])?;
     let mut draft = Draft::default();
+    link(scene.books, &container, &mut draft);
     draft.add(Row::Container(container));
     Ok(draft.answered(Answer::ContainerAdded { container: id }))
 }
@@ -110,7 +111,7 @@ pub(super) fn remove(
             addresses::release(scene, network, endpoint, &mut draft);
         }
     }
-    unlink(scene.books, book.row.id, &mut draft);
+    unlink(scene, &book.row, &mut draft);
     for document in book.documents.values() {
         draft.remove(Row::Document(document.clone()));
     }
@@ -121,15 +122,32 @@ pub(super) fn remove(
     }))
 }
 
-/// Takes away the names that other containers have for one that goes.
-fn unlink(books: &Books, gone: ContainerId, draft: &mut Draft) {
-    let all = (gone, NetworkId::from_bytes([0; 32]))..=(gone, NetworkId::from_bytes([0xff; 32]));
-    let askers = books.linked.range(all).flat_map(|(_, askers)| askers);
+/// Gives other containers the names that they await for one of this name.
+fn link(books: &Books, new: &Container, draft: &mut Draft) {
+    let askers = books.awaited.get(&new.name).into_iter().flatten();
     for asker in askers.filter_map(|id| books.endpoints.get(id)) {
-        if asker.container != gone {
+        if asker.container != new.id {
             let mut row = asker.clone();
-            row.links.retain(|link| link.container != gone);
+            row.link(new.id, &new.name);
             draft.replace(Row::Endpoint(asker.clone()), Row::Endpoint(row));
+        }
+    }
+}
+
+/// Takes away the names that other containers have for one that goes; on all networks but the default bridge they
+/// await another one of its name.
+fn unlink(scene: Scene<'_>, gone: &Container, draft: &mut Draft) {
+    let (books, id) = (scene.books, gone.id);
+    let all = (id, NetworkId::from_bytes([0; 32]))..=(id, NetworkId::from_bytes([0xff; 32]));
+    let default = books.network_names.get(&scene.settings.default_bridge.name);
+    for ((_, network), askers) in books.linked.range(all) {
+        let awaits = default != Some(network);
+        for asker in askers.iter().filter_map(|id| books.endpoints.get(id)) {
+            if asker.container != id {
+                let mut row = asker.clone();
+                row.unlink(id, &gone.name, awaits);
+                draft.replace(Row::Endpoint(asker.clone()), Row::Endpoint(row));
+            }
         }
     }
 }
@@ -186,9 +204,13 @@ pub(super) fn rename(
     let book = lookup::container(scene.books, container)?;
     check_name(scene.books, &name)?;
     let mut next = Next::of(scene, book);
+    for place in &mut next.places {
+        place.endpoint.link(book.row.id, &name);
+    }
     next.container.name = name;
     let mut draft = Draft::default();
     let (row, _) = next.settle(Ports::Keep, around, &mut draft)?;
+    link(scene.books, &row, &mut draft);
     Ok(draft.answered(Answer::Renamed { container: row.id }))
 }
 

@@ -6,9 +6,9 @@ use super::{
     port, random,
 };
 use crate::{
-    Answer, Connect, ContainerRef, Endpoint, EndpointId, ExternalAddressing, ExternalRefusal, Id,
-    Link, MAX_ALIASES, MAX_ENDPOINTS, MAX_LINKS, MAX_SYSCTLS, NetworkId, NetworkKind, NetworkName,
-    NetworkRef, Refusal, Row, Surroundings,
+    Answer, AwaitedLink, Connect, ContainerRef, Endpoint, EndpointId, ExternalAddressing,
+    ExternalRefusal, Id, Link, MAX_ALIASES, MAX_ENDPOINTS, MAX_LINKS, MAX_SYSCTLS, NetworkId,
+    NetworkKind, NetworkName, NetworkRef, Reference, Refusal, Row, Surroundings,
     books::{Books, ContainerBook, NetworkBook},
     derived, lookup, pointer_name,
 };
@@ -28,6 +28,8 @@ pub(super) fn connect(
     let addresses = addresses::choose(scene, network, &wish.addresses, &mut draft)?;
     let id = fresh_id(scene.books, around);
     let mac = choose_mac(scene, id, wish.mac)?;
+    let awaits = network.row.name != scene.settings.default_bridge.name;
+    let (links, awaited_links) = links(scene.books, &wish.links, awaits)?;
     let nic = wish.nic.unwrap_or(NicMatch::Mac(mac));
     check_nic(scene.books, container, &nic)?;
     let endpoint = Endpoint {
@@ -47,9 +49,10 @@ pub(super) fn connect(
         nic,
         attachment: wish.attachment,
         gateway_priority: wish.gateway_priority,
-        links: links(scene.books, &wish.links)?,
+        links,
         only_healthy: wish.only_healthy,
         opened: Vec::new(),
+        awaited_links,
     };
     let mut next = Next::of(scene, container);
     next.container.missing.remove(&network.row.name);
@@ -162,19 +165,32 @@ fn place<'a>(
     Ok((container, network, endpoint))
 }
 
-/// Links as the row has them: to containers that are there, in lower case, none twice.
-fn links(books: &Books, wanted: &[(ContainerRef, Hostname)]) -> Result<Vec<Link>, Refusal> {
+/// Links as the row has them, in lower case, none twice: to containers that are there, and, where they are awaited,
+/// to names of containers that are not.
+fn links(
+    books: &Books,
+    wanted: &[(ContainerRef, Hostname)],
+    awaits: bool,
+) -> Result<(Vec<Link>, Vec<AwaitedLink>), Refusal> {
     at_most("links", wanted.len(), MAX_LINKS)?;
-    let mut links = BTreeSet::new();
+    let (mut links, mut awaited) = (BTreeSet::new(), BTreeSet::new());
     for (container, alias) in wanted {
         let lower = alias.as_str().to_ascii_lowercase();
-        links.insert(Link {
-            container: lookup::container(books, container)?.row.id,
-            // A host name in lower case is one, too.
-            alias: Hostname::try_from(lower).unwrap_or_else(|_| alias.clone()),
-        });
+        // A host name in lower case is one, too.
+        let alias = Hostname::try_from(lower).unwrap_or_else(|_| alias.clone());
+        match (lookup::container(books, container), container) {
+            (Ok(found), _) => {
+                let container = found.row.id;
+                links.insert(Link { container, alias });
+            }
+            (Err(refusal @ Refusal::ContainerNotFound(_)), Reference::Text(name)) if awaits => {
+                let container = name.parse().map_err(|_| refusal)?;
+                awaited.insert(AwaitedLink { container, alias });
+            }
+            (Err(refusal), _) => return Err(refusal),
+        }
     }
-    Ok(links.into_iter().collect())
+    Ok((links.into_iter().collect(), awaited.into_iter().collect()))
 }
 
 fn check_place(

@@ -1,6 +1,6 @@
 //! An endpoint's row.
 
-use crate::{ContainerId, EndpointId, NamespacePath, NetworkId, PortNumber};
+use crate::{ContainerId, ContainerName, EndpointId, NamespacePath, NetworkId, PortNumber};
 use ipnet::IpNet;
 use protocol::spec::{Hostname, InterfaceName, MacAddress, NicMatch};
 use serde::{Deserialize, Serialize};
@@ -48,6 +48,40 @@ pub struct Endpoint {
     pub only_healthy: bool,
     /// The ports that are open to the outside on an external network now, in ascending order.
     pub opened: Vec<PortNumber>,
+    /// Links to containers that are not there: each becomes one of [`links`](Self::links) when a container of its
+    /// name is. None on the default bridge.
+    pub awaited_links: Vec<AwaitedLink>,
+}
+
+impl Endpoint {
+    /// Makes links of those that awaited a container of this name, which is there now.
+    pub(crate) fn link(&mut self, container: ContainerId, name: &ContainerName) {
+        for awaited in self
+            .awaited_links
+            .extract_if(.., |one| one.container == *name)
+        {
+            self.links.push(Link {
+                container,
+                alias: awaited.alias,
+            });
+        }
+        self.links.sort_unstable();
+        self.links.dedup();
+    }
+
+    /// Awaits another container of this name where a link meant one that goes.
+    pub(crate) fn unlink(&mut self, container: ContainerId, name: &ContainerName, awaits: bool) {
+        for gone in self.links.extract_if(.., |one| one.container == container) {
+            if awaits {
+                self.awaited_links.push(AwaitedLink {
+                    container: name.clone(),
+                    alias: gone.alias,
+                });
+            }
+        }
+        self.awaited_links.sort_unstable();
+        self.awaited_links.dedup();
+    }
 }
 
 /// A name that one container alone has for another.
@@ -56,6 +90,15 @@ pub struct Link {
     /// Which container is meant, as long as it is on the network.
     pub container: ContainerId,
     /// By what name.
+    pub alias: Hostname,
+}
+
+/// A name that one container alone will have for another.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct AwaitedLink {
+    /// The name of the container that is meant.
+    pub container: ContainerName,
+    /// By what name it will be known.
     pub alias: Hostname,
 }
 

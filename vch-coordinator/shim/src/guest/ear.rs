@@ -47,6 +47,8 @@ const MAX_INTERFACES: usize = 256;
 const MAX_REFUSED: usize = 64;
 /// Most bytes of an interface's name (linux/if.h, IFNAMSIZ, without the zero).
 const MAX_INTERFACE_NAME: usize = 15;
+/// Bytes of a process's state: ps(1) writes at most six letters.
+const MAX_STATE: usize = 8;
 
 /// What the guest's init has said that no init of this project says.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -230,6 +232,7 @@ impl Ear {
 
 fn listed(mut process: Listed) -> Listed {
     process.words = clean(&process.words);
+    process.state = cut(&process.state, MAX_STATE);
     process
 }
 

@@ -167,6 +167,8 @@ async fn what_a_guest_says_in_words_is_cut_and_cleaned_where_it_enters() {
                 cpu_ms: 0,
                 started_ms: 0,
                 words: words.clone(),
+                state: "S".repeat(100),
+                memory_kib: [0; 2],
             };
             let processes = vec![process];
             init.says(&FromInit::Listed { request, processes }).await;
@@ -178,6 +180,7 @@ async fn what_a_guest_says_in_words_is_cut_and_cleaned_where_it_enters() {
     };
     assert!(processes[0].words.starts_with("]0;titlewww"));
     assert!(processes[0].words.len() <= 4096);
+    assert!(processes[0].state.len() <= 8);
 
     let interface = InterfaceUsage {
         name: "eth0\x1b[2J and more".to_owned(),

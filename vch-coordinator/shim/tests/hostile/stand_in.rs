@@ -168,6 +168,8 @@ fn answers(request: u32) -> [FromInit; 2] {
         cpu_ms: 0,
         started_ms: 0,
         words: String::new(),
+        state: String::new(),
+        memory_kib: [0; 2],
     };
     let interface = InterfaceUsage {
         name: String::new(),
@@ -178,7 +180,7 @@ fn answers(request: u32) -> [FromInit; 2] {
         interfaces: vec![interface; 6_000],
         ..Usage::default()
     };
-    let processes = vec![process; 10_000];
+    let processes = vec![process; 7_000];
     [
         FromInit::Listed { request, processes },
         FromInit::Used { request, usage },

@@ -15,15 +15,18 @@ mod stats;
 mod status;
 mod update;
 
-pub use create::{Image, only_ours};
+pub use create::{Image, is_log_read, only_ours};
 
 use super::{Docker, DockerError, Json, Parameters, Path, Version, filters::Filters, time};
-use crate::runtime::{Looked, RuntimeError, workload::Status};
+use crate::{
+    requests::RequestError,
+    runtime::{Looked, RuntimeError, workload::Status},
+};
 use axum::{Router, extract::State, http::StatusCode, routing};
 use scene::{Scene, Sizes};
 use serde_json::{Value, json};
 use std::net::IpAddr;
-use vch_ledger::{ContainerId, ContainerName, ContainerRef, Ledger};
+use vch_ledger::{ContainerId, ContainerName, ContainerRef, Ledger, Refusal};
 
 /// From this version on a container is made for a platform.
 const PLATFORM: Version = Version(41);
@@ -117,9 +120,21 @@ async fn create(
         host_gateway,
     };
     let create::Planned { create, warnings } = create::plan(&body, around)?;
-    let id = docker.runtime.create(create).await?;
+    let id = docker.runtime.create(create).await.map_err(not_linked)?;
     let answer = json!({ "Id": id.to_string(), "Warnings": warnings });
     Ok((StatusCode::CREATED, Json(answer)))
+}
+
+/// A container that a link names and that is not there: clients take a 404 for the image's.
+fn not_linked(error: RuntimeError) -> DockerError {
+    match error {
+        RuntimeError::Request(RequestError::Refused(Refusal::ContainerNotFound(name))) => {
+            DockerError::invalid(format!(
+                "could not get container for {name}: No such container: {name}"
+            ))
+        }
+        error => error.into(),
+    }
 }
 
 /// The VCH on the default bridge.
@@ -259,7 +274,7 @@ async fn prune(
                 freed += written;
             }
             // It was started or removed meanwhile.
-            Err(RuntimeError::Running(_) | RuntimeError::NotOurs(_)) => {}
+            Err(RuntimeError::Running { .. } | RuntimeError::NotOurs(_)) => {}
             Err(error) => return Err(error.into()),
         }
     }

@@ -4,6 +4,7 @@
 //! as it comes, one JSON line each.
 
 mod bring;
+mod distribution;
 mod login;
 mod sharing;
 mod shown;
@@ -33,6 +34,7 @@ pub fn routes() -> Router<Docker> {
         .route("/auth", routing::post(login::login))
         .route("/images/json", routing::get(list))
         .route("/images/search", routing::get(search))
+        .route("/distribution/{*name}", routing::get(distribution::inspect))
         .route("/images/prune", routing::post(prune))
         .route("/images/create", routing::post(bring::create))
         .route("/images/load", routing::post(bring::load))

@@ -25,6 +25,8 @@ pub fn routes() -> Router<Docker> {
     let at = |rest: &str| format!("/containers/{{container}}{rest}");
     Router::new()
         .route(&at(""), routing::delete(remove))
+        // `docker rm --link CONTAINER/ALIAS`.
+        .route(&at("/{alias}"), routing::delete(remove_link))
         .route(&at("/start"), routing::post(start))
         .route(&at("/stop"), routing::post(stop))
         .route(&at("/restart"), routing::post(restart))
@@ -72,7 +74,7 @@ impl From<RuntimeError> for DockerError {
             RuntimeError::NotRunning(id) => {
                 Self::conflict(format!("container {id} is not running"))
             }
-            error @ RuntimeError::Running(_) => Self::conflict(error.to_string()),
+            error @ RuntimeError::Running { .. } => Self::conflict(error.to_string()),
             // As dockerd says what its runtime says of a program, and itself of all else.
             RuntimeError::NotStarted {
                 code: 126 | 127,
@@ -258,14 +260,22 @@ async fn remove(
     parameters: Parameters,
 ) -> Result<StatusCode, DockerError> {
     if parameters.flag("link") {
-        return Err(DockerError::unsupported(
-            "removing a link",
-            "use `docker network disconnect`",
-        ));
+        return Err(no_link_removal());
     }
     let id = docker.container(&container).await?;
     docker.runtime.remove(id, parameters.flag("force")).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+async fn remove_link(parameters: Parameters) -> DockerError {
+    match parameters.flag("link") {
+        true => no_link_removal(),
+        false => DockerError::page_not_found(),
+    }
+}
+
+fn no_link_removal() -> DockerError {
+    DockerError::unsupported("removing a link", "use `docker network disconnect`")
 }
 
 /// The head goes out at once, the body at the end: the CLI asks before it starts the container.

@@ -41,14 +41,17 @@ pub fn moment(text: &str, now: Duration) -> Option<Duration> {
         .or_else(|| date(text))
 }
 
+/// Digits of a fraction, of which the first nine count: dockerd reads it as a number of 64 bits.
+const FRACTION: usize = 19;
+
 /// `1136073845.000000001`: the fraction's digits are nanoseconds from the left.
 fn seconds(text: &str) -> Option<Duration> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
-    if whole.is_empty() || !digits(whole) || !digits(fraction) || fraction.len() > 9 {
+    if whole.is_empty() || !digits(whole) || !digits(fraction) || fraction.len() > FRACTION {
         return None;
     }
-    let nanos: u32 = format!("{fraction:0<9}").parse().ok()?;
+    let nanos: u32 = format!("{fraction:0<9.9}").parse().ok()?;
     Some(Duration::new(whole.parse().ok()?, nanos))
 }
 

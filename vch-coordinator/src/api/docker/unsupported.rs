@@ -25,11 +25,6 @@ const MISSING: &[(&str, &[&str], &str)] = &[
         &["/build", "/build/cancel", "/session", "/grpc"],
         "build the image on another machine, then `docker load`, `docker import` or `docker pull` it here",
     ),
-    (
-        "asking a registry about an image",
-        &["/distribution/{*name}"],
-        "ask the registry itself, or pull the image and look at it (`docker pull`, `docker image inspect`)",
-    ),
 ];
 
 /// What only a manager of a swarm has.

@@ -70,5 +70,6 @@ fn endpoint(row: v2::Endpoint) -> Endpoint {
         links: row.links,
         only_healthy: row.only_healthy,
         opened: row.opened,
+        awaited_links: Vec::new(),
     }
 }

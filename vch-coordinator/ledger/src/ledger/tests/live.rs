@@ -192,6 +192,55 @@ fn a_link_to_what_is_not_there_is_refused() {
     assert_eq!(world.ledger.endpoints().count(), 0);
 }
 
+/// As dockerd has it: a link of a user-defined network is a name that is looked up when it is asked for.
+#[test]
+fn a_link_on_another_network_awaits_its_container_and_the_next_one_of_its_name() {
+    let mut world = World::new();
+    world.network("app", &[]);
+    world.container("web");
+    world.must(Command::Connect(Connect {
+        links: vec![("db".into(), "Store".parse().unwrap())],
+        ..Connect::tap("web", "app")
+    }));
+    let links = |world: &World| {
+        let web = endpoint(world, "web");
+        let awaited = web.awaited_links.iter();
+        let awaited: Vec<String> = awaited
+            .map(|link| format!("{} as {}", link.container, link.alias))
+            .collect();
+        (web.links, awaited)
+    };
+    assert_eq!(links(&world), (Vec::new(), vec!["db as store".to_owned()]));
+    world.container("db");
+    let (found, awaited) = links(&world);
+    let db = world.ledger.container(&"db".into()).unwrap().id;
+    assert_eq!((found[0].container, found[0].alias.as_str()), (db, "store"));
+    assert!(awaited.is_empty(), "{awaited:?}");
+    let remove = || Command::RemoveContainer {
+        container: "db".into(),
+        force: true,
+    };
+    world.must(remove());
+    assert_eq!(links(&world), (Vec::new(), vec!["db as store".to_owned()]));
+    // Another one takes the name.
+    world.container("other");
+    world.must(Command::RenameContainer {
+        container: "other".into(),
+        name: "db".parse().unwrap(),
+    });
+    let other = world.ledger.container(&"db".into()).unwrap().id;
+    assert_eq!(links(&world).0[0].container, other);
+    world.must(remove());
+    // Its own new name may be the one that it awaits.
+    world.must(Command::RenameContainer {
+        container: "web".into(),
+        name: "db".parse().unwrap(),
+    });
+    let web = endpoint(&world, "db");
+    assert_eq!(web.links[0].container, web.container);
+    assert!(web.awaited_links.is_empty());
+}
+
 #[test]
 fn links_go_with_the_place_that_has_them() {
     let mut world = World::new();

@@ -15,7 +15,9 @@ mod security;
 mod shown;
 
 pub use host::restart_policy;
+pub use log::is_read as is_log_read;
 pub use modes::RUNTIME;
+pub use places::{DEFAULT, network};
 pub use platform::{check as check_platform, only_ours};
 pub use resources::read as resources;
 
@@ -100,7 +102,7 @@ pub fn plan(body: &Body, around: Around<'_>) -> Result<Planned, DockerError> {
         image_name: body.image.clone(),
         shown: shown::shown(body, image, version),
         network_mode: match host.network_mode.as_str() {
-            "" | "default" => places::DEFAULT.to_owned(),
+            "" | "default" => DEFAULT.to_owned(),
             other => other.to_owned(),
         },
         ..Workload::default()

@@ -1,6 +1,11 @@
 //! `GET /containers/{id}/json`: pure. Keys stand in dockerd's order, in which people read them.
 
-use super::{super::Version, create::RUNTIME, scene::Scene, status};
+use super::{
+    super::{Version, networks::place::link_parts},
+    create::{DEFAULT, RUNTIME, network},
+    scene::Scene,
+    status,
+};
 use crate::runtime::workload::{HealthCheck, RestartWhen, Workload};
 use protocol::process::{COVERED, READ_ONLY};
 use serde_json::{Map, Value, json};
@@ -70,7 +75,7 @@ pub fn inspect(scene: &Scene, version: Version, execs: &[String]) -> Value {
             [] => Value::Null,
             execs => json!(execs),
         },
-        "HostConfig": host_config(workload),
+        "HostConfig": host_config(workload, scene.looked.container.name.as_str()),
         "GraphDriver": { "Data": null, "Name": "squashfs" },
         "SizeRw": sizes.map(|sizes| sizes.written),
         "SizeRootFs": sizes.map(|sizes| sizes.all()),
@@ -190,7 +195,19 @@ fn healthcheck(health: &HealthCheck) -> Value {
     Value::Object(shown)
 }
 
-fn host_config(workload: &Workload) -> Value {
+/// The links of a container on the default bridge, as `/other:/own/alias`; on other networks they are their places'.
+fn links(workload: &Workload, own: &str) -> Vec<String> {
+    if network(&workload.network_mode) != DEFAULT {
+        return Vec::new();
+    }
+    let shown = workload.shown.links.iter().map(|text| {
+        let (other, alias) = link_parts(text);
+        format!("/{other}:/{own}/{alias}")
+    });
+    shown.collect()
+}
+
+fn host_config(workload: &Workload, own: &str) -> Value {
     let restart = match workload.restart.when {
         RestartWhen::No => "no",
         RestartWhen::OnFailure => "on-failure",
@@ -228,7 +245,7 @@ fn host_config(workload: &Workload) -> Value {
         "GroupAdd": list(&workload.groups),
         "IpcMode": "private",
         "Cgroup": "",
-        "Links": list(&workload.shown.links),
+        "Links": list(&links(workload, own)),
         "OomScoreAdj": workload.oom_score,
         "PidMode": "",
         "Privileged": workload.privileged,

@@ -124,6 +124,13 @@ impl Scene {
             map.insert("NetworkID".to_owned(), json!(id));
         }
         if !self.looked.container.runs() {
+            // As dockerd has it: what was asked for, up to the first end.
+            let mac = written
+                .as_ref()
+                .and_then(|written| written.get("MacAddress"));
+            if let Some(mac @ Value::String(_)) = mac.filter(|_| !started) {
+                map.insert("MacAddress".to_owned(), mac.clone());
+            }
             return shown;
         }
         map.insert("EndpointID".to_owned(), json!(endpoint.id.to_string()));

@@ -18,10 +18,17 @@ enum Column {
     Pid,
     Parent,
     Share,
+    Percent,
+    Virtual,
+    Resident,
+    MemoryPercent,
+    State,
+    StateLetter,
     Started,
     Elapsed,
     Terminal,
     Time,
+    BsdTime,
     Name,
     Words,
 }
@@ -37,14 +44,27 @@ const COLUMNS: &[(&str, &str, Column)] = &[
     ("tgid", "TGID", Column::Pid),
     ("ppid", "PPID", Column::Parent),
     ("c", "C", Column::Share),
+    ("pcpu", "%CPU", Column::Percent),
+    ("%cpu", "%CPU", Column::Percent),
+    ("vsz", "VSZ", Column::Virtual),
+    ("vsize", "VSZ", Column::Virtual),
+    ("rss", "RSS", Column::Resident),
+    ("rssize", "RSS", Column::Resident),
+    ("pmem", "%MEM", Column::MemoryPercent),
+    ("%mem", "%MEM", Column::MemoryPercent),
+    ("stat", "STAT", Column::State),
+    ("state", "S", Column::StateLetter),
+    ("s", "S", Column::StateLetter),
     ("stime", "STIME", Column::Started),
     ("start_time", "START", Column::Started),
+    ("bsdstart", "START", Column::Started),
     ("etime", "ELAPSED", Column::Elapsed),
     ("tty", "TT", Column::Terminal),
     ("tt", "TT", Column::Terminal),
     ("tname", "TTY", Column::Terminal),
     ("time", "TIME", Column::Time),
     ("cputime", "TIME", Column::Time),
+    ("bsdtime", "TIME", Column::BsdTime),
     ("comm", "COMMAND", Column::Name),
     ("ucmd", "CMD", Column::Name),
     ("ucomm", "COMMAND", Column::Name),
@@ -62,6 +82,28 @@ const FULL: &[(&str, Column)] = &[
     ("TTY", Column::Terminal),
     ("TIME", Column::Time),
     ("CMD", Column::Words),
+];
+/// Those of `ps ax`.
+const BSD: &[(&str, Column)] = &[
+    ("PID", Column::Pid),
+    ("TTY", Column::Terminal),
+    ("STAT", Column::State),
+    ("TIME", Column::BsdTime),
+    ("COMMAND", Column::Words),
+];
+/// Those of `ps u`.
+const BY_USER: &[(&str, Column)] = &[
+    ("USER", Column::User),
+    ("PID", Column::Pid),
+    ("%CPU", Column::Percent),
+    ("%MEM", Column::MemoryPercent),
+    ("VSZ", Column::Virtual),
+    ("RSS", Column::Resident),
+    ("TTY", Column::Terminal),
+    ("STAT", Column::State),
+    ("START", Column::Started),
+    ("TIME", Column::BsdTime),
+    ("COMMAND", Column::Words),
 ];
 /// As Linux cuts a process's name (TASK_COMM_LEN, less its end).
 const NAME: usize = 15;
@@ -82,12 +124,12 @@ pub async fn top(
     let client = docker.runtime.client(&looked)?;
     let processes = client.list().await.map_err(RuntimeError::from)?;
     docker.runtime.tell_of(&looked, "top", &[]);
-    Ok(Json(shown(
-        &columns,
-        &processes,
-        looked.life.started_ms,
-        time::now(),
-    )))
+    let around = Around {
+        started_ms: looked.life.started_ms,
+        memory_kib: u64::from(looked.life.vm.memory_mib) << 10,
+        now: time::now(),
+    };
+    Ok(Json(shown(&columns, &processes, around)))
 }
 
 /// What ps's options ask for.
@@ -97,13 +139,24 @@ pub async fn top(
 fn columns(options: &str) -> Result<Vec<(String, Column)>, DockerError> {
     let mut words = options.split_ascii_whitespace();
     let mut chosen = Vec::new();
+    let mut usual = FULL;
     while let Some(word) = words.next() {
         let letters = word.strip_prefix('-').unwrap_or(word);
+        // BSD's options, which ps takes with a dash as well where there is no user `x`.
+        if letters.starts_with(['a', 'u', 'x'])
+            && letters.chars().all(|letter| "auxw".contains(letter))
+        {
+            usual = if letters.contains('u') { BY_USER } else { BSD };
+            continue;
+        }
         let (flags, list) = letters.split_once('o').unwrap_or((letters, "-"));
-        if !flags.chars().all(|flag| matches!(flag, 'e' | 'f' | 'A')) {
+        if !flags
+            .chars()
+            .all(|flag| matches!(flag, 'e' | 'f' | 'A' | 'a' | 'x' | 'w'))
+        {
             return Err(DockerError::unsupported(
                 &format!("docker top with the option `{word}` of ps"),
-                "give -ef or -eo and columns, or run ps by `docker exec`",
+                "give -ef, aux or -eo and columns, or run ps by `docker exec`",
             ));
         }
         let list = match (letters.contains('o'), list) {
@@ -116,8 +169,8 @@ fn columns(options: &str) -> Result<Vec<(String, Column)>, DockerError> {
         }
     }
     if chosen.is_empty() {
-        let full = FULL.iter();
-        chosen = full
+        chosen = usual
+            .iter()
             .map(|(title, column)| ((*title).to_owned(), *column))
             .collect();
     }
@@ -149,27 +202,35 @@ fn column(wanted: &str) -> Result<(String, Column), DockerError> {
     }
 }
 
-/// The table; the container's first process started at `started_ms` since 1970.
-fn shown(
-    columns: &[(String, Column)],
-    processes: &[Listed],
+/// What is known of the container beside its processes.
+#[derive(Clone, Copy)]
+struct Around {
+    /// When its first process started, since 1970.
     started_ms: u64,
+    /// Of its VM.
+    memory_kib: u64,
     now: Duration,
-) -> Value {
+}
+
+/// The table.
+fn shown(columns: &[(String, Column)], processes: &[Listed], around: Around) -> Value {
     let first = processes.iter().map(|one| one.started_ms).min();
     let first = first.unwrap_or_default();
     let rows = processes.iter().map(|one| {
-        let started = Duration::from_millis(started_ms + (one.started_ms - first));
+        let started = around.started_ms + (one.started_ms - first);
+        let started = Duration::from_millis(started);
         let cells = columns.iter();
         cells
-            .map(|(_, column)| cell(*column, one, started, now))
+            .map(|(_, column)| cell(*column, one, started, around))
             .collect::<Vec<_>>()
     });
     let titles: Vec<&String> = columns.iter().map(|(title, _)| title).collect();
     json!({ "Titles": titles, "Processes": rows.collect::<Vec<_>>() })
 }
 
-fn cell(column: Column, one: &Listed, started: Duration, now: Duration) -> String {
+fn cell(column: Column, one: &Listed, started: Duration, around: Around) -> String {
+    let lived = around.now.saturating_sub(started);
+    let [virtual_kib, resident_kib] = one.memory_kib;
     match column {
         Column::User if one.uid == 0 => "root".to_owned(),
         // Names are in the container's files.
@@ -177,15 +238,21 @@ fn cell(column: Column, one: &Listed, started: Duration, now: Duration) -> Strin
         Column::Pid => one.pid.to_string(),
         Column::Parent => one.parent.to_string(),
         Column::Share => {
-            let lived = now.saturating_sub(started).as_millis().max(1);
+            let lived = lived.as_millis().max(1);
             (u128::from(one.cpu_ms) * 100 / lived).min(99).to_string()
         }
+        Column::Percent => percent(u128::from(one.cpu_ms), lived.as_millis()),
+        Column::Virtual => virtual_kib.to_string(),
+        Column::Resident => resident_kib.to_string(),
+        Column::MemoryPercent => percent(resident_kib.into(), around.memory_kib.into()),
+        Column::State => one.state.clone(),
+        Column::StateLetter => one.state.chars().take(1).collect(),
         Column::Started => {
             let seconds = started.as_secs() % 86_400;
             format!("{:02}:{:02}", seconds / 3600, seconds / 60 % 60)
         }
         Column::Elapsed => {
-            let seconds = now.saturating_sub(started).as_secs();
+            let seconds = lived.as_secs();
             match (seconds / 86_400, seconds / 3600 % 24) {
                 (0, 0) => format!("{:02}:{:02}", seconds / 60, seconds % 60),
                 (0, _) => clock(seconds),
@@ -194,6 +261,10 @@ fn cell(column: Column, one: &Listed, started: Duration, now: Duration) -> Strin
         }
         Column::Terminal => "?".to_owned(),
         Column::Time => clock(one.cpu_ms / 1000),
+        Column::BsdTime => {
+            let seconds = one.cpu_ms / 1000;
+            format!("{}:{:02}", seconds / 60, seconds % 60)
+        }
         Column::Name => {
             let program = one.words.split(' ').next().unwrap_or_default();
             let name = program.rsplit('/').next().unwrap_or(program);
@@ -201,6 +272,12 @@ fn cell(column: Column, one: &Listed, started: Duration, now: Duration) -> Strin
         }
         Column::Words => one.words.clone(),
     }
+}
+
+/// With one digit behind the point.
+fn percent(part: u128, whole: u128) -> String {
+    let tenths = part.saturating_mul(1000) / whole.max(1);
+    format!("{}.{}", tenths / 10, tenths % 10)
 }
 
 fn clock(seconds: u64) -> String {

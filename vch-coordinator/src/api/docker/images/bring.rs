@@ -1,6 +1,6 @@
 //! What brings images in: `docker pull`, `docker import`, `docker load`.
 
-use super::super::{Docker, DockerError, Parameters, containers, time};
+use super::super::{Docker, DockerError, Parameters, containers, json, time};
 use super::login::Auth;
 use axum::{
     body::{Body, Bytes},
@@ -34,8 +34,11 @@ pub async fn create(
     }
     if let Some(image) = parameters.get("fromImage") {
         let tag = parameters.get("tag").unwrap_or_default();
+        // The form in which old clients ask for all tags.
+        let image = image.strip_suffix(':').unwrap_or(image);
         let name = Reference::from_parts(image, tag).map_err(ImageError::Name)?;
-        return pull(docker, name, credentials(&headers)?).await;
+        let all = tag.is_empty() && Reference::is_repository(image);
+        return pull(docker, name, all, credentials(&headers)?).await;
     }
     if parameters.get("fromSrc") != Some("-") {
         let remedy = "give the archive itself: `docker import - NAME < FILE`";
@@ -65,23 +68,32 @@ pub async fn create(
     streamed(receiver, work.boxed()).await
 }
 
+/// Pulls an image, or those of all tags of its repository (`docker pull --all-tags`).
 async fn pull(
     docker: Docker,
     name: Reference,
+    all: bool,
     credentials: Option<(String, String)>,
 ) -> Result<Response, DockerError> {
     let (sender, receiver) = mpsc::channel(BEHIND);
-    let shown = name.familiar();
     let work = async move {
-        let image = docker.images.pull(name, credentials, &sender).await?;
-        docker.tell_image("pull", &image.id.to_string(), &shown);
+        let names = match all {
+            true => docker.images.remote_tags(name, credentials.clone()).await?,
+            false => vec![name],
+        };
+        for name in names {
+            let shown = name.familiar();
+            let image = docker.images.pull(name, credentials.clone(), &sender);
+            let id = image.await?.id.to_string();
+            docker.tell_image("pull", &id, &shown);
+        }
         Ok(None)
     };
     streamed(receiver, work.boxed()).await
 }
 
 /// What the client's configuration has for the registry: `X-Registry-Auth`, base64url of JSON.
-fn credentials(headers: &HeaderMap) -> Result<Option<(String, String)>, DockerError> {
+pub(super) fn credentials(headers: &HeaderMap) -> Result<Option<(String, String)>, DockerError> {
     let Some(written) = headers.get("X-Registry-Auth") else {
         return Ok(None);
     };
@@ -92,13 +104,18 @@ fn credentials(headers: &HeaderMap) -> Result<Option<(String, String)>, DockerEr
         return Ok(None);
     }
     let decoded = URL_SAFE_NO_PAD.decode(bare).ok();
-    let auth = decoded.and_then(|text| serde_json::from_slice::<Option<Auth>>(&text).ok());
+    let auth = decoded.and_then(|text| serde_json::from_slice(&text).ok());
+    let auth = match auth {
+        Some(Value::Null) => Some(Auth::default()),
+        // By Go's rules: clients write null for what they do not have.
+        auth => auth.and_then(|auth| json::typed(auth).ok()),
+    };
     let auth = auth.ok_or_else(|| {
         DockerError::invalid(
             "X-Registry-Auth is no base64url of JSON: log in again (`docker login`)",
         )
     })?;
-    auth.unwrap_or_default().credentials()
+    auth.credentials()
 }
 
 pub async fn load(
@@ -117,7 +134,9 @@ pub async fn load(
         }
         Ok(None)
     };
-    streamed(receiver, work.boxed()).await
+    // dockerd has said 200 before it reads the archive.
+    let answered = streamed(receiver, work.boxed()).await;
+    Ok(answered.unwrap_or_else(|error| lines(text(&failed(&error.message)))))
 }
 
 fn reader(body: Body) -> StreamReader<BoxStream<'static, io::Result<Bytes>>, Bytes> {
@@ -145,7 +164,7 @@ async fn streamed(
         },
     };
     let begin = (progress, rest);
-    let lines = stream::unfold(begin, |(mut progress, work)| async move {
+    let rest = stream::unfold(begin, |(mut progress, work)| async move {
         let mut work = work?;
         let (line, rest) = tokio::select! {
             biased;
@@ -154,11 +173,21 @@ async fn streamed(
         };
         Some((text(&line), (progress, rest)))
     });
-    let lines = stream::once(std::future::ready(text(&first))).chain(lines);
-    let mut response = Body::from_stream(lines.map(Ok::<_, Infallible>)).into_response();
+    let whole = stream::once(std::future::ready(text(&first))).chain(rest);
+    Ok(lines(Body::from_stream(whole.map(Ok::<_, Infallible>))))
+}
+
+/// An answer of lines of JSON.
+fn lines(body: impl Into<Body>) -> Response {
+    let mut response = body.into().into_response();
     let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(CONTENT_TYPE, json);
-    Ok(response)
+    response
+}
+
+/// The line of a failure.
+fn failed(message: &str) -> Value {
+    json!({ "errorDetail": { "message": message }, "error": message })
 }
 
 /// A line, or several.
@@ -180,7 +209,7 @@ fn last(progress: &mut mpsc::Receiver<Progress>, done: Result<Option<Value>, Ima
         Ok(end) => lines.extend(end),
         Err(error) => {
             let message = crate::chain::chain(&error).to_string();
-            lines.push(json!({ "errorDetail": { "message": message }, "error": message }));
+            lines.push(failed(&message));
         }
     }
     Value::Array(lines)
@@ -203,6 +232,11 @@ mod tests {
         let encoded = |text: &str| URL_SAFE.encode(text);
         let mine = of(&encoded(r#"{"username":"me","password":"p>?s"}"#));
         assert_eq!(mine, Some(Some(("me".to_owned(), "p>?s".to_owned()))));
+        // As the crate bollard writes them.
+        let null =
+            r#"{"username":"me","password":"p","auth":null,"email":null,"identitytoken":null}"#;
+        let mine = of(&encoded(null));
+        assert_eq!(mine, Some(Some(("me".to_owned(), "p".to_owned()))));
         assert_eq!(of(&encoded("{}")), Some(None));
         assert_eq!(of(&encoded("null")), Some(None));
         assert_eq!(of("%%%"), None);

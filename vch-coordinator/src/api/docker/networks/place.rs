@@ -9,6 +9,8 @@ use std::{
 };
 use vch_ledger::{Connect, ContainerRef, IFNAME, NetworkRef};
 
+/// What Docker's own options begin with.
+const OPTIONS: &str = "com.docker.network.";
 /// The endpoint option that names its interface.
 const IFNAME_OPTION: &str = "com.docker.network.endpoint.ifname";
 /// The endpoint option that has kernel settings of its interface.
@@ -60,9 +62,8 @@ impl EndpointSettings {
         for link in self.links.iter().flatten() {
             wish.links.push(linked(link)?);
         }
-        // Before 1.44 a MAC address was the container's, not the place's.
         let mac = self.mac_address.as_deref();
-        if let Some(mac) = mac.filter(|mac| !mac.is_empty() && version >= Version(44)) {
+        if let Some(mac) = mac.filter(|mac| !mac.is_empty()) {
             wish.mac = Some(mac_address(mac)?);
         }
         if version >= Version(48) {
@@ -75,6 +76,8 @@ impl EndpointSettings {
             match key.as_str() {
                 IFNAME_OPTION => wish.interface = Some(interface_name(value)?),
                 SYSCTLS_OPTION => wish.sysctls = sysctls(value)?,
+                // dockerd's bridges do not read those of others, and show them.
+                other if !other.starts_with(OPTIONS) => {}
                 other => {
                     let shown: String = other.chars().take(200).collect();
                     let what = format!("endpoint option {shown}");
@@ -169,10 +172,15 @@ pub fn mac_address(text: &str) -> Result<MacAddress, DockerError> {
 /// # Errors
 /// The alias is no host name.
 pub fn linked(text: &str) -> Result<(ContainerRef, Hostname), DockerError> {
-    let (container, alias) = text.split_once(':').unwrap_or((text, text));
-    let container = container.trim_start_matches('/');
-    let alias = alias.rsplit('/').next().unwrap_or(alias);
+    let (container, alias) = link_parts(text);
     Ok((container.into(), name("link", alias)?))
+}
+
+/// A link's container and alias, as texts.
+pub fn link_parts(text: &str) -> (&str, &str) {
+    let (container, alias) = text.split_once(':').unwrap_or((text, text));
+    let alias = alias.rsplit('/').next().unwrap_or(alias);
+    (container.trim_start_matches('/'), alias)
 }
 
 fn name(what: &str, text: &str) -> Result<Hostname, DockerError> {

@@ -5,6 +5,9 @@ use crate::api::docker::{DockerError, Parameters, time};
 use protocol::process::Output;
 use std::time::Duration;
 
+/// Bytes of a longer line that are one frame: what dockerd's copier of logs reads at once.
+const FRAME: usize = 16 << 10;
+
 /// What a client wants.
 #[derive(Clone, Copy, Debug)]
 pub struct Wish {
@@ -60,6 +63,7 @@ impl Wish {
         Pieces {
             wish: self,
             inside: [false; 2],
+            held: Default::default(),
         }
     }
 }
@@ -77,12 +81,22 @@ pub fn now_ns() -> u64 {
     u64::try_from(time::now().as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Shows what was written as a client wants it.
-#[derive(Clone, Copy)]
+/// Shows what was written as a client wants it. With heads before the pieces, each line is a piece of its own, as with
+/// dockerd: clients take a piece for a line.
+#[derive(Clone)]
 pub struct Pieces {
     wish: Wish,
     /// Whether a stream is within a line, by its index.
     inside: [bool; 2],
+    /// What of a stream's line is there so far, by its index.
+    held: [Held; 2],
+}
+
+/// The beginning of a line.
+#[derive(Clone, Default)]
+struct Held {
+    at_ns: u64,
+    bytes: Vec<u8>,
 }
 
 impl Pieces {
@@ -92,11 +106,46 @@ impl Pieces {
         if outside || !self.wish.shape.wants(stream) {
             return Vec::new();
         }
+        if self.wish.shape.terminal {
+            return self.piece(stream, at_ns, bytes);
+        }
+        let mut text = Vec::new();
+        let lines = bytes.split_inclusive(|byte| *byte == b'\n');
+        for part in lines.flat_map(|line| line.chunks(FRAME)) {
+            let held = &mut self.held[index(stream)];
+            if held.bytes.is_empty() {
+                held.at_ns = at_ns;
+            }
+            held.bytes.extend_from_slice(part);
+            if part.ends_with(b"\n") || held.bytes.len() >= FRAME {
+                text.append(&mut self.released(stream));
+            }
+        }
+        text
+    }
+
+    /// What is there of lines without an end, when nothing more comes.
+    pub fn rest(&mut self) -> Vec<u8> {
+        let mut rest = self.released(Output::Stdout);
+        rest.append(&mut self.released(Output::Stderr));
+        rest
+    }
+
+    fn released(&mut self, stream: Output) -> Vec<u8> {
+        let held = std::mem::take(&mut self.held[index(stream)]);
+        if held.bytes.is_empty() {
+            return Vec::new();
+        }
+        self.piece(stream, held.at_ns, &held.bytes)
+    }
+
+    fn piece(&mut self, stream: Output, at_ns: u64, bytes: &[u8]) -> Vec<u8> {
+        let shape = self.wish.shape;
         if self.wish.timestamps || self.wish.details {
             let text = self.headed(stream, at_ns, bytes);
-            self.wish.shape.framed(stream, &text).unwrap_or_default()
+            shape.framed(stream, &text).unwrap_or_default()
         } else {
-            self.wish.shape.framed(stream, bytes).unwrap_or_default()
+            shape.framed(stream, bytes).unwrap_or_default()
         }
     }
 

@@ -7,13 +7,13 @@ use super::{
     unreadable,
 };
 use crate::{
-    api::docker::{Docker, DockerError, Parameters, Path, Version, time},
+    api::docker::{Docker, DockerError, Parameters, Path, Version, containers, time},
     runtime::{Outputs, RuntimeError},
 };
 use axum::{
     body::{Body, Bytes},
     extract::State,
-    http::header::CONTENT_TYPE,
+    http::{StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
 use futures_util::{Stream, StreamExt, stream};
@@ -38,11 +38,17 @@ pub async fn logs(
             "Bad parameters: you must choose at least one stream",
         ));
     }
+    if !containers::is_log_read(&looked.workload) {
+        return Err(DockerError::new(
+            StatusCode::NOT_IMPLEMENTED,
+            "configured logging driver does not support reading",
+        ));
+    }
     let wish = Wish::of(&parameters, shape)?;
     let pages = Pages::of(docker.runtime.log_folder(id), wish);
     let pages = pages.map_err(|error| unreadable(&error))?;
     let body = if parameters.flag("follow") {
-        Body::from_stream(followed(docker, id, pages, wish))
+        Body::from_stream(followed(docker, id, pages.followed(), wish))
     } else {
         Body::from_stream(pages.stream())
     };
@@ -53,6 +59,7 @@ pub async fn logs(
 enum Following {
     Past(Docker, ContainerId, Box<Pages>),
     Now(Outputs, Pieces),
+    End,
 }
 
 /// What was written, then what is written, up to the container's end or the moment that was asked for.
@@ -70,7 +77,7 @@ fn followed(
         loop {
             match following {
                 Following::Past(docker, id, pages) => {
-                    let (pages, page) = pages.turn().await?;
+                    let (mut pages, page) = pages.turn().await?;
                     match page {
                         Some(page) => {
                             let later = Following::Past(docker, id, Box::new(pages));
@@ -78,21 +85,23 @@ fn followed(
                         }
                         None => match on(&docker, id, &pages).await? {
                             Some(now) => following = now,
-                            None => return Ok(None),
+                            None => return Ok(Some((pages.rest(), Following::End))),
                         },
                     }
                 }
                 Following::Now(mut output, mut pieces) => {
                     let next = timeout_at(end, output.next()).await;
-                    let Ok(next) = next else {
-                        return Ok(None);
+                    let next = match next {
+                        Ok(next) => next.map_err(io::Error::other)?,
+                        Err(_) => None,
                     };
-                    let Some((stream, bytes)) = next.map_err(io::Error::other)? else {
-                        return Ok(None);
+                    let Some((stream, bytes)) = next else {
+                        return Ok(Some((pieces.rest(), Following::End)));
                     };
                     let text = pieces.shown(stream, now_ns(), &bytes);
                     return Ok(Some((text, Following::Now(output, pieces))));
                 }
+                Following::End => return Ok(None),
             }
         }
     });

@@ -28,6 +28,8 @@ pub struct Pages {
     tail: Option<Tail>,
     /// A record of which a part is shown.
     record: Option<(Record, usize)>,
+    /// Whether somebody goes on behind the last page.
+    followed: bool,
 }
 
 impl Pages {
@@ -44,13 +46,27 @@ impl Pages {
             search: search.transpose()?,
             tail: None,
             record: None,
+            followed: false,
             folder,
         })
     }
 
+    /// A line without an end is not shown: it goes on behind the last page.
+    pub fn followed(self) -> Self {
+        Self {
+            followed: true,
+            ..self
+        }
+    }
+
     /// Behind what was read, and what is within a line there.
     pub fn position(&self) -> (Position, Pieces) {
-        (self.reader.position(), self.pieces)
+        (self.reader.position(), self.pieces.clone())
+    }
+
+    /// What is there of lines without an end.
+    pub fn rest(&mut self) -> Vec<u8> {
+        self.pieces.rest()
     }
 
     /// The next page, which may be empty; `None` behind what is written so far. It blocks.
@@ -71,6 +87,9 @@ impl Pages {
         while page.len() < PAGE && read < READ {
             let Some((record, shown)) = self.record.take() else {
                 let Some(record) = self.read()? else {
+                    if !self.followed {
+                        page.append(&mut self.pieces.rest());
+                    }
                     return Ok((!page.is_empty()).then_some(page));
                 };
                 read += record.bytes.len() as u64;

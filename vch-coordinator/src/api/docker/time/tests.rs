@@ -19,6 +19,11 @@ fn a_moment_is_read_in_each_of_dockers_forms() {
     for (text, moment_of_it) in [
         ("1136073845.000000001", at(1_136_073_845, 1)),
         ("1136073845.5", at(1_136_073_845, 500_000_000)),
+        // As the tests of the crate bollard write it.
+        (
+            "1136073845.1136073845000000001",
+            at(1_136_073_845, 113_607_384),
+        ),
         ("1136073845", at(1_136_073_845, 0)),
         ("10m", at(1_999_999_400, 0)),
         ("1h1.5s", at(1_999_996_398, 500_000_000)),
@@ -44,6 +49,7 @@ fn a_moment_is_read_in_each_of_dockers_forms() {
         "-10m",
         "5x",
         "1:2",
+        "1.00000000000000000000",
     ] {
         let expected = (text == "10").then(|| Duration::from_secs(10));
         assert_eq!(moment(text, now), expected, "{text}");

@@ -257,8 +257,9 @@ impl Model {
             .into_iter()
             .for_each(|network| self.leave(name, network));
         self.bound.retain(|(container, _), _| *container != name);
-        for place in self.places.values_mut() {
-            place.link = place.link.filter(|to| *to != name);
+        for ((_, network), place) in &mut self.places {
+            // On another network than the default bridge the next one of the name is awaited.
+            place.link = place.link.filter(|to| *network != 1 || *to != name);
         }
     }
 

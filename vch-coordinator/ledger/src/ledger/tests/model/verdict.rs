@@ -236,7 +236,8 @@ impl Model {
         if mac.is_some() && others.any(|other| other.mac == *mac) {
             return Some("mac-taken");
         }
-        if link.is_some_and(|to| !self.containers.contains_key(&to)) {
+        // On the default bridge alone.
+        if *network == 1 && link.is_some_and(|to| !self.containers.contains_key(&to)) {
             return Some("container-not-found");
         }
         let ports: Vec<usize> = self.containers[container].ports.iter().copied().collect();

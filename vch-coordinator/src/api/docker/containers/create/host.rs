@@ -2,6 +2,7 @@
 
 use super::super::super::DockerError;
 use super::super::body::{Body, HostConfig, Policy};
+use super::log;
 use crate::runtime::{
     ulimit_number,
     workload::{RestartPolicy, RestartWhen, Workload},
@@ -56,7 +57,7 @@ pub fn fill(workload: &mut Workload, body: &Body) -> Result<(), DockerError> {
         )));
     }
     workload.groups.clone_from(&host.group_add);
-    workload.log.clone_from(&host.log_config.config);
+    workload.log = log::options(host);
     Ok(())
 }
 

@@ -1,10 +1,11 @@
 //! How what a container writes is kept.
 
 use super::{super::super::DockerError, super::body::HostConfig, refused::refuse};
-use crate::runtime::size_bytes;
+use crate::runtime::{size_bytes, workload::Workload};
+use std::collections::BTreeMap;
 
 /// dockerd's drivers.
-const DRIVERS: [&str; 11] = [
+const DRIVERS: [&str; 10] = [
     "awslogs",
     "etwlogs",
     "fluentd",
@@ -13,7 +14,6 @@ const DRIVERS: [&str; 11] = [
     "journald",
     "json-file",
     "local",
-    "none",
     "splunk",
     "syslog",
 ];
@@ -29,6 +29,23 @@ const OTHERS: [&str; 8] = [
     "max-buffer-size",
 ];
 
+/// The driver whose logs are not read.
+const NONE: &str = "none";
+
+/// Whether a container's log can be read.
+pub fn is_read(workload: &Workload) -> bool {
+    let shown = workload.shown.host.get("LogConfig");
+    shown.is_none_or(|shown| shown["Type"] != NONE)
+}
+
+/// The options of a container's log, by which it is kept.
+pub fn options(host: &HostConfig) -> BTreeMap<String, String> {
+    match host.log_config.r#type.as_str() {
+        NONE => BTreeMap::new(),
+        _ => host.log_config.config.clone(),
+    }
+}
+
 /// Passes what is carried out: kept files of some size and number.
 ///
 /// # Errors
@@ -36,6 +53,11 @@ const OTHERS: [&str; 8] = [
 pub fn check(host: &HostConfig) -> Result<(), DockerError> {
     let log = &host.log_config;
     let driver = log.r#type.as_str();
+    // What a container wrote is kept all the same, for clients that are attached; `docker logs` does not show it.
+    // As in dockerd, its options are not looked at.
+    if driver == NONE {
+        return Ok(());
+    }
     if !matches!(driver, "" | "json-file" | "local") {
         if !DRIVERS.contains(&driver) {
             let shown: String = driver.chars().take(100).collect();

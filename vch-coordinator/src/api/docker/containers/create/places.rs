@@ -108,5 +108,10 @@ fn place(
             "network-scoped alias is supported only for containers in user defined networks",
         ));
     }
-    settings.connect("".into(), name.into(), version)
+    let mut place = settings.connect("".into(), name.into(), version)?;
+    // Before 1.44 a new container's MAC address was its own, not its place's.
+    if version < SEVERAL {
+        place.mac = None;
+    }
+    Ok(place)
 }

@@ -8,6 +8,8 @@ fn processes() -> [Listed; 2] {
         cpu_ms: 61_000,
         started_ms,
         words: words.to_owned(),
+        state: "Ss".to_owned(),
+        memory_kib: [2_268, 1_380],
     };
     [
         one(1, 0, 0, 2_000, "/bin/sh -c serve"),
@@ -17,9 +19,12 @@ fn processes() -> [Listed; 2] {
 
 /// Two minutes after the start, at 1970-01-01 01:00.
 fn table(options: &str) -> Value {
-    let started = 3_600_000;
-    let now = Duration::from_secs(3_720);
-    shown(&columns(options).unwrap(), &processes(), started, now)
+    let around = Around {
+        started_ms: 3_600_000,
+        memory_kib: 256 << 10,
+        now: Duration::from_secs(3_720),
+    };
+    shown(&columns(options).unwrap(), &processes(), around)
 }
 
 #[test]
@@ -34,6 +39,24 @@ fn without_options_it_is_ps_ef() {
     for options in ["", "-ef", "-e -f", "ef"] {
         assert_eq!(table(options), full, "{options}");
     }
+}
+
+#[test]
+fn bsd_s_options_have_their_own_columns() {
+    let by_user = json!({
+        "Titles": ["USER", "PID", "%CPU", "%MEM", "VSZ", "RSS", "TTY", "STAT", "START", "TIME", "COMMAND"],
+        "Processes": [
+            ["root", "1", "50.8", "0.5", "2268", "1380", "?", "Ss", "01:00", "1:01", "/bin/sh -c serve"],
+            ["33", "7", "101.6", "0.5", "2268", "1380", "?", "Ss", "01:01", "1:01", "a-name-that-is-too-long -v"],
+        ],
+    });
+    for options in ["aux", "-aux", "auxww", "u"] {
+        assert_eq!(table(options), by_user, "{options}");
+    }
+    let all = json!(["PID", "TTY", "STAT", "TIME", "COMMAND"]);
+    assert_eq!(table("ax")["Titles"], all);
+    let chosen = json!([["1", "1380", "S"], ["7", "1380", "S"]]);
+    assert_eq!(table("axo pid,rss,s")["Processes"], chosen);
 }
 
 #[test]
@@ -59,10 +82,10 @@ fn what_is_not_there_is_refused_by_its_name() {
         refused("-o comm").message,
         "Couldn't find PID field in ps output"
     );
-    assert!(refused("aux").message.contains("the option `aux` of ps"));
+    assert!(refused("auxf").message.contains("the option `auxf` of ps"));
     assert!(
-        refused("-o pid,rss")
+        refused("-o pid,wchan")
             .message
-            .contains("the column `rss` of ps")
+            .contains("the column `wchan` of ps")
     );
 }

@@ -29,7 +29,7 @@ fn what_the_cli_sends_becomes_a_command() {
 
     // What an older version does not have is not read of it.
     let oldest = connect(settings, Version::OLDEST).unwrap();
-    assert_eq!((oldest.mac, oldest.gateway_priority), (None, 0));
+    assert_eq!((oldest.mac, oldest.gateway_priority), (newest.mac, 0));
 }
 
 #[test]
@@ -87,9 +87,9 @@ fn what_can_t_be_is_refused() {
             "x is not a valid mac address",
         ),
         (
-            json!({"DriverOpts": {"a": "b"}}),
+            json!({"DriverOpts": {"com.docker.network.a": "b"}}),
             501,
-            "endpoint option a is not supported",
+            "endpoint option com.docker.network.a is not supported",
         ),
         (json!({"GwPriority": 1_u64 << 40}), 400, "gw-priority"),
     ] {
@@ -97,4 +97,6 @@ fn what_can_t_be_is_refused() {
         assert_eq!(error.status.as_u16(), status);
         assert!(error.message.contains(words), "{}", error.message);
     }
+    // An option of somebody else's driver is shown, and does nothing.
+    connect(json!({"DriverOpts": {"a": "b"}}), Version::NEWEST).unwrap();
 }

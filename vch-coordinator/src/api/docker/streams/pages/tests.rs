@@ -99,6 +99,38 @@ fn without_a_terminal_each_piece_has_a_head() {
     );
 }
 
+#[test]
+fn without_a_terminal_each_line_is_a_piece_though_it_was_written_in_two() {
+    let framed = |number: u8, line: &str| {
+        let length = u8::try_from(line.len()).unwrap();
+        [&[number, 0, 0, 0, 0, 0, 0, length][..], line.as_bytes()].concat()
+    };
+    let expected = [
+        framed(1, "one\n"),
+        framed(1, "two\n"),
+        framed(2, "err\n"),
+        framed(1, "three\n"),
+        framed(1, "four"),
+    ];
+    let shown = log(Wish::all(shape(false)));
+    assert_eq!(shown.as_bytes(), expected.concat());
+    // One who follows has the rest of the line later.
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = Writer::open(folder.path(), 1 << 20, 2).unwrap();
+    writer.append(Stdout, SECOND, b"one\ntw").unwrap();
+    let pages = Pages::of(folder.path().to_owned(), Wish::all(shape(false)));
+    let mut pages = pages.unwrap().followed();
+    assert_eq!(pages.next().unwrap(), Some(framed(1, "one\n")));
+    assert_eq!(pages.next().unwrap(), None);
+    let (_, mut pieces) = pages.position();
+    let more = pieces.shown(Stdout, 2 * SECOND, b"o\nth");
+    assert_eq!(more, framed(1, "two\n"));
+    assert_eq!(pieces.rest(), framed(1, "th"));
+    // A line without an end does not grow in memory for ever.
+    let long = pieces.shown(Stdout, SECOND, &[b'x'; 20 << 10]);
+    assert_eq!(long.len(), 8 + (16 << 10));
+}
+
 /// What `tail` shows, by holding every line: the rule, without its economy.
 fn last_lines(records: &[(Output, Vec<u8>)], most: usize) -> Vec<u8> {
     let mut lines: Vec<(Output, Vec<(usize, u8)>)> = Vec::new();

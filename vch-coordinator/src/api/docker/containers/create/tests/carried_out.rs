@@ -72,6 +72,21 @@ fn name_servers_and_search_domains_are_taken_as_often_as_they_are_given() {
 }
 
 #[test]
+fn a_log_that_nobody_reads_is_kept_as_one_without_options() {
+    let options = json!({ "max-file": "0", "colour": "red" });
+    let driver = |name: &str, config: &Value| {
+        let log = json!({ "Type": name, "Config": config });
+        plan_of(json!({ "HostConfig": { "LogConfig": log } })).workload
+    };
+    let none = driver("none", &options);
+    assert!(none.log.is_empty());
+    assert_eq!(none.shown.host["LogConfig"]["Config"], options);
+    assert!(!is_log_read(&none));
+    assert!(is_log_read(&driver("local", &json!({}))));
+    assert!(is_log_read(&driver("", &json!({}))));
+}
+
+#[test]
 fn resources_privileges_and_devices_of_the_vm_are_carried_out() {
     let host = json!({
         "Memory": 64 << 20, "MemorySwap": -1, "MemoryReservation": 32 << 20, "CpuShares": 512,

@@ -1,0 +1,72 @@
+//! What a registry has under a name: its manifest or index with its platforms, and the tags of a repository.
+
+use super::registry::Registry;
+use super::{WorkError, pull};
+use crate::digest::Digest;
+use crate::job::Remote;
+use crate::limits::Limits;
+use crate::oci::{self, Descriptor, Distribution, Index, Manifest, Platform};
+use crate::reference::Which;
+use serde_json::Value;
+
+/// Lists the tags of the repository, in the registry's order.
+pub(super) fn tags(wish: &Remote, limits: Limits) -> Result<Vec<String>, WorkError> {
+    let name = &wish.name;
+    let credentials = wish.credentials.as_ref();
+    let mut registry = Registry::new(name.registry(), wish.plain, credentials, limits);
+    let found = registry.tags(name.path(), limits);
+    found
+        .map_err(|error| pull::not_shown(error, name))?
+        .ok_or_else(|| {
+            WorkError::Missing(format!(
+                "repository {} not found: name unknown: repository name not known to registry",
+                name.familiar_repository()
+            ))
+        })
+}
+
+/// Reads the manifest or index, and of a manifest also its image's configuration. Fetches no layer.
+pub(super) fn inspect(wish: &Remote, limits: Limits) -> Result<Distribution, WorkError> {
+    let credentials = wish.credentials.as_ref();
+    let mut registry = Registry::new(wish.name.registry(), wish.plain, credentials, limits);
+    let (path, which) = (wish.name.path(), wish.name.which());
+    let found = registry.manifest(path, &which.reference(), limits)?;
+    let unknown = || WorkError::Missing("manifest unknown: manifest unknown".to_owned());
+    let (digest, bytes) = found.ok_or_else(unknown)?;
+    if let Which::Digest(said) = which {
+        pull::expect(*said, digest)?;
+    }
+    let wrong = |error| WorkError::Content(format!("its manifest: {error}"));
+    let value: Value = serde_json::from_slice(&bytes).map_err(wrong)?;
+    let (media_type, platforms) = if value.get("manifests").is_some() {
+        let index: Index = serde_json::from_value(value).map_err(wrong)?;
+        let platforms = index.manifests.into_iter();
+        let platforms = platforms.map(|one| one.platform.unwrap_or_default());
+        (named(index.media_type, oci::INDEX), platforms.collect())
+    } else {
+        let manifest: Manifest = serde_json::from_value(value).map_err(wrong)?;
+        let stated = manifest.config.digest;
+        let config = registry.document(path, &stated, limits)?;
+        pull::expect(stated, Digest::of(&config))?;
+        (named(manifest.media_type, oci::MANIFEST), of(&config))
+    };
+    Ok(Distribution {
+        descriptor: Descriptor::new(&media_type, digest, bytes.len() as u64),
+        platforms,
+    })
+}
+
+/// The media type that the document states; OCI's lets it be omitted.
+fn named(stated: String, otherwise: &str) -> String {
+    match stated.is_empty() {
+        true => otherwise.to_owned(),
+        false => stated,
+    }
+}
+
+/// The platform that a configuration states. One of another artifact states none.
+fn of(config: &[u8]) -> Vec<Platform> {
+    let stated = serde_json::from_slice::<Platform>(config).ok();
+    let stated = stated.filter(|one| !one.os.is_empty() || !one.architecture.is_empty());
+    stated.into_iter().collect()
+}
