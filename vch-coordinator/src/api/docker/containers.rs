@@ -9,7 +9,7 @@ mod body;
 mod create;
 mod inspect;
 mod list;
-mod names;
+pub mod names;
 mod scene;
 mod stats;
 mod status;
@@ -18,12 +18,15 @@ mod update;
 pub use create::{Image, only_ours};
 
 use super::{Docker, DockerError, Json, Parameters, Path, Version, filters::Filters, time};
-use crate::runtime::{Looked, RuntimeError, workload::Status};
+use crate::{
+    requests::RequestError,
+    runtime::{Looked, RuntimeError, workload::Status},
+};
 use axum::{Router, extract::State, http::StatusCode, routing};
 use scene::{Scene, Sizes};
 use serde_json::{Value, json};
 use std::net::IpAddr;
-use vch_ledger::{ContainerId, ContainerName, ContainerRef, Ledger};
+use vch_ledger::{ContainerId, ContainerName, ContainerRef, Ledger, Refusal};
 
 /// From this version on a container is made for a platform.
 const PLATFORM: Version = Version(41);
@@ -117,9 +120,28 @@ async fn create(
         host_gateway,
     };
     let create::Planned { create, warnings } = create::plan(&body, around)?;
-    let id = docker.runtime.create(create).await?;
+    let made = docker.runtime.create(create).await;
+    let id = made.map_err(not_made)?;
     let answer = json!({ "Id": id.to_string(), "Warnings": warnings });
     Ok((StatusCode::CREATED, Json(answer)))
+}
+
+/// By 404 clients are told that the image is not there, and pull it: what else is not there is the request's fault.
+fn not_made(error: RuntimeError) -> DockerError {
+    let linked = match &error {
+        RuntimeError::Request(RequestError::Refused(Refusal::ContainerNotFound(name))) => {
+            Some(format!("could not get container for {name}: "))
+        }
+        _ => None,
+    };
+    let error = DockerError::from(error);
+    match error.status {
+        StatusCode::NOT_FOUND => {
+            let linked = linked.unwrap_or_default();
+            DockerError::invalid(format!("{linked}{}", error.message))
+        }
+        _ => error,
+    }
 }
 
 /// The VCH on the default bridge.

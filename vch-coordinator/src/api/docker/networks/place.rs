@@ -54,7 +54,13 @@ impl EndpointSettings {
         if let Some(ipam) = &self.ipam_config {
             wish.addresses = ipam.addresses()?;
         }
-        for alias in self.aliases.iter().flatten() {
+        // An empty one is none.
+        for alias in self
+            .aliases
+            .iter()
+            .flatten()
+            .filter(|alias| !alias.is_empty())
+        {
             wish.aliases.push(name("alias", alias)?);
         }
         for link in self.links.iter().flatten() {
