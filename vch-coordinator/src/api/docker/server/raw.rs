@@ -12,13 +12,21 @@
 //! ```
 //!
 //! What it does not understand it passes on as it is: hyper refuses it.
+//!
+//! It knows, too, whether a body is under way. A client that is answered before it has sent all of one, as where
+//! an image is refused, would find its connection closed while it writes, and say that instead of the answer: so
+//! what it sends is read and dropped for a while (RFC 9112, 9.6).
 
 use std::{
     io,
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Sleep, sleep},
+};
 
 /// Marks a request that starts a raw stream and did not ask for an upgrade.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +39,8 @@ pub(super) const MAX_HEADERS: usize = 100;
 /// Most bytes of a line that says how long a chunk is: 16 digits and an extension.
 const MAX_CHUNK_LINE: usize = 4 << 10;
 const READ: usize = 8 << 10;
+/// How long the rest of a body is dropped, behind an answer that did not wait for it.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// A connection whose requests for raw streams are marked.
 pub(super) struct RawStarts<S> {
@@ -39,6 +49,8 @@ pub(super) struct RawStarts<S> {
     /// What hyper has not read yet, from `read` on.
     ready: Vec<u8>,
     read: usize,
+    /// When what is left of a body is not dropped any longer; nothing goes to the client any more then.
+    lingers: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> RawStarts<S> {
@@ -48,6 +60,25 @@ impl<S> RawStarts<S> {
             follow: Follow::Head(Vec::new()),
             ready: Vec::new(),
             read: 0,
+            lingers: None,
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> RawStarts<S> {
+    /// Reads what the client sends, and drops it, until it closes or has had its time.
+    fn poll_linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let lingers = self.lingers.get_or_insert_with(|| Box::pin(sleep(LINGER)));
+        loop {
+            if lingers.as_mut().poll(context).is_ready() {
+                return Poll::Ready(());
+            }
+            let mut space = [0; READ];
+            let mut into = ReadBuf::new(&mut space);
+            match ready!(Pin::new(&mut self.stream).poll_read(context, &mut into)) {
+                Ok(()) if !into.filled().is_empty() => {}
+                _ => return Poll::Ready(()),
+            }
         }
     }
 }
@@ -68,6 +99,14 @@ enum Follow {
 }
 
 impl Follow {
+    /// Whether a body has begun and not come to its end.
+    fn is_within_a_body(&self) -> bool {
+        matches!(
+            self,
+            Self::Length(_) | Self::Chunk(_) | Self::ChunkLine { .. }
+        )
+    }
+
     /// Passes bytes on to `to`; a head only when it is whole.
     fn pass(&mut self, mut bytes: &[u8], to: &mut Vec<u8>) {
         while !bytes.is_empty() {
@@ -280,7 +319,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for RawStarts<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for RawStarts<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for RawStarts<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -305,8 +344,15 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for RawStarts<S> {
         Pin::new(&mut self.stream).poll_flush(context)
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.lingers.is_none() {
+            ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
+        }
+        if this.follow.is_within_a_body() {
+            ready!(this.poll_linger(context));
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
