@@ -155,6 +155,17 @@ impl DebianImage {
         ],
     };
 
+    /// What administrators of networks use: nft and iptables, ip, ping.
+    pub const NETFILTER: Self = Self {
+        name: "netfilter",
+        suite: SUITE,
+        packages: &["nftables", "iptables", "iproute2", "iputils-ping"],
+        files: &[],
+        // Without the capability of the file: an ordinary user's ping has the kernel's echo sockets alone.
+        set_up: "cp --preserve=mode /bin/ping /usr/local/bin/ping",
+        changes: &["CMD [\"bash\"]"],
+    };
+
     /// Debian 13's dockerd. As the official `docker:dind` does it (hack/dind of moby), what runs leaves the container's
     /// own cgroup, which then can have others below it.
     pub const DOCKER: Self = Self {

@@ -107,6 +107,11 @@ fn a_container_that_cannot_run_says_why_and_leaves_nothing_behind() {
         "Minimum memory limit allowed is 6MB",
     );
     house.refused(
+        "docker run --rm -w /etc/passwd busybox true",
+        125,
+        "Cannot mkdir: /etc/passwd is not a directory",
+    );
+    house.refused(
         "docker run --rm -m 1t busybox true",
         125,
         "Cannot allocate memory",

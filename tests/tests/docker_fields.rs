@@ -268,4 +268,83 @@ fn a_container_is_stopped_by_the_signal_that_is_asked_for() {
         "5"
     );
     house.run("docker rm heard");
+    restarts(&house);
+    the_images_own(&house);
+    a_first_process_with_a_handler(&house);
+}
+
+/// A restart by a signal that is none leaves it running.
+fn restarts(house: &House<'_>) {
+    let script = "trap 'echo USR1; exit 3' USR1; echo ready; while :; do sleep 0.1; done";
+    house.create(
+        "again",
+        &json!({ "Image": "busybox", "Cmd": ["sh", "-c", script] }),
+    );
+    house.run("docker start again");
+    let lives = |count: usize| {
+        let listens = || house.run("docker logs again").matches("ready").count() == count;
+        eventually(SOON, "it listens", listens).unwrap();
+    };
+    lives(1);
+    let running = "docker inspect -f '{{.State.Running}} {{.State.StartedAt}}' again";
+    let before = house.run(running);
+    for signal in ["NOTHING", "99", "SIGRTMAX+1"] {
+        let target = format!(
+            "/containers/again/restart?signal={}",
+            signal.replace('+', "%2B")
+        );
+        let refused = house.ask("POST", &target, &json!({}));
+        let words = format!("invalid signal: {signal}");
+        assert_eq!((refused.status, refused.message()), (400, &*words));
+    }
+    assert_eq!(house.run(running), before);
+    let target = "/containers/again/restart?signal=USR1&t=30";
+    assert_eq!(house.ask("POST", target, &json!({})).status, 204);
+    lives(2);
+    assert_eq!(house.run("docker logs again"), "ready\nUSR1\nready");
+    house.run("docker rm -f again");
+}
+
+/// `STOPSIGNAL` of an image, as systemd's have it.
+fn the_images_own(house: &House<'_>) {
+    let script = "trap 'echo RT; exit 6' 37; echo ready; while :; do sleep 0.1; done";
+    let change = "--change 'STOPSIGNAL SIGRTMIN+3' --change 'ENV PATH=/bin'";
+    let tar = house.host.vch.lab().path("busybox.tar");
+    house.run(&format!("docker import {change} {} systemd", tar.display()));
+    house.create(
+        "own",
+        &json!({ "Image": "systemd", "Cmd": ["sh", "-c", script] }),
+    );
+    let format = "docker inspect -f '{{.Config.StopSignal}} {{.State.ExitCode}}' own";
+    assert_eq!(house.run(format), "SIGRTMIN+3 0");
+    let ready = || house.run("docker logs own").ends_with("ready");
+    house.run("docker start own");
+    eventually(SOON, "it listens", ready).unwrap();
+    house.run("docker stop -t 30 own");
+    assert_eq!(house.run(format), "SIGRTMIN+3 6");
+    for signal in ["RTMIN+3", "SIGRTMIN+3", "37"] {
+        house.run("docker start own");
+        eventually(SOON, "it listens again", ready).unwrap();
+        house.run(&format!("docker kill -s {signal} own"));
+        assert_eq!(house.run("docker wait own"), "6", "{signal}");
+    }
+    house.run("docker rm own");
+}
+
+/// busybox's `top` has one for TERM, whatever it inherits.
+fn a_first_process_with_a_handler(house: &House<'_>) {
+    for terminal in [true, false] {
+        let body = json!({ "Image": "busybox", "Cmd": ["top"], "Tty": terminal });
+        house.create("top", &body);
+        house.run("docker start top");
+        let shows = || house.run("docker logs top").contains("Mem:");
+        eventually(SOON, "it shows", shows).unwrap();
+        house.run("docker kill -s TERM top");
+        assert_eq!(
+            house.run("docker wait top"),
+            "143",
+            "a terminal: {terminal}"
+        );
+        house.run("docker rm top");
+    }
 }

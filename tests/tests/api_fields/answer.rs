@@ -7,6 +7,7 @@
 //!   .Field = VALUE -> refused STATUS [says "TEXT"]
 //!   .Field = VALUE -> ignored [STATUS]: why
 //!   ?name = TEXT -> does STATUS by TEST
+//!   .Field = VALUE -> tells [only] "TEXT" by TEST   what a container or process of `live` writes then
 //!   .Field @ Other = VALUE & More = VALUE -> ...     what is sent in the field's place, and what beside
 //! ```
 
@@ -62,6 +63,11 @@ pub enum Kind {
     },
     Does {
         status: u16,
+    },
+    /// By what is written: a part of it, or all.
+    Tells {
+        text: String,
+        only: bool,
     },
 }
 
@@ -159,11 +165,18 @@ impl Kind {
             let status = status.parse().unwrap();
             return (Self::Refused { status, says }, None);
         }
-        let (what, test) = text.split_once("by ").unwrap_or_else(|| panic!("{text}"));
+        let (what, test) = text.rsplit_once("by ").unwrap_or_else(|| panic!("{text}"));
         let what = what.trim();
         let kind = if let Some(status) = what.strip_prefix("does ") {
             let status = status.parse().unwrap();
             Self::Does { status }
+        } else if let Some(text) = what.strip_prefix("tells ") {
+            let (text, only) = match text.strip_prefix("only ") {
+                Some(text) => (text, true),
+                None => (text, false),
+            };
+            let text = serde_json::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+            Self::Tells { text, only }
         } else {
             let shown = what
                 .strip_prefix("shown")
@@ -205,7 +218,12 @@ fn collect(folder: &Path, all: &mut BTreeSet<String>) {
         } else if path.extension().is_some_and(|kind| kind == "rs") {
             let text = fs::read_to_string(&path).unwrap();
             let mut test = false;
+            // Tests with a harness of their own are listed by their names.
+            let listed = path.ends_with("hostile/scenes.rs");
             for line in text.lines().map(str::trim) {
+                if listed && let Some((_, name)) = line.split_once('"') {
+                    all.extend(name.split('"').next().map(str::to_owned));
+                }
                 if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
                     test = true;
                 } else if let Some((head, _)) = line.split_once('(')

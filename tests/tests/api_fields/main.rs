@@ -9,6 +9,7 @@
 
 mod answer;
 mod list;
+mod live;
 mod table;
 mod world;
 
@@ -61,6 +62,36 @@ fn every_test_that_an_answer_names_is_there() {
     assert_eq!(missing, BTreeSet::new());
 }
 
+/// What stands in it between backticks, if it can be the name of a test.
+fn names_of_tests(line: &str) -> Vec<&str> {
+    let quoted = line.split('`').skip(1).step_by(2);
+    let words = quoted.map(|text| text.rsplit(' ').next().unwrap_or_default());
+    let is_a_name = |word: &&str| {
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        word.bytes().all(plain) && word.matches('_').count() >= 3
+    };
+    words.filter(is_a_name).collect()
+}
+
+#[test]
+fn every_test_that_the_documentation_names_is_there() {
+    let tests = answer::tests_of_the_repository();
+    let mut missing = Vec::new();
+    for page in ["docker-rows.md", "security.md"] {
+        let text = fs::read_to_string(lab::places::workspace().join("docs").join(page)).unwrap();
+        for line in text.lines() {
+            let named = names_of_tests(line);
+            let unknown = named.iter().filter(|name| !tests.contains(**name));
+            missing.extend(unknown.map(|name| format!("{page}: {name}")));
+            let row = line.starts_with("| ") && page == "docker-rows.md";
+            if row && !line.starts_with("| asked") && named.is_empty() {
+                missing.push(format!("{page}: a row without a test: {line}"));
+            }
+        }
+    }
+    assert_eq!(missing, Vec::<String>::new());
+}
+
 #[test]
 fn the_table_in_the_documentation_is_that_of_the_answers() {
     let (operations, answers) = read();
@@ -79,9 +110,9 @@ fn the_table_in_the_documentation_is_that_of_the_answers() {
 
 #[test]
 fn every_field_is_answered_as_the_table_says() {
-    prerequisites::check(Need::NAMESPACES).unwrap();
+    prerequisites::check(&[Need::Agent, Need::Init, Need::Squashfs]).unwrap();
     let (operations, answers) = read();
-    let lab = Lab::of_namespaces("fields").unwrap();
+    let lab = Lab::of_vms("every-field").unwrap();
     let topology = lab.topology().unwrap();
     let world = World::new(&lab, &topology);
     let mut wrong = Vec::new();

@@ -14,6 +14,7 @@ VCH, whose answer is as it stands here:
 
 - *shown*: inspect shows it; the test that is named shows its effect;
 - *does*: it is taken; the test that is named shows its effect;
+- *tells*: it is taken, and what a container of the VCH writes then shows its effect, as does the test that is named;
 - *refused*: with this status and by its name;
 - *ignored*: it is taken and does nothing, as with dockerd 28 on Linux.
 ";
@@ -55,6 +56,7 @@ pub fn written(operations: &[Operation], answers: &Answers) -> String {
             let comes = match &answer.kind {
                 Kind::Shown { .. } => format!("shown: `{test}`"),
                 Kind::Does { status } => format!("does ({status}): `{test}`"),
+                Kind::Tells { .. } => format!("tells: `{test}`"),
                 Kind::Refused { status, .. } => format!("refused ({status})"),
                 Kind::Ignored { why, .. } => format!("ignored: {why}"),
             };

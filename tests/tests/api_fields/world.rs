@@ -3,6 +3,7 @@
 use crate::{
     answer::{Answer, Group, Kind},
     list::{Field, Operation, Place},
+    live,
 };
 use lab::http::{self, Answer as Heard};
 use lab::{Coordinator, Lab, RootFs, Topology};
@@ -15,10 +16,11 @@ const IMAGE: &str = "fields:latest";
 /// Another name of the same, to be removed.
 const OTHER_IMAGE: &str = "other:latest";
 const CONTAINER: &str = "asked";
+const RENAMED: &str = "renamed";
 const NETWORK: &str = "asked";
 
 pub struct World<'a> {
-    socket: PathBuf,
+    pub socket: PathBuf,
     /// Ends with it.
     _vch: Coordinator<'a>,
 }
@@ -49,23 +51,51 @@ impl<'a> World<'a> {
         assert_eq!(answer.status, 200, "{answer:?}");
         let found = world.send("GET", &format!("/images/{IMAGE}/json"), None);
         assert_eq!(found.status, 200, "{found:?}");
+        world.make_live(IMAGE);
         world
     }
 
-    fn send(&self, method: &str, target: &str, body: Option<&Value>) -> Heard {
+    /// A request's first line without its version of HTTP.
+    pub fn request(&self, method: &str, target: &str) -> String {
+        format!("{method} {API}{target}")
+    }
+
+    pub fn send(&self, method: &str, target: &str, body: Option<&Value>) -> Heard {
         http::ask(&self.socket, method, &format!("{API}{target}"), body).unwrap()
     }
 
     /// Sends one value of a field; what is wrong with its answer.
     pub fn asked(&self, operation: &Operation, field: &Field, answer: &Answer) -> Option<String> {
         let row = operation.row(field);
-        let made = self.make(operation);
-        let wrong = self.answered(operation, field, answer);
+        let subject = live::subject(operation, answer);
+        if subject == Some(live::LIVE) {
+            self.revive();
+        }
+        let made = match subject {
+            Some(_) => Made::Nothing,
+            None => self.make(operation),
+        };
+        let exec = match live::is_of_an_exec(operation) {
+            true => self.make_exec(operation),
+            false => String::new(),
+        };
+        let named = Named {
+            container: subject.unwrap_or(CONTAINER),
+            exec,
+        };
+        let wrong = self.answered(operation, field, answer, &named);
         self.unmake(&made);
         wrong.map(|wrong| format!("{row}: {wrong}"))
     }
 
-    fn answered(&self, operation: &Operation, field: &Field, answer: &Answer) -> Option<String> {
+    fn answered(
+        &self,
+        operation: &Operation,
+        field: &Field,
+        answer: &Answer,
+        named: &Named,
+    ) -> Option<String> {
+        let own_target = named.target(operation);
         let mut body = base(operation);
         let mut query = String::new();
         for (index, (name, value)) in answer.sent.iter().enumerate() {
@@ -74,7 +104,7 @@ impl<'a> World<'a> {
                 _ => name.starts_with('?'),
             };
             if of_the_query {
-                let begun = !query.is_empty() || target(operation).contains('?');
+                let begun = !query.is_empty() || own_target.contains('?');
                 let separator = if begun { '&' } else { '?' };
                 let name = name.trim_start_matches('?');
                 write!(query, "{separator}{name}={}", escaped(value)).unwrap();
@@ -86,13 +116,25 @@ impl<'a> World<'a> {
                 );
             }
         }
-        let mut target = target(operation);
+        let mut target = own_target;
         if field.place == Place::Query && field.name == "name" {
-            // It is the one that is asked about.
+            // It is the one that is asked about; a new name is the query's only one.
             target.truncate(target.find('?').unwrap_or(target.len()));
             query.replace_range(..1, "?");
         }
         let target = format!("{target}{query}");
+        if let Kind::Tells { text, only } = &answer.kind {
+            let asked = (&*target, body.as_ref());
+            let told = match self.told(operation, asked, &named.exec, (text, *only)) {
+                Ok(told) => told,
+                Err(error) => return Some(format!("nothing is told: {error}")),
+            };
+            let well = match only {
+                true => told == *text,
+                false => told.contains(&**text),
+            };
+            return (!well).then(|| format!("{told:?} is told, not {text:?}"));
+        }
         let heard = match archive(operation) {
             None => self.send(&operation.method, &target, body.as_ref()),
             Some(archive) => {
@@ -107,6 +149,16 @@ impl<'a> World<'a> {
                 http::send(&self.socket, &request, headers, body).unwrap()
             }
         };
+        self.judged(operation, answer, (named, heard))
+    }
+
+    /// What is wrong with what was heard.
+    fn judged(
+        &self,
+        operation: &Operation,
+        answer: &Answer,
+        (named, heard): (&Named, Heard),
+    ) -> Option<String> {
         let (status, said) = (heard.status, heard.message().to_owned());
         match &answer.kind {
             Kind::Refused {
@@ -129,19 +181,28 @@ impl<'a> World<'a> {
             Kind::Does { status: expected } => {
                 (status != *expected).then(|| format!("not {expected}: {status} {said}"))
             }
+            Kind::Tells { .. } => None,
             Kind::Shown { path, value } => {
                 if !(200..300).contains(&status) {
                     return Some(format!("not taken: {status} {said}"));
                 }
-                let shown = self.shown(operation, path);
+                let shown = self.shown(operation, path, (named, heard));
                 (shown != *value).then(|| format!("{path} is shown as {shown}, not as {value}"))
             }
         }
     }
 
     /// What inspect shows.
-    fn shown(&self, operation: &Operation, path: &str) -> Value {
+    fn shown(&self, operation: &Operation, path: &str, (named, heard): (&Named, Heard)) -> Value {
+        if operation.method == "GET" {
+            return at(heard.body, path);
+        }
         let (target, path) = match operation.path.as_str() {
+            "/containers/{id}/exec" => {
+                let id = heard.body["Id"].as_str().unwrap_or_default();
+                (format!("/exec/{id}/json"), path.to_owned())
+            }
+            "/containers/{id}/rename" => (format!("/containers/{RENAMED}/json"), path.to_owned()),
             "/networks/create" => (format!("/networks/{NETWORK}"), path.to_owned()),
             "/networks/{id}/connect" => {
                 let place = path.trim_start_matches("EndpointConfig.");
@@ -153,26 +214,32 @@ impl<'a> World<'a> {
                 (target, format!("HostConfig.{path}"))
             }
             _ => {
-                let own = ["HostConfig.", "NetworkSettings.", "Mounts", "Name"];
+                let own = [
+                    "HostConfig.",
+                    "NetworkSettings.",
+                    "State.",
+                    "Mounts",
+                    "Name",
+                ];
                 let path = match own.iter().any(|part| path.starts_with(part)) {
                     true => path.to_owned(),
                     false => format!("Config.{path}"),
                 };
-                (format!("/containers/{CONTAINER}/json"), path)
+                (format!("/containers/{}/json", named.container), path)
             }
         };
-        let whole = self.send("GET", &target, None).body;
-        path.split('.')
-            .fold(whole, |value, key| match key.parse::<usize>() {
-                Ok(index) => value[index].clone(),
-                Err(_) => value[key].clone(),
-            })
+        at(self.send("GET", &target, None).body, &path)
     }
 
     /// Sends nothing but the operation; what is wrong with its answer.
     pub fn refused_as_a_group(&self, operation: &Operation, group: &Group) -> Option<String> {
         let body = (operation.method != "GET" && operation.method != "HEAD").then(|| json!({}));
-        let answer = self.send(&operation.method, &target(operation), body.as_ref());
+        let named = Named {
+            container: CONTAINER,
+            exec: "nothing".to_owned(),
+        };
+        let target = named.target(operation);
+        let answer = self.send(&operation.method, &target, body.as_ref());
         let Operation { method, path, .. } = operation;
         let (status, expected) = (answer.status, group.status);
         (status != expected).then(|| {
@@ -197,12 +264,7 @@ impl<'a> World<'a> {
         }
         if matches!(made, Made::Container | Made::Both) {
             let target = format!("/containers/create?name={CONTAINER}");
-            let network = match &*operation.path {
-                // Without one no VM is started.
-                "/containers/{id}/start" => "missing",
-                _ => "none",
-            };
-            let body = json!({ "Image": IMAGE, "HostConfig": { "NetworkMode": network } });
+            let body = json!({ "Image": IMAGE, "HostConfig": { "NetworkMode": "none" } });
             let answer = self.send("POST", &target, Some(&body));
             assert_eq!(answer.status, 201, "{answer:?}");
         }
@@ -219,7 +281,7 @@ impl<'a> World<'a> {
     /// Whatever is there of it.
     fn unmake(&self, made: &Made) {
         if matches!(made, Made::Container | Made::Both) {
-            for name in [CONTAINER, "renamed"] {
+            for name in [CONTAINER, RENAMED] {
                 self.send("DELETE", &format!("/containers/{name}?force=1"), None);
             }
         }
@@ -237,7 +299,7 @@ fn base(operation: &Operation) -> Option<Value> {
         ("POST", "/networks/{id}/connect" | "/networks/{id}/disconnect") => {
             Some(json!({ "Container": CONTAINER }))
         }
-        ("POST", "/containers/{id}/exec") => Some(json!({ "Cmd": ["true"] })),
+        ("POST", "/containers/{id}/exec") => Some(live::process()),
         ("POST", "/containers/{id}/update" | "/exec/{id}/start") => Some(json!({})),
         _ => None,
     }
@@ -249,19 +311,37 @@ fn archive(operation: &Operation) -> Option<&'static [u8]> {
     takes.then_some(&[0; 1024])
 }
 
-fn target(operation: &Operation) -> String {
-    let path = operation.path.as_str();
-    if path == "/containers/create" {
-        return format!("{path}?name={CONTAINER}");
+/// What stands in an operation's path.
+struct Named {
+    container: &'static str,
+    exec: String,
+}
+
+impl Named {
+    fn target(&self, operation: &Operation) -> String {
+        let path = operation.path.as_str();
+        if path == "/containers/create" {
+            return format!("{path}?name={CONTAINER}");
+        }
+        let name = match path {
+            path if path.starts_with("/containers/") => self.container,
+            path if path.starts_with("/exec/") => &self.exec,
+            path if path.starts_with("/networks/") => NETWORK,
+            "/images/{name}" => OTHER_IMAGE,
+            path if path.starts_with("/images/") => IMAGE,
+            _ => "nothing",
+        };
+        path.replace("{id}", name).replace("{name}", name)
     }
-    let name = match path {
-        path if path.starts_with("/containers/") => CONTAINER,
-        path if path.starts_with("/networks/") => NETWORK,
-        "/images/{name}" => OTHER_IMAGE,
-        path if path.starts_with("/images/") => IMAGE,
-        _ => "nothing",
-    };
-    path.replace("{id}", name).replace("{name}", name)
+}
+
+/// What stands at a path of keys and indices.
+fn at(whole: Value, path: &str) -> Value {
+    path.split('.')
+        .fold(whole, |value, key| match key.parse::<usize>() {
+            Ok(index) => value[index].clone(),
+            Err(_) => value[key].clone(),
+        })
 }
 
 /// As a query has it.

@@ -43,7 +43,7 @@ pub use id::{
 pub use ipam::AddressRange;
 pub use ledger::{Ledger, Surroundings};
 pub use load::{Contradiction, LoadError};
-pub use name::{ContainerName, NamespacePath, NetworkName, SocketPath};
+pub use name::{ContainerName, MAX_NAME, NamespacePath, NetworkName, SocketPath};
 pub use published::{pointer_name, published_names};
 pub use refusal::{ExternalRefusal, PortRefusal, Refusal, RefusalKind};
 pub use row::{

@@ -3,6 +3,9 @@
 use protocol::text;
 use std::path::Path;
 
+/// Most bytes of the name of a network or a container.
+pub const MAX_NAME: usize = 128;
+
 text!(
     /// A network's name: Docker's rule, `[a-zA-Z0-9][a-zA-Z0-9_.-]*`, at most 128 characters.
     NetworkName,
@@ -49,7 +52,7 @@ impl AsRef<Path> for NamespacePath {
 }
 
 fn is_object_name(text: &str, shortest: usize) -> bool {
-    (shortest..=128).contains(&text.len())
+    (shortest..=MAX_NAME).contains(&text.len())
         && text.starts_with(|c: char| c.is_ascii_alphanumeric())
         && text
             .bytes()

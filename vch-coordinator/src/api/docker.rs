@@ -27,6 +27,7 @@ mod system;
 pub mod time;
 mod unsupported;
 mod version;
+mod volumes;
 
 pub use error::DockerError;
 pub use events::Events;
@@ -85,6 +86,7 @@ pub fn router(docker: Docker) -> Router {
         .merge(events::routes())
         .merge(networks::routes())
         .merge(unsupported::routes())
+        .merge(volumes::routes())
         .fallback(async || DockerError::page_not_found())
         .method_not_allowed_fallback(async || DockerError::page_not_found())
         .route_layer(middleware::from_fn_with_state(

@@ -49,7 +49,7 @@ impl<S> Connection<S> {
     }
 }
 
-/// Changes what is read of a connection.
+/// Changes what is read of a connection, and how it ends.
 pub trait Filter: Unpin {
     /// Reads from the connection's stream; as [`AsyncRead::poll_read`].
     fn poll_read<S: AsyncRead + Unpin>(
@@ -58,6 +58,15 @@ pub trait Filter: Unpin {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>>;
+
+    /// Ends what is written to the connection's stream; as [`AsyncWrite::poll_shutdown`].
+    fn poll_shutdown<S: AsyncRead + AsyncWrite + Unpin>(
+        &mut self,
+        stream: Pin<&mut S>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        stream.poll_shutdown(context)
+    }
 }
 
 /// The filter that changes nothing.
@@ -123,7 +132,7 @@ impl<S: AsyncRead + Unpin, F: Filter> AsyncRead for Connection<S, F> {
     }
 }
 
-impl<S: AsyncWrite + Unpin, F: Unpin> AsyncWrite for Connection<S, F> {
+impl<S: AsyncRead + AsyncWrite + Unpin, F: Filter> AsyncWrite for Connection<S, F> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -148,8 +157,9 @@ impl<S: AsyncWrite + Unpin, F: Unpin> AsyncWrite for Connection<S, F> {
         Pin::new(&mut self.stream).poll_flush(context)
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Self { stream, filter, .. } = self.get_mut();
+        filter.poll_shutdown(Pin::new(stream), context)
     }
 }
 

@@ -9,8 +9,8 @@ use nix::{
     mount::{MntFlags, MsFlags, mount, umount2},
     unistd::{chdir, pivot_root, symlinkat},
 };
-use protocol::process::Start;
-use std::{fs, path::Path};
+use protocol::process::{Fault, Start};
+use std::{fs, io, path::Path};
 
 const LINKS: &[(&str, &str)] = &[
     ("ptmx", "pts/ptmx"),
@@ -48,7 +48,7 @@ pub fn make(start: &Start) -> Result<(), Refused> {
     // An `exec` finds it or fails; what the container begins in is made for it.
     let folder = &start.process.folder;
     if !folder.is_empty() {
-        fs::create_dir_all(folder).map_err(failed("make the working directory"))?;
+        fs::create_dir_all(folder).map_err(|error| no_folder(folder, &error))?;
     }
     for volume in &start.volumes {
         fs::create_dir_all(volume).map_err(failed("make the folder of a volume"))?;
@@ -62,6 +62,17 @@ pub fn make(start: &Start) -> Result<(), Refused> {
         again("/", MsFlags::MS_RDONLY | MsFlags::MS_NODEV)?;
     }
     Ok(())
+}
+
+/// dockerd's words where a file stands in the way.
+fn no_folder(folder: &str, error: &io::Error) -> Refused {
+    let reason = match error.kind() {
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+            format!("Cannot mkdir: {folder} is not a directory")
+        }
+        _ => format!("make the working directory: {error}"),
+    };
+    (Fault::Other, reason)
 }
 
 /// Covers what of the kernel's own files is not the container's. What the kernel does not have needs no cover.

@@ -9,7 +9,7 @@ mod body;
 mod create;
 mod inspect;
 mod list;
-mod names;
+pub mod names;
 mod scene;
 mod stats;
 mod status;
@@ -120,20 +120,27 @@ async fn create(
         host_gateway,
     };
     let create::Planned { create, warnings } = create::plan(&body, around)?;
-    let id = docker.runtime.create(create).await.map_err(not_linked)?;
+    let made = docker.runtime.create(create).await;
+    let id = made.map_err(not_made)?;
     let answer = json!({ "Id": id.to_string(), "Warnings": warnings });
     Ok((StatusCode::CREATED, Json(answer)))
 }
 
-/// A container that a link names and that is not there: clients take a 404 for the image's.
-fn not_linked(error: RuntimeError) -> DockerError {
-    match error {
+/// By 404 clients are told that the image is not there, and pull it: what else is not there is the request's fault.
+fn not_made(error: RuntimeError) -> DockerError {
+    let linked = match &error {
         RuntimeError::Request(RequestError::Refused(Refusal::ContainerNotFound(name))) => {
-            DockerError::invalid(format!(
-                "could not get container for {name}: No such container: {name}"
-            ))
+            Some(format!("could not get container for {name}: "))
         }
-        error => error.into(),
+        _ => None,
+    };
+    let error = DockerError::from(error);
+    match error.status {
+        StatusCode::NOT_FOUND => {
+            let linked = linked.unwrap_or_default();
+            DockerError::invalid(format!("{linked}{}", error.message))
+        }
+        _ => error,
     }
 }
 

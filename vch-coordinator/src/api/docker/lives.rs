@@ -2,6 +2,7 @@
 
 use super::{
     Docker, DockerError, Parameters, Path, Version,
+    containers::names,
     error::{NOT_BOUND, bind_failure},
 };
 use crate::{
@@ -26,7 +27,7 @@ pub fn routes() -> Router<Docker> {
     Router::new()
         .route(&at(""), routing::delete(remove))
         // `docker rm --link CONTAINER/ALIAS`.
-        .route(&at("/{alias}"), routing::delete(remove_link))
+        .route(&at("/{link}"), routing::delete(remove_link))
         .route(&at("/start"), routing::post(start))
         .route(&at("/stop"), routing::post(stop))
         .route(&at("/restart"), routing::post(restart))
@@ -218,7 +219,7 @@ async fn rename(
     let named =
         named.ok_or_else(|| DockerError::invalid("Neither old nor new names may be empty"))?;
     let name: ContainerName = named.parse().map_err(|_| {
-        let refused = invalid_name(&format!("/{named}"));
+        let refused = names::invalid(&format!("/{named}"));
         let message = format!("Error when allocating new name: {}", refused.message);
         DockerError { message, ..refused }
     })?;
@@ -247,35 +248,38 @@ async fn rename(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// dockerd's words.
-pub fn invalid_name(name: &str) -> DockerError {
-    DockerError::invalid(format!(
-        "Invalid container name ({name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
-    ))
-}
-
 async fn remove(
     State(docker): State<Docker>,
     Path(container): Path<String>,
     parameters: Parameters,
 ) -> Result<StatusCode, DockerError> {
-    if parameters.flag("link") {
-        return Err(no_link_removal());
-    }
     let id = docker.container(&container).await?;
+    if parameters.flag("link") {
+        // dockerd's words.
+        return Err(DockerError::conflict(
+            "Conflict, cannot remove the default link name of the container",
+        ));
+    }
     docker.runtime.remove(id, parameters.flag("force")).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn remove_link(parameters: Parameters) -> DockerError {
-    match parameters.flag("link") {
-        true => no_link_removal(),
-        false => DockerError::page_not_found(),
+/// What dockerd has below a container's name: the names by which it finds others.
+async fn remove_link(
+    State(docker): State<Docker>,
+    Path((container, link)): Path<(String, String)>,
+) -> Result<StatusCode, DockerError> {
+    let missing = || DockerError::not_found(format!("No such container: {container}/{link}"));
+    let id = docker.container(&container).await.map_err(|_| missing())?;
+    let looked = docker.runtime.must(id).await?;
+    let own = |written: &String| written.rsplit([':', '/']).next() == Some(link.as_str());
+    match looked.workload.shown.links.iter().any(own) {
+        true => Err(DockerError::unsupported(
+            "removing a link",
+            "use `docker network disconnect`",
+        )),
+        false => Err(missing()),
     }
-}
-
-fn no_link_removal() -> DockerError {
-    DockerError::unsupported("removing a link", "use `docker network disconnect`")
 }
 
 /// The head goes out at once, the body at the end: the CLI asks before it starts the container.

@@ -156,7 +156,7 @@ async fn connect(
 ) -> Result<StatusCode, DockerError> {
     let container: ContainerRef = body.container.as_str().into();
     let settings = body.endpoint_config.unwrap_or_default();
-    let aliased = settings.aliases.iter().flatten().next().is_some();
+    let aliased = settings.aliases().next().is_some();
     let meant = docker.requests.keeper.read(move |ledger| {
         // dockerd looks for the container first.
         let container = ledger.container(&container)?.id;

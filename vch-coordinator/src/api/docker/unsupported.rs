@@ -44,8 +44,7 @@ const OF_MANAGERS: [&str; 13] = [
     "/configs/{*rest}",
 ];
 
-/// Their routes; and what clients ask of volumes and of the build cache in passing, of which there
-/// are none.
+/// Their routes; and what clients ask of the build cache in passing, of which there is none.
 pub fn routes() -> Router<Docker> {
     let mut routes = Router::new();
     for (feature, paths, remedy) in MISSING {
@@ -62,10 +61,6 @@ pub fn routes() -> Router<Docker> {
         .route("/swarm/unlock", post(no_swarm))
         .route("/plugins", get(no_plugins))
         .route("/plugins/{*rest}", any(no_such_plugin))
-        .route("/volumes", get(no_volumes))
-        .route("/volumes/create", post(create_volume))
-        .route("/volumes/prune", post(prune_volumes))
-        .route("/volumes/{volume}", any(no_such_volume))
         .route("/build/prune", post(prune_build))
 }
 
@@ -99,24 +94,6 @@ async fn no_such_plugin(Path(rest): Path<String>) -> DockerError {
     DockerError::not_found(format!("plugin \"{name}\" not found"))
 }
 
-async fn no_volumes() -> Json<Value> {
-    Json(json!({ "Volumes": [], "Warnings": null }))
-}
-
-async fn create_volume() -> DockerError {
-    let remedy = "copy what the container needs into its image, or serve it over the network";
-    DockerError::unsupported("a volume", remedy)
-}
-
-async fn prune_volumes() -> Json<Value> {
-    Json(json!({ "VolumesDeleted": [], "SpaceReclaimed": 0 }))
-}
-
 async fn prune_build() -> Json<Value> {
     Json(json!({ "CachesDeleted": null, "SpaceReclaimed": 0 }))
-}
-
-async fn no_such_volume(Path(volume): Path<String>) -> DockerError {
-    let volume: String = volume.chars().take(200).collect();
-    DockerError::not_found(format!("get {volume}: no such volume"))
 }

@@ -1,7 +1,7 @@
 //! Names of containers that were given none: an adjective and somebody who built networks.
 
 use super::super::DockerError;
-use vch_ledger::ContainerName;
+use vch_ledger::{ContainerName, MAX_NAME};
 
 const ADJECTIVES: [&str; 32] = [
     "amber", "brisk", "calm", "clever", "curious", "daring", "eager", "fair", "fond", "gentle",
@@ -50,11 +50,20 @@ const PEOPLE: [&str; 32] = [
 /// It is none, in dockerd's words.
 pub fn chosen(text: &str) -> Result<ContainerName, DockerError> {
     let bare = text.strip_prefix('/').unwrap_or(text);
-    bare.parse().map_err(|_| {
-        let shown: String = text.chars().take(200).collect();
-        DockerError::invalid(format!(
-            "Invalid container name ({shown}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
-        ))
+    bare.parse().map_err(|_| invalid(text))
+}
+
+/// dockerd's words, and of a name that is too long, how long it may be.
+pub fn invalid(text: &str) -> DockerError {
+    let shown: String = text.chars().take(200).collect();
+    let bytes = text.strip_prefix('/').unwrap_or(text).len();
+    DockerError::invalid(match bytes > MAX_NAME {
+        true => format!(
+            "Invalid container name ({shown}): it has {bytes} bytes: give at most {MAX_NAME}"
+        ),
+        false => {
+            format!("Invalid container name ({shown}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed")
+        }
     })
 }
 

@@ -400,4 +400,8 @@ fn a_drawn_name_is_one_that_can_be_chosen() {
         error.message,
         "Invalid container name (/-x), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
     );
+    assert!(names::chosen(&"n".repeat(128)).is_ok());
+    let error = names::chosen(&"n".repeat(129)).unwrap_err();
+    let words = "it has 129 bytes: give at most 128";
+    assert!(error.message.ends_with(words), "{error:?}");
 }

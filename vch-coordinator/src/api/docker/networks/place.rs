@@ -42,6 +42,12 @@ pub struct EndpointIpam {
 }
 
 impl EndpointSettings {
+    /// The names that it is to have; an empty one is none.
+    pub fn aliases(&self) -> impl Iterator<Item = &str> {
+        let all = self.aliases.iter().flatten().map(String::as_str);
+        all.filter(|alias| !alias.is_empty())
+    }
+
     /// What the ledger is asked; whether the network has such addresses it knows itself.
     ///
     /// # Errors
@@ -56,7 +62,7 @@ impl EndpointSettings {
         if let Some(ipam) = &self.ipam_config {
             wish.addresses = ipam.addresses()?;
         }
-        for alias in self.aliases.iter().flatten() {
+        for alias in self.aliases() {
             wish.aliases.push(name("alias", alias)?);
         }
         for link in self.links.iter().flatten() {

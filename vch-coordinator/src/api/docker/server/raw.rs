@@ -12,14 +12,22 @@
 //! ```
 //!
 //! What it does not understand it passes on as it is: hyper refuses it.
+//!
+//! It knows, too, whether a body is under way. A client that is answered before it has sent all of one, as where
+//! an image is refused, would find its connection closed while it writes, and say that instead of the answer: so
+//! what it sends is read and dropped for a while (RFC 9112, 9.6).
 
 use crate::api::door::Filter;
 use std::{
     io,
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Sleep, sleep},
+};
 
 /// Marks a request that starts a raw stream and did not ask for an upgrade.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +40,8 @@ pub(super) const MAX_HEADERS: usize = 100;
 /// Most bytes of a line that says how long a chunk is: 16 digits and an extension.
 const MAX_CHUNK_LINE: usize = 4 << 10;
 const READ: usize = 8 << 10;
+/// How long the rest of a body is dropped, behind an answer that did not wait for it.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// Marks the requests for raw streams of a connection.
 #[derive(Default)]
@@ -40,6 +50,30 @@ pub(super) struct RawStarts {
     /// What hyper has not read yet, from `read` on.
     ready: Vec<u8>,
     read: usize,
+    /// When what is left of a body is not dropped any longer; nothing goes to the client any more then.
+    lingers: Option<Pin<Box<Sleep>>>,
+}
+
+impl RawStarts {
+    /// Reads what the client sends, and drops it, until it closes or has had its time.
+    fn poll_linger<S: AsyncRead + Unpin>(
+        &mut self,
+        mut stream: Pin<&mut S>,
+        context: &mut Context<'_>,
+    ) -> Poll<()> {
+        let lingers = self.lingers.get_or_insert_with(|| Box::pin(sleep(LINGER)));
+        loop {
+            if lingers.as_mut().poll(context).is_ready() {
+                return Poll::Ready(());
+            }
+            let mut space = [0; READ];
+            let mut into = ReadBuf::new(&mut space);
+            match ready!(stream.as_mut().poll_read(context, &mut into)) {
+                Ok(()) if !into.filled().is_empty() => {}
+                _ => return Poll::Ready(()),
+            }
+        }
+    }
 }
 
 /// Where in its requests a connection is.
@@ -64,6 +98,14 @@ impl Default for Follow {
 }
 
 impl Follow {
+    /// Whether a body has begun and not come to its end.
+    fn is_within_a_body(&self) -> bool {
+        matches!(
+            self,
+            Self::Length(_) | Self::Chunk(_) | Self::ChunkLine { .. }
+        )
+    }
+
     /// Passes bytes on to `to`; a head only when it is whole.
     fn pass(&mut self, mut bytes: &[u8], to: &mut Vec<u8>) {
         while !bytes.is_empty() {
@@ -273,6 +315,20 @@ impl Filter for RawStarts {
             }
             self.follow.pass(into.filled(), &mut self.ready);
         }
+    }
+
+    fn poll_shutdown<S: AsyncRead + AsyncWrite + Unpin>(
+        &mut self,
+        mut stream: Pin<&mut S>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.lingers.is_none() {
+            ready!(stream.as_mut().poll_shutdown(context))?;
+        }
+        if self.follow.is_within_a_body() {
+            ready!(self.poll_linger(stream, context));
+        }
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -188,6 +188,36 @@ async fn a_stream_whose_client_has_gone_is_told() {
     served.end().await;
 }
 
+/// As where an image is refused, of which the client has sent no more than its head.
+#[tokio::test]
+async fn a_client_that_is_refused_before_its_body_is_there_hears_why() {
+    let refuses = async || DockerError::failed("too little room").into_response();
+    let served = Served::of(Router::new().route("/images/load", post(refuses)));
+    let body = vec![0; 4 << 20];
+    let length = format!("Content-Length: {}", body.len());
+    let chunk = format!("{:x}", body.len());
+    for (header, before) in [
+        (&*length, String::new()),
+        ("Transfer-Encoding: chunked", format!("{chunk}\r\n")),
+    ] {
+        let mut client = served.client().await;
+        let head = format!("POST /images/load HTTP/1.1\r\nHost: x\r\n{header}\r\n\r\n{before}");
+        client.write_all(head.as_bytes()).await.unwrap();
+        let mut first = [0; 13];
+        timeout(DEADLINE, client.read_exact(&mut first))
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(&first, b"HTTP/1.1 500 ");
+        // Go's client writes on while it reads, and gives up where it can't.
+        let written = timeout(DEADLINE, client.write_all(&body)).await;
+        written.unwrap().unwrap();
+        let rest = heard(client, "").await;
+        assert!(rest.contains("too little room"), "{rest}");
+    }
+    served.end().await;
+}
+
 #[tokio::test]
 async fn a_failure_ends_a_connection_that_was_to_become_raw() {
     let app = Router::new().route(

@@ -83,12 +83,15 @@ fn followed(
                             let later = Following::Past(docker, id, Box::new(pages));
                             return Ok(Some((page, later)));
                         }
+                        None if Instant::now() >= end => return Ok(None),
                         None => match on(&docker, id, &pages).await? {
                             Some(now) => following = now,
                             None => return Ok(Some((pages.rest(), Following::End))),
                         },
                     }
                 }
+                // Asked first: one that always has more to say would be listened to for ever.
+                Following::Now(..) if Instant::now() >= end => return Ok(None),
                 Following::Now(mut output, mut pieces) => {
                     let next = timeout_at(end, output.next()).await;
                     let next = match next {

@@ -24,6 +24,8 @@ pub struct Pages {
     reader: Reader,
     pieces: Pieces,
     shape: Shape,
+    /// What was written later, in nanoseconds since 1970, is not wanted.
+    until_ns: u64,
     search: Option<Search>,
     tail: Option<Tail>,
     /// A record of which a part is shown.
@@ -43,6 +45,7 @@ impl Pages {
             reader: Reader::from_start(&folder)?,
             pieces: wish.pieces(),
             shape: wish.shape,
+            until_ns: wish.until_ns,
             search: search.transpose()?,
             tail: None,
             record: None,
@@ -69,7 +72,7 @@ impl Pages {
         self.pieces.rest()
     }
 
-    /// The next page, which may be empty; `None` behind what is written so far. It blocks.
+    /// The next page, which may be empty; `None` behind what is written so far, or is wanted. It blocks.
     ///
     /// # Errors
     /// The log can't be read.
@@ -86,12 +89,18 @@ impl Pages {
         let mut read = 0;
         while page.len() < PAGE && read < READ {
             let Some((record, shown)) = self.record.take() else {
+                let before = self.reader.position();
                 let Some(record) = self.read()? else {
                     if !self.followed {
                         page.append(&mut self.pieces.rest());
                     }
                     return Ok((!page.is_empty()).then_some(page));
                 };
+                // However fast the container writes: all that follows is later.
+                if record.at_ns > self.until_ns {
+                    self.reader = Reader::open(&self.folder, before);
+                    return Ok((!page.is_empty()).then_some(page));
+                }
                 read += record.bytes.len() as u64;
                 let shown = match &mut self.tail {
                     Some(tail) if self.shape.wants(record.stream) => {

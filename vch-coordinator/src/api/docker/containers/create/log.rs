@@ -62,7 +62,7 @@ pub fn check(host: &HostConfig) -> Result<(), DockerError> {
         if !DRIVERS.contains(&driver) {
             let shown: String = driver.chars().take(100).collect();
             return Err(DockerError::invalid(format!(
-                "logger: no log driver named '{shown}' is registered"
+                "error looking up logging plugin {shown}: plugin \"{shown}\" not found"
             )));
         }
         let remedy = "what a container writes is kept on the VCH: use json-file";

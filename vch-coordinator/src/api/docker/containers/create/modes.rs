@@ -65,7 +65,7 @@ pub fn check(body: &Body) -> Result<(), DockerError> {
     if !matches!(host.runtime.as_str(), "" | RUNTIME) {
         let shown: String = host.runtime.chars().take(100).collect();
         return Err(DockerError::invalid(format!(
-            "unknown or invalid runtime name: {shown}: leave HostConfig.Runtime out"
+            "unknown or invalid runtime name: {shown}"
         )));
     }
     cgroup(&host.cgroup)?;
@@ -92,10 +92,47 @@ fn network(body: &Body) -> Result<(), DockerError> {
         ));
     }
     if mode.starts_with("container:") {
+        if let Some(conflict) = conflict(body) {
+            return Err(DockerError::invalid(format!(
+                "conflicting options: {conflict}"
+            )));
+        }
         let remedy = "each container is a VM with interfaces of its own: put both on one network and use their names";
         return Err(refuse("HostConfig.NetworkMode", mode, remedy));
     }
     Ok(())
+}
+
+/// What cannot be asked of a container beside another one's network, in dockerd's words.
+fn conflict(body: &Body) -> Option<&'static str> {
+    let host = &body.host_config;
+    let conflicts = [
+        (!body.hostname.is_empty(), "hostname and the network mode"),
+        (
+            !host.links.is_empty(),
+            "container type network can't be used with links. This would result in undefined behavior",
+        ),
+        (!host.dns.is_empty(), "dns and the network mode"),
+        (
+            !host.extra_hosts.is_empty(),
+            "custom host-to-IP mapping and the network mode",
+        ),
+        (
+            !body.mac_address.is_empty(),
+            "mac-address and the network mode",
+        ),
+        (
+            !host.port_bindings.is_empty() || host.publish_all_ports,
+            "port publishing and the container type network mode",
+        ),
+        (
+            !body.exposed_ports.is_empty(),
+            "port exposing and the container type network mode",
+        ),
+    ];
+    conflicts
+        .into_iter()
+        .find_map(|(given, words)| given.then_some(words))
 }
 
 fn namespace(field: &str, kind: &str, text: &str, own: &[&str]) -> Result<(), DockerError> {

@@ -2,7 +2,10 @@
 
 use super::{
     super::{
-        super::{DockerError, Version},
+        super::{
+            DockerError, Version,
+            volumes::{check_bind, check_from},
+        },
         body::{Body, HostConfig, Mount, TmpfsOptions},
     },
     Image,
@@ -59,6 +62,12 @@ pub fn fill(
 }
 
 fn refuse_volumes(host: &HostConfig) -> Result<(), DockerError> {
+    for bind in &host.binds {
+        check_bind(bind, destination)?;
+    }
+    for from in &host.volumes_from {
+        check_from(from)?;
+    }
     for (field, list) in [("Binds", &host.binds), ("VolumesFrom", &host.volumes_from)] {
         if !list.is_empty() {
             return Err(refuse(&format!("HostConfig.{field}"), list, VOLUMES));
@@ -148,6 +157,17 @@ fn check_mount(mount: &Mount, version: Version) -> Result<(), DockerError> {
         return Err(wrong("field Target must not be empty".to_owned()));
     }
     destination(&mount.target).map_err(wrong)?;
+    if kind == "bind" {
+        if mount.source.is_empty() {
+            return Err(wrong("field Source must not be empty".to_owned()));
+        }
+        if !mount.source.starts_with('/') {
+            let shown: String = mount.source.chars().take(200).collect();
+            return Err(wrong(format!(
+                "invalid mount path: '{shown}' mount path must be absolute"
+            )));
+        }
+    }
     if matches!(&*kind, "bind" | "volume" | "image" | "npipe" | "cluster") {
         let shown = format!("{kind} at {}", mount.target);
         return Err(refuse("HostConfig.Mounts", shown, VOLUMES));

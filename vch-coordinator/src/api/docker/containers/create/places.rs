@@ -102,7 +102,7 @@ fn place(
     settings: &EndpointSettings,
     version: Version,
 ) -> Result<Connect, DockerError> {
-    let aliased = settings.aliases.iter().flatten().next().is_some();
+    let aliased = settings.aliases().next().is_some();
     if name == DEFAULT && aliased {
         return Err(DockerError::invalid(
             "network-scoped alias is supported only for containers in user defined networks",

@@ -184,7 +184,9 @@ fn sets(host: &HostConfig) -> Result<(), DockerError> {
     ] {
         let shown: String = text.chars().take(100).collect();
         let Some(highest) = highest(text) else {
-            return invalid(format!("Invalid value {shown} for {kind}: write 0-2,4"));
+            return invalid(format!(
+                "Invalid value {shown} for {kind}: invalid format: {shown}"
+            ));
         };
         if highest.is_some_and(|highest| highest >= there) {
             let available = match there {

@@ -87,6 +87,29 @@ fn times_stand_before_lines_and_choose_them() {
 }
 
 #[test]
+fn what_was_written_after_the_moment_is_not_read_however_much_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = Writer::open(folder.path(), 1 << 20, 2).unwrap();
+    let mut write = |at: u64, text: &str| {
+        writer.append(Stdout, at * SECOND, text.as_bytes()).unwrap();
+    };
+    write(1, "one\n");
+    write(3, "three\n");
+    let until = Wish {
+        until_ns: 2 * SECOND,
+        ..terminal()
+    };
+    let mut pages = Pages::of(folder.path().to_owned(), until).unwrap();
+    assert_eq!(pages.next().unwrap().unwrap(), b"one\n");
+    let (place, _) = pages.position();
+    for at in 4..100 {
+        assert_eq!(pages.next().unwrap(), None);
+        write(at, "later\n");
+    }
+    assert_eq!(pages.position().0, place, "the first that is later");
+}
+
+#[test]
 fn without_a_terminal_each_piece_has_a_head() {
     let mut wish = Wish {
         tail: Some(1),

@@ -12,7 +12,10 @@ fn what_a_vm_cannot_share_is_refused_with_the_reason() {
         ("Binds", json!(["/a:/b"])),
         ("VolumesFrom", json!(["web"])),
         ("VolumeDriver", json!("nfs")),
-        ("Mounts", json!([{ "Type": "bind", "Target": "/b" }])),
+        (
+            "Mounts",
+            json!([{ "Type": "bind", "Source": "/a", "Target": "/b" }]),
+        ),
         ("CgroupParent", json!("/x")),
         ("Cgroup", json!("container:web")),
         ("SecurityOpt", json!(["seccomp={}"])),
@@ -170,7 +173,7 @@ const NO_SENSE: &[(&str, &str)] = &[
     ),
     (
         r#"{"CpusetCpus": "2-1"}"#,
-        "Invalid value 2-1 for cpuset cpus: write 0-2,4",
+        "Invalid value 2-1 for cpuset cpus: invalid format: 2-1",
     ),
     (
         r#"{"BlkioWeight": 5}"#,
@@ -202,7 +205,7 @@ const NO_SENSE: &[(&str, &str)] = &[
     ),
     (
         r#"{"Runtime": "runsc"}"#,
-        "unknown or invalid runtime name: runsc: leave HostConfig.Runtime out",
+        "unknown or invalid runtime name: runsc",
     ),
     (
         r#"{"SecurityOpt": ["nothing"]}"#,
@@ -226,7 +229,7 @@ const NO_SENSE: &[(&str, &str)] = &[
     ),
     (
         r#"{"LogConfig": {"Type": "paper"}}"#,
-        "logger: no log driver named 'paper' is registered",
+        "error looking up logging plugin paper: plugin \"paper\" not found",
     ),
     (
         r#"{"LogConfig": {"Type": "", "Config": {"colour": "red"}}}"#,
@@ -243,6 +246,19 @@ const NO_SENSE: &[(&str, &str)] = &[
     (
         r#"{"Tmpfs": {"/": ""}}"#,
         "invalid specification: destination can't be '/'",
+    ),
+    (
+        r#"{"Binds": ["/a:b"]}"#,
+        "invalid volume specification: '/a:b': invalid mount config for type \"bind\": invalid mount path: 'b' mount path must be absolute",
+    ),
+    (r#"{"VolumesFrom": ["web:words"]}"#, "invalid mode: words"),
+    (
+        r#"{"NetworkMode": "container:web", "Dns": ["192.0.2.1"]}"#,
+        "conflicting options: dns and the network mode",
+    ),
+    (
+        r#"{"Mounts": [{"Type": "bind", "Target": "/a"}]}"#,
+        "invalid mount config for type \"bind\": field Source must not be empty",
     ),
     (
         r#"{"Mounts": [{"Type": "tmpfs"}]}"#,
