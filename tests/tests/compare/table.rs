@@ -8,8 +8,9 @@ use crate::scene::{Expected, Row};
 const HEAD: &str = "# The Docker endpoint beside a real dockerd\n\n\
     Written by `make compare`; do not edit. Each command is typed into the docker CLI of Debian 13, which speaks API\n\
     version 1.45, for its dockerd 26.1 and for a VCH. *Equal* is: the same exit code, text, requests, status codes and\n\
-    JSON key sets. *Newer moby* is the same with the words of later releases. *Deliberate* says why it is otherwise.\n\
-    *Differs* is to be mended.\n\n";
+    JSON key sets; a refusal that dockerd calls its own failure (500) may be the client's mistake (400, 404, 409) on a\n\
+    VCH. *Newer moby* is the same with the words of later releases. *Deliberate* says why it is otherwise. *Differs* is\n\
+    to be mended.\n\n";
 
 /// How a row compares.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,9 +29,36 @@ fn verdict(row: &Row, vch: &str) -> Verdict {
         Expected::Deliberate(reason, answer) if answer.is(vch) => {
             Verdict::Deliberate(reason.clone())
         }
+        Expected::Dockerd if is_blamed_on_the_client(&theirs, &ours) => Verdict::Equal,
         Expected::Dockerd if without_newer(&theirs) == without_newer(&ours) => Verdict::Moby,
         _ => Verdict::Differs,
     }
+}
+
+/// Whether both are the same but for the status of refusals that dockerd calls its own failure, and the VCH the client's
+/// mistake.
+fn is_blamed_on_the_client(theirs: &str, ours: &str) -> bool {
+    let blamed = theirs.lines().zip(ours.lines()).all(|(theirs, ours)| {
+        let client = [" 400 ", " 404 ", " 409 "];
+        let mut statuses = client.iter();
+        theirs == ours
+            || (theirs.starts_with("> ")
+                && statuses.any(|status| theirs.replacen(" 500 ", status, 1) == ours))
+    });
+    blamed && theirs.lines().count() == ours.lines().count()
+}
+
+#[test]
+fn a_failure_of_the_daemon_may_be_the_client_s_mistake_and_nothing_else() {
+    let (theirs, ours) = ("! no\n> GET /x 500 .message", "! no\n> GET /x 400 .message");
+    assert!(is_blamed_on_the_client(theirs, ours));
+    assert!(!is_blamed_on_the_client(ours, theirs));
+    assert!(!is_blamed_on_the_client(theirs, &ours.replace("no", "yes")));
+    assert!(!is_blamed_on_the_client(
+        theirs,
+        &ours.replace("400", "200")
+    ));
+    assert!(!is_blamed_on_the_client(theirs, "! no"));
 }
 
 /// What a part of the page begins with.
