@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// For what comes at once, on a machine that is busy.
-pub const SOON: Duration = Duration::from_secs(30);
+pub const SOON: Duration = Duration::from_secs(90);
 /// Between two looks at a condition.
 const PAUSE: Duration = Duration::from_millis(10);
 
