@@ -44,7 +44,8 @@ struct Stream {
     again: Option<Instant>,
 }
 
-/// Between two looks at a terminal that no process has open: a process may close its own and open it anew, as systemd does.
+/// Between two looks at a terminal that no process has open: a process may close its own and open it anew, as systemd
+/// does.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// The other ends of a process's streams.
