@@ -242,7 +242,7 @@ fn a_container_is_stopped_by_the_signal_that_is_asked_for() {
     let unknown = house.ask("POST", "/containers/heard/stop?signal=NOTHING", &json!({}));
     assert_eq!(
         (unknown.status, unknown.message()),
-        (400, "invalid signal: NOTHING")
+        (400, "cannot stop container: heard: invalid signal: NOTHING")
     );
     let running = "docker inspect -f '{{.State.Running}}' heard";
     assert_eq!(house.run(running), "true");
@@ -294,7 +294,7 @@ fn restarts(house: &House<'_>) {
             signal.replace('+', "%2B")
         );
         let refused = house.ask("POST", &target, &json!({}));
-        let words = format!("invalid signal: {signal}");
+        let words = format!("Cannot restart container again: invalid signal: {signal}");
         assert_eq!((refused.status, refused.message()), (400, &*words));
     }
     assert_eq!(house.run(running), before);

@@ -142,16 +142,18 @@ fn grace(parameters: &Parameters) -> Result<Option<Duration>, DockerError> {
 /// From this version on the signal that stops is the request's, where it names one.
 const STOPS_BY_SIGNAL: Version = Version(42);
 
-/// How a request stops a container.
+/// How a request stops a container. `failed` is what dockerd says before an invalid signal.
 ///
 /// # Errors
 /// An invalid time or signal; the container runs on then.
-fn how(parameters: &Parameters, version: Version) -> Result<Stop, DockerError> {
+fn how(parameters: &Parameters, version: Version, failed: &str) -> Result<Stop, DockerError> {
     let named = parameters.get("signal");
     let named = named.filter(|_| version >= STOPS_BY_SIGNAL);
+    let signal = named.map(signal).transpose();
     Ok(Stop {
         grace: grace(parameters)?,
-        signal: named.map(signal).transpose()?,
+        signal: signal
+            .map_err(|error| DockerError::invalid(format!("{failed}: {}", error.message)))?,
     })
 }
 
@@ -171,7 +173,8 @@ async fn stop(
     Path(container): Path<String>,
     parameters: Parameters,
 ) -> Result<StatusCode, DockerError> {
-    let how = how(&parameters, version)?;
+    let failed = format!("cannot stop container: {container}");
+    let how = how(&parameters, version, &failed)?;
     let id = docker.container(&container).await?;
     let stopped = docker.runtime.stop(id, how).await?;
     Ok(done(stopped))
@@ -183,7 +186,8 @@ async fn restart(
     Path(container): Path<String>,
     parameters: Parameters,
 ) -> Result<StatusCode, DockerError> {
-    let how = how(&parameters, version)?;
+    let failed = format!("Cannot restart container {container}");
+    let how = how(&parameters, version, &failed)?;
     let id = docker.container(&container).await?;
     docker.runtime.restart(id, how).await?;
     Ok(StatusCode::NO_CONTENT)
