@@ -132,8 +132,12 @@ impl DebianImage {
         suite: SUITE,
         packages: &["openssh-server"],
         files: &[],
-        set_up: "mkdir -p /run/sshd",
-        changes: &["EXPOSE 22", "CMD [\"/usr/sbin/sshd\", \"-D\", \"-e\"]"],
+        set_up: "true",
+        // /run of a fresh root file system is empty.
+        changes: &[
+            "EXPOSE 22",
+            "CMD [\"sh\", \"-c\", \"mkdir -p /run/sshd && exec /usr/sbin/sshd -D -e\"]",
+        ],
     };
 
     /// A web application in Python as an ordinary user (docs of the official image `python`: slim, `USER`, `WORKDIR`).
