@@ -142,9 +142,10 @@ compare: image ## type every command of tests/tests/compare at a real dockerd an
 
 vch: ## start a whole Virtual Container Host here, reached by one link; `. target/vch/env` lets docker talk to it
 	@$(call phase,what is missing of Debian's packages,$(call programs,$(VCH_PROGRAMS)))
-	@$(call phase,the agent and the first process of VMs,$(BUILD_AGENT) -p tether-net --bin tether-net; $(BUILD_AGENT) -p container-init; \
+	@$(call phase,the programs of VMs and of the VCH,\
+		($(BUILD_AGENT) -p tether-net --bin tether-net; $(BUILD_AGENT) -p container-init) & vms=$$!; \
+		$(BUILD_VCH) || { kill $$vms; exit 1; }; wait $$vms; \
 		install -D -t target/agent $(BUILT)/$(HOST)/agent/tether-net $(BUILT)/$(HOST)/agent/container-init)
-	@$(call phase,the coordinator and what it starts,$(BUILD_VCH))
 	@$(BUILT_VCH)/vch up
 
 vch-down: ## remove it and all that is in it

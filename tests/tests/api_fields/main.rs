@@ -14,7 +14,7 @@ mod table;
 mod world;
 
 use answer::Answers;
-use lab::{Lab, Need, prerequisites};
+use lab::{Lab, Need, Peer, prerequisites};
 use list::Operation;
 use std::{collections::BTreeSet, env, fs};
 use world::World;
@@ -124,6 +124,26 @@ fn every_field_is_answered_as_the_table_says() {
         for field in &operation.fields {
             let answer = &answers.rows[&operation.row(field)];
             wrong.extend(world.asked(operation, field, answer));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_is_ignored_as_dockerd_ignores_it_is_ignored_by_dockerd() {
+    let (operations, answers) = read();
+    let lab = Lab::of_namespaces("ignored-fields").unwrap();
+    let peer = Peer::start(&lab).unwrap();
+    let dockerd = World::of_dockerd(&lab, peer.socket());
+    let create = operations
+        .iter()
+        .find(|operation| operation.path == "/containers/create");
+    assert!(dockerd.sees_effects(create.unwrap()));
+    let mut wrong = Vec::new();
+    for operation in &operations {
+        for field in &operation.fields {
+            let answer = answers.rows.get(&operation.row(field));
+            wrong.extend(answer.and_then(|answer| dockerd.not_ignored(operation, field, answer)));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -1,5 +1,7 @@
 //! A VCH with an image, at which fields are sent.
 
+mod ignored;
+
 use crate::{
     answer::{Answer, Group, Kind},
     list::{Field, Operation, Place},
@@ -12,6 +14,8 @@ use std::{fmt::Write, fs, path::PathBuf};
 
 /// The newest version that a VCH speaks.
 const API: &str = "/v1.51";
+/// The newest one of the dockerd of Debian 13.
+const PEERS_API: &str = "/v1.45";
 const IMAGE: &str = "fields:latest";
 /// Another name of the same, to be removed.
 const OTHER_IMAGE: &str = "other:latest";
@@ -21,8 +25,10 @@ const NETWORK: &str = "asked";
 
 pub struct World<'a> {
     pub socket: PathBuf,
-    /// Ends with it.
-    _vch: Coordinator<'a>,
+    /// What begins each path.
+    api: &'static str,
+    /// Ends with it; none where a dockerd is asked.
+    _vch: Option<Coordinator<'a>>,
 }
 
 /// What is made for a request and removed behind it.
@@ -41,27 +47,46 @@ impl<'a> World<'a> {
             Coordinator::runtime_table().unwrap(),
         ];
         let vch = Coordinator::start_with(lab, &topology.vch, &tables.concat()).unwrap();
-        let world = Self { socket, _vch: vch };
-        let tar = RootFs::busybox(lab, "fields").unwrap().tar().unwrap();
-        let tar = fs::read(tar).unwrap();
-        let query = "fromSrc=-&repo=fields&tag=latest&changes=CMD%20%5B%22sh%22%5D";
-        let request = format!("POST {API}/images/create?{query}");
-        let body = Some(("application/x-tar", &*tar));
-        let answer = http::send(&world.socket, &request, &[], body).unwrap();
-        assert_eq!(answer.status, 200, "{answer:?}");
-        let found = world.send("GET", &format!("/images/{IMAGE}/json"), None);
-        assert_eq!(found.status, 200, "{found:?}");
+        let world = Self {
+            socket,
+            api: API,
+            _vch: Some(vch),
+        };
+        world.import(lab);
         world.make_live(IMAGE);
         world
     }
 
+    /// A real dockerd in its place.
+    pub fn of_dockerd(lab: &Lab, socket: PathBuf) -> Self {
+        let world = Self {
+            socket,
+            api: PEERS_API,
+            _vch: None,
+        };
+        world.import(lab);
+        world
+    }
+
+    fn import(&self, lab: &Lab) {
+        let tar = RootFs::busybox(lab, "fields").unwrap().tar().unwrap();
+        let tar = fs::read(tar).unwrap();
+        let query = "fromSrc=-&repo=fields&tag=latest&changes=CMD%20%5B%22sh%22%5D";
+        let request = self.request("POST", &format!("/images/create?{query}"));
+        let body = Some(("application/x-tar", &*tar));
+        let answer = http::send(&self.socket, &request, &[], body).unwrap();
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let found = self.send("GET", &format!("/images/{IMAGE}/json"), None);
+        assert_eq!(found.status, 200, "{found:?}");
+    }
+
     /// A request's first line without its version of HTTP.
     pub fn request(&self, method: &str, target: &str) -> String {
-        format!("{method} {API}{target}")
+        format!("{method} {}{target}", self.api)
     }
 
     pub fn send(&self, method: &str, target: &str, body: Option<&Value>) -> Heard {
-        http::ask(&self.socket, method, &format!("{API}{target}"), body).unwrap()
+        http::ask(&self.socket, method, &format!("{}{target}", self.api), body).unwrap()
     }
 
     /// Sends one value of a field; what is wrong with its answer.
@@ -144,7 +169,7 @@ impl<'a> World<'a> {
                     Place::Header => &headers[..],
                     _ => &[],
                 };
-                let request = format!("{} {API}{target}", operation.method);
+                let request = self.request(&operation.method, &target);
                 let body = Some(("application/x-tar", archive));
                 http::send(&self.socket, &request, headers, body).unwrap()
             }

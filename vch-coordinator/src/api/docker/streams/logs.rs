@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     api::docker::{Docker, DockerError, Parameters, Path, Version, containers, time},
-    runtime::{Outputs, RuntimeError},
+    runtime::{Outputs, RuntimeError, Until},
 };
 use axum::{
     body::{Body, Bytes},
@@ -16,13 +16,15 @@ use axum::{
     http::{StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::{FutureExt, Stream, StreamExt, future::BoxFuture, stream};
 use std::{io, time::Duration};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use vch_ledger::ContainerId;
 
 /// Longer than any client follows: a century.
 const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
+/// How long the end of an answer waits for the end of the container, behind its last output: the VM says it at once.
+const ENDS: Duration = Duration::from_secs(10);
 
 pub async fn logs(
     State(docker): State<Docker>,
@@ -58,11 +60,15 @@ pub async fn logs(
 /// Where the answer of a client that follows is.
 enum Following {
     Past(Docker, ContainerId, Box<Pages>),
-    Now(Outputs, Pieces),
+    /// The last one is ready when the container has ended.
+    Now(Outputs, Pieces, BoxFuture<'static, ()>),
+    /// It runs no longer: what it wrote last may have come since the last page.
+    Rest(Box<Pages>),
     End,
 }
 
-/// What was written, then what is written, up to the container's end or the moment that was asked for.
+/// What was written, then what is written, up to the container's end or the moment that was asked for. As with dockerd,
+/// a client that has read all of it finds a container that has ended, which it can remove.
 fn followed(
     docker: Docker,
     id: ContainerId,
@@ -85,24 +91,33 @@ fn followed(
                         }
                         None if Instant::now() >= end => return Ok(None),
                         None => match on(&docker, id, &pages).await? {
-                            Some(now) => following = now,
-                            None => return Ok(Some((pages.rest(), Following::End))),
+                            On::Now(now) => following = now,
+                            On::Ended => following = Following::Rest(Box::new(pages)),
+                            On::Removed => return Ok(Some((pages.rest(), Following::End))),
                         },
                     }
                 }
                 // Asked first: one that always has more to say would be listened to for ever.
                 Following::Now(..) if Instant::now() >= end => return Ok(None),
-                Following::Now(mut output, mut pieces) => {
-                    let next = timeout_at(end, output.next()).await;
-                    let next = match next {
+                Following::Now(mut output, mut pieces, ended) => {
+                    let next = match timeout_at(end, output.next()).await {
                         Ok(next) => next.map_err(io::Error::other)?,
-                        Err(_) => None,
+                        Err(_) => return Ok(Some((pieces.rest(), Following::End))),
                     };
                     let Some((stream, bytes)) = next else {
+                        // Later than this, the client is told of no end.
+                        let _ = timeout(ENDS, ended).await;
                         return Ok(Some((pieces.rest(), Following::End)));
                     };
                     let text = pieces.shown(stream, now_ns(), &bytes);
-                    return Ok(Some((text, Following::Now(output, pieces))));
+                    return Ok(Some((text, Following::Now(output, pieces, ended))));
+                }
+                Following::Rest(pages) => {
+                    let (mut pages, page) = pages.turn().await?;
+                    return Ok(Some(match page {
+                        Some(page) => (page, Following::Rest(Box::new(pages))),
+                        None => (pages.rest(), Following::End),
+                    }));
                 }
                 Following::End => return Ok(None),
             }
@@ -114,13 +129,27 @@ fn followed(
     })
 }
 
-/// What is written from the end of the pages on; `None` where the container does not run.
-async fn on(docker: &Docker, id: ContainerId, pages: &Pages) -> io::Result<Option<Following>> {
+/// What comes behind the last page.
+enum On {
+    Now(Following),
+    /// The container does not run.
+    Ended,
+    /// The container was removed meanwhile.
+    Removed,
+}
+
+async fn on(docker: &Docker, id: ContainerId, pages: &Pages) -> io::Result<On> {
     let (from, pieces) = pages.position();
-    match docker.runtime.log_on(id, from).await {
-        Ok(output) => Ok(output.map(|output| Following::Now(output, pieces))),
-        // It was removed meanwhile.
-        Err(RuntimeError::NotOurs(_)) => Ok(None),
+    let followed = async {
+        // Before its output is followed: no end is missed.
+        let ended = docker.runtime.awaited(id, Until::NextExit).await?;
+        let output = docker.runtime.log_on(id, from).await?;
+        Ok(output.map(|output| Following::Now(output, pieces, ended.map(drop).boxed())))
+    };
+    match followed.await {
+        Ok(Some(now)) => Ok(On::Now(now)),
+        Ok(None) => Ok(On::Ended),
+        Err(RuntimeError::NotOurs(_)) => Ok(On::Removed),
         Err(error) => Err(io::Error::other(error)),
     }
 }
