@@ -91,7 +91,7 @@ fn followed(
                         }
                         None if Instant::now() >= end => return Ok(None),
                         None => match on(&docker, id, &pages).await? {
-                            On::Now(now) => following = now,
+                            On::Now(now) => following = *now,
                             On::Ended => following = Following::Rest(Box::new(pages)),
                             On::Removed => return Ok(Some((pages.rest(), Following::End))),
                         },
@@ -131,7 +131,7 @@ fn followed(
 
 /// What comes behind the last page.
 enum On {
-    Now(Following),
+    Now(Box<Following>),
     /// The container does not run.
     Ended,
     /// The container was removed meanwhile.
@@ -147,7 +147,7 @@ async fn on(docker: &Docker, id: ContainerId, pages: &Pages) -> io::Result<On> {
         Ok(output.map(|output| Following::Now(output, pieces, ended.map(drop).boxed())))
     };
     match followed.await {
-        Ok(Some(now)) => Ok(On::Now(now)),
+        Ok(Some(now)) => Ok(On::Now(Box::new(now))),
         Ok(None) => Ok(On::Ended),
         Err(RuntimeError::NotOurs(_)) => Ok(On::Removed),
         Err(error) => Err(io::Error::other(error)),
