@@ -137,7 +137,9 @@ fn a_sibling_s_agent_gets_its_network_by_native_vsock_once_its_cid_is_a_containe
         (&json!(address), &json!("up"))
     );
     let hosts = sibling.succeed("cat /etc/hosts").unwrap();
-    assert!(hosts.contains("sibling"), "{hosts}");
+    let own = sibling.succeed("hostname").unwrap();
+    let (own, bare) = (own.trim(), address.split('/').next().unwrap());
+    assert!(hosts.contains(&format!("{bare}\t{own}\n")), "{hosts}");
 
     // The CID says who it is: the other container has no session.
     let nobody = ask(&mut vch, "container inspect nobody").unwrap();
