@@ -313,6 +313,15 @@ async fn what_has_no_end_is_ended() {
     let error = lab.store.remote_tags(repository, None).await.unwrap_err();
     let words = "a/b has more than 10000 tags: name one";
     assert!(error.to_string().ends_with(words), "{error}");
+    // The same, a tag at a time.
+    let pages = serve(|_, stream| {
+        let more = "Link: </v2/a/b/tags/list>; rel=\"next\"\r\n";
+        answer(stream, "200 OK", more, br#"{"tags": ["x"]}"#)
+    });
+    let repository = format!("{pages}/a/b").parse().unwrap();
+    let error = lab.store.remote_tags(repository, None).await.unwrap_err();
+    let words = "a/b lists its tags on more than 1000 pages: name one";
+    assert!(error.to_string().ends_with(words), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

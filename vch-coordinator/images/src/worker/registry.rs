@@ -36,6 +36,8 @@ const TOKEN_BYTES: u64 = 64 << 10;
 const TAGS_AT_ONCE: usize = 1000;
 /// More would be pulled for days.
 const MOST_TAGS: usize = 10_000;
+/// Of a registry that sends few at once.
+const MOST_PAGES: usize = 1_000;
 const REASON_BYTES: u64 = 4 << 10;
 const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, \
     application/vnd.oci.image.manifest.v1+json, \
@@ -130,7 +132,7 @@ impl<'a> Registry<'a> {
         let base = format!("{}{repository}/tags/list?n={TAGS_AT_ONCE}", self.base());
         let mut all = Vec::new();
         let mut url = base.clone();
-        loop {
+        for _ in 0..MOST_PAGES {
             let agent = self.documents.clone();
             let response = self.get(&agent, &url, None, repository)?;
             if response.status() == StatusCode::NOT_FOUND {
@@ -152,6 +154,8 @@ impl<'a> Registry<'a> {
                 None => return Ok(Some(all)),
             }
         }
+        let what = format!("{repository} lists its tags on more than {MOST_PAGES} pages: name one");
+        Err(WorkError::Registry(what))
     }
 
     /// A blob from an offset on, and whether it begins at the start nevertheless.
