@@ -253,7 +253,7 @@ pub fn environment(looked: &Looked) -> Vec<String> {
     if looked.workload.terminal {
         all.push("TERM=xterm".to_owned());
     }
-    all.extend(looked.link_variables.iter().cloned());
+    all.extend(looked.link_variables());
     for variable in &looked.workload.environment {
         set(&mut all, variable);
     }

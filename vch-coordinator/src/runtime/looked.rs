@@ -6,7 +6,7 @@ use super::{
     links::{self, Linked},
     workload::{Life, Workload},
 };
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 use vch_ledger::{
     Container, ContainerId, DocumentKind, Endpoint, Ledger, NetworkId, NetworkName, PortBinding,
 };
@@ -49,8 +49,8 @@ pub struct Looked {
     pub life: Life,
     /// How it is, where it runs and has a health check.
     pub health: Option<Health>,
-    /// The variables of its links on the default bridge, `NAME=value`.
-    pub link_variables: Vec<String>,
+    /// The containers that it is linked to on the default bridge.
+    pub linked: Vec<LinkedTo>,
 }
 
 impl Looked {
@@ -78,7 +78,7 @@ impl Looked {
             workload: Arc::new(workload),
             life,
             health: None,
-            link_variables: link_variables(ledger, container),
+            linked: linked(ledger, id),
         }))
     }
 
@@ -101,35 +101,48 @@ impl Looked {
     }
 }
 
-/// The variables of a container's links on the default bridge, for those of the linked containers that are on it and
-/// whose workload can be read.
-fn link_variables(ledger: &Ledger, container: &Container) -> Vec<String> {
+/// A container that another one is linked to. Its workload is a text as the ledger keeps it: the writer's thread, which
+/// hands it out, decodes nothing.
+#[derive(Clone, Debug)]
+pub struct LinkedTo {
+    alias: String,
+    address: IpAddr,
+    workload: Arc<str>,
+}
+
+fn linked(ledger: &Ledger, id: ContainerId) -> Vec<LinkedTo> {
     let bridge = &ledger.settings().default_bridge.name;
     let Ok(bridge) = ledger.network(&bridge.as_str().into()) else {
         return Vec::new();
     };
-    let endpoint = ledger.endpoint_of(container.id, bridge.id);
-    let mut all = Vec::new();
-    for link in endpoint.iter().flat_map(|endpoint| &endpoint.links) {
-        let other = ledger.container_by_id(link.container);
-        let place = ledger.endpoint_of(link.container, bridge.id);
-        let address = place.and_then(|place| place.addresses.first());
-        let text = ledger.document(link.container, DocumentKind::Workload);
-        let (Some(other), Some(address), Some(text)) = (other, address, text) else {
-            continue;
-        };
-        let Ok(workload) = read::<Workload>("workload", other, &text) else {
-            continue;
-        };
-        all.extend(links::variables(&Linked {
-            by: container.name.as_str(),
-            alias: link.alias.as_str(),
-            address: address.addr(),
-            exposed: &workload.shown.exposed,
-            environment: &workload.environment,
-        }));
+    let endpoint = ledger.endpoint_of(id, bridge.id);
+    let links = endpoint.iter().flat_map(|endpoint| &endpoint.links);
+    let found = links.filter_map(|link| {
+        let place = ledger.endpoint_of(link.container, bridge.id)?;
+        Some(LinkedTo {
+            alias: link.alias.to_string(),
+            address: place.addresses.first()?.addr(),
+            workload: ledger.document(link.container, DocumentKind::Workload)?,
+        })
+    });
+    found.collect()
+}
+
+impl Looked {
+    /// Returns the variables of its links, `NAME=value`, for those of the linked containers whose workload can be read.
+    pub fn link_variables(&self) -> Vec<String> {
+        let linked = self.linked.iter().filter_map(|linked| {
+            let workload: Workload = serde_json::from_str(&linked.workload).ok()?;
+            Some(links::variables(&Linked {
+                by: self.container.name.as_str(),
+                alias: &linked.alias,
+                address: linked.address,
+                exposed: &workload.shown.exposed,
+                environment: &workload.environment,
+            }))
+        });
+        linked.flatten().collect()
     }
-    all
 }
 
 fn read<T: serde::de::DeserializeOwned>(
