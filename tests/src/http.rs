@@ -140,7 +140,7 @@ impl Raw {
         })
     }
 
-    /// The value of a header of the answer; empty where there is none.
+    /// The value of a header of the answer; empty where the answer has no such header.
     #[must_use]
     pub fn header(&self, name: &str) -> &str {
         let mut lines = self.head.lines().filter_map(|line| line.split_once(':'));

@@ -273,7 +273,7 @@ fn a_container_is_stopped_by_the_signal_that_is_asked_for() {
     a_first_process_with_a_handler(&house);
 }
 
-/// A restart by a signal that is none leaves it running.
+/// A restart by an unknown signal leaves it running.
 fn restarts(house: &House<'_>) {
     let script = "trap 'echo USR1; exit 3' USR1; echo ready; while :; do sleep 0.1; done";
     house.create(

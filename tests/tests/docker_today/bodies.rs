@@ -44,7 +44,7 @@ pub fn modes_of_namespaces(house: &House<'_>) {
     house.nothing_is_there();
 }
 
-/// A form that is none is refused as such; what is one is not offered. By 404 clients would pull the image.
+/// An invalid form is refused as such; a valid one is not offered. By 404 clients would pull the image.
 pub fn volumes_links_and_other_containers(house: &House<'_>) {
     for (host, status, words) in [
         (
@@ -130,7 +130,7 @@ pub fn volumes_and_links_of_their_own(house: &House<'_>) {
         let target = format!("{path}{filters}");
         house.answers((method, &target), None, (400, "invalid filter 'words'"));
     }
-    // An alias that is empty is none; a container's own name is no link.
+    // An empty alias is ignored; a container's own name is no link.
     let body = json!({ "Image": "busybox", "NetworkingConfig": { "EndpointsConfig": { "bridge": { "Aliases": [""] } } } });
     house.answers(CREATE, Some(&body), (201, ""));
     let words = "cannot remove the default link name";

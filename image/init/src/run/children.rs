@@ -179,7 +179,7 @@ impl Init {
         }
     }
 
-    /// Of the container's own process the last: whoever hears of it ends the VM.
+    /// Tells the end of the container's own process last: the shim ends the VM when it hears of it.
     pub(super) fn tell_ends(&mut self) {
         let over = self.processes.iter();
         let mut over: Vec<_> = over

@@ -222,7 +222,7 @@ impl PendingChild {
     reason = "a descriptor that came by SCM_RIGHTS (unix(7)) is a number"
 )]
 fn owned(descriptor: RawFd) -> OwnedFd {
-    // SAFETY: the kernel has just made it, and nobody else knows it.
+    // SAFETY: the kernel has just made it, and no other code knows it.
     unsafe { OwnedFd::from_raw_fd(descriptor) }
 }
 

@@ -42,7 +42,7 @@ pub struct EndpointIpam {
 }
 
 impl EndpointSettings {
-    /// The names that it is to have; an empty one is none.
+    /// The names that it is to have; an empty one is ignored.
     pub fn aliases(&self) -> impl Iterator<Item = &str> {
         let all = self.aliases.iter().flatten().map(String::as_str);
         all.filter(|alias| !alias.is_empty())
