@@ -9,8 +9,10 @@ use std::{
 };
 use vch_ledger::{Connect, ContainerRef, IFNAME, NetworkRef};
 
-/// What Docker's own options begin with.
+/// The prefix of Docker's own options.
 const OPTIONS: &str = "com.docker.network.";
+/// The prefix of the VCH's own options.
+pub(super) const OWN_OPTIONS: &str = "vch.";
 /// The endpoint option that names its interface.
 const IFNAME_OPTION: &str = "com.docker.network.endpoint.ifname";
 /// The endpoint option that has kernel settings of its interface.
@@ -82,8 +84,8 @@ impl EndpointSettings {
             match key.as_str() {
                 IFNAME_OPTION => wish.interface = Some(interface_name(value)?),
                 SYSCTLS_OPTION => wish.sysctls = sysctls(value)?,
-                // dockerd's bridges do not read those of others, and show them.
-                other if !other.starts_with(OPTIONS) => {}
+                // Other drivers' options are stored, shown and not read, as dockerd's bridge driver does with them.
+                other if !other.starts_with(OPTIONS) && !other.starts_with(OWN_OPTIONS) => {}
                 other => {
                     let shown: String = other.chars().take(200).collect();
                     let what = format!("endpoint option {shown}");

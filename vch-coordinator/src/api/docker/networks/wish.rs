@@ -1,6 +1,9 @@
 //! `POST /networks/create`: from its body to the ledger's command.
 
-use super::ipam::{self, Ipam};
+use super::{
+    ipam::{self, Ipam},
+    place::OWN_OPTIONS,
+};
 use crate::api::docker::{DockerError, Version, error::predefined_name};
 use protocol::spec::{InterfaceName, Mtu};
 use serde::Deserialize;
@@ -219,8 +222,12 @@ fn family(
     }
 }
 
-/// What an option of dockerd's bridge driver may say here. Options that dockerd does not know either
-/// are kept as they are.
+/// Checks an option of a new network. Docker's options that its bridge driver does not read, and other drivers' options,
+/// are stored as they are, as dockerd does.
+///
+/// # Errors
+/// Returns 400 or 501 if the option is one of Docker's with a value that has no effect here, or begins with `vch.` and is
+/// none of the VCH's.
 fn check_option(key: &str, value: &str) -> Result<(), DockerError> {
     if key.starts_with(KEPT) || key == CONFIG_FROM {
         let message = format!("option {key} is the VCH's own: leave it out");
@@ -230,6 +237,14 @@ fn check_option(key: &str, value: &str) -> Result<(), DockerError> {
         ICC | MASQUERADE => return boolean(key, value).map(|_| ()),
         HOST_BINDING => return host_binding(value),
         INTERFACE_PREFIX => return interface_prefix(value),
+        // Its value is read by `segment`.
+        SEGMENT => return Ok(()),
+        own if own.starts_with(OWN_OPTIONS) => {
+            let shown: String = own.chars().take(200).collect();
+            let what = format!("network option {shown}");
+            let remedy = format!("the VCH's own option is {SEGMENT}: leave others out");
+            return Err(DockerError::unsupported(&what, &remedy));
+        }
         "com.docker.network.host_ipv4" | "com.docker.network.host_ipv6" => {
             let remedy = "containers go out by the VCH's address on the network that they leave by: leave it out";
             return only(value.is_empty(), key, value, remedy);

@@ -91,12 +91,17 @@ fn what_can_t_be_is_refused() {
             501,
             "endpoint option com.docker.network.a is not supported",
         ),
+        (
+            json!({"DriverOpts": {"vch.rat": "1mbit"}}),
+            501,
+            "endpoint option vch.rat is not supported",
+        ),
         (json!({"GwPriority": 1_u64 << 40}), 400, "gw-priority"),
     ] {
         let error = connect(settings, Version::NEWEST).unwrap_err();
         assert_eq!(error.status.as_u16(), status);
         assert!(error.message.contains(words), "{}", error.message);
     }
-    // An option of somebody else's driver is shown, and does nothing.
+    // An option of another driver is stored and does nothing.
     connect(json!({"DriverOpts": {"a": "b"}}), Version::NEWEST).unwrap();
 }

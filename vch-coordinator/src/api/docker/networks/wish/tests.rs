@@ -181,6 +181,11 @@ fn an_option_that_can_t_be_is_refused_by_its_name() {
             "the VCH's own",
         ),
         (option("vch.segment", "x"), 400, "dedicated or shared"),
+        (
+            option("vch.segmnt", "shared"),
+            501,
+            "network option vch.segmnt",
+        ),
     ]);
 }
 
