@@ -10,15 +10,14 @@
 
 pub mod dns;
 pub mod nat;
+mod nics;
 mod running;
 pub mod segments;
 pub mod tether;
-pub mod work;
 
-use crate::{
-    config::Config,
-    runtime::{HookError, Nics},
-};
+pub use nics::{NicError, Nics};
+
+use crate::config::Config;
 use dns::{Dns, DnsError};
 use futures_util::{
     FutureExt,
@@ -28,12 +27,14 @@ use ipnet::IpNet;
 use nat::{Nat, NatError};
 use protocol::{message::Report, spec::InterfaceName};
 use running::Running;
-use segments::{Bridge, Desired, Port, SegmentError, Segments};
+use segments::{Bridge, Desired, Port, PortKind, SegmentError, Segments};
 use std::{collections::BTreeMap, sync::Arc};
 use tether::{ChannelError, Tether};
 use thiserror::Error;
-use vch_ledger::{ContainerId, NetworkId};
-use work::{Carried, Carrier, Place, Work};
+use vch_ledger::{
+    Attachment, ContainerId, NetworkId,
+    desired::{Carried, Carrier, Place, Work, bridge_name},
+};
 
 /// Which effect does not follow the ledger, and why.
 #[derive(Debug, Error)]
@@ -52,7 +53,7 @@ pub enum EffectError {
     Tether(#[from] ChannelError),
     /// Running VMs.
     #[error("runtime")]
-    Runtime(#[from] HookError),
+    Runtime(#[from] NicError),
     /// A defect, which the log has.
     #[error("the effect ended in a panic")]
     Panicked,
@@ -142,7 +143,7 @@ impl Effects {
             .networks
             .iter()
             .filter(|(_, carried)| carried.is_none());
-        let bridges: Vec<_> = bridges.map(|(id, _)| work::bridge_name(*id)).collect();
+        let bridges: Vec<_> = bridges.map(|(id, _)| bridge_name(*id)).collect();
         let nics = self
             .running
             .as_mut()
@@ -306,11 +307,19 @@ fn shared(whole: &Work) -> BTreeMap<NetworkId, SharedAddresses> {
 }
 
 fn port(place: &Place) -> Port {
+    let kind = match &place.attachment {
+        Attachment::Tap => PortKind::Tap,
+        Attachment::Veth { namespace } => PortKind::Veth {
+            netns: namespace.as_str().into(),
+            peer: place.interface.clone(),
+            mac: place.mac,
+        },
+    };
     Port {
         name: place.port.clone(),
         bridge: place.carrier.link().clone(),
         foreign: matches!(place.carrier, Carrier::External(_)),
-        kind: place.kind.clone(),
+        kind,
         mtu: place.mtu,
     }
 }

@@ -3,15 +3,13 @@
 //! Most shells give 1,024, which some hundred networks use up. The limit is raised at the start, and
 //! compared with what the ledger holds: a coordinator that could not serve it all does not start.
 
-use crate::{
-    api::{self, docker},
-    effects::work::{Carrier, Work},
-};
+use crate::api::{self, docker};
 use nix::{
     errno::Errno,
     sys::resource::{Resource, getrlimit, setrlimit},
 };
 use thiserror::Error;
+use vch_ledger::desired::{Carrier, Work};
 
 /// For the store, netlink, signals, the runtime, hooks and what is read for a moment.
 const OWN: usize = 256;

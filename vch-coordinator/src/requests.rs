@@ -7,11 +7,8 @@
 
 use crate::{
     chain::chain,
-    effects::{
-        EffectError,
-        tether::{EndpointState, Tether, failures},
-    },
-    store::{Committed, Keeper, KeeperError},
+    effects::tether::{EndpointState, Tether, failures},
+    store::{Committed, FollowError, Keeper, KeeperError},
 };
 use protocol::spec::{InterfaceName, SpecId};
 use std::{sync::Arc, time::Duration};
@@ -116,12 +113,12 @@ impl Requests {
     async fn effect_failed(
         &self,
         committed: Arc<Committed>,
-        error: &EffectError,
+        error: &FollowError,
     ) -> Result<Outcome, RequestError> {
         match undo(&committed.answer) {
             Some((what, command)) => {
                 self.undo(command).await?;
-                let effect = chain(error);
+                let effect = chain(error.as_ref());
                 Err(RequestError::Effect { what, effect })
             }
             // A removal stands: the effects are retried until they agree.

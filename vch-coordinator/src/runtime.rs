@@ -27,7 +27,6 @@ mod lives;
 mod looked;
 mod lost;
 mod machine;
-mod nic;
 mod restart;
 mod settings;
 mod shim;
@@ -50,5 +49,4 @@ pub use launch::{
 };
 pub use lives::{Stop, signal_number};
 pub use looked::{Looked, Unreadable};
-pub use nic::{Nic, Nics};
 pub use settings::Vms;

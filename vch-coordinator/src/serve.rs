@@ -11,7 +11,7 @@ use crate::{
     chain::chain,
     config::{self, Config, Links, LinksError},
     effects::{
-        EffectError, Effects,
+        EffectError, Effects, Nics,
         segments::{Owner, SegmentError, Segments, SegmentsThread},
         tether::{ChannelError, Channels, Tether},
     },
@@ -21,7 +21,7 @@ use crate::{
     private::{self, PrivateError},
     reload::Reload,
     requests::Requests,
-    runtime::{Folders, Hook, Nics, Runtime},
+    runtime::{Folders, Hook, Runtime},
     settling::{Settler, Unsettled},
     store::{Host, Keeper, KeeperThread, Loaded, StartError, Store, StoreError},
     watchdog::Watchdog,

@@ -3,8 +3,8 @@
 
 use crate::{
     chain::chain,
-    effects::{EffectError, Effects, Later, nat::NatError, segments::SegmentError, work::Work},
-    store::{Keeper, KeeperError, Published},
+    effects::{EffectError, Effects, Later, nat::NatError, segments::SegmentError},
+    store::{FollowError, Keeper, KeeperError, Published},
 };
 use futures_util::FutureExt;
 use std::{
@@ -19,6 +19,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use vch_ledger::desired::Work;
 
 /// First and longest pause before what failed is tried again.
 const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
@@ -186,7 +187,7 @@ impl Settler {
             Ok(Some(later)) => later,
             Err(error) => {
                 tracing::warn!(error = chain(&error), "an effect failed");
-                let _ = settled.send(Err(error));
+                let _ = settled.send(Err(error.into()));
                 return Err(Failed);
             }
         };
@@ -198,7 +199,7 @@ impl Settler {
     fn beside(
         &self,
         later: Later,
-        settled: Option<oneshot::Sender<Result<(), EffectError>>>,
+        settled: Option<oneshot::Sender<Result<(), FollowError>>>,
         failing: &mpsc::Sender<()>,
     ) {
         let failing = failing.clone();
@@ -213,7 +214,7 @@ impl Settler {
             }
             if let Some(settled) = settled {
                 // Whoever asked may have gone away.
-                let _ = settled.send(done);
+                let _ = settled.send(done.map_err(FollowError::from));
             }
         });
     }

@@ -29,7 +29,8 @@ pub use changes::{Changes, ChangesError};
 pub use database::{Loaded, Store};
 pub use error::StoreError;
 pub use keeper::{
-    Committed, Decision, Keeper, KeeperError, KeeperThread, Kept, Published, Settled, StartError,
+    Committed, Decision, FollowError, Keeper, KeeperError, KeeperThread, Kept, Published, Settled,
+    StartError,
 };
 pub use log::Logged;
 pub use outside::Host;

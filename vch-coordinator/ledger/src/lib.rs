@@ -21,6 +21,7 @@ mod books;
 mod command;
 mod decide;
 mod derived;
+pub mod desired;
 mod id;
 mod ipam;
 mod ledger;

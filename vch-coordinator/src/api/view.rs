@@ -6,14 +6,12 @@ pub mod row;
 pub use ports::{binding, ports};
 
 use super::shape;
-use crate::effects::{
-    tether::{EndpointState, Readiness, SessionState, Tether, failures},
-    work::{carrier, port_name},
-};
+use crate::effects::tether::{EndpointState, Readiness, SessionState, Tether, failures};
 use protocol::spec::FirewallLevel;
 use vch_ledger::{
     Attachment, Channel, Container, Endpoint, External, ExternalAddressing, Ledger, Link, Network,
     NetworkKind, Segment,
+    desired::{carrier, port_name},
 };
 
 /// A container with its places, taken out of the ledger.

@@ -1,6 +1,5 @@
 //! Names and listeners follow the ledger: one entry a change.
 
-use super::work::{Carried, Carrier, Place, PrivateName, Tethered, Work};
 use crate::{config, listeners};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,6 +9,7 @@ use std::{
 use thiserror::Error;
 use tokio::sync::mpsc;
 use vch_dns::{ListenError, Name, Names, NamesError, Network, OnEnd, Server, SpawnError, View};
+use vch_ledger::desired::{Carried, Carrier, Place, PrivateName, Tethered, Work};
 use vch_ledger::{ContainerId, EndpointId, Id, NetworkId, Protocol};
 
 /// Servers are asked where servers of names listen (RFC 1035, 4.2).

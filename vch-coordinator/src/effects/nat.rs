@@ -24,13 +24,13 @@ mod ruleset;
 mod things;
 mod watch;
 
-use super::work::Work;
 use book::{Book, Changes};
 use flows::Move;
 use ruleset::Ruleset;
 use std::io;
 pub use things::Surroundings;
 use thiserror::Error;
+use vch_ledger::desired::Work;
 use vch_nftables::{
     CommitError, Connection, Conntrack, EventError, NameError, ReadError, SocketError, Subscription,
 };

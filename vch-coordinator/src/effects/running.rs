@@ -5,14 +5,10 @@
 //! NIC on it is unplugged; what was refused or not answered is asked again.
 
 use super::{
-    EffectError, Later,
+    EffectError, Later, NicError, Nics,
     segments::{Port, Segments},
-    work::{Place, Work},
 };
-use crate::{
-    chain::chain,
-    runtime::{HookError, Nic, Nics},
-};
+use crate::chain::chain;
 use futures_util::{
     FutureExt,
     future::{BoxFuture, join_all},
@@ -23,12 +19,16 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tokio::sync::oneshot;
+use vch_ledger::{
+    ContainerId,
+    desired::{Nic, Place, Work},
+};
 
 /// The NICs of running VMs that are being changed.
 pub struct Running {
     hands: Hands,
     /// Each container's last change: whoever comes next waits for its end.
-    last: BTreeMap<String, oneshot::Receiver<()>>,
+    last: BTreeMap<ContainerId, oneshot::Receiver<()>>,
 }
 
 /// What carries a change out.
@@ -72,7 +72,7 @@ impl Running {
 
     /// What a transaction changes of running VMs; `None` where it is nothing.
     pub fn follow(&mut self, work: &Work, port: impl Fn(&Place) -> Port) -> Option<Later> {
-        let mut changes: BTreeMap<String, Vec<Change>> = BTreeMap::new();
+        let mut changes: BTreeMap<ContainerId, Vec<Change>> = BTreeMap::new();
         for places in work.endpoints.values() {
             let (place, comes) = match (&places.before, &places.after) {
                 (None, Some(place)) => (place, true),
@@ -82,7 +82,7 @@ impl Running {
             let Some(nic) = &place.nic else {
                 continue;
             };
-            let of = changes.entry(nic.container_id.clone()).or_default();
+            let of = changes.entry(nic.container_id).or_default();
             if comes {
                 of.push(Change::Plug(nic.clone()));
             } else {
@@ -96,7 +96,7 @@ impl Running {
         }
         for (id, container) in &work.containers {
             if container.is_none() {
-                self.last.remove(&id.to_string());
+                self.last.remove(id);
             }
         }
         self.in_order(changes)
@@ -104,15 +104,15 @@ impl Running {
 
     /// What was not done when it was asked for first.
     pub fn again(&mut self) -> Option<Later> {
-        let mut changes: BTreeMap<String, Vec<Change>> = BTreeMap::new();
+        let mut changes: BTreeMap<ContainerId, Vec<Change>> = BTreeMap::new();
         {
             let pending = self.hands.pending();
             for (tap, (_, nic)) in &pending.leaving {
-                let of = changes.entry(nic.container_id.clone()).or_default();
+                let of = changes.entry(nic.container_id).or_default();
                 of.push(Change::Unplug(tap.clone()));
             }
             for (tap, nic) in &pending.torn {
-                let of = changes.entry(nic.container_id.clone()).or_default();
+                let of = changes.entry(nic.container_id).or_default();
                 of.push(Change::Mend(tap.clone()));
             }
         }
@@ -158,7 +158,7 @@ impl Running {
         failed.retain(|tap, _| torn.contains_key(tap) || leaving.contains_key(tap));
     }
 
-    fn in_order(&mut self, changes: BTreeMap<String, Vec<Change>>) -> Option<Later> {
+    fn in_order(&mut self, changes: BTreeMap<ContainerId, Vec<Change>>) -> Option<Later> {
         let groups: Vec<BoxFuture<'static, Result<(), EffectError>>> = changes
             .into_iter()
             .map(|(container, changes)| {
@@ -220,7 +220,7 @@ impl Hands {
         }
     }
 
-    fn note(&self, tap: &InterfaceName, done: Result<(), HookError>) -> Result<(), HookError> {
+    fn note(&self, tap: &InterfaceName, done: Result<(), NicError>) -> Result<(), NicError> {
         let mut pending = self.pending();
         match &done {
             Ok(()) => pending.failed.remove(tap),

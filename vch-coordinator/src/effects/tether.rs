@@ -16,7 +16,6 @@ mod state;
 pub use channel::{ChannelError, Channels};
 pub use state::{EndpointState, Readiness, SessionState, failures};
 
-use super::work::{Tethered, Work};
 use crate::store::Keeper;
 use driver::Intake;
 use guest_log::GuestLog;
@@ -30,6 +29,7 @@ use std::{
 };
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use vch_ledger::desired::{Tethered, Work};
 use vch_ledger::{Channel, ContainerId, SocketPath};
 
 /// All sessions of this VCH.

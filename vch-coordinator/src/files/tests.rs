@@ -1,6 +1,6 @@
 use super::*;
-use crate::effects::work::Carried;
 use std::collections::BTreeMap;
+use vch_ledger::desired::Carried;
 use vch_ledger::{Id, NetworkId};
 
 fn dns() -> vch_dns::Config {

@@ -18,8 +18,9 @@
 //! Each may be asked again, and is answered `done` where it is so already. An `error` to `plug`
 //! undoes the connection; to the others it is tried again later.
 
-use super::{Nic, Nics};
+use crate::effects::{NicError, Nics};
 use futures_util::{FutureExt, future::BoxFuture};
+use protocol::spec::NicMatch;
 use serde::{Deserialize, Serialize};
 use std::{io, path::PathBuf, time::Duration};
 use thiserror::Error;
@@ -28,6 +29,7 @@ use tokio::{
     net::UnixStream,
     time::timeout,
 };
+use vch_ledger::desired::Nic;
 
 /// How long a request may take, from the connection to the answer.
 pub const DEADLINE: Duration = Duration::from_secs(5);
@@ -42,10 +44,41 @@ pub struct Hook {
 
 #[derive(Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Request<'a> {
-    Plug(&'a Nic),
-    Unplug(&'a Nic),
-    Replug(&'a Nic),
+enum Request {
+    Plug(HookNic),
+    Unplug(HookNic),
+    Replug(HookNic),
+}
+
+/// A NIC as the program is told of it.
+#[derive(Serialize)]
+struct HookNic {
+    container: String,
+    container_id: String,
+    endpoint_id: String,
+    interface: String,
+    tap: String,
+    mac: String,
+    /// How the agent finds it: `mac`, `pci:PATH` or `slot:NUMBER`.
+    nic: String,
+}
+
+impl From<&Nic> for HookNic {
+    fn from(nic: &Nic) -> Self {
+        Self {
+            container: nic.container.to_string(),
+            container_id: nic.container_id.to_string(),
+            endpoint_id: nic.endpoint_id.to_string(),
+            interface: nic.interface.to_string(),
+            tap: nic.tap.to_string(),
+            mac: nic.mac.to_string(),
+            nic: match &nic.found_by {
+                NicMatch::Mac(_) => "mac".to_owned(),
+                NicMatch::PciPath(path) => format!("pci:{path}"),
+                NicMatch::PciSlot(slot) => format!("slot:{slot}"),
+            },
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -55,7 +88,7 @@ enum Answer {
     Error(String),
 }
 
-/// Why a VM's NIC is not as it must be.
+/// Why the program's answer is not known.
 #[derive(Debug, Error)]
 pub enum HookError {
     /// Nobody listens, or the conversation broke off.
@@ -84,18 +117,12 @@ pub enum HookError {
         /// The answer's beginning.
         text: String,
     },
-    /// The program refused.
-    #[error("the runtime could not {what} the NIC {mac} of {container}: {reason}")]
-    Refused {
-        /// What it was asked for.
-        what: &'static str,
-        /// Of which NIC.
-        mac: String,
-        /// Of which container.
-        container: String,
-        /// In its words.
-        reason: String,
-    },
+}
+
+impl From<HookError> for NicError {
+    fn from(error: HookError) -> Self {
+        Self::Unanswered(Box::new(error))
+    }
 }
 
 impl Hook {
@@ -108,32 +135,33 @@ impl Hook {
 
     async fn ask(
         &self,
-        what: &'static str,
-        request: Request<'_>,
+        operation: &'static str,
+        request: Request,
         nic: &Nic,
-    ) -> Result<(), HookError> {
+    ) -> Result<(), NicError> {
         let socket = self.socket.clone();
         let text = match timeout(DEADLINE, self.exchange(&request)).await {
-            Err(_) => return Err(HookError::Late { socket }),
-            Ok(Err(source)) => return Err(HookError::Unreachable { socket, source }),
+            Err(_) => return Err(HookError::Late { socket }.into()),
+            Ok(Err(source)) => return Err(HookError::Unreachable { socket, source }.into()),
             Ok(Ok(text)) => text,
         };
         match serde_json::from_str(&text) {
             Ok(Answer::Done(true)) => Ok(()),
-            Ok(Answer::Error(reason)) => Err(HookError::Refused {
-                what,
-                mac: nic.mac.clone(),
+            Ok(Answer::Error(reason)) => Err(NicError::Refused {
+                operation,
+                mac: nic.mac,
                 container: nic.container.clone(),
                 reason,
             }),
             _ => Err(HookError::Answer {
                 socket,
                 text: text.trim().chars().take(200).collect(),
-            }),
+            }
+            .into()),
         }
     }
 
-    async fn exchange(&self, request: &Request<'_>) -> io::Result<String> {
+    async fn exchange(&self, request: &Request) -> io::Result<String> {
         let mut line = serde_json::to_vec(request)?;
         line.push(b'\n');
         let mut stream = UnixStream::connect(&self.socket).await?;
@@ -147,16 +175,16 @@ impl Hook {
 }
 
 impl Nics for Hook {
-    fn plug<'a>(&'a self, nic: &'a Nic) -> BoxFuture<'a, Result<(), HookError>> {
-        self.ask("plug", Request::Plug(nic), nic).boxed()
+    fn plug<'a>(&'a self, nic: &'a Nic) -> BoxFuture<'a, Result<(), NicError>> {
+        self.ask("plug", Request::Plug(nic.into()), nic).boxed()
     }
 
-    fn unplug<'a>(&'a self, nic: &'a Nic) -> BoxFuture<'a, Result<(), HookError>> {
-        self.ask("unplug", Request::Unplug(nic), nic).boxed()
+    fn unplug<'a>(&'a self, nic: &'a Nic) -> BoxFuture<'a, Result<(), NicError>> {
+        self.ask("unplug", Request::Unplug(nic.into()), nic).boxed()
     }
 
-    fn replug<'a>(&'a self, nic: &'a Nic) -> BoxFuture<'a, Result<(), HookError>> {
-        self.ask("replug", Request::Replug(nic), nic).boxed()
+    fn replug<'a>(&'a self, nic: &'a Nic) -> BoxFuture<'a, Result<(), NicError>> {
+        self.ask("replug", Request::Replug(nic.into()), nic).boxed()
     }
 }
 

@@ -6,14 +6,13 @@ use super::{
     uids,
     workload::{Resources, Workload},
 };
-use crate::effects::work::port_name;
 use image::qemu::{Accelerator, PROGRAM};
 use protocol::process::{
     COVERED, CgroupLimits, CpuMax, Device, Process, READ_ONLY, Start, TerminalSize, Tmpfs,
     cpu_weight,
 };
 use std::path::{Path, PathBuf};
-use vch_ledger::{Attachment, Endpoint};
+use vch_ledger::{Attachment, Endpoint, EndpointId, desired::port_name};
 use vch_shim::{Launch, Nic};
 
 /// Docker's, for a container whose image names none.
@@ -93,16 +92,15 @@ fn modules_disk(initramfs: &Path) -> Option<PathBuf> {
 /// The NIC of a place, as a shim knows it.
 pub fn nic(endpoint: &Endpoint) -> Nic {
     Nic {
-        id: nic_id(&endpoint.id.to_string()),
+        id: nic_id(endpoint.id),
         mac: endpoint.mac.octets(),
         tap: port_name(endpoint.id).to_string(),
     }
 }
 
-/// What a shim calls the NIC of an endpoint, by its id: QEMU's ids begin with a letter.
-pub fn nic_id(endpoint: &str) -> String {
-    let short: String = endpoint.chars().take(12).collect();
-    format!("n{short}")
+/// Returns a shim's id for the NIC of an endpoint: QEMU's ids begin with a letter.
+pub fn nic_id(endpoint: EndpointId) -> String {
+    format!("n{}", endpoint.short())
 }
 
 /// What the VM may have of the host.

@@ -9,16 +9,14 @@ use super::{
     database::{Group, Loaded},
     outside::{Host, Outside},
 };
-use crate::{
-    chain::chain,
-    effects::work::{Work, follow},
-};
+use crate::chain::chain;
 use protocol::message::Report;
-use std::{sync::Arc, thread};
+use std::{error::Error, sync::Arc, thread};
 use thiserror::Error;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use vch_ledger::{
     Answer, Change, Command, ContainerId, Ledger, LoadError, Refusal, Revision, RowKey, Settings,
+    desired::{Work, follow},
 };
 
 /// Jobs that may wait: beyond it callers do, so a slow disk slows callers and not memory.
@@ -44,8 +42,8 @@ pub type Decision = Result<Arc<Committed>, Refusal>;
 pub struct Published {
     /// The transaction.
     pub committed: Arc<Committed>,
-    /// Told the effects' outcome.
-    pub settled: oneshot::Sender<Result<(), crate::effects::EffectError>>,
+    /// Receives the outcome.
+    pub settled: oneshot::Sender<Result<(), FollowError>>,
 }
 
 /// What a caller is told of its command.
@@ -81,8 +79,11 @@ impl Jobs {
     }
 }
 
+/// Why a transaction is not in force yet: the error of the follower that could not apply it.
+pub type FollowError = Box<dyn Error + Send + Sync>;
+
 /// Resolves when the effects have followed a transaction.
-pub type Settled = oneshot::Receiver<Result<(), crate::effects::EffectError>>;
+pub type Settled = oneshot::Receiver<Result<(), FollowError>>;
 
 /// Why the keeper did not do what it was asked.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]

@@ -1,11 +1,11 @@
 use super::*;
-use crate::effects::{segments::PortKind, work::Places};
 use nix::sched::{CloneFlags, unshare};
 use std::{
     net::{TcpListener, UdpSocket},
     process::Command,
 };
 use vch_ledger::Channel;
+use vch_ledger::{Attachment, desired::Places};
 
 /// Runs a test in a network namespace of its own, in which port 53 is free.
 fn in_namespace(test: impl FnOnce() + Send) {
@@ -83,7 +83,8 @@ fn endpoint(number: u8, on: u8, name: &str, address: &str) -> (EndpointId, Place
         network: id(on),
         carrier: Carrier::Dedicated(format!("br-{on}").parse().unwrap()),
         port: format!("vt-{number}").parse().unwrap(),
-        kind: PortKind::Tap,
+        attachment: Attachment::Tap,
+        interface: "eth0".parse().unwrap(),
         mtu: None,
         addresses: vec![ip(address)],
         mac: [2, 0, 0, 0, 0, number].try_into().unwrap(),

@@ -1,8 +1,8 @@
 //! What the tables are to hold, by the thing that it is for; and what a change of things changes.
 
-use super::super::work::Carried;
 use super::things::{Held, Port, Surroundings, of_binding, of_network, of_port};
 use std::collections::{BTreeMap, BTreeSet};
+use vch_ledger::desired::Carried;
 use vch_ledger::{EndpointId, HostPort, Id as _, NetworkId, PortBinding};
 use vch_nftables::NameError;
 

@@ -5,12 +5,12 @@
 //! once for each protocol of datagrams of those that come, and hands out only what was translated
 //! to it (of IPv6: translated at all), or asked for them. A walk of 262,144 buckets takes 6 ms.
 
-use super::super::work::Carrier;
 use super::NatError;
 use super::book::Book;
 use super::things::{protocol_number, targets};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use vch_ledger::desired::Carrier;
 use vch_ledger::{HostPort, PortBinding, Protocol};
 use vch_nftables::{Conntrack, Flow, FlowFilter, IpVersion};
 

@@ -1,6 +1,5 @@
 //! What the rules are about: things of the ledger, and what the sets hold of each.
 
-use super::super::work::{Carried, Carrier, Place};
 use super::clients::ClientList;
 use super::kept::{Kept, Reach};
 use super::remembered::Remembered;
@@ -8,6 +7,7 @@ use crate::config::Config;
 use protocol::spec::{FirewallLevel, InterfaceName, MacAddress};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv6Addr};
+use vch_ledger::desired::{Carried, Carrier, Place};
 use vch_ledger::{NetworkId, PortBinding, PortNumber, Protocol};
 use vch_nftables::{Datum, Element, InterfaceName as NftInterface, IpVersion, NameError, Verdict};
 

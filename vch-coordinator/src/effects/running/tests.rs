@@ -1,26 +1,25 @@
 use super::*;
-use crate::effects::{
-    segments::{
-        PortKind,
-        tests::{
-            room::{in_namespace, links},
-            world::{self, spawn},
-        },
-    },
-    work::{Carrier, Places},
+use crate::effects::segments::tests::{
+    room::{in_namespace, links},
+    world::{self, spawn},
 };
 use crate::runtime::Hook;
+use protocol::spec::NicMatch;
 use std::time::Duration;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::{UnixListener, UnixStream},
     time::timeout,
 };
-use vch_ledger::{EndpointId, Id, NetworkId};
+use vch_ledger::{
+    Attachment, EndpointId, Id, NetworkId,
+    desired::{Carrier, Places},
+};
 
 const SOON: Duration = Duration::from_secs(5);
 /// For what must not come.
 const NONE: Duration = Duration::from_millis(100);
+const MAC: &str = "02:00:00:00:00:01";
 const DONE: &str = "{\"done\":true}\n";
 const REFUSED: &str = "{\"error\":\"busy\"}\n";
 
@@ -74,22 +73,23 @@ impl Program {
 
 fn place(container: u8, tap: &str) -> Place {
     let nic = Nic {
-        container: format!("c{container}"),
-        container_id: format!("{container:064x}"),
-        endpoint_id: "00".repeat(32),
-        interface: "eth0".to_owned(),
-        tap: tap.to_owned(),
-        mac: "02:00:00:00:00:01".to_owned(),
-        nic: "mac".to_owned(),
+        container: format!("c{container}").parse().unwrap(),
+        container_id: ContainerId::from_bytes([container; 32]),
+        endpoint_id: EndpointId::from_bytes([0; 32]),
+        interface: world::name("eth0"),
+        tap: world::name(tap),
+        mac: MAC.parse().unwrap(),
+        found_by: NicMatch::Mac(MAC.parse().unwrap()),
     };
     Place {
         network: NetworkId::from_bytes([1; 32]),
         carrier: Carrier::Dedicated(world::name("br-1")),
         port: world::name(tap),
-        kind: PortKind::Tap,
+        attachment: Attachment::Tap,
+        interface: world::name("eth0"),
         mtu: None,
         addresses: Vec::new(),
-        mac: "02:00:00:00:00:01".parse().unwrap(),
+        mac: MAC.parse().unwrap(),
         names: Vec::new(),
         pointer: "c".parse().unwrap(),
         level: None,

@@ -8,7 +8,6 @@ use super::{
 };
 use crate::{
     chain::chain,
-    effects::work::Tethered,
     store::{Keeper, KeeperError},
 };
 use protocol::{
@@ -27,7 +26,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::{sync::watch, task::JoinSet};
-use vch_ledger::ContainerId;
+use vch_ledger::{ContainerId, desired::Tethered};
 
 /// Connections beside the live one that are being told to go, at a time; more are just closed.
 const TURNED_AWAY: usize = 4;

@@ -1,20 +1,29 @@
 use super::*;
 use tokio::net::UnixListener;
+use vch_ledger::{ContainerId, EndpointId, Id};
 
 fn nic() -> Nic {
     Nic {
-        container: "web".to_owned(),
-        container_id: "00".repeat(32),
-        endpoint_id: "11".repeat(32),
-        interface: "eth1".to_owned(),
-        tap: "vt-1".to_owned(),
-        mac: "02:00:00:00:00:01".to_owned(),
-        nic: "mac".to_owned(),
+        container: "web".parse().unwrap(),
+        container_id: ContainerId::from_bytes([0; 32]),
+        endpoint_id: EndpointId::from_bytes([0x11; 32]),
+        interface: "eth1".parse().unwrap(),
+        tap: "vt-1".parse().unwrap(),
+        mac: "02:00:00:00:00:01".parse().unwrap(),
+        found_by: NicMatch::Mac("02:00:00:00:00:01".parse().unwrap()),
     }
 }
 
+/// Returns the hook's own error.
+fn unanswered(error: &NicError) -> &HookError {
+    let NicError::Unanswered(error) = error else {
+        panic!("{error}");
+    };
+    error.downcast_ref().unwrap()
+}
+
 /// Asks a program that answers so; gives what it was asked and what came of it.
-async fn asked(answer: &str) -> (String, Result<(), HookError>) {
+async fn asked(answer: &str) -> (String, Result<(), NicError>) {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("hook");
     let listener = UnixListener::bind(&socket).unwrap();
@@ -39,6 +48,8 @@ async fn a_request_is_a_line_and_so_is_its_answer() {
     let said: serde_json::Value = serde_json::from_str(&line).unwrap();
     assert_eq!(said["plug"]["tap"], "vt-1");
     assert_eq!(said["plug"]["mac"], "02:00:00:00:00:01");
+    assert_eq!(said["plug"]["container_id"], "00".repeat(32));
+    assert_eq!(said["plug"]["nic"], "mac");
 }
 
 #[tokio::test]
@@ -56,7 +67,7 @@ async fn what_is_no_answer_is_shown() {
         let (_, refused) = asked(answer).await;
         let refused = refused.unwrap_err();
         assert!(
-            matches!(refused, HookError::Answer { .. }),
+            matches!(unanswered(&refused), HookError::Answer { .. }),
             "{answer:?}: {refused}"
         );
     }
@@ -68,7 +79,7 @@ async fn what_is_no_answer_is_shown() {
 async fn nobody_at_the_socket_is_said_so() {
     let refused = Hook::new("/nowhere/hook").plug(&nic()).await.unwrap_err();
     assert!(
-        matches!(refused, HookError::Unreachable { .. }),
+        matches!(unanswered(&refused), HookError::Unreachable { .. }),
         "{refused}"
     );
     assert!(refused.to_string().contains("/nowhere/hook"), "{refused}");
@@ -80,5 +91,8 @@ async fn a_program_that_does_not_answer_is_not_waited_for() {
     let socket = folder.path().join("hook");
     let _listener = UnixListener::bind(&socket).unwrap();
     let late = Hook::new(&socket).plug(&nic()).await.unwrap_err();
-    assert!(matches!(late, HookError::Late { .. }), "{late}");
+    assert!(
+        matches!(unanswered(&late), HookError::Late { .. }),
+        "{late}"
+    );
 }

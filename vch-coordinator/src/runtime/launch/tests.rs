@@ -4,6 +4,7 @@ use crate::runtime::{
     workload::{Resources, Workload},
 };
 use protocol::process::{CgroupLimits, CpuMax, Start};
+use vch_ledger::{EndpointId, Id};
 use vch_shim::Launch;
 
 /// Some container's.
@@ -66,7 +67,8 @@ fn sizes_of_logs_are_docker_s() {
 
 #[test]
 fn a_nic_is_called_by_what_its_endpoint_s_id_begins_with() {
-    assert_eq!(nic_id("0123456789abcdef"), "n0123456789ab");
+    let endpoint = EndpointId::from_bytes([0xab; 32]);
+    assert_eq!(nic_id(endpoint), "nabababababab");
 }
 
 #[test]

@@ -1,15 +1,17 @@
 //! NICs of running VMs. A container that somebody else runs is his.
 
-use crate::runtime::{Nic, Nics, Runtime, hook::HookError, launch::nic_id};
+use crate::{
+    effects::{NicError, Nics},
+    runtime::{Runtime, launch::nic_id},
+};
 use futures_util::{FutureExt, future::BoxFuture};
-use protocol::spec::MacAddress;
-use vch_ledger::ContainerId;
+use vch_ledger::desired::Nic;
 use vch_shim::{Client, ClientError};
 
 impl Runtime {
     /// A running VM's shim, once nobody is starting or stopping it.
     async fn shim_of(&self, nic: &Nic) -> Option<Client> {
-        let id: ContainerId = nic.container_id.parse().ok()?;
+        let id = nic.container_id;
         let looked = self.look(id).await.ok()??;
         let machine = self.machine(id, &looked.life);
         let _turn = machine.turn.lock().await;
@@ -20,19 +22,19 @@ impl Runtime {
 
     async fn asked<F: Future<Output = Result<(), ClientError>>>(
         &self,
-        what: &'static str,
+        operation: &'static str,
         nic: &Nic,
         ask: impl FnOnce(Client) -> F,
-    ) -> Result<(), HookError> {
+    ) -> Result<(), NicError> {
         let Some(client) = self.shim_of(nic).await else {
             return Ok(());
         };
         match ask(client).await {
             // The VM has ended meanwhile: it has no NIC any more.
             Ok(()) | Err(ClientError::Gone(_)) => Ok(()),
-            Err(error) => Err(HookError::Refused {
-                what,
-                mac: nic.mac.clone(),
+            Err(error) => Err(NicError::Refused {
+                operation,
+                mac: nic.mac,
                 container: nic.container.clone(),
                 reason: error.to_string(),
             }),
@@ -40,35 +42,28 @@ impl Runtime {
     }
 }
 
-/// A NIC as a shim knows it; `None` where its MAC address is none, which the ledger gives to nobody.
-fn known(nic: &Nic) -> Option<vch_shim::Nic> {
-    let mac: MacAddress = nic.mac.parse().ok()?;
-    Some(vch_shim::Nic {
-        id: nic_id(&nic.endpoint_id),
-        mac: mac.octets(),
-        tap: nic.tap.clone(),
-    })
+/// Returns a NIC as a shim knows it.
+fn known(nic: &Nic) -> vch_shim::Nic {
+    vch_shim::Nic {
+        id: nic_id(nic.endpoint_id),
+        mac: nic.mac.octets(),
+        tap: nic.tap.to_string(),
+    }
 }
 
 impl Nics for Runtime {
-    fn plug<'a>(&'a self, nic: &'a Nic) -> BoxFuture<'a, Result<(), HookError>> {
-        let ask = async |client: Client| match known(nic) {
-            Some(nic) => client.plug(nic).await,
-            None => Ok(()),
-        };
+    fn plug<'a>(&'a self, nic: &'a Nic) -> BoxFuture<'a, Result<(), NicError>> {
+        let ask = async |client: Client| client.plug(known(nic)).await;
         self.asked("plug", nic, ask).boxed()
     }
 
-    fn unplug<'a>(&'a self, nic: &'a Nic) -> BoxFuture<'a, Result<(), HookError>> {
-        let ask = async |client: Client| client.unplug(&nic_id(&nic.endpoint_id)).await;
+    fn unplug<'a>(&'a self, nic: &'a Nic) -> BoxFuture<'a, Result<(), NicError>> {
+        let ask = async |client: Client| client.unplug(&nic_id(nic.endpoint_id)).await;
         self.asked("unplug", nic, ask).boxed()
     }
 
-    fn replug<'a>(&'a self, nic: &'a Nic) -> BoxFuture<'a, Result<(), HookError>> {
-        let ask = async |client: Client| match known(nic) {
-            Some(nic) => client.replug(nic).await,
-            None => Ok(()),
-        };
+    fn replug<'a>(&'a self, nic: &'a Nic) -> BoxFuture<'a, Result<(), NicError>> {
+        let ask = async |client: Client| client.replug(known(nic)).await;
         self.asked("replug", nic, ask).boxed()
     }
 }

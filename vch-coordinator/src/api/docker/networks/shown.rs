@@ -4,16 +4,13 @@ use super::{
     ipam::IpamConfig,
     wish::{ATTACHABLE, IPAM_OPTIONS, KEPT, MTU},
 };
-use crate::{
-    api::docker::{Version, time},
-    effects::work::carrier,
-};
+use crate::api::docker::{Version, time};
 use ipnet::IpNet;
 use serde::Serialize;
 use std::{collections::BTreeMap, time::Duration};
 use vch_ledger::{
     CONFIG_FROM, Endpoint, HOST_BINDING, ICC, Ledger, MASQUERADE, Network, NetworkKind, NetworkRef,
-    Subnet,
+    Subnet, desired::carrier,
 };
 
 /// The kernel's own for Ethernet.

@@ -3,9 +3,9 @@
 use super::*;
 use crate::effects::nat::ruleset::Ruleset;
 use crate::effects::nat::things::On;
-use crate::effects::work::Carrier;
 use protocol::spec::FirewallLevel;
 use std::net::IpAddr;
+use vch_ledger::desired::Carrier;
 use vch_ledger::{ContainerId, External, ExternalAddressing, PortNumber, Protocol};
 
 fn id<T: vch_ledger::Id>(number: u8) -> T {

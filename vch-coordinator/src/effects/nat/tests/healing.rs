@@ -2,8 +2,8 @@
 
 use super::world::{A, B, World, id, in_namespace, network, run, surroundings};
 use crate::effects::nat::Nat;
-use crate::effects::work::Work;
 use std::collections::BTreeSet;
+use vch_ledger::desired::Work;
 
 /// Both tables with the handles of their rules: one that is made anew has another.
 fn listed() -> String {
@@ -135,7 +135,7 @@ fn after_a_change_that_the_kernel_refused_the_next_one_makes_all_good() {
             ..Work::default()
         };
         let gone = Work {
-            endpoints: [(host, crate::effects::work::Places::default())].into(),
+            endpoints: [(host, vch_ledger::desired::Places::default())].into(),
             ..Work::default()
         };
         assert!(world.nat.follow(&gone).is_err(), "there is no such table");

@@ -2,9 +2,9 @@
 
 use super::frames::{self, ether};
 use super::world::{A, S, VCH, VCH6, World, ends, host_port, id, in_namespace, v4, v6};
-use crate::effects::work::Carried;
 use std::net::IpAddr;
 use vch_ledger::Protocol;
+use vch_ledger::desired::Carried;
 
 const DATA: &[u8] = b"between containers";
 const ANSWER: &[u8] = b"an answer";

@@ -327,8 +327,8 @@ fn a_port_that_no_set_knows_yet_sends_nothing() {
         let frame = ether(a2.mac, a1.mac, kind, &packet);
         assert!(world.passes("a1", &frame, "a2", DATA));
         let id = *world.work.endpoints.keys().next().unwrap();
-        let gone = crate::effects::work::Work {
-            endpoints: [(id, crate::effects::work::Places::default())].into(),
+        let gone = vch_ledger::desired::Work {
+            endpoints: [(id, vch_ledger::desired::Places::default())].into(),
             ..Default::default()
         };
         world.nat.follow(&gone).unwrap();

@@ -3,9 +3,9 @@
 use super::frames::{self, ACK, SYN};
 use super::world::{E, VCH, VCH6, World, binding, ends, host_port, id, in_namespace, v4, v6};
 use crate::effects::nat::Nat;
-use crate::effects::work::{Bindings, Work};
 use std::net::{IpAddr, UdpSocket};
 use vch_ledger::Protocol;
+use vch_ledger::desired::{Bindings, Work};
 
 const DATA: &[u8] = b"of a flow";
 const ANSWER: &[u8] = b"an answer of a flow";

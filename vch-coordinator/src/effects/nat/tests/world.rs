@@ -7,8 +7,7 @@
 
 use super::frames::{self, Mac};
 use crate::effects::nat::{Nat, Surroundings};
-use crate::effects::segments::{PortKind, tap::Tap};
-use crate::effects::work::{Bindings, Carried, Carrier, Place, Places, Work};
+use crate::effects::segments::tap::Tap;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, unshare};
@@ -20,9 +19,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsFd as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
+use vch_ledger::desired::{Bindings, Carried, Carrier, Place, Places, Work};
 use vch_ledger::{
-    ContainerId, EndpointId, External, ExternalAddressing, HostPort, Id, NetworkId, PortBinding,
-    PortNumber, Protocol,
+    Attachment, ContainerId, EndpointId, External, ExternalAddressing, HostPort, Id, NetworkId,
+    PortBinding, PortNumber, Protocol,
 };
 
 /// Runs a test in a network namespace of its own, which ends with it.
@@ -436,7 +436,8 @@ pub fn place(network: u8, host: &Host) -> Place {
         network: id::<NetworkId>(network),
         carrier: by,
         port: name(&host.port),
-        kind: PortKind::Tap,
+        attachment: Attachment::Tap,
+        interface: name("eth0"),
         mtu: None,
         addresses: vec![host.v4.into(), host.v6.into()],
         mac: host.mac.try_into().unwrap(),

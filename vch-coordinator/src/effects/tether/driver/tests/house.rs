@@ -3,7 +3,6 @@
 use super::super::super::{Channels, SessionState, Tether};
 use super::SOON;
 use crate::{
-    effects::work::Work,
     sample,
     store::{Committed, Host, Keeper, Kept, Loaded, Store},
 };
@@ -11,7 +10,7 @@ use protocol::{session::DEFAULT_HEARTBEAT, spec::SpecId};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use tempfile::TempDir;
 use tokio::sync::watch;
-use vch_ledger::{Command, ContainerId, Settings};
+use vch_ledger::{Command, ContainerId, Settings, desired::Work};
 
 pub struct House {
     folder: TempDir,

@@ -1,7 +1,7 @@
 //! What is in force only while containers run.
 
 use super::*;
-use vch_ledger::{
+use crate::{
     ContainerPort, External, ExternalAddressing, ExternalNetwork, Protocol, Publish, Subnet,
 };
 

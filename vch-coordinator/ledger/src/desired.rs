@@ -7,15 +7,14 @@ mod follow;
 
 pub use follow::follow;
 
-use super::segments::PortKind;
-use crate::runtime::Nic;
+use crate::{
+    Attachment, Channel, Container, ContainerId, ContainerName, Endpoint, EndpointId, External,
+    HostPort, Ledger, Link, Network, NetworkId, NetworkKind, PortBinding, PortNumber, Segment,
+    Subnet,
+};
 use ipnet::IpNet;
 use protocol::spec::{FirewallLevel, Hostname, InterfaceName, MacAddress, Mtu, NetSpec, NicMatch};
 use std::{collections::BTreeMap, net::IpAddr};
-use vch_ledger::{
-    Attachment, Channel, Container, ContainerId, Endpoint, EndpointId, External, HostPort, Ledger,
-    Link, Network, NetworkId, NetworkKind, PortBinding, PortNumber, Segment, Subnet,
-};
 
 /// What must be so: `None` is what must be gone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -103,7 +102,9 @@ pub struct Place {
     /// Its link on the VCH.
     pub port: InterfaceName,
     /// What hangs on that.
-    pub kind: PortKind,
+    pub attachment: Attachment,
+    /// What the container calls its end.
+    pub interface: InterfaceName,
     /// The link's MTU.
     pub mtu: Option<Mtu>,
     /// Its addresses.
@@ -120,6 +121,25 @@ pub struct Place {
     pub opened: Vec<PortNumber>,
     /// The NIC of the VM on it; `None` while the container does not run, and where it is no VM.
     pub nic: Option<Nic>,
+}
+
+/// The NIC of a running VM at an endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Nic {
+    /// The container's name, for people.
+    pub container: ContainerName,
+    /// The container.
+    pub container_id: ContainerId,
+    /// The endpoint.
+    pub endpoint_id: EndpointId,
+    /// The interface's name in the guest.
+    pub interface: InterfaceName,
+    /// The tap on the VCH.
+    pub tap: InterfaceName,
+    /// The NIC's MAC address.
+    pub mac: MacAddress,
+    /// How the agent finds the NIC in the VM.
+    pub found_by: NicMatch,
 }
 
 /// A container's agent: how it is reached, and what it is told.
@@ -239,19 +259,12 @@ pub fn carrier(ledger: &Ledger, network: &Network) -> Option<Carrier> {
 
 /// `None` where nothing carries the network.
 fn place(ledger: &Ledger, network: &Network, endpoint: &Endpoint) -> Option<Place> {
-    let kind = match &endpoint.attachment {
-        Attachment::Tap => PortKind::Tap,
-        Attachment::Veth { namespace } => PortKind::Veth {
-            netns: namespace.as_str().into(),
-            peer: endpoint.interface.clone(),
-            mac: endpoint.mac,
-        },
-    };
     Some(Place {
         network: endpoint.network,
         carrier: carrier(ledger, network)?,
         port: port_name(endpoint.id),
-        kind,
+        attachment: endpoint.attachment.clone(),
+        interface: endpoint.interface.clone(),
         mtu: network.mtu,
         mac: endpoint.mac,
         level: network.external().map(|external| external.level),
@@ -268,17 +281,13 @@ fn nic(ledger: &Ledger, endpoint: &Endpoint) -> Option<Nic> {
     let container = ledger.container_by_id(endpoint.container)?;
     let runs = container.runs() && endpoint.attachment == Attachment::Tap;
     runs.then(|| Nic {
-        container: container.name.to_string(),
-        container_id: container.id.to_string(),
-        endpoint_id: endpoint.id.to_string(),
-        interface: endpoint.interface.to_string(),
-        tap: port_name(endpoint.id).to_string(),
-        mac: endpoint.mac.to_string(),
-        nic: match &endpoint.nic {
-            NicMatch::Mac(_) => "mac".to_owned(),
-            NicMatch::PciPath(path) => format!("pci:{path}"),
-            NicMatch::PciSlot(slot) => format!("slot:{slot}"),
-        },
+        container: container.name.clone(),
+        container_id: container.id,
+        endpoint_id: endpoint.id,
+        interface: endpoint.interface.clone(),
+        tap: port_name(endpoint.id),
+        mac: endpoint.mac,
+        found_by: endpoint.nic.clone(),
     })
 }
 

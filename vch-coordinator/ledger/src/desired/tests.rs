@@ -1,9 +1,9 @@
 mod live;
 
 use super::*;
-use crate::{effects::segments::PortKind, sample::add};
-use protocol::spec::MacAddress;
-use vch_ledger::{Command, Connect, CreateNetwork, Id, Settings, Surroundings, VchId};
+use crate::{
+    AddContainer, Command, Connect, CreateNetwork, Dns, Id, Settings, Surroundings, VchId,
+};
 
 struct World {
     ledger: Ledger,
@@ -49,6 +49,21 @@ impl World {
         world.work(add("web"));
         world
     }
+}
+
+/// Adds a container on a Unix channel.
+fn add(name: &str) -> Command {
+    Command::AddContainer(AddContainer {
+        name: name.parse().unwrap(),
+        hostname: None,
+        domain: None,
+        sysctls: BTreeMap::new(),
+        channel: Channel::Unix { path: None },
+        dns: Dns::default(),
+        extra_hosts: Vec::new(),
+        ports: Vec::new(),
+        publish_all: false,
+    })
 }
 
 fn network(name: &str) -> Command {
@@ -118,7 +133,7 @@ fn a_connection_is_a_port_with_names_and_a_new_spec() {
     let places = only(&work.endpoints);
     assert_eq!(places.before, None);
     let place = places.after.as_ref().unwrap();
-    assert_eq!(place.kind, PortKind::Tap);
+    assert_eq!(place.attachment, Attachment::Tap);
     let bridge = Carrier::Dedicated(bridge_name(place.network));
     assert_eq!(place.carrier, bridge);
     let address: IpAddr = "10.9.8.2".parse().unwrap();
@@ -145,16 +160,13 @@ fn a_connection_is_a_port_with_names_and_a_new_spec() {
 fn a_veth_goes_to_its_namespace_with_the_endpoints_mac() {
     let mut world = World::furnished();
     let namespace = "/run/netns/web".parse().unwrap();
-    let work = world.work(connect(Attachment::Veth { namespace }));
+    let attachment = Attachment::Veth { namespace };
+    let work = world.work(connect(attachment.clone()));
     let place = only(&work.endpoints).after.as_ref().unwrap();
-    let PortKind::Veth { netns, peer, mac } = &place.kind else {
-        panic!("{:?}", place.kind);
-    };
-    assert_eq!(netns.to_str(), Some("/run/netns/web"));
-    assert_eq!(peer.to_string(), "eth0");
+    assert_eq!(place.attachment, attachment);
+    assert_eq!(place.interface.to_string(), "eth0");
     let endpoint = world.ledger.endpoints().next().unwrap();
-    let expected: MacAddress = endpoint.mac;
-    assert_eq!(*mac, expected);
+    assert_eq!(place.mac, endpoint.mac);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! What a transaction means: the difference that it makes.
 
 use super::{Bindings, Places, PrivateName, Work, carrier, linked, place};
+use crate::{ContainerId, Endpoint, EndpointId, Ledger, Network, NetworkId, Row, Transaction};
 use std::collections::{BTreeMap, BTreeSet};
-use vch_ledger::{ContainerId, Endpoint, EndpointId, Ledger, Network, NetworkId, Row, Transaction};
 
 /// What a transaction means; `ledger` is as the transaction left it.
 pub fn follow(ledger: &Ledger, transaction: &Transaction) -> Work {
