@@ -20,12 +20,14 @@ pub mod agent;
 pub mod coordinator;
 mod device;
 mod framed;
+mod socket;
 mod vsock;
 
 pub use address::{
     AddressError, ChannelAddress, CoordinatorChannel, PrivilegedPort, PrivilegedPortError,
 };
 pub use framed::{AgentEnd, ChannelError, CoordinatorEnd, FramedChannel, Received, Skipped};
+pub use socket::bind_unix;
 
 use std::fmt;
 use std::io;

@@ -51,9 +51,9 @@ use crate::{
     reload::Reload, requests::Requests, runtime::Runtime, settling::Unsettled, store::Host,
 };
 use axum::{Router, extract::DefaultBodyLimit, routing};
+use protocol::transport::bind_unix;
 use std::{
     io,
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -100,12 +100,7 @@ pub fn listen(path: &Path) -> Result<Door, ListenError> {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;
         }
-        match std::fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let listener = UnixListener::bind(path)?;
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+        let listener = UnixListener::from_std(bind_unix(path, 0o600)?)?;
         Ok(Door::new(listener, MAX_CONNECTIONS))
     };
     bind().map_err(|source| ListenError {

@@ -3,13 +3,13 @@
 use super::vsock::{self, Listener};
 use super::{
     ChannelError, ChannelStream, CoordinatorChannel, CoordinatorEnd, DIAL_DEADLINE, OpenError,
-    Peer, PrivilegedPort, Received,
+    Peer, PrivilegedPort, Received, bind_unix,
 };
 use crate::message::{Refusal, ToCoordinator};
 use crate::session::coordinator::refuse;
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -107,7 +107,6 @@ fn file_id(path: &Path) -> io::Result<FileId> {
 }
 
 impl Socket {
-    /// The socket gets its mode before its name, so that nobody else ever finds it open.
     fn bind(path: &Path) -> Result<Self, OpenError> {
         match fs::symlink_metadata(path) {
             Ok(found) if !found.file_type().is_socket() => {
@@ -115,17 +114,10 @@ impl Socket {
             }
             _ => {}
         }
-        let mut unnamed = path.as_os_str().to_owned();
-        unnamed.push("~");
-        let unnamed = PathBuf::from(unnamed);
-        // Left by a coordinator that was killed just here.
-        let _absent = fs::remove_file(&unnamed);
         let refused = |action| OpenError::refused(action, path.display());
-        let listener = UnixListener::bind(&unnamed).map_err(refused("bind"))?;
-        fs::set_permissions(&unnamed, Permissions::from_mode(0o600))
-            .map_err(refused("set the mode of"))?;
-        let file = file_id(&unnamed).map_err(refused("look at"))?;
-        fs::rename(&unnamed, path).map_err(refused("name"))?;
+        let listener = bind_unix(path, 0o600).map_err(refused("bind"))?;
+        let listener = UnixListener::from_std(listener).map_err(refused("bind"))?;
+        let file = file_id(path).map_err(refused("look at"))?;
         let path = path.to_owned();
         Ok(Self {
             listener,

@@ -18,7 +18,7 @@ use crate::{
     template::{self, TemplateError},
 };
 use nix::sys::stat::{Mode, umask};
-use protocol::process::ToInit;
+use protocol::{process::ToInit, transport::bind_unix};
 use std::{
     collections::BTreeMap,
     fs::{self, File},
@@ -39,6 +39,8 @@ use tokio::{
 
 /// From `PowerOff` until QEMU has ended.
 const POWER_OFF: Duration = Duration::from_secs(5);
+/// Of a socket that root alone opens.
+const SOCKET_MODE: u32 = 0o600;
 /// For QEMU to do what it was told, and for its last words to be read.
 const GRACE: Duration = Duration::from_secs(2);
 /// How often the guest is told the host's time: an emulated clock drifts by milliseconds in so long.
@@ -57,9 +59,10 @@ pub async fn run(launch: Launch, ready: impl FnOnce()) -> io::Result<()> {
     fs::create_dir_all(&launch.sockets)?;
     Outcome::clear(&launch.folder)?;
     let log = Writer::open(&launch.folder, launch.log_bytes, launch.log_files)?;
-    let own = listen(&launch.sockets.join("shim.sock"))?;
-    own.set_nonblocking(true)?;
-    let tether = listen(&launch.sockets.join("tether.sock"))?;
+    let own = bind_unix(&launch.sockets.join("shim.sock"), SOCKET_MODE)?;
+    let tether = bind_unix(&launch.sockets.join("tether.sock"), SOCKET_MODE)?;
+    // QEMU listens at it, which expects it as socket(2) makes it.
+    tether.set_nonblocking(false)?;
     // For whoever must end it without asking.
     fs::write(
         launch.sockets.join("shim.pid"),
@@ -99,15 +102,6 @@ pub async fn run(launch: Launch, ready: impl FnOnce()) -> io::Result<()> {
     // Whoever watches or reads has what is left before the process goes.
     let _ = timeout(LAST_READS, stage.closed()).await;
     Ok(())
-}
-
-/// A socket that only root opens, in the place of one that a dead shim left.
-fn listen(path: &Path) -> io::Result<UnixListener> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    UnixListener::bind(path)
 }
 
 async fn live(

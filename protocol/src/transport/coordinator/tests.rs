@@ -1,4 +1,5 @@
 use super::*;
+use std::os::unix::fs::PermissionsExt;
 use crate::message::{Envelope, Hello, SessionNonce, ToAgent};
 use crate::transport::{AgentEnd, agent};
 use tempfile::TempDir;

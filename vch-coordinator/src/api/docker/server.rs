@@ -27,12 +27,12 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
+use protocol::transport::bind_unix;
 use raw::RawStarts;
 use socket::Socket;
 use std::{
     fs, io,
     net::SocketAddr,
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -190,13 +190,7 @@ fn listen_unix(path: &Path) -> Result<UnixListener, DockerListenError> {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
-        match fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let listener = UnixListener::bind(path)?;
-        fs::set_permissions(path, fs::Permissions::from_mode(0o660))?;
-        Ok(listener)
+        UnixListener::from_std(bind_unix(path, 0o660)?)
     };
     bind().map_err(|source| DockerListenError::Unix {
         path: path.to_owned(),
