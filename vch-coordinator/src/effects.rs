@@ -33,7 +33,7 @@ use tether::{ChannelError, Tether};
 use thiserror::Error;
 use vch_ledger::{
     Attachment, ContainerId, NetworkId,
-    desired::{Carried, Carrier, Place, Work, bridge_name},
+    desired::{Carried, Carrier, DesiredEndpoint, Work, bridge_name},
 };
 
 /// Which effect does not follow the ledger, and why.
@@ -110,12 +110,12 @@ impl Effects {
                 self.carry(*id, carried).await?;
             }
         }
-        for place in work
+        for endpoint in work
             .endpoints
             .values()
-            .filter_map(|places| places.after.as_ref())
+            .filter_map(|change| change.after.as_ref())
         {
-            self.segments.ensure_port(&port(place)).await?;
+            self.segments.ensure_port(&port(endpoint)).await?;
         }
         self.dns.follow(work)?;
         self.nat.follow(work)?;
@@ -134,11 +134,11 @@ impl Effects {
         let gone = work
             .endpoints
             .values()
-            .filter(|places| places.after.is_none());
-        let ports = gone.filter_map(|places| places.before.as_ref());
+            .filter(|change| change.after.is_none());
+        let ports = gone.filter_map(|change| change.before.as_ref());
         // A running VM's tap goes with its NIC.
-        let ports = ports.filter(|place| !by_hook || place.nic.is_none());
-        let ports: Vec<_> = ports.map(|place| place.port.clone()).collect();
+        let ports = ports.filter(|endpoint| !by_hook || endpoint.nic.is_none());
+        let ports: Vec<_> = ports.map(|endpoint| endpoint.port.clone()).collect();
         let bridges = work
             .networks
             .iter()
@@ -268,12 +268,12 @@ fn desired(whole: &Work, leaving: Vec<Port>) -> Desired {
         });
         bridge.addresses.extend(addresses);
     }
-    let places = whole
+    let endpoints = whole
         .endpoints
         .values()
-        .filter_map(|places| places.after.as_ref());
-    let mut ports: BTreeMap<_, _> = places
-        .map(|place| (place.port.clone(), port(place)))
+        .filter_map(|change| change.after.as_ref());
+    let mut ports: BTreeMap<_, _> = endpoints
+        .map(|endpoint| (endpoint.port.clone(), port(endpoint)))
         .collect();
     // With its network a port has nothing to stand on.
     let stands = |port: &Port| port.foreign || bridges.contains_key(&port.bridge);
@@ -306,20 +306,20 @@ fn shared(whole: &Work) -> BTreeMap<NetworkId, SharedAddresses> {
     on_it.collect()
 }
 
-fn port(place: &Place) -> Port {
-    let kind = match &place.attachment {
+fn port(endpoint: &DesiredEndpoint) -> Port {
+    let kind = match &endpoint.attachment {
         Attachment::Tap => PortKind::Tap,
         Attachment::Veth { namespace } => PortKind::Veth {
             netns: namespace.as_str().into(),
-            peer: place.interface.clone(),
-            mac: place.mac,
+            peer: endpoint.interface.clone(),
+            mac: endpoint.mac,
         },
     };
     Port {
-        name: place.port.clone(),
-        bridge: place.carrier.link().clone(),
-        foreign: matches!(place.carrier, Carrier::External(_)),
+        name: endpoint.port.clone(),
+        bridge: endpoint.carrier.link().clone(),
+        foreign: matches!(endpoint.carrier, Carrier::External(_)),
         kind,
-        mtu: place.mtu,
+        mtu: endpoint.mtu,
     }
 }

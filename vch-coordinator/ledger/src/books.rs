@@ -41,7 +41,7 @@ pub(crate) struct NetworkBook {
     pub(crate) endpoints: BTreeSet<EndpointId>,
 }
 
-/// A container with its places.
+/// A container with its endpoints.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ContainerBook {
     pub(crate) row: Container,

@@ -16,7 +16,7 @@ mod subnets;
 use crate::{
     Answer, Change, Command, Container, Refusal, Revision, Row, Settings, Surroundings,
     books::Books,
-    spec::{self, Place},
+    spec::{self, EndpointRef},
 };
 use protocol::spec::{Generation, Incarnation, NetSpec, SpecId};
 use std::collections::BTreeMap;
@@ -131,13 +131,13 @@ impl Draft {
 /// one at all.
 fn renumber(
     settings: &Settings,
-    (before, places_before): (&Container, &[Place<'_>]),
+    (before, endpoints_before): (&Container, &[EndpointRef<'_>]),
     after: &mut Container,
-    places_after: &[Place<'_>],
+    endpoints_after: &[EndpointRef<'_>],
 ) -> Result<(), Refusal> {
-    let derived = possible(settings, after, places_after)?;
+    let derived = possible(settings, after, endpoints_after)?;
     let same =
-        spec::derive(before, places_before, settings, NO_SPEC).is_ok_and(|old| old == derived);
+        spec::derive(before, endpoints_before, settings, NO_SPEC).is_ok_and(|old| old == derived);
     if !same {
         after.generation = Generation(before.generation.0 + 1);
     }
@@ -154,9 +154,9 @@ const NO_SPEC: SpecId = SpecId {
 fn possible(
     settings: &Settings,
     container: &Container,
-    places: &[Place<'_>],
+    endpoints: &[EndpointRef<'_>],
 ) -> Result<NetSpec, Refusal> {
-    let derived = spec::derive(container, places, settings, NO_SPEC);
+    let derived = spec::derive(container, endpoints, settings, NO_SPEC);
     derived.map_err(|reason| Refusal::SpecImpossible {
         container: container.name.clone(),
         reason: reason.to_string(),

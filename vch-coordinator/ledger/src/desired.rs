@@ -21,8 +21,8 @@ use std::{collections::BTreeMap, net::IpAddr};
 pub struct Work {
     /// Networks that something carries.
     pub networks: BTreeMap<NetworkId, Option<Carried>>,
-    /// Places on them: what each was, and what it must be.
-    pub endpoints: BTreeMap<EndpointId, Places>,
+    /// Endpoints on them: what each was, and what it must be.
+    pub endpoints: BTreeMap<EndpointId, EndpointChange>,
     /// Containers' agents.
     pub containers: BTreeMap<ContainerId, Option<Tethered>>,
     /// Published ports: what each was, and what it must be.
@@ -83,18 +83,18 @@ pub struct Bindings {
     pub after: Option<PortBinding>,
 }
 
-/// A place before and after.
+/// An endpoint before and after.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Places {
+pub struct EndpointChange {
     /// As it was, as far as this work knows.
-    pub before: Option<Place>,
+    pub before: Option<DesiredEndpoint>,
     /// As it must be.
-    pub after: Option<Place>,
+    pub after: Option<DesiredEndpoint>,
 }
 
-/// A container's place on a network.
+/// An endpoint, a container's connection to a network, as it must be on the VCH.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct DesiredEndpoint {
     /// The network.
     pub network: NetworkId,
     /// What its network is carried by.
@@ -183,12 +183,12 @@ impl Work {
             work.container(ledger, container.id, Some(container));
             for endpoint in ledger.endpoints_of(container.id) {
                 let network = ledger.network_by_id(endpoint.network);
-                let after = network.and_then(|network| place(ledger, network, endpoint));
-                let places = Places {
+                let after = network.and_then(|network| desired_endpoint(ledger, network, endpoint));
+                let change = EndpointChange {
                     before: None,
                     after,
                 };
-                work.endpoints.insert(endpoint.id, places);
+                work.endpoints.insert(endpoint.id, change);
                 for link in &endpoint.links {
                     let meant = ledger.endpoint_of(link.container, endpoint.network);
                     let answers = linked(endpoint.container, link, meant);
@@ -231,11 +231,11 @@ impl Work {
             forwards_to: container.dns.servers.clone(),
             asks_from: ledger
                 .endpoints_of(id)
-                .flat_map(|place| {
-                    place
+                .flat_map(|endpoint| {
+                    endpoint
                         .addresses
                         .iter()
-                        .map(|net| (place.network, net.addr()))
+                        .map(|net| (endpoint.network, net.addr()))
                 })
                 .collect(),
         });
@@ -258,8 +258,12 @@ pub fn carrier(ledger: &Ledger, network: &Network) -> Option<Carrier> {
 }
 
 /// `None` where nothing carries the network.
-fn place(ledger: &Ledger, network: &Network, endpoint: &Endpoint) -> Option<Place> {
-    Some(Place {
+fn desired_endpoint(
+    ledger: &Ledger,
+    network: &Network,
+    endpoint: &Endpoint,
+) -> Option<DesiredEndpoint> {
+    Some(DesiredEndpoint {
         network: endpoint.network,
         carrier: carrier(ledger, network)?,
         port: port_name(endpoint.id),

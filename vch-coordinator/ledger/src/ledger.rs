@@ -262,7 +262,7 @@ impl Ledger {
         ids.filter_map(|id| self.books.endpoints.get(id))
     }
 
-    /// A container's place on a network.
+    /// Returns a container's endpoint on a network.
     pub fn endpoint_of(&self, container: ContainerId, network: NetworkId) -> Option<&Endpoint> {
         let book = self.books.containers.get(&container)?;
         self.books.endpoints.get(book.endpoints.get(&network)?)
@@ -324,22 +324,22 @@ impl Ledger {
     /// The network that a container's VM must have now; `None` before its first start.
     pub fn spec(&self, container: ContainerId) -> Option<NetSpec> {
         let book = self.books.containers.get(&container)?;
-        let places = spec::places(&self.books, book);
+        let endpoints = spec::endpoints(&self.books, book);
         // Every transaction checks that the spec which it makes is possible.
-        spec::derive(&book.row, &places, &self.settings, book.row.spec_id()?).ok()
+        spec::derive(&book.row, &endpoints, &self.settings, book.row.spec_id()?).ok()
     }
 }
 
 /// One change for each row, from what it was before the first to what it is after the last; without
 /// those that come to nothing.
 fn merged(changes: Vec<Change>) -> Vec<Change> {
-    let mut places: BTreeMap<RowKey, usize> = BTreeMap::new();
+    let mut positions: BTreeMap<RowKey, usize> = BTreeMap::new();
     let mut merged: Vec<Change> = Vec::new();
     for change in changes {
-        match places.get(&change.key) {
-            Some(place) => merged[*place].after = change.after,
+        match positions.get(&change.key) {
+            Some(position) => merged[*position].after = change.after,
             None => {
-                places.insert(change.key, merged.len());
+                positions.insert(change.key, merged.len());
                 merged.push(change);
             }
         }

@@ -49,7 +49,7 @@ pub enum Contradiction {
     NoEndpoint(EndpointId),
     /// Its container has another endpoint on its network.
     #[error("endpoint {0} is the container's place on that network")]
-    Place(EndpointId),
+    EndpointOfNetwork(EndpointId),
     /// Another endpoint has its MAC address.
     #[error("endpoint {0} has its MAC address")]
     Mac(EndpointId),
@@ -183,7 +183,7 @@ fn check_endpoint(books: &Books, row: &Endpoint) -> Result<(), Contradiction> {
     let container = books.containers.get(&row.container);
     let container = container.ok_or(Contradiction::NoContainer(row.container))?;
     if let Some(other) = container.endpoints.get(&row.network) {
-        return Err(Contradiction::Place(*other));
+        return Err(Contradiction::EndpointOfNetwork(*other));
     }
     if let Some(other) = books.macs.get(&row.mac) {
         return Err(Contradiction::Mac(*other));

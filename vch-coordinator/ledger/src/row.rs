@@ -36,7 +36,7 @@ pub enum Row {
     Network(Network),
     /// A container.
     Container(Container),
-    /// A container's place on a network.
+    /// A container's connection to a network.
     Endpoint(Endpoint),
     /// An address that was given back and waits before it is handed out again.
     RestingAddress(RestingAddress),

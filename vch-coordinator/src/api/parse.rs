@@ -41,7 +41,7 @@ where
     texts.iter().map(|text| field(name, text)).collect()
 }
 
-/// Servers that can be asked: refused here, and not when the container's first place is made.
+/// Servers that can be asked: refused here, and not when the container's first endpoint is made.
 fn dns_servers(texts: &[String]) -> Parsed<Vec<IpAddr>> {
     let servers: Vec<IpAddr> = list("dns", texts)?;
     for (at, (server, text)) in servers.iter().zip(texts).enumerate() {
@@ -186,7 +186,7 @@ fn channel(text: &str) -> Parsed<Channel> {
     })
 }
 
-/// A place on a network to be given to a container.
+/// An endpoint on a network to be given to a container.
 pub fn connect(container: &str, request: &shape::Connect) -> Parsed<Connect> {
     let ip: Option<std::net::Ipv4Addr> = optional("ip", request.ip.as_ref())?;
     let ip6: Option<std::net::Ipv6Addr> = optional("ip6", request.ip6.as_ref())?;

@@ -9,7 +9,7 @@ use std::{
 use thiserror::Error;
 use tokio::sync::mpsc;
 use vch_dns::{ListenError, Name, Names, NamesError, Network, OnEnd, Server, SpawnError, View};
-use vch_ledger::desired::{Carried, Carrier, Place, PrivateName, Tethered, Work};
+use vch_ledger::desired::{Carried, Carrier, DesiredEndpoint, PrivateName, Tethered, Work};
 use vch_ledger::{ContainerId, EndpointId, Id, NetworkId, Protocol};
 
 /// Servers are asked where servers of names listen (RFC 1035, 4.2).
@@ -113,8 +113,8 @@ impl Dns {
 
     /// Names and listeners of what must be so. What fails is told when the rest is done.
     pub fn follow(&mut self, work: &Work) -> Result<(), DnsError> {
-        for (id, places) in &work.endpoints {
-            self.endpoint(*id, places.after.as_ref());
+        for (id, change) in &work.endpoints {
+            self.endpoint(*id, change.after.as_ref());
         }
         for (link, answers) in &work.links {
             self.link(link, *answers);
@@ -194,13 +194,13 @@ impl Dns {
         Ok(())
     }
 
-    fn endpoint(&mut self, id: EndpointId, place: Option<&Place>) {
-        let after: BTreeSet<Entry> = place.into_iter().flat_map(entries).collect();
+    fn endpoint(&mut self, id: EndpointId, endpoint: Option<&DesiredEndpoint>) {
+        let after: BTreeSet<Entry> = endpoint.into_iter().flat_map(entries).collect();
         let before = self.published.remove(&id).unwrap_or_default();
         for (network, name, address) in before.difference(&after) {
             self.names.withdraw(zone(*network), name, *address);
         }
-        let pointer = place.and_then(|place| place.pointer.as_str().parse::<Name>().ok());
+        let pointer = endpoint.and_then(|endpoint| endpoint.pointer.as_str().parse::<Name>().ok());
         for (network, name, address) in &after {
             self.names
                 .publish(zone(*network), name, *address, pointer.as_ref());
@@ -225,12 +225,12 @@ impl Dns {
     }
 
     fn container(&mut self, id: ContainerId, tethered: Option<&Tethered>) -> Result<(), DnsError> {
-        let places = tethered.map(|t| t.asks_from.clone()).unwrap_or_default();
-        let networks: BTreeSet<NetworkId> = places.iter().map(|(network, _)| *network).collect();
+        let asks_from = tethered.map(|t| t.asks_from.clone()).unwrap_or_default();
+        let networks: BTreeSet<NetworkId> = asks_from.iter().map(|(network, _)| *network).collect();
         // From each of its addresses at each of its gateways: while a NIC is awaited the container
         // asks that network's gateway by way of another.
         let pairs = networks.iter().flat_map(|network| {
-            let addresses = places.iter().map(|(_, address)| *address);
+            let addresses = asks_from.iter().map(|(_, address)| *address);
             addresses.map(|address| (*network, address))
         });
         let wanted: BTreeSet<(NetworkId, IpAddr)> = pairs.collect();
@@ -308,17 +308,17 @@ fn numbered(id: &[u8; 32]) -> vch_dns::NetworkId {
 }
 
 /// One entry a name and address.
-fn entries(place: &Place) -> Vec<Entry> {
-    let names = place
+fn entries(endpoint: &DesiredEndpoint) -> Vec<Entry> {
+    let names = endpoint
         .names
         .iter()
         .filter_map(|name| name.as_str().parse::<Name>().ok());
     names
         .flat_map(|name| {
-            place
+            endpoint
                 .addresses
                 .iter()
-                .map(move |ip| (place.network, name.clone(), *ip))
+                .map(move |ip| (endpoint.network, name.clone(), *ip))
         })
         .collect()
 }

@@ -171,7 +171,7 @@ fn changes(work: &Work) -> Changes {
     Changes {
         networks: work.networks.clone(),
         ports: ports
-            .map(|(id, places)| (*id, places.after.as_ref().map(Into::into)))
+            .map(|(id, change)| (*id, change.after.as_ref().map(Into::into)))
             .collect(),
         bindings: bindings
             .map(|(host, bindings)| (*host, bindings.after.clone()))

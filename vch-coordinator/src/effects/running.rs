@@ -21,7 +21,7 @@ use std::{
 use tokio::sync::oneshot;
 use vch_ledger::{
     ContainerId,
-    desired::{Nic, Place, Work},
+    desired::{DesiredEndpoint, Nic, Work},
 };
 
 /// The NICs of running VMs that are being changed.
@@ -71,27 +71,31 @@ impl Running {
     }
 
     /// What a transaction changes of running VMs; `None` where it is nothing.
-    pub fn follow(&mut self, work: &Work, port: impl Fn(&Place) -> Port) -> Option<Later> {
+    pub fn follow(
+        &mut self,
+        work: &Work,
+        port: impl Fn(&DesiredEndpoint) -> Port,
+    ) -> Option<Later> {
         let mut changes: BTreeMap<ContainerId, Vec<Change>> = BTreeMap::new();
-        for places in work.endpoints.values() {
-            let (place, comes) = match (&places.before, &places.after) {
-                (None, Some(place)) => (place, true),
-                (Some(place), None) => (place, false),
+        for change in work.endpoints.values() {
+            let (endpoint, comes) = match (&change.before, &change.after) {
+                (None, Some(endpoint)) => (endpoint, true),
+                (Some(endpoint), None) => (endpoint, false),
                 _ => continue,
             };
-            let Some(nic) = &place.nic else {
+            let Some(nic) = &endpoint.nic else {
                 continue;
             };
             let of = changes.entry(nic.container_id).or_default();
             if comes {
                 of.push(Change::Plug(nic.clone()));
             } else {
-                let leaving = (port(place), nic.clone());
+                let leaving = (port(endpoint), nic.clone());
                 self.hands
                     .pending()
                     .leaving
-                    .insert(place.port.clone(), leaving);
-                of.push(Change::Unplug(place.port.clone()));
+                    .insert(endpoint.port.clone(), leaving);
+                of.push(Change::Unplug(endpoint.port.clone()));
             }
         }
         for (id, container) in &work.containers {
@@ -119,7 +123,7 @@ impl Running {
         self.in_order(changes)
     }
 
-    /// The ports that must stand although nobody has a place there: a VM still has a NIC on them.
+    /// The ports that must stand although no endpoint has them: a VM still has a NIC on them.
     pub fn leaving(&self) -> Vec<Port> {
         let pending = self.hands.pending();
         pending
@@ -136,12 +140,12 @@ impl Running {
 
     /// Notes which taps were made anew under a running VM's NIC.
     pub fn note_torn(&self, whole: &Work, created: &BTreeSet<InterfaceName>) {
-        let places = whole
+        let endpoints = whole
             .endpoints
             .values()
-            .filter_map(|places| places.after.as_ref());
-        let nics: BTreeMap<&InterfaceName, &Nic> = places
-            .filter_map(|place| Some((&place.port, place.nic.as_ref()?)))
+            .filter_map(|change| change.after.as_ref());
+        let nics: BTreeMap<&InterfaceName, &Nic> = endpoints
+            .filter_map(|endpoint| Some((&endpoint.port, endpoint.nic.as_ref()?)))
             .collect();
         let mut pending = self.hands.pending();
         let torn = created

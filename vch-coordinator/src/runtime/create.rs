@@ -1,4 +1,4 @@
-//! Containers are made, and get their places on networks.
+//! Containers are made, and get their endpoints on networks.
 
 use super::{
     Runtime, RuntimeError,
@@ -18,12 +18,12 @@ pub struct Create {
     pub add: AddContainer,
     /// What it runs.
     pub workload: Workload,
-    /// Its places.
+    /// Its endpoints.
     pub connect: Vec<Connect>,
 }
 
 impl Runtime {
-    /// Makes a container, with its places and what it runs, as one transaction. As with dockerd, a place
+    /// Makes a container, with its endpoints and what it runs, as one transaction. As with dockerd, an endpoint
     /// that it can't have now is asked for again when it starts: the network may be made meanwhile, or
     /// its address become free. An address that its network can never have is refused at once.
     ///
@@ -38,7 +38,7 @@ impl Runtime {
         let id = match made {
             Err(RuntimeError::Request(RequestError::Refused(refusal))) if awaits(&refusal) => {
                 let awaited = wish.connect.drain(..);
-                wish.workload.awaited = awaited.map(|place| Awaited::from(&place)).collect();
+                wish.workload.awaited = awaited.map(|endpoint| Awaited::from(&endpoint)).collect();
                 self.made(wish).await?
             }
             made => made?,
@@ -86,7 +86,7 @@ impl Runtime {
         made.ok_or_else(|| RuntimeError::NotOurs(name.to_string()))
     }
 
-    /// A place that a container waits for is not asked for any more; whether it was.
+    /// An endpoint that a container waits for is not asked for any more; whether it was.
     ///
     /// # Errors
     /// [`RuntimeError`]; nothing has changed then.
@@ -95,7 +95,9 @@ impl Runtime {
             return Ok(false);
         };
         let mut workload = Workload::clone(&looked.workload);
-        workload.awaited.retain(|place| place.network != network);
+        workload
+            .awaited
+            .retain(|endpoint| endpoint.network != network);
         if workload == *looked.workload {
             return Ok(false);
         }
@@ -103,7 +105,7 @@ impl Runtime {
         Ok(true)
     }
 
-    /// Gives a container, whoever runs it, a further place; what the user wrote of it is shown again, by
+    /// Gives a container, whoever runs it, a further endpoint; what the user wrote of it is shown again, by
     /// the network's name.
     ///
     /// # Errors
@@ -127,7 +129,7 @@ impl Runtime {
         Ok(())
     }
 
-    /// A line of the VM's for its agent, at a place that no other container has.
+    /// A line of the VM's for its agent, at an address that no other container has.
     fn channel(&self) -> Result<Channel, RuntimeError> {
         let mut token = [0; 6];
         getrandom::fill(&mut token).map_err(|error| RuntimeError::File {
@@ -147,7 +149,7 @@ impl Runtime {
     }
 }
 
-/// Whether a place that is refused so may be had later.
+/// Whether an endpoint that is refused so may be had later.
 fn awaits(refusal: &Refusal) -> bool {
     matches!(
         refusal,

@@ -89,7 +89,7 @@ fn modules_disk(initramfs: &Path) -> Option<PathBuf> {
     beside.is_file().then_some(beside)
 }
 
-/// The NIC of a place, as a shim knows it.
+/// The NIC of an endpoint, as a shim knows it.
 pub fn nic(endpoint: &Endpoint) -> Nic {
     Nic {
         id: nic_id(endpoint.id),

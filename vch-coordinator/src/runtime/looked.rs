@@ -39,7 +39,7 @@ impl Unreadable {
 pub struct Looked {
     /// Its row.
     pub container: Container,
-    /// Its places, each with its network's name, by network id.
+    /// Its endpoints, each with its network's name, by network id.
     pub endpoints: Vec<(NetworkName, Endpoint)>,
     /// Its published ports that are in force.
     pub bindings: Vec<PortBinding>,
@@ -94,7 +94,7 @@ impl Looked {
         (all, unreadable)
     }
 
-    /// Its place on the network with this identity.
+    /// Its endpoint on the network with this identity.
     pub fn endpoint_on(&self, network: NetworkId) -> Option<&Endpoint> {
         let mut endpoints = self.endpoints.iter().map(|(_, endpoint)| endpoint);
         endpoints.find(|endpoint| endpoint.network == network)
@@ -118,10 +118,10 @@ fn linked(ledger: &Ledger, id: ContainerId) -> Vec<LinkedTo> {
     let endpoint = ledger.endpoint_of(id, bridge.id);
     let links = endpoint.iter().flat_map(|endpoint| &endpoint.links);
     let found = links.filter_map(|link| {
-        let place = ledger.endpoint_of(link.container, bridge.id)?;
+        let endpoint = ledger.endpoint_of(link.container, bridge.id)?;
         Some(LinkedTo {
             alias: link.alias.to_string(),
-            address: place.addresses.first()?.addr(),
+            address: endpoint.addresses.first()?.addr(),
             workload: ledger.document(link.container, DocumentKind::Workload)?,
         })
     });

@@ -111,7 +111,7 @@ pub struct Device {
     pub access: String,
 }
 
-/// A place on a network that is not there yet, or whose address is not free.
+/// An endpoint on a network that is not there yet, or whose address is not free.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Awaited {
     /// The network as the user named it.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   Changes ──page behind `revision`?──► keeper: transactions on disk; with the last page also
-//!      │                                         a place among those who hear of new ones
+//!      │                                         a subscription to new ones
 //!      └──◄── broadcast of each commit ── keeper
 //! ```
 //!

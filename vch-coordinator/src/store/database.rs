@@ -38,11 +38,11 @@ pub struct Store {
     revision: Revision,
     log: Log,
     /// `None` where it is not in a folder.
-    place: Option<Place>,
+    location: Option<Location>,
 }
 
-/// The folder of a store, which nobody else uses meanwhile.
-pub(super) struct Place {
+/// The folder of a store, which no other process uses meanwhile.
+pub(super) struct Location {
     dir: PathBuf,
     _lock: Lock,
     reserve: Reserve,
@@ -72,7 +72,7 @@ impl Group {
         self.transactions.is_empty() && self.reports.is_empty()
     }
 
-    /// Whether something is in it that was not there before: a network, a container, a place.
+    /// Whether something is in it that was not there before: a network, a container, an endpoint.
     fn adds(&self) -> bool {
         let mut changes = self.transactions.iter().flat_map(|logged| &logged.changes);
         changes.any(|change| {
@@ -108,13 +108,13 @@ impl Store {
         let lock = Lock::take(dir)?;
         let open = || {
             let database = folder::database(dir, begin_anew)?;
-            let place = Place {
+            let location = Location {
                 reserve: Reserve::of(&dir.join(folder::FILE))?,
                 dir: dir.to_owned(),
                 _lock: lock,
             };
             let bounds = Bounds::default();
-            Self::begin(database, Some(place), bounds, &mut getrandom::fill)
+            Self::begin(database, Some(location), bounds, &mut getrandom::fill)
         };
         // Bytes that no release of redb wrote may lead it to an assertion; nothing of what it had opened is
         // used after that.
@@ -138,7 +138,7 @@ impl Store {
 
     pub(super) fn begin(
         database: Database,
-        place: Option<Place>,
+        location: Option<Location>,
         bounds: Bounds,
         random: Random<'_>,
     ) -> Result<(Self, Loaded), StoreError> {
@@ -148,7 +148,7 @@ impl Store {
             database,
             revision: loaded.revision,
             log,
-            place,
+            location,
         };
         Ok((store, loaded))
     }
@@ -159,14 +159,14 @@ impl Store {
     /// [`StoreError`]: it can't be opened, or is nowhere.
     pub(super) fn reopen(self) -> Result<(Self, Loaded), StoreError> {
         let Self {
-            database, place, ..
+            database, location, ..
         } = self;
         drop(database);
-        let place = place.ok_or(StoreError::Nowhere)?;
-        let database = folder::database(&place.dir, false)?;
+        let location = location.ok_or(StoreError::Nowhere)?;
+        let database = folder::database(&location.dir, false)?;
         Self::begin(
             database,
-            Some(place),
+            Some(location),
             Bounds::default(),
             &mut getrandom::fill,
         )
@@ -177,8 +177,12 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; of a full disk it [is one](StoreError::is_full).
     pub(super) fn write(&mut self, group: &Group) -> Result<(), StoreError> {
-        let mut place = self.place.as_mut();
-        if group.adds() && place.as_mut().is_some_and(|place| !place.reserve.keep()) {
+        let mut location = self.location.as_mut();
+        if group.adds()
+            && location
+                .as_mut()
+                .is_some_and(|location| !location.reserve.keep())
+        {
             return Err(StoreError::Full);
         }
         let write = self.database.begin_write().map_err(failed("begin"))?;
@@ -192,9 +196,9 @@ impl Store {
         }
         write.commit().map_err(failed("commit"))?;
         self.revision = last.unwrap_or(self.revision);
-        if let Some(place) = &mut self.place {
+        if let Some(location) = &mut self.location {
             // Whether there was room is asked by whoever needs some.
-            let _ = place.reserve.keep();
+            let _ = location.reserve.keep();
         }
         Ok(())
     }

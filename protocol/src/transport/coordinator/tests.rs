@@ -1,7 +1,7 @@
 use super::*;
-use std::os::unix::fs::PermissionsExt;
 use crate::message::{Envelope, Hello, SessionNonce, ToAgent};
 use crate::transport::{AgentEnd, agent};
+use std::os::unix::fs::PermissionsExt;
 use tempfile::TempDir;
 use tokio::io::AsyncBufReadExt;
 

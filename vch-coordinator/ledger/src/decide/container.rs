@@ -204,8 +204,8 @@ pub(super) fn rename(
     let book = lookup::container(scene.books, container)?;
     check_name(scene.books, &name)?;
     let mut next = Next::of(scene, book);
-    for place in &mut next.places {
-        place.endpoint.link(book.row.id, &name);
+    for endpoint in &mut next.endpoints {
+        endpoint.row.link(book.row.id, &name);
     }
     next.container.name = name;
     let mut draft = Draft::default();

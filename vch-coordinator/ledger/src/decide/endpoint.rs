@@ -1,4 +1,4 @@
-//! Containers get places on networks, and lose them.
+//! Containers get endpoints on networks, and lose them.
 
 use super::{
     Decision, Draft, Scene, addresses, at_most, bounded_map,
@@ -15,7 +15,7 @@ use crate::{
 use protocol::spec::{Hostname, InterfaceName, MacAddress, NicMatch};
 use std::collections::BTreeSet;
 
-/// Gives a container a place on a network.
+/// Gives a container a endpoint on a network.
 pub(super) fn connect(
     scene: Scene<'_>,
     wish: Connect,
@@ -23,7 +23,7 @@ pub(super) fn connect(
 ) -> Result<Decision, Refusal> {
     let container = lookup::container(scene.books, &wish.container)?;
     let network = lookup::network(scene.books, &wish.network)?;
-    check_place(container, network, &wish)?;
+    check_connect(container, network, &wish)?;
     let mut draft = Draft::default();
     let addresses = addresses::choose(scene, network, &wish.addresses, &mut draft)?;
     let id = fresh_id(scene.books, around);
@@ -56,8 +56,8 @@ pub(super) fn connect(
     };
     let mut next = Next::of(scene, container);
     next.container.missing.remove(&network.row.name);
-    next.places.push(Standing {
-        endpoint: endpoint.clone(),
+    next.endpoints.push(Standing {
+        row: endpoint.clone(),
         network: &network.row,
     });
     port::check_external(&next.container, &next.container.ports, &next.networks())?;
@@ -73,20 +73,20 @@ pub(super) fn connect(
     }))
 }
 
-/// Takes a container's place on a network away.
+/// Takes a container's endpoint on a network away.
 pub(super) fn disconnect(
     scene: Scene<'_>,
     container: &ContainerRef,
     network: &NetworkRef,
     around: &mut Surroundings<'_>,
 ) -> Result<Decision, Refusal> {
-    let found = place(scene.books, container, network);
+    let found = find_endpoint(scene.books, container, network);
     let (container, network, endpoint) = match found {
         Ok(found) => found,
         Err(refusal) => return forget(scene, container, network, refusal),
     };
     let mut next = Next::of(scene, container);
-    next.places.retain(|place| place.endpoint.id != endpoint.id);
+    next.endpoints.retain(|kept| kept.row.id != endpoint.id);
     let mut draft = Draft::default();
     let (row, _) = next.settle(Ports::Allow, around, &mut draft)?;
     Ok(draft.answered(Answer::Disconnected {
@@ -133,12 +133,12 @@ pub(super) fn set_aliases(
     aliases: Vec<Hostname>,
     around: &mut Surroundings<'_>,
 ) -> Result<Decision, Refusal> {
-    let (container, network, endpoint) = place(scene.books, container, network)?;
+    let (container, network, endpoint) = find_endpoint(scene.books, container, network)?;
     at_most("aliases", aliases.len(), MAX_ALIASES)?;
     let mut next = Next::of(scene, container);
-    let mut places = next.places.iter_mut();
-    if let Some(place) = places.find(|place| place.endpoint.id == endpoint.id) {
-        place.endpoint.aliases = aliases;
+    let mut endpoints = next.endpoints.iter_mut();
+    if let Some(changed) = endpoints.find(|other| other.row.id == endpoint.id) {
+        changed.row.aliases = aliases;
     }
     let mut draft = Draft::default();
     let (row, _) = next.settle(Ports::Keep, around, &mut draft)?;
@@ -148,8 +148,8 @@ pub(super) fn set_aliases(
     }))
 }
 
-/// A container's place on a network that a caller names.
-fn place<'a>(
+/// Returns the endpoint of a container on a network, both as a caller names them.
+fn find_endpoint<'a>(
     books: &'a Books,
     container: &ContainerRef,
     network: &NetworkRef,
@@ -193,7 +193,7 @@ fn links(
     Ok((links.into_iter().collect(), awaited.into_iter().collect()))
 }
 
-fn check_place(
+fn check_connect(
     container: &ContainerBook,
     network: &NetworkBook,
     wish: &Connect,

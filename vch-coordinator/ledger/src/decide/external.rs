@@ -327,10 +327,10 @@ fn change(
         .filter_map(|id| scene.books.containers.get(id))
     {
         let mut next = Next::of(scene, book);
-        for place in &mut next.places {
-            if let Some(row) = changed.get(&place.network.id) {
-                place.network = row;
-                lengthen(&mut place.endpoint, row);
+        for endpoint in &mut next.endpoints {
+            if let Some(row) = changed.get(&endpoint.network.id) {
+                endpoint.network = row;
+                lengthen(&mut endpoint.row, row);
             }
         }
         next.settle(Ports::Keep, around, draft)?;

@@ -8,7 +8,7 @@ use crate::{
     Container, Endpoint, EndpointId, Network, PortBinding, Refusal, Row, Surroundings,
     books::ContainerBook,
     pointer_name, published_names,
-    spec::{self, Place},
+    spec::{self, EndpointRef},
 };
 
 /// What a decision does with a container's published ports.
@@ -27,29 +27,29 @@ pub(super) struct Next<'a> {
     pub(super) scene: Scene<'a>,
     pub(super) book: &'a ContainerBook,
     pub(super) container: Container,
-    pub(super) places: Vec<Standing<'a>>,
+    pub(super) endpoints: Vec<Standing<'a>>,
 }
 
 /// An endpoint in the making, and its network.
 #[derive(Clone)]
 pub(super) struct Standing<'a> {
-    pub(super) endpoint: Endpoint,
+    pub(super) row: Endpoint,
     pub(super) network: &'a Network,
 }
 
 impl<'a> Next<'a> {
     /// A container as it is.
     pub(super) fn of(scene: Scene<'a>, book: &'a ContainerBook) -> Self {
-        let places = spec::places(scene.books, book);
+        let endpoints = spec::endpoints(scene.books, book);
         Self {
             scene,
             book,
             container: book.row.clone(),
-            places: places
+            endpoints: endpoints
                 .into_iter()
-                .map(|place| Standing {
-                    endpoint: place.endpoint.clone(),
-                    network: place.network,
+                .map(|endpoint| Standing {
+                    row: endpoint.row.clone(),
+                    network: endpoint.network,
                 })
                 .collect(),
         }
@@ -57,16 +57,19 @@ impl<'a> Next<'a> {
 
     /// The networks that it is on.
     pub(super) fn networks(&self) -> Vec<&'a Network> {
-        self.places.iter().map(|place| place.network).collect()
+        self.endpoints
+            .iter()
+            .map(|endpoint| endpoint.network)
+            .collect()
     }
 
-    /// Its places.
-    pub(super) fn view(&self) -> Vec<Place<'_>> {
-        let places = self.places.iter();
-        places
-            .map(|place| Place {
-                endpoint: &place.endpoint,
-                network: place.network,
+    /// Its endpoints.
+    pub(super) fn view(&self) -> Vec<EndpointRef<'_>> {
+        let endpoints = self.endpoints.iter();
+        endpoints
+            .map(|endpoint| EndpointRef {
+                row: &endpoint.row,
+                network: endpoint.network,
             })
             .collect()
     }
@@ -79,8 +82,8 @@ impl<'a> Next<'a> {
         around: &mut Surroundings<'_>,
         draft: &mut Draft,
     ) -> Result<(Container, Vec<PortBinding>), Refusal> {
-        for place in &mut self.places {
-            answer(&self.container, place);
+        for endpoint in &mut self.endpoints {
+            answer(&self.container, endpoint);
         }
         let (books, book) = (self.scene.books, self.book);
         let bindings = match ports {
@@ -92,7 +95,7 @@ impl<'a> Next<'a> {
                     .collect()
             }
         };
-        let before = spec::places(books, book);
+        let before = spec::endpoints(books, book);
         let mut container = self.container.clone();
         renumber(
             self.scene.settings,
@@ -100,7 +103,7 @@ impl<'a> Next<'a> {
             &mut container,
             &self.view(),
         )?;
-        self.draft_places(&before, draft);
+        self.draft_endpoints(&before, draft);
         self.draft_bindings(&bindings, draft);
         draft.replace(
             Row::Container(book.row.clone()),
@@ -109,17 +112,17 @@ impl<'a> Next<'a> {
         Ok((container, bindings))
     }
 
-    fn draft_places(&self, before: &[Place<'_>], draft: &mut Draft) {
-        let stays = |id: EndpointId| self.places.iter().any(|place| place.endpoint.id == id);
-        for place in before.iter().filter(|place| !stays(place.endpoint.id)) {
-            draft.remove(Row::Endpoint(place.endpoint.clone()));
-            if let Some(network) = self.scene.books.networks.get(&place.network.id) {
-                addresses::release(self.scene, network, place.endpoint, draft);
+    fn draft_endpoints(&self, before: &[EndpointRef<'_>], draft: &mut Draft) {
+        let stays = |id: EndpointId| self.endpoints.iter().any(|endpoint| endpoint.row.id == id);
+        for endpoint in before.iter().filter(|endpoint| !stays(endpoint.row.id)) {
+            draft.remove(Row::Endpoint(endpoint.row.clone()));
+            if let Some(network) = self.scene.books.networks.get(&endpoint.network.id) {
+                addresses::release(self.scene, network, endpoint.row, draft);
             }
         }
-        for place in &self.places {
-            let row = Row::Endpoint(place.endpoint.clone());
-            match self.scene.books.endpoints.get(&place.endpoint.id) {
+        for endpoint in &self.endpoints {
+            let row = Row::Endpoint(endpoint.row.clone());
+            match self.scene.books.endpoints.get(&endpoint.row.id) {
                 Some(old) => draft.replace(Row::Endpoint(old.clone()), row),
                 None => draft.add(row),
             }
@@ -152,9 +155,12 @@ impl<'a> Next<'a> {
     }
 }
 
-/// The names and the open ports of a place that are in force.
-fn answer(container: &Container, place: &mut Standing<'_>) {
-    let Standing { endpoint, network } = place;
+/// Sets the names and the open ports of an endpoint that are in force.
+fn answer(container: &Container, endpoint: &mut Standing<'_>) {
+    let Standing {
+        row: endpoint,
+        network,
+    } = endpoint;
     let well = !(endpoint.only_healthy && container.unhealthy);
     endpoint.names = if container.runs() && well {
         published_names(container, &network.name, &endpoint.aliases)

@@ -74,8 +74,8 @@ struct Wish {
 
 /// Refuses a port at an address whose family no endpoint has that it could lead to.
 pub(super) fn check_family(next: &Next<'_>, ports: &[ContainerPort]) -> Result<(), PortRefusal> {
-    let carriers = carriers(next);
-    if carriers.is_empty() {
+    let targets = targets(next);
+    if targets.is_empty() {
         return Ok(());
     }
     let wishes = ports.iter().filter_map(|port| {
@@ -86,7 +86,7 @@ pub(super) fn check_family(next: &Next<'_>, ports: &[ContainerPort]) -> Result<(
         })
     });
     for wish in wishes {
-        if !carriers.iter().any(|place| place.fits(&wish)) {
+        if !targets.iter().any(|endpoint| endpoint.fits(&wish)) {
             return Err(no_family(&wish, &next.container));
         }
     }
@@ -150,8 +150,8 @@ pub(super) fn in_force(
     all: bool,
     around: &mut Surroundings<'_>,
 ) -> Result<Vec<PortBinding>, Refusal> {
-    let carriers = carriers(next);
-    if !next.container.runs() || carriers.is_empty() {
+    let targets = targets(next);
+    if !next.container.runs() || targets.is_empty() {
         return Ok(Vec::new());
     }
     let mut bindings = BTreeMap::new();
@@ -163,7 +163,7 @@ pub(super) fn in_force(
     };
     let mut chosen = BTreeMap::new();
     for wish in wishes(&next.container) {
-        let decided = bind(&claims, &next.container, &carriers, &wish, around);
+        let decided = bind(&claims, &next.container, &targets, &wish, around);
         match decided {
             Ok(binding) => {
                 if binding.ephemeral {
@@ -183,13 +183,13 @@ pub(super) fn in_force(
 }
 
 /// An endpoint that published ports may lead to.
-struct CarrierPlace {
-    endpoint: Endpoint,
+struct PublishTarget {
+    row: Endpoint,
     /// Where its network publishes ports that name no address.
     binding: Option<IpAddr>,
 }
 
-impl CarrierPlace {
+impl PublishTarget {
     /// At which address of the VCH a wish is bound that leads here.
     fn address(&self, wish: &Wish) -> Option<IpAddr> {
         wish.publish.address.or(self.binding)
@@ -197,33 +197,34 @@ impl CarrierPlace {
 
     /// Whether it has an address to which the wish may lead.
     fn fits(&self, wish: &Wish) -> bool {
-        !target(&self.endpoint, self.address(wish)).is_empty()
+        !target(&self.row, self.address(wish)).is_empty()
     }
 }
 
 /// The endpoints that published ports may lead to, the first one's gateway being the default. An
 /// internal network is none of them: nothing comes in from outside.
-fn carriers(next: &Next<'_>) -> Vec<CarrierPlace> {
-    let places = next.view();
-    let ranked = spec::in_gateway_order(&places).into_iter();
-    let bridges = ranked.filter(|place| place.network.is_bridge() && !place.network.internal);
-    let places = bridges.map(|place| CarrierPlace {
-        endpoint: place.endpoint.clone(),
-        binding: place.network.host_binding(),
+fn targets(next: &Next<'_>) -> Vec<PublishTarget> {
+    let endpoints = next.view();
+    let ranked = spec::in_gateway_order(&endpoints).into_iter();
+    let bridges =
+        ranked.filter(|endpoint| endpoint.network.is_bridge() && !endpoint.network.internal);
+    let endpoints = bridges.map(|endpoint| PublishTarget {
+        row: endpoint.row.clone(),
+        binding: endpoint.network.host_binding(),
     });
-    places.collect()
+    endpoints.collect()
 }
 
 /// One wish as a binding.
 fn bind(
     claims: &Claims<'_>,
     container: &Container,
-    carriers: &[CarrierPlace],
+    targets: &[PublishTarget],
     wish: &Wish,
     around: &mut Surroundings<'_>,
 ) -> Result<PortBinding, PortRefusal> {
     let wanted = wish.publish.port;
-    let Some(first) = carriers.iter().find(|place| place.fits(wish)) else {
+    let Some(first) = targets.iter().find(|endpoint| endpoint.fits(wish)) else {
         return Err(no_family(wish, container));
     };
     let address = first.address(wish);
@@ -262,13 +263,13 @@ fn bind(
             (host(port), true)
         }
     };
-    // A binding stays where it is as long as that place does.
+    // A binding stays where it is as long as that endpoint does.
     let before = claims.own(&host).map(|binding| binding.endpoint);
-    let mut same = carriers
+    let mut same = targets
         .iter()
-        .filter(|place| place.fits(wish) && place.address(wish) == address);
-    let stays = same.find(|place| Some(place.endpoint.id) == before);
-    let endpoint = &stays.unwrap_or(first).endpoint;
+        .filter(|endpoint| endpoint.fits(wish) && endpoint.address(wish) == address);
+    let stays = same.find(|endpoint| Some(endpoint.row.id) == before);
+    let endpoint = &stays.unwrap_or(first).row;
     Ok(PortBinding {
         host,
         container: container.id,

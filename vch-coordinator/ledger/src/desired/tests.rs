@@ -130,25 +130,25 @@ fn a_connection_is_a_port_with_names_and_a_new_spec() {
     let mut world = World::furnished();
     world.work(Command::StartContainer("web".into()));
     let work = world.work(connect(Attachment::Tap));
-    let places = only(&work.endpoints);
-    assert_eq!(places.before, None);
-    let place = places.after.as_ref().unwrap();
-    assert_eq!(place.attachment, Attachment::Tap);
-    let bridge = Carrier::Dedicated(bridge_name(place.network));
-    assert_eq!(place.carrier, bridge);
+    let change = only(&work.endpoints);
+    assert_eq!(change.before, None);
+    let endpoint = change.after.as_ref().unwrap();
+    assert_eq!(endpoint.attachment, Attachment::Tap);
+    let bridge = Carrier::Dedicated(bridge_name(endpoint.network));
+    assert_eq!(endpoint.carrier, bridge);
     let address: IpAddr = "10.9.8.2".parse().unwrap();
-    assert_eq!(place.addresses, [address]);
-    let names: Vec<_> = place.names.iter().map(ToString::to_string).collect();
+    assert_eq!(endpoint.addresses, [address]);
+    let names: Vec<_> = endpoint.names.iter().map(ToString::to_string).collect();
     assert!(names.contains(&"web".to_owned()) && names.contains(&"www".to_owned()));
     let tethered = only(&work.containers).as_ref().unwrap();
-    assert_eq!(tethered.asks_from, [(place.network, address)]);
+    assert_eq!(tethered.asks_from, [(endpoint.network, address)]);
     let spec = tethered.spec.as_ref().unwrap();
     assert_eq!(spec.parts().interfaces.len(), 1);
 
     let gone = world.work(disconnect());
-    let places = only(&gone.endpoints);
-    assert_eq!(places.before.as_ref(), Some(place));
-    assert_eq!(places.after, None);
+    let change = only(&gone.endpoints);
+    assert_eq!(change.before.as_ref(), Some(endpoint));
+    assert_eq!(change.after, None);
     let tethered = only(&gone.containers).as_ref().unwrap();
     assert!(tethered.asks_from.is_empty());
     let after = tethered.spec.as_ref().unwrap();
@@ -162,11 +162,11 @@ fn a_veth_goes_to_its_namespace_with_the_endpoints_mac() {
     let namespace = "/run/netns/web".parse().unwrap();
     let attachment = Attachment::Veth { namespace };
     let work = world.work(connect(attachment.clone()));
-    let place = only(&work.endpoints).after.as_ref().unwrap();
-    assert_eq!(place.attachment, attachment);
-    assert_eq!(place.interface.to_string(), "eth0");
+    let endpoint = only(&work.endpoints).after.as_ref().unwrap();
+    assert_eq!(endpoint.attachment, attachment);
+    assert_eq!(endpoint.interface.to_string(), "eth0");
     let endpoint = world.ledger.endpoints().next().unwrap();
-    assert_eq!(place.mac, endpoint.mac);
+    assert_eq!(endpoint.mac, endpoint.mac);
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn a_container_has_no_spec_before_its_first_start() {
 }
 
 #[test]
-fn a_container_that_goes_takes_its_places_along() {
+fn a_container_that_goes_takes_its_endpoints_along() {
     let mut world = World::furnished();
     world.work(connect(Attachment::Tap));
     let work = world.work(Command::RemoveContainer {
@@ -187,8 +187,8 @@ fn a_container_that_goes_takes_its_places_along() {
         force: true,
     });
     assert_eq!(only(&work.containers), &None);
-    let places = only(&work.endpoints);
-    assert!(places.before.is_some() && places.after.is_none());
+    let change = only(&work.endpoints);
+    assert!(change.before.is_some() && change.after.is_none());
 }
 
 #[test]
@@ -206,13 +206,13 @@ fn what_was_followed_step_by_step_is_the_whole() {
         let work = world.work(step);
         followed.networks.extend(work.networks);
         followed.containers.extend(work.containers);
-        for (id, places) in work.endpoints {
-            match places.after {
+        for (id, change) in work.endpoints {
+            match change.after {
                 Some(after) => {
                     let after = Some(after);
                     followed.endpoints.insert(
                         id,
-                        Places {
+                        EndpointChange {
                             before: None,
                             after,
                         },

@@ -1,8 +1,8 @@
 //! Networks: one function a route.
 
+pub mod endpoint;
 mod ipam;
 mod listed;
-pub mod place;
 pub mod shown;
 mod wish;
 
@@ -13,7 +13,7 @@ use axum::{
     http::StatusCode,
     routing::{get, post},
 };
-use place::EndpointSettings;
+use endpoint::EndpointSettings;
 use serde::{Deserialize, Serialize};
 use shown::{Shown, scope};
 use std::{collections::BTreeSet, time::Duration};
@@ -216,8 +216,8 @@ async fn disconnect(
             }
             found => found?,
         };
-        let place = ledger.endpoint_of(container.id, network.id);
-        let there = place.is_some() || missed(network.name.as_str());
+        let endpoint = ledger.endpoint_of(container.id, network.id);
+        let there = endpoint.is_some() || missed(network.name.as_str());
         let there = there.then_some(());
         let there = there.ok_or_else(|| not_connected(container.id, network));
         let name = network.name.to_string();

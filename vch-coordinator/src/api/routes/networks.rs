@@ -3,7 +3,7 @@
 use super::{Api, ApiError, Body, Made, Path, Shown, answer, made, removed};
 use crate::api::{
     parse, shape,
-    view::{self, PlaceRow},
+    view::{self, EndpointView},
 };
 use axum::{Json, extract::State};
 use vch_ledger::{Answer, Command, NetworkRef, Refusal};
@@ -42,14 +42,14 @@ async fn look_at_network(api: &Api, network: NetworkRef) -> Result<shape::Networ
 
 fn show_network(
     api: &Api,
-    (mut network, places): (shape::Network, Vec<PlaceRow>),
+    (mut network, endpoints): (shape::Network, Vec<EndpointView>),
 ) -> shape::Network {
-    network.endpoints = places
+    network.endpoints = endpoints
         .iter()
-        .map(|place| {
+        .map(|endpoint| {
             (
-                place.container.name.to_string(),
-                place.show(&api.requests.tether),
+                endpoint.container.name.to_string(),
+                endpoint.show(&api.requests.tether),
             )
         })
         .collect();

@@ -5,7 +5,7 @@ use std::{
     process::Command,
 };
 use vch_ledger::Channel;
-use vch_ledger::{Attachment, desired::Places};
+use vch_ledger::{Attachment, desired::EndpointChange};
 
 /// Runs a test in a network namespace of its own, in which port 53 is free.
 fn in_namespace(test: impl FnOnce() + Send) {
@@ -63,23 +63,23 @@ fn network(number: u8) -> (NetworkId, Option<Carried>) {
 /// A container that asks from these addresses.
 fn container(
     number: u8,
-    places: &[(u8, &str)],
+    asks_from: &[(u8, &str)],
     servers: &[&str],
 ) -> (ContainerId, Option<Tethered>) {
-    let places = places.iter();
+    let asks_from = asks_from.iter();
     let tethered = Tethered {
         name: number.to_string(),
         channel: Channel::Unix { path: None },
         spec: None,
-        asks_from: places.map(|(net, at)| (id(*net), ip(at))).collect(),
+        asks_from: asks_from.map(|(net, at)| (id(*net), ip(at))).collect(),
         forwards_to: servers.iter().map(|server| ip(server)).collect(),
     };
     (container_id(number), Some(tethered))
 }
 
-/// The place of one name on a network.
-fn endpoint(number: u8, on: u8, name: &str, address: &str) -> (EndpointId, Places) {
-    let after = Place {
+/// The endpoint of one name on a network.
+fn endpoint(number: u8, on: u8, name: &str, address: &str) -> (EndpointId, EndpointChange) {
+    let after = DesiredEndpoint {
         network: id(on),
         carrier: Carrier::Dedicated(format!("br-{on}").parse().unwrap()),
         port: format!("vt-{number}").parse().unwrap(),
@@ -94,11 +94,11 @@ fn endpoint(number: u8, on: u8, name: &str, address: &str) -> (EndpointId, Place
         opened: Vec::new(),
         nic: None,
     };
-    let places = Places {
+    let change = EndpointChange {
         before: None,
         after: Some(after),
     };
-    (id(number), places)
+    (id(number), change)
 }
 
 fn link(asker: u8, alias: &str, address: &str) -> PrivateName {

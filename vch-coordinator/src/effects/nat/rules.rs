@@ -85,14 +85,14 @@ pub fn destination(version: IpVersion) -> Field {
 /// they would be must not be taken for them. The bridge family's rules see fragments; IP's see
 /// packets that the connection tracker has put together.
 fn later_fragment(version: IpVersion) -> Rule {
-    // RFC 791: the low 13 bits are the place; RFC 8200, 4.5: the high ones.
-    let (field, place) = match version {
+    // RFC 791: the low 13 bits are the offset; RFC 8200, 4.5: the high ones.
+    let (field, offset) = match version {
         IpVersion::V4 => (Field::IpFragment, 0x1fff),
         IpVersion::V6 => (Field::Ip6Fragment, 0xfff8),
     };
     Rule::new().then(Statement::CompareBits {
         field,
-        mask: Datum::Number(place),
+        mask: Datum::Number(offset),
         operator: Operator::NotEqual,
         value: Datum::Number(0),
     })

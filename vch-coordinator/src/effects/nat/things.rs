@@ -7,7 +7,7 @@ use crate::config::Config;
 use protocol::spec::{FirewallLevel, InterfaceName, MacAddress};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv6Addr};
-use vch_ledger::desired::{Carried, Carrier, Place};
+use vch_ledger::desired::{Carried, Carrier, DesiredEndpoint};
 use vch_ledger::{NetworkId, PortBinding, PortNumber, Protocol};
 use vch_nftables::{Datum, Element, InterfaceName as NftInterface, IpVersion, NameError, Verdict};
 
@@ -63,22 +63,22 @@ pub enum On {
     },
 }
 
-impl From<&Place> for Port {
-    fn from(place: &Place) -> Self {
-        let on = match &place.carrier {
+impl From<&DesiredEndpoint> for Port {
+    fn from(endpoint: &DesiredEndpoint) -> Self {
+        let on = match &endpoint.carrier {
             Carrier::Dedicated(_) => On::Dedicated,
             Carrier::Shared(_) => On::Shared,
             Carrier::External(external) => On::External {
                 link: external.interface.clone(),
-                level: place.level.unwrap_or(external.level),
-                opened: place.opened.clone(),
+                level: endpoint.level.unwrap_or(external.level),
+                opened: endpoint.opened.clone(),
             },
         };
         Self {
-            network: place.network,
-            name: place.port.clone(),
-            mac: place.mac,
-            addresses: place.addresses.clone(),
+            network: endpoint.network,
+            name: endpoint.port.clone(),
+            mac: endpoint.mac,
+            addresses: endpoint.addresses.clone(),
             on,
         }
     }

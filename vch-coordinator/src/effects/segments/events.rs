@@ -26,7 +26,7 @@ pub enum Event {
     Link(InterfaceName, Link),
     /// A link went.
     LinkGone(u32),
-    /// A link's place on a bridge changed.
+    /// A link's port on a bridge changed.
     PortChanged(u32),
     /// A link's addresses changed.
     AddressChanged(u32),

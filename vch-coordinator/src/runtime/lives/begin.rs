@@ -102,14 +102,14 @@ impl Runtime {
         Ok(())
     }
 
-    /// The places that it had to wait for become its own, before it runs: a running VM's NICs are plugged,
+    /// The endpoints that it had to wait for become its own, before it runs: a running VM's NICs are plugged,
     /// which waits for its start.
     async fn connect_awaited(&self, looked: &Looked) -> Result<(), RuntimeError> {
         let id = looked.container.id;
         let mut workload = Workload::clone(&looked.workload);
         let awaited = workload.awaited.drain(..);
         let mut commands: Vec<Command> = awaited
-            .map(|place| Command::Connect(place.connect(id)))
+            .map(|endpoint| Command::Connect(endpoint.connect(id)))
             .collect();
         commands.push(document(&id.into(), DocumentKind::Workload, &workload)?);
         let carried = self.0.requests.carry_out(Command::Together(commands));
@@ -117,7 +117,7 @@ impl Runtime {
             Ok(_) => Ok(()),
             Err(error @ RequestError::Refused(_)) => Err(error.into()),
             Err(error) => {
-                // It was committed, and undone: the places are awaited again.
+                // It was committed, and undone: the endpoints are awaited again.
                 self.keep(id, DocumentKind::Workload, &*looked.workload)
                     .await?;
                 Err(error.into())

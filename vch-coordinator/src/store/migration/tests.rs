@@ -85,11 +85,11 @@ fn a_store_of_schema_2_is_the_same_ledger_afterwards() {
     let published = ["8080:80/tcp", "81/tcp", "82/tcp", "0.0.0.0:8443:443/tcp"];
     assert_eq!(ports, published);
     assert_eq!(ledger.bindings_of(web.id).count(), 4);
-    let [place] = ledger.endpoints_of(web.id).collect::<Vec<_>>()[..] else {
-        panic!("one place");
+    let [endpoint] = ledger.endpoints_of(web.id).collect::<Vec<_>>()[..] else {
+        panic!("one endpoint");
     };
-    assert_eq!(place.gateway_priority, 7);
-    assert!(place.sysctls.is_empty());
+    assert_eq!(endpoint.gateway_priority, 7);
+    assert!(endpoint.sysctls.is_empty());
     assert_eq!(ledger.endpoints_of(container("db").id).count(), 2);
 }
 
@@ -138,12 +138,12 @@ fn names_of_schema_1_are_in_force_where_the_container_was_started() {
         let network = ledger.network_by_id(endpoint.network).unwrap();
         let names = endpoint.names.iter().map(|name| name.as_str().to_owned());
         let names: Vec<_> = names.filter(|name| name.contains('.')).collect();
-        let place = format!("{}.{}", container.name, network.name);
-        assert_eq!(endpoint.pointer.as_str(), place);
+        let pointer = format!("{}.{}", container.name, network.name);
+        assert_eq!(endpoint.pointer.as_str(), pointer);
         let veth = matches!(endpoint.attachment, Attachment::Veth { .. });
         assert_eq!(veth, container.name.as_str() == "db");
         assert!(endpoint.links.is_empty() && endpoint.opened.is_empty());
-        seen.insert(place, names);
+        seen.insert(pointer, names);
     }
     let names = |text: &str| vec![text.to_owned()];
     let expected = [
@@ -153,7 +153,7 @@ fn names_of_schema_1_are_in_force_where_the_container_was_started() {
         ("web.app", names("web.app")),
         ("web.back", names("web.back")),
     ];
-    let expected = expected.map(|(place, names)| (place.to_owned(), names));
+    let expected = expected.map(|(pointer, names)| (pointer.to_owned(), names));
     assert_eq!(seen, BTreeMap::from(expected));
 }
 

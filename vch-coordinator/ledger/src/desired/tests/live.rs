@@ -27,7 +27,7 @@ fn one(alias: &str, address: &str, answers: bool) -> Vec<(String, String, bool)>
 fn a_link_answers_its_owner_while_the_other_one_has_names_there() {
     let mut world = World::furnished();
     world.work(add("db"));
-    // The place is not there yet, then it is, without names, then it has some.
+    // The endpoint is not there yet, then it is, without names, then it has some.
     let linked = world.work(link("web", "app", "db", "Store"));
     assert!(linked.links.is_empty());
     let connected = world.work(Command::Connect(Connect::tap("db", "app")));
@@ -63,7 +63,7 @@ fn a_link_answers_its_owner_while_the_other_one_has_names_there() {
 }
 
 #[test]
-fn a_link_goes_with_the_place_that_has_it() {
+fn a_link_goes_with_the_endpoint_that_has_it() {
     let mut world = World::furnished();
     world.work(add("db"));
     world.work(Command::Connect(Connect::tap("db", "app")));
@@ -140,9 +140,9 @@ fn a_container_outside_has_open_ports_and_follows_its_networks_link_and_level() 
     world.work(outside("ext0", FirewallLevel::Published));
     world.work(add("web"));
     let connected = world.work(Command::Connect(Connect::tap("web", "outside")));
-    let place = only(&connected.endpoints).after.clone().unwrap();
-    assert_eq!(place.carrier.link().to_string(), "ext0");
-    assert_eq!(place.level, Some(FirewallLevel::Published));
+    let endpoint = only(&connected.endpoints).after.clone().unwrap();
+    assert_eq!(endpoint.carrier.link().to_string(), "ext0");
+    assert_eq!(endpoint.level, Some(FirewallLevel::Published));
     let open = |work: &Work| only(&work.endpoints).after.clone().unwrap().opened;
     let wish = Command::PublishPorts {
         container: "web".into(),
@@ -157,8 +157,8 @@ fn a_container_outside_has_open_ports_and_follows_its_networks_link_and_level() 
     assert_eq!(open(&started), [eighty]);
     assert!(started.bindings.is_empty(), "there is no NAT");
     let work = world.work(outside("ext1", FirewallLevel::Closed));
-    let places = only(&work.endpoints);
-    let (before, after) = (places.before.as_ref(), places.after.as_ref().unwrap());
+    let change = only(&work.endpoints);
+    let (before, after) = (change.before.as_ref(), change.after.as_ref().unwrap());
     assert_eq!(before.unwrap().carrier.link().to_string(), "ext0");
     assert_eq!(before.unwrap().level, Some(FirewallLevel::Published));
     assert_eq!(after.carrier.link().to_string(), "ext1");

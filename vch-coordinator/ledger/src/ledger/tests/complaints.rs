@@ -152,11 +152,11 @@ fn complaint_19_address_mac_and_subnet_outlive_stop_start_and_restart() {
     };
     world.running("web");
     world.connect("web", "app");
-    let place = |world: &World| {
+    let endpoint = |world: &World| {
         let endpoint = world.ledger.endpoints().next().unwrap();
         (endpoint.addresses.clone(), endpoint.mac)
     };
-    let before = place(&world);
+    let before = endpoint(&world);
     for _ in 0..3 {
         world.stop("web");
         reload(&mut world);
@@ -165,7 +165,7 @@ fn complaint_19_address_mac_and_subnet_outlive_stop_start_and_restart() {
         world.network("other", &[]);
         world.start("web");
         world.must(Command::RemoveNetwork("other".into()));
-        assert_eq!(place(&world), before);
+        assert_eq!(endpoint(&world), before);
         let app = world.ledger.network(&"app".into()).unwrap();
         assert_eq!(app.subnets, subnets);
     }

@@ -168,7 +168,7 @@ fn a_connected_container_goes_only_by_force_and_takes_its_endpoints_along() {
 }
 
 #[test]
-fn a_place_is_given_once_and_taken_once() {
+fn an_endpoint_is_made_once_and_removed_once() {
     let mut world = World::new();
     world.container("web");
     world.connect("web", "bridge");

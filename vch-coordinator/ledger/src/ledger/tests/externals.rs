@@ -172,7 +172,7 @@ fn a_network_without_a_gateway_gives_no_default_route() {
     settings.externals = vec![dead_end];
     let mut world = World::with(settings);
     world.running("web");
-    // The gateway's place is a host's like any other there.
+    // The gateway's address is a host's like any other there.
     assert_eq!(world.connect("web", "outside"), "10.2.0.1/16");
     world.connect("web", "bridge");
     let made = spec(&world, "web");

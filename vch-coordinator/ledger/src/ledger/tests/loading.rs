@@ -187,7 +187,7 @@ fn ports_and_links_refer_to_what_is_there() {
 }
 
 #[test]
-fn shared_macs_channels_places_and_subnets_are_refused() {
+fn shared_macs_channels_endpoints_and_subnets_are_refused() {
     let (world, rows) = furnished();
     let mut other = World::new();
     other.network("app", &["10.9.0.0/16"]);
@@ -228,5 +228,8 @@ fn shared_macs_channels_places_and_subnets_are_refused() {
     second.id = EndpointId::from_bytes([255; 32]);
     rows.push(Row::Endpoint(second));
     let found = loaded(&world, rows);
-    assert!(matches!(found, Err(Contradiction::Place(_))), "{found:?}");
+    assert!(
+        matches!(found, Err(Contradiction::EndpointOfNetwork(_))),
+        "{found:?}"
+    );
 }

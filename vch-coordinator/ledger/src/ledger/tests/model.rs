@@ -64,7 +64,7 @@ fn check_against(model: &Model, world: &World) {
     let ledger = &world.ledger;
     assert_eq!(ledger.containers().count(), model.containers.len());
     assert_eq!(ledger.networks().count(), model.networks.len());
-    let held = check_places(model, ledger);
+    let held = check_endpoints(model, ledger);
     assert_eq!(ledger.endpoints().count(), held);
     let macs: BTreeSet<_> = ledger.endpoints().map(|endpoint| endpoint.mac).collect();
     assert_eq!(macs.len(), held, "MAC addresses are unique");
@@ -78,10 +78,10 @@ fn check_against(model: &Model, world: &World) {
     );
 }
 
-fn check_places(model: &Model, ledger: &Ledger) -> usize {
+fn check_endpoints(model: &Model, ledger: &Ledger) -> usize {
     let mut held = 0;
-    for (network, place) in &model.networks {
-        for (address, holder) in &place.taken {
+    for (network, known) in &model.networks {
+        for (address, holder) in &known.taken {
             let endpoint = ledger.endpoint_at(*address).expect("the address is held");
             let container = ledger.container_by_id(endpoint.container).unwrap();
             assert_eq!(container.name.as_str(), CONTAINERS[*holder]);
@@ -92,13 +92,13 @@ fn check_places(model: &Model, ledger: &Ledger) -> usize {
             let names: BTreeSet<String> =
                 names.filter(|name| *name != container.id.short()).collect();
             assert_eq!(names, model.names(*holder, *network));
-            let opened = if place.outside {
+            let opened = if known.outside {
                 model.opened(*holder)
             } else {
                 Vec::new()
             };
             assert_eq!(endpoint.opened, opened);
-            let link = model.places[&(*holder, *network)].link;
+            let link = model.endpoints[&(*holder, *network)].link;
             let meant: Vec<ContainerId> =
                 endpoint.links.iter().map(|link| link.container).collect();
             let there = link.filter(|to| model.containers.contains_key(to));
@@ -151,7 +151,7 @@ fn check_bindings(model: &Model, ledger: &Ledger) {
 /// an address that rested was handed out.
 type Tally = BTreeMap<&'static str, u32>;
 
-/// Containers and networks, so that places can be taken from the first command on.
+/// Containers and networks, so that endpoints can be made from the first command on.
 fn furniture() -> Vec<Op> {
     let containers = (0..CONTAINERS.len()).zip(3..);
     let containers = containers.map(|(name, cid)| Op::AddContainer { name, cid });

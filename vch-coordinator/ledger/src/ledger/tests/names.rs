@@ -123,7 +123,7 @@ fn a_rename_takes_the_old_names_away_in_the_same_transaction() {
 }
 
 #[test]
-fn names_answer_while_the_container_runs_and_its_place_outlives_that() {
+fn names_answer_while_the_container_runs_and_its_endpoint_outlives_that() {
     let mut world = World::new();
     world.container("web");
     world.must(connect_as("web", &["www"]));

@@ -183,7 +183,7 @@ fn a_port_comes_and_goes_while_the_container_runs() {
 }
 
 #[test]
-fn a_binding_stays_with_its_place_then_moves_to_the_next_then_ends() {
+fn a_binding_stays_with_its_endpoint_then_moves_to_the_next_then_ends() {
     let mut world = world();
     world.network("app", &["10.9.0.0/24"]);
     let mut internal = network("inner", &["10.8.0.0/24"]);

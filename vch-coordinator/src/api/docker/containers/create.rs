@@ -1,11 +1,11 @@
 //! From the body of `POST /containers/create` and its image to what the ledger and the runtime are
 //! asked: pure. Every field is carried out, or refused by its name.
 
+mod endpoints;
 mod host;
 mod log;
 mod modes;
 mod mounts;
-mod places;
 mod platform;
 mod ports;
 mod process;
@@ -14,10 +14,10 @@ mod resources;
 mod security;
 mod shown;
 
+pub use endpoints::{DEFAULT, network};
 pub use host::restart_policy;
 pub use log::is_read as is_log_read;
 pub use modes::RUNTIME;
-pub use places::{DEFAULT, network};
 pub use platform::{check as check_platform, only_ours};
 pub use resources::read as resources;
 
@@ -127,7 +127,7 @@ pub fn plan(body: &Body, around: Around<'_>) -> Result<Planned, DockerError> {
             "Containers do not find {name} by its name, which DNS cannot hold: each part between dots has 1 to 63 letters, digits, - and _, and begins and ends with a letter or digit. They find it by its ID, host name and aliases."
         ));
     }
-    let connect = places::wanted(body, version)?;
+    let connect = endpoints::wanted(body, version)?;
     let ports = ports::wanted(body, &image.exposed)?;
     let add = AddContainer {
         name: around.name,

@@ -1,7 +1,7 @@
 //! `GET /containers/{id}/json`: pure. Keys stand in dockerd's order, in which people read them.
 
 use super::{
-    super::{Version, networks::place::link_parts},
+    super::{Version, networks::endpoint::link_parts},
     create::{DEFAULT, RUNTIME, network},
     scene::Scene,
     status,
@@ -195,7 +195,7 @@ fn healthcheck(health: &HealthCheck) -> Value {
     Value::Object(shown)
 }
 
-/// The links of a container on the default bridge, as `/other:/own/alias`; on other networks they are their places'.
+/// The links of a container on the default bridge, as `/other:/own/alias`; on other networks they are their endpoints'.
 fn links(workload: &Workload, own: &str) -> Vec<String> {
     if network(&workload.network_mode) != DEFAULT {
         return Vec::new();
@@ -345,7 +345,7 @@ fn resources(workload: &Workload) -> Value {
 }
 
 fn network_settings(scene: &Scene, version: Version) -> Value {
-    let places = scene.places(version);
+    let endpoints = scene.endpoints(version);
     let mut shown = json!({
         "Bridge": "",
         "SandboxID": match scene.looked.container.incarnation {
@@ -360,8 +360,8 @@ fn network_settings(scene: &Scene, version: Version) -> Value {
         "SecondaryIPAddresses": null,
         "SecondaryIPv6Addresses": null,
     });
-    // The place on the default bridge is repeated, for old clients.
-    let bridge = places.get("bridge");
+    // The endpoint on the default bridge is repeated, for old clients.
+    let bridge = endpoints.get("bridge");
     if let Some(map) = shown.as_object_mut() {
         for (key, nothing) in [
             ("EndpointID", json!("")),
@@ -373,10 +373,10 @@ fn network_settings(scene: &Scene, version: Version) -> Value {
             ("IPv6Gateway", json!("")),
             ("MacAddress", json!("")),
         ] {
-            let value = bridge.and_then(|place| place.get(key)).cloned();
+            let value = bridge.and_then(|endpoint| endpoint.get(key)).cloned();
             map.insert(key.to_owned(), value.unwrap_or(nothing));
         }
-        map.insert("Networks".to_owned(), Value::Object(places));
+        map.insert("Networks".to_owned(), Value::Object(endpoints));
     }
     shown
 }

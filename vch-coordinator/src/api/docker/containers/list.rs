@@ -213,7 +213,10 @@ pub fn summary(scene: &Scene, version: Version, now_ms: u64) -> Value {
     let looked = &scene.looked;
     let workload = &*looked.workload;
     let mut settings = Map::new();
-    settings.insert("Networks".to_owned(), Value::Object(scene.places(version)));
+    settings.insert(
+        "Networks".to_owned(),
+        Value::Object(scene.endpoints(version)),
+    );
     let mut shown = json!({
         "Id": looked.container.id.to_string(),
         "Names": [format!("/{}", looked.container.name)],

@@ -1,4 +1,4 @@
-//! A container with the networks that it is on, and what Docker shows of its places: pure.
+//! A container with the networks that it is on, and what Docker shows of its endpoints: pure.
 
 use super::super::Version;
 use crate::runtime::{Looked, RuntimeError};
@@ -12,7 +12,7 @@ use vch_ledger::{ContainerId, Endpoint, Ledger, Network, NetworkId, PortBinding}
 pub struct Scene {
     /// The container.
     pub looked: Looked,
-    /// The networks that it has places on.
+    /// The networks that it has endpoints on.
     pub networks: BTreeMap<NetworkId, Network>,
     /// How large it is, where somebody asked.
     pub sizes: Option<Sizes>,
@@ -43,8 +43,8 @@ impl Scene {
         let Some(looked) = Looked::of(ledger, id)? else {
             return Ok(None);
         };
-        let places = looked.endpoints.iter();
-        let networks = places.filter_map(|(_, endpoint)| {
+        let endpoints = looked.endpoints.iter();
+        let networks = endpoints.filter_map(|(_, endpoint)| {
             let network = ledger.network_by_id(endpoint.network)?;
             Some((network.id, network.clone()))
         });
@@ -55,16 +55,16 @@ impl Scene {
         }))
     }
 
-    /// `Networks`: what the places are, by network name. Addresses are shown while it runs, as by
+    /// `Networks`: what the endpoints are, by network name. Addresses are shown while it runs, as by
     /// dockerd.
-    pub fn places(&self, version: Version) -> Map<String, Value> {
-        let places = self.looked.endpoints.iter();
+    pub fn endpoints(&self, version: Version) -> Map<String, Value> {
+        let endpoints = self.looked.endpoints.iter();
         let shown =
-            places.map(|(name, endpoint)| (name.to_string(), self.place(endpoint, version)));
+            endpoints.map(|(name, endpoint)| (name.to_string(), self.endpoint(endpoint, version)));
         let mut all: Map<String, Value> = shown.collect();
-        for place in &self.looked.workload.awaited {
-            let shown = self.asked(&place.network, version);
-            all.insert(place.network.clone(), shown);
+        for endpoint in &self.looked.workload.awaited {
+            let shown = self.asked(&endpoint.network, version);
+            all.insert(endpoint.network.clone(), shown);
         }
         for (name, id) in &self.looked.container.missing {
             let mut shown = self.asked(name.as_str(), version);
@@ -77,7 +77,7 @@ impl Scene {
         all
     }
 
-    /// A place that it does not have: as the user asked for it.
+    /// An endpoint that it does not have: as the user asked for it.
     fn asked(&self, network: &str, version: Version) -> Value {
         let mut shown = empty(version);
         if let Some(written) = self.written(network, None) {
@@ -88,7 +88,7 @@ impl Scene {
         shown
     }
 
-    fn place(&self, endpoint: &Endpoint, version: Version) -> Value {
+    fn endpoint(&self, endpoint: &Endpoint, version: Version) -> Value {
         let mut shown = empty(version);
         let Some(map) = shown.as_object_mut() else {
             return shown;
@@ -163,7 +163,7 @@ impl Scene {
         shown.map(ToString::to_string).collect()
     }
 
-    /// What the user wrote of a place, by the network's name or ID.
+    /// What the user wrote of an endpoint, by the network's name or ID.
     fn written(&self, network: &str, id: Option<NetworkId>) -> Option<Value> {
         let written = &self.looked.workload.shown.endpoints;
         let id = id.map(|id| id.to_string()).unwrap_or_default();
@@ -204,8 +204,9 @@ impl Scene {
 
     /// Where a port is bound, as dockerd shows what names no address at all of the host's.
     pub fn host_ips(&self, binding: &PortBinding) -> impl Iterator<Item = String> + use<> {
-        let mut places = self.looked.endpoints.iter();
-        let v6 = places.any(|(_, place)| place.addresses.iter().any(|net| net.addr().is_ipv6()));
+        let mut endpoints = self.looked.endpoints.iter();
+        let v6 = endpoints
+            .any(|(_, endpoint)| endpoint.addresses.iter().any(|net| net.addr().is_ipv6()));
         let all = match binding.host.address {
             Some(address) => vec![address.to_string()],
             None if v6 => vec!["0.0.0.0".to_owned(), "::".to_owned()],

@@ -165,7 +165,7 @@ fn keys(value: &Value) -> BTreeSet<&str> {
 }
 
 #[test]
-fn inspect_of_a_running_container_shows_its_places_and_none_of_one_that_ended() {
+fn inspect_of_a_running_container_shows_its_endpoints_and_none_of_one_that_ended() {
     let mut world = World::new();
     world.create(
         "server",
@@ -191,22 +191,28 @@ fn inspect_of_a_running_container_shows_its_places_and_none_of_one_that_ended() 
     assert_eq!(shown["HostConfig"]["NetworkMode"], "web");
     let scene = world.scene("server");
     let (_, endpoint) = &scene.looked.endpoints[0];
-    let place = &shown["NetworkSettings"]["Networks"]["web"];
-    assert_eq!(place["IPAddress"], endpoint.addresses[0].addr().to_string());
-    assert_eq!(place["IPPrefixLen"], endpoint.addresses[0].prefix_len());
+    let shown_endpoint = &shown["NetworkSettings"]["Networks"]["web"];
     assert_eq!(
-        place["GlobalIPv6Address"],
+        shown_endpoint["IPAddress"],
+        endpoint.addresses[0].addr().to_string()
+    );
+    assert_eq!(
+        shown_endpoint["IPPrefixLen"],
+        endpoint.addresses[0].prefix_len()
+    );
+    assert_eq!(
+        shown_endpoint["GlobalIPv6Address"],
         endpoint.addresses[1].addr().to_string()
     );
-    assert_eq!(place["MacAddress"], endpoint.mac.to_string());
+    assert_eq!(shown_endpoint["MacAddress"], endpoint.mac.to_string());
     let network = &scene.networks[&endpoint.network];
     assert_eq!(
-        place["Gateway"],
+        shown_endpoint["Gateway"],
         network.subnets[0].gateway.unwrap().to_string()
     );
-    assert_eq!(place["NetworkID"], network.id.to_string());
+    assert_eq!(shown_endpoint["NetworkID"], network.id.to_string());
     assert_eq!(
-        place["Aliases"],
+        shown_endpoint["Aliases"],
         json!(["www", scene.looked.container.id.short()])
     );
     // It is not on the default bridge: the old fields are empty.
@@ -218,7 +224,7 @@ fn inspect_of_a_running_container_shows_its_places_and_none_of_one_that_ended() 
 }
 
 #[test]
-fn the_default_bridges_place_is_repeated_in_the_old_fields() {
+fn the_default_bridges_endpoint_is_repeated_in_the_old_fields() {
     let mut world = World::new();
     world.create("one", json!({}));
     world.start("one");
@@ -236,15 +242,15 @@ fn the_default_bridges_place_is_repeated_in_the_old_fields() {
 }
 
 #[test]
-fn a_places_keys_are_those_of_the_requests_version() {
+fn an_endpoints_keys_are_those_of_the_requests_version() {
     let mut world = World::new();
     world.create("one", json!({ "HostConfig": { "NetworkMode": "web" } }));
     let of = |version| {
         let shown = inspected(&world, "one", version);
-        let place = &shown["NetworkSettings"]["Networks"]["web"];
+        let shown_endpoint = &shown["NetworkSettings"]["Networks"]["web"];
         (
-            place.get("DNSNames").is_some(),
-            place.get("GwPriority").is_some(),
+            shown_endpoint.get("DNSNames").is_some(),
+            shown_endpoint.get("GwPriority").is_some(),
         )
     };
     assert_eq!(of(41), (false, false));
@@ -270,9 +276,12 @@ fn inspect_has_dockerds_keys() {
     );
     let config = "AttachStderr AttachStdin AttachStdout Cmd Domainname Entrypoint Env Hostname Image Labels OnBuild OpenStdin StdinOnce Tty User Volumes WorkingDir";
     assert_eq!(keys(&shown["Config"]), config.split(' ').collect());
-    let place = "Aliases DriverOpts EndpointID Gateway GlobalIPv6Address GlobalIPv6PrefixLen IPAMConfig IPAddress IPPrefixLen IPv6Gateway Links MacAddress NetworkID";
+    let endpoint_keys = "Aliases DriverOpts EndpointID Gateway GlobalIPv6Address GlobalIPv6PrefixLen IPAMConfig IPAddress IPPrefixLen IPv6Gateway Links MacAddress NetworkID";
     let networks = &shown["NetworkSettings"]["Networks"];
-    assert_eq!(keys(&networks["bridge"]), place.split(' ').collect());
+    assert_eq!(
+        keys(&networks["bridge"]),
+        endpoint_keys.split(' ').collect()
+    );
 }
 
 #[test]

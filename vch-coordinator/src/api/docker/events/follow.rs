@@ -92,7 +92,7 @@ pub(super) struct Seen {
 #[derive(Debug, Default)]
 struct Known {
     runs: bool,
-    places: BTreeMap<EndpointId, NetworkId>,
+    endpoints: BTreeMap<EndpointId, NetworkId>,
 }
 
 type Attributes = BTreeMap<String, String>;
@@ -102,10 +102,12 @@ impl Seen {
     pub(super) fn of(ledger: &Ledger) -> Self {
         let networks = ledger.networks();
         let containers = ledger.containers().map(|container| {
-            let places = ledger.endpoints_of(container.id);
+            let endpoints = ledger.endpoints_of(container.id);
             let known = Known {
                 runs: container.runs(),
-                places: places.map(|place| (place.id, place.network)).collect(),
+                endpoints: endpoints
+                    .map(|endpoint| (endpoint.id, endpoint.network))
+                    .collect(),
             };
             (container.id, known)
         });
@@ -115,7 +117,7 @@ impl Seen {
         }
     }
 
-    /// Tells a transaction: networks come first and go last, and a place is one while its container
+    /// Tells a transaction: networks come first and go last, and an endpoint is one while its container
     /// runs, as in dockerd.
     pub(super) fn tell(&mut self, logged: &Logged, events: &Events) {
         let at = Duration::from_millis(logged.at_ms);
@@ -141,9 +143,9 @@ impl Seen {
         logged.changes.iter().for_each(|change| self.apply(change));
         let after = self.in_force(&concerned);
         let gone = before.iter().filter(|(id, _)| !after.contains_key(id));
-        let gone = gone.map(|(_, place)| ("disconnect", place));
+        let gone = gone.map(|(_, endpoint)| ("disconnect", endpoint));
         let new = after.iter().filter(|(id, _)| !before.contains_key(id));
-        let new = new.map(|(_, place)| ("connect", place));
+        let new = new.map(|(_, endpoint)| ("connect", endpoint));
         for (action, (container, network)) in gone.chain(new) {
             let mut attributes = self.networks.get(network).cloned().unwrap_or_default();
             attributes.insert("container".to_owned(), container.to_string());
@@ -157,16 +159,16 @@ impl Seen {
         }
     }
 
-    /// The places of these containers, of those of them that run.
+    /// The endpoints of these containers, of those of them that run.
     fn in_force(&self, containers: &BTreeSet<ContainerId>) -> InForce {
         let known = containers.iter();
         let known = known.filter_map(|id| Some((*id, self.containers.get(id)?)));
         let running = known.filter(|(_, known)| known.runs);
-        let places = running.flat_map(|(container, known)| {
-            let places = known.places.iter();
-            places.map(move |(endpoint, network)| (*endpoint, (container, *network)))
+        let endpoints = running.flat_map(|(container, known)| {
+            let endpoints = known.endpoints.iter();
+            endpoints.map(move |(endpoint, network)| (*endpoint, (container, *network)))
         });
-        places.collect()
+        endpoints.collect()
     }
 
     fn apply(&mut self, change: &Change) {
@@ -179,11 +181,11 @@ impl Seen {
             }
             (RowKey::Endpoint(id), _, Some(Row::Endpoint(endpoint))) => {
                 let known = self.containers.entry(endpoint.container).or_default();
-                known.places.insert(id, endpoint.network);
+                known.endpoints.insert(id, endpoint.network);
             }
             (RowKey::Endpoint(id), Some(Row::Endpoint(endpoint)), None) => {
                 if let Some(known) = self.containers.get_mut(&endpoint.container) {
-                    known.places.remove(&id);
+                    known.endpoints.remove(&id);
                 }
             }
             _ => {}
@@ -191,7 +193,7 @@ impl Seen {
     }
 }
 
-/// Whose places a transaction may have changed.
+/// Whose endpoints a transaction may have changed.
 fn concerned(changes: &[Change]) -> BTreeSet<ContainerId> {
     let mut concerned = BTreeSet::new();
     for change in changes {

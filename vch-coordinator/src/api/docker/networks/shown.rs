@@ -57,7 +57,7 @@ pub struct ConfigFrom {
     pub network: String,
 }
 
-/// A running container's place.
+/// A running container's endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ShownEndpoint {

@@ -1,8 +1,8 @@
 //! `POST /networks/create`: from its body to the ledger's command.
 
 use super::{
+    endpoint::OWN_OPTIONS,
     ipam::{self, Ipam},
-    place::OWN_OPTIONS,
 };
 use crate::api::docker::{DockerError, Version, error::predefined_name};
 use protocol::spec::{InterfaceName, Mtu};

@@ -135,7 +135,7 @@ fn after_a_change_that_the_kernel_refused_the_next_one_makes_all_good() {
             ..Work::default()
         };
         let gone = Work {
-            endpoints: [(host, vch_ledger::desired::Places::default())].into(),
+            endpoints: [(host, vch_ledger::desired::EndpointChange::default())].into(),
             ..Work::default()
         };
         assert!(world.nat.follow(&gone).is_err(), "there is no such table");
@@ -168,7 +168,7 @@ fn a_change_by_somebody_else_is_heard_and_ones_own_is_not() {
         runtime.block_on(async {
             let mut world = World::new();
             let mut watch = world.nat.watch().unwrap();
-            world.place("a1", |place| place.addresses.clear());
+            world.endpoint("a1", |endpoint| endpoint.addresses.clear());
             let others = run("nft add table inet other");
             assert_eq!(others, "");
             run("nft delete element inet vch bridges { br-a }");

@@ -313,8 +313,8 @@ fn what_comes_from_a_foreign_port_is_not_looked_at() {
 }
 
 fn run_open(world: &mut World) {
-    world.place("e1", |place| {
-        place.level = Some(protocol::spec::FirewallLevel::Open);
+    world.endpoint("e1", |endpoint| {
+        endpoint.level = Some(protocol::spec::FirewallLevel::Open);
     });
 }
 
@@ -328,7 +328,7 @@ fn a_port_that_no_set_knows_yet_sends_nothing() {
         assert!(world.passes("a1", &frame, "a2", DATA));
         let id = *world.work.endpoints.keys().next().unwrap();
         let gone = vch_ledger::desired::Work {
-            endpoints: [(id, vch_ledger::desired::Places::default())].into(),
+            endpoints: [(id, vch_ledger::desired::EndpointChange::default())].into(),
             ..Default::default()
         };
         world.nat.follow(&gone).unwrap();

@@ -19,7 +19,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsFd as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
-use vch_ledger::desired::{Bindings, Carried, Carrier, Place, Places, Work};
+use vch_ledger::desired::{Bindings, Carried, Carrier, DesiredEndpoint, EndpointChange, Work};
 use vch_ledger::{
     Attachment, ContainerId, EndpointId, External, ExternalAddressing, HostPort, Id, NetworkId,
     PortBinding, PortNumber, Protocol,
@@ -330,12 +330,12 @@ impl World {
         for (number, (host, port, bridge, addresses)) in (10..).zip(HOSTS) {
             let made = Host::new(port, number, bridge, addresses);
             if let Some(network) = network_of(host) {
-                let place = place(network, &made);
-                let places = Places {
+                let endpoint = endpoint(network, &made);
+                let change = EndpointChange {
                     before: None,
-                    after: Some(place),
+                    after: Some(endpoint),
                 };
-                work.endpoints.insert(id(number), places);
+                work.endpoints.insert(id(number), change);
             }
             hosts.insert(host, made);
         }
@@ -356,18 +356,18 @@ impl World {
     }
 
     /// The endpoint of a container changes.
-    pub fn place(&mut self, host: &str, change: impl FnOnce(&mut Place)) {
+    pub fn endpoint(&mut self, host: &str, alter: impl FnOnce(&mut DesiredEndpoint)) {
         let port = self.hosts[host].port.clone();
-        let (id, places) = self
+        let (id, change) = self
             .work
             .endpoints
             .iter_mut()
-            .find(|(_, places)| places.after.as_ref().unwrap().port.as_str() == port)
+            .find(|(_, change)| change.after.as_ref().unwrap().port.as_str() == port)
             .unwrap();
-        places.before.clone_from(&places.after);
-        change(places.after.as_mut().unwrap());
+        change.before.clone_from(&change.after);
+        alter(change.after.as_mut().unwrap());
         let work = Work {
-            endpoints: [(*id, places.clone())].into(),
+            endpoints: [(*id, change.clone())].into(),
             ..Work::default()
         };
         self.nat.follow(&work).unwrap();
@@ -426,13 +426,13 @@ pub fn opened(protocol: Protocol, port: u16) -> PortNumber {
     PortNumber { protocol, port }
 }
 
-pub fn place(network: u8, host: &Host) -> Place {
+pub fn endpoint(network: u8, host: &Host) -> DesiredEndpoint {
     let by = carrier(network);
     let level = match &by {
         Carrier::External(external) => Some(external.level),
         _ => None,
     };
-    Place {
+    DesiredEndpoint {
         network: id::<NetworkId>(network),
         carrier: by,
         port: name(&host.port),

@@ -123,11 +123,11 @@ pub(super) enum Op {
 
 pub(super) fn op() -> impl Strategy<Value = Op> {
     let (network, container) = (0..NETWORKS.len(), 0..CONTAINERS.len());
-    // Mostly where places can be chosen and run out.
+    // Mostly where addresses can be chosen and run out.
     let crowded = prop_oneof![1 => network.clone(), 3 => 2..NETWORKS.len()];
-    let place = (container.clone(), crowded);
+    let endpoint = (container.clone(), crowded);
     let connect = (
-        place.clone(),
+        endpoint.clone(),
         prop::option::weighted(0.4, 0u8..9),
         prop::option::weighted(0.2, 0u8..2),
         prop::option::weighted(0.3, container.clone()),
@@ -145,7 +145,7 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
         24 => connect.prop_map(|((container, network), host, mac, link, only_healthy)| Op::Connect {
             container, network, host, mac, link, only_healthy,
         }),
-        12 => place.clone()
+        12 => endpoint.clone()
             .prop_map(|(container, network)| Op::Disconnect { container, network }),
         8 => container.clone().prop_map(Op::Start),
         4 => container.clone().prop_map(Op::Stop),
@@ -157,7 +157,7 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
         }),
         3 => (container.clone(), any::<bool>())
             .prop_map(|(container, unhealthy)| Op::Health { container, unhealthy }),
-        3 => (place, 0..ALIASES.len()).prop_map(|((container, network), alias)| Op::Alias {
+        3 => (endpoint, 0..ALIASES.len()).prop_map(|((container, network), alias)| Op::Alias {
             container, network, alias,
         }),
         4 => (0..configurations().len()).prop_map(Op::Configure),

@@ -45,8 +45,8 @@ fn refused(body: Value) -> DockerError {
     planned(Version::NEWEST, body).unwrap_err()
 }
 
-fn networks(places: &[Connect]) -> Vec<String> {
-    let names = places.iter().map(|place| match &place.network {
+fn networks(endpoints: &[Connect]) -> Vec<String> {
+    let names = endpoints.iter().map(|endpoint| match &endpoint.network {
         NetworkRef::Text(text) => text.clone(),
         NetworkRef::Id(id) => id.to_string(),
     });
@@ -180,7 +180,7 @@ fn the_network_mode_comes_first_among_several_networks() {
     let create = plan_of(body.clone());
     assert_eq!(networks(&create.connect), ["web", "app"]);
     let [web, app] = create.connect.as_slice() else {
-        panic!("two places");
+        panic!("two endpoints");
     };
     assert_eq!(web.addresses, [IpAddr::from([10, 1, 2, 3])]);
     assert!(web.mac.is_some());
@@ -193,7 +193,7 @@ fn the_network_mode_comes_first_among_several_networks() {
 }
 
 #[test]
-fn no_network_is_no_place() {
+fn no_network_is_no_endpoint() {
     let none = plan_of(json!({
         "HostConfig": { "NetworkMode": "none" },
         "NetworkingConfig": { "EndpointsConfig": { "none": null } }
@@ -203,10 +203,10 @@ fn no_network_is_no_place() {
 }
 
 #[test]
-fn a_containers_mac_address_is_its_first_places() {
+fn a_containers_mac_address_is_its_first_endpoints() {
     let create = planned(Version(41), json!({ "MacAddress": "02:00:00:00:00:09" }));
     let create = create.unwrap().create;
-    assert!(create.connect.iter().all(|place| place.mac.is_some()));
+    assert!(create.connect.iter().all(|endpoint| endpoint.mac.is_some()));
     let error = refused(json!({ "MacAddress": "nonsense" }));
     assert!(
         error

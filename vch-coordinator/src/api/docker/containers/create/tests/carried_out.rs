@@ -47,7 +47,7 @@ fn what_the_host_is_asked_is_carried_out() {
     let links: Vec<String> = create
         .connect
         .iter()
-        .flat_map(|place| &place.links)
+        .flat_map(|endpoint| &endpoint.links)
         .map(|(container, alias)| format!("{container} {alias}"))
         .collect();
     assert_eq!(links, ["db store"]);

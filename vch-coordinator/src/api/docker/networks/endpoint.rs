@@ -1,4 +1,4 @@
-//! What a client says of a container's place on a network.
+//! What a client says of a container's endpoint on a network.
 
 use crate::api::docker::{DockerError, Version};
 use protocol::spec::{Hostname, InterfaceName, MacAddress};

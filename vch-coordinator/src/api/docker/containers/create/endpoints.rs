@@ -3,7 +3,7 @@
 use super::super::{
     super::{
         DockerError, Version,
-        networks::place::{EndpointSettings, linked, mac_address},
+        networks::endpoint::{EndpointSettings, linked, mac_address},
     },
     body::Body,
 };
@@ -11,12 +11,12 @@ use std::collections::BTreeMap;
 use vch_ledger::Connect;
 
 /// From this version on a container can be made with several networks, and a MAC address is a
-/// place's.
+/// endpoint's.
 const SEVERAL: Version = Version(44);
 /// The network that `default` means.
 pub const DEFAULT: &str = "bridge";
 
-/// A container's places, that of its network mode first.
+/// A container's endpoints, that of its network mode first.
 ///
 /// # Errors
 /// In dockerd's words where it has the case.
@@ -48,15 +48,15 @@ pub fn wanted(body: &Body, version: Version) -> Result<Vec<Connect>, DockerError
     }
     let others = settings.iter().filter(|(name, _)| name.as_str() != main);
     names.extend(others.map(|(name, settings)| (name.as_str(), settings)));
-    let mut places = Vec::new();
+    let mut endpoints = Vec::new();
     for (index, (name, settings)) in names.into_iter().enumerate() {
-        let mut place = place(name, settings, version)?;
+        let mut endpoint = endpoint(name, settings, version)?;
         if index == 0 {
-            first(body, &mut place)?;
+            first(body, &mut endpoint)?;
         }
-        places.push(place);
+        endpoints.push(endpoint);
     }
-    Ok(places)
+    Ok(endpoints)
 }
 
 /// By network name, `default` under its own.
@@ -79,25 +79,25 @@ pub fn network(name: &str) -> &str {
     }
 }
 
-/// What the body says of the container as a whole is of its first place.
-fn first(body: &Body, place: &mut Connect) -> Result<(), DockerError> {
+/// What the body says of the container as a whole is of its first endpoint.
+fn first(body: &Body, endpoint: &mut Connect) -> Result<(), DockerError> {
     if !body.mac_address.is_empty() {
         let mac = mac_address(&body.mac_address)?;
-        if place.mac.is_some_and(|own| own != mac) {
+        if endpoint.mac.is_some_and(|own| own != mac) {
             return Err(DockerError::invalid(
                 "the container-wide MAC address must match the endpoint-specific MAC address for the main network, or be left empty",
             ));
         }
-        place.mac = Some(mac);
+        endpoint.mac = Some(mac);
     }
     for link in &body.host_config.links {
-        place.links.push(linked(link)?);
+        endpoint.links.push(linked(link)?);
     }
     Ok(())
 }
 
-/// A place as it is asked for.
-fn place(
+/// An endpoint as it is asked for.
+fn endpoint(
     name: &str,
     settings: &EndpointSettings,
     version: Version,
@@ -108,10 +108,10 @@ fn place(
             "network-scoped alias is supported only for containers in user defined networks",
         ));
     }
-    let mut place = settings.connect("".into(), name.into(), version)?;
-    // Before 1.44 a new container's MAC address was its own, not its place's.
+    let mut endpoint = settings.connect("".into(), name.into(), version)?;
+    // Before 1.44 a new container's MAC address was its own, not its endpoint's.
     if version < SEVERAL {
-        place.mac = None;
+        endpoint.mac = None;
     }
-    Ok(place)
+    Ok(endpoint)
 }
