@@ -13,7 +13,7 @@ use anyhow::{Context, Result, ensure};
 use image::debian::Suite;
 
 use crate::docker::Docker;
-use crate::places;
+use crate::paths;
 
 /// The machine's own release, so that its package sources serve.
 const SUITE: &str = "bookworm";
@@ -215,7 +215,7 @@ impl DebianImage {
     /// The archive, made if it is not there yet: best before a test has the turn to run VMs, for it takes a minute. A build
     /// that is cut short leaves no archive.
     pub fn root_file_system(&self) -> Result<PathBuf> {
-        let kept = places::workspace().join("target/debian-images");
+        let kept = paths::workspace().join("target/debian-images");
         fs::create_dir_all(&kept).context("make the folder of root file systems")?;
         let tar = kept.join(format!("{}-{:016x}.tar", self.name, self.key()));
         if tar.is_file() {

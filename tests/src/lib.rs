@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   Lab ── one test's world: a folder for sockets and logs, and the turn to run VMs
-//!    ├── Namespace, Topology     `vch`, and a place behind each of its networks
+//!    ├── Namespace, Topology     `vch`, and one behind each of its networks
 //!    ├── Coordinator             vch-coordinator in `vch`, asked by vchctl
 //!    ├── Member                  a container that is a namespace, with the real agent
 //!    ├── Peer                    a real dockerd, to compare with
@@ -39,8 +39,8 @@ pub mod http;
 pub mod member;
 pub mod monitor;
 pub mod namespace;
+pub mod paths;
 pub mod peer;
-pub mod places;
 pub mod prerequisites;
 pub mod process;
 pub mod question;

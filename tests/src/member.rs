@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::namespace::Namespace;
-use crate::places;
+use crate::paths;
 use crate::process::Process;
 use crate::responder;
 use crate::vch::Coordinator;
@@ -84,7 +84,7 @@ impl Member {
             .append(true)
             .open(self.folder.join("agent.log"))
             .context("make the agent's log")?;
-        let mut command = Command::new(places::agent());
+        let mut command = Command::new(paths::agent());
         command.args(["--channel", &self.channel, "--root"]);
         command.arg(&self.folder).stderr(log);
         self.agent = Some(self.namespace.spawn("tether-net", command)?);

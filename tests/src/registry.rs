@@ -56,9 +56,10 @@ impl Made {
 /// Detaches what is mounted below a folder, as [`crate::SmallDisk`] does it.
 fn detach_all_in(folder: &Path) {
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-    let places = mounts.lines().filter_map(|line| line.split(' ').nth(1));
-    for place in places.filter(|place| Path::new(place).starts_with(folder)) {
-        let _ = umount2(place, MntFlags::MNT_DETACH);
+    let mount_points = mounts.lines().filter_map(|line| line.split(' ').nth(1));
+    for mount_point in mount_points.filter(|mount_point| Path::new(mount_point).starts_with(folder))
+    {
+        let _ = umount2(mount_point, MntFlags::MNT_DETACH);
     }
 }
 

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::places;
+use crate::paths;
 use crate::world::Lab;
 
 /// Bytes of an empty disk for what a container writes; a sparse file.
@@ -31,7 +31,7 @@ impl RootFs {
             lab: lab.clone(),
             folder,
         };
-        let busybox = places::busybox()?;
+        let busybox = paths::busybox()?;
         let rootfs = rootfs.program(&busybox, "/bin/busybox")?;
         let list = Command::new(&busybox).arg("--list").output()?;
         for applet in String::from_utf8_lossy(&list.stdout).lines() {

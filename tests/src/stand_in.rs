@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use crate::places;
+use crate::paths;
 use crate::vch::Coordinator;
 use crate::world::Lab;
 
@@ -22,7 +22,7 @@ pub fn runtime_table(lab: &Lab, behaviours: &[&str]) -> Result<String> {
         above = path.parent();
     }
     for (built, name) in [("vch-shim", "vch-shim"), ("examples/stand-in", "stand-in")] {
-        fs::copy(places::built(built)?, folder.join(name)).context("copy a program")?;
+        fs::copy(paths::built(built)?, folder.join(name)).context("copy a program")?;
     }
     for behaviour in behaviours {
         symlink("stand-in", folder.join(behaviour)).context("make a link")?;

@@ -1,4 +1,4 @@
-//! The places that every end-to-end test has: the Virtual Container Host, and one behind each of its networks.
+//! The namespaces that every end-to-end test has: the Virtual Container Host, and one behind each of its networks.
 //!
 //! ```text
 //!   vch ── external (bridge, 10.2.0.2/16) ─────── vch ────────── outside (10.2.0.1, 208.91.3.1; beyond: 198.18.0.1)
@@ -204,13 +204,13 @@ fn uplinked(vch: &Namespace, bridge: &str, other: (&Namespace, &str)) -> Result<
 
 /// Usable at once: duplicates are not looked for.
 fn addressed(
-    place: &Namespace,
+    namespace: &Namespace,
     interface: &str,
     v4: Ipv4Addr,
     prefix: u8,
     v6: Ipv6Addr,
 ) -> Result<()> {
-    place.ip(&format!("address add {v4}/{prefix} dev {interface}"))?;
-    place.ip(&format!("address add {v6}/64 dev {interface} nodad"))?;
+    namespace.ip(&format!("address add {v4}/{prefix} dev {interface}"))?;
+    namespace.ip(&format!("address add {v6}/64 dev {interface} nodad"))?;
     Ok(())
 }

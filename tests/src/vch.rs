@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::deadline::eventually_some;
 use crate::namespace::Namespace;
-use crate::places;
+use crate::paths;
 use crate::process::Process;
 use crate::registry;
 use crate::topology::Topology;
@@ -70,7 +70,7 @@ impl<'a> Coordinator<'a> {
 
     /// The table of vch.toml by which the VCH starts VMs itself.
     pub fn runtime_table() -> Result<String> {
-        let image = places::vm_image()?;
+        let image = paths::vm_image()?;
         let (kernel, initramfs) = (
             image.kernel.canonicalize()?,
             image.initramfs.canonicalize()?,
@@ -106,7 +106,7 @@ impl<'a> Coordinator<'a> {
     fn spawn(&mut self) -> Result<Process> {
         self.starts += 1;
         let log = std::fs::File::create(self.lab.path(&self.log_name())).context("make a log")?;
-        let mut command = Command::new(places::built("vch-coordinator")?);
+        let mut command = Command::new(paths::built("vch-coordinator")?);
         command.arg("--config").arg(self.folder.join("vch.toml"));
         command.env("NO_COLOR", "1").stderr(log);
         self.namespace.spawn("vch-coordinator", command)
@@ -181,7 +181,7 @@ impl<'a> Coordinator<'a> {
 
     /// Runs `vchctl` with these words, which must succeed or end as `pending` (4); gives what it printed.
     pub fn vchctl(&self, words: &str) -> Result<String> {
-        let output = Command::new(places::built("vchctl")?)
+        let output = Command::new(paths::built("vchctl")?)
             .env("VCH_SOCKET", self.socket())
             .args(words.split_whitespace())
             .output()

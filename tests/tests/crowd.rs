@@ -139,12 +139,15 @@ fn leave(vch: &Coordinator<'_>, mut members: Vec<Member>, addresses: &BTreeMap<&
 }
 
 /// What containers and networks leave on the VCH: links, rules with their elements, sockets, rows of the ledger.
-fn traces(place: &Namespace, vch: &Coordinator<'_>) -> BTreeMap<&'static str, BTreeSet<String>> {
-    let links = place.ip("-o link show").unwrap();
+fn traces(
+    namespace: &Namespace,
+    vch: &Coordinator<'_>,
+) -> BTreeMap<&'static str, BTreeSet<String>> {
+    let links = namespace.ip("-o link show").unwrap();
     let link = |line: &str| line.split(": ").nth(1).unwrap().to_owned();
     let mut list = std::process::Command::new("nft");
     list.args(["--stateless", "list", "ruleset"]);
-    let rules = String::from_utf8(place.output(list).unwrap().stdout).unwrap();
+    let rules = String::from_utf8(namespace.output(list).unwrap().stdout).unwrap();
     // An address whose flows are counted leaves its set with the last of them, which the kernel forgets in minutes.
     let rules = rules.lines().filter(|line| !line.contains("ct count over"));
     let sockets = fs::read_dir(vch.folder().join("run/tether")).unwrap();

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use image::bootstrap::{Recipe, Variant};
-use lab::{Coordinator, Lab, RootFs, SmallDisk, Topology, VmHost, eventually, places};
+use lab::{Coordinator, Lab, RootFs, SmallDisk, Topology, VmHost, eventually, paths};
 
 const SOON: Duration = Duration::from_secs(60);
 /// Room for a store, some images and a saved VM, and soon full.
@@ -55,7 +55,7 @@ impl Link {
 
 impl<'a> House<'a> {
     fn build(lab: &'a Lab, topology: &'a Topology) -> Self {
-        let image = places::vm_image().unwrap();
+        let image = paths::vm_image().unwrap();
         let kernel = Link::to(lab, "vmlinux", &image.kernel);
         let initramfs = Link::to(lab, "vm.cpio", &image.initramfs);
         let runtime = Coordinator::runtime_table_of(&kernel.path, &initramfs.path);
@@ -172,7 +172,7 @@ fn broken_vms(house: &House<'_>) {
         .elsewhere(&empty, || house.refused(RUN, 125, "Kernel panic"));
     // The probe is a program that has nothing to say to a coordinator.
     let mute = Recipe::new("mute").variant(Variant::Workload);
-    let mute = places::build(&mute.init(places::init()).agent(places::probe())).unwrap();
+    let mute = paths::build(&mute.init(paths::init()).agent(paths::probe())).unwrap();
     house.initramfs.elsewhere(&mute.initramfs, || {
         house.refused(
             RUN,

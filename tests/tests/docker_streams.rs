@@ -317,16 +317,16 @@ fn every_option() -> Value {
 /// What is to be equal of a container that was made anew. Identities and times are its own.
 fn comparable(shown: &Value) -> Value {
     let mut networks = shown["NetworkSettings"]["Networks"].clone();
-    for place in networks.as_object_mut().unwrap().values_mut() {
-        let place = place.as_object_mut().unwrap();
-        place.remove("EndpointID");
-        if place["IPAMConfig"].is_null() {
-            place.remove("IPAddress");
+    for endpoint in networks.as_object_mut().unwrap().values_mut() {
+        let endpoint = endpoint.as_object_mut().unwrap();
+        endpoint.remove("EndpointID");
+        if endpoint["IPAMConfig"].is_null() {
+            endpoint.remove("IPAddress");
         }
         // The container's short ID is among them.
-        let names = place.remove("DNSNames").unwrap();
+        let names = endpoint.remove("DNSNames").unwrap();
         let count = names.as_array().map_or(0, Vec::len);
-        place.insert("DNSNames".to_owned(), json!(count));
+        endpoint.insert("DNSNames".to_owned(), json!(count));
     }
     let mut all = json!({ "Networks": networks, "Ports": shown["NetworkSettings"]["Ports"] });
     for key in [

@@ -25,7 +25,7 @@ const NAMES: [&str; 5] = [
 
 #[test]
 fn a_change_costs_no_more_at_a_thousand_endpoints_than_at_ten() {
-    let (small, large) = (Place::create("few"), Place::create("many"));
+    let (small, large) = (Testbed::create("few"), Testbed::create("many"));
     let (few_vch, many_vch) = (small.coordinator(), large.coordinator());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -56,12 +56,12 @@ fn a_change_costs_no_more_at_a_thousand_endpoints_than_at_ten() {
 }
 
 /// A VCH of its own for each size: both are measured in turn, so that whatever else the machine does meets both.
-struct Place {
+struct Testbed {
     lab: Lab,
     topology: Topology,
 }
 
-impl Place {
+impl Testbed {
     fn create(label: &str) -> Self {
         let lab = Lab::of_namespaces(label).unwrap();
         let topology = lab.topology().unwrap();

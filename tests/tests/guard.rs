@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use lab::{Coordinator, Lab, Member, Need, Process, Tap, Vm, eventually, places, prerequisites};
+use lab::{Coordinator, Lab, Member, Need, Process, Tap, Vm, eventually, paths, prerequisites};
 use serde_json::Value;
 
 const SOON: Duration = Duration::from_secs(10);
@@ -50,7 +50,7 @@ fn an_ordinary_process_of_the_guest_reaches_neither_the_agent_nor_the_vch() {
     let tap = Tap::open(&topology.vch, endpoint["link"].as_str().unwrap()).unwrap();
     let mut vm = lab
         .vm("guarded")
-        .image(&places::guarded_image().unwrap())
+        .image(&paths::guarded_image().unwrap())
         .kernel_option("tether.channel=vsock-listen:1023")
         .vsock(&vsock, 3)
         .serial(lab.path("line"))
@@ -136,7 +136,7 @@ fn a_second_agent_on_one_channel_is_refused_and_the_first_goes_on() {
 
     let root = lab.path("elsewhere");
     std::fs::create_dir_all(root.join("etc")).unwrap();
-    let mut command = Command::new(places::agent());
+    let mut command = Command::new(paths::agent());
     command
         .arg("--channel")
         .arg(shown["channel"].as_str().unwrap());

@@ -18,7 +18,7 @@ const NEWER: &str = "abababababababababababababababababababababababababababababa
 /// Starts a coordinator that must end at once with status 1; gives what it said.
 fn does_not_start(vch: &Coordinator<'_>, namespace: &Namespace, words: &[&str]) -> String {
     let log = vch.folder().join("refused.log");
-    let mut command = Command::new(lab::places::built("vch-coordinator").unwrap());
+    let mut command = Command::new(lab::paths::built("vch-coordinator").unwrap());
     command.arg("--config").arg(vch.folder().join("vch.toml"));
     command.args(words).env("NO_COLOR", "1");
     command.stderr(fs::File::create(&log).unwrap());
@@ -101,7 +101,7 @@ fn a_missing_or_broken_ledger_beside_containers_is_refused_until_it_is_asked_for
     fs::remove_file(&ledger).unwrap();
     fs::remove_dir_all(state.join("lost")).unwrap();
     disk(&state);
-    let mut command = Command::new(lab::places::built("vch-coordinator").unwrap());
+    let mut command = Command::new(lab::paths::built("vch-coordinator").unwrap());
     command.arg("--config").arg(vch.folder().join("vch.toml"));
     command
         .arg("--begin-anew")

@@ -11,9 +11,9 @@ const READY: Duration = Duration::from_secs(60);
 const SOON: Duration = Duration::from_secs(10);
 
 fn endpoint(container: &Value) -> (&str, &str) {
-    let place = &container["endpoints"]["web"];
-    let address = place["addresses"][0].as_str().unwrap();
-    (address, place["mac"].as_str().unwrap())
+    let endpoint = &container["endpoints"]["web"];
+    let address = endpoint["addresses"][0].as_str().unwrap();
+    (address, endpoint["mac"].as_str().unwrap())
 }
 
 /// What the guest's kernel has: address and MAC of eth0.

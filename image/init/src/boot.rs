@@ -92,8 +92,8 @@ pub fn prepare() -> Result<(), BootError> {
         }
         _ => {}
     }
-    for (kind, place) in [("proc", "proc"), ("sysfs", "sys"), ("devtmpfs", "dev")] {
-        let target = root.join(place);
+    for (kind, path) in [("proc", "proc"), ("sysfs", "sys"), ("devtmpfs", "dev")] {
+        let target = root.join(path);
         mounted(
             kind,
             mount(Some(kind), &target, Some(kind), MsFlags::empty(), none),

@@ -138,11 +138,11 @@ pub fn find(words: &[String], environment: Vec<String>) -> Result<Program, Refus
         check(name).map(|()| name.clone())
     } else {
         let mut variables = environment.iter();
-        let places = variables.find_map(|variable| variable.strip_prefix("PATH="));
-        let places = places.unwrap_or_default().split(':');
-        let candidates = places.map(|place| {
-            let place = if place.is_empty() { "." } else { place };
-            format!("{place}/{name}")
+        let path = variables.find_map(|variable| variable.strip_prefix("PATH="));
+        let path = path.unwrap_or_default().split(':');
+        let candidates = path.map(|directory| {
+            let directory = if directory.is_empty() { "." } else { directory };
+            format!("{directory}/{name}")
         });
         let mut unfit = None;
         let found = candidates.into_iter().find(|path| match check(path) {

@@ -70,8 +70,8 @@ pub fn assemble(start: &Start) -> Result<(), RootError> {
 
 /// Lets all that was written be on the disk.
 pub fn close() {
-    for place in [ROOT, UPPER] {
+    for path in [ROOT, UPPER] {
         // What holds it is about to end with the VM; what was written is written back in any case.
-        let _ = umount2(place, MntFlags::MNT_DETACH);
+        let _ = umount2(path, MntFlags::MNT_DETACH);
     }
 }

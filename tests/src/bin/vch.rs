@@ -15,9 +15,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use lab::{
-    Coordinator, Lab, RootFs, Topology, eventually, eventually_some, peer, places, registry,
-};
+use lab::{Coordinator, Lab, RootFs, Topology, eventually, eventually_some, paths, peer, registry};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -58,7 +56,7 @@ fn main() -> ExitCode {
 
 /// What a person finds of it: `env`, `pid`, `log` and the certificates.
 fn folder() -> PathBuf {
-    places::workspace().join("target/vch")
+    paths::workspace().join("target/vch")
 }
 
 fn up() -> Result<()> {
@@ -70,9 +68,7 @@ fn up() -> Result<()> {
     // What a killed one left.
     down()?;
     fs::create_dir_all(folder()).context("make target/vch")?;
-    phase("the image of container VMs", || {
-        places::vm_image().map(drop)
-    })?;
+    phase("the image of container VMs", || paths::vm_image().map(drop))?;
     phase("the docker CLI", || {
         fs::write(folder().join(CLIENTS), client_lines()?).context("write target/vch/clients")
     })?;
@@ -171,7 +167,7 @@ fn client_lines() -> Result<String> {
         );
         return Ok(lines);
     }
-    let config = places::workspace().join("target/docker");
+    let config = paths::workspace().join("target/docker");
     let plugin = config.join("cli-plugins/docker-compose");
     fs::create_dir_all(config.join("cli-plugins")).context("make target/docker")?;
     if plugin.symlink_metadata().is_err() {
@@ -247,7 +243,7 @@ fn ip(words: &str) -> Result<()> {
 }
 
 fn certificates(folder: &Path) -> Result<()> {
-    let mut vchctl = Command::new(places::built("vchctl")?);
+    let mut vchctl = Command::new(paths::built("vchctl")?);
     vchctl.arg("certs").arg("--dir").arg(folder);
     vchctl.args(["--address", ENDPOINT, "--port", &PORT.to_string()]);
     let output = vchctl.output().context("run vchctl certs")?;

@@ -11,7 +11,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use image::debian::{self, Suite};
 
-use crate::places;
+use crate::paths;
 
 /// Debian 13: what a new machine gets.
 const SUITE: &str = "trixie";
@@ -148,7 +148,7 @@ struct Folder {
 
 impl Folder {
     fn locked() -> Result<Self> {
-        let path = places::peers().join(SUITE);
+        let path = paths::peers().join(SUITE);
         fs::create_dir_all(&path).with_context(|| format!("make {}", path.display()))?;
         let path = path.canonicalize().context("the folder of peers")?;
         let lock = File::create(path.join(".lock")).context("make a lock")?;

@@ -11,7 +11,7 @@ use image::bootstrap::Image;
 use image::qemu::{self, Accelerator, Disk, Machine, Memory, Nic, Stream, Vsock};
 
 use super::{Door, Qmp, Shell, Tap, Vm, VsockHost};
-use crate::places;
+use crate::paths;
 use crate::process::{Process, Surroundings};
 use crate::world::Lab;
 
@@ -56,7 +56,7 @@ impl VmBuilder {
         }
     }
 
-    /// Boots this image; otherwise [`places::bare_image`].
+    /// Boots this image; otherwise [`paths::bare_image`].
     pub fn image(mut self, image: &Image) -> Self {
         self.image = Some(image.clone());
         self
@@ -146,7 +146,7 @@ impl VmBuilder {
         );
         let image = match &self.image {
             Some(image) => image.clone(),
-            None => places::bare_image()?,
+            None => paths::bare_image()?,
         };
         let shell = Door::open(self.lab.path(&format!("{}.shell", self.name)))?;
         let qmp = Door::open(self.lab.path(&format!("{}.qmp", self.name)))?;

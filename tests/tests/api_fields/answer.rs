@@ -126,10 +126,10 @@ impl Answer {
             Some((first, more)) => (first, Some(more)),
             None => (sent, None),
         };
-        let (place, value) = first.split_once(" = ").unwrap_or_else(|| panic!("{row}"));
-        let (name, put) = match place.split_once(" @ ") {
+        let (path, value) = first.split_once(" = ").unwrap_or_else(|| panic!("{row}"));
+        let (name, put) = match path.split_once(" @ ") {
             Some((name, put)) => (name, put),
-            None => (place, place.trim_start_matches(['.', '?', '^'])),
+            None => (path, path.trim_start_matches(['.', '?', '^'])),
         };
         let read = |text: &str| -> Value {
             serde_json::from_str(text).unwrap_or_else(|error| panic!("{row}: {error}"))
@@ -205,7 +205,7 @@ pub fn tests_of_the_repository() -> BTreeSet<String> {
         "image",
         "tests",
     ] {
-        collect(&lab::places::workspace().join(folder), &mut all);
+        collect(&lab::paths::workspace().join(folder), &mut all);
     }
     all
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lab::{Docker, eventually, places};
+use lab::{Docker, eventually, paths};
 
 /// Of a step with several containers, on a machine that is busy.
 const SOON: Duration = Duration::from_secs(120);
@@ -44,7 +44,7 @@ impl Project<'_> {
     }
 
     fn compose_of(&self, files: &[&str], words: &str) -> String {
-        let folder = places::workspace().join("tests/tests/clients");
+        let folder = paths::workspace().join("tests/tests/clients");
         let files = files
             .iter()
             .map(|file| format!("-f {}", folder.join(file).display()));

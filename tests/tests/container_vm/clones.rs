@@ -4,7 +4,7 @@ use std::fs;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use lab::{Lab, Process, places};
+use lab::{Lab, Process, paths};
 
 use crate::world::{BOOTED, Shim, launch};
 
@@ -16,7 +16,7 @@ async fn a_clone_runs_a_container_without_a_boot_and_draws_numbers_of_its_own() 
     let template = lab.path("template");
     let text = lab.path("template.json");
     fs::write(&text, serde_json::to_vec(&launch).unwrap()).unwrap();
-    let mut command = Command::new(places::built("vch-shim").unwrap());
+    let mut command = Command::new(paths::built("vch-shim").unwrap());
     command
         .arg("template")
         .arg(&template)

@@ -34,8 +34,8 @@ async fn devices(shim: &Shim) {
     let ports = ports.lines().map(|port| port.replace(':', " "));
     let others = ["1 1", "1 2", "4 64", "5 3", "10 183", "254 0"].map(str::to_owned);
     for numbers in ports.chain(others) {
-        for place in ["/dev", "/dev/shm", "/tmp", "/root"] {
-            let node = format!("{place}/node");
+        for folder in ["/dev", "/dev/shm", "/tmp", "/root"] {
+            let node = format!("{folder}/node");
             let tried = shim
                 .sh(&format!(
                     "mknod {node} c {numbers}; head -c 1 <{node} && echo opened; rm -f {node}"
@@ -43,13 +43,13 @@ async fn devices(shim: &Shim) {
                 .await;
             assert!(
                 !tried.text().contains("opened"),
-                "{place} {numbers}: {tried:?}"
+                "{folder} {numbers}: {tried:?}"
             );
             let why = tried.errors();
             let refused = ["not permitted", "denied", "No such device"]
                 .iter()
                 .any(|word| why.contains(word));
-            assert!(refused, "{place} {numbers}: {why}");
+            assert!(refused, "{folder} {numbers}: {why}");
         }
     }
     let disks = shim

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use lab::rootfs::empty_disk;
-use lab::{Lab, Need, Process as Child, RootFs, eventually_some, places, prerequisites};
+use lab::{Lab, Need, Process as Child, RootFs, eventually_some, paths, prerequisites};
 use protocol::process::{COVERED, Exit, Output, Process, READ_ONLY, Start, TerminalSize};
 use tokio::time::timeout;
 use vch_shim::{Client, ClientError, Come, Launch, Outcome, Streams};
@@ -28,11 +28,9 @@ pub struct Shim {
 pub fn launch(lab: &Lab, words: &[&str]) -> Launch {
     let needs = [Need::Init, Need::Probe, Need::Squashfs];
     prerequisites::check(&needs).unwrap();
-    let image = places::lonely_image().unwrap();
+    let image = paths::lonely_image().unwrap();
     let rootfs = RootFs::busybox(lab, "root").unwrap();
-    let rootfs = rootfs
-        .program(&places::probe(), "/bin/vsock-probe")
-        .unwrap();
+    let rootfs = rootfs.program(&paths::probe(), "/bin/vsock-probe").unwrap();
     let upper_disk = lab.path("upper.ext4");
     empty_disk(&upper_disk).unwrap();
     Launch {
@@ -92,7 +90,7 @@ impl Shim {
     pub fn start(lab: &Lab, launch: &Launch) -> Self {
         let text = lab.path("launch.json");
         fs::write(&text, serde_json::to_vec(launch).unwrap()).unwrap();
-        let mut command = Command::new(places::built("vch-shim").unwrap());
+        let mut command = Command::new(paths::built("vch-shim").unwrap());
         command
             .stdin(fs::File::open(text).unwrap())
             .stdout(Stdio::null());

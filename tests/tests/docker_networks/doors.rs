@@ -6,13 +6,13 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use lab::{Member, Namespace, Topology, places};
+use lab::{Member, Namespace, Topology, paths};
 
 use crate::world::{Said, World, lab, said};
 
 /// Makes certificates for the endpoint's address.
 fn certificates(folder: &Path) -> Said {
-    let mut certs = Command::new(places::built("vchctl").unwrap());
+    let mut certs = Command::new(paths::built("vchctl").unwrap());
     let endpoint = Topology::ENDPOINT.to_string();
     certs
         .args(["certs", "--address", &endpoint, "--dir"])
@@ -96,11 +96,11 @@ fn whoever_shows_a_certificate_is_let_in_on_the_endpoint_and_nobody_else_anywher
         .collect();
     assert_eq!(variables.len(), 3);
 
-    let asked = |place: &Namespace, host: Option<&str>, path: Option<&str>| {
+    let asked = |namespace: &Namespace, host: Option<&str>, path: Option<&str>| {
         let mut given = variables.clone();
         given.extend(host.map(|host| ("DOCKER_HOST", host)));
         given.extend(path.map(|path| ("DOCKER_CERT_PATH", path)));
-        world.ask_from(place, &given)
+        world.ask_from(namespace, &given)
     };
     let client = asked(&topology.clients, None, None);
     assert!(client.status.success(), "{client:?}");
@@ -122,21 +122,21 @@ fn whoever_shows_a_certificate_is_let_in_on_the_endpoint_and_nobody_else_anywher
     // From other networks there is no way, to whichever of the VCH's addresses.
     let admin = format!("tcp://{}:2376", Topology::MANAGEMENT);
     let outside = format!("tcp://{}:2376", Topology::VCH);
-    for (place, host) in [
+    for (namespace, host) in [
         (&topology.admin, admin.as_str()),
         (&topology.outside, outside.as_str()),
     ] {
-        let refused = asked(place, Some(host), None);
+        let refused = asked(namespace, Some(host), None);
         assert!(!refused.status.success(), "{host}: {refused:?}");
     }
-    for (place, via) in [
+    for (namespace, via) in [
         (&topology.admin, Topology::MANAGEMENT),
         (&topology.outside, Topology::VCH),
     ] {
-        place
+        namespace
             .ip(&format!("route add {endpoint}/32 via {via}"))
             .unwrap();
-        let refused = asked(place, None, None);
+        let refused = asked(namespace, None, None);
         assert!(!refused.status.success(), "{via}: {refused:?}");
     }
     assert!(asked(&topology.clients, None, None).status.success());

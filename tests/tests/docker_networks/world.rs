@@ -75,8 +75,8 @@ impl<'a> World<'a> {
         text.strip_prefix(head).unwrap_or(text).to_owned()
     }
 
-    /// Lists networks from another place, for a few seconds: who is not heard at all is not waited for.
-    pub fn ask_from(&self, place: &Namespace, variables: &[(&str, &str)]) -> Output {
+    /// Lists networks from another namespace, for a few seconds: who is not heard at all is not waited for.
+    pub fn ask_from(&self, namespace: &Namespace, variables: &[(&str, &str)]) -> Output {
         let command = self.command(&["network", "ls", "-q"]);
         let mut bounded = Command::new("timeout");
         bounded
@@ -90,7 +90,7 @@ impl<'a> World<'a> {
             }
         }
         bounded.envs(variables.iter().copied());
-        place.output(bounded).unwrap()
+        namespace.output(bounded).unwrap()
     }
 
     pub fn inspect(&self, version: &str, network: &str) -> Value {

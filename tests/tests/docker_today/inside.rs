@@ -48,7 +48,7 @@ fn images_of_ordinary_users_and_of_administrators_find_what_they_expect() {
     ordinary_users(&house);
     what_an_administrator_makes(&house);
     names_and_published_ports(&house);
-    places_health_and_chosen_ports(&house);
+    endpoints_health_and_chosen_ports(&house);
 }
 
 fn ordinary_users(house: &Running<'_>) {
@@ -168,8 +168,8 @@ fn names_and_published_ports(house: &Running<'_>) {
     house.run("docker rm -f aa bb cc");
 }
 
-/// What newer versions of the API say of places, and of a container's health while it starts.
-fn places_health_and_chosen_ports(house: &Running<'_>) {
+/// What newer versions of the API say of endpoints, and of a container's health while it starts.
+fn endpoints_health_and_chosen_ports(house: &Running<'_>) {
     house.run("docker network create --subnet 10.78.0.0/16 data");
     let six = json!({ "Name": "six", "EnableIPv4": false, "EnableIPv6": true });
     let target = format!("{API}/networks/create");
@@ -211,9 +211,9 @@ fn places_health_and_chosen_ports(house: &Running<'_>) {
     // Its third interface has no address of IPv4.
     assert_eq!(said, "1\n1\n1\noptions ndots:3\n1");
     let shown = house.inspect("placed");
-    let place = &shown["NetworkSettings"]["Networks"]["six"];
-    assert_eq!(place["IPAddress"], "", "{place:#}");
-    assert_ne!(place["GlobalIPv6Address"], "", "{place:#}");
+    let endpoint = &shown["NetworkSettings"]["Networks"]["six"];
+    assert_eq!(endpoint["IPAddress"], "", "{endpoint:#}");
+    assert_ne!(endpoint["GlobalIPv6Address"], "", "{endpoint:#}");
     assert_eq!(shown["HostConfig"]["Annotations"], json!({ "a": "b" }));
     let ports = &shown["NetworkSettings"]["Ports"];
     for port in ["80/tcp", "81/udp"] {

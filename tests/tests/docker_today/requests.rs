@@ -12,12 +12,12 @@ pub fn an_empty_text_is_an_absent_one(house: &House<'_>) {
         let mut config = shown["Config"].clone();
         // The container's short ID.
         config["Hostname"] = Value::Null;
-        let place = &shown["NetworkSettings"]["Networks"]["bridge"];
+        let endpoint = &shown["NetworkSettings"]["Networks"]["bridge"];
         json!([
             config,
             shown["HostConfig"],
-            place["IPAMConfig"],
-            place["Aliases"]
+            endpoint["IPAMConfig"],
+            endpoint["Aliases"]
         ])
     };
     let empty = json!({

@@ -5,7 +5,7 @@
 //! lead out of it.
 
 mod emit;
-mod place;
+mod insert;
 
 pub use emit::{MergeError, Plan, emit};
 
@@ -80,7 +80,7 @@ enum What {
 struct Leaf {
     entry: Entry,
     layer: usize,
-    /// Its place among its layer's entries.
+    /// Its position among its layer's entries.
     ordinal: usize,
 }
 
@@ -194,7 +194,7 @@ impl Tree {
             }
         }
         for (ordinal, path, entry) in wanted {
-            self.place(&path, entry, ordinal)?;
+            self.insert(&path, entry, ordinal)?;
         }
         self.layers += 1;
         Ok(())

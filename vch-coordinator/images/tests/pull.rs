@@ -160,8 +160,8 @@ impl Registry {
             let begun = ureq::post(format!("{base}/blobs/uploads/"))
                 .send_empty()
                 .unwrap();
-            let place = begun.headers()["location"].to_str().unwrap().to_owned();
-            let put = ureq::put(place).query("digest", Digest::of(blob).to_string());
+            let location = begun.headers()["location"].to_str().unwrap().to_owned();
+            let put = ureq::put(location).query("digest", Digest::of(blob).to_string());
             let put = put.header("Content-Type", "application/octet-stream");
             assert_eq!(put.send(blob.as_slice()).unwrap().status(), 201);
         }

@@ -16,7 +16,7 @@ use vch_images::subprocess::{Confinement, Entered, Needs};
 
 const NAMES: [&str; 2] = [
     "a_job_reaches_no_file_socket_or_program_but_what_it_needs",
-    "a_file_limit_at_any_place_of_the_start_removes_no_image",
+    "a_file_limit_at_any_point_of_the_start_removes_no_image",
 ];
 /// In the environment: what the process within can't be told otherwise.
 const OPEN: &str = "open";

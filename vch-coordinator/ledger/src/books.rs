@@ -105,7 +105,7 @@ impl Books {
         self.bindings.get(&host.number())?.get(&host.address)
     }
 
-    /// Writes a row that is new or takes the place of the one with its key.
+    /// Writes a row that is new or replaces the one with its key.
     pub(crate) fn put(&mut self, row: Row, settings: &Settings) {
         match row {
             Row::Network(row) => self.put_network(row, settings),

@@ -83,7 +83,7 @@ mod set;
 mod socket;
 mod wire;
 
-pub use batch::{Batch, Operation, Place};
+pub use batch::{Batch, Operation, Position};
 pub use compile::RuleError;
 pub use connection::{CommitError, Connection, RefusedOperation};
 pub use conntrack::{Conntrack, Ends, Flow, FlowFilter};

@@ -136,7 +136,7 @@ impl Client {
         Ok(Stages(reader, writer))
     }
 
-    /// The streams of the container's own process, from a place of the log on, or from now on: when this is answered,
+    /// The streams of the container's own process, from a position of the log on, or from now on: when this is answered,
     /// nothing that it writes is missed.
     ///
     /// # Errors

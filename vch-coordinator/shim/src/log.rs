@@ -19,7 +19,7 @@ const HEADER: usize = 1 + 8 + 4;
 /// Most bytes of one record.
 const MAX_RECORD: usize = 1 << 20;
 
-/// A place between two records.
+/// A position between two records.
 #[derive(
     Clone,
     Copy,

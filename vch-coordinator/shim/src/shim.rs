@@ -96,7 +96,7 @@ pub async fn run(launch: Launch, ready: impl FnOnce()) -> io::Result<()> {
     if let Some(serving) = serving {
         serving.abort();
     }
-    // Before anybody knows: the container's next shim has its sockets at the same place.
+    // Before anybody knows: the container's next shim has its sockets at the same path.
     fs::remove_dir_all(&launch.sockets)?;
     stage.send_modify(|stage| stage.ended = Some(ended));
     // Whoever watches or reads has what is left before the process goes.

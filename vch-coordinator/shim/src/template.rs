@@ -291,8 +291,8 @@ mod tests {
         let mode = from.metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         from.set_len(64 << 20).unwrap();
-        for place in [0, 5 * CHUNK as u64 + 17, (64 << 20) - 4] {
-            from.seek(SeekFrom::Start(place)).unwrap();
+        for offset in [0, 5 * CHUNK as u64 + 17, (64 << 20) - 4] {
+            from.seek(SeekFrom::Start(offset)).unwrap();
             from.write_all(b"here").unwrap();
         }
         let mut to = create(&folder.path().join("copy")).unwrap();

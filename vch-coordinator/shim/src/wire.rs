@@ -23,7 +23,7 @@ const MAX_MESSAGE: usize = 2 << 20;
 pub enum Request {
     /// [`Reply::Stage`] now and at each change, up to the end.
     Watch,
-    /// [`Reply::Output`] of the container's process from a place of the log on, as it comes, up to its
+    /// [`Reply::Output`] of the container's process from a position of the log on, as it comes, up to its
     /// end, then [`Reply::Done`]. Meanwhile [`Request::Input`] may follow.
     Attach {
         /// From where; `None`: what comes from now on.

@@ -13,29 +13,29 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
 };
 
-/// Accepts while there is a place. Who comes later waits in the kernel's queue, and is answered when
+/// Accepts while there is a permit. A client that comes later waits in the kernel's queue, and is answered when
 /// another connection ends.
 #[derive(Debug)]
 pub struct Door {
     listener: UnixListener,
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 }
 
-/// A connection, which holds its place. What is read of it passes through `F`.
+/// A connection, which holds its permit. What is read of it passes through `F`.
 #[derive(Debug)]
 pub struct Connection<S = UnixStream, F = Unchanged> {
     stream: S,
     filter: F,
-    place: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
 }
 
 impl<S> Connection<S> {
-    /// Holds the place as long as it lives.
-    pub fn holding(place: OwnedSemaphorePermit, stream: S) -> Self {
+    /// Holds the permit as long as it lives.
+    pub fn holding(permit: OwnedSemaphorePermit, stream: S) -> Self {
         Self {
             stream,
             filter: Unchanged,
-            place,
+            permit,
         }
     }
 
@@ -44,7 +44,7 @@ impl<S> Connection<S> {
         Connection {
             stream: self.stream,
             filter,
-            place: self.place,
+            permit: self.permit,
         }
     }
 }
@@ -85,24 +85,24 @@ impl Filter for Unchanged {
 }
 
 impl Door {
-    /// At most `places` connections at once.
-    pub fn new(listener: UnixListener, places: usize) -> Self {
+    /// Accepts at most `limit` connections at once.
+    pub fn new(listener: UnixListener, limit: usize) -> Self {
         Self {
             listener,
-            places: Arc::new(Semaphore::new(places)),
+            permits: Arc::new(Semaphore::new(limit)),
         }
     }
 
-    async fn place(&self) -> OwnedSemaphorePermit {
-        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
-            return place;
+    async fn permit(&self) -> OwnedSemaphorePermit {
+        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+            return permit;
         }
         tracing::warn!("the API has as many connections as it takes: others wait");
-        let Ok(place) = Arc::clone(&self.places).acquire_owned().await else {
+        let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await else {
             // Not reached: nobody closes the semaphore. Nothing is let in by what is closed.
             std::future::pending().await
         };
-        place
+        permit
     }
 }
 
@@ -111,9 +111,9 @@ impl Listener for Door {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Connection, SocketAddr) {
-        let place = self.place().await;
+        let permit = self.permit().await;
         let (stream, address) = Listener::accept(&mut self.listener).await;
-        (Connection::holding(place, stream), address)
+        (Connection::holding(permit, stream), address)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {

@@ -56,7 +56,7 @@ fn published(source: &Source<'_>, tables: &[fields::External]) -> Result<Vec<boo
     }
     let tables = tables.iter().enumerate();
     Ok(tables
-        .map(|(place, table)| says(table).unwrap_or(!some_says_so && silent == Some(place)))
+        .map(|(index, table)| says(table).unwrap_or(!some_says_so && silent == Some(index)))
         .collect())
 }
 

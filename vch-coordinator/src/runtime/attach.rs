@@ -62,7 +62,7 @@ fn unreadable(source: io::Error) -> RuntimeError {
 }
 
 impl Runtime {
-    /// Attaches a client: to a container that runs, from a place of its log or from now on; to one that does
+    /// Attaches a client: to a container that runs, from a position of its log or from now on; to one that does
     /// not, from the start of its next life on, for which what is given back waits. When this is answered, no
     /// start is missed.
     ///
@@ -138,7 +138,7 @@ impl Runtime {
         self.0.folders.of(id)
     }
 
-    /// What a container writes behind a place of its log, up to its end; `None` where it does not run.
+    /// What a container writes behind a position of its log, up to its end; `None` where it does not run.
     ///
     /// # Errors
     /// [`RuntimeError`].

@@ -33,8 +33,8 @@ const CPU_PERIOD_US: u64 = 100_000;
 /// Billionths of a processor that are one microsecond of each such period.
 const NANO_CPUS_PER_QUOTA_US: u64 = 1_000_000_000 / CPU_PERIOD_US;
 
-/// Where a container's files are.
-pub struct Places<'a> {
+/// Paths of a container's files.
+pub struct LaunchPaths<'a> {
     /// Its folder.
     pub folder: &'a Path,
     /// Of its sockets.
@@ -49,7 +49,7 @@ pub struct Places<'a> {
 ///
 /// # Errors
 /// Why it can't be started: a name of a capability or limit that is none.
-pub fn launch(looked: &Looked, vms: &Vms, places: Places<'_>) -> Result<Launch, String> {
+pub fn launch(looked: &Looked, vms: &Vms, paths: LaunchPaths<'_>) -> Result<Launch, String> {
     let workload = &*looked.workload;
     let mut endpoints: Vec<&Endpoint> = looked
         .endpoints
@@ -60,8 +60,8 @@ pub fn launch(looked: &Looked, vms: &Vms, places: Places<'_>) -> Result<Launch, 
     endpoints.sort_by(|one, other| one.interface.cmp(&other.interface));
     Ok(Launch {
         container: looked.container.id.to_string(),
-        folder: places.folder.to_owned(),
-        sockets: places.sockets.to_owned(),
+        folder: paths.folder.to_owned(),
+        sockets: paths.sockets.to_owned(),
         program: PROGRAM.into(),
         kernel: vms.kernel.clone(),
         initramfs: vms.initramfs.clone(),
@@ -69,8 +69,8 @@ pub fn launch(looked: &Looked, vms: &Vms, places: Places<'_>) -> Result<Launch, 
         kvm: vms.accelerator == Accelerator::Kvm,
         memory_mib: memory_mib(workload, vms),
         cpus: cpus(workload, vms),
-        image_disk: places.image_disk,
-        upper_disk: places.upper_disk,
+        image_disk: paths.image_disk,
+        upper_disk: paths.upper_disk,
         template: None,
         nics: endpoints.into_iter().map(nic).collect(),
         uid: uids::of(looked.container.id),
@@ -258,7 +258,7 @@ pub fn environment(looked: &Looked) -> Vec<String> {
     all
 }
 
-/// Puts a variable in the place of the one of its name; one without a value takes it away.
+/// Puts a variable in place of the one of its name; one without a value takes it away.
 pub fn set(all: &mut Vec<String>, variable: &str) {
     let (name, given) = match variable.split_once('=') {
         Some((name, _)) => (name, true),

@@ -149,7 +149,7 @@ fn used(folder: &Path) {
     }
 }
 
-/// Removes those that were not used for longest, so that one more has its place.
+/// Removes those that were not used for longest, so that there is room for one more.
 fn make_room(all: &Path) -> io::Result<()> {
     let entries = match fs::read_dir(all) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),

@@ -91,7 +91,7 @@ pub struct Workload {
     pub oom_score: i16,
     /// The network that `--network` named first, as the user wrote it: `bridge` for none, `default` by an older release.
     pub network_mode: String,
-    /// Places that it could not have when it was made: it gets them at its next start, or does not start.
+    /// Endpoints that it could not have when it was made: it gets them at its next start, or does not start.
     pub awaited: Vec<Awaited>,
     /// The port bindings, links and names that the user wrote, as Docker shows them again.
     pub shown: Shown,

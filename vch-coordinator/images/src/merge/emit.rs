@@ -12,7 +12,7 @@ use thiserror::Error;
 pub struct Plan {
     /// Parents before children, the root first.
     pub folders: Vec<Entry>,
-    /// By layer and place in it.
+    /// By layer and position in it.
     pub leaves: BTreeMap<(usize, usize), Named>,
 }
 

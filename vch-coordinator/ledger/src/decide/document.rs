@@ -3,7 +3,7 @@
 use super::{Decision, Draft, Scene, short_enough};
 use crate::{Answer, ContainerRef, Document, DocumentKind, MAX_DOCUMENT, Refusal, Row, lookup};
 
-/// Keeps a document, in the place of the one of its kind.
+/// Keeps a document, in place of the one of its kind.
 pub(super) fn keep(
     scene: Scene<'_>,
     container: &ContainerRef,

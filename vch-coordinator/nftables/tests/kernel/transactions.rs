@@ -274,7 +274,7 @@ fn rules_are_deleted_by_handle_and_inserted_in_front() {
         batch.push(Operation::AddRule(
             vch.inet.clone(),
             rules[0].chain.clone(),
-            Place::Start,
+            Position::Start,
             Rule::new().counter().comment(first),
         ));
         connection.commit(&batch).unwrap();

@@ -35,7 +35,7 @@ pub struct Reader {
 const PAGE: usize = 64 << 10;
 
 impl Reader {
-    /// From a place on.
+    /// From a position on.
     pub fn open(folder: &Path, from: Position) -> Self {
         Self {
             folder: folder.to_owned(),

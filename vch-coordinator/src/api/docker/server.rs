@@ -354,7 +354,7 @@ async fn permit(permits: &Arc<Semaphore>) -> OwnedSemaphorePermit {
     }
 }
 
-/// One client's requests. A connection that is taken over (`Upgrade: tcp`) leaves this with its place.
+/// One client's requests. A connection that is taken over (`Upgrade: tcp`) leaves this with its permit.
 async fn serve<S>(connection: Connection<S>, peer: Peer, app: Router, stop: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,

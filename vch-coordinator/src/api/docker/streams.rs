@@ -112,7 +112,7 @@ async fn attach(
     let hijack = hijack?;
     let (wants_past, wants_more) = (parameters.flag("logs"), parameters.flag("stream"));
     let folder = docker.runtime.log_folder(id);
-    // What a running container wrote and what it writes comes from one place, without a gap.
+    // What a running container wrote and what it writes comes from one source, without a gap.
     let whole = wants_past && wants_more && looked.container.runs();
     let from = if whole { Some(first(&folder)?) } else { None };
     let past = if wants_past && !whole {

@@ -8,7 +8,7 @@ use tokio::{
 const SOON: Duration = Duration::from_secs(10);
 
 #[tokio::test]
-async fn who_comes_when_all_places_are_taken_is_let_in_when_one_is_free() {
+async fn who_comes_when_all_permits_are_taken_is_let_in_when_one_is_free() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("api.sock");
     let mut door = Door::new(UnixListener::bind(&path).unwrap(), 2);

@@ -30,7 +30,7 @@ pub enum Event {
     PortChanged(u32),
     /// A link's addresses changed.
     AddressChanged(u32),
-    /// A route came, in the place of others of its metric if it `replaces`.
+    /// A route came, in place of others of its metric if it `replaces`.
     Route {
         /// The route.
         route: RouteMessage,

@@ -8,7 +8,7 @@ use crate::{
         Looked, Runtime, RuntimeError, Vms,
         containers::document,
         event::now_ms,
-        launch::{self, Places},
+        launch::{self, LaunchPaths},
         machine::Machine,
         shim,
         uids::Uid,
@@ -232,14 +232,14 @@ impl Runtime {
         sockets: &Path,
         [image_disk, upper_disk]: [PathBuf; 2],
     ) -> Result<Launch, RuntimeError> {
-        let places = Places {
+        let paths = LaunchPaths {
             folder: &self.0.folders.of(looked.container.id),
             sockets,
             image_disk,
             upper_disk,
         };
         let code = NOT_LAUNCHED;
-        let mut launch = launch::launch(looked, vms, places)
+        let mut launch = launch::launch(looked, vms, paths)
             .map_err(|reason| RuntimeError::NotStarted { code, reason })?;
         if vms.clones {
             launch.template = self.0.templates.of(vms, &launch);

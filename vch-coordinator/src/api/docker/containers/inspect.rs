@@ -150,7 +150,7 @@ fn hostname(scene: &Scene) -> String {
     }
 }
 
-/// What was written stands in the place of what would be shown else.
+/// What was written stands in place of what would be shown else.
 fn as_written(shown: &mut Value, written: &Map<String, Value>) {
     if let Some(shown) = shown.as_object_mut() {
         let written = written.iter();

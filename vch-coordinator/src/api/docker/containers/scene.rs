@@ -223,7 +223,7 @@ fn gateway(network: &Network, address: IpAddr) -> Option<IpAddr> {
     network.subnet_of(address)?.gateway
 }
 
-/// A place of which nothing is known but its keys.
+/// An endpoint of which nothing is known but its keys.
 fn empty(version: Version) -> Value {
     let mut shown = json!({
         "IPAMConfig": null,

@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_begun_and_given_up_takes_no_place_for_ever() {
+    fn what_was_begun_and_given_up_takes_no_slot_for_ever() {
         let execs = Execs::default();
         for _ in 0..2 * MOST {
             let id = execs.add(exec()).unwrap();

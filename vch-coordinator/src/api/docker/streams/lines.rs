@@ -68,7 +68,7 @@ impl Wish {
     }
 }
 
-/// A stream's place in a list of two.
+/// A stream's index in a list of two.
 pub fn index(stream: Output) -> usize {
     match stream {
         Output::Stdout => 0,

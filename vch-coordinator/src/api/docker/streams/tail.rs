@@ -47,7 +47,7 @@ struct Mark {
     begun: usize,
 }
 
-/// One file, read up to some place.
+/// One file, read up to some position.
 struct Scan {
     file: u64,
     reader: Reader,
@@ -261,10 +261,10 @@ impl Search {
     }
 }
 
-/// Which of the bytes behind a place belong to the last lines.
+/// Which of the bytes behind a position belong to the last lines.
 #[derive(Debug)]
 pub struct Tail {
-    /// The place.
+    /// The position.
     pub from: Position,
     /// Lines that begin behind it and are not wanted.
     skipped: usize,

@@ -114,7 +114,7 @@ pub fn clean(path: &str) -> String {
     format!("/{}", parts.join("/"))
 }
 
-/// Passes a place at which something can be mounted.
+/// Passes a path at which something can be mounted.
 fn destination(path: &str) -> Result<(), String> {
     let shown: String = path.chars().take(200).collect();
     if !path.starts_with('/') {

@@ -101,12 +101,12 @@ fn what_was_written_after_the_moment_is_not_read_however_much_it_is() {
     };
     let mut pages = Pages::of(folder.path().to_owned(), until).unwrap();
     assert_eq!(pages.next().unwrap().unwrap(), b"one\n");
-    let (place, _) = pages.position();
+    let (position, _) = pages.position();
     for at in 4..100 {
         assert_eq!(pages.next().unwrap(), None);
         write(at, "later\n");
     }
-    assert_eq!(pages.position().0, place, "the first that is later");
+    assert_eq!(pages.position().0, position, "the first that is later");
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn without_a_terminal_each_line_is_a_piece_though_it_was_written_in_two() {
 fn last_lines(records: &[(Output, Vec<u8>)], most: usize) -> Vec<u8> {
     let mut lines: Vec<(Output, Vec<(usize, u8)>)> = Vec::new();
     let mut open = [None; 2];
-    for (place, (stream, byte)) in records
+    for (index, (stream, byte)) in records
         .iter()
         .flat_map(|(stream, bytes)| bytes.iter().map(move |byte| (*stream, *byte)))
         .enumerate()
@@ -168,7 +168,7 @@ fn last_lines(records: &[(Output, Vec<u8>)], most: usize) -> Vec<u8> {
             lines.push((stream, Vec::new()));
             lines.len() - 1
         });
-        lines[line].1.push((place, byte));
+        lines[line].1.push((index, byte));
         if byte == b'\n' {
             *open = None;
         }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 const MAX_LINKS: usize = 40;
 
 impl Tree {
-    pub(super) fn place(
+    pub(super) fn insert(
         &mut self,
         path: &[Vec<u8>],
         mut entry: Entry,
