@@ -3,7 +3,7 @@
 use crate::{
     AddressRange, Attachment, Change, Channel, ContainerId, ContainerName, ContainerPort,
     ContainerRef, Dns, DocumentKind, EndpointId, ExternalNetwork, NetworkId, NetworkName,
-    NetworkRef, PortBinding, Revision, Segment, Subnet,
+    NetworkRef, PortBinding, Revision, SegmentKind, Subnet,
 };
 use ipnet::IpNet;
 use protocol::spec::{
@@ -111,7 +111,7 @@ pub struct CreateNetwork {
     /// Subnets that the caller chose.
     pub subnets: Vec<SubnetRequest>,
     /// The L2 that carries it; `None` for the VCH's default.
-    pub segment: Option<Segment>,
+    pub segment: Option<SegmentKind>,
     /// The MTU of its interfaces.
     pub mtu: Option<Mtu>,
     /// Without a way out.

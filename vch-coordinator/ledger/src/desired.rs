@@ -9,7 +9,7 @@ pub use follow::follow;
 
 use crate::{
     Attachment, Channel, Container, ContainerId, ContainerName, Endpoint, EndpointId, External,
-    HostPort, Ledger, Link, Network, NetworkId, NetworkKind, PortBinding, PortNumber, Segment,
+    HostPort, Ledger, Link, Network, NetworkId, NetworkKind, PortBinding, PortNumber, SegmentKind,
     Subnet,
 };
 use ipnet::IpNet;
@@ -246,10 +246,10 @@ impl Work {
 /// The link that carries a network; `None` where nothing does.
 pub fn carrier(ledger: &Ledger, network: &Network) -> Option<Carrier> {
     match &network.kind {
-        NetworkKind::Bridge(Segment::Dedicated) => {
+        NetworkKind::Bridge(SegmentKind::Dedicated) => {
             Some(Carrier::Dedicated(bridge_name(network.id)))
         }
-        NetworkKind::Bridge(Segment::Shared) => {
+        NetworkKind::Bridge(SegmentKind::Shared) => {
             Some(Carrier::Shared(ledger.settings().shared_link.clone()))
         }
         NetworkKind::External(external) => Some(Carrier::External(external.clone())),

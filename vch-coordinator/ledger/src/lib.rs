@@ -51,7 +51,7 @@ pub use row::{
     AddressCursor, Attachment, AwaitedLink, CONFIG_FROM, Change, Channel, Container, ContainerPort,
     Dns, Document, DocumentKind, Endpoint, External, ExternalAddressing, HOST_BINDING, HostPort,
     ICC, IFNAME, INTERFACE_PREFIX, Link, MASQUERADE, Network, NetworkKind, PortBinding, PortNumber,
-    Protocol, Publish, RestingAddress, Revision, Row, RowKey, Segment, Subnet, go_bool,
+    Protocol, Publish, RestingAddress, Revision, Row, RowKey, SegmentKind, Subnet, go_bool,
 };
 pub use settings::{
     DEFAULT_EPHEMERAL, DefaultBridge, ExternalNetwork, Grants, Limits, MAX_ALIASES, MAX_AUXILIARY,

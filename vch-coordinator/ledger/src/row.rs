@@ -15,7 +15,7 @@ pub use container::{Channel, Container, Dns};
 pub use document::{Document, DocumentKind};
 pub use endpoint::{Attachment, AwaitedLink, Endpoint, IFNAME, Link};
 pub use network::{
-    CONFIG_FROM, External, ExternalAddressing, Network, NetworkKind, Segment, Subnet,
+    CONFIG_FROM, External, ExternalAddressing, Network, NetworkKind, SegmentKind, Subnet,
 };
 pub use port::{ContainerPort, HostPort, PortBinding, PortNumber, Protocol, Publish};
 

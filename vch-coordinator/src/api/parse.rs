@@ -11,7 +11,7 @@ use protocol::{
 use std::{collections::BTreeMap, fmt::Display, net::IpAddr, path::Path, str::FromStr};
 use vch_ledger::{
     AddContainer, Attachment, Channel, Connect, ContainerName, ContainerPort, ContainerRef,
-    CreateNetwork, Dns, Segment, SubnetRequest,
+    CreateNetwork, Dns, SegmentKind, SubnetRequest,
 };
 
 /// Most ports of one request: the ledger has a bound of its own for what a container may have.
@@ -89,10 +89,10 @@ pub fn create_network(request: shape::CreateNetwork) -> Parsed<CreateNetwork> {
     })
 }
 
-fn segment(text: &str) -> Parsed<Segment> {
+fn segment(text: &str) -> Parsed<SegmentKind> {
     match text {
-        "dedicated" => Ok(Segment::Dedicated),
-        "shared" => Ok(Segment::Shared),
+        "dedicated" => Ok(SegmentKind::Dedicated),
+        "shared" => Ok(SegmentKind::Shared),
         _ => Err(ApiError::invalid(
             "segment",
             text,

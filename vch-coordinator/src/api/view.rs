@@ -10,7 +10,7 @@ use crate::effects::tether::{EndpointState, Readiness, SessionState, Tether, fai
 use protocol::spec::FirewallLevel;
 use vch_ledger::{
     Attachment, Channel, Container, Endpoint, External, ExternalAddressing, Ledger, Link, Network,
-    NetworkKind, Segment,
+    NetworkKind, SegmentKind,
     desired::{carrier, port_name},
 };
 
@@ -170,11 +170,10 @@ fn links(ledger: &Ledger, endpoint: &Endpoint) -> Vec<String> {
 
 fn segment(network: &Network) -> Option<&'static str> {
     match network.kind {
-        NetworkKind::Bridge(Segment::Dedicated)
-        | NetworkKind::Configuration(Segment::Dedicated) => Some("dedicated"),
-        NetworkKind::Bridge(Segment::Shared) | NetworkKind::Configuration(Segment::Shared) => {
-            Some("shared")
-        }
+        NetworkKind::Bridge(SegmentKind::Dedicated)
+        | NetworkKind::Configuration(SegmentKind::Dedicated) => Some("dedicated"),
+        NetworkKind::Bridge(SegmentKind::Shared)
+        | NetworkKind::Configuration(SegmentKind::Shared) => Some("shared"),
         NetworkKind::None | NetworkKind::External(_) => None,
     }
 }

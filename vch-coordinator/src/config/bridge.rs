@@ -4,7 +4,7 @@ use super::{ConfigError, Station, error::Source, fields, stations::interface};
 use ipnet::IpNet;
 use protocol::spec::InterfaceName;
 use toml::Spanned;
-use vch_ledger::{Pool, Segment, default_pools};
+use vch_ledger::{Pool, SegmentKind, default_pools};
 
 const DEFAULT_SHARED_INTERFACE: &str = "vch-shared";
 
@@ -12,7 +12,7 @@ const DEFAULT_SHARED_INTERFACE: &str = "vch-shared";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bridge {
     /// What carries a network that does not say itself.
-    pub segment: Segment,
+    pub segment: SegmentKind,
     /// The link, made by the coordinator, that carries all shared ones.
     pub shared_interface: InterfaceName,
     /// The subnet of the default bridge, when it is first made; none for the first free one.
@@ -45,8 +45,8 @@ pub(super) fn bridge(
     };
     Ok(Bridge {
         segment: match table.segment {
-            fields::Segment::Dedicated => Segment::Dedicated,
-            fields::Segment::Shared => Segment::Shared,
+            fields::Segment::Dedicated => SegmentKind::Dedicated,
+            fields::Segment::Shared => SegmentKind::Shared,
         },
         shared_interface,
         subnet,

@@ -1,5 +1,5 @@
 use super::*;
-use vch_ledger::{Segment, default_pools};
+use vch_ledger::{SegmentKind, default_pools};
 
 mod external;
 mod links;
@@ -38,7 +38,7 @@ fn the_four_kinds_alone_are_a_working_vch() {
     let config = parse("").expect("defaults");
     assert_eq!(config.api_socket, Path::new("/run/vch/api.sock"));
     assert_eq!(config.bridge.pools, default_pools());
-    assert_eq!(config.bridge.segment, Segment::Dedicated);
+    assert_eq!(config.bridge.segment, SegmentKind::Dedicated);
     assert_eq!(config.bridge.shared_interface.as_str(), "vch-shared");
     assert_eq!(config.management.interface.as_str(), "eth0");
     assert_eq!(config.docker_endpoint.port, 2376);
@@ -106,7 +106,7 @@ fn management_and_docker_endpoint_may_share_a_link() {
 fn the_shared_segment_is_a_link_of_its_own() {
     let config = parse("[bridge]\nsegment = \"shared\"\nshared_interface = \"all\"\n");
     let config = config.expect("valid");
-    assert_eq!(config.bridge.segment, Segment::Shared);
+    assert_eq!(config.bridge.segment, SegmentKind::Shared);
     assert_eq!(config.bridge.shared_interface.as_str(), "all");
     for taken in ["eth0", "eth1", "eth2"] {
         let refused = refusal(&format!("[bridge]\nshared_interface = \"{taken}\"\n"));
@@ -220,7 +220,7 @@ fn the_ledger_is_told_what_the_file_says() {
     let config = parse(text).expect("valid");
     let settings = config.ledger_settings(VchId([7; 16]));
     assert_eq!(settings.externals, config.externals);
-    assert_eq!(settings.default_segment, Segment::Shared);
+    assert_eq!(settings.default_segment, SegmentKind::Shared);
     assert_eq!(settings.ephemeral, 50_000..=50_009);
     let subnet = settings.default_bridge.net.map(|net| net.to_string());
     assert_eq!(subnet.as_deref(), Some("172.30.0.0/16"));

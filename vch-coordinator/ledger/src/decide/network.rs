@@ -3,8 +3,8 @@
 use super::{Decision, Draft, Scene, at_most, bounded_map, external, random, subnets};
 use crate::{
     AddressCursor, Answer, CONFIG_FROM, Configuration, CreateNetwork, EndpointId, Id, MAX_LABELS,
-    Network, NetworkId, NetworkKind, NetworkRef, Refusal, RestingAddress, Row, Segment, Settings,
-    Subnet, SubnetRequest, Surroundings,
+    Network, NetworkId, NetworkKind, NetworkRef, Refusal, RestingAddress, Row, SegmentKind,
+    Settings, Subnet, SubnetRequest, Surroundings,
     books::{Books, NetworkBook},
     lookup,
 };
@@ -162,7 +162,7 @@ fn check_maps(wish: &CreateNetwork) -> Result<(), Refusal> {
     bounded_map("options", &wish.options, MAX_LABELS, String::as_str)
 }
 
-fn segment(scene: Scene<'_>, wish: &CreateNetwork) -> Segment {
+fn segment(scene: Scene<'_>, wish: &CreateNetwork) -> SegmentKind {
     wish.segment.unwrap_or(scene.settings.default_segment)
 }
 

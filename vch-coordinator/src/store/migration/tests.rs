@@ -9,7 +9,7 @@ use crate::store::{
 use redb::{Database, ReadableDatabase};
 use std::{collections::BTreeMap, fs};
 use vch_ledger::{
-    Attachment, Channel, Ledger, NetworkKind, Refusal, Row, Segment, Settings, VchId,
+    Attachment, Channel, Ledger, NetworkKind, Refusal, Row, SegmentKind, Settings, VchId,
 };
 
 /// A store that the last release of schema 1 wrote: networks with every kind of subnet, containers
@@ -106,7 +106,7 @@ fn a_store_of_schema_1_is_the_same_ledger_afterwards() {
 
     let network = |name: &str| ledger.network(&name.into()).unwrap();
     let app = network("app");
-    assert_eq!(app.kind, NetworkKind::Bridge(Segment::Dedicated));
+    assert_eq!(app.kind, NetworkKind::Bridge(SegmentKind::Dedicated));
     assert_eq!(network("none").kind, NetworkKind::None);
     assert!(network("back").internal && network("bridge").predefined);
     let subnet = &app.subnets[0];

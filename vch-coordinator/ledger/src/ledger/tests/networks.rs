@@ -1,6 +1,6 @@
 use super::{World, container, network};
 use crate::{
-    Answer, Command, Connect, Id, NetworkId, NetworkKind, RefusalKind, Segment, Settings, VchId,
+    Answer, Command, Connect, Id, NetworkId, NetworkKind, RefusalKind, SegmentKind, Settings, VchId,
 };
 use std::collections::BTreeMap;
 
@@ -143,14 +143,14 @@ fn the_first_automatic_subnets_are_dockers() {
 
 #[test]
 fn a_network_is_dedicated_or_shared_as_it_asks_or_as_the_vch_has_it() {
-    for default in [Segment::Dedicated, Segment::Shared] {
+    for default in [SegmentKind::Dedicated, SegmentKind::Shared] {
         let mut settings = Settings::of(VchId([7; 16]));
         settings.default_segment = default;
         let mut world = World::with(settings);
         for (name, wanted) in [
             ("none-said", None),
-            ("own", Some(Segment::Dedicated)),
-            ("common", Some(Segment::Shared)),
+            ("own", Some(SegmentKind::Dedicated)),
+            ("common", Some(SegmentKind::Shared)),
         ] {
             let mut wish = network(name, &[]);
             wish.segment = wanted;

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use std::{collections::BTreeMap, net::Ipv4Addr};
 use vch_ledger::{
     CONFIG_FROM, Configuration, CreateNetwork, HOST_BINDING, ICC, INTERFACE_PREFIX, MASQUERADE,
-    MAX_ENDPOINTS, NetworkName, Segment, go_bool,
+    MAX_ENDPOINTS, NetworkName, SegmentKind, go_bool,
 };
 
 /// Names that dockerd keeps for itself beside the VCH's own.
@@ -340,11 +340,11 @@ fn mtu(options: &BTreeMap<String, String>) -> Result<Option<Mtu>, DockerError> {
     Ok(Some(mtu))
 }
 
-fn segment(options: &BTreeMap<String, String>) -> Result<Option<Segment>, DockerError> {
+fn segment(options: &BTreeMap<String, String>) -> Result<Option<SegmentKind>, DockerError> {
     match options.get(SEGMENT).map(String::as_str) {
         None => Ok(None),
-        Some("dedicated") => Ok(Some(Segment::Dedicated)),
-        Some("shared") => Ok(Some(Segment::Shared)),
+        Some("dedicated") => Ok(Some(SegmentKind::Dedicated)),
+        Some("shared") => Ok(Some(SegmentKind::Shared)),
         Some(other) => {
             let shown: String = other.chars().take(200).collect();
             Err(DockerError::invalid(format!(

@@ -10,7 +10,7 @@ use vch_ledger::desired::{Bindings, Work};
 const DATA: &[u8] = b"of a flow";
 const ANSWER: &[u8] = b"an answer of a flow";
 
-type Segment = fn((IpAddr, u16), (IpAddr, u16), bool) -> (u16, Vec<u8>);
+type TransportSegment = fn((IpAddr, u16), (IpAddr, u16), bool) -> (u16, Vec<u8>);
 
 fn udp(from: (IpAddr, u16), to: (IpAddr, u16), _: bool) -> (u16, Vec<u8>) {
     frames::udp(from, to, DATA)
@@ -30,7 +30,7 @@ fn vch(like: IpAddr) -> IpAddr {
 /// A client outside sends, and the names of the containers at which it arrives.
 fn arrives(
     world: &mut World,
-    segment: Segment,
+    segment: TransportSegment,
     like: IpAddr,
     ports: (u16, u16),
     first: bool,
@@ -56,7 +56,10 @@ fn families() -> [IpAddr; 2] {
 fn a_flow_goes_with_its_binding_and_no_other_flow_does() {
     in_namespace(|| {
         let mut world = World::new();
-        for (protocol, segment) in [(Protocol::Udp, udp as Segment), (Protocol::Tcp, tcp)] {
+        for (protocol, segment) in [
+            (Protocol::Udp, udp as TransportSegment),
+            (Protocol::Tcp, tcp),
+        ] {
             let (going, staying) = (
                 host_port(protocol, None, 8080),
                 host_port(protocol, None, 8081),

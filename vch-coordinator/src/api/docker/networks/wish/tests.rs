@@ -25,7 +25,7 @@ fn what_the_cli_sends_becomes_a_command() {
     .unwrap();
     assert_eq!(wish.name.as_str(), "web");
     assert_eq!(wish.mtu.map(u32::from), Some(1400));
-    assert_eq!(wish.segment, Some(Segment::Shared));
+    assert_eq!(wish.segment, Some(SegmentKind::Shared));
     assert_eq!(wish.labels["a"], "b");
     assert_eq!(wish.options[ATTACHABLE], "true");
     assert_eq!(wish.options[IPAM_OPTIONS], "{}");
