@@ -33,7 +33,7 @@ use tether::{ChannelError, Tether};
 use thiserror::Error;
 use vch_ledger::{
     Attachment, ContainerId, NetworkId,
-    desired::{Carried, Carrier, DesiredEndpoint, Work, bridge_name},
+    desired::{Carried, Carrier, Delta, DesiredEndpoint, bridge_name},
 };
 
 /// Which effect does not follow the ledger, and why.
@@ -104,34 +104,34 @@ impl Effects {
     /// taken down in the other direction. What is given back is still to be done, and may be done
     /// beside what comes next: changes of running VMs, and the removal of links, for which the kernel
     /// takes its time.
-    pub async fn follow(&mut self, work: &Work) -> Result<Option<Later>, EffectError> {
-        for (id, carried) in &work.networks {
+    pub async fn follow(&mut self, delta: &Delta) -> Result<Option<Later>, EffectError> {
+        for (id, carried) in &delta.networks {
             if let Some(carried) = carried {
                 self.carry(*id, carried).await?;
             }
         }
-        for endpoint in work
+        for endpoint in delta
             .endpoints
             .values()
             .filter_map(|change| change.after.as_ref())
         {
             self.segments.ensure_port(&port(endpoint)).await?;
         }
-        self.dns.follow(work)?;
-        self.nat.follow(work)?;
-        self.tether.follow(work, &mut BTreeMap::new())?;
-        for (id, carried) in &work.networks {
+        self.dns.follow(delta)?;
+        self.nat.follow(delta)?;
+        self.tether.follow(delta, &mut BTreeMap::new())?;
+        for (id, carried) in &delta.networks {
             if carried.is_none() {
                 self.leave_shared(*id).await?;
             }
         }
-        Ok(self.later(work))
+        Ok(self.later(delta))
     }
 
     /// Links that go, and NICs of running VMs.
-    fn later(&mut self, work: &Work) -> Option<Later> {
+    fn later(&mut self, delta: &Delta) -> Option<Later> {
         let by_hook = self.running.is_some();
-        let gone = work
+        let gone = delta
             .endpoints
             .values()
             .filter(|change| change.after.is_none());
@@ -139,7 +139,7 @@ impl Effects {
         // A running VM's tap goes with its NIC.
         let ports = ports.filter(|endpoint| !by_hook || endpoint.nic.is_none());
         let ports: Vec<_> = ports.map(|endpoint| endpoint.port.clone()).collect();
-        let bridges = work
+        let bridges = delta
             .networks
             .iter()
             .filter(|(_, carried)| carried.is_none());
@@ -147,7 +147,7 @@ impl Effects {
         let nics = self
             .running
             .as_mut()
-            .and_then(|running| running.follow(work, port));
+            .and_then(|running| running.follow(delta, port));
         if ports.is_empty() && bridges.is_empty() {
             return nics;
         }
@@ -219,7 +219,7 @@ impl Effects {
     /// what could not be done; the rest is done.
     pub async fn reconcile(
         &mut self,
-        whole: &Work,
+        whole: &Delta,
         mut reports: BTreeMap<ContainerId, Report>,
     ) -> Vec<EffectError> {
         let mut failed = Vec::new();
@@ -255,7 +255,7 @@ impl Effects {
 }
 
 /// `leaving` are ports that running VMs still have a NIC on.
-fn desired(whole: &Work, leaving: Vec<Port>) -> Desired {
+fn desired(whole: &Delta, leaving: Vec<Port>) -> Desired {
     let dedicated = whole.networks.values().flatten().filter_map(bridge);
     let mut bridges: BTreeMap<_, _> = dedicated
         .map(|bridge| (bridge.name.clone(), bridge))
@@ -294,7 +294,7 @@ fn bridge(carried: &Carried) -> Option<Bridge> {
     }
 }
 
-fn shared(whole: &Work) -> BTreeMap<NetworkId, SharedAddresses> {
+fn shared(whole: &Delta) -> BTreeMap<NetworkId, SharedAddresses> {
     let networks = whole.networks.iter();
     let on_it = networks.filter_map(|(id, carried)| {
         let carried = carried.as_ref()?;

@@ -9,7 +9,7 @@ use nix::{
     sys::resource::{Resource, getrlimit, setrlimit},
 };
 use thiserror::Error;
-use vch_ledger::desired::{Carrier, Work};
+use vch_ledger::desired::{Carrier, Delta};
 
 /// For the store, netlink, signals, the runtime, hooks and what is read for a moment.
 const OWN: usize = 256;
@@ -39,7 +39,7 @@ impl Load {
     };
 
     /// Of all that a ledger holds.
-    pub fn of(whole: &Work) -> Self {
+    pub fn of(whole: &Delta) -> Self {
         let carried = whole.networks.values().flatten();
         let bridges = carried.filter(|carried| !matches!(carried.by, Carrier::External(_)));
         Self {

@@ -205,7 +205,7 @@ fn awaits(committed: &Committed, answer: &Answer) -> Option<Awaited> {
         Answer::Disconnected { container, .. } => (*container, None),
         _ => return None,
     };
-    let tethered = committed.work.containers.get(&container)?.as_ref()?;
+    let tethered = committed.delta.containers.get(&container)?.as_ref()?;
     Some(Awaited {
         container,
         spec: tethered.spec.as_ref()?.id(),

@@ -19,7 +19,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use vch_ledger::desired::Work;
+use vch_ledger::desired::Delta;
 
 /// First and longest pause before what failed is tried again.
 const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
@@ -178,7 +178,7 @@ impl Settler {
         failing: &mpsc::Sender<()>,
     ) -> Result<(), Failed> {
         let Published { committed, settled } = published;
-        let later = match self.effects.follow(&committed.work).await {
+        let later = match self.effects.follow(&committed.delta).await {
             Ok(None) => {
                 // Whoever asked may have gone away.
                 let _ = settled.send(Ok(()));
@@ -221,7 +221,7 @@ impl Settler {
 
     /// Whether everything agrees with the ledger now.
     async fn reconcile(&mut self, failing: &mpsc::Sender<()>) -> Result<bool, KeeperError> {
-        let whole = self.keeper.read(Work::whole).await?;
+        let whole = self.keeper.read(Delta::whole).await?;
         let failed = self.effects.reconcile(&whole, BTreeMap::new()).await;
         for error in &failed {
             tracing::warn!(error = chain(error), "not settled yet");

@@ -1,6 +1,6 @@
 //! What a transaction, or a whole ledger, means for the VCH: values, decided by pure functions.
 //!
-//! Each object stands here as it must be from now on, or as gone; following the same work twice
+//! Each object stands here as it must be from now on, or as gone; following the same delta twice
 //! changes nothing.
 
 mod follow;
@@ -16,9 +16,9 @@ use ipnet::IpNet;
 use protocol::spec::{FirewallLevel, Hostname, InterfaceName, MacAddress, Mtu, NetSpec, NicMatch};
 use std::{collections::BTreeMap, net::IpAddr};
 
-/// What must be so: `None` is what must be gone.
+/// The desired state of what changed: `None` is what must not exist any more.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Work {
+pub struct Delta {
     /// Networks that something carries.
     pub networks: BTreeMap<NetworkId, Option<Carried>>,
     /// Endpoints on them: what each was, and what it must be.
@@ -77,7 +77,7 @@ impl Carrier {
 /// A published port before and after.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bindings {
-    /// As it was, as far as this work knows.
+    /// As it was, as far as this delta knows.
     pub before: Option<PortBinding>,
     /// As it must be.
     pub after: Option<PortBinding>,
@@ -86,7 +86,7 @@ pub struct Bindings {
 /// An endpoint before and after.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EndpointChange {
-    /// As it was, as far as this work knows.
+    /// As it was, as far as this delta knows.
     pub before: Option<DesiredEndpoint>,
     /// As it must be.
     pub after: Option<DesiredEndpoint>,
@@ -172,15 +172,15 @@ fn link_name(kind: &str, id: &str) -> InterfaceName {
     format!("{kind}-{id}").parse().expect("an interface name")
 }
 
-impl Work {
+impl Delta {
     /// All that a ledger holds.
     pub fn whole(ledger: &Ledger) -> Self {
-        let mut work = Self::default();
+        let mut delta = Self::default();
         for network in ledger.networks() {
-            work.network(ledger, network.id, Some(network));
+            delta.network(ledger, network.id, Some(network));
         }
         for container in ledger.containers() {
-            work.container(ledger, container.id, Some(container));
+            delta.container(ledger, container.id, Some(container));
             for endpoint in ledger.endpoints_of(container.id) {
                 let network = ledger.network_by_id(endpoint.network);
                 let after = network.and_then(|network| desired_endpoint(ledger, network, endpoint));
@@ -188,11 +188,12 @@ impl Work {
                     before: None,
                     after,
                 };
-                work.endpoints.insert(endpoint.id, change);
+                delta.endpoints.insert(endpoint.id, change);
                 for link in &endpoint.links {
                     let meant = ledger.endpoint_of(link.container, endpoint.network);
                     let answers = linked(endpoint.container, link, meant);
-                    work.links
+                    delta
+                        .links
                         .extend(answers.into_iter().map(|name| (name, true)));
                 }
             }
@@ -202,9 +203,9 @@ impl Work {
                 before: None,
                 after: Some(binding.clone()),
             };
-            work.bindings.insert(binding.host, bindings);
+            delta.bindings.insert(binding.host, bindings);
         }
-        work
+        delta
     }
 
     fn network(&mut self, ledger: &Ledger, id: NetworkId, network: Option<&Network>) {

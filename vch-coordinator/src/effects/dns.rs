@@ -9,7 +9,7 @@ use std::{
 use thiserror::Error;
 use tokio::sync::mpsc;
 use vch_dns::{ListenError, Name, Names, NamesError, Network, OnEnd, Server, SpawnError, View};
-use vch_ledger::desired::{Carried, Carrier, DesiredEndpoint, PrivateName, Tethered, Work};
+use vch_ledger::desired::{Carried, Carrier, Delta, DesiredEndpoint, PrivateName, Tethered};
 use vch_ledger::{ContainerId, EndpointId, Id, NetworkId, Protocol};
 
 /// Servers are asked where servers of names listen (RFC 1035, 4.2).
@@ -112,29 +112,29 @@ impl Dns {
     }
 
     /// Names and listeners of what must be so. What fails is told when the rest is done.
-    pub fn follow(&mut self, work: &Work) -> Result<(), DnsError> {
-        for (id, change) in &work.endpoints {
+    pub fn follow(&mut self, delta: &Delta) -> Result<(), DnsError> {
+        for (id, change) in &delta.endpoints {
             self.endpoint(*id, change.after.as_ref());
         }
-        for (link, answers) in &work.links {
+        for (link, answers) in &delta.links {
             self.link(link, *answers);
         }
         let mut done = Ok(());
-        for (id, tethered) in &work.containers {
+        for (id, tethered) in &delta.containers {
             let one = self.container(*id, tethered.as_ref());
             done = done.and(one);
         }
-        for (id, carried) in &work.networks {
+        for (id, carried) in &delta.networks {
             let one = self.network(*id, carried.as_ref());
             done = done.and(one);
         }
         done
     }
 
-    /// The same of a whole ledger: what is not in it ends, whichever work told of that and was not
+    /// The same of a whole ledger: what is not in it ends, whichever delta told of that and was not
     /// followed to here because something else failed.
-    pub fn reconcile(&mut self, whole: &Work) -> Result<(), DnsError> {
-        let mut gone = Work::default();
+    pub fn reconcile(&mut self, whole: &Delta) -> Result<(), DnsError> {
+        let mut gone = Delta::default();
         let endpoints = self.published.keys();
         let endpoints = endpoints.filter(|id| !whole.endpoints.contains_key(id));
         gone.endpoints

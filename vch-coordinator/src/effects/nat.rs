@@ -30,7 +30,7 @@ use ruleset::Ruleset;
 use std::io;
 pub use things::Surroundings;
 use thiserror::Error;
-use vch_ledger::desired::Work;
+use vch_ledger::desired::Delta;
 use vch_nftables::{
     CommitError, Connection, Conntrack, EventError, NameError, ReadError, SocketError, Subscription,
 };
@@ -114,9 +114,9 @@ impl Nat {
     }
 
     /// Adds and removes the elements of what came, changed or went.
-    pub fn follow(&mut self, work: &Work) -> Result<(), NatError> {
-        let moves = self.moves(work);
-        let difference = self.book.change(changes(work))?;
+    pub fn follow(&mut self, delta: &Delta) -> Result<(), NatError> {
+        let moves = self.moves(delta);
+        let difference = self.book.change(changes(delta))?;
         if self.unsure {
             return self.settle();
         }
@@ -134,7 +134,7 @@ impl Nat {
     /// Makes the rules as they must be where they are missing or others changed them, and the sets
     /// as the whole ledger says. Established flows that a binding explains go on: they are the connection
     /// tracker's.
-    pub fn reconcile(&mut self, whole: &Work) -> Result<(), NatError> {
+    pub fn reconcile(&mut self, whole: &Delta) -> Result<(), NatError> {
         bridged::keep_off_ip()?;
         let mut book = Book::new(self.book.surroundings().clone());
         book.change(changes(whole))?;
@@ -155,9 +155,9 @@ impl Nat {
         Ok(())
     }
 
-    /// The bindings of some work, as the book has them and as they are to be.
-    fn moves(&self, work: &Work) -> Vec<Move> {
-        let moves = work.bindings.iter().map(|(host, bindings)| Move {
+    /// The bindings of a delta, as the book has them and as they are to be.
+    fn moves(&self, delta: &Delta) -> Vec<Move> {
+        let moves = delta.bindings.iter().map(|(host, bindings)| Move {
             before: self.book.binding(host).cloned(),
             after: bindings.after.clone(),
         });
@@ -165,11 +165,11 @@ impl Nat {
     }
 }
 
-fn changes(work: &Work) -> Changes {
-    let ports = work.endpoints.iter();
-    let bindings = work.bindings.iter();
+fn changes(delta: &Delta) -> Changes {
+    let ports = delta.endpoints.iter();
+    let bindings = delta.bindings.iter();
     Changes {
-        networks: work.networks.clone(),
+        networks: delta.networks.clone(),
         ports: ports
             .map(|(id, change)| (*id, change.after.as_ref().map(Into::into)))
             .collect(),

@@ -21,7 +21,7 @@ use std::{
 use tokio::sync::oneshot;
 use vch_ledger::{
     ContainerId,
-    desired::{DesiredEndpoint, Nic, Work},
+    desired::{Delta, DesiredEndpoint, Nic},
 };
 
 /// The NICs of running VMs that are being changed.
@@ -73,11 +73,11 @@ impl Running {
     /// What a transaction changes of running VMs; `None` where it is nothing.
     pub fn follow(
         &mut self,
-        work: &Work,
+        delta: &Delta,
         port: impl Fn(&DesiredEndpoint) -> Port,
     ) -> Option<Later> {
         let mut changes: BTreeMap<ContainerId, Vec<Change>> = BTreeMap::new();
-        for change in work.endpoints.values() {
+        for change in delta.endpoints.values() {
             let (endpoint, comes) = match (&change.before, &change.after) {
                 (None, Some(endpoint)) => (endpoint, true),
                 (Some(endpoint), None) => (endpoint, false),
@@ -98,7 +98,7 @@ impl Running {
                 of.push(Change::Unplug(endpoint.port.clone()));
             }
         }
-        for (id, container) in &work.containers {
+        for (id, container) in &delta.containers {
             if container.is_none() {
                 self.last.remove(id);
             }
@@ -139,7 +139,7 @@ impl Running {
     }
 
     /// Notes which taps were made anew under a running VM's NIC.
-    pub fn note_torn(&self, whole: &Work, created: &BTreeSet<InterfaceName>) {
+    pub fn note_torn(&self, whole: &Delta, created: &BTreeSet<InterfaceName>) {
         let endpoints = whole
             .endpoints
             .values()

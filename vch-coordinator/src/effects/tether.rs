@@ -1,7 +1,7 @@
 //! One session a container: told the newest spec, heard for what became of it.
 //!
 //! ```text
-//!   follow(work) ──desired──► driver task ◄══ channel ══► agent
+//!   follow(delta) ─desired──► driver task ◄══ channel ══► agent
 //!                               │
 //!                               ├── keeper: each report is durable before it is acknowledged
 //!                               └── state (watch): live?, newest report ──► requests, api
@@ -29,7 +29,7 @@ use std::{
 };
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use vch_ledger::desired::{Tethered, Work};
+use vch_ledger::desired::{Delta, Tethered};
 use vch_ledger::{Channel, ContainerId, SocketPath};
 
 /// All sessions of this VCH.
@@ -68,10 +68,10 @@ impl Tether {
     /// Sessions of the containers that must have one, with what they must be told.
     pub fn follow(
         &self,
-        work: &Work,
+        delta: &Delta,
         reports: &mut BTreeMap<ContainerId, Report>,
     ) -> Result<(), ChannelError> {
-        for (id, tethered) in &work.containers {
+        for (id, tethered) in &delta.containers {
             match tethered {
                 Some(tethered) => self.keep(*id, tethered, reports.remove(id))?,
                 None => self.end(*id),

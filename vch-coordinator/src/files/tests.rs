@@ -21,14 +21,14 @@ fn a_ledger_needs_files_for_its_gateways_of_both_families_and_its_containers() {
         apart: false,
         untranslated: false,
     };
-    let whole = Work {
+    let whole = Delta {
         networks: BTreeMap::from([
             (NetworkId::from_bytes([1; 32]), Some(carried)),
             (NetworkId::from_bytes([2; 32]), None),
         ]),
-        ..Work::default()
+        ..Delta::default()
     };
-    let (load, none) = (Load::of(&whole), Load::of(&Work::default()));
+    let (load, none) = (Load::of(&whole), Load::of(&Delta::default()));
     assert_eq!(load.gateways, 2);
     assert_eq!(load.files(&dns()) - none.files(&dns()), 4);
 }
@@ -61,7 +61,7 @@ fn the_limit_that_is_said_to_hold_is_the_kernels() {
 
 #[test]
 fn connections_to_the_docker_api_are_counted_with_what_each_opens() {
-    let none = Load::of(&Work::default());
+    let none = Load::of(&Delta::default());
     let all = u64::try_from(4 * docker::server::MAX_CONNECTIONS).unwrap();
     assert!(
         none.files(&dns()) > all,

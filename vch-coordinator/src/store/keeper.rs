@@ -16,7 +16,7 @@ use thiserror::Error;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use vch_ledger::{
     Answer, Change, Command, ContainerId, Ledger, LoadError, Refusal, Revision, RowKey, Settings,
-    desired::{Work, follow},
+    desired::{Delta, follow},
 };
 
 /// Jobs that may wait: beyond it callers do, so a slow disk slows callers and not memory.
@@ -32,7 +32,7 @@ pub struct Committed {
     /// What the caller is told.
     pub answer: Answer,
     /// What must be so from now on.
-    pub work: Work,
+    pub delta: Delta,
 }
 
 /// A command's outcome: committed and queued for the effects, or refused with nothing changed.
@@ -131,7 +131,7 @@ pub struct Kept {
     /// What it commits from now on, in order.
     pub published: mpsc::Receiver<Published>,
     /// What must be so at the start.
-    pub whole: Work,
+    pub whole: Delta,
 }
 
 /// Why the ledger does not start.
@@ -186,7 +186,7 @@ impl Keeper {
             add(&mut group, transaction.revision, at_ms, transaction.changes);
             store.write(&group)?;
         }
-        let work = Work::whole(&ledger);
+        let delta = Delta::whole(&ledger);
         let (jobs, inbox) = mpsc::channel(WAITING_JOBS);
         let (publish, published) = mpsc::channel(WAITING_JOBS);
         let desk = Desk {
@@ -205,7 +205,7 @@ impl Keeper {
             keeper: Self { jobs },
             thread: KeeperThread { thread },
             published,
-            whole: work,
+            whole: delta,
         })
     }
 
@@ -359,12 +359,12 @@ impl Desk {
                 let ledger = &mut self.ledger;
                 let (decided, at_ms) = self.outside.decide(|around| ledger.decide(command, around));
                 let decision = decided.map(|transaction| {
-                    let work = follow(&self.ledger, &transaction);
+                    let delta = follow(&self.ledger, &transaction);
                     let revision = transaction.revision;
                     add(group, revision, at_ms, transaction.changes);
                     Arc::new(Committed {
                         revision,
-                        work,
+                        delta,
                         answer: transaction.answer,
                     })
                 });

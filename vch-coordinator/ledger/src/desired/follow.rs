@@ -1,27 +1,28 @@
 //! What a transaction means: the difference that it makes.
 
-use super::{Bindings, EndpointChange, PrivateName, Work, carrier, desired_endpoint, linked};
+use super::{Bindings, Delta, EndpointChange, PrivateName, carrier, desired_endpoint, linked};
 use crate::{ContainerId, Endpoint, EndpointId, Ledger, Network, NetworkId, Row, Transaction};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a transaction means; `ledger` is as the transaction left it.
-pub fn follow(ledger: &Ledger, transaction: &Transaction) -> Work {
-    let mut work = Work::default();
+pub fn follow(ledger: &Ledger, transaction: &Transaction) -> Delta {
+    let mut delta = Delta::default();
     for change in &transaction.changes {
         match (&change.before, &change.after) {
-            (_, Some(Row::Network(network))) => work.network(ledger, network.id, Some(network)),
-            (Some(Row::Network(network)), None) => work.network(ledger, network.id, None),
+            (_, Some(Row::Network(network))) => delta.network(ledger, network.id, Some(network)),
+            (Some(Row::Network(network)), None) => delta.network(ledger, network.id, None),
             (_, Some(Row::Container(container))) => {
-                work.container(ledger, container.id, Some(container));
+                delta.container(ledger, container.id, Some(container));
             }
-            (Some(Row::Container(container)), None) => work.container(ledger, container.id, None),
+            (Some(Row::Container(container)), None) => delta.container(ledger, container.id, None),
             (Some(Row::PortBinding(binding)), _) | (None, Some(Row::PortBinding(binding))) => {
                 let known = |row: &Option<Row>| match row {
                     Some(Row::PortBinding(binding)) => Some(binding.clone()),
                     _ => None,
                 };
                 let (before, after) = (known(&change.before), known(&change.after));
-                work.bindings
+                delta
+                    .bindings
                     .insert(binding.host, Bindings { before, after });
             }
             _ => {}
@@ -35,10 +36,10 @@ pub fn follow(ledger: &Ledger, transaction: &Transaction) -> Work {
             let network = ledger.network_by_id(row.network)?;
             desired_endpoint(ledger, network, row)
         });
-        work.endpoints.insert(id, EndpointChange { before, after });
+        delta.endpoints.insert(id, EndpointChange { before, after });
     }
-    work.links = past.links();
-    work
+    delta.links = past.links();
+    delta
 }
 
 /// A transaction's rows as they were before it.

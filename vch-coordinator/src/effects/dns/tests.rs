@@ -124,8 +124,8 @@ fn does_not_exist(from: &str, gateway: &str, name: &str) -> bool {
 }
 
 /// Two containers on network 1, of which the second is `db`.
-fn two() -> Work {
-    Work {
+fn two() -> Delta {
+    Delta {
         networks: [network(1)].into(),
         endpoints: [endpoint(2, 1, "db", "127.0.1.3")].into(),
         containers: [
@@ -133,7 +133,7 @@ fn two() -> Work {
             container(2, &[(1, "127.0.1.3")], &[]),
         ]
         .into(),
-        ..Work::default()
+        ..Delta::default()
     }
 }
 
@@ -141,19 +141,19 @@ fn two() -> Work {
 fn a_link_answers_its_asker_alone_and_changes_no_reverse_name() {
     in_namespace(|| {
         let mut dns = started();
-        let mut work = two();
+        let mut delta = two();
         let alias = link(1, "database", "127.0.1.3");
-        work.links.insert(alias.clone(), true);
-        dns.follow(&work).unwrap();
+        delta.links.insert(alias.clone(), true);
+        dns.follow(&delta).unwrap();
         assert_eq!(found("127.0.1.2", "127.0.1.1", "database"), "127.0.1.3");
         assert!(does_not_exist("127.0.1.3", "127.0.1.1", "database"));
         assert_eq!(found("127.0.1.2", "127.0.1.1", "db"), "127.0.1.3");
         let reverse = dig("127.0.1.2", "127.0.1.1", &["+short", "-x", "127.0.1.3"]);
         assert_eq!(reverse, "db.\n");
 
-        let ended = Work {
+        let ended = Delta {
             links: [(alias, false)].into(),
-            ..Work::default()
+            ..Delta::default()
         };
         dns.follow(&ended).unwrap();
         assert!(does_not_exist("127.0.1.2", "127.0.1.1", "database"));
@@ -165,11 +165,12 @@ fn a_link_answers_its_asker_alone_and_changes_no_reverse_name() {
 fn a_containers_own_name_for_another_comes_before_the_networks() {
     in_namespace(|| {
         let mut dns = started();
-        let mut work = two();
-        work.endpoints
+        let mut delta = two();
+        delta
+            .endpoints
             .extend([endpoint(4, 1, "cache", "127.0.1.4")]);
-        work.links.insert(link(1, "db", "127.0.1.4"), true);
-        dns.follow(&work).unwrap();
+        delta.links.insert(link(1, "db", "127.0.1.4"), true);
+        dns.follow(&delta).unwrap();
         assert_eq!(found("127.0.1.2", "127.0.1.1", "db"), "127.0.1.4");
         assert_eq!(found("127.0.1.3", "127.0.1.1", "db"), "127.0.1.3");
         dns.close();
@@ -180,10 +181,10 @@ fn a_containers_own_name_for_another_comes_before_the_networks() {
 fn private_names_are_no_way_out_of_internal_networks() {
     in_namespace(|| {
         let mut dns = started();
-        let mut work = two();
-        let carried = work.networks.values_mut().flatten();
+        let mut delta = two();
+        let carried = delta.networks.values_mut().flatten();
         carried.for_each(|carried| carried.internal = true);
-        dns.follow(&work).unwrap();
+        dns.follow(&delta).unwrap();
         assert!(does_not_exist("127.0.1.2", "127.0.1.1", "example.org"));
         assert_eq!(found("127.0.1.2", "127.0.1.1", "db"), "127.0.1.3");
         dns.close();
@@ -195,14 +196,14 @@ fn private_names_are_no_way_out_of_internal_networks() {
 fn each_containers_outside_questions_go_to_its_own_servers() {
     in_namespace(|| {
         let mut outside = started();
-        let mut world = Work {
+        let mut world = Delta {
             networks: [network(8), network(9)].into(),
             endpoints: [
                 endpoint(8, 8, "www.example", "127.0.8.80"),
                 endpoint(9, 9, "www.example", "127.0.9.80"),
             ]
             .into(),
-            ..Work::default()
+            ..Delta::default()
         };
         // Whoever asks is heard.
         let carried = world.networks.values_mut().flatten();
@@ -210,14 +211,14 @@ fn each_containers_outside_questions_go_to_its_own_servers() {
         outside.follow(&world).unwrap();
 
         let mut dns = started();
-        let mut work = two();
-        work.containers = [
+        let mut delta = two();
+        delta.containers = [
             container(1, &[(1, "127.0.1.2")], &["127.0.8.1"]),
             container(2, &[(1, "127.0.1.3")], &["127.0.9.1"]),
             container(3, &[(1, "127.0.1.4")], &[]),
         ]
         .into();
-        dns.follow(&work).unwrap();
+        dns.follow(&delta).unwrap();
         dns.server
             .set_upstreams(&["127.0.8.1:53".parse().unwrap()])
             .unwrap();
@@ -233,13 +234,16 @@ fn each_containers_outside_questions_go_to_its_own_servers() {
 fn what_a_whole_ledger_does_not_have_ends() {
     in_namespace(|| {
         let mut dns = started();
-        let mut work = two();
-        work.networks.extend([network(2)]);
-        work.endpoints.extend([endpoint(5, 1, "gone", "127.0.1.5")]);
-        work.containers
+        let mut delta = two();
+        delta.networks.extend([network(2)]);
+        delta
+            .endpoints
+            .extend([endpoint(5, 1, "gone", "127.0.1.5")]);
+        delta
+            .containers
             .extend([container(5, &[(1, "127.0.1.5"), (2, "127.0.2.5")], &[])]);
-        work.links.insert(link(1, "database", "127.0.1.3"), true);
-        dns.follow(&work).unwrap();
+        delta.links.insert(link(1, "database", "127.0.1.3"), true);
+        dns.follow(&delta).unwrap();
         assert_eq!(found("127.0.1.2", "127.0.1.1", "gone"), "127.0.1.5");
         assert_eq!(found("127.0.1.2", "127.0.1.1", "database"), "127.0.1.3");
 
@@ -250,7 +254,7 @@ fn what_a_whole_ledger_does_not_have_ends() {
         assert_eq!(found("127.0.1.2", "127.0.1.1", "db"), "127.0.1.3");
         assert_eq!(dns.server.listening().len(), 1);
         assert_eq!(dns.askers.len(), 2);
-        dns.reconcile(&Work::default()).unwrap();
+        dns.reconcile(&Delta::default()).unwrap();
         assert!(dns.names.is_empty());
         assert!(dns.server.listening().is_empty());
         dns.close();
@@ -303,9 +307,9 @@ fn who_holds_port_53_at_his_own_address_is_in_nobodys_way() {
 
         // One gateway that is taken leaves the others served.
         let _in_the_way = UdpSocket::bind("127.0.2.1:53").unwrap();
-        let mut work = two();
-        work.networks.extend([network(2), network(3)]);
-        let refused = dns.follow(&work).unwrap_err();
+        let mut delta = two();
+        delta.networks.extend([network(2), network(3)]);
+        let refused = dns.follow(&delta).unwrap_err();
         assert_eq!(held(refused), (ip("127.0.2.1"), "udp"));
         let served: Vec<IpAddr> = dns
             .server

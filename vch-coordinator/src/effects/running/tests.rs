@@ -99,15 +99,15 @@ fn endpoint(container: u8, tap: &str) -> DesiredEndpoint {
 }
 
 /// A transaction in which endpoints come and go.
-fn work(comes: &[DesiredEndpoint], goes: &[DesiredEndpoint]) -> Work {
-    let mut work = Work::default();
+fn delta(comes: &[DesiredEndpoint], goes: &[DesiredEndpoint]) -> Delta {
+    let mut delta = Delta::default();
     let comes = comes.iter().map(|endpoint| (None, Some(endpoint.clone())));
     let goes = goes.iter().map(|endpoint| (Some(endpoint.clone()), None));
     for (number, (before, after)) in comes.chain(goes).enumerate() {
         let id = EndpointId::from_bytes([u8::try_from(number).unwrap(); 32]);
-        work.endpoints.insert(id, EndpointChange { before, after });
+        delta.endpoints.insert(id, EndpointChange { before, after });
     }
-    work
+    delta
 }
 
 fn port(endpoint: &DesiredEndpoint) -> Port {
@@ -120,9 +120,9 @@ fn changes_of_one_container_are_asked_for_in_their_order() {
         let (program, mut running, _segments) = Program::start().await;
         let web = endpoint(1, "vt-1");
         let first = running
-            .follow(&work(std::slice::from_ref(&web), &[]), port)
+            .follow(&delta(std::slice::from_ref(&web), &[]), port)
             .unwrap();
-        let second = running.follow(&work(&[], &[web]), port).unwrap();
+        let second = running.follow(&delta(&[], &[web]), port).unwrap();
         // Whichever is begun first.
         let second = tokio::spawn(second);
         let first = tokio::spawn(first);
@@ -141,7 +141,7 @@ fn containers_do_not_wait_for_one_another() {
     in_namespace(async |_| {
         let (program, mut running, _segments) = Program::start().await;
         let both = [endpoint(1, "vt-1"), endpoint(2, "vt-2")];
-        let all = running.follow(&work(&both, &[]), port).unwrap();
+        let all = running.follow(&delta(&both, &[]), port).unwrap();
         let all = tokio::spawn(all);
         let (one, other) = (program.asked().await, program.asked().await);
         for (_, mut stream) in [one, other] {
@@ -160,7 +160,7 @@ fn a_tap_stands_until_its_nic_is_unplugged_and_is_asked_for_again() {
             .await
             .unwrap();
         segments.ensure_port(&world::tap("vt-1")).await.unwrap();
-        let gone = work(&[], &[endpoint(1, "vt-1")]);
+        let gone = delta(&[], &[endpoint(1, "vt-1")]);
         let (refused, ()) = tokio::join!(
             running.follow(&gone, port).unwrap(),
             program.answer("unplug vt-1", REFUSED)
@@ -194,7 +194,7 @@ fn a_tap_made_anew_is_mended_if_a_running_vm_is_on_it() {
         let (program, mut running, _segments) = Program::start().await;
         let mut stopped = endpoint(2, "vt-2");
         stopped.nic = None;
-        let whole = work(&[endpoint(1, "vt-1"), stopped], &[]);
+        let whole = delta(&[endpoint(1, "vt-1"), stopped], &[]);
         let created = ["vt-1", "vt-2", "br-1"].map(world::name).into();
         running.note_torn(&whole, &created);
         let (refused, ()) = tokio::join!(
@@ -210,7 +210,7 @@ fn a_tap_made_anew_is_mended_if_a_running_vm_is_on_it() {
         assert!(running.again().is_none());
         // Whoever has gone needs nothing.
         running.note_torn(&whole, &created);
-        running.note_torn(&Work::default(), &BTreeSet::new());
+        running.note_torn(&Delta::default(), &BTreeSet::new());
         assert!(running.again().is_none());
     });
 }

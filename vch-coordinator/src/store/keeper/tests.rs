@@ -51,7 +51,7 @@ async fn what_was_answered_is_there_after_a_restart() {
 
     let again = start(dir.path());
     assert_eq!(ledger(&again.keeper).await, before);
-    assert_eq!(again.whole, Work::whole(&before));
+    assert_eq!(again.whole, Delta::whole(&before));
     stop(again);
 }
 

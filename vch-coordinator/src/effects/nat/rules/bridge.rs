@@ -10,7 +10,7 @@ const FIRST: i32 = -300;
 /// `NF_BR_PRI_FILTER_BRIDGED` of linux/netfilter_bridge.h.
 const FILTER: i32 = -200;
 
-/// Whether a port of a bridge is a container's: its name says so (`work::port_name`), and nothing
+/// Whether a port of a bridge is a container's: its name says so (`desired::port_name`), and nothing
 /// passes before the sets know it.
 pub(super) fn container(rule: Rule, port: Field) -> Result<Rule, NameError> {
     Ok(rule.begins(port, InterfacePrefix::new("vt-")?))

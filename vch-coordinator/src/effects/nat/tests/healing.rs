@@ -3,7 +3,7 @@
 use super::world::{A, B, World, id, in_namespace, network, run, surroundings};
 use crate::effects::nat::Nat;
 use std::collections::BTreeSet;
-use vch_ledger::desired::Work;
+use vch_ledger::desired::Delta;
 
 /// Both tables with the handles of their rules: one that is made anew has another.
 fn listed() -> String {
@@ -28,18 +28,18 @@ fn difference(right: &BTreeSet<String>) -> Vec<String> {
     words().symmetric_difference(right).cloned().collect()
 }
 
-fn nothing_but(networks: &[(u8, bool)]) -> Work {
+fn nothing_but(networks: &[(u8, bool)]) -> Delta {
     let networks = networks.iter().map(|(number, there)| {
         let network = there.then(|| network(*number));
         (id(*number), network)
     });
-    Work {
+    Delta {
         networks: networks.collect(),
-        ..Work::default()
+        ..Delta::default()
     }
 }
 
-fn reconciled(whole: &Work) -> Nat {
+fn reconciled(whole: &Delta) -> Nat {
     let mut nat = Nat::open(surroundings()).unwrap();
     nat.reconcile(whole).unwrap();
     nat
@@ -51,7 +51,7 @@ fn a_coordinator_that_starts_again_leaves_right_rules_as_they_are() {
         let world = World::new();
         let first = listed();
         assert!(first.contains("masquerade"), "{first}");
-        reconciled(&world.work);
+        reconciled(&world.delta);
         assert_eq!(listed(), first);
     });
 }
@@ -106,7 +106,7 @@ fn what_others_did_to_our_tables_is_undone() {
         ] {
             run(&format!("nft {words}"));
             assert_ne!(difference(&right), [""; 0], "{words} did nothing");
-            reconciled(&world.work);
+            reconciled(&world.delta);
             assert_eq!(difference(&right), [""; 0], "after {words}");
         }
     });
@@ -129,14 +129,14 @@ fn after_a_change_that_the_kernel_refused_the_next_one_makes_all_good() {
         let mut world = World::new();
         let right = words();
         run("nft delete table bridge vch");
-        let host = world.work.endpoints.keys().next().copied().unwrap();
-        let same = Work {
-            endpoints: [(host, world.work.endpoints[&host].clone())].into(),
-            ..Work::default()
+        let host = world.delta.endpoints.keys().next().copied().unwrap();
+        let same = Delta {
+            endpoints: [(host, world.delta.endpoints[&host].clone())].into(),
+            ..Delta::default()
         };
-        let gone = Work {
+        let gone = Delta {
             endpoints: [(host, vch_ledger::desired::EndpointChange::default())].into(),
-            ..Work::default()
+            ..Delta::default()
         };
         assert!(world.nat.follow(&gone).is_err(), "there is no such table");
         world.nat.follow(&same).unwrap();
@@ -176,7 +176,7 @@ fn a_change_by_somebody_else_is_heard_and_ones_own_is_not() {
             let heard = tokio::time::timeout(wait, watch.changed()).await;
             let heard = heard.expect("heard within 2 s").unwrap();
             assert_eq!(heard, [vch_nftables::Family::Inet]);
-            let whole = world.work.clone();
+            let whole = world.delta.clone();
             world.nat.reconcile(&whole).unwrap();
             run("nft flush ruleset");
             let heard = tokio::time::timeout(wait, watch.changed()).await;

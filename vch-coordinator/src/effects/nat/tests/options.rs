@@ -15,10 +15,10 @@ fn families() -> [IpAddr; 2] {
 
 fn change(world: &mut World, numbers: &[u8], change: impl Fn(&mut Carried)) {
     for number in numbers {
-        let network = world.work.networks.get_mut(&id(*number)).unwrap();
+        let network = world.delta.networks.get_mut(&id(*number)).unwrap();
         change(network.as_mut().unwrap());
     }
-    let whole = world.work.clone();
+    let whole = world.delta.clone();
     world.nat.reconcile(&whole).unwrap();
 }
 

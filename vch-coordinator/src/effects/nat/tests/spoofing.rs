@@ -326,8 +326,8 @@ fn a_port_that_no_set_knows_yet_sends_nothing() {
         let (kind, packet) = udp((a1.v4.into(), 1), (a2.v4.into(), 2), DATA);
         let frame = ether(a2.mac, a1.mac, kind, &packet);
         assert!(world.passes("a1", &frame, "a2", DATA));
-        let id = *world.work.endpoints.keys().next().unwrap();
-        let gone = vch_ledger::desired::Work {
+        let id = *world.delta.endpoints.keys().next().unwrap();
+        let gone = vch_ledger::desired::Delta {
             endpoints: [(id, vch_ledger::desired::EndpointChange::default())].into(),
             ..Default::default()
         };

@@ -5,7 +5,7 @@ use super::world::{E, VCH, VCH6, World, binding, ends, host_port, id, in_namespa
 use crate::effects::nat::Nat;
 use std::net::{IpAddr, UdpSocket};
 use vch_ledger::Protocol;
-use vch_ledger::desired::{Bindings, Work};
+use vch_ledger::desired::{Bindings, Delta};
 
 const DATA: &[u8] = b"of a flow";
 const ANSWER: &[u8] = b"an answer of a flow";
@@ -159,11 +159,11 @@ fn datagrams_to_ports_that_come_together_are_captured_one_by_one() {
                 },
             )
         });
-        let work = Work {
+        let delta = Delta {
             bindings: come.into(),
-            ..Work::default()
+            ..Delta::default()
         };
-        world.nat.follow(&work).unwrap();
+        world.nat.follow(&delta).unwrap();
         for port in [8080, 8081] {
             assert_eq!(arrives(&mut world, udp, like, (4000, port), false), ["a1"]);
         }
@@ -187,7 +187,7 @@ fn established_flows_live_through_a_flush_and_a_restart() {
         world.host("out").receive(ANSWER);
         super::world::run("nft flush ruleset");
         let mut again = Nat::open(super::world::surroundings()).unwrap();
-        again.reconcile(&world.work).unwrap();
+        again.reconcile(&world.delta).unwrap();
         assert_eq!(arrives(&mut world, tcp, like, (4000, 8080), false), ["a1"]);
     });
 }
@@ -207,9 +207,9 @@ fn what_was_left_uncut_when_the_coordinator_died_is_cut_at_its_next_start() {
             assert_eq!(arrives(&mut world, udp, like, (4000, port), true), ["a1"]);
         }
         // The ledger went on; the kernel did not.
-        world.work.bindings.remove(&gone);
+        world.delta.bindings.remove(&gone);
         let mut again = Nat::open(super::world::surroundings()).unwrap();
-        again.reconcile(&world.work).unwrap();
+        again.reconcile(&world.delta).unwrap();
         assert_eq!(arrives(&mut world, udp, like, (4000, 8080), false), [""; 0]);
         assert_eq!(arrives(&mut world, udp, like, (4000, 8081), false), ["a1"]);
     });
@@ -229,7 +229,7 @@ fn a_flow_to_an_external_network_is_nobodys_to_sweep() {
         let packet = frames::udp((mgmt.into(), 4000), (v4(VCH), 9090), DATA);
         world.host("mgmt").says(packet);
         world.host("out").receive(DATA);
-        let whole = world.work.clone();
+        let whole = world.delta.clone();
         assert!(whole.networks.contains_key(&id(E)));
         world.nat.reconcile(&whole).unwrap();
         super::world::run("nft delete table ip theirs");

@@ -19,7 +19,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsFd as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
-use vch_ledger::desired::{Bindings, Carried, Carrier, DesiredEndpoint, EndpointChange, Work};
+use vch_ledger::desired::{Bindings, Carried, Carrier, Delta, DesiredEndpoint, EndpointChange};
 use vch_ledger::{
     Attachment, ContainerId, EndpointId, External, ExternalAddressing, HostPort, Id, NetworkId,
     PortBinding, PortNumber, Protocol,
@@ -192,7 +192,7 @@ pub fn ends(frame: &[u8]) -> ((IpAddr, u16), (IpAddr, u16)) {
 /// The VCH: networks `a` and `b` with a bridge each, `s` and `t` on the shared one, `e` outside.
 pub struct World {
     pub nat: Nat,
-    pub work: Work,
+    pub delta: Delta,
     pub hosts: BTreeMap<&'static str, Host>,
 }
 
@@ -323,9 +323,9 @@ impl World {
                 run(&format!("ip addr add {address} dev {link} nodad"));
             }
         }
-        let mut work = Work::default();
+        let mut delta = Delta::default();
         for number in [A, B, S, T, E, I] {
-            work.networks.insert(id(number), Some(network(number)));
+            delta.networks.insert(id(number), Some(network(number)));
         }
         for (number, (host, port, bridge, addresses)) in (10..).zip(HOSTS) {
             let made = Host::new(port, number, bridge, addresses);
@@ -335,13 +335,13 @@ impl World {
                     before: None,
                     after: Some(endpoint),
                 };
-                work.endpoints.insert(id(number), change);
+                delta.endpoints.insert(id(number), change);
             }
             hosts.insert(host, made);
         }
         let mut nat = Nat::open(surroundings()).unwrap();
-        nat.reconcile(&work).unwrap();
-        Self { nat, work, hosts }
+        nat.reconcile(&delta).unwrap();
+        Self { nat, delta, hosts }
     }
 
     pub fn host(&mut self, host: &str) -> &mut Host {
@@ -359,34 +359,34 @@ impl World {
     pub fn endpoint(&mut self, host: &str, alter: impl FnOnce(&mut DesiredEndpoint)) {
         let port = self.hosts[host].port.clone();
         let (id, change) = self
-            .work
+            .delta
             .endpoints
             .iter_mut()
             .find(|(_, change)| change.after.as_ref().unwrap().port.as_str() == port)
             .unwrap();
         change.before.clone_from(&change.after);
         alter(change.after.as_mut().unwrap());
-        let work = Work {
+        let delta = Delta {
             endpoints: [(*id, change.clone())].into(),
-            ..Work::default()
+            ..Delta::default()
         };
-        self.nat.follow(&work).unwrap();
+        self.nat.follow(&delta).unwrap();
     }
 
     /// A port of the VCH leads somewhere, or nowhere any more.
     pub fn bind(&mut self, host: HostPort, binding: Option<PortBinding>) {
-        let before = self.work.bindings.get(&host);
+        let before = self.delta.bindings.get(&host);
         let before = before.and_then(|bindings| bindings.after.clone());
         let bindings = Bindings {
             before,
             after: binding,
         };
-        self.work.bindings.insert(host, bindings.clone());
-        let work = Work {
+        self.delta.bindings.insert(host, bindings.clone());
+        let delta = Delta {
             bindings: [(host, bindings)].into(),
-            ..Work::default()
+            ..Delta::default()
         };
-        self.nat.follow(&work).unwrap();
+        self.nat.follow(&delta).unwrap();
     }
 
     /// Publishes a container's port.

@@ -10,7 +10,7 @@ use protocol::{session::DEFAULT_HEARTBEAT, spec::SpecId};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use tempfile::TempDir;
 use tokio::sync::watch;
-use vch_ledger::{Command, ContainerId, Settings, desired::Work};
+use vch_ledger::{Command, ContainerId, Settings, desired::Delta};
 
 pub struct House {
     folder: TempDir,
@@ -35,13 +35,13 @@ impl House {
 
     pub async fn add(&mut self, name: &str) -> ContainerId {
         let committed = self.decide(sample::add(name)).await;
-        *committed.work.containers.keys().next().unwrap()
+        *committed.delta.containers.keys().next().unwrap()
     }
 
     /// The spec of its new life.
     pub async fn start(&mut self, name: &str) -> Option<SpecId> {
         let committed = self.decide(Command::StartContainer(name.into())).await;
-        let tethered = committed.work.containers.values().flatten().next()?;
+        let tethered = committed.delta.containers.values().flatten().next()?;
         Some(tethered.spec.as_ref()?.id())
     }
 
@@ -56,12 +56,12 @@ impl House {
         let (decision, _) = self.kept.keeper.decide(command).await.unwrap();
         let committed = decision.unwrap();
         self.kept.published.recv().await.unwrap();
-        self.follow(&committed.work);
+        self.follow(&committed.delta);
         committed
     }
 
-    fn follow(&self, work: &Work) {
-        self.tether.follow(work, &mut BTreeMap::new()).unwrap();
+    fn follow(&self, delta: &Delta) {
+        self.tether.follow(delta, &mut BTreeMap::new()).unwrap();
     }
 
     pub fn socket(&self, container: ContainerId) -> PathBuf {
