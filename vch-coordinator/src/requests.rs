@@ -205,10 +205,10 @@ fn awaits(committed: &Committed, answer: &Answer) -> Option<Awaited> {
         Answer::Disconnected { container, .. } => (*container, None),
         _ => return None,
     };
-    let tethered = committed.delta.containers.get(&container)?.as_ref()?;
+    let target = committed.delta.containers.get(&container)?.as_ref()?;
     Some(Awaited {
         container,
-        spec: tethered.spec.as_ref()?.id(),
+        spec: target.spec.as_ref()?.id(),
         interface,
     })
 }

@@ -24,9 +24,9 @@ pub struct Delta {
     /// Endpoints on them: what each was, and what it must be.
     pub endpoints: BTreeMap<EndpointId, EndpointChange>,
     /// Containers' agents.
-    pub containers: BTreeMap<ContainerId, Option<Tethered>>,
+    pub containers: BTreeMap<ContainerId, Option<AgentTarget>>,
     /// Published ports: what each was, and what it must be.
-    pub bindings: BTreeMap<HostPort, Bindings>,
+    pub bindings: BTreeMap<HostPort, BindingChange>,
     /// Names that one container alone has for an address: whether they answer.
     pub links: BTreeMap<PrivateName, bool>,
 }
@@ -76,7 +76,7 @@ impl Carrier {
 
 /// A published port before and after.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Bindings {
+pub struct BindingChange {
     /// As it was, as far as this delta knows.
     pub before: Option<PortBinding>,
     /// As it must be.
@@ -144,7 +144,7 @@ pub struct Nic {
 
 /// A container's agent: how it is reached, and what it is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tethered {
+pub struct AgentTarget {
     /// The container's name, for people.
     pub name: String,
     /// The channel.
@@ -199,11 +199,11 @@ impl Delta {
             }
         }
         for binding in ledger.bindings() {
-            let bindings = Bindings {
+            let change = BindingChange {
                 before: None,
                 after: Some(binding.clone()),
             };
-            delta.bindings.insert(binding.host, bindings);
+            delta.bindings.insert(binding.host, change);
         }
         delta
     }
@@ -225,7 +225,7 @@ impl Delta {
     }
 
     fn container(&mut self, ledger: &Ledger, id: ContainerId, container: Option<&Container>) {
-        let tethered = container.map(|container| Tethered {
+        let target = container.map(|container| AgentTarget {
             name: container.name.to_string(),
             channel: container.channel.clone(),
             spec: ledger.spec(id),
@@ -240,7 +240,7 @@ impl Delta {
                 })
                 .collect(),
         });
-        self.containers.insert(id, tethered);
+        self.containers.insert(id, target);
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 use thiserror::Error;
 use tokio::sync::mpsc;
 use vch_dns::{ListenError, Name, Names, NamesError, Network, OnEnd, Server, SpawnError, View};
-use vch_ledger::desired::{Carried, Carrier, Delta, DesiredEndpoint, PrivateName, Tethered};
+use vch_ledger::desired::{AgentTarget, Carried, Carrier, Delta, DesiredEndpoint, PrivateName};
 use vch_ledger::{ContainerId, EndpointId, Id, NetworkId, Protocol};
 
 /// Servers are asked where servers of names listen (RFC 1035, 4.2).
@@ -120,8 +120,8 @@ impl Dns {
             self.link(link, *answers);
         }
         let mut done = Ok(());
-        for (id, tethered) in &delta.containers {
-            let one = self.container(*id, tethered.as_ref());
+        for (id, target) in &delta.containers {
+            let one = self.container(*id, target.as_ref());
             done = done.and(one);
         }
         for (id, carried) in &delta.networks {
@@ -224,8 +224,8 @@ impl Dns {
         }
     }
 
-    fn container(&mut self, id: ContainerId, tethered: Option<&Tethered>) -> Result<(), DnsError> {
-        let asks_from = tethered.map(|t| t.asks_from.clone()).unwrap_or_default();
+    fn container(&mut self, id: ContainerId, target: Option<&AgentTarget>) -> Result<(), DnsError> {
+        let asks_from = target.map(|t| t.asks_from.clone()).unwrap_or_default();
         let networks: BTreeSet<NetworkId> = asks_from.iter().map(|(network, _)| *network).collect();
         // From each of its addresses at each of its gateways: while a NIC is awaited the container
         // asks that network's gateway by way of another.
@@ -248,7 +248,7 @@ impl Dns {
             subnets: Vec::new(),
         };
         self.names.declare_network(private(id), no_way_out)?;
-        let servers = tethered.iter().flat_map(|t| &t.forwards_to);
+        let servers = target.iter().flat_map(|t| &t.forwards_to);
         let upstreams: Vec<_> = servers.map(|ip| SocketAddr::new(*ip, PORT)).collect();
         let mut done = Ok(());
         for (network, address) in &wanted {

@@ -157,9 +157,9 @@ impl Nat {
 
     /// The bindings of a delta, as the book has them and as they are to be.
     fn moves(&self, delta: &Delta) -> Vec<Move> {
-        let moves = delta.bindings.iter().map(|(host, bindings)| Move {
+        let moves = delta.bindings.iter().map(|(host, change)| Move {
             before: self.book.binding(host).cloned(),
-            after: bindings.after.clone(),
+            after: change.after.clone(),
         });
         moves.collect()
     }
@@ -174,7 +174,7 @@ fn changes(delta: &Delta) -> Changes {
             .map(|(id, change)| (*id, change.after.as_ref().map(Into::into)))
             .collect(),
         bindings: bindings
-            .map(|(host, bindings)| (*host, bindings.after.clone()))
+            .map(|(host, change)| (*host, change.after.clone()))
             .collect(),
     }
 }

@@ -29,7 +29,7 @@ use std::{
 };
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use vch_ledger::desired::{Delta, Tethered};
+use vch_ledger::desired::{AgentTarget, Delta};
 use vch_ledger::{Channel, ContainerId, SocketPath};
 
 /// All sessions of this VCH.
@@ -46,7 +46,7 @@ pub struct Tether {
 
 struct Session {
     channel: Channel,
-    desired: watch::Sender<Tethered>,
+    desired: watch::Sender<AgentTarget>,
     state: watch::Receiver<SessionState>,
     stop: CancellationToken,
 }
@@ -71,9 +71,9 @@ impl Tether {
         delta: &Delta,
         reports: &mut BTreeMap<ContainerId, Report>,
     ) -> Result<(), ChannelError> {
-        for (id, tethered) in &delta.containers {
-            match tethered {
-                Some(tethered) => self.keep(*id, tethered, reports.remove(id))?,
+        for (id, target) in &delta.containers {
+            match target {
+                Some(target) => self.keep(*id, target, reports.remove(id))?,
                 None => self.end(*id),
             }
         }
@@ -83,16 +83,16 @@ impl Tether {
     fn keep(
         &self,
         id: ContainerId,
-        tethered: &Tethered,
+        target: &AgentTarget,
         report: Option<Report>,
     ) -> Result<(), ChannelError> {
         let mut sessions = self.sessions();
         if let Some(session) = sessions.get(&id)
-            && session.channel == tethered.channel
+            && session.channel == target.channel
         {
             session.desired.send_if_modified(|desired| {
-                let changed = desired != tethered;
-                desired.clone_from(tethered);
+                let changed = desired != target;
+                desired.clone_from(target);
                 changed
             });
             return Ok(());
@@ -101,8 +101,8 @@ impl Tether {
             before.stop.cancel();
             self.channels.forget(id, &before.channel);
         }
-        let opener = self.channels.opener(id, &tethered.channel)?;
-        let (desired, wanted) = watch::channel(tethered.clone());
+        let opener = self.channels.opener(id, &target.channel)?;
+        let (desired, wanted) = watch::channel(target.clone());
         let (publish, state) = watch::channel(SessionState {
             report,
             ..SessionState::default()
@@ -126,7 +126,7 @@ impl Tether {
         sessions.insert(
             id,
             Session {
-                channel: tethered.channel.clone(),
+                channel: target.channel.clone(),
                 desired,
                 state,
                 stop,

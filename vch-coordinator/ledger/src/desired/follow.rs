@@ -1,6 +1,6 @@
 //! What a transaction means: the difference that it makes.
 
-use super::{Bindings, Delta, EndpointChange, PrivateName, carrier, desired_endpoint, linked};
+use super::{BindingChange, Delta, EndpointChange, PrivateName, carrier, desired_endpoint, linked};
 use crate::{ContainerId, Endpoint, EndpointId, Ledger, Network, NetworkId, Row, Transaction};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +23,7 @@ pub fn follow(ledger: &Ledger, transaction: &Transaction) -> Delta {
                 let (before, after) = (known(&change.before), known(&change.after));
                 delta
                     .bindings
-                    .insert(binding.host, Bindings { before, after });
+                    .insert(binding.host, BindingChange { before, after });
             }
             _ => {}
         }

@@ -140,18 +140,18 @@ fn a_connection_is_a_port_with_names_and_a_new_spec() {
     assert_eq!(endpoint.addresses, [address]);
     let names: Vec<_> = endpoint.names.iter().map(ToString::to_string).collect();
     assert!(names.contains(&"web".to_owned()) && names.contains(&"www".to_owned()));
-    let tethered = only(&delta.containers).as_ref().unwrap();
-    assert_eq!(tethered.asks_from, [(endpoint.network, address)]);
-    let spec = tethered.spec.as_ref().unwrap();
+    let target = only(&delta.containers).as_ref().unwrap();
+    assert_eq!(target.asks_from, [(endpoint.network, address)]);
+    let spec = target.spec.as_ref().unwrap();
     assert_eq!(spec.parts().interfaces.len(), 1);
 
     let gone = world.delta(disconnect());
     let change = only(&gone.endpoints);
     assert_eq!(change.before.as_ref(), Some(endpoint));
     assert_eq!(change.after, None);
-    let tethered = only(&gone.containers).as_ref().unwrap();
-    assert!(tethered.asks_from.is_empty());
-    let after = tethered.spec.as_ref().unwrap();
+    let target = only(&gone.containers).as_ref().unwrap();
+    assert!(target.asks_from.is_empty());
+    let after = target.spec.as_ref().unwrap();
     assert!(after.parts().interfaces.is_empty());
     assert!(after.id().generation > spec.id().generation);
 }

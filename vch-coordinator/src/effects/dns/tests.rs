@@ -65,16 +65,16 @@ fn container(
     number: u8,
     asks_from: &[(u8, &str)],
     servers: &[&str],
-) -> (ContainerId, Option<Tethered>) {
+) -> (ContainerId, Option<AgentTarget>) {
     let asks_from = asks_from.iter();
-    let tethered = Tethered {
+    let target = AgentTarget {
         name: number.to_string(),
         channel: Channel::Unix { path: None },
         spec: None,
         asks_from: asks_from.map(|(net, at)| (id(*net), ip(at))).collect(),
         forwards_to: servers.iter().map(|server| ip(server)).collect(),
     };
-    (container_id(number), Some(tethered))
+    (container_id(number), Some(target))
 }
 
 /// The endpoint of one name on a network.

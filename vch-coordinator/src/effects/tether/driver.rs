@@ -26,7 +26,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::{sync::watch, task::JoinSet};
-use vch_ledger::{ContainerId, desired::Tethered};
+use vch_ledger::{ContainerId, desired::AgentTarget};
 
 /// Connections beside the live one that are being told to go, at a time; more are just closed.
 const TURNED_AWAY: usize = 4;
@@ -34,7 +34,7 @@ const TURNED_AWAY: usize = 4;
 pub(super) struct Driver {
     pub container: ContainerId,
     pub opener: Opener,
-    pub wanted: watch::Receiver<Tethered>,
+    pub wanted: watch::Receiver<AgentTarget>,
     pub state: watch::Sender<SessionState>,
     pub keeper: Keeper,
     pub heartbeat: Duration,

@@ -5,7 +5,7 @@ use super::world::{E, VCH, VCH6, World, binding, ends, host_port, id, in_namespa
 use crate::effects::nat::Nat;
 use std::net::{IpAddr, UdpSocket};
 use vch_ledger::Protocol;
-use vch_ledger::desired::{Bindings, Delta};
+use vch_ledger::desired::{BindingChange, Delta};
 
 const DATA: &[u8] = b"of a flow";
 const ANSWER: &[u8] = b"an answer of a flow";
@@ -153,7 +153,7 @@ fn datagrams_to_ports_that_come_together_are_captured_one_by_one() {
             let after = Some(binding(host, target.clone(), 80, &[]));
             (
                 host,
-                Bindings {
+                BindingChange {
                     before: None,
                     after,
                 },

@@ -19,7 +19,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsFd as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
-use vch_ledger::desired::{Bindings, Carried, Carrier, Delta, DesiredEndpoint, EndpointChange};
+use vch_ledger::desired::{
+    BindingChange, Carried, Carrier, Delta, DesiredEndpoint, EndpointChange,
+};
 use vch_ledger::{
     Attachment, ContainerId, EndpointId, External, ExternalAddressing, HostPort, Id, NetworkId,
     PortBinding, PortNumber, Protocol,
@@ -376,14 +378,14 @@ impl World {
     /// A port of the VCH leads somewhere, or nowhere any more.
     pub fn bind(&mut self, host: HostPort, binding: Option<PortBinding>) {
         let before = self.delta.bindings.get(&host);
-        let before = before.and_then(|bindings| bindings.after.clone());
-        let bindings = Bindings {
+        let before = before.and_then(|change| change.after.clone());
+        let change = BindingChange {
             before,
             after: binding,
         };
-        self.delta.bindings.insert(host, bindings.clone());
+        self.delta.bindings.insert(host, change.clone());
         let delta = Delta {
-            bindings: [(host, bindings)].into(),
+            bindings: [(host, change)].into(),
             ..Delta::default()
         };
         self.nat.follow(&delta).unwrap();

@@ -41,8 +41,8 @@ impl House {
     /// The spec of its new life.
     pub async fn start(&mut self, name: &str) -> Option<SpecId> {
         let committed = self.decide(Command::StartContainer(name.into())).await;
-        let tethered = committed.delta.containers.values().flatten().next()?;
-        Some(tethered.spec.as_ref()?.id())
+        let target = committed.delta.containers.values().flatten().next()?;
+        Some(target.spec.as_ref()?.id())
     }
 
     pub async fn remove(&mut self, name: &str) {
