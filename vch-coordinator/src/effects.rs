@@ -33,7 +33,7 @@ use tether::{ChannelError, Tether};
 use thiserror::Error;
 use vch_ledger::{
     Attachment, ContainerId, NetworkId,
-    desired::{Carried, Carrier, Delta, DesiredEndpoint, bridge_name},
+    desired::{Delta, DesiredEndpoint, NetworkBacking, Segment, bridge_name},
 };
 
 /// Which effect does not follow the ledger, and why.
@@ -105,9 +105,9 @@ impl Effects {
     /// beside what comes next: changes of running VMs, and the removal of links, for which the kernel
     /// takes its time.
     pub async fn follow(&mut self, delta: &Delta) -> Result<Option<Later>, EffectError> {
-        for (id, carried) in &delta.networks {
-            if let Some(carried) = carried {
-                self.carry(*id, carried).await?;
+        for (id, backing) in &delta.networks {
+            if let Some(backing) = backing {
+                self.ensure_segment(*id, backing).await?;
             }
         }
         for endpoint in delta
@@ -120,8 +120,8 @@ impl Effects {
         self.dns.follow(delta)?;
         self.nat.follow(delta)?;
         self.tether.follow(delta, &mut BTreeMap::new())?;
-        for (id, carried) in &delta.networks {
-            if carried.is_none() {
+        for (id, backing) in &delta.networks {
+            if backing.is_none() {
                 self.leave_shared(*id).await?;
             }
         }
@@ -142,7 +142,7 @@ impl Effects {
         let bridges = delta
             .networks
             .iter()
-            .filter(|(_, carried)| carried.is_none());
+            .filter(|(_, backing)| backing.is_none());
         let bridges: Vec<_> = bridges.map(|(id, _)| bridge_name(*id)).collect();
         let nics = self
             .running
@@ -188,20 +188,24 @@ impl Effects {
             .unwrap_or_default()
     }
 
-    async fn carry(&mut self, id: NetworkId, carried: &Carried) -> Result<(), SegmentError> {
-        match &carried.by {
-            Carrier::Dedicated(_) => {
-                if let Some(bridge) = bridge(carried) {
+    async fn ensure_segment(
+        &mut self,
+        id: NetworkId,
+        backing: &NetworkBacking,
+    ) -> Result<(), SegmentError> {
+        match &backing.segment {
+            Segment::Dedicated(_) => {
+                if let Some(bridge) = bridge(backing) {
                     self.segments.ensure_bridge(&bridge).await?;
                 }
             }
-            Carrier::Shared(link) => {
-                let addresses = carried.addresses.clone();
+            Segment::Shared(link) => {
+                let addresses = backing.addresses.clone();
                 self.segments.add_addresses(link, &addresses).await?;
                 self.shared.insert(id, (link.clone(), addresses));
             }
-            // Whoever wrote the configuration made it.
-            Carrier::External(_) => {}
+            // The administrator made it.
+            Segment::External(_) => {}
         }
         Ok(())
     }
@@ -283,24 +287,24 @@ fn desired(whole: &Delta, leaving: Vec<Port>) -> Desired {
 }
 
 /// The bridge that a network has to itself.
-fn bridge(carried: &Carried) -> Option<Bridge> {
-    match &carried.by {
-        Carrier::Dedicated(name) => Some(Bridge {
+fn bridge(backing: &NetworkBacking) -> Option<Bridge> {
+    match &backing.segment {
+        Segment::Dedicated(name) => Some(Bridge {
             name: name.clone(),
-            addresses: carried.addresses.clone(),
-            mtu: carried.mtu,
+            addresses: backing.addresses.clone(),
+            mtu: backing.mtu,
         }),
-        Carrier::Shared(_) | Carrier::External(_) => None,
+        Segment::Shared(_) | Segment::External(_) => None,
     }
 }
 
 fn shared(whole: &Delta) -> BTreeMap<NetworkId, SharedAddresses> {
     let networks = whole.networks.iter();
-    let on_it = networks.filter_map(|(id, carried)| {
-        let carried = carried.as_ref()?;
-        match &carried.by {
-            Carrier::Shared(link) => Some((*id, (link.clone(), carried.addresses.clone()))),
-            Carrier::Dedicated(_) | Carrier::External(_) => None,
+    let on_it = networks.filter_map(|(id, backing)| {
+        let backing = backing.as_ref()?;
+        match &backing.segment {
+            Segment::Shared(link) => Some((*id, (link.clone(), backing.addresses.clone()))),
+            Segment::Dedicated(_) | Segment::External(_) => None,
         }
     });
     on_it.collect()
@@ -317,8 +321,8 @@ fn port(endpoint: &DesiredEndpoint) -> Port {
     };
     Port {
         name: endpoint.port.clone(),
-        bridge: endpoint.carrier.link().clone(),
-        foreign: matches!(endpoint.carrier, Carrier::External(_)),
+        bridge: endpoint.segment.link().clone(),
+        foreign: matches!(endpoint.segment, Segment::External(_)),
         kind,
         mtu: endpoint.mtu,
     }

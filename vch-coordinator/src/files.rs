@@ -9,7 +9,7 @@ use nix::{
     sys::resource::{Resource, getrlimit, setrlimit},
 };
 use thiserror::Error;
-use vch_ledger::desired::{Carrier, Delta};
+use vch_ledger::desired::{Delta, Segment};
 
 /// For the store, netlink, signals, the runtime, hooks and what is read for a moment.
 const OWN: usize = 256;
@@ -40,10 +40,10 @@ impl Load {
 
     /// Of all that a ledger holds.
     pub fn of(whole: &Delta) -> Self {
-        let carried = whole.networks.values().flatten();
-        let bridges = carried.filter(|carried| !matches!(carried.by, Carrier::External(_)));
+        let backing = whole.networks.values().flatten();
+        let bridges = backing.filter(|backing| !matches!(backing.segment, Segment::External(_)));
         Self {
-            gateways: bridges.map(|carried| carried.addresses.len()).sum(),
+            gateways: bridges.map(|backing| backing.addresses.len()).sum(),
             containers: whole.containers.values().flatten().count(),
         }
     }

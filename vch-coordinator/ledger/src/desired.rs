@@ -20,7 +20,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Delta {
     /// Networks that something carries.
-    pub networks: BTreeMap<NetworkId, Option<Carried>>,
+    pub networks: BTreeMap<NetworkId, Option<NetworkBacking>>,
     /// Endpoints on them: what each was, and what it must be.
     pub endpoints: BTreeMap<EndpointId, EndpointChange>,
     /// Containers' agents.
@@ -34,11 +34,11 @@ pub struct Delta {
 /// Who asks, for which name, and an address that is its answer.
 pub type PrivateName = (ContainerId, Hostname, IpAddr);
 
-/// A network on the VCH.
+/// What a network is on the VCH.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Carried {
-    /// By what link.
-    pub by: Carrier,
+pub struct NetworkBacking {
+    /// The link that carries it.
+    pub segment: Segment,
     /// Its subnets.
     pub subnets: Vec<IpNet>,
     /// The VCH's own addresses on it, each with its subnet's prefix length.
@@ -53,9 +53,9 @@ pub struct Carried {
     pub untranslated: bool,
 }
 
-/// The link that carries a network.
+/// The L2 segment that carries a network: a link of the VCH.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Carrier {
+pub enum Segment {
     /// A bridge of its own.
     Dedicated(InterfaceName),
     /// The bridge of all shared networks.
@@ -64,7 +64,7 @@ pub enum Carrier {
     External(External),
 }
 
-impl Carrier {
+impl Segment {
     /// The link's name.
     pub fn link(&self) -> &InterfaceName {
         match self {
@@ -97,8 +97,8 @@ pub struct EndpointChange {
 pub struct DesiredEndpoint {
     /// The network.
     pub network: NetworkId,
-    /// What its network is carried by.
-    pub carrier: Carrier,
+    /// The segment of its network.
+    pub segment: Segment,
     /// Its link on the VCH.
     pub port: InterfaceName,
     /// What hangs on that.
@@ -209,10 +209,10 @@ impl Delta {
     }
 
     fn network(&mut self, ledger: &Ledger, id: NetworkId, network: Option<&Network>) {
-        let carried = network.and_then(|network| {
-            let by = carrier(ledger, network)?;
-            Some(Carried {
-                by,
+        let backing = network.and_then(|network| {
+            let segment = segment_of(ledger, network)?;
+            Some(NetworkBacking {
+                segment,
                 subnets: network.subnets.iter().map(|subnet| subnet.net).collect(),
                 addresses: network.subnets.iter().filter_map(Subnet::vch_net).collect(),
                 mtu: network.mtu,
@@ -221,7 +221,7 @@ impl Delta {
                 untranslated: network.is_bridge() && !network.masquerades(),
             })
         });
-        self.networks.insert(id, carried);
+        self.networks.insert(id, backing);
     }
 
     fn container(&mut self, ledger: &Ledger, id: ContainerId, container: Option<&Container>) {
@@ -244,16 +244,16 @@ impl Delta {
     }
 }
 
-/// The link that carries a network; `None` where nothing does.
-pub fn carrier(ledger: &Ledger, network: &Network) -> Option<Carrier> {
+/// Returns the segment that carries a network; `None` where nothing does.
+pub fn segment_of(ledger: &Ledger, network: &Network) -> Option<Segment> {
     match &network.kind {
         NetworkKind::Bridge(SegmentKind::Dedicated) => {
-            Some(Carrier::Dedicated(bridge_name(network.id)))
+            Some(Segment::Dedicated(bridge_name(network.id)))
         }
         NetworkKind::Bridge(SegmentKind::Shared) => {
-            Some(Carrier::Shared(ledger.settings().shared_link.clone()))
+            Some(Segment::Shared(ledger.settings().shared_link.clone()))
         }
-        NetworkKind::External(external) => Some(Carrier::External(external.clone())),
+        NetworkKind::External(external) => Some(Segment::External(external.clone())),
         NetworkKind::None | NetworkKind::Configuration(_) => None,
     }
 }
@@ -266,7 +266,7 @@ fn desired_endpoint(
 ) -> Option<DesiredEndpoint> {
     Some(DesiredEndpoint {
         network: endpoint.network,
-        carrier: carrier(ledger, network)?,
+        segment: segment_of(ledger, network)?,
         port: port_name(endpoint.id),
         attachment: endpoint.attachment.clone(),
         interface: endpoint.interface.clone(),

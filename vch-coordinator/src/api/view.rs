@@ -11,7 +11,7 @@ use protocol::spec::FirewallLevel;
 use vch_ledger::{
     Attachment, Channel, Container, Endpoint, External, ExternalAddressing, Ledger, Link, Network,
     NetworkKind, SegmentKind,
-    desired::{carrier, port_name},
+    desired::{port_name, segment_of},
 };
 
 /// A container with its endpoints, taken out of the ledger.
@@ -233,7 +233,7 @@ pub fn network(ledger: &Ledger, network: &Network) -> (shape::Network, Vec<Endpo
         labels: network.labels.clone(),
         options: network.options.clone(),
         created: network.created_ms / 1000,
-        link: carrier(ledger, network).map(|carrier| carrier.link().to_string()),
+        link: segment_of(ledger, network).map(|segment| segment.link().to_string()),
         endpoints: std::collections::BTreeMap::new(),
     };
     let endpoints = ledger.endpoints_on(network.id);

@@ -9,7 +9,9 @@ use std::{
 use thiserror::Error;
 use tokio::sync::mpsc;
 use vch_dns::{ListenError, Name, Names, NamesError, Network, OnEnd, Server, SpawnError, View};
-use vch_ledger::desired::{AgentTarget, Carried, Carrier, Delta, DesiredEndpoint, PrivateName};
+use vch_ledger::desired::{
+    AgentTarget, Delta, DesiredEndpoint, NetworkBacking, PrivateName, Segment,
+};
 use vch_ledger::{ContainerId, EndpointId, Id, NetworkId, Protocol};
 
 /// Servers are asked where servers of names listen (RFC 1035, 4.2).
@@ -124,8 +126,8 @@ impl Dns {
             let one = self.container(*id, target.as_ref());
             done = done.and(one);
         }
-        for (id, carried) in &delta.networks {
-            let one = self.network(*id, carried.as_ref());
+        for (id, backing) in &delta.networks {
+            let one = self.network(*id, backing.as_ref());
             done = done.and(one);
         }
         done
@@ -153,22 +155,22 @@ impl Dns {
         ended.and(rest)
     }
 
-    fn network(&mut self, id: NetworkId, carried: Option<&Carried>) -> Result<(), DnsError> {
+    fn network(&mut self, id: NetworkId, backing: Option<&NetworkBacking>) -> Result<(), DnsError> {
         // On an external network the VCH is nobody's name server; its names are found by those of
         // its containers that are on a bridge too.
-        let served = carried.filter(|carried| !matches!(carried.by, Carrier::External(_)));
+        let served = backing.filter(|backing| !matches!(backing.segment, Segment::External(_)));
         let wanted: BTreeSet<IpAddr> = served
             .iter()
-            .flat_map(|carried| &carried.addresses)
+            .flat_map(|backing| &backing.addresses)
             .map(ipnet::IpNet::addr)
             .collect();
-        match carried {
-            Some(carried) => {
+        match backing {
+            Some(backing) => {
                 self.names.declare_network(
                     zone(id),
                     Network {
-                        internal: carried.internal,
-                        subnets: carried.subnets.clone(),
+                        internal: backing.internal,
+                        subnets: backing.subnets.clone(),
                     },
                 )?;
                 self.declared.insert(id);

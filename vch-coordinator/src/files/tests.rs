@@ -1,6 +1,6 @@
 use super::*;
 use std::collections::BTreeMap;
-use vch_ledger::desired::Carried;
+use vch_ledger::desired::NetworkBacking;
 use vch_ledger::{Id, NetworkId};
 
 fn dns() -> vch_dns::Config {
@@ -9,8 +9,8 @@ fn dns() -> vch_dns::Config {
 
 #[test]
 fn a_ledger_needs_files_for_its_gateways_of_both_families_and_its_containers() {
-    let carried = Carried {
-        by: Carrier::Dedicated("br-1".parse().unwrap()),
+    let backing = NetworkBacking {
+        segment: Segment::Dedicated("br-1".parse().unwrap()),
         subnets: Vec::new(),
         addresses: vec![
             "172.18.0.1/16".parse().unwrap(),
@@ -23,7 +23,7 @@ fn a_ledger_needs_files_for_its_gateways_of_both_families_and_its_containers() {
     };
     let whole = Delta {
         networks: BTreeMap::from([
-            (NetworkId::from_bytes([1; 32]), Some(carried)),
+            (NetworkId::from_bytes([1; 32]), Some(backing)),
             (NetworkId::from_bytes([2; 32]), None),
         ]),
         ..Delta::default()

@@ -1,6 +1,8 @@
 //! What a transaction means: the difference that it makes.
 
-use super::{BindingChange, Delta, EndpointChange, PrivateName, carrier, desired_endpoint, linked};
+use super::{
+    BindingChange, Delta, EndpointChange, PrivateName, desired_endpoint, linked, segment_of,
+};
 use crate::{ContainerId, Endpoint, EndpointId, Ledger, Network, NetworkId, Row, Transaction};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -99,7 +101,7 @@ impl<'a> Past<'a> {
             let Some(after) = self.ledger.network_by_id(*id) else {
                 continue;
             };
-            if carrier(self.ledger, before) != carrier(self.ledger, after) {
+            if segment_of(self.ledger, before) != segment_of(self.ledger, after) {
                 for endpoint in self.ledger.endpoints_on(*id) {
                     let same = (Some(endpoint), Some(endpoint));
                     all.entry(endpoint.id).or_insert(same);

@@ -105,10 +105,10 @@ fn names_of_links_fit_the_kernel_and_tell_their_kind() {
 fn a_network_is_a_bridge_with_its_gateway() {
     let mut world = World::new();
     let delta = world.delta(network("app"));
-    let carried = only(&delta.networks).as_ref().unwrap();
+    let backing = only(&delta.networks).as_ref().unwrap();
     let gateway: IpNet = "10.9.8.1/24".parse().unwrap();
-    assert_eq!(carried.addresses, [gateway]);
-    assert!(carried.internal);
+    assert_eq!(backing.addresses, [gateway]);
+    assert!(backing.internal);
     assert!(delta.endpoints.is_empty() && delta.containers.is_empty());
     let gone = world.delta(Command::RemoveNetwork("app".into()));
     assert_eq!(only(&gone.networks), &None);
@@ -120,8 +120,8 @@ fn the_whole_of_a_new_ledger_has_a_bridge_for_bridge_and_none_for_none() {
     let whole = Delta::whole(&world.ledger);
     assert_eq!(whole.networks.len(), world.ledger.networks().len());
     for network in world.ledger.networks() {
-        let carried = network.is_bridge();
-        assert_eq!(whole.networks[&network.id].is_some(), carried);
+        let backing = network.is_bridge();
+        assert_eq!(whole.networks[&network.id].is_some(), backing);
     }
 }
 
@@ -134,8 +134,8 @@ fn a_connection_is_a_port_with_names_and_a_new_spec() {
     assert_eq!(change.before, None);
     let endpoint = change.after.as_ref().unwrap();
     assert_eq!(endpoint.attachment, Attachment::Tap);
-    let bridge = Carrier::Dedicated(bridge_name(endpoint.network));
-    assert_eq!(endpoint.carrier, bridge);
+    let bridge = Segment::Dedicated(bridge_name(endpoint.network));
+    assert_eq!(endpoint.segment, bridge);
     let address: IpAddr = "10.9.8.2".parse().unwrap();
     assert_eq!(endpoint.addresses, [address]);
     let names: Vec<_> = endpoint.names.iter().map(ToString::to_string).collect();

@@ -46,10 +46,10 @@ fn container_id(number: u8) -> ContainerId {
 }
 
 /// Network N is 127.0.N.0/24, and the VCH is .1 on it.
-fn network(number: u8) -> (NetworkId, Option<Carried>) {
+fn network(number: u8) -> (NetworkId, Option<NetworkBacking>) {
     let address = format!("127.0.{number}.1/24").parse().unwrap();
-    let carried = Carried {
-        by: Carrier::Dedicated(format!("br-{number}").parse().unwrap()),
+    let backing = NetworkBacking {
+        segment: Segment::Dedicated(format!("br-{number}").parse().unwrap()),
         subnets: vec![ipnet::IpNet::trunc(&address)],
         addresses: vec![address],
         mtu: None,
@@ -57,7 +57,7 @@ fn network(number: u8) -> (NetworkId, Option<Carried>) {
         apart: false,
         untranslated: false,
     };
-    (id(number), Some(carried))
+    (id(number), Some(backing))
 }
 
 /// A container that asks from these addresses.
@@ -81,7 +81,7 @@ fn container(
 fn endpoint(number: u8, on: u8, name: &str, address: &str) -> (EndpointId, EndpointChange) {
     let after = DesiredEndpoint {
         network: id(on),
-        carrier: Carrier::Dedicated(format!("br-{on}").parse().unwrap()),
+        segment: Segment::Dedicated(format!("br-{on}").parse().unwrap()),
         port: format!("vt-{number}").parse().unwrap(),
         attachment: Attachment::Tap,
         interface: "eth0".parse().unwrap(),
@@ -182,8 +182,8 @@ fn private_names_are_no_way_out_of_internal_networks() {
     in_namespace(|| {
         let mut dns = started();
         let mut delta = two();
-        let carried = delta.networks.values_mut().flatten();
-        carried.for_each(|carried| carried.internal = true);
+        let backing = delta.networks.values_mut().flatten();
+        backing.for_each(|backing| backing.internal = true);
         dns.follow(&delta).unwrap();
         assert!(does_not_exist("127.0.1.2", "127.0.1.1", "example.org"));
         assert_eq!(found("127.0.1.2", "127.0.1.1", "db"), "127.0.1.3");
@@ -206,8 +206,8 @@ fn each_containers_outside_questions_go_to_its_own_servers() {
             ..Delta::default()
         };
         // Whoever asks is heard.
-        let carried = world.networks.values_mut().flatten();
-        carried.for_each(|carried| carried.subnets.clear());
+        let backing = world.networks.values_mut().flatten();
+        backing.for_each(|backing| backing.subnets.clear());
         outside.follow(&world).unwrap();
 
         let mut dns = started();

@@ -2,7 +2,7 @@
 
 use super::things::{Held, Port, Surroundings, of_binding, of_network, of_port};
 use std::collections::{BTreeMap, BTreeSet};
-use vch_ledger::desired::Carried;
+use vch_ledger::desired::NetworkBacking;
 use vch_ledger::{EndpointId, HostPort, Id as _, NetworkId, PortBinding};
 use vch_nftables::NameError;
 
@@ -12,7 +12,7 @@ use vch_nftables::NameError;
 #[derive(Debug)]
 pub struct Book {
     surroundings: Surroundings,
-    networks: BTreeMap<NetworkId, Carried>,
+    networks: BTreeMap<NetworkId, NetworkBacking>,
     numbers: Numbers,
     ports: BTreeMap<EndpointId, Port>,
     bindings: BTreeMap<HostPort, PortBinding>,
@@ -24,7 +24,7 @@ pub struct Book {
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
     /// Networks.
-    pub networks: BTreeMap<NetworkId, Option<Carried>>,
+    pub networks: BTreeMap<NetworkId, Option<NetworkBacking>>,
     /// Ports of bridges.
     pub ports: BTreeMap<EndpointId, Option<Port>>,
     /// Published ports.
@@ -59,7 +59,7 @@ impl Book {
     }
 
     /// All networks.
-    pub fn networks(&self) -> impl Iterator<Item = &Carried> {
+    pub fn networks(&self) -> impl Iterator<Item = &NetworkBacking> {
         self.networks.values()
     }
 

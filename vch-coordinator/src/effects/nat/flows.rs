@@ -10,7 +10,7 @@ use super::book::Book;
 use super::things::{protocol_number, targets};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use vch_ledger::desired::Carrier;
+use vch_ledger::desired::Segment;
 use vch_ledger::{HostPort, PortBinding, Protocol};
 use vch_nftables::{Conntrack, Flow, FlowFilter, IpVersion};
 
@@ -128,9 +128,9 @@ fn stays(binding: &PortBinding, flow: &Flow, book: &Book) -> bool {
     let asked = flow.original.destination;
     let mut networks = book.networks();
     let own = networks.any(|network| {
-        let default = match &network.by {
-            Carrier::External(external) => external.published,
-            Carrier::Dedicated(_) | Carrier::Shared(_) => !network.internal,
+        let default = match &network.segment {
+            Segment::External(external) => external.published,
+            Segment::Dedicated(_) | Segment::Shared(_) => !network.internal,
         };
         let at = match binding.host.address {
             None => default,
@@ -151,7 +151,7 @@ fn is_stray(flow: &Flow, book: &Book) -> bool {
     let (asked, port) = flow.original.destination;
     let target = flow.reply.source.0;
     let ours = book.networks().any(|network| {
-        !matches!(network.by, Carrier::External(_))
+        !matches!(network.segment, Segment::External(_))
             && network.subnets.iter().any(|net| net.contains(&target))
     });
     let any: IpAddr = match asked {

@@ -7,7 +7,7 @@ use crate::config::Config;
 use protocol::spec::{FirewallLevel, InterfaceName, MacAddress};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv6Addr};
-use vch_ledger::desired::{Carried, Carrier, DesiredEndpoint};
+use vch_ledger::desired::{DesiredEndpoint, NetworkBacking, Segment};
 use vch_ledger::{NetworkId, PortBinding, PortNumber, Protocol};
 use vch_nftables::{Datum, Element, InterfaceName as NftInterface, IpVersion, NameError, Verdict};
 
@@ -65,10 +65,10 @@ pub enum On {
 
 impl From<&DesiredEndpoint> for Port {
     fn from(endpoint: &DesiredEndpoint) -> Self {
-        let on = match &endpoint.carrier {
-            Carrier::Dedicated(_) => On::Dedicated,
-            Carrier::Shared(_) => On::Shared,
-            Carrier::External(external) => On::External {
+        let on = match &endpoint.segment {
+            Segment::Dedicated(_) => On::Dedicated,
+            Segment::Shared(_) => On::Shared,
+            Segment::External(external) => On::External {
                 link: external.interface.clone(),
                 level: endpoint.level.unwrap_or(external.level),
                 opened: endpoint.opened.clone(),
@@ -153,13 +153,13 @@ impl Surroundings {
 }
 
 /// What is held of a network.
-pub fn of_network(network: &Carried) -> Result<Vec<Held>, NameError> {
+pub fn of_network(network: &NetworkBacking) -> Result<Vec<Held>, NameError> {
     let mut holding = Holding::default();
     let addresses = network.addresses.iter().map(ipnet::IpNet::addr);
-    let (bridge, own) = match &network.by {
-        Carrier::Dedicated(name) => (link(name)?, true),
-        Carrier::Shared(name) => (link(name)?, false),
-        Carrier::External(external) => {
+    let (bridge, own) = match &network.segment {
+        Segment::Dedicated(name) => (link(name)?, true),
+        Segment::Shared(name) => (link(name)?, false),
+        Segment::External(external) => {
             holding.add(Kept::External, [link(&external.interface)?]);
             for address in addresses.filter(|_| external.published) {
                 holding.add(Kept::Defaults((&address).into()), [address.into()]);
@@ -191,7 +191,7 @@ pub fn of_network(network: &Carried) -> Result<Vec<Held>, NameError> {
 pub fn of_port(
     port: &Port,
     segment: u32,
-    network: Option<&Carried>,
+    network: Option<&NetworkBacking>,
 ) -> Result<Vec<Held>, NameError> {
     let mut holding = Holding::default();
     let name = link(&port.name)?;

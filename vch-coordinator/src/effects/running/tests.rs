@@ -13,7 +13,7 @@ use tokio::{
 };
 use vch_ledger::{
     Attachment, EndpointId, Id, NetworkId,
-    desired::{Carrier, EndpointChange},
+    desired::{EndpointChange, Segment},
 };
 
 const SOON: Duration = Duration::from_secs(5);
@@ -83,7 +83,7 @@ fn endpoint(container: u8, tap: &str) -> DesiredEndpoint {
     };
     DesiredEndpoint {
         network: NetworkId::from_bytes([1; 32]),
-        carrier: Carrier::Dedicated(world::name("br-1")),
+        segment: Segment::Dedicated(world::name("br-1")),
         port: world::name(tap),
         attachment: Attachment::Tap,
         interface: world::name("eth0"),

@@ -141,7 +141,7 @@ fn a_container_outside_has_open_ports_and_follows_its_networks_link_and_level() 
     world.delta(add("web"));
     let connected = world.delta(Command::Connect(Connect::tap("web", "outside")));
     let endpoint = only(&connected.endpoints).after.clone().unwrap();
-    assert_eq!(endpoint.carrier.link().to_string(), "ext0");
+    assert_eq!(endpoint.segment.link().to_string(), "ext0");
     assert_eq!(endpoint.level, Some(FirewallLevel::Published));
     let open = |delta: &Delta| only(&delta.endpoints).after.clone().unwrap().opened;
     let wish = Command::PublishPorts {
@@ -159,9 +159,9 @@ fn a_container_outside_has_open_ports_and_follows_its_networks_link_and_level() 
     let delta = world.delta(outside("ext1", FirewallLevel::Closed));
     let change = only(&delta.endpoints);
     let (before, after) = (change.before.as_ref(), change.after.as_ref().unwrap());
-    assert_eq!(before.unwrap().carrier.link().to_string(), "ext0");
+    assert_eq!(before.unwrap().segment.link().to_string(), "ext0");
     assert_eq!(before.unwrap().level, Some(FirewallLevel::Published));
-    assert_eq!(after.carrier.link().to_string(), "ext1");
+    assert_eq!(after.segment.link().to_string(), "ext1");
     assert_eq!(after.level, Some(FirewallLevel::Closed));
     assert_eq!(after.opened, [eighty]);
     assert!(delta.containers.is_empty(), "its VM's network is the same");

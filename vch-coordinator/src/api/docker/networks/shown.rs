@@ -10,7 +10,7 @@ use serde::Serialize;
 use std::{collections::BTreeMap, time::Duration};
 use vch_ledger::{
     CONFIG_FROM, Endpoint, HOST_BINDING, ICC, Ledger, MASQUERADE, Network, NetworkKind, NetworkRef,
-    Subnet, desired::carrier,
+    Subnet, desired::segment_of,
 };
 
 /// The kernel's own for Ethernet.
@@ -197,7 +197,7 @@ fn options(ledger: &Ledger, network: &Network) -> BTreeMap<String, String> {
     if let Some(mtu) = network.mtu {
         options.entry(MTU.to_owned()).or_insert(mtu.to_string());
     }
-    let bridge = network.is_bridge().then(|| carrier(ledger, network));
+    let bridge = network.is_bridge().then(|| segment_of(ledger, network));
     if let (true, Some(bridge)) = (network.predefined, bridge.flatten()) {
         // What of dockerd's own default bridge is so here, too.
         for (key, value) in [

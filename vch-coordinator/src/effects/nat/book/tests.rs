@@ -5,7 +5,7 @@ use crate::effects::nat::ruleset::Ruleset;
 use crate::effects::nat::things::On;
 use protocol::spec::FirewallLevel;
 use std::net::IpAddr;
-use vch_ledger::desired::Carrier;
+use vch_ledger::desired::Segment;
 use vch_ledger::{ContainerId, External, ExternalAddressing, PortNumber, Protocol};
 
 fn id<T: vch_ledger::Id>(number: u8) -> T {
@@ -19,9 +19,9 @@ fn book() -> Book {
     })
 }
 
-fn network(by: Carrier, internal: bool) -> Carried {
-    Carried {
-        by,
+fn network(segment: Segment, internal: bool) -> NetworkBacking {
+    NetworkBacking {
+        segment,
         subnets: Vec::new(),
         addresses: vec!["172.18.0.1/16".parse().unwrap()],
         mtu: None,
@@ -31,12 +31,12 @@ fn network(by: Carrier, internal: bool) -> Carried {
     }
 }
 
-fn dedicated(name: &str, internal: bool) -> Carried {
-    network(Carrier::Dedicated(name.parse().unwrap()), internal)
+fn dedicated(name: &str, internal: bool) -> NetworkBacking {
+    network(Segment::Dedicated(name.parse().unwrap()), internal)
 }
 
-fn shared() -> Carried {
-    network(Carrier::Shared("vch-shared".parse().unwrap()), false)
+fn shared() -> NetworkBacking {
+    network(Segment::Shared("vch-shared".parse().unwrap()), false)
 }
 
 fn port(on: On) -> Port {
@@ -67,7 +67,7 @@ fn binding(port: u16, address: Option<&str>, clients: &[&str]) -> PortBinding {
     }
 }
 
-fn networks(changes: impl IntoIterator<Item = (u8, Option<Carried>)>) -> Changes {
+fn networks(changes: impl IntoIterator<Item = (u8, Option<NetworkBacking>)>) -> Changes {
     let networks = changes.into_iter().map(|(number, one)| (id(number), one));
     Changes {
         networks: networks.collect(),
@@ -191,7 +191,7 @@ fn an_opened_port_is_one_element_and_only_where_the_level_is_published() {
         level: FirewallLevel::Published,
         published: true,
     };
-    let change = networks([(1, Some(network(Carrier::External(external), false)))]);
+    let change = networks([(1, Some(network(Segment::External(external), false)))]);
     assert_eq!(
         words(&mut book, change),
         [

@@ -4,7 +4,7 @@ use super::frames::{self, ether};
 use super::world::{A, S, VCH, VCH6, World, ends, host_port, id, in_namespace, v4, v6};
 use std::net::IpAddr;
 use vch_ledger::Protocol;
-use vch_ledger::desired::Carried;
+use vch_ledger::desired::NetworkBacking;
 
 const DATA: &[u8] = b"between containers";
 const ANSWER: &[u8] = b"an answer";
@@ -13,7 +13,7 @@ fn families() -> [IpAddr; 2] {
     [v4("0.0.0.0"), v6("::")]
 }
 
-fn change(world: &mut World, numbers: &[u8], change: impl Fn(&mut Carried)) {
+fn change(world: &mut World, numbers: &[u8], change: impl Fn(&mut NetworkBacking)) {
     for number in numbers {
         let network = world.delta.networks.get_mut(&id(*number)).unwrap();
         change(network.as_mut().unwrap());

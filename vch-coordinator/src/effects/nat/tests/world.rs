@@ -20,7 +20,7 @@ use std::os::fd::AsFd as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
 use vch_ledger::desired::{
-    BindingChange, Carried, Carrier, Delta, DesiredEndpoint, EndpointChange,
+    BindingChange, Delta, DesiredEndpoint, EndpointChange, NetworkBacking, Segment,
 };
 use vch_ledger::{
     Attachment, ContainerId, EndpointId, External, ExternalAddressing, HostPort, Id, NetworkId,
@@ -263,23 +263,23 @@ pub fn surroundings() -> Surroundings {
     }
 }
 
-pub fn carrier(number: u8) -> Carrier {
+pub fn segment(number: u8) -> Segment {
     match number {
-        A => Carrier::Dedicated(name("br-a")),
-        B => Carrier::Dedicated(name("br-b")),
-        I => Carrier::Dedicated(name("br-i")),
-        E => Carrier::External(External {
+        A => Segment::Dedicated(name("br-a")),
+        B => Segment::Dedicated(name("br-b")),
+        I => Segment::Dedicated(name("br-i")),
+        E => Segment::External(External {
             interface: name("br-ext"),
             dns: Vec::new(),
             addressing: ExternalAddressing::Static,
             level: FirewallLevel::Published,
             published: true,
         }),
-        _ => Carrier::Shared(name("vch-shared")),
+        _ => Segment::Shared(name("vch-shared")),
     }
 }
 
-pub fn network(number: u8) -> Carried {
+pub fn network(number: u8) -> NetworkBacking {
     let prefix = match number {
         A => "172.18.",
         B => "172.19.",
@@ -291,8 +291,8 @@ pub fn network(number: u8) -> Carried {
     let line = LINKS.lines().find(|line| line.contains(prefix)).unwrap();
     let addresses = line.split_whitespace().skip(1);
     let addresses: Vec<ipnet::IpNet> = addresses.map(|net| net.parse().unwrap()).collect();
-    Carried {
-        by: carrier(number),
+    NetworkBacking {
+        segment: segment(number),
         subnets: addresses.iter().map(ipnet::IpNet::trunc).collect(),
         addresses,
         mtu: None,
@@ -429,14 +429,14 @@ pub fn opened(protocol: Protocol, port: u16) -> PortNumber {
 }
 
 pub fn endpoint(network: u8, host: &Host) -> DesiredEndpoint {
-    let by = carrier(network);
-    let level = match &by {
-        Carrier::External(external) => Some(external.level),
+    let segment = segment(network);
+    let level = match &segment {
+        Segment::External(external) => Some(external.level),
         _ => None,
     };
     DesiredEndpoint {
         network: id::<NetworkId>(network),
-        carrier: by,
+        segment,
         port: name(&host.port),
         attachment: Attachment::Tap,
         interface: name("eth0"),
