@@ -92,7 +92,7 @@ fn streams_are_framed_sized_and_ended_as_each_request_asks() {
 fn the_start_decides_how_an_execs_output_comes(house: &House<'_>) {
     let words = json!(["sh", "-c", "echo out; echo err >&2"]);
     for terminal in [false, true] {
-        let wish =
+        let request =
             json!({ "Cmd": words, "Tty": terminal, "AttachStdout": true, "AttachStderr": true });
         let plain = match terminal {
             true => ["out\r\nerr\r\n", ""],
@@ -100,7 +100,7 @@ fn the_start_decides_how_an_execs_output_comes(house: &House<'_>) {
         };
         for raw in [false, true] {
             let case = format!("created with Tty {terminal}, started with Tty {raw}");
-            let exec = house.exec("v1.51", &wish);
+            let exec = house.exec("v1.51", &request);
             let request = format!("POST {API}/exec/{exec}/start");
             let stream = house.open(&request, &UPGRADE, Some(&json!({ "Tty": raw })));
             assert_eq!(stream.status, 101, "{case}: {}", stream.head);

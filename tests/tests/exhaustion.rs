@@ -120,9 +120,15 @@ fn execs_that_clients_begin_and_give_up_hold_nothing() {
     run(&host, "one", "silent");
     let coordinator = host.vch.pid().unwrap();
     let before = descriptors(coordinator);
-    let wish = json!({"Cmd": ["true"], "AttachStdout": true});
+    let request = json!({"Cmd": ["true"], "AttachStdout": true});
     let create = || {
-        let made = http::ask(host.socket(), "POST", "/containers/one/exec", Some(&wish)).unwrap();
+        let made = http::ask(
+            host.socket(),
+            "POST",
+            "/containers/one/exec",
+            Some(&request),
+        )
+        .unwrap();
         assert_eq!(made.status, 201, "{made:?}");
         made.body["Id"].as_str().unwrap().to_owned()
     };

@@ -27,7 +27,7 @@ fn all(addresses: &[IpAddr]) -> Vec<String> {
 
 /// Docker's `--link`, and a health check's word.
 #[test]
-fn links_answer_their_asker_and_the_unhealthy_are_silent_where_that_is_wished() {
+fn links_answer_their_asker_and_the_unhealthy_are_silent_where_that_is_requested() {
     let (lab, topology) = lab_and_topology("links");
     let vch = Coordinator::start(&lab, &topology.vch).unwrap();
     vch.vchctl("network create web").unwrap();

@@ -20,7 +20,7 @@ pub struct Network {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Container {
     pub running: bool,
-    /// Published ports as they were wished.
+    /// Published ports as they were requested.
     pub ports: BTreeSet<String>,
     /// The VCH's port and the container's, of what is in force.
     pub bindings: BTreeSet<(u64, u64)>,

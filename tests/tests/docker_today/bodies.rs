@@ -242,7 +242,7 @@ pub fn ports_and_name_servers(house: &House<'_>) {
     house.answers(("DELETE", "/containers/asked"), None, (204, ""));
 }
 
-/// And one of its name that came: no stopped container is on it but by its own wish.
+/// And one of its name that came: no stopped container is on it but by its own request.
 pub fn a_network_that_went(house: &House<'_>) {
     let network = json!({ "Name": "web" });
     let made = || {

@@ -141,21 +141,21 @@ impl Store {
     pub async fn import(
         &self,
         archive: impl AsyncRead + Unpin,
-        wish: Import,
+        request: Import,
         progress: &mpsc::Sender<Progress>,
     ) -> Result<Arc<Image>, ImageError> {
         let mut run = Run::default();
-        for change in &wish.changes {
+        for change in &request.changes {
             changes::apply(&mut run, change)?;
         }
-        if let Some(name) = &wish.name
+        if let Some(name) = &request.name
             && matches!(name.which(), Which::Digest(_))
         {
             return Err(ImageError::DigestTag);
         }
         let staging = self.staging().await?;
         let done = self
-            .import_into(&staging, archive, wish, run, progress)
+            .import_into(&staging, archive, request, run, progress)
             .await;
         staging::finish(staging).await;
         done
@@ -165,15 +165,15 @@ impl Store {
         &self,
         staging: &Arc<Staging>,
         archive: impl AsyncRead + Unpin,
-        wish: Import,
+        request: Import,
         run: Run,
         progress: &mpsc::Sender<Progress>,
     ) -> Result<Arc<Image>, ImageError> {
         let arrived = self.ask(staging, Job::Import, archive, progress).await?;
         let one = only(arrived)?;
-        let config = adopt::imported(&wish, run, &one);
+        let config = adopt::imported(&request, run, &one);
         let arrived = Arrived {
-            names: wish.name.into_iter().collect(),
+            names: request.name.into_iter().collect(),
             ..one
         };
         self.adopt(staging, arrived, Some(config)).await

@@ -120,17 +120,18 @@ fn obey(mut input: impl BufRead, output: &mut impl Write) -> Result<Done, WorkEr
             }]
         }
         Job::Load => load::load(input, limits, output)?,
-        Job::Pull(wish) => pull::pull(&wish, limits, output)?,
-        Job::Login(wish) => {
-            let credentials = Some(&wish.credentials);
-            let mut registry = Registry::new(&wish.registry, wish.plain, credentials, limits);
+        Job::Pull(request) => pull::pull(&request, limits, output)?,
+        Job::Login(request) => {
+            let credentials = Some(&request.credentials);
+            let mut registry = Registry::new(&request.registry, request.plain, credentials, limits);
             registry.log_in()?;
             Vec::new()
         }
-        Job::Inspect(wish) => {
-            return inspect::inspect(&wish, limits).map(|found| Done::Described(Box::new(found)));
+        Job::Inspect(request) => {
+            return inspect::inspect(&request, limits)
+                .map(|found| Done::Described(Box::new(found)));
         }
-        Job::Tags(wish) => return inspect::tags(&wish, limits).map(Done::Tags),
+        Job::Tags(request) => return inspect::tags(&request, limits).map(Done::Tags),
         Job::Rootfs { layers } => {
             rootfs::make(&layers, limits)?;
             Vec::new()

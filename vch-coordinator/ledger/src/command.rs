@@ -12,7 +12,7 @@ use protocol::spec::{
 };
 use std::{collections::BTreeMap, net::IpAddr};
 
-/// A wish that is decided as a whole: it becomes one transaction, or a refusal that changes nothing.
+/// What is decided as a whole: it becomes one transaction, or a refusal that changes nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Make a bridge network.

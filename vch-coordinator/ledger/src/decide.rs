@@ -43,13 +43,13 @@ pub(crate) fn decide(
     around: &mut Surroundings<'_>,
 ) -> Result<Decision, Refusal> {
     match command {
-        Command::CreateNetwork(wish) => network::create(scene, wish, around),
+        Command::CreateNetwork(request) => network::create(scene, request, around),
         Command::RemoveNetwork(network) => network::remove(scene, &network),
-        Command::AddContainer(wish) => container::add(scene, wish, around),
+        Command::AddContainer(request) => container::add(scene, request, around),
         Command::RemoveContainer { container, force } => {
             container::remove(scene, &container, force)
         }
-        Command::Connect(wish) => endpoint::connect(scene, wish, around),
+        Command::Connect(request) => endpoint::connect(scene, request, around),
         Command::Disconnect { container, network } => {
             endpoint::disconnect(scene, &container, &network, around)
         }

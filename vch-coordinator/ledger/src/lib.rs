@@ -13,7 +13,7 @@
 //! a decision costs O(log n) of what is in use, plus the size of its change; a spec is derived from
 //! its container's own rows, so that an attach changes nobody else's.
 //!
-//! A container's endpoints, addresses and wishes last until they are taken away. What is *in force* of
+//! A container's endpoints, addresses and requests last until they are taken away. What is *in force* of
 //! them follows from its life: names answer, ports are published and opened from `StartContainer` to
 //! `StopContainer`, and are rows too, so that nobody else need know when.
 

@@ -29,17 +29,18 @@ impl Runtime {
     ///
     /// # Errors
     /// [`RuntimeError`]; there is nothing of it then.
-    pub async fn create(&self, mut wish: Create) -> Result<ContainerId, RuntimeError> {
+    pub async fn create(&self, mut request: Create) -> Result<ContainerId, RuntimeError> {
         if self.0.vms.is_none() {
             return Err(RuntimeError::Off);
         }
-        wish.add.channel = self.channel()?;
-        let made = self.made(wish.clone()).await;
+        request.add.channel = self.channel()?;
+        let made = self.made(request.clone()).await;
         let id = match made {
             Err(RuntimeError::Request(RequestError::Refused(refusal))) if awaits(&refusal) => {
-                let awaited = wish.connect.drain(..);
-                wish.workload.awaited = awaited.map(|endpoint| Awaited::from(&endpoint)).collect();
-                self.made(wish).await?
+                let awaited = request.connect.drain(..);
+                request.workload.awaited =
+                    awaited.map(|endpoint| Awaited::from(&endpoint)).collect();
+                self.made(request).await?
             }
             made => made?,
         };
@@ -48,12 +49,12 @@ impl Runtime {
         Ok(id)
     }
 
-    async fn made(&self, wish: Create) -> Result<ContainerId, RuntimeError> {
+    async fn made(&self, request: Create) -> Result<ContainerId, RuntimeError> {
         let Create {
             mut add,
             workload,
             connect,
-        } = wish;
+        } = request;
         let name = add.name.clone();
         // Behind its endpoints: of which families it has addresses is known then.
         let ports = std::mem::take(&mut add.ports);
@@ -113,10 +114,10 @@ impl Runtime {
     pub async fn connect(
         &self,
         id: ContainerId,
-        wish: Connect,
+        request: Connect,
         (network, written): (String, String),
     ) -> Result<(), RuntimeError> {
-        let mut commands = vec![Command::Connect(wish)];
+        let mut commands = vec![Command::Connect(request)];
         if let Some(looked) = self.look(id).await? {
             let mut workload = Workload::clone(&looked.workload);
             workload.shown.endpoints.insert(network, written);

@@ -129,16 +129,16 @@ pub struct Awaited {
 }
 
 impl From<&Connect> for Awaited {
-    fn from(wish: &Connect) -> Self {
-        let links = wish.links.iter();
+    fn from(request: &Connect) -> Self {
+        let links = request.links.iter();
         Self {
-            network: wish.network.to_string(),
-            addresses: wish.addresses.clone(),
-            mac: wish.mac,
-            aliases: wish.aliases.clone(),
-            interface: wish.interface.clone(),
-            sysctls: wish.sysctls.clone(),
-            gateway_priority: wish.gateway_priority,
+            network: request.network.to_string(),
+            addresses: request.addresses.clone(),
+            mac: request.mac,
+            aliases: request.aliases.clone(),
+            interface: request.interface.clone(),
+            sysctls: request.sysctls.clone(),
+            gateway_priority: request.gateway_priority,
             links: links
                 .map(|(whom, name)| (whom.to_string(), name.clone()))
                 .collect(),

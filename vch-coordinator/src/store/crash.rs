@@ -9,7 +9,7 @@
 mod dice;
 mod disk;
 mod life;
-mod wishes;
+mod requests;
 mod world;
 
 pub(super) use dice::Dice;

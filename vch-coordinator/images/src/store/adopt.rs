@@ -17,13 +17,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// The configuration of an imported image, as dockerd makes it.
-pub(super) fn imported(wish: &Import, run: Run, arrived: &Arrived) -> Config {
-    let message = if wish.message.is_empty() {
+pub(super) fn imported(request: &Import, run: Run, arrived: &Arrived) -> Config {
+    let message = if request.message.is_empty() {
         "Imported from -".to_owned()
     } else {
-        wish.message.clone()
+        request.message.clone()
     };
-    let created = Some(wish.created.clone());
+    let created = Some(request.created.clone());
     Config {
         architecture: "amd64".to_owned(),
         os: "linux".to_owned(),

@@ -20,37 +20,37 @@ use std::{collections::BTreeMap, net::IpAddr};
 /// Makes a container known.
 pub(super) fn add(
     scene: Scene<'_>,
-    wish: AddContainer,
+    request: AddContainer,
     around: &mut Surroundings<'_>,
 ) -> Result<Decision, Refusal> {
     let limit = scene.settings.limits.containers;
     at_most("containers", scene.books.containers.len() + 1, limit)?;
-    at_most("extra hosts", wish.extra_hosts.len(), MAX_EXTRA_HOSTS)?;
-    if let Some(hostname) = &wish.hostname {
+    at_most("extra hosts", request.extra_hosts.len(), MAX_EXTRA_HOSTS)?;
+    if let Some(hostname) = &request.hostname {
         short_enough("hostname", hostname.as_str(), MAX_UTS_NAME)?;
     }
-    if let Some(domain) = &wish.domain {
+    if let Some(domain) = &request.domain {
         short_enough("domainname", domain.as_str(), MAX_UTS_NAME)?;
     }
-    bounded_map("sysctls", &wish.sysctls, MAX_SYSCTLS, String::as_str)?;
-    check_name(scene.books, &wish.name)?;
-    check_channel(scene.books, &wish.channel)?;
+    bounded_map("sysctls", &request.sysctls, MAX_SYSCTLS, String::as_str)?;
+    check_name(scene.books, &request.name)?;
+    check_channel(scene.books, &request.channel)?;
     let id = fresh_id(scene.books, around);
     let container = Container {
         id,
-        hostname: wish.hostname.unwrap_or_else(|| short_hostname(id)),
-        domain: wish.domain,
-        sysctls: wish.sysctls,
+        hostname: request.hostname.unwrap_or_else(|| short_hostname(id)),
+        domain: request.domain,
+        sysctls: request.sysctls,
         missing: BTreeMap::new(),
-        name: wish.name,
-        channel: wish.channel,
+        name: request.name,
+        channel: request.channel,
         dns: Dns {
-            servers: asked(&wish.dns.servers),
-            ..wish.dns
+            servers: asked(&request.dns.servers),
+            ..request.dns
         },
-        extra_hosts: wish.extra_hosts,
-        ports: publish::checked(scene, wish.ports)?,
-        publish_all: wish.publish_all,
+        extra_hosts: request.extra_hosts,
+        ports: publish::checked(scene, request.ports)?,
+        publish_all: request.publish_all,
         chosen: BTreeMap::new(),
         unhealthy: false,
         incarnation: None,

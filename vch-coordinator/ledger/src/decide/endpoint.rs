@@ -18,19 +18,19 @@ use std::collections::BTreeSet;
 /// Gives a container a endpoint on a network.
 pub(super) fn connect(
     scene: Scene<'_>,
-    wish: Connect,
+    request: Connect,
     around: &mut Surroundings<'_>,
 ) -> Result<Decision, Refusal> {
-    let container = lookup::container(scene.books, &wish.container)?;
-    let network = lookup::network(scene.books, &wish.network)?;
-    check_connect(container, network, &wish)?;
+    let container = lookup::container(scene.books, &request.container)?;
+    let network = lookup::network(scene.books, &request.network)?;
+    check_connect(container, network, &request)?;
     let mut draft = Draft::default();
-    let addresses = addresses::choose(scene, network, &wish.addresses, &mut draft)?;
+    let addresses = addresses::choose(scene, network, &request.addresses, &mut draft)?;
     let id = fresh_id(scene.books, around);
-    let mac = choose_mac(scene, id, wish.mac)?;
+    let mac = choose_mac(scene, id, request.mac)?;
     let awaits = network.row.name != scene.settings.default_bridge.name;
-    let (links, awaited_links) = links(scene.books, &wish.links, awaits)?;
-    let nic = wish.nic.unwrap_or(NicMatch::Mac(mac));
+    let (links, awaited_links) = links(scene.books, &request.links, awaits)?;
+    let nic = request.nic.unwrap_or(NicMatch::Mac(mac));
     check_nic(scene.books, container, &nic)?;
     let endpoint = Endpoint {
         id,
@@ -40,17 +40,17 @@ pub(super) fn connect(
         mac,
         names: Vec::new(),
         pointer: pointer_name(container.row.id, &container.row.name, &network.row.name),
-        aliases: wish.aliases,
-        interface: match wish.interface {
+        aliases: request.aliases,
+        interface: match request.interface {
             Some(name) => check_interface(scene.books, container, name)?,
             None => free_interface(scene.books, container, network.row.interface_prefix())?,
         },
-        sysctls: wish.sysctls,
+        sysctls: request.sysctls,
         nic,
-        attachment: wish.attachment,
-        gateway_priority: wish.gateway_priority,
+        attachment: request.attachment,
+        gateway_priority: request.gateway_priority,
         links,
-        only_healthy: wish.only_healthy,
+        only_healthy: request.only_healthy,
         opened: Vec::new(),
         awaited_links,
     };
@@ -196,7 +196,7 @@ fn links(
 fn check_connect(
     container: &ContainerBook,
     network: &NetworkBook,
-    wish: &Connect,
+    request: &Connect,
 ) -> Result<(), Refusal> {
     if network.row.kind == NetworkKind::None {
         return Err(Refusal::NoEndpointsOnNone(network.row.name.clone()));
@@ -220,8 +220,8 @@ fn check_connect(
         });
     }
     at_most("endpoints", container.endpoints.len() + 1, MAX_ENDPOINTS)?;
-    bounded_map("sysctls", &wish.sysctls, MAX_SYSCTLS, String::as_str)?;
-    at_most("aliases", wish.aliases.len(), MAX_ALIASES)
+    bounded_map("sysctls", &request.sysctls, MAX_SYSCTLS, String::as_str)?;
+    at_most("aliases", request.aliases.len(), MAX_ALIASES)
 }
 
 /// An interface name that none of the container's endpoints has.

@@ -81,15 +81,19 @@ pub(super) fn draw(
         drawn.removed.push(gone.row.id);
     }
     let mut changed = BTreeMap::new();
-    for wish in wanted {
-        match existing(scene, &wish.name)? {
+    for request in wanted {
+        match existing(scene, &request.name)? {
             None => {
-                let row = row(wish, network::fresh_id(scene.books, around), around.now_ms);
+                let row = row(
+                    request,
+                    network::fresh_id(scene.books, around),
+                    around.now_ms,
+                );
                 drawn.added.push(row.id);
                 draft.add(Row::Network(row));
             }
             Some(book) => {
-                let row = row(wish, book.row.id, book.row.created_ms);
+                let row = row(request, book.row.id, book.row.created_ms);
                 if row != book.row {
                     check_orphans(scene, book, &row)?;
                     changed.insert(row.id, row);
@@ -102,13 +106,13 @@ pub(super) fn draw(
     Ok(drawn)
 }
 
-fn row(wish: &ExternalNetwork, id: NetworkId, created_ms: u64) -> Network {
+fn row(request: &ExternalNetwork, id: NetworkId, created_ms: u64) -> Network {
     Network {
         id,
-        name: wish.name.clone(),
-        kind: NetworkKind::External(wish.external.clone()),
+        name: request.name.clone(),
+        kind: NetworkKind::External(request.external.clone()),
         predefined: true,
-        subnets: wish.subnets.clone(),
+        subnets: request.subnets.clone(),
         mtu: None,
         internal: false,
         labels: BTreeMap::new(),
@@ -122,7 +126,7 @@ fn gone<'a>(scene: Scene<'a>, wanted: &[ExternalNetwork]) -> Vec<&'a NetworkBook
     let networks = scene.books.networks.values();
     let externals = networks.filter(|book| book.row.external().is_some());
     externals
-        .filter(|book| !wanted.iter().any(|wish| wish.name == book.row.name))
+        .filter(|book| !wanted.iter().any(|request| request.name == book.row.name))
         .collect()
 }
 
@@ -138,18 +142,18 @@ fn existing<'a>(scene: Scene<'a>, name: &NetworkName) -> Result<Option<&'a Netwo
 fn check_all(scene: Scene<'_>, wanted: &[ExternalNetwork]) -> Result<(), Refusal> {
     let own = [&scene.settings.none, &scene.settings.default_bridge.name];
     let mut names = BTreeSet::new();
-    for wish in wanted {
-        if own.contains(&&wish.name) {
-            return Err(Refusal::PredefinedName(wish.name.clone()));
+    for request in wanted {
+        if own.contains(&&request.name) {
+            return Err(Refusal::PredefinedName(request.name.clone()));
         }
-        if !names.insert(&wish.name) {
-            return Err(Refusal::NetworkExists(wish.name.clone()));
+        if !names.insert(&request.name) {
+            return Err(Refusal::NetworkExists(request.name.clone()));
         }
-        existing(scene, &wish.name)?;
-        check_wish(wish)?;
+        existing(scene, &request.name)?;
+        check_request(request)?;
     }
-    if !wanted.is_empty() && !wanted.iter().any(|wish| wish.external.published) {
-        let names: Vec<&str> = wanted.iter().map(|wish| wish.name.as_str()).collect();
+    if !wanted.is_empty() && !wanted.iter().any(|request| request.external.published) {
+        let names: Vec<&str> = wanted.iter().map(|request| request.name.as_str()).collect();
         return Err(ExternalRefusal::NoDefault(names.join(", ")).into());
     }
     let new = names
@@ -161,14 +165,14 @@ fn check_all(scene: Scene<'_>, wanted: &[ExternalNetwork]) -> Result<(), Refusal
     check_ports(scene)
 }
 
-fn check_wish(wish: &ExternalNetwork) -> Result<(), Refusal> {
-    let network = || wish.name.clone();
-    at_most("subnets", wish.subnets.len(), MAX_SUBNETS)?;
-    at_most("dns", wish.external.dns.len(), crate::MAX_DNS_SERVERS)?;
-    if wish.subnets.is_empty() && wish.external.addressing == ExternalAddressing::Static {
+fn check_request(request: &ExternalNetwork) -> Result<(), Refusal> {
+    let network = || request.name.clone();
+    at_most("subnets", request.subnets.len(), MAX_SUBNETS)?;
+    at_most("dns", request.external.dns.len(), crate::MAX_DNS_SERVERS)?;
+    if request.subnets.is_empty() && request.external.addressing == ExternalAddressing::Static {
         return Err(ExternalRefusal::NoSubnet(network()).into());
     }
-    for subnet in &wish.subnets {
+    for subnet in &request.subnets {
         let net = subnet.net;
         at_most("auxiliary", subnet.auxiliary.len(), MAX_AUXILIARY)?;
         let reason = if net.trunc() != net {
@@ -225,9 +229,9 @@ fn is_host(subnet: &Subnet, address: IpAddr) -> bool {
 fn check_overlaps(scene: Scene<'_>, wanted: &[ExternalNetwork]) -> Result<(), Refusal> {
     let gone: Vec<NetworkId> = gone(scene, wanted).iter().map(|book| book.row.id).collect();
     let mut before: Vec<(IpNet, &NetworkName)> = Vec::new();
-    for wish in wanted {
-        let own = scene.books.network_names.get(&wish.name);
-        for Subnet { net, .. } in &wish.subnets {
+    for request in wanted {
+        let own = scene.books.network_names.get(&request.name);
+        for Subnet { net, .. } in &request.subnets {
             let net = *net;
             let meets = |other: &IpNet| other.contains(&net) || net.contains(other);
             let mut met = scene
@@ -245,7 +249,7 @@ fn check_overlaps(scene: Scene<'_>, wanted: &[ExternalNetwork]) -> Result<(), Re
                     network: network.clone(),
                 });
             }
-            before.push((net, &wish.name));
+            before.push((net, &request.name));
         }
     }
     Ok(())

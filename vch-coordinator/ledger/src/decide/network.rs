@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 /// Makes a bridge network.
 pub(super) fn create(
     scene: Scene<'_>,
-    wish: CreateNetwork,
+    request: CreateNetwork,
     around: &mut Surroundings<'_>,
 ) -> Result<Decision, Refusal> {
     let Settings {
@@ -25,18 +25,22 @@ pub(super) fn create(
         limits,
         ..
     } = scene.settings;
-    let external = externals.iter().any(|external| external.name == wish.name);
-    if wish.name == default_bridge.name || wish.name == *none || external {
-        return Err(Refusal::PredefinedName(wish.name));
+    let external = externals
+        .iter()
+        .any(|external| external.name == request.name);
+    if request.name == default_bridge.name || request.name == *none || external {
+        return Err(Refusal::PredefinedName(request.name));
     }
-    if scene.books.network_names.contains_key(&wish.name) {
-        return Err(Refusal::NetworkExists(wish.name));
+    if scene.books.network_names.contains_key(&request.name) {
+        return Err(Refusal::NetworkExists(request.name));
     }
     at_most("networks", scene.books.networks.len() + 1, limits.networks)?;
-    let network = match wish.configuration.clone() {
-        Configuration::Own => bridge(scene, wish, false, around)?,
-        Configuration::ForOthers => configuration(scene, wish, around)?,
-        Configuration::Of(other) => bridge(scene, configured(scene, wish, &other)?, false, around)?,
+    let network = match request.configuration.clone() {
+        Configuration::Own => bridge(scene, request, false, around)?,
+        Configuration::ForOthers => configuration(scene, request, around)?,
+        Configuration::Of(other) => {
+            bridge(scene, configured(scene, request, &other)?, false, around)?
+        }
     };
     let answer = Answer::NetworkCreated {
         network: network.id,
@@ -77,8 +81,8 @@ pub(crate) fn bootstrap(
         draft.add(Row::Network(network));
     }
     if !scene.books.network_names.contains_key(&default_bridge.name) {
-        let mut wish = CreateNetwork::named(default_bridge.name.clone());
-        wish.subnets = default_bridge
+        let mut request = CreateNetwork::named(default_bridge.name.clone());
+        request.subnets = default_bridge
             .net
             .map(SubnetRequest::from)
             .into_iter()
@@ -98,7 +102,7 @@ pub(crate) fn bootstrap(
             host_overlap: &overlap,
             listener: around.listener,
         };
-        let network = bridge(scene, wish, true, &mut around)?;
+        let network = bridge(scene, request, true, &mut around)?;
         made.push(network.id);
         draft.add(Row::Network(network));
     }
@@ -107,35 +111,35 @@ pub(crate) fn bootstrap(
 
 fn bridge(
     scene: Scene<'_>,
-    wish: CreateNetwork,
+    request: CreateNetwork,
     predefined: bool,
     around: &mut Surroundings<'_>,
 ) -> Result<Network, Refusal> {
-    check_maps(&wish)?;
-    let subnets = subnets::choose(scene, &wish, around)?;
-    let kind = NetworkKind::Bridge(segment(scene, &wish));
+    check_maps(&request)?;
+    let subnets = subnets::choose(scene, &request, around)?;
+    let kind = NetworkKind::Bridge(segment(scene, &request));
     Ok(Network {
         predefined,
-        ..made(scene, wish, kind, subnets, around)
+        ..made(scene, request, kind, subnets, around)
     })
 }
 
 /// A network that carries nothing: its subnets are checked, and taken by those that are made of it.
 fn configuration(
     scene: Scene<'_>,
-    wish: CreateNetwork,
+    request: CreateNetwork,
     around: &mut Surroundings<'_>,
 ) -> Result<Network, Refusal> {
-    check_maps(&wish)?;
-    let subnets = subnets::checked_alone(&wish.subnets)?;
-    let kind = NetworkKind::Configuration(segment(scene, &wish));
-    Ok(made(scene, wish, kind, subnets, around))
+    check_maps(&request)?;
+    let subnets = subnets::checked_alone(&request.subnets)?;
+    let kind = NetworkKind::Configuration(segment(scene, &request));
+    Ok(made(scene, request, kind, subnets, around))
 }
 
-/// The wish with what a configuration has in place of its own.
+/// The request with what a configuration has in place of its own.
 fn configured(
     scene: Scene<'_>,
-    wish: CreateNetwork,
+    request: CreateNetwork,
     other: &NetworkRef,
 ) -> Result<CreateNetwork, Refusal> {
     let found = lookup::network(scene.books, other)
@@ -153,36 +157,36 @@ fn configured(
         options,
         mtu: row.mtu,
         segment: Some(*segment),
-        ..wish
+        ..request
     })
 }
 
-fn check_maps(wish: &CreateNetwork) -> Result<(), Refusal> {
-    bounded_map("labels", &wish.labels, MAX_LABELS, String::as_str)?;
-    bounded_map("options", &wish.options, MAX_LABELS, String::as_str)
+fn check_maps(request: &CreateNetwork) -> Result<(), Refusal> {
+    bounded_map("labels", &request.labels, MAX_LABELS, String::as_str)?;
+    bounded_map("options", &request.options, MAX_LABELS, String::as_str)
 }
 
-fn segment(scene: Scene<'_>, wish: &CreateNetwork) -> SegmentKind {
-    wish.segment.unwrap_or(scene.settings.default_segment)
+fn segment(scene: Scene<'_>, request: &CreateNetwork) -> SegmentKind {
+    request.segment.unwrap_or(scene.settings.default_segment)
 }
 
 fn made(
     scene: Scene<'_>,
-    wish: CreateNetwork,
+    request: CreateNetwork,
     kind: NetworkKind,
     subnets: Vec<Subnet>,
     around: &mut Surroundings<'_>,
 ) -> Network {
     Network {
         id: fresh_id(scene.books, around),
-        name: wish.name,
+        name: request.name,
         kind,
         predefined: false,
         subnets,
-        mtu: wish.mtu,
-        internal: wish.internal,
-        labels: wish.labels,
-        options: wish.options,
+        mtu: request.mtu,
+        internal: request.internal,
+        labels: request.labels,
+        options: request.options,
         created_ms: around.now_ms,
     }
 }

@@ -18,7 +18,7 @@ pub(super) fn opened(container: &Container) -> Vec<PortNumber> {
     numbers.into_iter().collect()
 }
 
-/// What of a wish an external network can't do: a port is open there or not.
+/// What of a request an external network can't do: a port is open there or not.
 fn no_nat(port: &ContainerPort) -> Option<&'static str> {
     let publish = port.publish.as_ref()?;
     let other = publish.port.is_some_and(|host| host != port.number.port);
@@ -50,7 +50,7 @@ pub(super) fn check_external(
     match impossible.next() {
         None => Ok(()),
         Some((port, reason)) => Err(PortRefusal::OnExternal {
-            wish: port.to_string(),
+            request: port.to_string(),
             container: container.name.clone(),
             network: first.name.clone(),
             reason,
@@ -64,8 +64,8 @@ pub(super) fn check_external(
     }
 }
 
-/// A wish for a port of the VCH.
-struct Wish {
+/// A request for a port of the VCH.
+struct PortRequest {
     number: PortNumber,
     publish: Publish,
     /// The port that was chosen for it last.
@@ -78,28 +78,28 @@ pub(super) fn check_family(next: &Next<'_>, ports: &[ContainerPort]) -> Result<(
     if targets.is_empty() {
         return Ok(());
     }
-    let wishes = ports.iter().filter_map(|port| {
-        Some(Wish {
+    let requests = ports.iter().filter_map(|port| {
+        Some(PortRequest {
             number: port.number,
             publish: port.publish.clone()?,
             chosen: None,
         })
     });
-    for wish in wishes {
-        if !targets.iter().any(|endpoint| endpoint.fits(&wish)) {
-            return Err(no_family(&wish, &next.container));
+    for request in requests {
+        if !targets.iter().any(|endpoint| endpoint.fits(&request)) {
+            return Err(no_family(&request, &next.container));
         }
     }
     Ok(())
 }
 
-fn no_family(wish: &Wish, container: &Container) -> PortRefusal {
+fn no_family(request: &PortRequest, container: &Container) -> PortRefusal {
     PortRefusal::Family {
-        number: wish.number,
+        number: request.number,
         host: HostPort {
-            protocol: wish.number.protocol,
-            address: wish.publish.address,
-            port: wish.publish.port.unwrap_or_default(),
+            protocol: request.number.protocol,
+            address: request.publish.address,
+            port: request.publish.port.unwrap_or_default(),
         },
         container: container.name.clone(),
     }
@@ -107,7 +107,7 @@ fn no_family(wish: &Wish, container: &Container) -> PortRefusal {
 
 /// What a container wants published, in the order in which it is decided: named ports, then ranges,
 /// then those that have had one, then the rest.
-fn wishes(container: &Container) -> Vec<Wish> {
+fn requests(container: &Container) -> Vec<PortRequest> {
     let chosen = |number, address| container.chosen.get(&(number, address)).copied();
     let asked = container.ports.iter().filter_map(|port| {
         let publish = port.publish.clone()?;
@@ -125,20 +125,24 @@ fn wishes(container: &Container) -> Vec<Wish> {
         let range = publish.through.is_some();
         (publish.port.is_none(), range, chosen.is_none())
     });
-    let wishes = all.into_iter().map(|(number, publish, chosen)| Wish {
-        number,
-        publish,
-        chosen,
-    });
-    wishes.collect()
+    let requests = all
+        .into_iter()
+        .map(|(number, publish, chosen)| PortRequest {
+            number,
+            publish,
+            chosen,
+        });
+    requests.collect()
 }
 
-/// Forgets the ports that were chosen for what is no longer wished.
+/// Forgets the ports that were chosen for what is no longer requested.
 pub(super) fn forget_chosen(container: &mut Container) {
-    let wishes = wishes(container);
-    let unnamed = wishes.iter().filter(|wish| wish.publish.port.is_none());
+    let requests = requests(container);
+    let unnamed = requests
+        .iter()
+        .filter(|request| request.publish.port.is_none());
     let keys: BTreeSet<_> = unnamed
-        .map(|wish| (wish.number, wish.publish.address))
+        .map(|request| (request.number, request.publish.address))
         .collect();
     container.chosen.retain(|key, _| keys.contains(key));
 }
@@ -162,16 +166,18 @@ pub(super) fn in_force(
         decided: BTreeMap::new(),
     };
     let mut chosen = BTreeMap::new();
-    for wish in wishes(&next.container) {
-        let decided = bind(&claims, &next.container, &targets, &wish, around);
+    for request in requests(&next.container) {
+        let decided = bind(&claims, &next.container, &targets, &request, around);
         match decided {
             Ok(binding) => {
                 if binding.ephemeral {
-                    let key = (wish.number, wish.publish.address);
+                    let key = (request.number, request.publish.address);
                     chosen.insert(key, binding.host.port);
                 }
                 let there = claims.decided.entry(binding.host.number());
-                there.or_default().push((binding.host.address, wish.number));
+                there
+                    .or_default()
+                    .push((binding.host.address, request.number));
                 bindings.insert(binding.host, binding);
             }
             Err(refusal) if all => return Err(refusal.into()),
@@ -190,14 +196,14 @@ struct PublishTarget {
 }
 
 impl PublishTarget {
-    /// At which address of the VCH a wish is bound that leads here.
-    fn address(&self, wish: &Wish) -> Option<IpAddr> {
-        wish.publish.address.or(self.binding)
+    /// At which address of the VCH a request is bound that leads here.
+    fn address(&self, request: &PortRequest) -> Option<IpAddr> {
+        request.publish.address.or(self.binding)
     }
 
-    /// Whether it has an address to which the wish may lead.
-    fn fits(&self, wish: &Wish) -> bool {
-        !target(&self.row, self.address(wish)).is_empty()
+    /// Whether it has an address to which the request may lead.
+    fn fits(&self, request: &PortRequest) -> bool {
+        !target(&self.row, self.address(request)).is_empty()
     }
 }
 
@@ -215,50 +221,50 @@ fn targets(next: &Next<'_>) -> Vec<PublishTarget> {
     endpoints.collect()
 }
 
-/// One wish as a binding.
+/// One request as a binding.
 fn bind(
     claims: &Claims<'_>,
     container: &Container,
     targets: &[PublishTarget],
-    wish: &Wish,
+    request: &PortRequest,
     around: &mut Surroundings<'_>,
 ) -> Result<PortBinding, PortRefusal> {
-    let wanted = wish.publish.port;
-    let Some(first) = targets.iter().find(|endpoint| endpoint.fits(wish)) else {
-        return Err(no_family(wish, container));
+    let wanted = request.publish.port;
+    let Some(first) = targets.iter().find(|endpoint| endpoint.fits(request)) else {
+        return Err(no_family(request, container));
     };
-    let address = first.address(wish);
-    if let Some(address) = address.filter(|_| wish.publish.address.is_none()) {
-        publish::check_address(claims.books, claims.settings, wish.number, address)?;
+    let address = first.address(request);
+    if let Some(address) = address.filter(|_| request.publish.address.is_none()) {
+        publish::check_address(claims.books, claims.settings, request.number, address)?;
     }
     let host = |port| HostPort {
-        protocol: wish.number.protocol,
+        protocol: request.number.protocol,
         address,
         port,
     };
     let own = |port: u16| claims.own(&host(port));
     let (host, ephemeral) = match wanted {
-        Some(first) if let Some(last) = wish.publish.through => (
-            host(claims.within(wish, address, (first, last), around)?),
+        Some(first) if let Some(last) = request.publish.through => (
+            host(claims.within(request, address, (first, last), around)?),
             false,
         ),
         Some(port) => {
-            claims.check_own(&host(port), wish)?;
+            claims.check_own(&host(port), request)?;
             match own(port) {
                 None => claims.check(&host(port), around)?,
-                // One that the VCH chose is not taken from the wish that has it.
+                // One that the VCH chose is not taken from the request that has it.
                 Some(chosen) if chosen.ephemeral => {
-                    return Err(twice(wish, chosen.container_number()));
+                    return Err(twice(request, chosen.container_number()));
                 }
                 Some(_) => {}
             }
             (host(port), false)
         }
         None => {
-            let kept = wish.chosen.filter(|port| own(*port).is_some());
+            let kept = request.chosen.filter(|port| own(*port).is_some());
             let port = match kept {
                 Some(port) => port,
-                None => claims.choose(wish, address, around)?,
+                None => claims.choose(request, address, around)?,
             };
             (host(port), true)
         }
@@ -267,16 +273,16 @@ fn bind(
     let before = claims.own(&host).map(|binding| binding.endpoint);
     let mut same = targets
         .iter()
-        .filter(|endpoint| endpoint.fits(wish) && endpoint.address(wish) == address);
+        .filter(|endpoint| endpoint.fits(request) && endpoint.address(request) == address);
     let stays = same.find(|endpoint| Some(endpoint.row.id) == before);
     let endpoint = &stays.unwrap_or(first).row;
     Ok(PortBinding {
         host,
         container: container.id,
         endpoint: endpoint.id,
-        container_port: wish.number.port,
+        container_port: request.number.port,
         target: target(endpoint, address),
-        clients: wish.publish.clients.clone(),
+        clients: request.publish.clients.clone(),
         ephemeral,
     })
 }
@@ -304,14 +310,14 @@ impl Claims<'_> {
         (binding.container == self.container).then_some(binding)
     }
 
-    /// Refuses a port that the container has by another of its wishes: since they were checked, the
+    /// Refuses a port that the container has by another of its requests: since they were checked, the
     /// default external networks may have become others.
-    fn check_own(&self, host: &HostPort, wish: &Wish) -> Result<(), PortRefusal> {
+    fn check_own(&self, host: &HostPort, request: &PortRequest) -> Result<(), PortRefusal> {
         let mut there = self.decided.get(&host.number()).into_iter().flatten();
         let met = there.find(|(address, _)| meet(self.settings, host.address, *address));
         match met {
             None => Ok(()),
-            Some((_, other)) => Err(twice(wish, *other)),
+            Some((_, other)) => Err(twice(request, *other)),
         }
     }
 
@@ -350,21 +356,21 @@ impl Claims<'_> {
     /// The first port of a range that is free; a binding stays where it is.
     fn within(
         &self,
-        wish: &Wish,
+        request: &PortRequest,
         address: Option<IpAddr>,
         (first, last): (u16, u16),
         around: &Surroundings<'_>,
     ) -> Result<u16, PortRefusal> {
-        let protocol = wish.number.protocol;
+        let protocol = request.number.protocol;
         let host = |port| HostPort {
             protocol,
             address,
             port,
         };
-        let undecided = |port: &u16| self.check_own(&host(*port), wish).is_ok();
+        let undecided = |port: &u16| self.check_own(&host(*port), request).is_ok();
         let had = (first..=last).find(|port| {
             let own = self.own(&host(*port));
-            own.is_some_and(|own| own.container_number() == wish.number && !own.ephemeral)
+            own.is_some_and(|own| own.container_number() == request.number && !own.ephemeral)
                 && undecided(port)
         });
         let free = |port: &u16| {
@@ -375,7 +381,7 @@ impl Claims<'_> {
         found.ok_or(PortRefusal::RangeTaken {
             host: host(first),
             last,
-            number: wish.number,
+            number: request.number,
         })
     }
 
@@ -383,11 +389,11 @@ impl Claims<'_> {
     /// address, from a random one on.
     fn choose(
         &self,
-        wish: &Wish,
+        request: &PortRequest,
         address: Option<IpAddr>,
         around: &mut Surroundings<'_>,
     ) -> Result<u16, PortRefusal> {
-        let protocol = wish.number.protocol;
+        let protocol = request.number.protocol;
         let usable = |port: u16, around: &Surroundings<'_>| {
             let host = HostPort {
                 protocol,
@@ -396,7 +402,7 @@ impl Claims<'_> {
             };
             !self.decided.contains_key(&host.number()) && self.check(&host, around).is_ok()
         };
-        if let Some(last) = wish.chosen.filter(|port| usable(*port, around)) {
+        if let Some(last) = request.chosen.filter(|port| usable(*port, around)) {
             return Ok(last);
         }
         let (first, last) = (
@@ -417,7 +423,7 @@ impl Claims<'_> {
             protocol,
             first,
             last,
-            number: wish.number,
+            number: request.number,
         })
     }
 
@@ -432,13 +438,13 @@ impl Claims<'_> {
     }
 }
 
-fn twice(wish: &Wish, other: PortNumber) -> PortRefusal {
-    let wish = ContainerPort {
-        number: wish.number,
-        publish: Some(wish.publish.clone()),
+fn twice(request: &PortRequest, other: PortNumber) -> PortRefusal {
+    let request = ContainerPort {
+        number: request.number,
+        publish: Some(request.publish.clone()),
     };
     PortRefusal::Twice {
-        wish: wish.to_string(),
+        request: request.to_string(),
         other,
     }
 }

@@ -53,7 +53,7 @@ pub(super) fn unpublish(
         let found = row.ports.iter().position(|port| means(row, gone, port));
         let Some(found) = found else {
             return Err(PortRefusal::NotPublished {
-                wish: gone.to_string(),
+                request: gone.to_string(),
                 container: row.name.clone(),
             }
             .into());
@@ -66,7 +66,7 @@ pub(super) fn unpublish(
     Ok(draft.answered(Answer::PortsUnpublished { container: row.id }))
 }
 
-/// Whether a caller's words mean this wish of a container: by what is published where, or by the
+/// Whether a caller's words mean this request of a container: by what is published where, or by the
 /// port that the VCH chose.
 fn means(container: &Container, words: &ContainerPort, port: &ContainerPort) -> bool {
     if words.number != port.number {
@@ -208,7 +208,7 @@ fn endpoint_at(books: &Books, address: IpAddr) -> Option<crate::ContainerName> {
     lookup::holder(books, subnet.holder(address)?)
 }
 
-/// Refuses two wishes for what can't be had twice.
+/// Refuses two requests for what can't be had twice.
 fn check_apart(settings: &Settings, ports: &[ContainerPort]) -> Result<(), PortRefusal> {
     let mut named: BTreeMap<PortNumber, Vec<(Option<IpAddr>, PortNumber)>> = BTreeMap::new();
     let mut unnamed: BTreeMap<(PortNumber, Option<IpAddr>), PortNumber> = BTreeMap::new();
@@ -236,8 +236,8 @@ fn check_apart(settings: &Settings, ports: &[ContainerPort]) -> Result<(), PortR
             None => unnamed.insert((number, address), number),
         };
         if let Some(other) = other {
-            let wish = port.to_string();
-            return Err(PortRefusal::Twice { wish, other });
+            let request = port.to_string();
+            return Err(PortRefusal::Twice { request, other });
         }
     }
     Ok(())

@@ -13,16 +13,16 @@ use std::{collections::BTreeMap, net::IpAddr};
 /// The subnets that were asked for, and automatic ones for the families that lack one.
 pub(super) fn choose(
     scene: Scene<'_>,
-    wish: &CreateNetwork,
+    params: &CreateNetwork,
     around: &Surroundings<'_>,
 ) -> Result<Vec<Subnet>, Refusal> {
-    at_most("subnets", wish.subnets.len(), MAX_SUBNETS)?;
+    at_most("subnets", params.subnets.len(), MAX_SUBNETS)?;
     let mut subnets: Vec<Subnet> = Vec::new();
-    for request in &wish.subnets {
+    for request in &params.subnets {
         check_net(scene, &request.net, &subnets, around)?;
         subnets.push(checked(request)?);
     }
-    for (v4, wanted) in [(true, wish.ipv4), (false, wish.ipv6)] {
+    for (v4, wanted) in [(true, params.ipv4), (false, params.ipv6)] {
         if wanted && !subnets.iter().any(|subnet| subnet.is_v4() == v4) {
             let taken: Vec<IpNet> = subnets.iter().map(|subnet| subnet.net).collect();
             let chosen = scene.books.space.choose(v4, &taken, around.host_overlap);
@@ -32,7 +32,7 @@ pub(super) fn choose(
         }
     }
     if subnets.is_empty() {
-        return Err(Refusal::NoSubnet(wish.name.clone()));
+        return Err(Refusal::NoSubnet(params.name.clone()));
     }
     Ok(subnets)
 }

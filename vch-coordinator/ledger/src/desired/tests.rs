@@ -67,10 +67,10 @@ fn add(name: &str) -> Command {
 }
 
 fn network(name: &str) -> Command {
-    let mut wish = CreateNetwork::named(name.parse().unwrap());
-    wish.subnets = vec!["10.9.8.0/24".parse::<IpNet>().unwrap().into()];
-    wish.internal = true;
-    Command::CreateNetwork(wish)
+    let mut request = CreateNetwork::named(name.parse().unwrap());
+    request.subnets = vec!["10.9.8.0/24".parse::<IpNet>().unwrap().into()];
+    request.internal = true;
+    Command::CreateNetwork(request)
 }
 
 fn connect(attachment: Attachment) -> Command {

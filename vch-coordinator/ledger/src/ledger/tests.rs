@@ -158,10 +158,10 @@ fn list(nets: &[IpNet]) -> String {
 }
 
 fn network(name: &str, subnets: &[&str]) -> CreateNetwork {
-    let mut wish = CreateNetwork::named(name.parse().unwrap());
+    let mut request = CreateNetwork::named(name.parse().unwrap());
     let nets = subnets.iter().map(|net| net.parse::<IpNet>().unwrap());
-    wish.subnets = nets.map(Into::into).collect();
-    wish
+    request.subnets = nets.map(Into::into).collect();
+    request
 }
 
 fn container(name: &str) -> AddContainer {

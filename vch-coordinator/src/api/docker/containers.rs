@@ -213,7 +213,7 @@ async fn list(
             DockerError::invalid(format!("invalid value for limit: {text}: give a number"))
         })?,
     };
-    let wish = list::Wish {
+    let params = list::ListParams {
         all: parameters.flag("all"),
         // -1 is none.
         limit: usize::try_from(limit).unwrap_or(0),
@@ -226,7 +226,7 @@ async fn list(
         }
     }
     let now_ms = now_ms();
-    let chosen = list::chosen(&scenes, &wish)?;
+    let chosen = list::chosen(&scenes, &params)?;
     let shown = chosen
         .into_iter()
         .map(|scene| list::summary(scene, version, now_ms));

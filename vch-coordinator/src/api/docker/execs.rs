@@ -42,7 +42,7 @@ pub fn routes() -> Router<Docker> {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 #[derive(Default)]
-struct Wish {
+struct ExecParams {
     attach_stdin: bool,
     attach_stdout: bool,
     attach_stderr: bool,
@@ -60,9 +60,9 @@ async fn create(
     State(docker): State<Docker>,
     Path(container): Path<String>,
     version: Version,
-    Json(wish): Json<Wish>,
+    Json(params): Json<ExecParams>,
 ) -> Result<Response, DockerError> {
-    Keys::of(wish.detach_keys.as_deref(), false)?;
+    Keys::of(params.detach_keys.as_deref(), false)?;
     let id = docker.container(&container).await?;
     let looked = docker.runtime.must(id).await?;
     if !looked.container.runs() {
@@ -70,43 +70,47 @@ async fn create(
             "container {id} is not running"
         )));
     }
-    let words = wish.cmd.unwrap_or_default();
+    let words = params.cmd.unwrap_or_default();
     if words.is_empty() {
         return Err(DockerError::invalid("No exec command specified"));
     }
     let own = process(&looked).map_err(DockerError::invalid)?;
     let mut environment = own.environment.clone();
-    if wish.tty {
+    if params.tty {
         set_variable(&mut environment, "TERM=xterm");
     }
-    for variable in wish.env.unwrap_or_default() {
+    for variable in params.env.unwrap_or_default() {
         set_variable(&mut environment, &variable);
     }
-    let or_own = |wished: String, own: &String| {
-        if wished.is_empty() {
+    let or_own = |requested: String, own: &String| {
+        if requested.is_empty() {
             own.clone()
         } else {
-            wished
+            requested
         }
     };
     let shown = told(&words);
     let exec = docker.execs.add(Exec {
         number: 0,
         container: id,
-        attach: [wish.attach_stdin, wish.attach_stdout, wish.attach_stderr],
-        detach_keys: wish.detach_keys,
+        attach: [
+            params.attach_stdin,
+            params.attach_stdout,
+            params.attach_stderr,
+        ],
+        detach_keys: params.detach_keys,
         state: Stage::Created,
         process: Process {
             words,
             environment,
-            folder: or_own(wish.working_dir, &own.folder),
-            user: or_own(wish.user, &own.user),
-            terminal: wish.tty.then_some(match wish.console_size {
+            folder: or_own(params.working_dir, &own.folder),
+            user: or_own(params.user, &own.user),
+            terminal: params.tty.then_some(match params.console_size {
                 Some((rows, columns)) if version >= Version(42) => TerminalSize { rows, columns },
                 _ => CONSOLE,
             }),
-            input: wish.attach_stdin,
-            privileged: wish.privileged || own.privileged,
+            input: params.attach_stdin,
+            privileged: params.privileged || own.privileged,
             ..own
         },
     })?;
@@ -130,7 +134,7 @@ fn told(words: &[String]) -> String {
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-struct StartWish {
+struct ExecStartParams {
     detach: bool,
     tty: bool,
     console_size: Option<(u16, u16)>,
@@ -141,10 +145,10 @@ async fn start(
     Path(exec): Path<String>,
     version: Version,
     hijack: Result<Hijack, DockerError>,
-    Json(wish): Json<StartWish>,
+    Json(params): Json<ExecStartParams>,
 ) -> Result<Response, DockerError> {
     let asked = docker.execs.get(&exec)?;
-    let hijack = match wish.detach {
+    let hijack = match params.detach {
         true => None,
         false => Some(hijack?),
     };
@@ -160,13 +164,13 @@ async fn start(
         out: asked.attach[1],
         err: asked.attach[2],
         // What the client is ready for, whatever the process has.
-        terminal: wish.tty,
+        terminal: params.tty,
     };
     let start = Start {
         claim,
-        console_size: wish
+        console_size: params
             .console_size
-            .filter(|_| wish.tty && version >= Version(42)),
+            .filter(|_| params.tty && version >= Version(42)),
         shape,
         version,
     };

@@ -3,8 +3,8 @@
 pub mod endpoint;
 mod ipam;
 mod listed;
+mod params;
 pub mod shown;
-mod wish;
 
 use super::{Docker, DockerError, Json, Parameters, Path, Version, filters::Filters, time};
 use axum::{
@@ -14,6 +14,7 @@ use axum::{
     routing::{get, post},
 };
 use endpoint::EndpointSettings;
+use params::Create;
 use serde::{Deserialize, Serialize};
 use shown::{Shown, scope};
 use std::{collections::BTreeSet, time::Duration};
@@ -21,7 +22,6 @@ use vch_ledger::{
     Answer, Command, Container, ContainerId, ContainerRef, Ledger, Network, NetworkId, NetworkRef,
     Refusal, go_bool,
 };
-use wish::Create;
 
 /// Before this version a list shows containers, too.
 const LISTS_WITHOUT_CONTAINERS: Version = Version(28);
@@ -169,12 +169,12 @@ async fn connect(
         Ok((container, network.id, network.name.clone()))
     });
     let (container, network, name) = meant.await??;
-    let wish = settings.connect(container.into(), network.into(), version)?;
+    let request = settings.connect(container.into(), network.into(), version)?;
     let written = serde_json::to_string(&settings)
         .map_err(|error| DockerError::failed(format!("EndpointConfig cannot be kept: {error}")))?;
     docker
         .runtime
-        .connect(container, wish, (name.to_string(), written))
+        .connect(container, request, (name.to_string(), written))
         .await?;
     Ok(StatusCode::OK)
 }

@@ -24,7 +24,7 @@ use axum::{
     routing,
 };
 use hijack::{FromClient, Presence};
-use lines::Wish;
+use lines::LogParams;
 use pages::Pages;
 use protocol::process::{Output, ProcessId, TerminalSize};
 use std::{io, path::Path as FilePath};
@@ -116,7 +116,7 @@ async fn attach(
     let whole = wants_past && wants_more && looked.container.runs();
     let from = if whole { Some(first(&folder)?) } else { None };
     let past = if wants_past && !whole {
-        Some(Pages::of(folder, Wish::all(shape)).map_err(|error| unreadable(&error))?)
+        Some(Pages::of(folder, LogParams::all(shape)).map_err(|error| unreadable(&error))?)
     } else {
         None
     };

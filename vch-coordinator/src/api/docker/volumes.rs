@@ -26,17 +26,17 @@ async fn list(parameters: Parameters) -> Result<Json<Value>, DockerError> {
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-struct Wish {
+struct VolumeParams {
     name: String,
     driver: String,
 }
 
-async fn create(Json(wish): Json<Wish>) -> Result<Json<Value>, DockerError> {
-    if !wish.name.is_empty() {
-        check_name(&wish.name)?;
+async fn create(Json(params): Json<VolumeParams>) -> Result<Json<Value>, DockerError> {
+    if !params.name.is_empty() {
+        check_name(&params.name)?;
     }
-    if !matches!(&*wish.driver, "" | "local") {
-        let (name, driver) = (shown(&wish.name), shown(&wish.driver));
+    if !matches!(&*params.driver, "" | "local") {
+        let (name, driver) = (shown(&params.name), shown(&params.driver));
         return Err(DockerError::not_found(format!(
             "create {name}: error looking up volume plugin {driver}: plugin \"{driver}\" not found"
         )));

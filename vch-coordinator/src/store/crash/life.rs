@@ -3,7 +3,7 @@
 use super::{
     dice::Dice,
     disk::Disk,
-    wishes::{Wish, wish},
+    requests::{StoreRequest, request},
     world::{Amid, Difference, State, open},
 };
 use crate::store::{
@@ -23,7 +23,7 @@ use vch_ledger::{Answer, Command, Ledger, Revision, Surroundings};
 
 /// Groups in a life whose power lasts.
 const GROUPS: usize = 20;
-/// Most wishes that share a commit.
+/// Most requests that share a commit.
 const GROUP: usize = 8;
 
 pub(super) struct Life {
@@ -162,18 +162,18 @@ impl Life {
         }
     }
 
-    /// Wishes that share one commit.
+    /// Requests that share one commit.
     async fn group(&mut self, keeper: &Keeper) -> Result<(), Difference> {
         let mut next = self.sure.clone();
         let mut asked = Vec::new();
         for _ in 0..=self.dice.below(GROUP) {
-            let wish = wish(&next.ledger, &mut self.dice);
-            let verdict = self.verdict(&mut next, &wish);
-            asked.push((wish, verdict));
+            let request = request(&next.ledger, &mut self.dice);
+            let verdict = self.verdict(&mut next, &request);
+            asked.push((request, verdict));
         }
         self.maybe = (next != self.sure).then_some(next);
-        let (wishes, verdicts): (Vec<_>, Vec<_>) = asked.into_iter().unzip();
-        let answers = ask_together(keeper, wishes).await;
+        let (requests, verdicts): (Vec<_>, Vec<_>) = asked.into_iter().unzip();
+        let answers = ask_together(keeper, requests).await;
         match answers.into_iter().collect::<Option<Vec<_>>>() {
             // The keeper has ended, and nobody was told anything.
             None => Ok(()),
@@ -201,15 +201,15 @@ impl Life {
         Ok(())
     }
 
-    fn verdict(&mut self, state: &mut State, wish: &Wish) -> Verdict {
-        match wish {
-            Wish::Report(container, report) => {
+    fn verdict(&mut self, state: &mut State, request: &StoreRequest) -> Verdict {
+        match request {
+            StoreRequest::Report(container, report) => {
                 if state.ledger.container_by_id(*container).is_some() {
                     state.reports.insert(*container, report.clone());
                 }
                 None
             }
-            Wish::Command(command) => {
+            StoreRequest::Command(command) => {
                 let ledger: &mut Ledger = &mut state.ledger;
                 let decide = |around: &mut Surroundings<'_>| ledger.decide(command.clone(), around);
                 let (decided, at_ms) = self.outside.decide(decide);
@@ -230,7 +230,7 @@ impl Life {
 
 /// Asks everything while the keeper is busy, so that it all shares one commit. An answer is `None`
 /// where the keeper has ended.
-async fn ask_together(keeper: &Keeper, wishes: Vec<Wish>) -> Vec<Option<Verdict>> {
+async fn ask_together(keeper: &Keeper, requests: Vec<StoreRequest>) -> Vec<Option<Verdict>> {
     let (entered, busy) = oneshot::channel();
     let (release, released) = mpsc::channel::<()>();
     let gate = keeper.clone();
@@ -245,8 +245,8 @@ async fn ask_together(keeper: &Keeper, wishes: Vec<Wish>) -> Vec<Option<Verdict>
     });
     let _ = busy.await;
     let mut asking = Vec::new();
-    for wish in wishes {
-        asking.push(tokio::spawn(ask(keeper.clone(), wish)));
+    for request in requests {
+        asking.push(tokio::spawn(ask(keeper.clone(), request)));
     }
     // On one thread tasks begin in the order in which they were spawned.
     let last = tokio::spawn(async move { drop(release) });
@@ -259,13 +259,13 @@ async fn ask_together(keeper: &Keeper, wishes: Vec<Wish>) -> Vec<Option<Verdict>
     answers
 }
 
-async fn ask(keeper: Keeper, wish: Wish) -> Option<Verdict> {
-    match wish {
-        Wish::Report(container, report) => {
+async fn ask(keeper: Keeper, request: StoreRequest) -> Option<Verdict> {
+    match request {
+        StoreRequest::Report(container, report) => {
             keeper.record(container, report).await.ok()?;
             Some(None)
         }
-        Wish::Command(command) => Some(Some(answer(&keeper, command).await?)),
+        StoreRequest::Command(command) => Some(Some(answer(&keeper, command).await?)),
     }
 }
 

@@ -99,11 +99,11 @@ fn a_published_port_is_a_binding_before_and_after() {
     let mut world = World::new();
     world.delta(add("web"));
     world.delta(Command::Connect(Connect::tap("web", "bridge")));
-    let wish = Command::PublishPorts {
+    let request = Command::PublishPorts {
         container: "web".into(),
         ports: vec![published(80, 8080)],
     };
-    assert!(world.delta(wish).bindings.is_empty(), "it does not run");
+    assert!(world.delta(request).bindings.is_empty(), "it does not run");
     let started = world.delta(Command::StartContainer("web".into()));
     let bindings = only(&started.bindings);
     assert_eq!(bindings.before, None);
@@ -144,11 +144,11 @@ fn a_container_outside_has_open_ports_and_follows_its_networks_link_and_level() 
     assert_eq!(endpoint.segment.link().to_string(), "ext0");
     assert_eq!(endpoint.level, Some(FirewallLevel::Published));
     let open = |delta: &Delta| only(&delta.endpoints).after.clone().unwrap().opened;
-    let wish = Command::PublishPorts {
+    let request = Command::PublishPorts {
         container: "web".into(),
         ports: vec![published(80, 80)],
     };
-    world.delta(wish);
+    world.delta(request);
     let started = world.delta(Command::StartContainer("web".into()));
     let eighty = PortNumber {
         protocol: Protocol::Tcp,

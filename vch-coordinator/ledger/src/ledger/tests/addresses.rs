@@ -4,9 +4,9 @@ use protocol::spec::MacAddress;
 use std::{collections::BTreeSet, net::IpAddr};
 
 fn with_address(container: &str, network: &str, addresses: &[&str]) -> Command {
-    let mut wish = Connect::tap(container, network);
-    wish.addresses = addresses.iter().map(|a| a.parse().unwrap()).collect();
-    Command::Connect(wish)
+    let mut request = Connect::tap(container, network);
+    request.addresses = addresses.iter().map(|a| a.parse().unwrap()).collect();
+    Command::Connect(request)
 }
 
 fn crowd(world: &mut World, count: usize) -> Vec<String> {
@@ -99,10 +99,10 @@ fn a_chosen_address_may_be_one_that_rests() {
 fn an_address_that_can_not_be_had_is_refused_with_the_reason() {
     let mut world = World::new();
     crowd(&mut world, 1);
-    let mut wish = network("app", &["10.9.8.0/24", "fd00:9::/64"]);
+    let mut request = network("app", &["10.9.8.0/24", "fd00:9::/64"]);
     let kept = ("printer".to_owned(), "10.9.8.9".parse().unwrap());
-    wish.subnets[0].auxiliary.extend([kept]);
-    world.must(Command::CreateNetwork(wish));
+    request.subnets[0].auxiliary.extend([kept]);
+    world.must(Command::CreateNetwork(request));
     for (addresses, code) in [
         (vec!["10.9.9.2"], "address-outside"),
         (vec!["10.9.8.0"], "not-a-host"),
@@ -143,9 +143,9 @@ fn an_endpoint_has_one_address_of_each_family_of_its_network() {
         .endpoint_at("fd00:9::1:7".parse().unwrap())
         .unwrap();
     assert_eq!(super::list(&c1.addresses), "10.9.8.3/24 fd00:9::1:7/64");
-    let mut wish = network("v6", &["fd00:8::/64"]);
-    wish.ipv4 = false;
-    world.must(Command::CreateNetwork(wish));
+    let mut request = network("v6", &["fd00:8::/64"]);
+    request.ipv4 = false;
+    world.must(Command::CreateNetwork(request));
     assert_eq!(world.connect("c2", "v6"), "fd00:8::2/64");
 }
 
@@ -172,9 +172,9 @@ fn a_second_subnet_is_used_when_the_first_is_full() {
 fn automatic_addresses_come_from_the_range_and_chosen_ones_from_anywhere() {
     let mut world = World::new();
     crowd(&mut world, 5);
-    let mut wish = network("app", &["10.9.0.0/16"]);
-    wish.subnets[0].range = Some("10.9.8.0/30".parse().unwrap());
-    world.must(Command::CreateNetwork(wish));
+    let mut request = network("app", &["10.9.0.0/16"]);
+    request.subnets[0].range = Some("10.9.8.0/30".parse().unwrap());
+    world.must(Command::CreateNetwork(request));
     world.must(with_address("c4", "app", &["10.9.200.1"]));
     for n in 0..4 {
         assert_eq!(
@@ -210,24 +210,24 @@ fn a_chosen_mac_address_is_kept_and_is_nobody_elses() {
     let mut world = World::new();
     crowd(&mut world, 2);
     let mac: MacAddress = "02:42:ac:11:00:09".parse().unwrap();
-    let wish = |container: &str| {
-        let mut wish = Connect::tap(container, "bridge");
-        wish.mac = Some(mac);
-        Command::Connect(wish)
+    let request = |container: &str| {
+        let mut request = Connect::tap(container, "bridge");
+        request.mac = Some(mac);
+        Command::Connect(request)
     };
-    match world.must(wish("c0")) {
+    match world.must(request("c0")) {
         Answer::Connected { mac: given, .. } => assert_eq!(given, mac),
         other => panic!("{other:?}"),
     }
     assert_eq!(world.ledger.endpoint_with(mac).map(|e| e.mac), Some(mac));
-    let refusal = world.refused(wish("c1"));
+    let refusal = world.refused(request("c1"));
     assert_eq!(
         (refusal.code(), refusal.kind()),
         ("mac-taken", RefusalKind::Conflict)
     );
     assert!(refusal.to_string().contains("container c0"), "{refusal}");
     world.disconnect("c0", "bridge");
-    world.must(wish("c1"));
+    world.must(request("c1"));
 }
 
 #[test]
@@ -241,9 +241,9 @@ fn a_hashed_mac_address_that_is_taken_is_hashed_again() {
     let mac = world.ledger.endpoints().next().unwrap().mac;
     // The twin is about to make the same endpoint id, but another has the address hashed from it.
     twin.seed = seed + 1;
-    let mut wish = Connect::tap("c1", "bridge");
-    wish.mac = Some(mac);
-    twin.must(Command::Connect(wish));
+    let mut request = Connect::tap("c1", "bridge");
+    request.mac = Some(mac);
+    twin.must(Command::Connect(request));
     twin.seed = seed;
     twin.connect("c0", "bridge");
     let (ours, other) = (&world.ledger, &twin.ledger);

@@ -153,9 +153,9 @@ fn a_container_outside_has_an_address_a_route_and_the_networks_name_servers() {
         "with a bridge the VCH is asked, and it alone"
     );
     // Its own servers come before the network's.
-    let mut wish = super::container("own");
-    wish.dns.servers = vec!["192.0.2.53".parse().unwrap()];
-    world.must(Command::AddContainer(wish));
+    let mut request = super::container("own");
+    request.dns.servers = vec!["192.0.2.53".parse().unwrap()];
+    world.must(Command::AddContainer(request));
     world.start("own");
     world.connect("own", "production");
     assert_eq!(shown(&spec(&world, "own")), ["192.0.2.53"]);
@@ -203,9 +203,9 @@ fn addresses_come_from_the_given_ranges_and_are_never_the_vchs_own() {
     let connect = Command::Connect(Connect::tap("c3", "outside"));
     assert_eq!(world.refused(connect).code(), "addresses-exhausted");
     let chosen = |address: &str| {
-        let mut wish = Connect::tap("c3", "outside");
-        wish.addresses = vec![address.parse().unwrap()];
-        Command::Connect(wish)
+        let mut request = Connect::tap("c3", "outside");
+        request.addresses = vec![address.parse().unwrap()];
+        Command::Connect(request)
     };
     let refusal = world.refused(chosen("10.2.0.2"));
     assert_eq!(refusal.code(), "address-reserved");

@@ -106,9 +106,9 @@ fn an_unhealthy_container_has_no_names_where_its_endpoint_asks_for_that() {
 #[test]
 fn a_running_container_has_its_names_and_ports_as_soon_as_it_is_connected() {
     let mut world = World::new();
-    let mut wish = container("web");
-    wish.ports = vec![super::ports::port("8080:80")];
-    world.must(Command::AddContainer(wish));
+    let mut request = container("web");
+    request.ports = vec![super::ports::port("8080:80")];
+    world.must(Command::AddContainer(request));
     world.start("web");
     world.connect("web", "bridge");
     assert_eq!(names(&world, "web"), ["web", "web.bridge"]);
@@ -122,9 +122,9 @@ fn a_running_container_has_its_names_and_ports_as_soon_as_it_is_connected() {
 #[test]
 fn a_rename_takes_the_ports_along() {
     let mut world = World::new();
-    let mut wish = container("web");
-    wish.ports = vec![super::ports::port("8080:80")];
-    world.must(Command::AddContainer(wish));
+    let mut request = container("web");
+    request.ports = vec![super::ports::port("8080:80")];
+    world.must(Command::AddContainer(request));
     world.connect("web", "bridge");
     world.start("web");
     let before = world.ledger.bindings().next().cloned();

@@ -12,9 +12,9 @@ fn furnished() -> (World, Vec<Row>) {
     }
     world.connect("web", "bridge");
     world.disconnect("db", "app");
-    let mut wish = Connect::tap("db", "app");
-    wish.links = vec![("web".into(), "front".parse().unwrap())];
-    world.must(Command::Connect(wish));
+    let mut request = Connect::tap("db", "app");
+    request.links = vec![("web".into(), "front".parse().unwrap())];
+    world.must(Command::Connect(request));
     world.must(Command::PublishPorts {
         container: "web".into(),
         ports: vec![port("8080:80"), port(":53/udp")],

@@ -11,7 +11,7 @@ mod verdict;
 
 use super::{Ledger, World};
 use crate::{Command, Container, ContainerId, Row, Settings, VchId};
-use op::{CONTAINERS, EPHEMERAL, NETWORKS, Op, command, op, route, undo, wish};
+use op::{CONTAINERS, EPHEMERAL, NETWORKS, Op, command, op, request, route, undo};
 use proptest::{
     prelude::*,
     test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
@@ -53,7 +53,7 @@ fn row(ledger: &Ledger, name: usize) -> &Container {
     ledger.container(&CONTAINERS[name].into()).unwrap()
 }
 
-/// The port that the VCH chose for a container: none of them has two such wishes.
+/// The port that the VCH chose for a container: none of them has two such requests.
 fn chosen(ledger: &Ledger, name: usize) -> u16 {
     let mut bindings = ledger.bindings_of(row(ledger, name).id);
     let binding = bindings.find(|binding| binding.ephemeral);
@@ -117,12 +117,12 @@ fn check_endpoints(model: &Model, ledger: &Ledger) -> usize {
 
 fn check_bindings(model: &Model, ledger: &Ledger) {
     let expected = model.bound.iter().map(|((container, n), bound)| {
-        let publish = wish(n).publish.unwrap();
+        let publish = request(n).publish.unwrap();
         (
-            (wish(n).number.protocol, publish.address, bound.port),
+            (request(n).number.protocol, publish.address, bound.port),
             (
                 row(ledger, *container).id,
-                wish(n).number.port,
+                request(n).number.port,
                 NETWORKS[bound.network].to_owned(),
             ),
         )

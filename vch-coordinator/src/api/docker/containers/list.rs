@@ -43,7 +43,7 @@ const HEALTHS: &[&str] = &["starting", "healthy", "unhealthy", "none"];
 
 /// What a list is asked for.
 #[derive(Clone, Debug, Default)]
-pub struct Wish {
+pub struct ListParams {
     /// Those that do not run, too.
     pub all: bool,
     /// At most so many, whether they run or not; 0 for all.
@@ -56,8 +56,8 @@ pub struct Wish {
 ///
 /// # Errors
 /// A filter that is none, in dockerd's words.
-pub fn chosen<'a>(all: &'a [Scene], wish: &Wish) -> Result<Vec<&'a Scene>, DockerError> {
-    let filters = &wish.filters;
+pub fn chosen<'a>(all: &'a [Scene], params: &ListParams) -> Result<Vec<&'a Scene>, DockerError> {
+    let filters = &params.filters;
     filters.only(KNOWN)?;
     if let Some(value) = filters
         .values("status")
@@ -107,8 +107,8 @@ pub fn chosen<'a>(all: &'a [Scene], wish: &Wish) -> Result<Vec<&'a Scene>, Docke
         .switch("is-task")
         .map_err(|_| filters.invalid("is-task"))?
         .unwrap_or(false);
-    let everything = wish.all
-        || wish.limit > 0
+    let everything = params.all
+        || params.limit > 0
         || ["status", "exited", "before", "since"]
             .iter()
             .any(|name| filters.has(name));
@@ -126,7 +126,7 @@ pub fn chosen<'a>(all: &'a [Scene], wish: &Wish) -> Result<Vec<&'a Scene>, Docke
             && (codes.is_empty() || exited)
             && passes(scene, filters)
     };
-    let limit = match wish.limit {
+    let limit = match params.limit {
         0 => usize::MAX,
         limit => limit,
     };

@@ -138,12 +138,12 @@ impl World {
 
     fn listed(&self, all: bool, limit: usize, filters: &Value) -> Vec<String> {
         let scenes = self.scenes();
-        let wish = list::Wish {
+        let params = list::ListParams {
             all,
             limit,
             filters: Filters::parse(Some(&filters.to_string())).unwrap(),
         };
-        let chosen = list::chosen(&scenes, &wish).unwrap();
+        let chosen = list::chosen(&scenes, &params).unwrap();
         let names = chosen
             .iter()
             .map(|scene| scene.looked.container.name.to_string());
@@ -365,11 +365,11 @@ fn a_filter_that_is_none_is_refused() {
         json!({ "exited": ["often"] }),
         json!({ "before": ["nobody"] }),
     ] {
-        let wish = list::Wish {
+        let params = list::ListParams {
             filters: Filters::parse(Some(&filters.to_string())).unwrap(),
-            ..list::Wish::default()
+            ..list::ListParams::default()
         };
-        assert!(list::chosen(&world.scenes(), &wish).is_err(), "{filters}");
+        assert!(list::chosen(&world.scenes(), &params).is_err(), "{filters}");
     }
 }
 

@@ -85,7 +85,7 @@ fn plan(
     workload: &Workload,
     version: Version,
 ) -> Result<(Update, Vec<String>), DockerError> {
-    let (wished, warnings) = create::resources(host, version, true)?;
+    let (requested, warnings) = create::resources(host, version, true)?;
     let restart = create::restart_policy(&host.restart_policy)?;
     let restart = (!host.restart_policy.name.is_empty()).then_some(restart);
     let restarts = restart
@@ -96,7 +96,7 @@ fn plan(
             "Restart policy cannot be updated because AutoRemove is enabled for the container",
         ));
     }
-    let merged = merged(host, &wished, &workload.resources)?;
+    let merged = merged(host, &requested, &workload.resources)?;
     let resources = (merged != workload.resources).then_some(merged);
     Ok((Update { restart, resources }, warnings))
 }

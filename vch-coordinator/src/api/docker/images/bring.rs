@@ -52,7 +52,7 @@ pub async fn create(
             Some(name)
         }
     };
-    let wish = Import {
+    let request = Import {
         name,
         changes: parameters.all("changes").map(str::to_owned).collect(),
         message: parameters.get("message").unwrap_or_default().to_owned(),
@@ -60,7 +60,7 @@ pub async fn create(
     };
     let (sender, receiver) = mpsc::channel(BEHIND);
     let work = async move {
-        let image = docker.images.import(reader(body), wish, &sender).await?;
+        let image = docker.images.import(reader(body), request, &sender).await?;
         let id = image.id.to_string();
         docker.tell_image("import", &id, &id);
         Ok(Some(json!({ "status": id })))

@@ -18,7 +18,7 @@ const IFNAME_OPTION: &str = "com.docker.network.endpoint.ifname";
 /// The endpoint option that has kernel settings of its interface.
 const SYSCTLS_OPTION: &str = "com.docker.network.endpoint.sysctls";
 
-/// `EndpointConfig`, and a value of `EndpointsConfig`: what of Docker's `EndpointSettings` is a wish.
+/// `EndpointConfig`, and a value of `EndpointsConfig`: what of Docker's `EndpointSettings` is a request.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct EndpointSettings {
@@ -60,30 +60,30 @@ impl EndpointSettings {
         network: NetworkRef,
         version: Version,
     ) -> Result<Connect, DockerError> {
-        let mut wish = Connect::tap(container, network);
+        let mut request = Connect::tap(container, network);
         if let Some(ipam) = &self.ipam_config {
-            wish.addresses = ipam.addresses()?;
+            request.addresses = ipam.addresses()?;
         }
         for alias in self.aliases() {
-            wish.aliases.push(name("alias", alias)?);
+            request.aliases.push(name("alias", alias)?);
         }
         for link in self.links.iter().flatten() {
-            wish.links.push(linked(link)?);
+            request.links.push(linked(link)?);
         }
         let mac = self.mac_address.as_deref();
         if let Some(mac) = mac.filter(|mac| !mac.is_empty()) {
-            wish.mac = Some(mac_address(mac)?);
+            request.mac = Some(mac_address(mac)?);
         }
         if version >= Version(48) {
             let priority = self.gw_priority.unwrap_or(0);
-            wish.gateway_priority = i32::try_from(priority).map_err(|_| {
+            request.gateway_priority = i32::try_from(priority).map_err(|_| {
                 DockerError::invalid(format!("gw-priority {priority} is too large: use 32 bits"))
             })?;
         }
         for (key, value) in self.driver_opts.iter().flatten() {
             match key.as_str() {
-                IFNAME_OPTION => wish.interface = Some(interface_name(value)?),
-                SYSCTLS_OPTION => wish.sysctls = sysctls(value)?,
+                IFNAME_OPTION => request.interface = Some(interface_name(value)?),
+                SYSCTLS_OPTION => request.sysctls = sysctls(value)?,
                 // Other drivers' options are stored, shown and not read, as dockerd's bridge driver does with them.
                 other if !other.starts_with(OPTIONS) && !other.starts_with(OWN_OPTIONS) => {}
                 other => {
@@ -93,7 +93,7 @@ impl EndpointSettings {
                 }
             }
         }
-        Ok(wish)
+        Ok(request)
     }
 }
 

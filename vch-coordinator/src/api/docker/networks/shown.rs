@@ -2,7 +2,7 @@
 
 use super::{
     ipam::IpamConfig,
-    wish::{ATTACHABLE, IPAM_OPTIONS, KEPT, MTU},
+    params::{ATTACHABLE, IPAM_OPTIONS, KEPT, MTU},
 };
 use crate::api::docker::{Version, time};
 use ipnet::IpNet;

@@ -3,7 +3,7 @@
 
 use super::{
     Shape,
-    lines::{Pieces, Wish},
+    lines::{LogParams, Pieces},
     tail::{Search, Tail},
 };
 use axum::body::Bytes;
@@ -39,13 +39,15 @@ impl Pages {
     ///
     /// # Errors
     /// The folder can't be read.
-    pub fn of(folder: PathBuf, wish: Wish) -> io::Result<Self> {
-        let search = wish.tail.map(|most| Search::of(&folder, most, wish.shape));
+    pub fn of(folder: PathBuf, params: LogParams) -> io::Result<Self> {
+        let search = params
+            .tail
+            .map(|most| Search::of(&folder, most, params.shape));
         Ok(Self {
             reader: Reader::from_start(&folder)?,
-            pieces: wish.pieces(),
-            shape: wish.shape,
-            until_ns: wish.until_ns,
+            pieces: params.pieces(),
+            shape: params.shape,
+            until_ns: params.until_ns,
             search: search.transpose()?,
             tail: None,
             record: None,

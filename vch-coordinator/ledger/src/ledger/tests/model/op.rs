@@ -168,7 +168,7 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-pub(super) fn wish(port: &usize) -> ContainerPort {
+pub(super) fn request(port: &usize) -> ContainerPort {
     super::super::ports::port(PORTS[*port])
 }
 
@@ -179,9 +179,9 @@ pub(super) fn command(op: &Op, model: &Model) -> Option<Command> {
         }
         Op::RemoveNetwork(name) => Command::RemoveNetwork(NETWORKS[*name].into()),
         Op::AddContainer { name, cid } => {
-            let mut wish = container(CONTAINERS[*name]);
-            wish.channel = Channel::Vsock { cid: *cid };
-            Command::AddContainer(wish)
+            let mut request = container(CONTAINERS[*name]);
+            request.channel = Channel::Vsock { cid: *cid };
+            Command::AddContainer(request)
         }
         Op::RemoveContainer { name, force } => Command::RemoveContainer {
             container: CONTAINERS[*name].into(),
@@ -195,14 +195,14 @@ pub(super) fn command(op: &Op, model: &Model) -> Option<Command> {
             link,
             only_healthy,
         } => {
-            let mut wish = Connect::tap(CONTAINERS[*container], NETWORKS[*network]);
+            let mut request = Connect::tap(CONTAINERS[*container], NETWORKS[*network]);
             let net = model.networks.get(network).and_then(|network| network.net);
-            wish.addresses = host.map(|host| nth(net, host)).into_iter().collect();
-            wish.mac = chosen.map(mac);
+            request.addresses = host.map(|host| nth(net, host)).into_iter().collect();
+            request.mac = chosen.map(mac);
             let link = link.map(|to| (CONTAINERS[to].into(), "peer".parse().unwrap()));
-            wish.links = link.into_iter().collect();
-            wish.only_healthy = *only_healthy;
-            Command::Connect(wish)
+            request.links = link.into_iter().collect();
+            request.only_healthy = *only_healthy;
+            Command::Connect(request)
         }
         Op::Disconnect { container, network } => {
             disconnect(CONTAINERS[*container], NETWORKS[*network])
@@ -211,11 +211,11 @@ pub(super) fn command(op: &Op, model: &Model) -> Option<Command> {
         Op::Stop(name) => Command::StopContainer(CONTAINERS[*name].into()),
         Op::Publish { container, ports } => Command::PublishPorts {
             container: CONTAINERS[*container].into(),
-            ports: ports.iter().map(wish).collect(),
+            ports: ports.iter().map(request).collect(),
         },
         Op::Unpublish { container, ports } => Command::UnpublishPorts {
             container: CONTAINERS[*container].into(),
-            ports: ports.iter().map(wish).collect(),
+            ports: ports.iter().map(request).collect(),
         },
         Op::Health {
             container,

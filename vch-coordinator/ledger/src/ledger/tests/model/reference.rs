@@ -1,7 +1,7 @@
 //! The model: maps and lists, no thought of cost.
 
 use super::{
-    op::{ALIASES, CONTAINERS, EPHEMERAL, NETWORKS, OUTSIDE, Op, configurations, nth, wish},
+    op::{ALIASES, CONTAINERS, EPHEMERAL, NETWORKS, OUTSIDE, Op, configurations, nth, request},
     ports::Bound,
 };
 use crate::{Answer, Ledger};
@@ -55,7 +55,7 @@ pub(super) struct ModelContainer {
     pub(super) runs: bool,
     pub(super) unhealthy: bool,
     pub(super) ports: BTreeSet<usize>,
-    /// The port that the VCH chose last for a wish.
+    /// The port that the VCH chose last for a request.
     pub(super) chosen: BTreeMap<usize, u16>,
     /// Networks that were removed while it was stopped.
     pub(super) missing: BTreeSet<usize>,
@@ -74,7 +74,7 @@ pub(super) struct Model {
     pub(super) networks: BTreeMap<usize, ModelNetwork>,
     pub(super) containers: BTreeMap<usize, ModelContainer>,
     pub(super) endpoints: BTreeMap<(usize, usize), ModelEndpoint>,
-    /// What is in force, by container and wish.
+    /// What is in force, by container and request.
     pub(super) bound: BTreeMap<(usize, usize), Bound>,
     pub(super) configuration: usize,
     pub(super) route: bool,
@@ -214,7 +214,7 @@ impl Model {
         let mut bound = self.in_force(container, skip).unwrap();
         self.bound.retain(|(other, _), _| *other != container);
         for (n, one) in &mut bound {
-            if wish(n).publish.unwrap().port.is_none() {
+            if request(n).publish.unwrap().port.is_none() {
                 if one.port == 0 {
                     one.port = super::chosen(ledger, container);
                     assert!(EPHEMERAL.contains(&one.port));

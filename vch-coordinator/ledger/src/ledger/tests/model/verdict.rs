@@ -1,7 +1,7 @@
 //! With which code the model refuses, in the order in which the ledger looks.
 
 use super::{
-    op::{NETS, NETWORKS, Op, configurations, meets, nth, route, wish},
+    op::{NETS, NETWORKS, Op, configurations, meets, nth, request, route},
     reference::{Model, ModelNetwork},
 };
 use ipnet::IpNet;
@@ -95,7 +95,7 @@ impl Model {
             return Some("port-on-external");
         }
         let v6 = |n: &usize| {
-            let publish = wish(n).publish;
+            let publish = request(n).publish;
             publish
                 .and_then(|one| one.address)
                 .is_some_and(|one| one.is_ipv6())
@@ -180,10 +180,10 @@ impl Model {
             ..self.only_ports()
         };
         let meet = self.bound.iter().any(|((_, one), bound)| {
-            let one = wish(one);
+            let one = request(one);
             one.publish.as_ref().unwrap().address.is_none()
                 && self.bound.iter().any(|((_, other), there)| {
-                    let other = wish(other);
+                    let other = request(other);
                     let address = other.publish.unwrap().address;
                     address.is_some()
                         && (one.number.protocol, bound.port) == (other.number.protocol, there.port)

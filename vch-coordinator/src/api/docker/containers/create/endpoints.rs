@@ -42,7 +42,7 @@ pub fn wanted(body: &Body, version: Version) -> Result<Vec<Connect>, DockerError
     let alone = EndpointSettings::default();
     let mut names: Vec<(&str, &EndpointSettings)> = Vec::new();
     let named = settings.get(main);
-    // The default network is not a wish beside others.
+    // The default network is not a request beside others.
     if named.is_some() || settings.is_empty() || main != DEFAULT {
         names.push((main, named.unwrap_or(&alone)));
     }

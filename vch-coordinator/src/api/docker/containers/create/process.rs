@@ -1,4 +1,4 @@
-//! What is run: the body's wishes over the image's, merged as dockerd merges them.
+//! What is run: the body's requests over the image's, merged as dockerd merges them.
 
 use super::super::body::{Body, Healthcheck};
 use super::{

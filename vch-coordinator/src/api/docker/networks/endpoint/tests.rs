@@ -39,9 +39,9 @@ fn an_endpoint_option_names_the_interface_and_sets_kernel_settings_of_it() {
         "com.docker.network.endpoint.sysctls":
             "net.ipv4.conf.IFNAME.log_martians=1,net.ipv6.conf.IFNAME.accept_ra=2",
     }});
-    let wish = connect(settings, Version::NEWEST).unwrap();
-    assert_eq!(wish.interface.unwrap().as_str(), "lan0");
-    let sysctls: Vec<_> = wish
+    let request = connect(settings, Version::NEWEST).unwrap();
+    assert_eq!(request.interface.unwrap().as_str(), "lan0");
+    let sysctls: Vec<_> = request
         .sysctls
         .iter()
         .map(|(name, value)| format!("{name}={value}"))

@@ -1,4 +1,4 @@
-use super::{Pages, Shape, Wish};
+use super::{LogParams, Pages, Shape};
 use proptest::prelude::*;
 use protocol::process::Output::{self, Stderr, Stdout};
 use std::path::Path;
@@ -14,12 +14,12 @@ fn shape(terminal: bool) -> Shape {
     }
 }
 
-fn terminal() -> Wish {
-    Wish::all(shape(true))
+fn terminal() -> LogParams {
+    LogParams::all(shape(true))
 }
 
-fn all(folder: &Path, wish: Wish) -> Vec<u8> {
-    let mut pages = Pages::of(folder.to_owned(), wish).unwrap();
+fn all(folder: &Path, params: LogParams) -> Vec<u8> {
+    let mut pages = Pages::of(folder.to_owned(), params).unwrap();
     let mut whole = Vec::new();
     while let Some(page) = pages.next().unwrap() {
         whole.extend(page);
@@ -27,7 +27,7 @@ fn all(folder: &Path, wish: Wish) -> Vec<u8> {
     whole
 }
 
-fn log(wish: Wish) -> String {
+fn log(params: LogParams) -> String {
     let folder = tempfile::tempdir().unwrap();
     let mut writer = Writer::open(folder.path(), 1 << 20, 2).unwrap();
     for (stream, at, text) in [
@@ -37,7 +37,7 @@ fn log(wish: Wish) -> String {
     ] {
         writer.append(stream, at * SECOND, text.as_bytes()).unwrap();
     }
-    String::from_utf8(all(folder.path(), wish)).unwrap()
+    String::from_utf8(all(folder.path(), params)).unwrap()
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn all_of_it_comes_as_it_was_written() {
 #[test]
 fn the_last_lines_are_counted_over_both_streams() {
     let tail = |count| {
-        log(Wish {
+        log(LogParams {
             tail: Some(count),
             ..terminal()
         })
@@ -65,7 +65,7 @@ fn the_last_lines_are_counted_over_both_streams() {
 
 #[test]
 fn times_stand_before_lines_and_choose_them() {
-    let dated = log(Wish {
+    let dated = log(LogParams {
         timestamps: true,
         ..terminal()
     });
@@ -78,7 +78,7 @@ fn times_stand_before_lines_and_choose_them() {
         dated.contains("1970-01-01T00:00:02") && dated.ends_with(" four"),
         "{dated}"
     );
-    let late = log(Wish {
+    let late = log(LogParams {
         since_ns: 2_000_000_000,
         until_ns: 2_500_000_000,
         ..terminal()
@@ -95,7 +95,7 @@ fn what_was_written_after_the_moment_is_not_read_however_much_it_is() {
     };
     write(1, "one\n");
     write(3, "three\n");
-    let until = Wish {
+    let until = LogParams {
         until_ns: 2 * SECOND,
         ..terminal()
     };
@@ -111,13 +111,13 @@ fn what_was_written_after_the_moment_is_not_read_however_much_it_is() {
 
 #[test]
 fn without_a_terminal_each_piece_has_a_head() {
-    let mut wish = Wish {
+    let mut params = LogParams {
         tail: Some(1),
-        ..Wish::all(shape(false))
+        ..LogParams::all(shape(false))
     };
-    wish.shape.err = false;
+    params.shape.err = false;
     assert_eq!(
-        log(wish).as_bytes(),
+        log(params).as_bytes(),
         [&[1, 0, 0, 0, 0, 0, 0, 4][..], b"four"].concat()
     );
 }
@@ -135,13 +135,13 @@ fn without_a_terminal_each_line_is_a_piece_though_it_was_written_in_two() {
         framed(1, "three\n"),
         framed(1, "four"),
     ];
-    let shown = log(Wish::all(shape(false)));
+    let shown = log(LogParams::all(shape(false)));
     assert_eq!(shown.as_bytes(), expected.concat());
     // One who follows has the rest of the line later.
     let folder = tempfile::tempdir().unwrap();
     let mut writer = Writer::open(folder.path(), 1 << 20, 2).unwrap();
     writer.append(Stdout, SECOND, b"one\ntw").unwrap();
-    let pages = Pages::of(folder.path().to_owned(), Wish::all(shape(false)));
+    let pages = Pages::of(folder.path().to_owned(), LogParams::all(shape(false)));
     let mut pages = pages.unwrap().followed();
     assert_eq!(pages.next().unwrap(), Some(framed(1, "one\n")));
     assert_eq!(pages.next().unwrap(), None);
@@ -198,8 +198,8 @@ proptest! {
         for (stream, bytes) in &records {
             writer.append(*stream, SECOND, bytes).unwrap();
         }
-        let wish = Wish { tail: Some(most), ..terminal() };
-        let shown = all(folder.path(), wish);
+        let params = LogParams { tail: Some(most), ..terminal() };
+        let shown = all(folder.path(), params);
         prop_assert_eq!(
             String::from_utf8(shown).unwrap(),
             String::from_utf8(last_lines(&records, most)).unwrap()
@@ -213,10 +213,10 @@ proptest! {
         for (stream, bytes) in &records {
             writer.append(*stream, SECOND, bytes).unwrap();
         }
-        let mut wish = Wish { tail: Some(most), ..terminal() };
-        wish.shape.err = false;
+        let mut params = LogParams { tail: Some(most), ..terminal() };
+        params.shape.err = false;
         let out: Vec<_> = records.into_iter().filter(|(stream, _)| *stream == Stdout).collect();
-        prop_assert_eq!(all(folder.path(), wish), last_lines(&out, most));
+        prop_assert_eq!(all(folder.path(), params), last_lines(&out, most));
     }
 }
 
@@ -236,7 +236,7 @@ fn what_the_writer_has_taken_away_is_left_out() {
         whole.extend(page);
     }
     assert!(whole.ends_with(b"98\n99\n"), "{whole:?}");
-    let last = Wish {
+    let last = LogParams {
         tail: Some(3),
         ..terminal()
     };
@@ -283,8 +283,8 @@ fn sixty_four_mebibytes_of_newlines_take_a_page_of_memory_at_a_time() {
             .unwrap();
     }
     let before = resident();
-    let grown = |wish: Wish, bytes: u64| {
-        let mut pages = Pages::of(folder.path().to_owned(), wish).unwrap();
+    let grown = |params: LogParams, bytes: u64| {
+        let mut pages = Pages::of(folder.path().to_owned(), params).unwrap();
         let (mut most, mut shown) = (0, 0);
         while let Some(page) = pages.next().unwrap() {
             most = most.max(resident().saturating_sub(before));
@@ -293,21 +293,21 @@ fn sixty_four_mebibytes_of_newlines_take_a_page_of_memory_at_a_time() {
         assert_eq!(shown, bytes);
         assert!(most < 32 << 20, "it grew by {most} bytes");
     };
-    let dated = Wish {
+    let dated = LogParams {
         timestamps: true,
         ..terminal()
     };
     // A time has 30 characters, behind which stands a space, and the newline.
     grown(dated, SIZE * 32);
     grown(
-        Wish {
+        LogParams {
             tail: Some(10_000),
             ..dated
         },
         10_000 * 32,
     );
     grown(
-        Wish {
+        LogParams {
             tail: Some(usize::MAX),
             ..terminal()
         },

@@ -92,7 +92,7 @@ impl Create {
         if !ipv4 && !ipv6 {
             return Err(DockerError::invalid("IPv4 or IPv6 must be enabled"));
         }
-        let mut wish = CreateNetwork {
+        let mut request = CreateNetwork {
             ipv4,
             ipv6,
             subnets: ipam::subnets(&ipam.config.unwrap_or_default(), (ipv4, ipv6))?,
@@ -106,18 +106,19 @@ impl Create {
         for (key, value) in &options {
             check_option(key, value)?;
         }
-        wish.options = options;
+        request.options = options;
         if self.attachable.unwrap_or(false) {
-            wish.options
+            request
+                .options
                 .insert(ATTACHABLE.to_owned(), "true".to_owned());
         }
         if let Some(given) = ipam.options {
             let text = serde_json::to_string(&given).map_err(|error| {
                 DockerError::failed(format!("IPAM.Options cannot be kept: {error}"))
             })?;
-            wish.options.insert(IPAM_OPTIONS.to_owned(), text);
+            request.options.insert(IPAM_OPTIONS.to_owned(), text);
         }
-        Ok(wish)
+        Ok(request)
     }
 
     fn check_swarm(&self) -> Result<(), DockerError> {

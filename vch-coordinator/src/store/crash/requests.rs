@@ -18,16 +18,16 @@ const ALIASES: [&str; 3] = ["www", "api", "old"];
 
 /// What is asked of the keeper.
 #[derive(Debug)]
-pub(super) enum Wish {
+pub(super) enum StoreRequest {
     Command(Command),
     Report(ContainerId, Report),
 }
 
-/// The next wish; about half of them are possible.
-pub(super) fn wish(ledger: &Ledger, dice: &mut Dice) -> Wish {
+/// The next request; about half of them are possible.
+pub(super) fn request(ledger: &Ledger, dice: &mut Dice) -> StoreRequest {
     let name = dice.pick(&CONTAINERS);
     let container = || name.into();
-    Wish::Command(match dice.below(24) {
+    StoreRequest::Command(match dice.below(24) {
         0..4 => added(name, dice),
         4 => Command::RemoveContainer {
             container: container(),
@@ -68,19 +68,19 @@ pub(super) fn wish(ledger: &Ledger, dice: &mut Dice) -> Wish {
     })
 }
 
-fn reported(ledger: &Ledger, dice: &mut Dice) -> Wish {
+fn reported(ledger: &Ledger, dice: &mut Dice) -> StoreRequest {
     let ids: Vec<_> = ledger.containers().map(|container| container.id).collect();
     // Also of a container that is not there.
     let other = ContainerId::from_bytes([9; 32]);
     let id = ids.get(dice.below(ids.len() + 1)).copied();
-    Wish::Report(id.unwrap_or(other), report(dice.roll()))
+    StoreRequest::Report(id.unwrap_or(other), report(dice.roll()))
 }
 
 fn added(name: &str, dice: &mut Dice) -> Command {
     let mut command = add(name);
-    if let Command::AddContainer(wish) = &mut command {
-        wish.ports = ports(dice);
-        wish.publish_all = dice.once_in(3);
+    if let Command::AddContainer(request) = &mut command {
+        request.ports = ports(dice);
+        request.publish_all = dice.once_in(3);
     }
     command
 }
@@ -104,12 +104,12 @@ fn alias(dice: &mut Dice) -> Hostname {
 }
 
 fn connection(name: &str, dice: &mut Dice) -> Connect {
-    let mut wish = Connect::tap(name, dice.pick(&NETWORKS));
-    wish.only_healthy = dice.once_in(4);
+    let mut request = Connect::tap(name, dice.pick(&NETWORKS));
+    request.only_healthy = dice.once_in(4);
     if dice.once_in(4) {
-        wish.links = vec![(dice.pick(&CONTAINERS).into(), alias(dice))];
+        request.links = vec![(dice.pick(&CONTAINERS).into(), alias(dice))];
     }
-    wish
+    request
 }
 
 fn new_network(dice: &mut Dice) -> CreateNetwork {

@@ -14,7 +14,7 @@ fn refused(body: Value) -> (u16, String) {
 #[test]
 fn what_the_cli_sends_becomes_a_command() {
     // As `docker network create --label a=b -o com.docker.network.driver.mtu=1400 web` sends it.
-    let wish = command(json!({
+    let request = command(json!({
         "CheckDuplicate": true, "Driver": "bridge", "EnableIPv6": false,
         "IPAM": {"Driver": "default", "Options": {}, "Config": []},
         "Internal": false, "Attachable": true, "Ingress": false, "ConfigOnly": false,
@@ -23,13 +23,16 @@ fn what_the_cli_sends_becomes_a_command() {
         "Labels": {"a": "b"}, "Name": "web",
     }))
     .unwrap();
-    assert_eq!(wish.name.as_str(), "web");
-    assert_eq!(wish.mtu.map(u32::from), Some(1400));
-    assert_eq!(wish.segment, Some(SegmentKind::Shared));
-    assert_eq!(wish.labels["a"], "b");
-    assert_eq!(wish.options[ATTACHABLE], "true");
-    assert_eq!(wish.options[IPAM_OPTIONS], "{}");
-    assert_eq!((wish.ipv4, wish.ipv6, wish.internal), (true, false, false));
+    assert_eq!(request.name.as_str(), "web");
+    assert_eq!(request.mtu.map(u32::from), Some(1400));
+    assert_eq!(request.segment, Some(SegmentKind::Shared));
+    assert_eq!(request.labels["a"], "b");
+    assert_eq!(request.options[ATTACHABLE], "true");
+    assert_eq!(request.options[IPAM_OPTIONS], "{}");
+    assert_eq!(
+        (request.ipv4, request.ipv6, request.internal),
+        (true, false, false)
+    );
 }
 
 #[test]
@@ -203,8 +206,8 @@ fn an_option_that_can_be_is_kept_or_read() {
     assert!(command(option("com.example.mine", "1")).is_ok());
     assert!(command(option("com.docker.network.container_iface_prefix", "lan")).is_ok());
     assert!(command(option("com.docker.network.bridge.gateway_mode_ipv4", "nat")).is_ok());
-    let wish = command(option("com.docker.network.enable_ipv6", "1")).unwrap();
-    assert!(wish.ipv6);
+    let request = command(option("com.docker.network.enable_ipv6", "1")).unwrap();
+    assert!(request.ipv6);
     let mut both = option("com.docker.network.enable_ipv4", "0");
     both["EnableIPv6"] = json!(true);
     assert!(!command(both).unwrap().ipv4);
