@@ -1,6 +1,6 @@
 //! What a container writes and reads, for clients: before it starts, while it runs, and after its end.
 
-use super::{Looked, Runtime, RuntimeError, machine::Seen, workload::Status};
+use super::{ContainerSnapshot, Runtime, RuntimeError, machine::Seen, workload::Status};
 use futures_util::{
     FutureExt,
     future::{self, BoxFuture},
@@ -74,17 +74,17 @@ impl Runtime {
         from: Option<Position>,
         input: bool,
     ) -> Result<BoxFuture<'static, Result<Attached, RuntimeError>>, RuntimeError> {
-        let looked = self.must(id).await?;
-        let machine = self.machine(id, &looked.life);
+        let snapshot = self.require(id).await?;
+        let machine = self.machine(id, &snapshot.life);
         let held = machine.read().await;
         let (seen, then) = {
             let mut seen = machine.watch();
             let then = seen.borrow_and_update().clone();
             (seen, then)
         };
-        if looked.container.runs() && looked.life.status == Status::Running {
-            let ends = looked.workload.input_once;
-            let streams = self.client(&looked)?.attach(from, input, ends).await?;
+        if snapshot.container.runs() && snapshot.life.status == Status::Running {
+            let ends = snapshot.workload.input_once;
+            let streams = self.client(&snapshot)?.attach(from, input, ends).await?;
             return Ok(future::ready(Ok(attached(streams, input, held))).boxed());
         }
         let runtime = self.clone();
@@ -103,8 +103,8 @@ impl Runtime {
         if gone {
             return Err(RuntimeError::NotRunning(id.to_string()));
         }
-        let looked = self.must(id).await?;
-        match self.attach_life(&looked, input).await {
+        let snapshot = self.require(id).await?;
+        match self.attach_life(&snapshot, input).await {
             Ok(streams) => Ok(attached(streams, input, held)),
             // It was faster: all that it wrote is in the log.
             Err(_) => Ok(Attached {
@@ -118,10 +118,14 @@ impl Runtime {
     }
 
     /// From the first byte of the present life on.
-    async fn attach_life(&self, looked: &Looked, input: bool) -> Result<Streams, RuntimeError> {
-        let client = self.client(looked)?;
+    async fn attach_life(
+        &self,
+        snapshot: &ContainerSnapshot,
+        input: bool,
+    ) -> Result<Streams, RuntimeError> {
+        let client = self.client(snapshot)?;
         let from = client.watch().await?.next().await?.log_from;
-        let ends = looked.workload.input_once;
+        let ends = snapshot.workload.input_once;
         Ok(client.attach(Some(from), input, ends).await?)
     }
 
@@ -147,13 +151,16 @@ impl Runtime {
         id: ContainerId,
         from: Position,
     ) -> Result<Option<Outputs>, RuntimeError> {
-        let looked = self.must(id).await?;
-        if !looked.container.runs() {
+        let snapshot = self.require(id).await?;
+        if !snapshot.container.runs() {
             return Ok(None);
         }
-        let machine = self.machine(id, &looked.life);
+        let machine = self.machine(id, &snapshot.life);
         let held = machine.read().await;
-        let streams = self.client(&looked)?.attach(Some(from), false, false).await;
+        let streams = self
+            .client(&snapshot)?
+            .attach(Some(from), false, false)
+            .await;
         Ok(streams
             .ok()
             .map(|streams| attached(streams, false, held).output))

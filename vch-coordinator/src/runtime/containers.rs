@@ -1,7 +1,7 @@
 //! Containers that this VCH runs itself: looked at, awaited, changed.
 
 use super::{
-    Disks, Looked, RuntimeError, Unreadable,
+    ContainerSnapshot, Disks, RuntimeError, Unreadable,
     cgroups::{self, Cgroups},
     event::{Event, Events, now_ns},
     launch,
@@ -142,29 +142,29 @@ impl Runtime {
         &self.0.events
     }
 
-    /// A container with all that hangs on it; `None` where there is none, or somebody else runs it.
+    /// Returns a container's snapshot; `None` if it is not there, or is not run by this VCH.
     ///
     /// # Errors
     /// [`RuntimeError`].
-    pub async fn look(&self, id: ContainerId) -> Result<Option<Looked>, RuntimeError> {
-        let look = move |ledger: &vch_ledger::Ledger| Looked::of(ledger, id);
-        let looked = self.0.requests.keeper.read(look).await??;
-        Ok(looked.map(|looked| self.with_health(looked)))
+    pub async fn get(&self, id: ContainerId) -> Result<Option<ContainerSnapshot>, RuntimeError> {
+        let read = move |ledger: &vch_ledger::Ledger| ContainerSnapshot::of(ledger, id);
+        let snapshot = self.0.requests.keeper.read(read).await??;
+        Ok(snapshot.map(|snapshot| self.with_health(snapshot)))
     }
 
-    fn with_health(&self, mut looked: Looked) -> Looked {
-        let machine = self.machines().get(&looked.container.id).cloned();
-        looked.health = machine.and_then(|machine| machine.health());
-        looked
+    fn with_health(&self, mut snapshot: ContainerSnapshot) -> ContainerSnapshot {
+        let machine = self.machines().get(&snapshot.container.id).cloned();
+        snapshot.health = machine.and_then(|machine| machine.health());
+        snapshot
     }
 
-    /// The same of one that must be there.
+    /// Returns a container's snapshot.
     ///
     /// # Errors
-    /// [`RuntimeError`].
-    pub async fn must(&self, id: ContainerId) -> Result<Looked, RuntimeError> {
-        let looked = self.look(id).await?;
-        looked.ok_or_else(|| RuntimeError::NotOurs(id.to_string()))
+    /// [`RuntimeError`]: `NotOurs` if this VCH runs no such container.
+    pub async fn require(&self, id: ContainerId) -> Result<ContainerSnapshot, RuntimeError> {
+        let snapshot = self.get(id).await?;
+        snapshot.ok_or_else(|| RuntimeError::NotOurs(id.to_string()))
     }
 
     /// All of them, the youngest first. Those of which a document can't be read are left out, and
@@ -172,11 +172,12 @@ impl Runtime {
     ///
     /// # Errors
     /// [`RuntimeError`].
-    pub async fn all(&self) -> Result<Vec<Looked>, RuntimeError> {
-        let (all, unreadable) = self.0.requests.keeper.read(Looked::all).await?;
+    pub async fn all(&self) -> Result<Vec<ContainerSnapshot>, RuntimeError> {
+        let (all, unreadable) = self.0.requests.keeper.read(ContainerSnapshot::all).await?;
         self.note_unreadable(unreadable);
         let all = all.into_iter();
-        let mut all: Vec<Looked> = all.map(|looked| self.with_health(looked)).collect();
+        let mut all: Vec<ContainerSnapshot> =
+            all.map(|snapshot| self.with_health(snapshot)).collect();
         all.sort_by_key(|one| std::cmp::Reverse((one.container.created_ms, one.container.id)));
         Ok(all)
     }
@@ -259,8 +260,8 @@ impl Runtime {
         id: ContainerId,
         until: Until,
     ) -> Result<impl Future<Output = Life> + Send + use<>, RuntimeError> {
-        let looked = self.must(id).await?;
-        let mut seen = self.machine(id, &looked.life).watch();
+        let snapshot = self.require(id).await?;
+        let mut seen = self.machine(id, &snapshot.life).watch();
         let before = seen.borrow_and_update().ends;
         Ok(async move {
             let done = |seen: &Seen| {
@@ -285,8 +286,8 @@ impl Runtime {
     /// # Errors
     /// [`RuntimeError`]; nothing has changed then.
     pub async fn update(&self, id: ContainerId, update: Update) -> Result<(), RuntimeError> {
-        let looked = self.must(id).await?;
-        let mut workload = Workload::clone(&looked.workload);
+        let snapshot = self.require(id).await?;
+        let mut workload = Workload::clone(&snapshot.workload);
         if let Some(restart) = update.restart {
             workload.restart = restart;
         }
@@ -301,13 +302,13 @@ impl Runtime {
 
     /// Lets the host's kernel give a running VM the processors that its container asks for by now.
     async fn bound_again(&self, id: ContainerId) -> Result<(), RuntimeError> {
-        let (Some(vms), looked) = (&self.0.vms, self.must(id).await?) else {
+        let (Some(vms), snapshot) = (&self.0.vms, self.require(id).await?) else {
             return Ok(());
         };
-        if !looked.container.runs() {
+        if !snapshot.container.runs() {
             return Ok(());
         }
-        let bounds = launch::bounds(&looked, vms);
+        let bounds = launch::bounds(&snapshot, vms);
         let bounded = self.0.cgroups.run(id, &bounds);
         bounded.map_err(|(path, source)| RuntimeError::File {
             what: "bound the VM by",
@@ -350,14 +351,19 @@ impl Runtime {
 
     /// Tells that something happened to a container that is there.
     pub async fn tell(&self, id: ContainerId, action: &str, attributes: &[(&str, String)]) {
-        if let Ok(Some(looked)) = self.look(id).await {
-            self.tell_of(&looked, action, attributes);
+        if let Ok(Some(snapshot)) = self.get(id).await {
+            self.tell_of(&snapshot, action, attributes);
         }
     }
 
     /// Tells that something happened to a container.
-    pub fn tell_of(&self, looked: &Looked, action: &str, attributes: &[(&str, String)]) {
-        let mut all = looked.workload.labels.clone();
+    pub fn tell_of(
+        &self,
+        snapshot: &ContainerSnapshot,
+        action: &str,
+        attributes: &[(&str, String)],
+    ) {
+        let mut all = snapshot.workload.labels.clone();
         let own = attributes
             .iter()
             .map(|(key, value)| ((*key).to_owned(), value.clone()));
@@ -365,9 +371,9 @@ impl Runtime {
         self.0.events.tell(Event {
             at_ns: now_ns(),
             action: action.to_owned(),
-            container: looked.container.id,
-            name: looked.container.name.to_string(),
-            image: looked.workload.image_name.clone(),
+            container: snapshot.container.id,
+            name: snapshot.container.name.to_string(),
+            image: snapshot.workload.image_name.clone(),
             attributes: all,
         });
     }

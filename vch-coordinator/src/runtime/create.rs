@@ -92,14 +92,14 @@ impl Runtime {
     /// # Errors
     /// [`RuntimeError`]; nothing has changed then.
     pub async fn give_up(&self, id: ContainerId, network: &str) -> Result<bool, RuntimeError> {
-        let Some(looked) = self.look(id).await? else {
+        let Some(snapshot) = self.get(id).await? else {
             return Ok(false);
         };
-        let mut workload = Workload::clone(&looked.workload);
+        let mut workload = Workload::clone(&snapshot.workload);
         workload
             .awaited
             .retain(|endpoint| endpoint.network != network);
-        if workload == *looked.workload {
+        if workload == *snapshot.workload {
             return Ok(false);
         }
         self.keep(id, DocumentKind::Workload, &workload).await?;
@@ -118,8 +118,8 @@ impl Runtime {
         (network, written): (String, String),
     ) -> Result<(), RuntimeError> {
         let mut commands = vec![Command::Connect(request)];
-        if let Some(looked) = self.look(id).await? {
-            let mut workload = Workload::clone(&looked.workload);
+        if let Some(snapshot) = self.get(id).await? {
+            let mut workload = Workload::clone(&snapshot.workload);
             workload.shown.endpoints.insert(network, written);
             commands.push(document(&id.into(), DocumentKind::Workload, &workload)?);
         }

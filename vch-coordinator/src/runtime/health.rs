@@ -1,6 +1,8 @@
 //! Health checks: a process in the container, run again and again, says how it is.
 
-use super::{Looked, Runtime, event::now_ns, launch, machine::Machine, workload::HealthCheck};
+use super::{
+    ContainerSnapshot, Runtime, event::now_ns, launch, machine::Machine, workload::HealthCheck,
+};
 use protocol::process::{Output, Process};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep, timeout};
@@ -121,15 +123,15 @@ fn pause(check: &HealthCheck, status: HealthStatus, since_start: Duration) -> Du
 
 /// Checks a container as long as it runs; ends when it is dropped. Never comes back without a check.
 pub(super) async fn keep(runtime: Runtime, id: ContainerId, machine: Arc<Machine>) {
-    let Ok(looked) = runtime.must(id).await else {
+    let Ok(snapshot) = runtime.require(id).await else {
         return;
     };
-    let check = looked.workload.health.clone();
+    let check = snapshot.workload.health.clone();
     let Some((check, words)) = check.and_then(|check| words(&check).map(|words| (check, words)))
     else {
         return std::future::pending().await;
     };
-    let Ok(process) = launch::process(&looked) else {
+    let Ok(process) = launch::process(&snapshot) else {
         return;
     };
     let process = Process {
@@ -150,7 +152,7 @@ pub(super) async fn keep(runtime: Runtime, id: ContainerId, machine: Arc<Machine
         sleep(pause(&check, status, began.elapsed())).await;
         let start_ns = now_ns();
         let limit = or(check.timeout_ns, TIMEOUT);
-        let (code, output) = one(&runtime, &looked, process.clone(), limit).await;
+        let (code, output) = one(&runtime, &snapshot, process.clone(), limit).await;
         let result = HealthResult {
             start_ns,
             end_ns: now_ns(),
@@ -171,7 +173,7 @@ pub(super) async fn keep(runtime: Runtime, id: ContainerId, machine: Arc<Machine
                 tracing::warn!(container = %id, %error, "its health is not kept");
             }
             let action = format!("health_status: {}", status.as_str());
-            runtime.tell_of(&looked, &action, &[]);
+            runtime.tell_of(&snapshot, &action, &[]);
         }
     }
 }
@@ -179,11 +181,11 @@ pub(super) async fn keep(runtime: Runtime, id: ContainerId, machine: Arc<Machine
 /// One check: its code and what it wrote.
 async fn one(
     runtime: &Runtime,
-    looked: &Looked,
+    snapshot: &ContainerSnapshot,
     process: Process,
     limit: Duration,
 ) -> (i64, String) {
-    let Ok(client) = runtime.client(looked) else {
+    let Ok(client) = runtime.client(snapshot) else {
         return (-1, String::new());
     };
     let mut running = match client.exec(process).await {

@@ -1,7 +1,7 @@
 //! What a shim is told of a container: pure.
 
 use super::{
-    Looked, Vms, capability,
+    ContainerSnapshot, Vms, capability,
     cgroups::Bounds,
     uids,
     workload::{Resources, Workload},
@@ -49,9 +49,13 @@ pub struct LaunchPaths<'a> {
 ///
 /// # Errors
 /// Why it can't be started: a name of a capability or limit that is none.
-pub fn launch(looked: &Looked, vms: &Vms, paths: LaunchPaths<'_>) -> Result<Launch, String> {
-    let workload = &*looked.workload;
-    let mut endpoints: Vec<&Endpoint> = looked
+pub fn launch(
+    snapshot: &ContainerSnapshot,
+    vms: &Vms,
+    paths: LaunchPaths<'_>,
+) -> Result<Launch, String> {
+    let workload = &*snapshot.workload;
+    let mut endpoints: Vec<&Endpoint> = snapshot
         .endpoints
         .iter()
         .map(|(_, endpoint)| endpoint)
@@ -59,7 +63,7 @@ pub fn launch(looked: &Looked, vms: &Vms, paths: LaunchPaths<'_>) -> Result<Laun
         .collect();
     endpoints.sort_by(|one, other| one.interface.cmp(&other.interface));
     Ok(Launch {
-        container: looked.container.id.to_string(),
+        container: snapshot.container.id.to_string(),
         folder: paths.folder.to_owned(),
         sockets: paths.sockets.to_owned(),
         program: PROGRAM.into(),
@@ -73,9 +77,9 @@ pub fn launch(looked: &Looked, vms: &Vms, paths: LaunchPaths<'_>) -> Result<Laun
         upper_disk: paths.upper_disk,
         template: None,
         nics: endpoints.into_iter().map(nic).collect(),
-        uid: uids::of(looked.container.id),
+        uid: uids::of(snapshot.container.id),
         cgroup: None,
-        start: start(looked, vms)?,
+        start: start(snapshot, vms)?,
         log_bytes: log_option(workload, "max-size", bytes).unwrap_or(DEFAULT_LOG_BYTES),
         log_files: log_option(workload, "max-file", |text| text.parse().ok())
             .unwrap_or(DEFAULT_LOG_FILES),
@@ -104,8 +108,8 @@ pub fn nic_id(endpoint: EndpointId) -> String {
 }
 
 /// What the VM may have of the host.
-pub fn bounds(looked: &Looked, vms: &Vms) -> Bounds {
-    let workload = &*looked.workload;
+pub fn bounds(snapshot: &ContainerSnapshot, vms: &Vms) -> Bounds {
+    let workload = &*snapshot.workload;
     Bounds {
         memory_mib: memory_mib(workload, vms),
         emulated: vms.accelerator == Accelerator::Tcg,
@@ -136,8 +140,8 @@ fn cpus(workload: &Workload, vms: &Vms) -> u16 {
     wanted.max(named).min(MOST_CPUS)
 }
 
-fn start(looked: &Looked, vms: &Vms) -> Result<Start, String> {
-    let workload = &*looked.workload;
+fn start(snapshot: &ContainerSnapshot, vms: &Vms) -> Result<Start, String> {
+    let workload = &*snapshot.workload;
     let tmpfs = workload.tmpfs.iter();
     let sysctls = workload.sysctls.iter();
     let shm = workload
@@ -165,7 +169,7 @@ fn start(looked: &Looked, vms: &Vms) -> Result<Start, String> {
             .collect(),
         reaper: workload.reaper,
         network_deadline_ms: u32::try_from(network_ms).unwrap_or(u32::MAX),
-        process: process(looked)?,
+        process: process(snapshot)?,
         privileged: workload.privileged,
         domain: workload.domain.clone(),
         cgroup: cgroup_limits(&workload.resources),
@@ -188,8 +192,8 @@ fn covered(written: Option<&[String]>, default: &[&str]) -> Vec<String> {
 ///
 /// # Errors
 /// A name of a capability or limit that is none.
-pub fn process(looked: &Looked) -> Result<Process, String> {
-    let workload = &*looked.workload;
+pub fn process(snapshot: &ContainerSnapshot) -> Result<Process, String> {
+    let workload = &*snapshot.workload;
     let [add, drop] = &workload.capabilities;
     let capabilities = capability::of(add, drop)
         .map_err(|name| format!("invalid capability: {name:?}: see capabilities(7)"))?;
@@ -201,7 +205,7 @@ pub fn process(looked: &Looked) -> Result<Process, String> {
     });
     Ok(Process {
         words: [&workload.entrypoint[..], &workload.command].concat(),
-        environment: environment(looked),
+        environment: environment(snapshot),
         folder: workload.folder.clone(),
         user: workload.user.clone(),
         groups: workload.groups.clone(),
@@ -243,16 +247,16 @@ pub fn cgroup_limits(resources: &Resources) -> CgroupLimits {
 }
 
 /// Docker's own variables, those of its links, then the container's.
-pub fn environment(looked: &Looked) -> Vec<String> {
+pub fn environment(snapshot: &ContainerSnapshot) -> Vec<String> {
     let mut all = vec![
         PATH.to_owned(),
-        format!("HOSTNAME={}", looked.container.hostname),
+        format!("HOSTNAME={}", snapshot.container.hostname),
     ];
-    if looked.workload.terminal {
+    if snapshot.workload.terminal {
         all.push("TERM=xterm".to_owned());
     }
-    all.extend(looked.link_variables());
-    for variable in &looked.workload.environment {
+    all.extend(snapshot.link_variables());
+    for variable in &snapshot.workload.environment {
         set(&mut all, variable);
     }
     all

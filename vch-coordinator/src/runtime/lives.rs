@@ -19,7 +19,7 @@ mod signal;
 pub use signal::signal_number;
 
 use super::{
-    Looked, Runtime, RuntimeError,
+    ContainerSnapshot, Runtime, RuntimeError,
     containers::sockets,
     machine::Machine,
     workload::{Life, Status},
@@ -106,10 +106,10 @@ impl Runtime {
     }
 
     async fn start_now(&self, id: ContainerId) -> Result<bool, RuntimeError> {
-        let looked = self.must(id).await?;
+        let looked = self.require(id).await?;
         let machine = self.machine(id, &looked.life);
         let turn = machine.turn.lock().await;
-        let looked = self.must(id).await?;
+        let looked = self.require(id).await?;
         if looked.container.runs() {
             return Ok(false);
         }
@@ -129,7 +129,7 @@ impl Runtime {
     /// # Errors
     /// [`RuntimeError`].
     pub async fn not_started(&self, id: ContainerId, reason: &str) -> Result<(), RuntimeError> {
-        let looked = self.must(id).await?;
+        let looked = self.require(id).await?;
         let machine = self.machine(id, &looked.life);
         self.change(id, &machine, |looked| {
             let life = Life {
@@ -143,10 +143,10 @@ impl Runtime {
     }
 
     async fn stop_now(&self, id: ContainerId, how: Stop) -> Result<bool, RuntimeError> {
-        let looked = self.must(id).await?;
+        let looked = self.require(id).await?;
         let machine = self.machine(id, &looked.life);
         let _turn = machine.turn.lock().await;
-        let looked = self.must(id).await?;
+        let looked = self.require(id).await?;
         if !looked.container.runs() {
             self.give_up_restarting(id, &machine).await?;
             return Ok(false);
@@ -157,10 +157,10 @@ impl Runtime {
     }
 
     async fn restart_now(&self, id: ContainerId, how: Stop) -> Result<(), RuntimeError> {
-        let looked = self.must(id).await?;
+        let looked = self.require(id).await?;
         let machine = self.machine(id, &looked.life);
         let _turn = machine.turn.lock().await;
-        let looked = self.must(id).await?;
+        let looked = self.require(id).await?;
         if looked.container.runs() {
             self.end(&looked, &machine, how).await?;
             self.tell_of(&looked, "stop", &[]);
@@ -175,7 +175,7 @@ impl Runtime {
     /// # Errors
     /// [`RuntimeError::NotRunning`].
     pub async fn kill(&self, id: ContainerId, signal: u8) -> Result<(), RuntimeError> {
-        let looked = self.must(id).await?;
+        let looked = self.require(id).await?;
         let machine = self.machine(id, &looked.life);
         if !looked.container.runs() {
             return Err(RuntimeError::NotRunning(looked.container.id.to_string()));
@@ -201,10 +201,10 @@ impl Runtime {
     }
 
     async fn remove_now(&self, id: ContainerId, force: bool) -> Result<(), RuntimeError> {
-        let looked = self.must(id).await?;
+        let looked = self.require(id).await?;
         let machine = self.machine(id, &looked.life);
         let _turn = machine.turn.lock().await;
-        let looked = self.must(id).await?;
+        let looked = self.require(id).await?;
         let state = match looked.life.status {
             _ if looked.container.runs() => Some("running"),
             Status::Restarting => Some("restarting"),
@@ -282,7 +282,7 @@ impl Runtime {
     ///
     /// # Errors
     /// [`RuntimeError::NotOurs`].
-    pub fn client(&self, looked: &Looked) -> Result<Client, RuntimeError> {
+    pub fn client(&self, looked: &ContainerSnapshot) -> Result<Client, RuntimeError> {
         let sockets = sockets(&looked.container.channel);
         let sockets = sockets.ok_or_else(|| not_ours(looked))?;
         Ok(Client::at(sockets))
@@ -294,7 +294,7 @@ impl Runtime {
     /// # Errors
     /// [`RuntimeError`].
     pub async fn trace(&self, id: ContainerId) -> Result<Vec<Phase>, RuntimeError> {
-        let looked = self.must(id).await?;
+        let looked = self.require(id).await?;
         let mut phases = self.machine(id, &looked.life).phases();
         let own = match self.client(&looked)?.watch().await {
             Ok(mut stages) => stages.next().await?.phases,
@@ -309,7 +309,12 @@ impl Runtime {
     }
 
     /// Ends a container that runs.
-    async fn end(&self, looked: &Looked, machine: &Machine, how: Stop) -> Result<(), RuntimeError> {
+    async fn end(
+        &self,
+        looked: &ContainerSnapshot,
+        machine: &Machine,
+        how: Stop,
+    ) -> Result<(), RuntimeError> {
         self.note_user(looked.container.id, machine).await?;
         let client = self.client(looked)?;
         let own = looked.workload.stop_timeout;
@@ -327,7 +332,7 @@ impl Runtime {
         Ok(())
     }
 
-    async fn end_now(&self, looked: &Looked, machine: &Machine) {
+    async fn end_now(&self, looked: &ContainerSnapshot, machine: &Machine) {
         let Ok(client) = self.client(looked) else {
             return;
         };
@@ -386,6 +391,6 @@ async fn blocking<T: Send + 'static>(
         .map_err(io::Error::other)?
 }
 
-fn not_ours(looked: &Looked) -> RuntimeError {
+fn not_ours(looked: &ContainerSnapshot) -> RuntimeError {
     RuntimeError::NotOurs(looked.container.name.to_string())
 }

@@ -20,7 +20,7 @@ pub use create::{Image, is_log_read, only_ours};
 use super::{Docker, DockerError, Json, Parameters, Path, Version, filters::Filters, time};
 use crate::{
     requests::RequestError,
-    runtime::{Looked, RuntimeError, workload::Status},
+    runtime::{ContainerSnapshot, RuntimeError, workload::Status},
 };
 use axum::{Router, extract::State, http::StatusCode, routing};
 use scene::{Scene, Sizes};
@@ -66,24 +66,24 @@ impl Docker {
         let mut scene = scene
             .await??
             .ok_or_else(|| DockerError::from(RuntimeError::NotOurs(named.to_owned())))?;
-        scene.looked = self.runtime.must(id).await?;
+        scene.snapshot = self.runtime.require(id).await?;
         Ok(scene)
     }
 
     /// All of them, the youngest first.
     async fn scenes(&self) -> Result<Vec<Scene>, DockerError> {
         let all = self.runtime.all().await?;
-        let ids: Vec<ContainerId> = all.iter().map(|looked| looked.container.id).collect();
+        let ids: Vec<ContainerId> = all.iter().map(|snapshot| snapshot.container.id).collect();
         let scenes = self.requests.keeper.read(move |ledger| {
             let scenes = ids.into_iter().map(|id| Scene::of(ledger, id));
             scenes.collect::<Result<Vec<_>, _>>()
         });
         let mut scenes: Vec<Scene> = scenes.await??.into_iter().flatten().collect();
         for scene in &mut scenes {
-            let id = scene.looked.container.id;
+            let id = scene.snapshot.container.id;
             // Their health the ledger does not know.
-            if let Some(looked) = all.iter().find(|looked| looked.container.id == id) {
-                scene.looked.health.clone_from(&looked.health);
+            if let Some(snapshot) = all.iter().find(|snapshot| snapshot.container.id == id) {
+                scene.snapshot.health.clone_from(&snapshot.health);
             }
         }
         Ok(scenes)
@@ -180,7 +180,7 @@ impl Docker {
     pub async fn summaries(&self, version: Version) -> Result<Vec<Value>, DockerError> {
         let mut scenes = self.scenes().await?;
         for scene in &mut scenes {
-            scene.sizes = Some(self.sizes(&scene.looked).await);
+            scene.sizes = Some(self.sizes(&scene.snapshot).await);
         }
         let shown = scenes
             .iter()
@@ -188,10 +188,10 @@ impl Docker {
         Ok(shown.collect())
     }
 
-    async fn sizes(&self, looked: &Looked) -> Sizes {
-        let image = self.images.find(&looked.workload.image);
+    async fn sizes(&self, snapshot: &ContainerSnapshot) -> Sizes {
+        let image = self.images.find(&snapshot.workload.image);
         Sizes {
-            written: self.runtime.written(looked.container.id).await,
+            written: self.runtime.written(snapshot.container.id).await,
             // One that was removed by force meanwhile.
             image: image.map_or(0, |image| image.bytes),
         }
@@ -222,7 +222,7 @@ async fn list(
     let mut scenes = docker.scenes().await?;
     if parameters.flag("size") {
         for scene in &mut scenes {
-            scene.sizes = Some(docker.sizes(&scene.looked).await);
+            scene.sizes = Some(docker.sizes(&scene.snapshot).await);
         }
     }
     let now_ms = now_ms();
@@ -241,11 +241,11 @@ async fn inspect(
 ) -> Result<Json<Value>, DockerError> {
     let mut scene = docker.scene(&container).await?;
     if parameters.flag("size") {
-        scene.sizes = Some(docker.sizes(&scene.looked).await);
+        scene.sizes = Some(docker.sizes(&scene.snapshot).await);
     }
-    let execs = docker.execs.of(scene.looked.container.id);
+    let execs = docker.execs.of(scene.snapshot.container.id);
     let mut shown = inspect::inspect(&scene, version, &execs);
-    if let Some(descriptor) = docker.image_descriptor(&scene.looked.workload.image, version) {
+    if let Some(descriptor) = docker.image_descriptor(&scene.snapshot.workload.image, version) {
         shown["ImageManifestDescriptor"] = descriptor;
     }
     Ok(Json(shown))
@@ -266,14 +266,14 @@ async fn prune(
         })?),
     };
     let (mut removed, mut freed) = (Vec::new(), 0);
-    for looked in docker.runtime.all().await? {
-        let created = u128::from(looked.container.created_ms);
+    for snapshot in docker.runtime.all().await? {
+        let created = u128::from(snapshot.container.created_ms);
         let old = until.is_none_or(|until| created < until.as_millis());
-        let ended = matches!(looked.life.status, Status::Created | Status::Exited);
-        if !(ended && old && filters.prunes(&looked.workload.labels)) {
+        let ended = matches!(snapshot.life.status, Status::Created | Status::Exited);
+        if !(ended && old && filters.prunes(&snapshot.workload.labels)) {
             continue;
         }
-        let id = looked.container.id;
+        let id = snapshot.container.id;
         let written = docker.runtime.written(id).await;
         match docker.runtime.remove(id, false).await {
             Ok(()) => {

@@ -10,7 +10,7 @@ use super::{
     Docker, DockerError, Json, Parameters, Path, Version,
     streams::{Hijack, Keys, Shape, size},
 };
-use crate::runtime::{Looked, RuntimeError, process, set_variable};
+use crate::runtime::{ContainerSnapshot, RuntimeError, process, set_variable};
 use axum::{
     Router,
     extract::State,
@@ -64,8 +64,8 @@ async fn create(
 ) -> Result<Response, DockerError> {
     Keys::of(params.detach_keys.as_deref(), false)?;
     let id = docker.container(&container).await?;
-    let looked = docker.runtime.must(id).await?;
-    if !looked.container.runs() {
+    let snapshot = docker.runtime.require(id).await?;
+    if !snapshot.container.runs() {
         return Err(DockerError::conflict(format!(
             "container {id} is not running"
         )));
@@ -74,7 +74,7 @@ async fn create(
     if words.is_empty() {
         return Err(DockerError::invalid("No exec command specified"));
     }
-    let own = process(&looked).map_err(DockerError::invalid)?;
+    let own = process(&snapshot).map_err(DockerError::invalid)?;
     let mut environment = own.environment.clone();
     if params.tty {
         set_variable(&mut environment, "TERM=xterm");
@@ -117,7 +117,7 @@ async fn create(
     let known = [("execID", exec.clone())];
     docker
         .runtime
-        .tell_of(&looked, &format!("exec_create: {shown}"), &known);
+        .tell_of(&snapshot, &format!("exec_create: {shown}"), &known);
     Ok((StatusCode::CREATED, Json(json!({"Id": exec}))).into_response())
 }
 
@@ -152,9 +152,9 @@ async fn start(
         true => None,
         false => Some(hijack?),
     };
-    let looked = docker.runtime.must(asked.container).await?;
-    if !looked.container.runs() {
-        let id = looked.container.id;
+    let snapshot = docker.runtime.require(asked.container).await?;
+    if !snapshot.container.runs() {
+        let id = snapshot.container.id;
         return Err(DockerError::conflict(format!(
             "container {id} is not running"
         )));
@@ -175,7 +175,7 @@ async fn start(
         version,
     };
     // A client that goes meanwhile leaves the process running, and known: so this is a task of its own.
-    let started = tokio::spawn(start.run(docker, looked, hijack));
+    let started = tokio::spawn(start.run(docker, snapshot, hijack));
     let started = started.await;
     started.map_err(|error| DockerError::failed(error.to_string()))?
 }
@@ -193,7 +193,7 @@ impl Start {
     async fn run(
         self,
         docker: Docker,
-        looked: Looked,
+        snapshot: ContainerSnapshot,
         hijack: Option<Hijack>,
     ) -> Result<Response, DockerError> {
         let Self { claim, shape, .. } = self;
@@ -203,7 +203,7 @@ impl Start {
             *terminal = TerminalSize { rows, columns };
         }
         let kind = shape.kind(self.version);
-        let client = docker.runtime.client(&looked)?;
+        let client = docker.runtime.client(&snapshot)?;
         let running = match client.exec(process).await {
             Ok(running) => running,
             Err(error) => {
@@ -221,7 +221,7 @@ impl Start {
         let known = [("execID", claim.id().to_owned())];
         let words = told(&claim.exec.process.words);
         let runtime = &docker.runtime;
-        runtime.tell_of(&looked, &format!("exec_start: {words}"), &known);
+        runtime.tell_of(&snapshot, &format!("exec_start: {words}"), &known);
         let (input, terminal) = (claim.exec.attach[0], claim.exec.process.terminal.is_some());
         let keys = Keys::of(claim.exec.detach_keys.as_deref(), terminal)?;
         let ending = Ending { docker, claim };
@@ -273,8 +273,8 @@ async fn resize(
             "container {exec} is not running"
         )));
     };
-    let looked = docker.runtime.must(one.container).await?;
-    let client = docker.runtime.client(&looked)?;
+    let snapshot = docker.runtime.require(one.container).await?;
+    let client = docker.runtime.client(&snapshot)?;
     client.resize(id, size).await.map_err(RuntimeError::from)?;
     Ok(StatusCode::CREATED)
 }

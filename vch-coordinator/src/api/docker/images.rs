@@ -90,11 +90,11 @@ impl Docker {
     /// Which containers are made of which image.
     async fn uses(&self) -> Result<Vec<Use>, DockerError> {
         let all = self.runtime.all().await?;
-        let one = |looked: crate::runtime::Looked| {
+        let one = |snapshot: crate::runtime::ContainerSnapshot| {
             Some(Use {
-                container: looked.container.id.to_string(),
-                image: looked.workload.image.parse().ok()?,
-                running: looked.container.runs(),
+                container: snapshot.container.id.to_string(),
+                image: snapshot.workload.image.parse().ok()?,
+                running: snapshot.container.runs(),
             })
         };
         let unreadable = self

@@ -55,11 +55,11 @@ impl Docker {
 impl Docker {
     /// dockerd names the container's first endpoint where a port of it can't be had.
     async fn not_bound(&self, id: ContainerId, why: &str) -> DockerError {
-        let first = self.runtime.must(id).await.ok().and_then(|looked| {
-            let (_, endpoint) = looked.endpoints.first()?;
+        let first = self.runtime.require(id).await.ok().and_then(|snapshot| {
+            let (_, endpoint) = snapshot.endpoints.first()?;
             Some(format!(
                 " on endpoint {} ({})",
-                looked.container.name, endpoint.id
+                snapshot.container.name, endpoint.id
             ))
         });
         let endpoint = first.unwrap_or_default();
@@ -228,7 +228,7 @@ async fn rename(
         DockerError { message, ..refused }
     })?;
     let id = docker.container(&container).await?;
-    let before = docker.runtime.must(id).await?;
+    let before = docker.runtime.require(id).await?;
     let old = before.container.name.to_string();
     if old == named {
         return Err(DockerError::invalid(
@@ -275,9 +275,9 @@ async fn remove_link(
 ) -> Result<StatusCode, DockerError> {
     let missing = || DockerError::not_found(format!("No such container: {container}/{link}"));
     let id = docker.container(&container).await.map_err(|_| missing())?;
-    let looked = docker.runtime.must(id).await?;
+    let snapshot = docker.runtime.require(id).await?;
     let own = |written: &String| written.rsplit([':', '/']).next() == Some(link.as_str());
-    match looked.workload.shown.links.iter().any(own) {
+    match snapshot.workload.shown.links.iter().any(own) {
         true => Err(DockerError::unsupported(
             "removing a link",
             "use `docker network disconnect`",

@@ -140,10 +140,10 @@ impl Doors {
             async {
                 if let Some((listener, certificates)) = self.tcp {
                     let looking = house.stop.child_token();
-                    let looked = look_at(certificates.clone());
+                    let snapshot = look_at(certificates.clone());
                     tokio::join!(
                         house.serve_tcp(listener, certificates),
-                        looking.run_until_cancelled(looked),
+                        looking.run_until_cancelled(snapshot),
                     );
                 }
             },

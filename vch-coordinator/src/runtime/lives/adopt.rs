@@ -1,7 +1,7 @@
 //! What a coordinator finds at its start: containers that run on, that have ended, that are to be started.
 
 use super::blocking;
-use crate::runtime::{Looked, Runtime, RuntimeError, restart, workload::Status};
+use crate::runtime::{ContainerSnapshot, Runtime, RuntimeError, restart, workload::Status};
 use std::sync::Arc;
 use vch_ledger::ContainerId;
 
@@ -51,7 +51,7 @@ impl Runtime {
         Ok(())
     }
 
-    async fn adopt_one(&self, looked: Looked) -> Result<(), RuntimeError> {
+    async fn adopt_one(&self, looked: ContainerSnapshot) -> Result<(), RuntimeError> {
         let id = looked.container.id;
         let machine = self.machine(id, &looked.life);
         let runs = looked.container.runs();
@@ -66,7 +66,7 @@ impl Runtime {
         }
         // One that waited to be started again has ended without a user's doing, too.
         let was_running = runs || looked.life.status == Status::Restarting;
-        let looked = self.must(id).await?;
+        let looked = self.require(id).await?;
         if restart::at_start(&looked.workload.restart, &looked.life, was_running) {
             self.start_beside(id);
         } else {

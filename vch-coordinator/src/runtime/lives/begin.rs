@@ -5,7 +5,7 @@ use crate::{
     chain::chain,
     requests::RequestError,
     runtime::{
-        Looked, Runtime, RuntimeError, Vms,
+        ContainerSnapshot, Runtime, RuntimeError, Vms,
         containers::document,
         event::now_ms,
         launch::{self, LaunchPaths},
@@ -25,7 +25,7 @@ use vch_shim::{Blame, Client, ClientError, Launch, Outcome, Stages};
 
 /// A container whose process runs.
 struct Begun {
-    looked: Looked,
+    looked: ContainerSnapshot,
     stages: Stages,
     pid: u32,
     started_ms: u64,
@@ -48,7 +48,7 @@ impl Runtime {
         machine.phase("committed");
         match self.launched(id, machine, vms, disks).await {
             Ok(begun) => {
-                let running = |looked: &Looked| {
+                let running = |looked: &ContainerSnapshot| {
                     Some(Change::started(Life {
                         status: Status::Running,
                         started_ms: begun.started_ms,
@@ -74,7 +74,7 @@ impl Runtime {
                 };
                 // Whatever came of it ends: nobody would follow it.
                 self.end_shim(id).await?;
-                let stopped = |looked: &Looked| {
+                let stopped = |looked: &ContainerSnapshot| {
                     Some(Change::ended(Life {
                         status: Status::Created,
                         exit_code: code.into(),
@@ -93,7 +93,7 @@ impl Runtime {
 
     /// Names and ports are in force from here on.
     async fn commit_start(&self, id: ContainerId) -> Result<(), RuntimeError> {
-        let looked = self.must(id).await?;
+        let looked = self.require(id).await?;
         if !looked.workload.awaited.is_empty() {
             self.connect_awaited(&looked).await?;
         }
@@ -104,7 +104,7 @@ impl Runtime {
 
     /// The endpoints that it had to wait for become its own, before it runs: a running VM's NICs are plugged,
     /// which waits for its start.
-    async fn connect_awaited(&self, looked: &Looked) -> Result<(), RuntimeError> {
+    async fn connect_awaited(&self, looked: &ContainerSnapshot) -> Result<(), RuntimeError> {
         let id = looked.container.id;
         let mut workload = Workload::clone(&looked.workload);
         let awaited = workload.awaited.drain(..);
@@ -127,7 +127,7 @@ impl Runtime {
 
     /// Ends a shim of which nothing more is wanted, if there is one.
     async fn end_shim(&self, id: ContainerId) -> Result<(), RuntimeError> {
-        let looked = self.must(id).await?;
+        let looked = self.require(id).await?;
         let client = self.client(&looked)?;
         let Ok(mut stages) = client.watch().await else {
             return Ok(());
@@ -141,7 +141,7 @@ impl Runtime {
 
     /// Its image's root file system, and its own disk, made at its first start.
     async fn disks(&self, id: ContainerId) -> Result<[PathBuf; 2], RuntimeError> {
-        let looked = self.must(id).await?;
+        let looked = self.require(id).await?;
         let image = self.0.disks.root(&looked.workload.image).await?;
         let folder = self.0.folders.of(id);
         let upper = self.upper_disk(id);
@@ -164,7 +164,7 @@ impl Runtime {
         let _boots = self.0.boots.acquire().await;
         machine.phase("turn");
         // As the ledger has it now: whoever connects from here on plugs the NIC.
-        let looked = self.must(id).await?;
+        let looked = self.require(id).await?;
         let sockets = sockets(&looked.container.channel).ok_or_else(|| not_ours(&looked))?;
         let mut launch = self.launch(&looked, vms, sockets, disks)?;
         // Kept until its QEMU runs, and is seen by its user.
@@ -227,7 +227,7 @@ impl Runtime {
 
     fn launch(
         &self,
-        looked: &Looked,
+        looked: &ContainerSnapshot,
         vms: &Vms,
         sockets: &Path,
         [image_disk, upper_disk]: [PathBuf; 2],

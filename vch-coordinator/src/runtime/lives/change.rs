@@ -3,7 +3,8 @@
 use crate::{
     requests::RequestError,
     runtime::{
-        Looked, Runtime, RuntimeError, containers::document, machine::Machine, workload::Life,
+        ContainerSnapshot, Runtime, RuntimeError, containers::document, machine::Machine,
+        workload::Life,
     },
     store::KeeperError,
 };
@@ -57,10 +58,10 @@ impl Runtime {
         &self,
         id: ContainerId,
         machine: &Machine,
-        decide: impl FnOnce(&Looked) -> Option<Change>,
+        decide: impl FnOnce(&ContainerSnapshot) -> Option<Change>,
     ) -> Result<(), RuntimeError> {
         let _writes = machine.writes.lock().await;
-        let looked = self.must(id).await?;
+        let looked = self.require(id).await?;
         let Some(Change { life, stage }) = decide(&looked) else {
             return Ok(());
         };

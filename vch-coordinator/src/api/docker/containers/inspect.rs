@@ -45,8 +45,8 @@ fn list(list: &[String]) -> Value {
 
 /// All that Docker shows of a container.
 pub fn inspect(scene: &Scene, version: Version, execs: &[String]) -> Value {
-    let looked = &scene.looked;
-    let workload = &*looked.workload;
+    let snapshot = &scene.snapshot;
+    let workload = &*snapshot.workload;
     let words = [&workload.entrypoint[..], &workload.command].concat();
     let (path, arguments) = match words.split_first() {
         Some((first, rest)) => (first.clone(), rest.to_vec()),
@@ -54,18 +54,18 @@ pub fn inspect(scene: &Scene, version: Version, execs: &[String]) -> Value {
     };
     let sizes = scene.sizes;
     without_empty(json!({
-        "Id": looked.container.id.to_string(),
-        "Created": status::moment(looked.container.created_ms),
+        "Id": snapshot.container.id.to_string(),
+        "Created": status::moment(snapshot.container.created_ms),
         "Path": path,
         "Args": arguments,
-        "State": status::state(looked, looked.health.as_ref()),
+        "State": status::state(snapshot, snapshot.health.as_ref()),
         "Image": workload.image,
         "ResolvConfPath": "",
         "HostnamePath": "",
         "HostsPath": "",
         "LogPath": "",
-        "Name": format!("/{}", looked.container.name),
-        "RestartCount": looked.life.restarts,
+        "Name": format!("/{}", snapshot.container.name),
+        "RestartCount": snapshot.life.restarts,
         "Driver": "squashfs",
         "Platform": "linux",
         "MountLabel": "",
@@ -75,7 +75,7 @@ pub fn inspect(scene: &Scene, version: Version, execs: &[String]) -> Value {
             [] => Value::Null,
             execs => json!(execs),
         },
-        "HostConfig": host_config(workload, scene.looked.container.name.as_str()),
+        "HostConfig": host_config(workload, scene.snapshot.container.name.as_str()),
         "GraphDriver": { "Data": null, "Name": "squashfs" },
         "SizeRw": sizes.map(|sizes| sizes.written),
         "SizeRootFs": sizes.map(|sizes| sizes.all()),
@@ -102,8 +102,8 @@ pub fn mounts(workload: &Workload) -> Vec<Value> {
 }
 
 fn config(scene: &Scene, version: Version) -> Value {
-    let looked = &scene.looked;
-    let workload = &*looked.workload;
+    let snapshot = &scene.snapshot;
+    let workload = &*snapshot.workload;
     let [stdin, stdout, stderr] = workload.attach;
     let exposed = workload.shown.exposed.iter();
     let exposed: Map<String, Value> = exposed.map(|port| (key(port), json!({}))).collect();
@@ -144,9 +144,9 @@ fn config(scene: &Scene, version: Version) -> Value {
 
 /// As the user wrote it: with a domain, the ledger has both together.
 fn hostname(scene: &Scene) -> String {
-    match &scene.looked.workload.hostname {
+    match &scene.snapshot.workload.hostname {
         Some(written) => written.clone(),
-        None => scene.looked.container.hostname.to_string(),
+        None => scene.snapshot.container.hostname.to_string(),
     }
 }
 
@@ -160,7 +160,7 @@ fn as_written(shown: &mut Value, written: &Map<String, Value>) {
 
 /// A MAC address that the user chose.
 fn written_mac(scene: &Scene) -> Option<String> {
-    let mut written = scene.looked.workload.shown.endpoints.values();
+    let mut written = scene.snapshot.workload.shown.endpoints.values();
     written.find_map(|text| {
         let value: Value = serde_json::from_str(text).ok()?;
         let mac = value.get("MacAddress")?.as_str()?;
@@ -348,8 +348,8 @@ fn network_settings(scene: &Scene, version: Version) -> Value {
     let endpoints = scene.endpoints(version);
     let mut shown = json!({
         "Bridge": "",
-        "SandboxID": match scene.looked.container.incarnation {
-            Some(_) => scene.looked.container.id.to_string(),
+        "SandboxID": match scene.snapshot.container.incarnation {
+            Some(_) => scene.snapshot.container.id.to_string(),
             None => String::new(),
         },
         "HairpinMode": false,

@@ -99,7 +99,7 @@ pub fn chosen<'a>(all: &'a [Scene], params: &ListParams) -> Result<Vec<&'a Scene
         let found = all.iter().find(|scene| names(scene, text));
         let scene =
             found.ok_or_else(|| DockerError::not_found(format!("No such container: {text}")))?;
-        let container = &scene.looked.container;
+        let container = &scene.snapshot.container;
         Ok(Some((container.created_ms, container.id.to_string())))
     };
     let (before, since) = (bound("before")?, bound("since")?);
@@ -113,13 +113,13 @@ pub fn chosen<'a>(all: &'a [Scene], params: &ListParams) -> Result<Vec<&'a Scene
             .iter()
             .any(|name| filters.has(name));
     let own = |scene: &&Scene| {
-        let container = &scene.looked.container;
+        let container = &scene.snapshot.container;
         let at = (container.created_ms, container.id.to_string());
-        let exited = scene.looked.life.status == Status::Exited
-            && codes.contains(&scene.looked.life.exit_code);
+        let exited = scene.snapshot.life.status == Status::Exited
+            && codes.contains(&scene.snapshot.life.exit_code);
         (everything
-            || scene.looked.life.status == Status::Running
-            || scene.looked.life.status == Status::Restarting)
+            || scene.snapshot.life.status == Status::Running
+            || scene.snapshot.life.status == Status::Restarting)
             && !task
             && before.as_ref().is_none_or(|before| at < *before)
             && since.as_ref().is_none_or(|since| at > *since)
@@ -135,19 +135,19 @@ pub fn chosen<'a>(all: &'a [Scene], params: &ListParams) -> Result<Vec<&'a Scene
 
 /// Whether a text names it: by name, ID, or the beginning of its ID.
 fn names(scene: &Scene, text: &str) -> bool {
-    let container = &scene.looked.container;
+    let container = &scene.snapshot.container;
     let bare = text.strip_prefix('/').unwrap_or(text);
     container.name.as_str() == bare || container.id.to_string().starts_with(text)
 }
 
 fn passes(scene: &Scene, filters: &Filters) -> bool {
-    let looked = &scene.looked;
-    let workload = &*looked.workload;
-    let id = looked.container.id.to_string();
-    let name = looked.container.name.as_str();
+    let snapshot = &scene.snapshot;
+    let workload = &*snapshot.workload;
+    let id = snapshot.container.id.to_string();
+    let name = snapshot.container.name.as_str();
     // A name is sought with its slash, too, as dockerd keeps it.
     let named = filters.pattern("name", name) || filters.pattern("name", &format!("/{name}"));
-    let health = looked
+    let health = snapshot
         .health
         .as_ref()
         .map_or("none", |health| health.status.as_str());
@@ -169,7 +169,7 @@ fn passes(scene: &Scene, filters: &Filters) -> bool {
     named
         && filters.prefix("id", &id)
         && filters.labels("label", &workload.labels)
-        && filters.exact("status", status::word(&looked.life))
+        && filters.exact("status", status::word(&snapshot.life))
         && filters.exact("health", health)
         && network
         && ancestor
@@ -192,42 +192,42 @@ fn ports(scene: &Scene, filters: &Filters) -> bool {
     };
     let publish = !filters.has("publish")
         || filters.values("publish").any(|text| {
-            let bindings = &scene.looked.bindings;
+            let bindings = &scene.snapshot.bindings;
             bindings
                 .iter()
                 .any(|one| wanted(text, one.host.port, one.host.protocol))
         });
     let expose = !filters.has("expose")
         || filters.values("expose").any(|text| {
-            let ports = &scene.looked.container.ports;
+            let ports = &scene.snapshot.container.ports;
             ports
                 .iter()
                 .any(|one| wanted(text, one.number.port, one.number.protocol))
         });
     let asks = filters.has("publish") || filters.has("expose");
-    publish && expose && (scene.looked.container.runs() || !asks)
+    publish && expose && (scene.snapshot.container.runs() || !asks)
 }
 
 /// What a list shows of one.
 pub fn summary(scene: &Scene, version: Version, now_ms: u64) -> Value {
-    let looked = &scene.looked;
-    let workload = &*looked.workload;
+    let snapshot = &scene.snapshot;
+    let workload = &*snapshot.workload;
     let mut settings = Map::new();
     settings.insert(
         "Networks".to_owned(),
         Value::Object(scene.endpoints(version)),
     );
     let mut shown = json!({
-        "Id": looked.container.id.to_string(),
-        "Names": [format!("/{}", looked.container.name)],
+        "Id": snapshot.container.id.to_string(),
+        "Names": [format!("/{}", snapshot.container.name)],
         "Image": workload.image_name,
         "ImageID": workload.image,
         "Command": command(workload),
-        "Created": looked.container.created_ms / 1_000,
+        "Created": snapshot.container.created_ms / 1_000,
         "Ports": bound(scene),
         "Labels": workload.labels,
-        "State": status::word(&looked.life),
-        "Status": status::line(&looked.life, looked.health.as_ref(), now_ms),
+        "State": status::word(&snapshot.life),
+        "Status": status::line(&snapshot.life, snapshot.health.as_ref(), now_ms),
         "HostConfig": { "NetworkMode": workload.network_mode },
         "NetworkSettings": settings,
         "Mounts": inspect::mounts(workload),
@@ -260,10 +260,10 @@ fn command(workload: &Workload) -> String {
 
 /// What is bound, and what is only exposed.
 fn bound(scene: &Scene) -> Vec<Value> {
-    if !scene.looked.container.runs() {
+    if !scene.snapshot.container.runs() {
         return Vec::new();
     }
-    let bindings = scene.looked.bindings.iter().flat_map(|binding| {
+    let bindings = scene.snapshot.bindings.iter().flat_map(|binding| {
         scene.host_ips(binding).map(|address| {
             json!({
                 "IP": address,
@@ -274,10 +274,15 @@ fn bound(scene: &Scene) -> Vec<Value> {
         })
     });
     let bound = |number| {
-        let mut bindings = scene.looked.bindings.iter();
+        let mut bindings = scene.snapshot.bindings.iter();
         bindings.any(|binding| binding.container_number() == number)
     };
-    let ports = scene.looked.container.ports.iter().map(|port| port.number);
+    let ports = scene
+        .snapshot
+        .container
+        .ports
+        .iter()
+        .map(|port| port.number);
     let exposed = ports
         .filter(|number| !bound(*number))
         .map(|number| json!({ "PrivatePort": number.port, "Type": number.protocol.to_string() }));

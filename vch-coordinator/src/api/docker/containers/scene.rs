@@ -1,7 +1,7 @@
 //! A container with the networks that it is on, and what Docker shows of its endpoints: pure.
 
 use super::super::Version;
-use crate::runtime::{Looked, RuntimeError};
+use crate::runtime::{ContainerSnapshot, RuntimeError};
 use ipnet::IpNet;
 use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, net::IpAddr};
@@ -11,7 +11,7 @@ use vch_ledger::{ContainerId, Endpoint, Ledger, Network, NetworkId, PortBinding}
 #[derive(Clone, Debug)]
 pub struct Scene {
     /// The container.
-    pub looked: Looked,
+    pub snapshot: ContainerSnapshot,
     /// The networks that it has endpoints on.
     pub networks: BTreeMap<NetworkId, Network>,
     /// How large it is, where somebody asked.
@@ -40,17 +40,17 @@ impl Scene {
     /// # Errors
     /// What is kept of it can't be read.
     pub fn of(ledger: &Ledger, id: ContainerId) -> Result<Option<Self>, RuntimeError> {
-        let Some(looked) = Looked::of(ledger, id)? else {
+        let Some(snapshot) = ContainerSnapshot::of(ledger, id)? else {
             return Ok(None);
         };
-        let endpoints = looked.endpoints.iter();
+        let endpoints = snapshot.endpoints.iter();
         let networks = endpoints.filter_map(|(_, endpoint)| {
             let network = ledger.network_by_id(endpoint.network)?;
             Some((network.id, network.clone()))
         });
         Ok(Some(Self {
             networks: networks.collect(),
-            looked,
+            snapshot,
             sizes: None,
         }))
     }
@@ -58,20 +58,20 @@ impl Scene {
     /// `Networks`: what the endpoints are, by network name. Addresses are shown while it runs, as by
     /// dockerd.
     pub fn endpoints(&self, version: Version) -> Map<String, Value> {
-        let endpoints = self.looked.endpoints.iter();
+        let endpoints = self.snapshot.endpoints.iter();
         let shown =
             endpoints.map(|(name, endpoint)| (name.to_string(), self.endpoint(endpoint, version)));
         let mut all: Map<String, Value> = shown.collect();
-        for endpoint in &self.looked.workload.awaited {
+        for endpoint in &self.snapshot.workload.awaited {
             let shown = self.asked(&endpoint.network, version);
             all.insert(endpoint.network.clone(), shown);
         }
-        for (name, id) in &self.looked.container.missing {
+        for (name, id) in &self.snapshot.container.missing {
             let mut shown = self.asked(name.as_str(), version);
             shown["NetworkID"] = json!(id.to_string());
             all.insert(name.to_string(), shown);
         }
-        if all.is_empty() && self.looked.workload.network_mode == "none" {
+        if all.is_empty() && self.snapshot.workload.network_mode == "none" {
             all.insert("none".to_owned(), empty(version));
         }
         all
@@ -104,9 +104,9 @@ impl Scene {
         let mut aliases: Vec<String> = endpoint.aliases.iter().map(ToString::to_string).collect();
         // Up to 1.44 the short ID is among them, from the first start on.
         let user_defined = network.is_some_and(|network| network.name.as_str() != "bridge");
-        let started = self.looked.container.runs() || self.looked.life.started_ms > 0;
+        let started = self.snapshot.container.runs() || self.snapshot.life.started_ms > 0;
         if user_defined && version < Version(45) && started {
-            aliases.push(self.looked.container.id.short());
+            aliases.push(self.snapshot.container.id.short());
         }
         if !aliases.is_empty() {
             map.insert("Aliases".to_owned(), json!(aliases));
@@ -123,7 +123,7 @@ impl Scene {
             let id = endpoint.network.to_string();
             map.insert("NetworkID".to_owned(), json!(id));
         }
-        if !self.looked.container.runs() {
+        if !self.snapshot.container.runs() {
             // As dockerd has it: what was asked for, up to the first end.
             let mac = written
                 .as_ref()
@@ -154,7 +154,7 @@ impl Scene {
     fn dns_names(&self, endpoint: &Endpoint) -> Vec<String> {
         let network = self.networks.get(&endpoint.network);
         let own = network.map(|network| {
-            format!("{}.{}", self.looked.container.name, network.name).to_ascii_lowercase()
+            format!("{}.{}", self.snapshot.container.name, network.name).to_ascii_lowercase()
         });
         let names = endpoint.names.iter();
         let shown = names.filter(|name| {
@@ -165,7 +165,7 @@ impl Scene {
 
     /// What the user wrote of an endpoint, by the network's name or ID.
     fn written(&self, network: &str, id: Option<NetworkId>) -> Option<Value> {
-        let written = &self.looked.workload.shown.endpoints;
+        let written = &self.snapshot.workload.shown.endpoints;
         let id = id.map(|id| id.to_string()).unwrap_or_default();
         let own = |name: &str| {
             name == network
@@ -179,13 +179,13 @@ impl Scene {
     /// `Ports` of inspect: each port, with where it is bound while it runs.
     pub fn ports(&self) -> Map<String, Value> {
         let mut all = Map::new();
-        if !self.looked.container.runs() {
+        if !self.snapshot.container.runs() {
             return all;
         }
-        for port in &self.looked.container.ports {
+        for port in &self.snapshot.container.ports {
             all.insert(port.number.to_string(), Value::Null);
         }
-        for binding in &self.looked.bindings {
+        for binding in &self.snapshot.bindings {
             let key = binding.container_number().to_string();
             let bound = all.entry(key).or_insert(Value::Null);
             let shown = self.host_ips(binding).map(|address| {
@@ -204,7 +204,7 @@ impl Scene {
 
     /// Where a port is bound, as dockerd shows what names no address at all of the host's.
     pub fn host_ips(&self, binding: &PortBinding) -> impl Iterator<Item = String> + use<> {
-        let mut endpoints = self.looked.endpoints.iter();
+        let mut endpoints = self.snapshot.endpoints.iter();
         let v6 = endpoints
             .any(|(_, endpoint)| endpoint.addresses.iter().any(|net| net.addr().is_ipv6()));
         let all = match binding.host.address {

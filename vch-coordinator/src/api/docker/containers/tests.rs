@@ -132,7 +132,7 @@ impl World {
             .containers()
             .filter_map(|container| Scene::of(&self.ledger, container.id).unwrap())
             .collect();
-        all.sort_by_key(|scene| std::cmp::Reverse(scene.looked.container.created_ms));
+        all.sort_by_key(|scene| std::cmp::Reverse(scene.snapshot.container.created_ms));
         all
     }
 
@@ -146,7 +146,7 @@ impl World {
         let chosen = list::chosen(&scenes, &params).unwrap();
         let names = chosen
             .iter()
-            .map(|scene| scene.looked.container.name.to_string());
+            .map(|scene| scene.snapshot.container.name.to_string());
         names.collect()
     }
 }
@@ -190,7 +190,7 @@ fn inspect_of_a_running_container_shows_its_endpoints_and_none_of_one_that_ended
     assert_eq!(shown["State"]["Running"], true);
     assert_eq!(shown["HostConfig"]["NetworkMode"], "web");
     let scene = world.scene("server");
-    let (_, endpoint) = &scene.looked.endpoints[0];
+    let (_, endpoint) = &scene.snapshot.endpoints[0];
     let shown_endpoint = &shown["NetworkSettings"]["Networks"]["web"];
     assert_eq!(
         shown_endpoint["IPAddress"],
@@ -213,7 +213,7 @@ fn inspect_of_a_running_container_shows_its_endpoints_and_none_of_one_that_ended
     assert_eq!(shown_endpoint["NetworkID"], network.id.to_string());
     assert_eq!(
         shown_endpoint["Aliases"],
-        json!(["www", scene.looked.container.id.short()])
+        json!(["www", scene.snapshot.container.id.short()])
     );
     // It is not on the default bridge: the old fields are empty.
     assert_eq!(shown["NetworkSettings"]["IPAddress"], "");
@@ -318,7 +318,7 @@ fn each_filter_of_a_list_chooses() {
     world.start("one");
     world.start("three");
     world.end("three", 7);
-    let id = world.scene("two").looked.container.id.to_string();
+    let id = world.scene("two").snapshot.container.id.to_string();
     for (filters, names) in [
         (json!({ "name": ["t"] }), vec!["three", "two"]),
         (json!({ "name": ["^/one$"] }), vec!["one"]),

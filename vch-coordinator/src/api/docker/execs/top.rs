@@ -115,18 +115,18 @@ pub async fn top(
 ) -> Result<Json<Value>, DockerError> {
     let columns = columns(parameters.get("ps_args").unwrap_or_default())?;
     let id = docker.container(&container).await?;
-    let looked = docker.runtime.must(id).await?;
-    if !looked.container.runs() {
+    let snapshot = docker.runtime.require(id).await?;
+    if !snapshot.container.runs() {
         return Err(DockerError::conflict(format!(
             "container {id} is not running"
         )));
     }
-    let client = docker.runtime.client(&looked)?;
+    let client = docker.runtime.client(&snapshot)?;
     let processes = client.list().await.map_err(RuntimeError::from)?;
-    docker.runtime.tell_of(&looked, "top", &[]);
+    docker.runtime.tell_of(&snapshot, "top", &[]);
     let around = Around {
-        started_ms: looked.life.started_ms,
-        memory_kib: u64::from(looked.life.vm.memory_mib) << 10,
+        started_ms: snapshot.life.started_ms,
+        memory_kib: u64::from(snapshot.life.vm.memory_mib) << 10,
         now: time::now(),
     };
     Ok(Json(shown(&columns, &processes, around)))

@@ -33,14 +33,14 @@ pub async fn logs(
     parameters: Parameters,
 ) -> Result<Response, DockerError> {
     let id = docker.container(&container).await?;
-    let looked = docker.runtime.must(id).await?;
-    let shape = Shape::of(&parameters, &looked);
+    let snapshot = docker.runtime.require(id).await?;
+    let shape = Shape::of(&parameters, &snapshot);
     if !shape.out && !shape.err {
         return Err(DockerError::invalid(
             "Bad parameters: you must choose at least one stream",
         ));
     }
-    if !containers::is_log_read(&looked.workload) {
+    if !containers::is_log_read(&snapshot.workload) {
         return Err(DockerError::new(
             StatusCode::NOT_IMPLEMENTED,
             "configured logging driver does not support reading",

@@ -38,7 +38,7 @@ fn a_container_whose_document_cannot_be_read_is_left_out_and_told() {
     }
     // One that was not made by Docker's API: it has no workload.
     decide(&mut ledger, &mut seed, sample::add("foreign"));
-    let (all, mut unreadable) = Looked::all(&ledger);
+    let (all, mut unreadable) = ContainerSnapshot::all(&ledger);
     let names: Vec<_> = all
         .iter()
         .map(|one| one.container.name.to_string())

@@ -34,9 +34,9 @@ impl Unreadable {
     }
 }
 
-/// A container with what hangs on it.
+/// A container as the ledger has it at one moment: its row, endpoints, bindings and documents.
 #[derive(Clone, Debug)]
-pub struct Looked {
+pub struct ContainerSnapshot {
     /// Its row.
     pub container: Container,
     /// Its endpoints, each with its network's name, by network id.
@@ -53,8 +53,8 @@ pub struct Looked {
     pub linked: Vec<LinkedTo>,
 }
 
-impl Looked {
-    /// `None` for one that is not there, or that has no workload: somebody else runs it.
+impl ContainerSnapshot {
+    /// Reads a container. Returns `None` if it is not there, or has no workload and so is not run by this VCH.
     pub fn of(ledger: &Ledger, id: ContainerId) -> Result<Option<Self>, RuntimeError> {
         let Some(container) = ledger.container_by_id(id) else {
             return Ok(None);
@@ -82,12 +82,12 @@ impl Looked {
         }))
     }
 
-    /// All that can be read, and those that can't.
+    /// Reads all containers: those that can be read, and those that can't.
     pub fn all(ledger: &Ledger) -> (Vec<Self>, Vec<Unreadable>) {
         let (mut all, mut unreadable) = (Vec::new(), Vec::new());
         for container in ledger.containers() {
             match Self::of(ledger, container.id) {
-                Ok(looked) => all.extend(looked),
+                Ok(snapshot) => all.extend(snapshot),
                 Err(error) => unreadable.push(Unreadable::of(ledger, container, &error)),
             }
         }
@@ -128,7 +128,7 @@ fn linked(ledger: &Ledger, id: ContainerId) -> Vec<LinkedTo> {
     found.collect()
 }
 
-impl Looked {
+impl ContainerSnapshot {
     /// Returns the variables of its links, `NAME=value`, for those of the linked containers whose workload can be read.
     pub fn link_variables(&self) -> Vec<String> {
         let linked = self.linked.iter().filter_map(|linked| {
