@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   body ──► create (pure) ──► Runtime::create ──► one transaction
-//!   ledger ──► scene ──► inspect, list (pure) ──► JSON
+//!   ledger ──► view ──► inspect, list (pure) ──► JSON
 //! ```
 
 mod body;
@@ -10,10 +10,10 @@ mod create;
 mod inspect;
 mod list;
 pub mod names;
-mod scene;
 mod stats;
 mod status;
 mod update;
+mod view;
 
 pub use create::{Image, is_log_read, only_ours};
 
@@ -23,10 +23,10 @@ use crate::{
     runtime::{ContainerSnapshot, RuntimeError, workload::Status},
 };
 use axum::{Router, extract::State, http::StatusCode, routing};
-use scene::{Scene, Sizes};
 use serde_json::{Value, json};
 use std::net::IpAddr;
 use vch_ledger::{ContainerId, ContainerName, ContainerRef, Ledger, Refusal};
+use view::{ContainerView, Sizes};
 
 /// From this version on a container is made for a platform.
 const PLATFORM: Version = Version(41);
@@ -57,36 +57,36 @@ impl Docker {
     ///
     /// # Errors
     /// There is none.
-    async fn scene(&self, named: &str) -> Result<Scene, DockerError> {
+    async fn view(&self, named: &str) -> Result<ContainerView, DockerError> {
         let id = self.container(named).await?;
-        let scene = self
+        let view = self
             .requests
             .keeper
-            .read(move |ledger| Scene::of(ledger, id));
-        let mut scene = scene
+            .read(move |ledger| ContainerView::of(ledger, id));
+        let mut view = view
             .await??
             .ok_or_else(|| DockerError::from(RuntimeError::NotOurs(named.to_owned())))?;
-        scene.snapshot = self.runtime.require(id).await?;
-        Ok(scene)
+        view.snapshot = self.runtime.require(id).await?;
+        Ok(view)
     }
 
     /// All of them, the youngest first.
-    async fn scenes(&self) -> Result<Vec<Scene>, DockerError> {
+    async fn views(&self) -> Result<Vec<ContainerView>, DockerError> {
         let all = self.runtime.all().await?;
         let ids: Vec<ContainerId> = all.iter().map(|snapshot| snapshot.container.id).collect();
-        let scenes = self.requests.keeper.read(move |ledger| {
-            let scenes = ids.into_iter().map(|id| Scene::of(ledger, id));
-            scenes.collect::<Result<Vec<_>, _>>()
+        let views = self.requests.keeper.read(move |ledger| {
+            let views = ids.into_iter().map(|id| ContainerView::of(ledger, id));
+            views.collect::<Result<Vec<_>, _>>()
         });
-        let mut scenes: Vec<Scene> = scenes.await??.into_iter().flatten().collect();
-        for scene in &mut scenes {
-            let id = scene.snapshot.container.id;
+        let mut views: Vec<ContainerView> = views.await??.into_iter().flatten().collect();
+        for view in &mut views {
+            let id = view.snapshot.container.id;
             // Their health the ledger does not know.
             if let Some(snapshot) = all.iter().find(|snapshot| snapshot.container.id == id) {
-                scene.snapshot.health.clone_from(&snapshot.health);
+                view.snapshot.health.clone_from(&snapshot.health);
             }
         }
-        Ok(scenes)
+        Ok(views)
     }
 }
 
@@ -178,13 +178,13 @@ impl Docker {
     /// # Errors
     /// The coordinator goes down, or what is kept of one can't be read.
     pub async fn summaries(&self, version: Version) -> Result<Vec<Value>, DockerError> {
-        let mut scenes = self.scenes().await?;
-        for scene in &mut scenes {
-            scene.sizes = Some(self.sizes(&scene.snapshot).await);
+        let mut views = self.views().await?;
+        for view in &mut views {
+            view.sizes = Some(self.sizes(&view.snapshot).await);
         }
-        let shown = scenes
+        let shown = views
             .iter()
-            .map(|scene| list::summary(scene, version, now_ms()));
+            .map(|view| list::summary(view, version, now_ms()));
         Ok(shown.collect())
     }
 
@@ -219,17 +219,17 @@ async fn list(
         limit: usize::try_from(limit).unwrap_or(0),
         filters: Filters::parse(parameters.get("filters"))?,
     };
-    let mut scenes = docker.scenes().await?;
+    let mut views = docker.views().await?;
     if parameters.flag("size") {
-        for scene in &mut scenes {
-            scene.sizes = Some(docker.sizes(&scene.snapshot).await);
+        for view in &mut views {
+            view.sizes = Some(docker.sizes(&view.snapshot).await);
         }
     }
     let now_ms = now_ms();
-    let chosen = list::chosen(&scenes, &params)?;
+    let chosen = list::chosen(&views, &params)?;
     let shown = chosen
         .into_iter()
-        .map(|scene| list::summary(scene, version, now_ms));
+        .map(|view| list::summary(view, version, now_ms));
     Ok(Json(shown.collect()))
 }
 
@@ -239,13 +239,13 @@ async fn inspect(
     Path(container): Path<String>,
     parameters: Parameters,
 ) -> Result<Json<Value>, DockerError> {
-    let mut scene = docker.scene(&container).await?;
+    let mut view = docker.view(&container).await?;
     if parameters.flag("size") {
-        scene.sizes = Some(docker.sizes(&scene.snapshot).await);
+        view.sizes = Some(docker.sizes(&view.snapshot).await);
     }
-    let execs = docker.execs.of(scene.snapshot.container.id);
-    let mut shown = inspect::inspect(&scene, version, &execs);
-    if let Some(descriptor) = docker.image_descriptor(&scene.snapshot.workload.image, version) {
+    let execs = docker.execs.of(view.snapshot.container.id);
+    let mut shown = inspect::inspect(&view, version, &execs);
+    if let Some(descriptor) = docker.image_descriptor(&view.snapshot.workload.image, version) {
         shown["ImageManifestDescriptor"] = descriptor;
     }
     Ok(Json(shown))

@@ -3,8 +3,8 @@
 use super::{
     super::{Version, networks::endpoint::link_parts},
     create::{DEFAULT, RUNTIME, network},
-    scene::Scene,
     status,
+    view::ContainerView,
 };
 use crate::runtime::workload::{HealthCheck, RestartWhen, Workload};
 use protocol::process::{COVERED, READ_ONLY};
@@ -44,15 +44,15 @@ fn list(list: &[String]) -> Value {
 }
 
 /// All that Docker shows of a container.
-pub fn inspect(scene: &Scene, version: Version, execs: &[String]) -> Value {
-    let snapshot = &scene.snapshot;
+pub fn inspect(view: &ContainerView, version: Version, execs: &[String]) -> Value {
+    let snapshot = &view.snapshot;
     let workload = &*snapshot.workload;
     let words = [&workload.entrypoint[..], &workload.command].concat();
     let (path, arguments) = match words.split_first() {
         Some((first, rest)) => (first.clone(), rest.to_vec()),
         None => (String::new(), Vec::new()),
     };
-    let sizes = scene.sizes;
+    let sizes = view.sizes;
     without_empty(json!({
         "Id": snapshot.container.id.to_string(),
         "Created": status::moment(snapshot.container.created_ms),
@@ -75,13 +75,13 @@ pub fn inspect(scene: &Scene, version: Version, execs: &[String]) -> Value {
             [] => Value::Null,
             execs => json!(execs),
         },
-        "HostConfig": host_config(workload, scene.snapshot.container.name.as_str()),
+        "HostConfig": host_config(workload, view.snapshot.container.name.as_str()),
         "GraphDriver": { "Data": null, "Name": "squashfs" },
         "SizeRw": sizes.map(|sizes| sizes.written),
         "SizeRootFs": sizes.map(|sizes| sizes.all()),
         "Mounts": mounts(workload),
-        "Config": config(scene, version),
-        "NetworkSettings": network_settings(scene, version),
+        "Config": config(view, version),
+        "NetworkSettings": network_settings(view, version),
     }))
 }
 
@@ -101,18 +101,18 @@ pub fn mounts(workload: &Workload) -> Vec<Value> {
     shown.collect()
 }
 
-fn config(scene: &Scene, version: Version) -> Value {
-    let snapshot = &scene.snapshot;
+fn config(view: &ContainerView, version: Version) -> Value {
+    let snapshot = &view.snapshot;
     let workload = &*snapshot.workload;
     let [stdin, stdout, stderr] = workload.attach;
     let exposed = workload.shown.exposed.iter();
     let exposed: Map<String, Value> = exposed.map(|port| (key(port), json!({}))).collect();
     let mac = match version < Version(44) {
-        true => written_mac(scene),
+        true => written_mac(view),
         false => None,
     };
     let mut shown = without_empty(json!({
-        "Hostname": hostname(scene),
+        "Hostname": hostname(view),
         "Domainname": workload.domain,
         "User": workload.user,
         "AttachStdin": stdin,
@@ -143,10 +143,10 @@ fn config(scene: &Scene, version: Version) -> Value {
 }
 
 /// As the user wrote it: with a domain, the ledger has both together.
-fn hostname(scene: &Scene) -> String {
-    match &scene.snapshot.workload.hostname {
+fn hostname(view: &ContainerView) -> String {
+    match &view.snapshot.workload.hostname {
         Some(written) => written.clone(),
-        None => scene.snapshot.container.hostname.to_string(),
+        None => view.snapshot.container.hostname.to_string(),
     }
 }
 
@@ -159,8 +159,8 @@ fn as_written(shown: &mut Value, written: &Map<String, Value>) {
 }
 
 /// A MAC address that the user chose.
-fn written_mac(scene: &Scene) -> Option<String> {
-    let mut written = scene.snapshot.workload.shown.endpoints.values();
+fn written_mac(view: &ContainerView) -> Option<String> {
+    let mut written = view.snapshot.workload.shown.endpoints.values();
     written.find_map(|text| {
         let value: Value = serde_json::from_str(text).ok()?;
         let mac = value.get("MacAddress")?.as_str()?;
@@ -344,18 +344,18 @@ fn resources(workload: &Workload) -> Value {
     }))
 }
 
-fn network_settings(scene: &Scene, version: Version) -> Value {
-    let endpoints = scene.endpoints(version);
+fn network_settings(view: &ContainerView, version: Version) -> Value {
+    let endpoints = view.endpoints(version);
     let mut shown = json!({
         "Bridge": "",
-        "SandboxID": match scene.snapshot.container.incarnation {
-            Some(_) => scene.snapshot.container.id.to_string(),
+        "SandboxID": match view.snapshot.container.incarnation {
+            Some(_) => view.snapshot.container.id.to_string(),
             None => String::new(),
         },
         "HairpinMode": false,
         "LinkLocalIPv6Address": "",
         "LinkLocalIPv6PrefixLen": 0,
-        "Ports": scene.ports(),
+        "Ports": view.ports(),
         "SandboxKey": "",
         "SecondaryIPAddresses": null,
         "SecondaryIPv6Addresses": null,

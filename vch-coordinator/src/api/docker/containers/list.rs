@@ -2,9 +2,8 @@
 
 use super::{
     super::{DockerError, Version, filters::Filters},
-    inspect,
-    scene::Scene,
-    status,
+    inspect, status,
+    view::ContainerView,
 };
 use crate::runtime::workload::{Status, Workload};
 use serde_json::{Map, Value, json};
@@ -56,7 +55,10 @@ pub struct ListParams {
 ///
 /// # Errors
 /// A filter that is none, in dockerd's words.
-pub fn chosen<'a>(all: &'a [Scene], params: &ListParams) -> Result<Vec<&'a Scene>, DockerError> {
+pub fn chosen<'a>(
+    all: &'a [ContainerView],
+    params: &ListParams,
+) -> Result<Vec<&'a ContainerView>, DockerError> {
     let filters = &params.filters;
     filters.only(KNOWN)?;
     if let Some(value) = filters
@@ -96,10 +98,10 @@ pub fn chosen<'a>(all: &'a [Scene], params: &ListParams) -> Result<Vec<&'a Scene
         let Some(text) = filters.values(name).next() else {
             return Ok(None);
         };
-        let found = all.iter().find(|scene| names(scene, text));
-        let scene =
+        let found = all.iter().find(|view| names(view, text));
+        let view =
             found.ok_or_else(|| DockerError::not_found(format!("No such container: {text}")))?;
-        let container = &scene.snapshot.container;
+        let container = &view.snapshot.container;
         Ok(Some((container.created_ms, container.id.to_string())))
     };
     let (before, since) = (bound("before")?, bound("since")?);
@@ -112,19 +114,19 @@ pub fn chosen<'a>(all: &'a [Scene], params: &ListParams) -> Result<Vec<&'a Scene
         || ["status", "exited", "before", "since"]
             .iter()
             .any(|name| filters.has(name));
-    let own = |scene: &&Scene| {
-        let container = &scene.snapshot.container;
+    let own = |view: &&ContainerView| {
+        let container = &view.snapshot.container;
         let at = (container.created_ms, container.id.to_string());
-        let exited = scene.snapshot.life.status == Status::Exited
-            && codes.contains(&scene.snapshot.life.exit_code);
+        let exited = view.snapshot.life.status == Status::Exited
+            && codes.contains(&view.snapshot.life.exit_code);
         (everything
-            || scene.snapshot.life.status == Status::Running
-            || scene.snapshot.life.status == Status::Restarting)
+            || view.snapshot.life.status == Status::Running
+            || view.snapshot.life.status == Status::Restarting)
             && !task
             && before.as_ref().is_none_or(|before| at < *before)
             && since.as_ref().is_none_or(|since| at > *since)
             && (codes.is_empty() || exited)
-            && passes(scene, filters)
+            && passes(view, filters)
     };
     let limit = match params.limit {
         0 => usize::MAX,
@@ -134,14 +136,14 @@ pub fn chosen<'a>(all: &'a [Scene], params: &ListParams) -> Result<Vec<&'a Scene
 }
 
 /// Whether a text names it: by name, ID, or the beginning of its ID.
-fn names(scene: &Scene, text: &str) -> bool {
-    let container = &scene.snapshot.container;
+fn names(view: &ContainerView, text: &str) -> bool {
+    let container = &view.snapshot.container;
     let bare = text.strip_prefix('/').unwrap_or(text);
     container.name.as_str() == bare || container.id.to_string().starts_with(text)
 }
 
-fn passes(scene: &Scene, filters: &Filters) -> bool {
-    let snapshot = &scene.snapshot;
+fn passes(view: &ContainerView, filters: &Filters) -> bool {
+    let snapshot = &view.snapshot;
     let workload = &*snapshot.workload;
     let id = snapshot.container.id.to_string();
     let name = snapshot.container.name.as_str();
@@ -153,8 +155,7 @@ fn passes(scene: &Scene, filters: &Filters) -> bool {
         .map_or("none", |health| health.status.as_str());
     let network = !filters.has("network")
         || filters.values("network").any(|wanted| {
-            scene
-                .networks
+            view.networks
                 .values()
                 .any(|network| network.name.as_str() == wanted || network.id.to_string() == wanted)
         });
@@ -174,7 +175,7 @@ fn passes(scene: &Scene, filters: &Filters) -> bool {
         && network
         && ancestor
         && !filters.has("volume")
-        && ports(scene, filters)
+        && ports(view, filters)
 }
 
 /// The ports and the protocol of `80`, `80/udp`, `8000-8010`; `None` for any other text.
@@ -185,37 +186,37 @@ fn port_range(text: &str) -> Option<(RangeInclusive<u16>, &str)> {
 }
 
 /// `publish` and `expose`, of one that runs: `80`, `80/udp`, `8000-8010`.
-fn ports(scene: &Scene, filters: &Filters) -> bool {
+fn ports(view: &ContainerView, filters: &Filters) -> bool {
     let wanted = |text: &str, port: u16, protocol: Protocol| {
         port_range(text)
             .is_some_and(|(range, own)| own == protocol.to_string() && range.contains(&port))
     };
     let publish = !filters.has("publish")
         || filters.values("publish").any(|text| {
-            let bindings = &scene.snapshot.bindings;
+            let bindings = &view.snapshot.bindings;
             bindings
                 .iter()
                 .any(|one| wanted(text, one.host.port, one.host.protocol))
         });
     let expose = !filters.has("expose")
         || filters.values("expose").any(|text| {
-            let ports = &scene.snapshot.container.ports;
+            let ports = &view.snapshot.container.ports;
             ports
                 .iter()
                 .any(|one| wanted(text, one.number.port, one.number.protocol))
         });
     let asks = filters.has("publish") || filters.has("expose");
-    publish && expose && (scene.snapshot.container.runs() || !asks)
+    publish && expose && (view.snapshot.container.runs() || !asks)
 }
 
 /// What a list shows of one.
-pub fn summary(scene: &Scene, version: Version, now_ms: u64) -> Value {
-    let snapshot = &scene.snapshot;
+pub fn summary(view: &ContainerView, version: Version, now_ms: u64) -> Value {
+    let snapshot = &view.snapshot;
     let workload = &*snapshot.workload;
     let mut settings = Map::new();
     settings.insert(
         "Networks".to_owned(),
-        Value::Object(scene.endpoints(version)),
+        Value::Object(view.endpoints(version)),
     );
     let mut shown = json!({
         "Id": snapshot.container.id.to_string(),
@@ -224,7 +225,7 @@ pub fn summary(scene: &Scene, version: Version, now_ms: u64) -> Value {
         "ImageID": workload.image,
         "Command": command(workload),
         "Created": snapshot.container.created_ms / 1_000,
-        "Ports": bound(scene),
+        "Ports": bound(view),
         "Labels": workload.labels,
         "State": status::word(&snapshot.life),
         "Status": status::line(&snapshot.life, snapshot.health.as_ref(), now_ms),
@@ -236,7 +237,7 @@ pub fn summary(scene: &Scene, version: Version, now_ms: u64) -> Value {
     if let Some(annotations) = annotations.filter(|_| version >= ANNOTATIONS) {
         shown["HostConfig"]["Annotations"] = annotations.clone();
     }
-    if let (Some(map), Some(sizes)) = (shown.as_object_mut(), &scene.sizes) {
+    if let (Some(map), Some(sizes)) = (shown.as_object_mut(), &view.sizes) {
         // dockerd leaves out what is 0.
         let known = [("SizeRw", sizes.written), ("SizeRootFs", sizes.all())];
         for (key, size) in known.into_iter().filter(|(_, size)| *size > 0) {
@@ -259,12 +260,12 @@ fn command(workload: &Workload) -> String {
 }
 
 /// What is bound, and what is only exposed.
-fn bound(scene: &Scene) -> Vec<Value> {
-    if !scene.snapshot.container.runs() {
+fn bound(view: &ContainerView) -> Vec<Value> {
+    if !view.snapshot.container.runs() {
         return Vec::new();
     }
-    let bindings = scene.snapshot.bindings.iter().flat_map(|binding| {
-        scene.host_ips(binding).map(|address| {
+    let bindings = view.snapshot.bindings.iter().flat_map(|binding| {
+        view.host_ips(binding).map(|address| {
             json!({
                 "IP": address,
                 "PrivatePort": binding.container_port,
@@ -274,15 +275,10 @@ fn bound(scene: &Scene) -> Vec<Value> {
         })
     });
     let bound = |number| {
-        let mut bindings = scene.snapshot.bindings.iter();
+        let mut bindings = view.snapshot.bindings.iter();
         bindings.any(|binding| binding.container_number() == number)
     };
-    let ports = scene
-        .snapshot
-        .container
-        .ports
-        .iter()
-        .map(|port| port.number);
+    let ports = view.snapshot.container.ports.iter().map(|port| port.number);
     let exposed = ports
         .filter(|number| !bound(*number))
         .map(|number| json!({ "PrivatePort": number.port, "Type": number.protocol.to_string() }));

@@ -120,39 +120,39 @@ impl World {
         });
     }
 
-    fn scene(&self, name: &str) -> Scene {
+    fn view(&self, name: &str) -> ContainerView {
         let id = self.ledger.container(&name.into()).unwrap().id;
-        Scene::of(&self.ledger, id).unwrap().unwrap()
+        ContainerView::of(&self.ledger, id).unwrap().unwrap()
     }
 
     /// The youngest first.
-    fn scenes(&self) -> Vec<Scene> {
-        let mut all: Vec<Scene> = self
+    fn views(&self) -> Vec<ContainerView> {
+        let mut all: Vec<ContainerView> = self
             .ledger
             .containers()
-            .filter_map(|container| Scene::of(&self.ledger, container.id).unwrap())
+            .filter_map(|container| ContainerView::of(&self.ledger, container.id).unwrap())
             .collect();
-        all.sort_by_key(|scene| std::cmp::Reverse(scene.snapshot.container.created_ms));
+        all.sort_by_key(|view| std::cmp::Reverse(view.snapshot.container.created_ms));
         all
     }
 
     fn listed(&self, all: bool, limit: usize, filters: &Value) -> Vec<String> {
-        let scenes = self.scenes();
+        let views = self.views();
         let params = list::ListParams {
             all,
             limit,
             filters: Filters::parse(Some(&filters.to_string())).unwrap(),
         };
-        let chosen = list::chosen(&scenes, &params).unwrap();
+        let chosen = list::chosen(&views, &params).unwrap();
         let names = chosen
             .iter()
-            .map(|scene| scene.snapshot.container.name.to_string());
+            .map(|view| view.snapshot.container.name.to_string());
         names.collect()
     }
 }
 
 fn inspected(world: &World, name: &str, version: u32) -> Value {
-    inspect::inspect(&world.scene(name), Version(version), &[])
+    inspect::inspect(&world.view(name), Version(version), &[])
 }
 
 fn keys(value: &Value) -> BTreeSet<&str> {
@@ -189,8 +189,8 @@ fn inspect_of_a_running_container_shows_its_endpoints_and_none_of_one_that_ended
     assert_eq!(shown["Args"], json!(["-f"]));
     assert_eq!(shown["State"]["Running"], true);
     assert_eq!(shown["HostConfig"]["NetworkMode"], "web");
-    let scene = world.scene("server");
-    let (_, endpoint) = &scene.snapshot.endpoints[0];
+    let view = world.view("server");
+    let (_, endpoint) = &view.snapshot.endpoints[0];
     let shown_endpoint = &shown["NetworkSettings"]["Networks"]["web"];
     assert_eq!(
         shown_endpoint["IPAddress"],
@@ -205,7 +205,7 @@ fn inspect_of_a_running_container_shows_its_endpoints_and_none_of_one_that_ended
         endpoint.addresses[1].addr().to_string()
     );
     assert_eq!(shown_endpoint["MacAddress"], endpoint.mac.to_string());
-    let network = &scene.networks[&endpoint.network];
+    let network = &view.networks[&endpoint.network];
     assert_eq!(
         shown_endpoint["Gateway"],
         network.subnets[0].gateway.unwrap().to_string()
@@ -213,7 +213,7 @@ fn inspect_of_a_running_container_shows_its_endpoints_and_none_of_one_that_ended
     assert_eq!(shown_endpoint["NetworkID"], network.id.to_string());
     assert_eq!(
         shown_endpoint["Aliases"],
-        json!(["www", scene.snapshot.container.id.short()])
+        json!(["www", view.snapshot.container.id.short()])
     );
     // It is not on the default bridge: the old fields are empty.
     assert_eq!(shown["NetworkSettings"]["IPAddress"], "");
@@ -318,7 +318,7 @@ fn each_filter_of_a_list_chooses() {
     world.start("one");
     world.start("three");
     world.end("three", 7);
-    let id = world.scene("two").snapshot.container.id.to_string();
+    let id = world.view("two").snapshot.container.id.to_string();
     for (filters, names) in [
         (json!({ "name": ["t"] }), vec!["three", "two"]),
         (json!({ "name": ["^/one$"] }), vec!["one"]),
@@ -369,7 +369,7 @@ fn a_filter_that_is_none_is_refused() {
             filters: Filters::parse(Some(&filters.to_string())).unwrap(),
             ..list::ListParams::default()
         };
-        assert!(list::chosen(&world.scenes(), &params).is_err(), "{filters}");
+        assert!(list::chosen(&world.views(), &params).is_err(), "{filters}");
     }
 }
 
@@ -380,7 +380,7 @@ fn a_summary_is_what_ps_prints() {
         json!({ "Image": "busybox", "Cmd": ["sleep", "9"], "ExposedPorts": { "80/tcp": {} } });
     world.create("one", body);
     let now_ms = world.now_ms + 5_000;
-    let summary = |world: &World| list::summary(&world.scene("one"), Version(41), now_ms);
+    let summary = |world: &World| list::summary(&world.view("one"), Version(41), now_ms);
     assert_eq!(summary(&world)["Ports"], json!([]));
     world.start("one");
     let shown = summary(&world);

@@ -9,7 +9,7 @@ use vch_ledger::{ContainerId, Endpoint, Ledger, Network, NetworkId, PortBinding}
 
 /// A container and its networks.
 #[derive(Clone, Debug)]
-pub struct Scene {
+pub struct ContainerView {
     /// The container.
     pub snapshot: ContainerSnapshot,
     /// The networks that it has endpoints on.
@@ -34,7 +34,7 @@ impl Sizes {
     }
 }
 
-impl Scene {
+impl ContainerView {
     /// `None` where somebody else runs it, or it is not there.
     ///
     /// # Errors
