@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 
 /// Against what a command is decided.
 #[derive(Clone, Copy)]
-pub(crate) struct Scene<'a> {
+pub(crate) struct DecisionContext<'a> {
     pub(crate) books: &'a Books,
     pub(crate) settings: &'a Settings,
     /// The number of the transaction that is being decided.
@@ -38,47 +38,47 @@ pub(crate) struct Decision {
 
 /// Decides a command.
 pub(crate) fn decide(
-    scene: Scene<'_>,
+    context: DecisionContext<'_>,
     command: Command,
     around: &mut Surroundings<'_>,
 ) -> Result<Decision, Refusal> {
     match command {
-        Command::CreateNetwork(request) => network::create(scene, request, around),
-        Command::RemoveNetwork(network) => network::remove(scene, &network),
-        Command::AddContainer(request) => container::add(scene, request, around),
+        Command::CreateNetwork(request) => network::create(context, request, around),
+        Command::RemoveNetwork(network) => network::remove(context, &network),
+        Command::AddContainer(request) => container::add(context, request, around),
         Command::RemoveContainer { container, force } => {
-            container::remove(scene, &container, force)
+            container::remove(context, &container, force)
         }
-        Command::Connect(request) => endpoint::connect(scene, request, around),
+        Command::Connect(request) => endpoint::connect(context, request, around),
         Command::Disconnect { container, network } => {
-            endpoint::disconnect(scene, &container, &network, around)
+            endpoint::disconnect(context, &container, &network, around)
         }
-        Command::StartContainer(container) => container::start(scene, &container, around),
-        Command::StopContainer(container) => container::stop(scene, &container, around),
+        Command::StartContainer(container) => container::start(context, &container, around),
+        Command::StopContainer(container) => container::stop(context, &container, around),
         Command::RenameContainer { container, name } => {
-            container::rename(scene, &container, name, around)
+            container::rename(context, &container, name, around)
         }
         Command::SetHealth {
             container,
             unhealthy,
-        } => container::set_health(scene, &container, unhealthy, around),
+        } => container::set_health(context, &container, unhealthy, around),
         Command::SetAliases {
             container,
             network,
             aliases,
-        } => endpoint::set_aliases(scene, (&container, &network), aliases, around),
+        } => endpoint::set_aliases(context, (&container, &network), aliases, around),
         Command::PublishPorts { container, ports } => {
-            publish::publish(scene, &container, ports, around)
+            publish::publish(context, &container, ports, around)
         }
         Command::UnpublishPorts { container, ports } => {
-            publish::unpublish(scene, &container, &ports, around)
+            publish::unpublish(context, &container, &ports, around)
         }
-        Command::Configure(externals) => external::configure(scene, &externals, around),
+        Command::Configure(externals) => external::configure(context, &externals, around),
         Command::Document {
             container,
             kind,
             text,
-        } => document::keep(scene, &container, kind, text),
+        } => document::keep(context, &container, kind, text),
         // The ledger takes them one by one.
         Command::Together(_) => Err(Refusal::Nested),
     }

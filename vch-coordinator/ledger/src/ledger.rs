@@ -5,7 +5,7 @@ use crate::{
     EndpointId, HostPort, Link, LoadError, MAX_TOGETHER, Network, NetworkId, NetworkRef,
     PortBinding, Refusal, Revision, Row, RowKey, Settings, Transaction,
     books::Books,
-    decide::{self, Decision, Scene},
+    decide::{self, Decision, DecisionContext},
     load, lookup, spec,
 };
 use ipnet::IpNet;
@@ -76,7 +76,7 @@ impl Ledger {
         &mut self,
         around: &mut Surroundings<'_>,
     ) -> Result<Option<Transaction>, Refusal> {
-        let decision = decide::bootstrap(self.scene(), around)?;
+        let decision = decide::bootstrap(self.context(), around)?;
         for change in &decision.changes {
             self.apply(change.key, change.after.as_ref());
         }
@@ -109,7 +109,7 @@ impl Ledger {
             Command::Configure(externals) => Some(externals.clone()),
             _ => None,
         };
-        let decision = decide::decide(self.scene(), command, around)?;
+        let decision = decide::decide(self.context(), command, around)?;
         if let Some(externals) = configured {
             self.settings.externals = externals;
         }
@@ -161,8 +161,8 @@ impl Ledger {
         })
     }
 
-    fn scene(&self) -> Scene<'_> {
-        Scene {
+    fn context(&self) -> DecisionContext<'_> {
+        DecisionContext {
             books: &self.books,
             settings: &self.settings,
             revision: self.next_revision(),

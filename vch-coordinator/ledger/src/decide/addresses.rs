@@ -1,6 +1,6 @@
 //! Which addresses an endpoint has, and what becomes of them afterwards.
 
-use super::{Draft, Scene, subnets::family};
+use super::{DecisionContext, Draft, subnets::family};
 use crate::{
     AddressCursor, Endpoint, Network, Refusal, RestingAddress, Row, Subnet,
     books::NetworkBook,
@@ -12,7 +12,7 @@ use std::net::IpAddr;
 
 /// One address a family that the network has: those asked for, the rest automatic. IPv4 comes first.
 pub(super) fn choose(
-    scene: Scene<'_>,
+    context: DecisionContext<'_>,
     network: &NetworkBook,
     wanted: &[IpAddr],
     draft: &mut Draft,
@@ -24,7 +24,7 @@ pub(super) fn choose(
             continue;
         }
         let (address, subnet) = match wanted.iter().find(|address| address.is_ipv4() == v4) {
-            Some(address) => (*address, requested(scene, network, *address)?),
+            Some(address) => (*address, requested(context, network, *address)?),
             None => automatic(network, v4, draft)?,
         };
         rouse(&network.row, subnet, address, draft);
@@ -53,7 +53,7 @@ fn check_wanted(network: &NetworkBook, wanted: &[IpAddr]) -> Result<(), Refusal>
 
 /// The subnet of an address that was asked for and can be had.
 fn requested<'a>(
-    scene: Scene<'_>,
+    context: DecisionContext<'_>,
     network: &'a NetworkBook,
     address: IpAddr,
 ) -> Result<&'a SubnetBook, Refusal> {
@@ -83,10 +83,10 @@ fn requested<'a>(
         });
     }
     let endpoint = subnet.holder(address);
-    if let Some(holder) = endpoint.and_then(|id| lookup::holder(scene.books, id)) {
+    if let Some(holder) = endpoint.and_then(|id| lookup::holder(context.books, id)) {
         return Err(Refusal::AddressInUse { address, holder });
     }
-    let granted = scene.settings.grants.of(row);
+    let granted = context.settings.grants.of(row);
     if !granted.iter().any(|range| range.contains(address)) {
         return Err(Refusal::AddressNotGranted {
             address,
@@ -159,7 +159,7 @@ fn rouse(network: &Network, subnet: &SubnetBook, address: IpAddr, draft: &mut Dr
 /// Lets an endpoint's addresses rest; where too many do, the one that has rested longest is free
 /// again: it lies behind the cursor.
 pub(super) fn release(
-    scene: Scene<'_>,
+    context: DecisionContext<'_>,
     network: &NetworkBook,
     endpoint: &Endpoint,
     draft: &mut Draft,
@@ -174,9 +174,9 @@ pub(super) fn release(
         draft.add(Row::RestingAddress(RestingAddress {
             network: id,
             address,
-            since: scene.revision,
+            since: context.revision,
         }));
-        if subnet.resting() >= scene.settings.limits.resting
+        if subnet.resting() >= context.settings.limits.resting
             && let Some((oldest, since)) = subnet.oldest_resting()
         {
             draft.remove(Row::RestingAddress(RestingAddress {

@@ -1,7 +1,7 @@
 //! Containers come, start, are renamed and go.
 
 use super::{
-    Decision, Draft, Scene, addresses, at_most, bounded_map,
+    Decision, DecisionContext, Draft, addresses, at_most, bounded_map,
     next::{Next, Ports},
     possible, publish, random, short_enough,
 };
@@ -19,12 +19,12 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 /// Makes a container known.
 pub(super) fn add(
-    scene: Scene<'_>,
+    context: DecisionContext<'_>,
     request: AddContainer,
     around: &mut Surroundings<'_>,
 ) -> Result<Decision, Refusal> {
-    let limit = scene.settings.limits.containers;
-    at_most("containers", scene.books.containers.len() + 1, limit)?;
+    let limit = context.settings.limits.containers;
+    at_most("containers", context.books.containers.len() + 1, limit)?;
     at_most("extra hosts", request.extra_hosts.len(), MAX_EXTRA_HOSTS)?;
     if let Some(hostname) = &request.hostname {
         short_enough("hostname", hostname.as_str(), MAX_UTS_NAME)?;
@@ -33,9 +33,9 @@ pub(super) fn add(
         short_enough("domainname", domain.as_str(), MAX_UTS_NAME)?;
     }
     bounded_map("sysctls", &request.sysctls, MAX_SYSCTLS, String::as_str)?;
-    check_name(scene.books, &request.name)?;
-    check_channel(scene.books, &request.channel)?;
-    let id = fresh_id(scene.books, around);
+    check_name(context.books, &request.name)?;
+    check_channel(context.books, &request.channel)?;
+    let id = fresh_id(context.books, around);
     let container = Container {
         id,
         hostname: request.hostname.unwrap_or_else(|| short_hostname(id)),
@@ -49,7 +49,7 @@ pub(super) fn add(
             ..request.dns
         },
         extra_hosts: request.extra_hosts,
-        ports: publish::checked(scene, request.ports)?,
+        ports: publish::checked(context, request.ports)?,
         publish_all: request.publish_all,
         chosen: BTreeMap::new(),
         unhealthy: false,
@@ -58,15 +58,15 @@ pub(super) fn add(
         created_ms: around.now_ms,
     };
     // Refused now, and not when the first endpoint makes a resolver of it.
-    spec::resolver_of(&container, Vec::new(), scene.settings).map_err(|reason| {
+    spec::resolver_of(&container, Vec::new(), context.settings).map_err(|reason| {
         Refusal::Resolver {
             container: container.name.clone(),
             reason: reason.to_string(),
         }
     })?;
-    possible(scene.settings, &container, &[])?;
+    possible(context.settings, &container, &[])?;
     let mut draft = Draft::default();
-    link(scene.books, &container, &mut draft);
+    link(context.books, &container, &mut draft);
     draft.add(Row::Container(container));
     Ok(draft.answered(Answer::ContainerAdded { container: id }))
 }
@@ -84,14 +84,14 @@ fn asked(given: &[IpAddr]) -> Vec<IpAddr> {
 
 /// Forgets a container.
 pub(super) fn remove(
-    scene: Scene<'_>,
+    context: DecisionContext<'_>,
     container: &ContainerRef,
     force: bool,
 ) -> Result<Decision, Refusal> {
-    let book = lookup::container(scene.books, container)?;
+    let book = lookup::container(context.books, container)?;
     if !force && !book.endpoints.is_empty() {
         let networks = book.endpoints.keys();
-        let names = networks.filter_map(|id| scene.books.networks.get(id));
+        let names = networks.filter_map(|id| context.books.networks.get(id));
         let names: Vec<&str> = names.map(|network| network.row.name.as_str()).collect();
         return Err(Refusal::ContainerConnected {
             container: book.row.name.clone(),
@@ -100,18 +100,18 @@ pub(super) fn remove(
     }
     let mut draft = Draft::default();
     let bindings = book.bindings.iter();
-    for binding in bindings.filter_map(|host| scene.books.binding(host)) {
+    for binding in bindings.filter_map(|host| context.books.binding(host)) {
         draft.remove(Row::PortBinding(binding.clone()));
     }
     for (network, id) in &book.endpoints {
-        let endpoint = scene.books.endpoints.get(id);
-        let network = scene.books.networks.get(network);
+        let endpoint = context.books.endpoints.get(id);
+        let network = context.books.networks.get(network);
         if let Some((endpoint, network)) = endpoint.zip(network) {
             draft.remove(Row::Endpoint(endpoint.clone()));
-            addresses::release(scene, network, endpoint, &mut draft);
+            addresses::release(context, network, endpoint, &mut draft);
         }
     }
-    unlink(scene, &book.row, &mut draft);
+    unlink(context, &book.row, &mut draft);
     for document in book.documents.values() {
         draft.remove(Row::Document(document.clone()));
     }
@@ -136,10 +136,12 @@ fn link(books: &Books, new: &Container, draft: &mut Draft) {
 
 /// Takes away the names that other containers have for one that goes; on all networks but the default bridge they
 /// await another one of its name.
-fn unlink(scene: Scene<'_>, gone: &Container, draft: &mut Draft) {
-    let (books, id) = (scene.books, gone.id);
+fn unlink(context: DecisionContext<'_>, gone: &Container, draft: &mut Draft) {
+    let (books, id) = (context.books, gone.id);
     let all = (id, NetworkId::from_bytes([0; 32]))..=(id, NetworkId::from_bytes([0xff; 32]));
-    let default = books.network_names.get(&scene.settings.default_bridge.name);
+    let default = books
+        .network_names
+        .get(&context.settings.default_bridge.name);
     for ((_, network), askers) in books.linked.range(all) {
         let awaits = default != Some(network);
         for asker in askers.iter().filter_map(|id| books.endpoints.get(id)) {
@@ -154,11 +156,11 @@ fn unlink(scene: Scene<'_>, gone: &Container, draft: &mut Draft) {
 
 /// Gives a container a new life, of whose health nothing bad is known.
 pub(super) fn start(
-    scene: Scene<'_>,
+    context: DecisionContext<'_>,
     container: &ContainerRef,
     around: &mut Surroundings<'_>,
 ) -> Result<Decision, Refusal> {
-    let book = lookup::container(scene.books, container)?;
+    let book = lookup::container(context.books, container)?;
     if let Some((network, id)) = book.row.missing.iter().next() {
         return Err(Refusal::NetworkMissing {
             container: book.row.name.clone(),
@@ -167,7 +169,7 @@ pub(super) fn start(
         });
     }
     let incarnation = Incarnation(random(around));
-    let mut next = Next::of(scene, book);
+    let mut next = Next::of(context, book);
     next.container.incarnation = Some(incarnation);
     next.container.generation = Generation(book.row.generation.0 + 1);
     next.container.unhealthy = false;
@@ -182,12 +184,12 @@ pub(super) fn start(
 
 /// Ends a container's life; one that does not run stays as it is.
 pub(super) fn stop(
-    scene: Scene<'_>,
+    context: DecisionContext<'_>,
     container: &ContainerRef,
     around: &mut Surroundings<'_>,
 ) -> Result<Decision, Refusal> {
-    let book = lookup::container(scene.books, container)?;
-    let mut next = Next::of(scene, book);
+    let book = lookup::container(context.books, container)?;
+    let mut next = Next::of(context, book);
     next.container.incarnation = None;
     let mut draft = Draft::default();
     let (row, _) = next.settle(Ports::Allow, around, &mut draft)?;
@@ -196,33 +198,33 @@ pub(super) fn stop(
 
 /// Gives a container another name, and its endpoints the names that follow from it.
 pub(super) fn rename(
-    scene: Scene<'_>,
+    context: DecisionContext<'_>,
     container: &ContainerRef,
     name: ContainerName,
     around: &mut Surroundings<'_>,
 ) -> Result<Decision, Refusal> {
-    let book = lookup::container(scene.books, container)?;
-    check_name(scene.books, &name)?;
-    let mut next = Next::of(scene, book);
+    let book = lookup::container(context.books, container)?;
+    check_name(context.books, &name)?;
+    let mut next = Next::of(context, book);
     for endpoint in &mut next.endpoints {
         endpoint.row.link(book.row.id, &name);
     }
     next.container.name = name;
     let mut draft = Draft::default();
     let (row, _) = next.settle(Ports::Keep, around, &mut draft)?;
-    link(scene.books, &row, &mut draft);
+    link(context.books, &row, &mut draft);
     Ok(draft.answered(Answer::Renamed { container: row.id }))
 }
 
 /// Notes what a container's health check says.
 pub(super) fn set_health(
-    scene: Scene<'_>,
+    context: DecisionContext<'_>,
     container: &ContainerRef,
     unhealthy: bool,
     around: &mut Surroundings<'_>,
 ) -> Result<Decision, Refusal> {
-    let book = lookup::container(scene.books, container)?;
-    let mut next = Next::of(scene, book);
+    let book = lookup::container(context.books, container)?;
+    let mut next = Next::of(context, book);
     next.container.unhealthy = unhealthy;
     let mut draft = Draft::default();
     let (row, _) = next.settle(Ports::Keep, around, &mut draft)?;

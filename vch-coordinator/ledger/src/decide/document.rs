@@ -1,17 +1,17 @@
 //! What others keep with a container.
 
-use super::{Decision, Draft, Scene, short_enough};
+use super::{Decision, DecisionContext, Draft, short_enough};
 use crate::{Answer, ContainerRef, Document, DocumentKind, MAX_DOCUMENT, Refusal, Row, lookup};
 
 /// Keeps a document, in place of the one of its kind.
 pub(super) fn keep(
-    scene: Scene<'_>,
+    context: DecisionContext<'_>,
     container: &ContainerRef,
     kind: DocumentKind,
     text: String,
 ) -> Result<Decision, Refusal> {
     short_enough("document", &text, MAX_DOCUMENT)?;
-    let book = lookup::container(scene.books, container)?;
+    let book = lookup::container(context.books, container)?;
     let container = book.row.id;
     let row = Row::Document(Document {
         container,

@@ -1,7 +1,7 @@
 //! Containers get endpoints on networks, and lose them.
 
 use super::{
-    Decision, Draft, Scene, addresses, at_most, bounded_map,
+    Decision, DecisionContext, Draft, addresses, at_most, bounded_map,
     next::{Next, Ports, Standing},
     port, random,
 };
@@ -17,21 +17,21 @@ use std::collections::BTreeSet;
 
 /// Gives a container a endpoint on a network.
 pub(super) fn connect(
-    scene: Scene<'_>,
+    context: DecisionContext<'_>,
     request: Connect,
     around: &mut Surroundings<'_>,
 ) -> Result<Decision, Refusal> {
-    let container = lookup::container(scene.books, &request.container)?;
-    let network = lookup::network(scene.books, &request.network)?;
+    let container = lookup::container(context.books, &request.container)?;
+    let network = lookup::network(context.books, &request.network)?;
     check_connect(container, network, &request)?;
     let mut draft = Draft::default();
-    let addresses = addresses::choose(scene, network, &request.addresses, &mut draft)?;
-    let id = fresh_id(scene.books, around);
-    let mac = choose_mac(scene, id, request.mac)?;
-    let awaits = network.row.name != scene.settings.default_bridge.name;
-    let (links, awaited_links) = links(scene.books, &request.links, awaits)?;
+    let addresses = addresses::choose(context, network, &request.addresses, &mut draft)?;
+    let id = fresh_id(context.books, around);
+    let mac = choose_mac(context, id, request.mac)?;
+    let awaits = network.row.name != context.settings.default_bridge.name;
+    let (links, awaited_links) = links(context.books, &request.links, awaits)?;
     let nic = request.nic.unwrap_or(NicMatch::Mac(mac));
-    check_nic(scene.books, container, &nic)?;
+    check_nic(context.books, container, &nic)?;
     let endpoint = Endpoint {
         id,
         container: container.row.id,
@@ -42,8 +42,8 @@ pub(super) fn connect(
         pointer: pointer_name(container.row.id, &container.row.name, &network.row.name),
         aliases: request.aliases,
         interface: match request.interface {
-            Some(name) => check_interface(scene.books, container, name)?,
-            None => free_interface(scene.books, container, network.row.interface_prefix())?,
+            Some(name) => check_interface(context.books, container, name)?,
+            None => free_interface(context.books, container, network.row.interface_prefix())?,
         },
         sysctls: request.sysctls,
         nic,
@@ -54,7 +54,7 @@ pub(super) fn connect(
         opened: Vec::new(),
         awaited_links,
     };
-    let mut next = Next::of(scene, container);
+    let mut next = Next::of(context, container);
     next.container.missing.remove(&network.row.name);
     next.endpoints.push(Standing {
         row: endpoint.clone(),
@@ -75,17 +75,17 @@ pub(super) fn connect(
 
 /// Takes a container's endpoint on a network away.
 pub(super) fn disconnect(
-    scene: Scene<'_>,
+    context: DecisionContext<'_>,
     container: &ContainerRef,
     network: &NetworkRef,
     around: &mut Surroundings<'_>,
 ) -> Result<Decision, Refusal> {
-    let found = find_endpoint(scene.books, container, network);
+    let found = find_endpoint(context.books, container, network);
     let (container, network, endpoint) = match found {
         Ok(found) => found,
-        Err(refusal) => return forget(scene, container, network, refusal),
+        Err(refusal) => return forget(context, container, network, refusal),
     };
-    let mut next = Next::of(scene, container);
+    let mut next = Next::of(context, container);
     next.endpoints.retain(|kept| kept.row.id != endpoint.id);
     let mut draft = Draft::default();
     let (row, _) = next.settle(Ports::Allow, around, &mut draft)?;
@@ -100,15 +100,15 @@ pub(super) fn disconnect(
 /// Takes a network away that was removed while the container was stopped; refuses with `refusal`
 /// where it misses no network of that name.
 fn forget(
-    scene: Scene<'_>,
+    context: DecisionContext<'_>,
     container: &ContainerRef,
     network: &NetworkRef,
     refusal: Refusal,
 ) -> Result<Decision, Refusal> {
-    let book = lookup::container(scene.books, container)?;
+    let book = lookup::container(context.books, container)?;
     let text = network.to_string();
     let named = |(name, id): &(&NetworkName, &NetworkId)| {
-        let same = scene.books.network_names.get(*name);
+        let same = context.books.network_names.get(*name);
         let meant = same.is_some_and(|same| same.to_string() == text);
         name.as_str() == text || id.to_string() == text || meant
     };
@@ -128,14 +128,14 @@ fn forget(
 
 /// Gives a container other aliases on a network.
 pub(super) fn set_aliases(
-    scene: Scene<'_>,
+    context: DecisionContext<'_>,
     (container, network): (&ContainerRef, &NetworkRef),
     aliases: Vec<Hostname>,
     around: &mut Surroundings<'_>,
 ) -> Result<Decision, Refusal> {
-    let (container, network, endpoint) = find_endpoint(scene.books, container, network)?;
+    let (container, network, endpoint) = find_endpoint(context.books, container, network)?;
     at_most("aliases", aliases.len(), MAX_ALIASES)?;
-    let mut next = Next::of(scene, container);
+    let mut next = Next::of(context, container);
     let mut endpoints = next.endpoints.iter_mut();
     if let Some(changed) = endpoints.find(|other| other.row.id == endpoint.id) {
         changed.row.aliases = aliases;
@@ -254,14 +254,14 @@ fn fresh_id(books: &Books, around: &mut Surroundings<'_>) -> EndpointId {
 }
 
 fn choose_mac(
-    scene: Scene<'_>,
+    context: DecisionContext<'_>,
     endpoint: EndpointId,
     wanted: Option<MacAddress>,
 ) -> Result<MacAddress, Refusal> {
-    let taken = &scene.books.macs;
+    let taken = &context.books.macs;
     let Some(mac) = wanted else {
         let hashed =
-            (0..).filter_map(|attempt| derived::mac(scene.settings.vch, endpoint, attempt));
+            (0..).filter_map(|attempt| derived::mac(context.settings.vch, endpoint, attempt));
         let mut free = hashed.filter(|mac| !taken.contains_key(mac));
         #[expect(
             clippy::expect_used,
@@ -271,7 +271,7 @@ fn choose_mac(
     };
     match taken
         .get(&mac)
-        .and_then(|other| lookup::holder(scene.books, *other))
+        .and_then(|other| lookup::holder(context.books, *other))
     {
         None => Ok(mac),
         Some(holder) => Err(Refusal::MacTaken { mac, holder }),

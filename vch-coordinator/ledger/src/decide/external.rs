@@ -1,7 +1,7 @@
 //! External networks come, change and go with the configuration.
 
 use super::{
-    Decision, Draft, Scene, addresses, at_most,
+    Decision, DecisionContext, Draft, addresses, at_most,
     network::{self, forget_addresses},
     next::{Next, Ports},
     port,
@@ -34,7 +34,7 @@ pub(super) struct Drawn {
 
 /// Makes the external networks what the configuration has.
 pub(super) fn configure(
-    scene: Scene<'_>,
+    context: DecisionContext<'_>,
     wanted: &[ExternalNetwork],
     around: &mut Surroundings<'_>,
 ) -> Result<Decision, Refusal> {
@@ -43,7 +43,7 @@ pub(super) fn configure(
         added,
         changed,
         removed,
-    } = draw(scene, wanted, around, &mut draft)?;
+    } = draw(context, wanted, around, &mut draft)?;
     Ok(draft.answered(Answer::Configured {
         added,
         changed,
@@ -53,26 +53,26 @@ pub(super) fn configure(
 
 /// Draws up what makes the external networks so.
 pub(super) fn draw(
-    scene: Scene<'_>,
+    context: DecisionContext<'_>,
     wanted: &[ExternalNetwork],
     around: &mut Surroundings<'_>,
     draft: &mut Draft,
 ) -> Result<Drawn, Refusal> {
     let settings = Settings {
         externals: wanted.to_vec(),
-        ..scene.settings.clone()
+        ..context.settings.clone()
     };
-    let scene = Scene {
+    let context = DecisionContext {
         settings: &settings,
-        ..scene
+        ..context
     };
-    check_all(scene, wanted)?;
+    check_all(context, wanted)?;
     let mut drawn = Drawn::default();
-    for gone in gone(scene, wanted) {
+    for gone in gone(context, wanted) {
         if !gone.endpoints.is_empty() {
             return Err(ExternalRefusal::InUse {
                 network: gone.row.name.clone(),
-                endpoints: network::holders(scene.books, &gone.endpoints),
+                endpoints: network::holders(context.books, &gone.endpoints),
             }
             .into());
         }
@@ -82,11 +82,11 @@ pub(super) fn draw(
     }
     let mut changed = BTreeMap::new();
     for request in wanted {
-        match existing(scene, &request.name)? {
+        match existing(context, &request.name)? {
             None => {
                 let row = row(
                     request,
-                    network::fresh_id(scene.books, around),
+                    network::fresh_id(context.books, around),
                     around.now_ms,
                 );
                 drawn.added.push(row.id);
@@ -95,14 +95,14 @@ pub(super) fn draw(
             Some(book) => {
                 let row = row(request, book.row.id, book.row.created_ms);
                 if row != book.row {
-                    check_orphans(scene, book, &row)?;
+                    check_orphans(context, book, &row)?;
                     changed.insert(row.id, row);
                 }
             }
         }
     }
     drawn.changed.extend(changed.keys());
-    change(scene, &changed, around, draft)?;
+    change(context, &changed, around, draft)?;
     Ok(drawn)
 }
 
@@ -122,8 +122,8 @@ fn row(request: &ExternalNetwork, id: NetworkId, created_ms: u64) -> Network {
 }
 
 /// The external networks that the configuration no longer has.
-fn gone<'a>(scene: Scene<'a>, wanted: &[ExternalNetwork]) -> Vec<&'a NetworkBook> {
-    let networks = scene.books.networks.values();
+fn gone<'a>(context: DecisionContext<'a>, wanted: &[ExternalNetwork]) -> Vec<&'a NetworkBook> {
+    let networks = context.books.networks.values();
     let externals = networks.filter(|book| book.row.external().is_some());
     externals
         .filter(|book| !wanted.iter().any(|request| request.name == book.row.name))
@@ -131,16 +131,22 @@ fn gone<'a>(scene: Scene<'a>, wanted: &[ExternalNetwork]) -> Vec<&'a NetworkBook
 }
 
 /// The external network of a name.
-fn existing<'a>(scene: Scene<'a>, name: &NetworkName) -> Result<Option<&'a NetworkBook>, Refusal> {
-    let id = scene.books.network_names.get(name);
-    match id.and_then(|id| scene.books.networks.get(id)) {
+fn existing<'a>(
+    context: DecisionContext<'a>,
+    name: &NetworkName,
+) -> Result<Option<&'a NetworkBook>, Refusal> {
+    let id = context.books.network_names.get(name);
+    match id.and_then(|id| context.books.networks.get(id)) {
         Some(book) if book.row.external().is_none() => Err(Refusal::NetworkExists(name.clone())),
         found => Ok(found),
     }
 }
 
-fn check_all(scene: Scene<'_>, wanted: &[ExternalNetwork]) -> Result<(), Refusal> {
-    let own = [&scene.settings.none, &scene.settings.default_bridge.name];
+fn check_all(context: DecisionContext<'_>, wanted: &[ExternalNetwork]) -> Result<(), Refusal> {
+    let own = [
+        &context.settings.none,
+        &context.settings.default_bridge.name,
+    ];
     let mut names = BTreeSet::new();
     for request in wanted {
         if own.contains(&&request.name) {
@@ -149,7 +155,7 @@ fn check_all(scene: Scene<'_>, wanted: &[ExternalNetwork]) -> Result<(), Refusal
         if !names.insert(&request.name) {
             return Err(Refusal::NetworkExists(request.name.clone()));
         }
-        existing(scene, &request.name)?;
+        existing(context, &request.name)?;
         check_request(request)?;
     }
     if !wanted.is_empty() && !wanted.iter().any(|request| request.external.published) {
@@ -158,11 +164,11 @@ fn check_all(scene: Scene<'_>, wanted: &[ExternalNetwork]) -> Result<(), Refusal
     }
     let new = names
         .iter()
-        .filter(|name| !scene.books.network_names.contains_key(**name));
-    let count = scene.books.networks.len() + new.count();
-    at_most("networks", count, scene.settings.limits.networks)?;
-    check_overlaps(scene, wanted)?;
-    check_ports(scene)
+        .filter(|name| !context.books.network_names.contains_key(**name));
+    let count = context.books.networks.len() + new.count();
+    at_most("networks", count, context.settings.limits.networks)?;
+    check_overlaps(context, wanted)?;
+    check_ports(context)
 }
 
 fn check_request(request: &ExternalNetwork) -> Result<(), Refusal> {
@@ -226,20 +232,25 @@ fn is_host(subnet: &Subnet, address: IpAddr) -> bool {
 }
 
 /// Refuses a subnet that meets another network's, but for those that go.
-fn check_overlaps(scene: Scene<'_>, wanted: &[ExternalNetwork]) -> Result<(), Refusal> {
-    let gone: Vec<NetworkId> = gone(scene, wanted).iter().map(|book| book.row.id).collect();
+fn check_overlaps(context: DecisionContext<'_>, wanted: &[ExternalNetwork]) -> Result<(), Refusal> {
+    let gone: Vec<NetworkId> = gone(context, wanted)
+        .iter()
+        .map(|book| book.row.id)
+        .collect();
     let mut before: Vec<(IpNet, &NetworkName)> = Vec::new();
     for request in wanted {
-        let own = scene.books.network_names.get(&request.name);
+        let own = context.books.network_names.get(&request.name);
         for Subnet { net, .. } in &request.subnets {
             let net = *net;
             let meets = |other: &IpNet| other.contains(&net) || net.contains(other);
-            let mut met = scene
+            let mut met = context
                 .books
                 .space
                 .overlaps(&net)
                 .filter(|(_, id)| Some(id) != own && !gone.contains(id))
-                .filter_map(|(other, id)| Some((other, &scene.books.networks.get(&id)?.row.name)));
+                .filter_map(|(other, id)| {
+                    Some((other, &context.books.networks.get(&id)?.row.name))
+                });
             let met = met.next();
             let met = met.or_else(|| before.iter().copied().find(|(other, _)| meets(other)));
             if let Some((other, network)) = met {
@@ -256,15 +267,15 @@ fn check_overlaps(scene: Scene<'_>, wanted: &[ExternalNetwork]) -> Result<(), Re
 }
 
 /// Refuses what would let two published ports meet that do not meet now.
-fn check_ports(scene: Scene<'_>) -> Result<(), Refusal> {
-    for there in scene.books.bindings.values() {
+fn check_ports(context: DecisionContext<'_>) -> Result<(), Refusal> {
+    for there in context.books.bindings.values() {
         let Some(everywhere) = there.get(&None) else {
             continue;
         };
         let mut others = there.iter().filter(|(address, _)| address.is_some());
-        let met = others.find(|(address, _)| port::meet(scene.settings, None, **address));
+        let met = others.find(|(address, _)| port::meet(context.settings, None, **address));
         if let Some((_, met)) = met
-            && let Some(holder) = scene.books.containers.get(&met.container)
+            && let Some(holder) = context.books.containers.get(&met.container)
         {
             return Err(PortRefusal::Taken {
                 host: everywhere.host,
@@ -278,7 +289,11 @@ fn check_ports(scene: Scene<'_>) -> Result<(), Refusal> {
 }
 
 /// Refuses a change that leaves an endpoint without its address.
-fn check_orphans(scene: Scene<'_>, book: &NetworkBook, row: &Network) -> Result<(), Refusal> {
+fn check_orphans(
+    context: DecisionContext<'_>,
+    book: &NetworkBook,
+    row: &Network,
+) -> Result<(), Refusal> {
     let lost = |address: IpAddr| {
         let subnet = row.subnet_of(address);
         !subnet.is_some_and(|subnet| {
@@ -286,11 +301,11 @@ fn check_orphans(scene: Scene<'_>, book: &NetworkBook, row: &Network) -> Result<
         })
     };
     let endpoints = book.endpoints.iter();
-    let endpoints = endpoints.filter_map(|id| scene.books.endpoints.get(id));
+    let endpoints = endpoints.filter_map(|id| context.books.endpoints.get(id));
     let orphans = endpoints.filter_map(|endpoint| {
         let mut own = endpoint.addresses.iter().map(IpNet::addr);
         let address = own.find(|address| lost(*address))?;
-        let holder = lookup::holder(scene.books, endpoint.id)?;
+        let holder = lookup::holder(context.books, endpoint.id)?;
         Some(format!("{holder} ({address})"))
     });
     let orphans: Vec<String> = orphans.collect();
@@ -310,27 +325,27 @@ fn check_orphans(scene: Scene<'_>, book: &NetworkBook, row: &Network) -> Result<
 
 /// What follows from networks that are otherwise: their allocators, and their containers' rows.
 fn change(
-    scene: Scene<'_>,
+    context: DecisionContext<'_>,
     changed: &BTreeMap<NetworkId, Network>,
     around: &mut Surroundings<'_>,
     draft: &mut Draft,
 ) -> Result<(), Refusal> {
     let mut touched: BTreeSet<ContainerId> = BTreeSet::new();
     for (id, row) in changed {
-        let Some(book) = scene.books.networks.get(id) else {
+        let Some(book) = context.books.networks.get(id) else {
             continue;
         };
         draft.replace(Row::Network(book.row.clone()), Row::Network(row.clone()));
-        forget_outside(scene, book, row, draft);
+        forget_outside(context, book, row, draft);
         let endpoints = book.endpoints.iter();
-        let endpoints = endpoints.filter_map(|id| scene.books.endpoints.get(id));
+        let endpoints = endpoints.filter_map(|id| context.books.endpoints.get(id));
         touched.extend(endpoints.map(|endpoint| endpoint.container));
     }
     for book in touched
         .iter()
-        .filter_map(|id| scene.books.containers.get(id))
+        .filter_map(|id| context.books.containers.get(id))
     {
-        let mut next = Next::of(scene, book);
+        let mut next = Next::of(context, book);
         for endpoint in &mut next.endpoints {
             if let Some(row) = changed.get(&endpoint.network.id) {
                 endpoint.network = row;
@@ -352,8 +367,13 @@ fn lengthen(endpoint: &mut Endpoint, network: &Network) {
 }
 
 /// Takes away what an allocator's rows say of addresses that are no longer its own.
-fn forget_outside(scene: Scene<'_>, book: &NetworkBook, row: &Network, draft: &mut Draft) {
-    let grants = &scene.settings.grants;
+fn forget_outside(
+    context: DecisionContext<'_>,
+    book: &NetworkBook,
+    row: &Network,
+    draft: &mut Draft,
+) {
+    let grants = &context.settings.grants;
     let fresh: Vec<SubnetBook> = row
         .subnets
         .iter()

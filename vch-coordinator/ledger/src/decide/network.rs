@@ -1,6 +1,6 @@
 //! Networks come and go.
 
-use super::{Decision, Draft, Scene, at_most, bounded_map, external, random, subnets};
+use super::{Decision, DecisionContext, Draft, at_most, bounded_map, external, random, subnets};
 use crate::{
     AddressCursor, Answer, CONFIG_FROM, Configuration, CreateNetwork, EndpointId, Id, MAX_LABELS,
     Network, NetworkId, NetworkKind, NetworkRef, Refusal, RestingAddress, Row, SegmentKind,
@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 /// Makes a bridge network.
 pub(super) fn create(
-    scene: Scene<'_>,
+    context: DecisionContext<'_>,
     request: CreateNetwork,
     around: &mut Surroundings<'_>,
 ) -> Result<Decision, Refusal> {
@@ -24,23 +24,30 @@ pub(super) fn create(
         externals,
         limits,
         ..
-    } = scene.settings;
+    } = context.settings;
     let external = externals
         .iter()
         .any(|external| external.name == request.name);
     if request.name == default_bridge.name || request.name == *none || external {
         return Err(Refusal::PredefinedName(request.name));
     }
-    if scene.books.network_names.contains_key(&request.name) {
+    if context.books.network_names.contains_key(&request.name) {
         return Err(Refusal::NetworkExists(request.name));
     }
-    at_most("networks", scene.books.networks.len() + 1, limits.networks)?;
+    at_most(
+        "networks",
+        context.books.networks.len() + 1,
+        limits.networks,
+    )?;
     let network = match request.configuration.clone() {
-        Configuration::Own => bridge(scene, request, false, around)?,
-        Configuration::ForOthers => configuration(scene, request, around)?,
-        Configuration::Of(other) => {
-            bridge(scene, configured(scene, request, &other)?, false, around)?
-        }
+        Configuration::Own => bridge(context, request, false, around)?,
+        Configuration::ForOthers => configuration(context, request, around)?,
+        Configuration::Of(other) => bridge(
+            context,
+            configured(context, request, &other)?,
+            false,
+            around,
+        )?,
     };
     let answer = Answer::NetworkCreated {
         network: network.id,
@@ -53,7 +60,7 @@ pub(super) fn create(
 
 /// Makes the predefined networks that do not exist, and the external ones what the settings have.
 pub(crate) fn bootstrap(
-    scene: Scene<'_>,
+    context: DecisionContext<'_>,
     around: &mut Surroundings<'_>,
 ) -> Result<Decision, Refusal> {
     let Settings {
@@ -61,12 +68,12 @@ pub(crate) fn bootstrap(
         none,
         externals,
         ..
-    } = scene.settings;
+    } = context.settings;
     let mut draft = Draft::default();
-    let mut made = external::draw(scene, externals, around, &mut draft)?.added;
-    if !scene.books.network_names.contains_key(none) {
+    let mut made = external::draw(context, externals, around, &mut draft)?.added;
+    if !context.books.network_names.contains_key(none) {
         let network = Network {
-            id: fresh_id(scene.books, around),
+            id: fresh_id(context.books, around),
             name: none.clone(),
             kind: NetworkKind::None,
             predefined: true,
@@ -80,7 +87,11 @@ pub(crate) fn bootstrap(
         made.push(network.id);
         draft.add(Row::Network(network));
     }
-    if !scene.books.network_names.contains_key(&default_bridge.name) {
+    if !context
+        .books
+        .network_names
+        .contains_key(&default_bridge.name)
+    {
         let mut request = CreateNetwork::named(default_bridge.name.clone());
         request.subnets = default_bridge
             .net
@@ -102,7 +113,7 @@ pub(crate) fn bootstrap(
             host_overlap: &overlap,
             listener: around.listener,
         };
-        let network = bridge(scene, request, true, &mut around)?;
+        let network = bridge(context, request, true, &mut around)?;
         made.push(network.id);
         draft.add(Row::Network(network));
     }
@@ -110,39 +121,39 @@ pub(crate) fn bootstrap(
 }
 
 fn bridge(
-    scene: Scene<'_>,
+    context: DecisionContext<'_>,
     request: CreateNetwork,
     predefined: bool,
     around: &mut Surroundings<'_>,
 ) -> Result<Network, Refusal> {
     check_maps(&request)?;
-    let subnets = subnets::choose(scene, &request, around)?;
-    let kind = NetworkKind::Bridge(segment(scene, &request));
+    let subnets = subnets::choose(context, &request, around)?;
+    let kind = NetworkKind::Bridge(segment(context, &request));
     Ok(Network {
         predefined,
-        ..made(scene, request, kind, subnets, around)
+        ..made(context, request, kind, subnets, around)
     })
 }
 
 /// A network that carries nothing: its subnets are checked, and taken by those that are made of it.
 fn configuration(
-    scene: Scene<'_>,
+    context: DecisionContext<'_>,
     request: CreateNetwork,
     around: &mut Surroundings<'_>,
 ) -> Result<Network, Refusal> {
     check_maps(&request)?;
     let subnets = subnets::checked_alone(&request.subnets)?;
-    let kind = NetworkKind::Configuration(segment(scene, &request));
-    Ok(made(scene, request, kind, subnets, around))
+    let kind = NetworkKind::Configuration(segment(context, &request));
+    Ok(made(context, request, kind, subnets, around))
 }
 
 /// The request with what a configuration has in place of its own.
 fn configured(
-    scene: Scene<'_>,
+    context: DecisionContext<'_>,
     request: CreateNetwork,
     other: &NetworkRef,
 ) -> Result<CreateNetwork, Refusal> {
-    let found = lookup::network(scene.books, other)
+    let found = lookup::network(context.books, other)
         .ok()
         .map(|book| &book.row);
     let Some((row, NetworkKind::Configuration(segment))) = found.map(|row| (row, &row.kind)) else {
@@ -166,19 +177,19 @@ fn check_maps(request: &CreateNetwork) -> Result<(), Refusal> {
     bounded_map("options", &request.options, MAX_LABELS, String::as_str)
 }
 
-fn segment(scene: Scene<'_>, request: &CreateNetwork) -> SegmentKind {
-    request.segment.unwrap_or(scene.settings.default_segment)
+fn segment(context: DecisionContext<'_>, request: &CreateNetwork) -> SegmentKind {
+    request.segment.unwrap_or(context.settings.default_segment)
 }
 
 fn made(
-    scene: Scene<'_>,
+    context: DecisionContext<'_>,
     request: CreateNetwork,
     kind: NetworkKind,
     subnets: Vec<Subnet>,
     around: &mut Surroundings<'_>,
 ) -> Network {
     Network {
-        id: fresh_id(scene.books, around),
+        id: fresh_id(context.books, around),
         name: request.name,
         kind,
         predefined: false,
@@ -201,26 +212,29 @@ pub(super) fn fresh_id(books: &Books, around: &mut Surroundings<'_>) -> NetworkI
 }
 
 /// Removes a network that no running container is on.
-pub(super) fn remove(scene: Scene<'_>, network: &NetworkRef) -> Result<Decision, Refusal> {
-    let book = lookup::network(scene.books, network)?;
+pub(super) fn remove(
+    context: DecisionContext<'_>,
+    network: &NetworkRef,
+) -> Result<Decision, Refusal> {
+    let book = lookup::network(context.books, network)?;
     if book.row.predefined {
         return Err(Refusal::PredefinedNetwork(book.row.name.clone()));
     }
-    let active = active(scene.books, book);
+    let active = active(context.books, book);
     if !active.is_empty() {
         return Err(Refusal::NetworkInUse {
             network: book.row.name.clone(),
-            endpoints: holders(scene.books, &active),
+            endpoints: holders(context.books, &active),
         });
     }
     if book.row.is_configuration() {
-        let mut others = scene.books.networks.values();
+        let mut others = context.books.networks.values();
         if others.any(|other| other.row.config_from() == Some(book.row.id)) {
             return Err(Refusal::ConfigurationInUse(book.row.name.clone()));
         }
     }
     let mut draft = Draft::default();
-    end_endpoints(scene.books, book, &mut draft);
+    end_endpoints(context.books, book, &mut draft);
     forget_addresses(book, &mut draft);
     draft.remove(Row::Network(book.row.clone()));
     Ok(draft.answered(Answer::NetworkRemoved {

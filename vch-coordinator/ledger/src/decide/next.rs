@@ -3,7 +3,7 @@
 //!
 //! Whatever a command changes of a container, all of this follows from its rows in the same way.
 
-use super::{Draft, Scene, addresses, port, renumber};
+use super::{DecisionContext, Draft, addresses, port, renumber};
 use crate::{
     Container, Endpoint, EndpointId, Network, PortBinding, Refusal, Row, Surroundings,
     books::ContainerBook,
@@ -24,7 +24,7 @@ pub(super) enum Ports {
 
 /// A container in the making.
 pub(super) struct Next<'a> {
-    pub(super) scene: Scene<'a>,
+    pub(super) context: DecisionContext<'a>,
     pub(super) book: &'a ContainerBook,
     pub(super) container: Container,
     pub(super) endpoints: Vec<Standing<'a>>,
@@ -39,10 +39,10 @@ pub(super) struct Standing<'a> {
 
 impl<'a> Next<'a> {
     /// A container as it is.
-    pub(super) fn of(scene: Scene<'a>, book: &'a ContainerBook) -> Self {
-        let endpoints = spec::endpoints(scene.books, book);
+    pub(super) fn of(context: DecisionContext<'a>, book: &'a ContainerBook) -> Self {
+        let endpoints = spec::endpoints(context.books, book);
         Self {
-            scene,
+            context,
             book,
             container: book.row.clone(),
             endpoints: endpoints
@@ -85,7 +85,7 @@ impl<'a> Next<'a> {
         for endpoint in &mut self.endpoints {
             answer(&self.container, endpoint);
         }
-        let (books, book) = (self.scene.books, self.book);
+        let (books, book) = (self.context.books, self.book);
         let bindings = match ports {
             Ports::Require => port::in_force(&mut self, true, around)?,
             Ports::Allow => port::in_force(&mut self, false, around)?,
@@ -98,7 +98,7 @@ impl<'a> Next<'a> {
         let before = spec::endpoints(books, book);
         let mut container = self.container.clone();
         renumber(
-            self.scene.settings,
+            self.context.settings,
             (&book.row, &before),
             &mut container,
             &self.view(),
@@ -116,13 +116,13 @@ impl<'a> Next<'a> {
         let stays = |id: EndpointId| self.endpoints.iter().any(|endpoint| endpoint.row.id == id);
         for endpoint in before.iter().filter(|endpoint| !stays(endpoint.row.id)) {
             draft.remove(Row::Endpoint(endpoint.row.clone()));
-            if let Some(network) = self.scene.books.networks.get(&endpoint.network.id) {
-                addresses::release(self.scene, network, endpoint.row, draft);
+            if let Some(network) = self.context.books.networks.get(&endpoint.network.id) {
+                addresses::release(self.context, network, endpoint.row, draft);
             }
         }
         for endpoint in &self.endpoints {
             let row = Row::Endpoint(endpoint.row.clone());
-            match self.scene.books.endpoints.get(&endpoint.row.id) {
+            match self.context.books.endpoints.get(&endpoint.row.id) {
                 Some(old) => draft.replace(Row::Endpoint(old.clone()), row),
                 None => draft.add(row),
             }
@@ -130,7 +130,7 @@ impl<'a> Next<'a> {
     }
 
     fn draft_bindings(&self, bindings: &[PortBinding], draft: &mut Draft) {
-        let books = self.scene.books;
+        let books = self.context.books;
         for old in self
             .book
             .bindings

@@ -160,8 +160,8 @@ pub(super) fn in_force(
     }
     let mut bindings = BTreeMap::new();
     let mut claims = Claims {
-        books: next.scene.books,
-        settings: next.scene.settings,
+        books: next.context.books,
+        settings: next.context.settings,
         container: next.container.id,
         decided: BTreeMap::new(),
     };

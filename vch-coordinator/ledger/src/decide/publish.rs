@@ -1,7 +1,7 @@
 //! Containers expose and publish ports, and cease to.
 
 use super::{
-    Decision, Draft, Scene, at_most,
+    Decision, DecisionContext, Draft, at_most,
     next::{Next, Ports},
     port,
 };
@@ -13,22 +13,22 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 /// Exposes or publishes further ports.
 pub(super) fn publish(
-    scene: Scene<'_>,
+    context: DecisionContext<'_>,
     container: &ContainerRef,
     ports: Vec<ContainerPort>,
     around: &mut Surroundings<'_>,
 ) -> Result<Decision, Refusal> {
-    let book = lookup::container(scene.books, container)?;
-    let mut next = Next::of(scene, book);
+    let book = lookup::container(context.books, container)?;
+    let mut next = Next::of(context, book);
     let had = std::mem::take(&mut next.container.ports);
-    next.container.ports = checked(scene, had.iter().cloned().chain(ports))?;
+    next.container.ports = checked(context, had.iter().cloned().chain(ports))?;
     let now = next.container.ports.iter();
     let added: Vec<ContainerPort> = now.filter(|port| !had.contains(port)).cloned().collect();
     port::check_external(&next.container, &added, &next.networks())?;
     port::check_family(&next, &added)?;
     let mut draft = Draft::default();
     let (row, bindings) = next.settle(Ports::Require, around, &mut draft)?;
-    let fresh = |host: &HostPort| scene.books.binding(host).is_none();
+    let fresh = |host: &HostPort| context.books.binding(host).is_none();
     Ok(draft.answered(Answer::PortsPublished {
         container: row.id,
         ports: added,
@@ -41,13 +41,13 @@ pub(super) fn publish(
 
 /// Exposes and publishes ports no longer.
 pub(super) fn unpublish(
-    scene: Scene<'_>,
+    context: DecisionContext<'_>,
     container: &ContainerRef,
     ports: &[ContainerPort],
     around: &mut Surroundings<'_>,
 ) -> Result<Decision, Refusal> {
-    let book = lookup::container(scene.books, container)?;
-    let mut next = Next::of(scene, book);
+    let book = lookup::container(context.books, container)?;
+    let mut next = Next::of(context, book);
     for gone in ports {
         let row = &mut next.container;
         let found = row.ports.iter().position(|port| means(row, gone, port));
@@ -87,12 +87,12 @@ fn means(container: &Container, words: &ContainerPort, port: &ContainerPort) -> 
 
 /// A container's ports as its row has them: each possible, none twice, in ascending order.
 pub(super) fn checked(
-    scene: Scene<'_>,
+    context: DecisionContext<'_>,
     ports: impl IntoIterator<Item = ContainerPort>,
 ) -> Result<Vec<ContainerPort>, Refusal> {
     let mut ports: Vec<ContainerPort> = ports.into_iter().collect();
     for port in &mut ports {
-        check(scene, port)?;
+        check(context, port)?;
         if let Some(publish) = &mut port.publish {
             publish.clients.sort_unstable();
             publish.clients.dedup();
@@ -101,11 +101,11 @@ pub(super) fn checked(
     ports.sort_unstable();
     ports.dedup();
     at_most("ports", ports.len(), MAX_PORTS)?;
-    check_apart(scene.settings, &ports)?;
+    check_apart(context.settings, &ports)?;
     Ok(ports)
 }
 
-fn check(scene: Scene<'_>, port: &ContainerPort) -> Result<(), Refusal> {
+fn check(context: DecisionContext<'_>, port: &ContainerPort) -> Result<(), Refusal> {
     let number = port.number;
     if number.port == 0 {
         return Err(PortRefusal::Zero(number).into());
@@ -115,7 +115,7 @@ fn check(scene: Scene<'_>, port: &ContainerPort) -> Result<(), Refusal> {
     };
     at_most("clients", publish.clients.len(), MAX_CLIENTS)?;
     if let Some(address) = publish.address {
-        check_address(scene.books, scene.settings, number, address)?;
+        check_address(context.books, context.settings, number, address)?;
     }
     for net in &publish.clients {
         if net.trunc() != *net {
@@ -160,7 +160,7 @@ fn check(scene: Scene<'_>, port: &ContainerPort) -> Result<(), Refusal> {
     if publish.through.is_some() {
         return Ok(());
     }
-    Ok(port::check_reserved(scene.settings, &host)?)
+    Ok(port::check_reserved(context.settings, &host)?)
 }
 
 /// Refuses an address at which no port can be published.

@@ -1,6 +1,6 @@
 //! Which subnets a new network has.
 
-use super::{Scene, at_most, bounded_map};
+use super::{DecisionContext, at_most, bounded_map};
 use crate::{
     AddressRange, CreateNetwork, MAX_AUXILIARY, MAX_SUBNETS, Refusal, Subnet, SubnetRequest,
     Surroundings,
@@ -12,20 +12,20 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 /// The subnets that were asked for, and automatic ones for the families that lack one.
 pub(super) fn choose(
-    scene: Scene<'_>,
+    context: DecisionContext<'_>,
     params: &CreateNetwork,
     around: &Surroundings<'_>,
 ) -> Result<Vec<Subnet>, Refusal> {
     at_most("subnets", params.subnets.len(), MAX_SUBNETS)?;
     let mut subnets: Vec<Subnet> = Vec::new();
     for request in &params.subnets {
-        check_net(scene, &request.net, &subnets, around)?;
+        check_net(context, &request.net, &subnets, around)?;
         subnets.push(checked(request)?);
     }
     for (v4, wanted) in [(true, params.ipv4), (false, params.ipv6)] {
         if wanted && !subnets.iter().any(|subnet| subnet.is_v4() == v4) {
             let taken: Vec<IpNet> = subnets.iter().map(|subnet| subnet.net).collect();
-            let chosen = scene.books.space.choose(v4, &taken, around.host_overlap);
+            let chosen = context.books.space.choose(v4, &taken, around.host_overlap);
             let family = family(v4);
             let net = chosen.ok_or(Refusal::PoolsExhausted { family })?;
             subnets.push(checked(&SubnetRequest::from(net))?);
@@ -53,15 +53,15 @@ pub(super) fn family(v4: bool) -> &'static str {
 }
 
 fn check_net(
-    scene: Scene<'_>,
+    context: DecisionContext<'_>,
     net: &IpNet,
     others: &[Subnet],
     around: &Surroundings<'_>,
 ) -> Result<(), Refusal> {
     check_shape(net, others)?;
     let net = *net;
-    if let Some((other, network)) = scene.books.space.overlap(&net)
-        && let Some(book) = scene.books.networks.get(&network)
+    if let Some((other, network)) = context.books.space.overlap(&net)
+        && let Some(book) = context.books.networks.get(&network)
     {
         let network = book.row.name.clone();
         return Err(Refusal::SubnetOverlap {
