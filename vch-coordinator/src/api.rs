@@ -48,7 +48,7 @@ pub use problem::ApiError;
 use routes::{changes, containers, endpoints, networks, ports, reload};
 
 use crate::{
-    reload::Reload, requests::Requests, runtime::Runtime, settling::Unsettled, store::Host,
+    reload::Reload, requests::Requests, runtime::Runtime, settling::Unsettled, store::HostChecks,
 };
 use axum::{Router, extract::DefaultBodyLimit, routing};
 use protocol::transport::bind_unix;
@@ -81,7 +81,7 @@ pub struct Api {
     /// Reads the configuration again.
     pub reload: Arc<Reload>,
     /// What else is on the machine.
-    pub host: Host,
+    pub host: HostChecks,
 }
 
 /// Why the API does not listen.

@@ -23,7 +23,7 @@ use crate::{
     requests::Requests,
     runtime::{Folders, Hook, Runtime},
     settling::{Settler, Unsettled},
-    store::{Host, Keeper, KeeperThread, Loaded, StartError, Store, StoreError},
+    store::{HostChecks, Keeper, KeeperThread, Loaded, StartError, Store, StoreError},
     watchdog::Watchdog,
 };
 use protocol::transport::{OpenError, coordinator::NativeListener};
@@ -436,10 +436,10 @@ fn nics(config: &Config, runtime: &Runtime) -> Option<Arc<dyn Nics>> {
 }
 
 /// What else is on the machine, for the ledger's decisions.
-fn host(config: &Config, segments: &Segments) -> Host {
+fn host(config: &Config, segments: &Segments) -> HostChecks {
     let routes = segments.host_routes();
     let listeners = Listeners::beside(config);
-    Host {
+    HostChecks {
         overlap: Arc::new(move |net| routes.overlap(net)),
         listener: Arc::new(move |port| listeners.holder(port)),
     }

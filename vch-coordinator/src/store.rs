@@ -14,6 +14,7 @@ mod changes;
 #[cfg(test)]
 mod crash;
 mod database;
+mod environment;
 mod error;
 mod facts;
 mod folder;
@@ -21,16 +22,15 @@ mod keeper;
 mod lock;
 mod log;
 mod migration;
-mod outside;
 mod reserve;
 mod value;
 
 pub use changes::{Changes, ChangesError};
 pub use database::{Loaded, Store};
+pub use environment::HostChecks;
 pub use error::StoreError;
 pub use keeper::{
     Committed, Decision, FollowError, Keeper, KeeperError, KeeperThread, Kept, Published, Settled,
     StartError,
 };
 pub use log::Logged;
-pub use outside::Host;

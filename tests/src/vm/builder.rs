@@ -12,7 +12,7 @@ use image::qemu::{self, Accelerator, Disk, Machine, Memory, Nic, Stream, Vsock};
 
 use super::{Door, Qmp, Shell, Tap, Vm, VsockHost};
 use crate::paths;
-use crate::process::{Process, Surroundings};
+use crate::process::{Process, SpawnContext};
 use crate::world::Lab;
 
 /// The virtserialport on which the image's init answers commands.
@@ -164,12 +164,12 @@ impl VmBuilder {
             .map(|(tap, _)| OwnedFd::from(tap))
             .collect();
         let started = Instant::now();
-        let surroundings = Surroundings {
+        let context = SpawnContext {
             inherited,
-            ..Surroundings::default()
+            ..SpawnContext::default()
         };
         let mut process =
-            Process::spawn_in(&format!("QEMU of VM {}", self.name), command, surroundings)?;
+            Process::spawn_in(&format!("QEMU of VM {}", self.name), command, context)?;
         let qmp = Qmp::greet(qmp.accept(&mut process, &log)?)?;
         let shell = Shell::new(shell.accept(&mut process, &log)?)?;
         Ok(Vm {

@@ -14,7 +14,7 @@ mod publish;
 mod subnets;
 
 use crate::{
-    Answer, Change, Command, Container, Refusal, Revision, Row, Settings, Surroundings,
+    Answer, Change, Command, Container, Environment, Refusal, Revision, Row, Settings,
     books::Books,
     spec::{self, EndpointRef},
 };
@@ -40,40 +40,40 @@ pub(crate) struct Decision {
 pub(crate) fn decide(
     context: DecisionContext<'_>,
     command: Command,
-    around: &mut Surroundings<'_>,
+    environment: &mut Environment<'_>,
 ) -> Result<Decision, Refusal> {
     match command {
-        Command::CreateNetwork(request) => network::create(context, request, around),
+        Command::CreateNetwork(request) => network::create(context, request, environment),
         Command::RemoveNetwork(network) => network::remove(context, &network),
-        Command::AddContainer(request) => container::add(context, request, around),
+        Command::AddContainer(request) => container::add(context, request, environment),
         Command::RemoveContainer { container, force } => {
             container::remove(context, &container, force)
         }
-        Command::Connect(request) => endpoint::connect(context, request, around),
+        Command::Connect(request) => endpoint::connect(context, request, environment),
         Command::Disconnect { container, network } => {
-            endpoint::disconnect(context, &container, &network, around)
+            endpoint::disconnect(context, &container, &network, environment)
         }
-        Command::StartContainer(container) => container::start(context, &container, around),
-        Command::StopContainer(container) => container::stop(context, &container, around),
+        Command::StartContainer(container) => container::start(context, &container, environment),
+        Command::StopContainer(container) => container::stop(context, &container, environment),
         Command::RenameContainer { container, name } => {
-            container::rename(context, &container, name, around)
+            container::rename(context, &container, name, environment)
         }
         Command::SetHealth {
             container,
             unhealthy,
-        } => container::set_health(context, &container, unhealthy, around),
+        } => container::set_health(context, &container, unhealthy, environment),
         Command::SetAliases {
             container,
             network,
             aliases,
-        } => endpoint::set_aliases(context, (&container, &network), aliases, around),
+        } => endpoint::set_aliases(context, (&container, &network), aliases, environment),
         Command::PublishPorts { container, ports } => {
-            publish::publish(context, &container, ports, around)
+            publish::publish(context, &container, ports, environment)
         }
         Command::UnpublishPorts { container, ports } => {
-            publish::unpublish(context, &container, &ports, around)
+            publish::unpublish(context, &container, &ports, environment)
         }
-        Command::Configure(externals) => external::configure(context, &externals, around),
+        Command::Configure(externals) => external::configure(context, &externals, environment),
         Command::Document {
             container,
             kind,
@@ -163,9 +163,9 @@ fn possible(
     })
 }
 
-fn random<const N: usize>(around: &mut Surroundings<'_>) -> [u8; N] {
+fn random<const N: usize>(environment: &mut Environment<'_>) -> [u8; N] {
     let mut bytes = [0; N];
-    (around.random)(&mut bytes);
+    (environment.random)(&mut bytes);
     bytes
 }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::{collections::BTreeMap, net::IpAddr};
 
 /// What a decision needs from outside the books.
-pub struct Surroundings<'a> {
+pub struct Environment<'a> {
     /// Fills a slice with random bytes, of the quality of getrandom(2).
     pub random: &'a mut dyn FnMut(&mut [u8]),
     /// The time, milliseconds since 1970.
@@ -74,9 +74,9 @@ impl Ledger {
     /// can't be so, as by [`Command::Configure`].
     pub fn bootstrap(
         &mut self,
-        around: &mut Surroundings<'_>,
+        environment: &mut Environment<'_>,
     ) -> Result<Option<Transaction>, Refusal> {
-        let decision = decide::bootstrap(self.context(), around)?;
+        let decision = decide::bootstrap(self.context(), environment)?;
         for change in &decision.changes {
             self.apply(change.key, change.after.as_ref());
         }
@@ -90,11 +90,11 @@ impl Ledger {
     pub fn decide(
         &mut self,
         command: Command,
-        around: &mut Surroundings<'_>,
+        environment: &mut Environment<'_>,
     ) -> Result<Transaction, Refusal> {
         let decision = match command {
-            Command::Together(commands) => self.together(commands, around)?,
-            command => self.one(command, around)?,
+            Command::Together(commands) => self.together(commands, environment)?,
+            command => self.one(command, environment)?,
         };
         Ok(self.number(decision))
     }
@@ -103,13 +103,13 @@ impl Ledger {
     fn one(
         &mut self,
         command: Command,
-        around: &mut Surroundings<'_>,
+        environment: &mut Environment<'_>,
     ) -> Result<Decision, Refusal> {
         let configured = match &command {
             Command::Configure(externals) => Some(externals.clone()),
             _ => None,
         };
-        let decision = decide::decide(self.context(), command, around)?;
+        let decision = decide::decide(self.context(), command, environment)?;
         if let Some(externals) = configured {
             self.settings.externals = externals;
         }
@@ -124,7 +124,7 @@ impl Ledger {
     fn together(
         &mut self,
         commands: Vec<Command>,
-        around: &mut Surroundings<'_>,
+        environment: &mut Environment<'_>,
     ) -> Result<Decision, Refusal> {
         let count = commands.len();
         if count > MAX_TOGETHER {
@@ -142,7 +142,7 @@ impl Ledger {
         let mut changes: Vec<Change> = Vec::new();
         let mut answers = Vec::new();
         for command in commands {
-            match self.one(command, around) {
+            match self.one(command, environment) {
                 Ok(decision) => {
                     changes.extend(decision.changes);
                     answers.push(decision.answer);

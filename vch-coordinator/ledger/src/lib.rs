@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Invariants: nothing here is asynchronous, and no clock, random source, file or socket is inside
-//! (see [`Surroundings`]); the same commands in the same surroundings make the same transactions;
+//! (see [`Environment`]); the same commands in the same environment make the same transactions;
 //! only a decided transaction changes the books, and books loaded from its rows are the same books;
 //! a decision costs O(log n) of what is in use, plus the size of its change; a spec is derived from
 //! its container's own rows, so that an attach changes nobody else's.
@@ -42,7 +42,7 @@ pub use id::{
     ContainerId, ContainerRef, EndpointId, Id, IdError, NetworkId, NetworkRef, Reference, VchId,
 };
 pub use ipam::AddressRange;
-pub use ledger::{Ledger, Surroundings};
+pub use ledger::{Environment, Ledger};
 pub use load::{Contradiction, LoadError};
 pub use name::{ContainerName, MAX_NAME, NamespacePath, NetworkName, SocketPath};
 pub use published::{pointer_name, published_names};

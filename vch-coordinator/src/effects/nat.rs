@@ -28,7 +28,7 @@ use book::{Book, Changes};
 use flows::Move;
 use ruleset::Ruleset;
 use std::io;
-pub use things::Surroundings;
+pub use things::NatEnvironment;
 use thiserror::Error;
 use vch_ledger::desired::Delta;
 use vch_nftables::{
@@ -84,13 +84,13 @@ pub struct Nat {
 
 impl Nat {
     /// Connects to the network namespace of the calling thread; nothing is changed yet.
-    pub fn open(surroundings: Surroundings) -> Result<Self, NatError> {
+    pub fn open(environment: NatEnvironment) -> Result<Self, NatError> {
         Ok(Self {
             subscription: Some(Subscription::open()?),
             connection: Connection::open()?,
             tracker: Conntrack::open()?,
             ruleset: Ruleset::new()?,
-            book: Book::new(surroundings),
+            book: Book::new(environment),
             unsure: true,
             #[cfg(test)]
             events_fault: Default::default(),
@@ -136,7 +136,7 @@ impl Nat {
     /// tracker's.
     pub fn reconcile(&mut self, whole: &Delta) -> Result<(), NatError> {
         bridged::keep_off_ip()?;
-        let mut book = Book::new(self.book.surroundings().clone());
+        let mut book = Book::new(self.book.environment().clone());
         book.change(changes(whole))?;
         self.book = book;
         self.settle()

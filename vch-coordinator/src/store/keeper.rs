@@ -7,7 +7,7 @@ use super::{
     Changes, ChangesError, Logged, Store, StoreError,
     changes::{BEHIND, PAGE, Page},
     database::{Group, Loaded},
-    outside::{Host, Outside},
+    environment::{HostChecks, SystemEnvironment},
 };
 use crate::chain::chain;
 use protocol::message::Report;
@@ -156,7 +156,7 @@ struct Desk {
     /// The ledger's, as they were with the last commit.
     settings: Settings,
     store: Store,
-    outside: Outside,
+    environment: SystemEnvironment,
     published: mpsc::Sender<Published>,
     followed: broadcast::Sender<Arc<Logged>>,
 }
@@ -168,19 +168,19 @@ impl Keeper {
         store: Store,
         loaded: Loaded,
         settings: Settings,
-        host: Host,
+        host: HostChecks,
     ) -> Result<Kept, StartError> {
-        Self::spawn_amid(Outside::system(host), store, loaded, settings)
+        Self::spawn_amid(SystemEnvironment::system(host), store, loaded, settings)
     }
 
     pub(super) fn spawn_amid(
-        mut outside: Outside,
+        mut environment: SystemEnvironment,
         mut store: Store,
         loaded: Loaded,
         settings: Settings,
     ) -> Result<Kept, StartError> {
         let mut ledger = Ledger::load(settings, loaded.rows, loaded.revision)?;
-        let (made, at_ms) = outside.decide(|around| ledger.bootstrap(around));
+        let (made, at_ms) = environment.decide(|environment| ledger.bootstrap(environment));
         if let Some(transaction) = made.map_err(StartError::Bootstrap)? {
             let mut group = Group::default();
             add(&mut group, transaction.revision, at_ms, transaction.changes);
@@ -193,7 +193,7 @@ impl Keeper {
             settings: ledger.settings().clone(),
             ledger,
             store,
-            outside,
+            environment,
             published: publish,
             followed: broadcast::Sender::new(BEHIND),
         };
@@ -357,7 +357,9 @@ impl Desk {
         match job {
             Job::Decide(command, answer) => {
                 let ledger = &mut self.ledger;
-                let (decided, at_ms) = self.outside.decide(|around| ledger.decide(command, around));
+                let (decided, at_ms) = self
+                    .environment
+                    .decide(|environment| ledger.decide(command, environment));
                 let decision = decided.map(|transaction| {
                     let delta = follow(&self.ledger, &transaction);
                     let revision = transaction.revision;

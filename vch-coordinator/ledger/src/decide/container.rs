@@ -6,9 +6,9 @@ use super::{
     possible, publish, random, short_enough,
 };
 use crate::{
-    AddContainer, Answer, Channel, Container, ContainerId, ContainerName, ContainerRef, Dns, Id,
-    MAX_DNS_SERVERS, MAX_EXTRA_HOSTS, MAX_SYSCTLS, MAX_UTS_NAME, NetworkId, Refusal, Row,
-    Surroundings,
+    AddContainer, Answer, Channel, Container, ContainerId, ContainerName, ContainerRef, Dns,
+    Environment, Id, MAX_DNS_SERVERS, MAX_EXTRA_HOSTS, MAX_SYSCTLS, MAX_UTS_NAME, NetworkId,
+    Refusal, Row,
     books::{Books, ChannelKey},
     lookup,
     published::short_hostname,
@@ -21,7 +21,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 pub(super) fn add(
     context: DecisionContext<'_>,
     request: AddContainer,
-    around: &mut Surroundings<'_>,
+    environment: &mut Environment<'_>,
 ) -> Result<Decision, Refusal> {
     let limit = context.settings.limits.containers;
     at_most("containers", context.books.containers.len() + 1, limit)?;
@@ -35,7 +35,7 @@ pub(super) fn add(
     bounded_map("sysctls", &request.sysctls, MAX_SYSCTLS, String::as_str)?;
     check_name(context.books, &request.name)?;
     check_channel(context.books, &request.channel)?;
-    let id = fresh_id(context.books, around);
+    let id = fresh_id(context.books, environment);
     let container = Container {
         id,
         hostname: request.hostname.unwrap_or_else(|| short_hostname(id)),
@@ -55,7 +55,7 @@ pub(super) fn add(
         unhealthy: false,
         incarnation: None,
         generation: Generation(0),
-        created_ms: around.now_ms,
+        created_ms: environment.now_ms,
     };
     // Refused now, and not when the first endpoint makes a resolver of it.
     spec::resolver_of(&container, Vec::new(), context.settings).map_err(|reason| {
@@ -158,7 +158,7 @@ fn unlink(context: DecisionContext<'_>, gone: &Container, draft: &mut Draft) {
 pub(super) fn start(
     context: DecisionContext<'_>,
     container: &ContainerRef,
-    around: &mut Surroundings<'_>,
+    environment: &mut Environment<'_>,
 ) -> Result<Decision, Refusal> {
     let book = lookup::container(context.books, container)?;
     if let Some((network, id)) = book.row.missing.iter().next() {
@@ -168,13 +168,13 @@ pub(super) fn start(
             id: *id,
         });
     }
-    let incarnation = Incarnation(random(around));
+    let incarnation = Incarnation(random(environment));
     let mut next = Next::of(context, book);
     next.container.incarnation = Some(incarnation);
     next.container.generation = Generation(book.row.generation.0 + 1);
     next.container.unhealthy = false;
     let mut draft = Draft::default();
-    let (row, _) = next.settle(Ports::Require, around, &mut draft)?;
+    let (row, _) = next.settle(Ports::Require, environment, &mut draft)?;
     Ok(draft.answered(Answer::Started {
         container: row.id,
         incarnation,
@@ -186,13 +186,13 @@ pub(super) fn start(
 pub(super) fn stop(
     context: DecisionContext<'_>,
     container: &ContainerRef,
-    around: &mut Surroundings<'_>,
+    environment: &mut Environment<'_>,
 ) -> Result<Decision, Refusal> {
     let book = lookup::container(context.books, container)?;
     let mut next = Next::of(context, book);
     next.container.incarnation = None;
     let mut draft = Draft::default();
-    let (row, _) = next.settle(Ports::Allow, around, &mut draft)?;
+    let (row, _) = next.settle(Ports::Allow, environment, &mut draft)?;
     Ok(draft.answered(Answer::Stopped { container: row.id }))
 }
 
@@ -201,7 +201,7 @@ pub(super) fn rename(
     context: DecisionContext<'_>,
     container: &ContainerRef,
     name: ContainerName,
-    around: &mut Surroundings<'_>,
+    environment: &mut Environment<'_>,
 ) -> Result<Decision, Refusal> {
     let book = lookup::container(context.books, container)?;
     check_name(context.books, &name)?;
@@ -211,7 +211,7 @@ pub(super) fn rename(
     }
     next.container.name = name;
     let mut draft = Draft::default();
-    let (row, _) = next.settle(Ports::Keep, around, &mut draft)?;
+    let (row, _) = next.settle(Ports::Keep, environment, &mut draft)?;
     link(context.books, &row, &mut draft);
     Ok(draft.answered(Answer::Renamed { container: row.id }))
 }
@@ -221,13 +221,13 @@ pub(super) fn set_health(
     context: DecisionContext<'_>,
     container: &ContainerRef,
     unhealthy: bool,
-    around: &mut Surroundings<'_>,
+    environment: &mut Environment<'_>,
 ) -> Result<Decision, Refusal> {
     let book = lookup::container(context.books, container)?;
     let mut next = Next::of(context, book);
     next.container.unhealthy = unhealthy;
     let mut draft = Draft::default();
-    let (row, _) = next.settle(Ports::Keep, around, &mut draft)?;
+    let (row, _) = next.settle(Ports::Keep, environment, &mut draft)?;
     Ok(draft.answered(Answer::HealthSet { container: row.id }))
 }
 
@@ -257,9 +257,9 @@ fn check_channel(books: &Books, channel: &Channel) -> Result<(), Refusal> {
     }
 }
 
-fn fresh_id(books: &Books, around: &mut Surroundings<'_>) -> ContainerId {
+fn fresh_id(books: &Books, environment: &mut Environment<'_>) -> ContainerId {
     loop {
-        let id = ContainerId::from_bytes(random(around));
+        let id = ContainerId::from_bytes(random(environment));
         if !books.containers.contains_key(&id) {
             return id;
         }

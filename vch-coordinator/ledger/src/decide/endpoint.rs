@@ -6,9 +6,9 @@ use super::{
     port, random,
 };
 use crate::{
-    Answer, AwaitedLink, Connect, ContainerRef, Endpoint, EndpointId, ExternalAddressing,
-    ExternalRefusal, Id, Link, MAX_ALIASES, MAX_ENDPOINTS, MAX_LINKS, MAX_SYSCTLS, NetworkId,
-    NetworkKind, NetworkName, NetworkRef, Reference, Refusal, Row, Surroundings,
+    Answer, AwaitedLink, Connect, ContainerRef, Endpoint, EndpointId, Environment,
+    ExternalAddressing, ExternalRefusal, Id, Link, MAX_ALIASES, MAX_ENDPOINTS, MAX_LINKS,
+    MAX_SYSCTLS, NetworkId, NetworkKind, NetworkName, NetworkRef, Reference, Refusal, Row,
     books::{Books, ContainerBook, NetworkBook},
     derived, lookup, pointer_name,
 };
@@ -19,14 +19,14 @@ use std::collections::BTreeSet;
 pub(super) fn connect(
     context: DecisionContext<'_>,
     request: Connect,
-    around: &mut Surroundings<'_>,
+    environment: &mut Environment<'_>,
 ) -> Result<Decision, Refusal> {
     let container = lookup::container(context.books, &request.container)?;
     let network = lookup::network(context.books, &request.network)?;
     check_connect(container, network, &request)?;
     let mut draft = Draft::default();
     let addresses = addresses::choose(context, network, &request.addresses, &mut draft)?;
-    let id = fresh_id(context.books, around);
+    let id = fresh_id(context.books, environment);
     let mac = choose_mac(context, id, request.mac)?;
     let awaits = network.row.name != context.settings.default_bridge.name;
     let (links, awaited_links) = links(context.books, &request.links, awaits)?;
@@ -61,7 +61,7 @@ pub(super) fn connect(
         network: &network.row,
     });
     port::check_external(&next.container, &next.container.ports, &next.networks())?;
-    let (row, _) = next.settle(Ports::Require, around, &mut draft)?;
+    let (row, _) = next.settle(Ports::Require, environment, &mut draft)?;
     Ok(draft.answered(Answer::Connected {
         endpoint: id,
         container: row.id,
@@ -78,7 +78,7 @@ pub(super) fn disconnect(
     context: DecisionContext<'_>,
     container: &ContainerRef,
     network: &NetworkRef,
-    around: &mut Surroundings<'_>,
+    environment: &mut Environment<'_>,
 ) -> Result<Decision, Refusal> {
     let found = find_endpoint(context.books, container, network);
     let (container, network, endpoint) = match found {
@@ -88,7 +88,7 @@ pub(super) fn disconnect(
     let mut next = Next::of(context, container);
     next.endpoints.retain(|kept| kept.row.id != endpoint.id);
     let mut draft = Draft::default();
-    let (row, _) = next.settle(Ports::Allow, around, &mut draft)?;
+    let (row, _) = next.settle(Ports::Allow, environment, &mut draft)?;
     Ok(draft.answered(Answer::Disconnected {
         endpoint: endpoint.id,
         container: row.id,
@@ -131,7 +131,7 @@ pub(super) fn set_aliases(
     context: DecisionContext<'_>,
     (container, network): (&ContainerRef, &NetworkRef),
     aliases: Vec<Hostname>,
-    around: &mut Surroundings<'_>,
+    environment: &mut Environment<'_>,
 ) -> Result<Decision, Refusal> {
     let (container, network, endpoint) = find_endpoint(context.books, container, network)?;
     at_most("aliases", aliases.len(), MAX_ALIASES)?;
@@ -141,7 +141,7 @@ pub(super) fn set_aliases(
         changed.row.aliases = aliases;
     }
     let mut draft = Draft::default();
-    let (row, _) = next.settle(Ports::Keep, around, &mut draft)?;
+    let (row, _) = next.settle(Ports::Keep, environment, &mut draft)?;
     Ok(draft.answered(Answer::AliasesSet {
         container: row.id,
         network: network.row.id,
@@ -244,9 +244,9 @@ fn check_interface(
     Ok(name)
 }
 
-fn fresh_id(books: &Books, around: &mut Surroundings<'_>) -> EndpointId {
+fn fresh_id(books: &Books, environment: &mut Environment<'_>) -> EndpointId {
     loop {
-        let id = EndpointId::from_bytes(random(around));
+        let id = EndpointId::from_bytes(random(environment));
         if !books.endpoints.contains_key(&id) {
             return id;
         }

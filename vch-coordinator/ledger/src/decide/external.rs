@@ -7,9 +7,9 @@ use super::{
     port,
 };
 use crate::{
-    AddressCursor, Answer, ContainerId, Endpoint, ExternalAddressing, ExternalNetwork,
+    AddressCursor, Answer, ContainerId, Endpoint, Environment, ExternalAddressing, ExternalNetwork,
     ExternalRefusal, MAX_AUXILIARY, MAX_SUBNETS, Network, NetworkId, NetworkKind, NetworkName,
-    PortRefusal, Refusal, RestingAddress, Row, Settings, Subnet, Surroundings,
+    PortRefusal, Refusal, RestingAddress, Row, Settings, Subnet,
     books::NetworkBook,
     ipam::{SubnetBook, number},
     lookup,
@@ -36,14 +36,14 @@ pub(super) struct Drawn {
 pub(super) fn configure(
     context: DecisionContext<'_>,
     wanted: &[ExternalNetwork],
-    around: &mut Surroundings<'_>,
+    environment: &mut Environment<'_>,
 ) -> Result<Decision, Refusal> {
     let mut draft = Draft::default();
     let Drawn {
         added,
         changed,
         removed,
-    } = draw(context, wanted, around, &mut draft)?;
+    } = draw(context, wanted, environment, &mut draft)?;
     Ok(draft.answered(Answer::Configured {
         added,
         changed,
@@ -55,7 +55,7 @@ pub(super) fn configure(
 pub(super) fn draw(
     context: DecisionContext<'_>,
     wanted: &[ExternalNetwork],
-    around: &mut Surroundings<'_>,
+    environment: &mut Environment<'_>,
     draft: &mut Draft,
 ) -> Result<Drawn, Refusal> {
     let settings = Settings {
@@ -86,8 +86,8 @@ pub(super) fn draw(
             None => {
                 let row = row(
                     request,
-                    network::fresh_id(context.books, around),
-                    around.now_ms,
+                    network::fresh_id(context.books, environment),
+                    environment.now_ms,
                 );
                 drawn.added.push(row.id);
                 draft.add(Row::Network(row));
@@ -102,7 +102,7 @@ pub(super) fn draw(
         }
     }
     drawn.changed.extend(changed.keys());
-    change(context, &changed, around, draft)?;
+    change(context, &changed, environment, draft)?;
     Ok(drawn)
 }
 
@@ -327,7 +327,7 @@ fn check_orphans(
 fn change(
     context: DecisionContext<'_>,
     changed: &BTreeMap<NetworkId, Network>,
-    around: &mut Surroundings<'_>,
+    environment: &mut Environment<'_>,
     draft: &mut Draft,
 ) -> Result<(), Refusal> {
     let mut touched: BTreeSet<ContainerId> = BTreeSet::new();
@@ -352,7 +352,7 @@ fn change(
                 lengthen(&mut endpoint.row, row);
             }
         }
-        next.settle(Ports::Keep, around, draft)?;
+        next.settle(Ports::Keep, environment, draft)?;
     }
     Ok(())
 }

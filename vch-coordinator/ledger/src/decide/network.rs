@@ -2,9 +2,9 @@
 
 use super::{Decision, DecisionContext, Draft, at_most, bounded_map, external, random, subnets};
 use crate::{
-    AddressCursor, Answer, CONFIG_FROM, Configuration, CreateNetwork, EndpointId, Id, MAX_LABELS,
-    Network, NetworkId, NetworkKind, NetworkRef, Refusal, RestingAddress, Row, SegmentKind,
-    Settings, Subnet, SubnetRequest, Surroundings,
+    AddressCursor, Answer, CONFIG_FROM, Configuration, CreateNetwork, EndpointId, Environment, Id,
+    MAX_LABELS, Network, NetworkId, NetworkKind, NetworkRef, Refusal, RestingAddress, Row,
+    SegmentKind, Settings, Subnet, SubnetRequest,
     books::{Books, NetworkBook},
     lookup,
 };
@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 pub(super) fn create(
     context: DecisionContext<'_>,
     request: CreateNetwork,
-    around: &mut Surroundings<'_>,
+    environment: &mut Environment<'_>,
 ) -> Result<Decision, Refusal> {
     let Settings {
         default_bridge,
@@ -40,13 +40,13 @@ pub(super) fn create(
         limits.networks,
     )?;
     let network = match request.configuration.clone() {
-        Configuration::Own => bridge(context, request, false, around)?,
-        Configuration::ForOthers => configuration(context, request, around)?,
+        Configuration::Own => bridge(context, request, false, environment)?,
+        Configuration::ForOthers => configuration(context, request, environment)?,
         Configuration::Of(other) => bridge(
             context,
             configured(context, request, &other)?,
             false,
-            around,
+            environment,
         )?,
     };
     let answer = Answer::NetworkCreated {
@@ -61,7 +61,7 @@ pub(super) fn create(
 /// Makes the predefined networks that do not exist, and the external ones what the settings have.
 pub(crate) fn bootstrap(
     context: DecisionContext<'_>,
-    around: &mut Surroundings<'_>,
+    environment: &mut Environment<'_>,
 ) -> Result<Decision, Refusal> {
     let Settings {
         default_bridge,
@@ -70,10 +70,10 @@ pub(crate) fn bootstrap(
         ..
     } = context.settings;
     let mut draft = Draft::default();
-    let mut made = external::draw(context, externals, around, &mut draft)?.added;
+    let mut made = external::draw(context, externals, environment, &mut draft)?.added;
     if !context.books.network_names.contains_key(none) {
         let network = Network {
-            id: fresh_id(context.books, around),
+            id: fresh_id(context.books, environment),
             name: none.clone(),
             kind: NetworkKind::None,
             predefined: true,
@@ -82,7 +82,7 @@ pub(crate) fn bootstrap(
             internal: false,
             labels: BTreeMap::new(),
             options: BTreeMap::new(),
-            created_ms: around.now_ms,
+            created_ms: environment.now_ms,
         };
         made.push(network.id);
         draft.add(Row::Network(network));
@@ -101,19 +101,19 @@ pub(crate) fn bootstrap(
         // The external networks are not in the books before this is decided.
         let outside = externals.iter().flat_map(|external| &external.subnets);
         let outside: Vec<IpNet> = outside.map(|subnet| subnet.net).collect();
-        let routes = around.host_overlap;
+        let routes = environment.host_overlap;
         let overlap = |net: &IpNet| {
             let mut met = outside.iter();
             let met = met.find(|other| other.contains(net) || net.contains(*other));
             met.copied().or_else(|| routes(net))
         };
-        let mut around = Surroundings {
-            random: &mut *around.random,
-            now_ms: around.now_ms,
+        let mut environment = Environment {
+            random: &mut *environment.random,
+            now_ms: environment.now_ms,
             host_overlap: &overlap,
-            listener: around.listener,
+            listener: environment.listener,
         };
-        let network = bridge(context, request, true, &mut around)?;
+        let network = bridge(context, request, true, &mut environment)?;
         made.push(network.id);
         draft.add(Row::Network(network));
     }
@@ -124,14 +124,14 @@ fn bridge(
     context: DecisionContext<'_>,
     request: CreateNetwork,
     predefined: bool,
-    around: &mut Surroundings<'_>,
+    environment: &mut Environment<'_>,
 ) -> Result<Network, Refusal> {
     check_maps(&request)?;
-    let subnets = subnets::choose(context, &request, around)?;
+    let subnets = subnets::choose(context, &request, environment)?;
     let kind = NetworkKind::Bridge(segment(context, &request));
     Ok(Network {
         predefined,
-        ..made(context, request, kind, subnets, around)
+        ..made(context, request, kind, subnets, environment)
     })
 }
 
@@ -139,12 +139,12 @@ fn bridge(
 fn configuration(
     context: DecisionContext<'_>,
     request: CreateNetwork,
-    around: &mut Surroundings<'_>,
+    environment: &mut Environment<'_>,
 ) -> Result<Network, Refusal> {
     check_maps(&request)?;
     let subnets = subnets::checked_alone(&request.subnets)?;
     let kind = NetworkKind::Configuration(segment(context, &request));
-    Ok(made(context, request, kind, subnets, around))
+    Ok(made(context, request, kind, subnets, environment))
 }
 
 /// The request with what a configuration has in place of its own.
@@ -186,10 +186,10 @@ fn made(
     request: CreateNetwork,
     kind: NetworkKind,
     subnets: Vec<Subnet>,
-    around: &mut Surroundings<'_>,
+    environment: &mut Environment<'_>,
 ) -> Network {
     Network {
-        id: fresh_id(context.books, around),
+        id: fresh_id(context.books, environment),
         name: request.name,
         kind,
         predefined: false,
@@ -198,13 +198,13 @@ fn made(
         internal: request.internal,
         labels: request.labels,
         options: request.options,
-        created_ms: around.now_ms,
+        created_ms: environment.now_ms,
     }
 }
 
-pub(super) fn fresh_id(books: &Books, around: &mut Surroundings<'_>) -> NetworkId {
+pub(super) fn fresh_id(books: &Books, environment: &mut Environment<'_>) -> NetworkId {
     loop {
-        let id = NetworkId::from_bytes(random(around));
+        let id = NetworkId::from_bytes(random(environment));
         if !books.networks.contains_key(&id) {
             return id;
         }

@@ -5,7 +5,7 @@
 
 use super::{DecisionContext, Draft, addresses, port, renumber};
 use crate::{
-    Container, Endpoint, EndpointId, Network, PortBinding, Refusal, Row, Surroundings,
+    Container, Endpoint, EndpointId, Environment, Network, PortBinding, Refusal, Row,
     books::ContainerBook,
     pointer_name, published_names,
     spec::{self, EndpointRef},
@@ -79,7 +79,7 @@ impl<'a> Next<'a> {
     pub(super) fn settle(
         mut self,
         ports: Ports,
-        around: &mut Surroundings<'_>,
+        environment: &mut Environment<'_>,
         draft: &mut Draft,
     ) -> Result<(Container, Vec<PortBinding>), Refusal> {
         for endpoint in &mut self.endpoints {
@@ -87,8 +87,8 @@ impl<'a> Next<'a> {
         }
         let (books, book) = (self.context.books, self.book);
         let bindings = match ports {
-            Ports::Require => port::in_force(&mut self, true, around)?,
-            Ports::Allow => port::in_force(&mut self, false, around)?,
+            Ports::Require => port::in_force(&mut self, true, environment)?,
+            Ports::Allow => port::in_force(&mut self, false, environment)?,
             Ports::Keep => {
                 let kept = book.bindings.iter();
                 kept.filter_map(|host| books.binding(host).cloned())

@@ -2,8 +2,8 @@
 
 use super::{next::Next, publish};
 use crate::{
-    Container, ContainerId, ContainerPort, Endpoint, HostPort, Network, PortBinding, PortNumber,
-    PortRefusal, Protocol, Publish, Refusal, Settings, Surroundings, books::Books, spec,
+    Container, ContainerId, ContainerPort, Endpoint, Environment, HostPort, Network, PortBinding,
+    PortNumber, PortRefusal, Protocol, Publish, Refusal, Settings, books::Books, spec,
 };
 use ipnet::IpNet;
 use std::{
@@ -152,7 +152,7 @@ pub(super) fn forget_chosen(container: &mut Container) {
 pub(super) fn in_force(
     next: &mut Next<'_>,
     all: bool,
-    around: &mut Surroundings<'_>,
+    environment: &mut Environment<'_>,
 ) -> Result<Vec<PortBinding>, Refusal> {
     let targets = targets(next);
     if !next.container.runs() || targets.is_empty() {
@@ -167,7 +167,7 @@ pub(super) fn in_force(
     };
     let mut chosen = BTreeMap::new();
     for request in requests(&next.container) {
-        let decided = bind(&claims, &next.container, &targets, &request, around);
+        let decided = bind(&claims, &next.container, &targets, &request, environment);
         match decided {
             Ok(binding) => {
                 if binding.ephemeral {
@@ -227,7 +227,7 @@ fn bind(
     container: &Container,
     targets: &[PublishTarget],
     request: &PortRequest,
-    around: &mut Surroundings<'_>,
+    environment: &mut Environment<'_>,
 ) -> Result<PortBinding, PortRefusal> {
     let wanted = request.publish.port;
     let Some(first) = targets.iter().find(|endpoint| endpoint.fits(request)) else {
@@ -245,13 +245,13 @@ fn bind(
     let own = |port: u16| claims.own(&host(port));
     let (host, ephemeral) = match wanted {
         Some(first) if let Some(last) = request.publish.through => (
-            host(claims.within(request, address, (first, last), around)?),
+            host(claims.within(request, address, (first, last), environment)?),
             false,
         ),
         Some(port) => {
             claims.check_own(&host(port), request)?;
             match own(port) {
-                None => claims.check(&host(port), around)?,
+                None => claims.check(&host(port), environment)?,
                 // One that the VCH chose is not taken from the request that has it.
                 Some(chosen) if chosen.ephemeral => {
                     return Err(twice(request, chosen.container_number()));
@@ -264,7 +264,7 @@ fn bind(
             let kept = request.chosen.filter(|port| own(*port).is_some());
             let port = match kept {
                 Some(port) => port,
-                None => claims.choose(request, address, around)?,
+                None => claims.choose(request, address, environment)?,
             };
             (host(port), true)
         }
@@ -322,7 +322,7 @@ impl Claims<'_> {
     }
 
     /// Refuses a port that somebody else has, or what the VCH itself needs.
-    fn check(&self, host: &HostPort, around: &Surroundings<'_>) -> Result<(), PortRefusal> {
+    fn check(&self, host: &HostPort, environment: &Environment<'_>) -> Result<(), PortRefusal> {
         check_reserved(self.settings, host)?;
         // As many as addresses of the VCH have this one port.
         let there = self
@@ -344,7 +344,7 @@ impl Claims<'_> {
                 holder,
             });
         }
-        match (around.listener)(host) {
+        match (environment.listener)(host) {
             None => Ok(()),
             Some(holder) => Err(PortRefusal::InUse {
                 host: *host,
@@ -359,7 +359,7 @@ impl Claims<'_> {
         request: &PortRequest,
         address: Option<IpAddr>,
         (first, last): (u16, u16),
-        around: &Surroundings<'_>,
+        environment: &Environment<'_>,
     ) -> Result<u16, PortRefusal> {
         let protocol = request.number.protocol;
         let host = |port| HostPort {
@@ -375,7 +375,7 @@ impl Claims<'_> {
         });
         let free = |port: &u16| {
             let mine = self.own(&host(*port)).is_some();
-            !mine && undecided(port) && self.check(&host(*port), around).is_ok()
+            !mine && undecided(port) && self.check(&host(*port), environment).is_ok()
         };
         let found = had.or_else(|| (first..=last).find(free));
         found.ok_or(PortRefusal::RangeTaken {
@@ -391,25 +391,25 @@ impl Claims<'_> {
         &self,
         request: &PortRequest,
         address: Option<IpAddr>,
-        around: &mut Surroundings<'_>,
+        environment: &mut Environment<'_>,
     ) -> Result<u16, PortRefusal> {
         let protocol = request.number.protocol;
-        let usable = |port: u16, around: &Surroundings<'_>| {
+        let usable = |port: u16, environment: &Environment<'_>| {
             let host = HostPort {
                 protocol,
                 address,
                 port,
             };
-            !self.decided.contains_key(&host.number()) && self.check(&host, around).is_ok()
+            !self.decided.contains_key(&host.number()) && self.check(&host, environment).is_ok()
         };
-        if let Some(last) = request.chosen.filter(|port| usable(*port, around)) {
+        if let Some(last) = request.chosen.filter(|port| usable(*port, environment)) {
             return Ok(last);
         }
         let (first, last) = (
             *self.settings.ephemeral.start(),
             *self.settings.ephemeral.end(),
         );
-        let draw = u16::from_be_bytes(super::random(around));
+        let draw = u16::from_be_bytes(super::random(environment));
         // An empty range has nothing to draw from.
         let width = u32::from(last.saturating_sub(first)) + 1;
         let begin = first.saturating_add(u16::try_from(u32::from(draw) % width).unwrap_or(0));
@@ -417,7 +417,7 @@ impl Claims<'_> {
             .into_iter()
             .find_map(|(low, high)| {
                 self.free(protocol, low, high)
-                    .find(|port| usable(*port, around))
+                    .find(|port| usable(*port, environment))
             });
         found.ok_or(PortRefusal::Exhausted {
             protocol,

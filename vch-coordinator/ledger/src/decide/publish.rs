@@ -6,8 +6,8 @@ use super::{
     port,
 };
 use crate::{
-    Answer, Container, ContainerPort, ContainerRef, HostPort, MAX_CLIENTS, MAX_PORTS, PortNumber,
-    PortRefusal, Refusal, Settings, Surroundings, books::Books, lookup,
+    Answer, Container, ContainerPort, ContainerRef, Environment, HostPort, MAX_CLIENTS, MAX_PORTS,
+    PortNumber, PortRefusal, Refusal, Settings, books::Books, lookup,
 };
 use std::{collections::BTreeMap, net::IpAddr};
 
@@ -16,7 +16,7 @@ pub(super) fn publish(
     context: DecisionContext<'_>,
     container: &ContainerRef,
     ports: Vec<ContainerPort>,
-    around: &mut Surroundings<'_>,
+    environment: &mut Environment<'_>,
 ) -> Result<Decision, Refusal> {
     let book = lookup::container(context.books, container)?;
     let mut next = Next::of(context, book);
@@ -27,7 +27,7 @@ pub(super) fn publish(
     port::check_external(&next.container, &added, &next.networks())?;
     port::check_family(&next, &added)?;
     let mut draft = Draft::default();
-    let (row, bindings) = next.settle(Ports::Require, around, &mut draft)?;
+    let (row, bindings) = next.settle(Ports::Require, environment, &mut draft)?;
     let fresh = |host: &HostPort| context.books.binding(host).is_none();
     Ok(draft.answered(Answer::PortsPublished {
         container: row.id,
@@ -44,7 +44,7 @@ pub(super) fn unpublish(
     context: DecisionContext<'_>,
     container: &ContainerRef,
     ports: &[ContainerPort],
-    around: &mut Surroundings<'_>,
+    environment: &mut Environment<'_>,
 ) -> Result<Decision, Refusal> {
     let book = lookup::container(context.books, container)?;
     let mut next = Next::of(context, book);
@@ -62,7 +62,7 @@ pub(super) fn unpublish(
     }
     port::forget_chosen(&mut next.container);
     let mut draft = Draft::default();
-    let (row, _) = next.settle(Ports::Allow, around, &mut draft)?;
+    let (row, _) = next.settle(Ports::Allow, environment, &mut draft)?;
     Ok(draft.answered(Answer::PortsUnpublished { container: row.id }))
 }
 

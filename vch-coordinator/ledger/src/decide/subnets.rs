@@ -2,8 +2,8 @@
 
 use super::{DecisionContext, at_most, bounded_map};
 use crate::{
-    AddressRange, CreateNetwork, MAX_AUXILIARY, MAX_SUBNETS, Refusal, Subnet, SubnetRequest,
-    Surroundings,
+    AddressRange, CreateNetwork, Environment, MAX_AUXILIARY, MAX_SUBNETS, Refusal, Subnet,
+    SubnetRequest,
     ipam::{address, number},
     settings::unusable,
 };
@@ -14,18 +14,21 @@ use std::{collections::BTreeMap, net::IpAddr};
 pub(super) fn choose(
     context: DecisionContext<'_>,
     params: &CreateNetwork,
-    around: &Surroundings<'_>,
+    environment: &Environment<'_>,
 ) -> Result<Vec<Subnet>, Refusal> {
     at_most("subnets", params.subnets.len(), MAX_SUBNETS)?;
     let mut subnets: Vec<Subnet> = Vec::new();
     for request in &params.subnets {
-        check_net(context, &request.net, &subnets, around)?;
+        check_net(context, &request.net, &subnets, environment)?;
         subnets.push(checked(request)?);
     }
     for (v4, wanted) in [(true, params.ipv4), (false, params.ipv6)] {
         if wanted && !subnets.iter().any(|subnet| subnet.is_v4() == v4) {
             let taken: Vec<IpNet> = subnets.iter().map(|subnet| subnet.net).collect();
-            let chosen = context.books.space.choose(v4, &taken, around.host_overlap);
+            let chosen = context
+                .books
+                .space
+                .choose(v4, &taken, environment.host_overlap);
             let family = family(v4);
             let net = chosen.ok_or(Refusal::PoolsExhausted { family })?;
             subnets.push(checked(&SubnetRequest::from(net))?);
@@ -56,7 +59,7 @@ fn check_net(
     context: DecisionContext<'_>,
     net: &IpNet,
     others: &[Subnet],
-    around: &Surroundings<'_>,
+    environment: &Environment<'_>,
 ) -> Result<(), Refusal> {
     check_shape(net, others)?;
     let net = *net;
@@ -70,7 +73,7 @@ fn check_net(
             network,
         });
     }
-    match (around.host_overlap)(&net) {
+    match (environment.host_overlap)(&net) {
         Some(route) => Err(Refusal::RouteOverlap { net, route }),
         None => Ok(()),
     }

@@ -1,9 +1,7 @@
 mod live;
 
 use super::*;
-use crate::{
-    AddContainer, Command, Connect, CreateNetwork, Dns, Id, Settings, Surroundings, VchId,
-};
+use crate::{AddContainer, Command, Connect, CreateNetwork, Dns, Environment, Id, Settings, VchId};
 
 struct World {
     ledger: Ledger,
@@ -17,14 +15,14 @@ impl World {
             seed: 0,
         };
         world
-            .surrounded(|ledger, around| ledger.bootstrap(around))
+            .surrounded(|ledger, environment| ledger.bootstrap(environment))
             .unwrap();
         world
     }
 
-    fn surrounded<T>(&mut self, act: impl FnOnce(&mut Ledger, &mut Surroundings<'_>) -> T) -> T {
+    fn surrounded<T>(&mut self, act: impl FnOnce(&mut Ledger, &mut Environment<'_>) -> T) -> T {
         let seed = &mut self.seed;
-        let mut around = Surroundings {
+        let mut environment = Environment {
             random: &mut |bytes| {
                 *seed += 1;
                 bytes.fill(*seed);
@@ -33,12 +31,12 @@ impl World {
             host_overlap: &|_| None,
             listener: &|_| None,
         };
-        act(&mut self.ledger, &mut around)
+        act(&mut self.ledger, &mut environment)
     }
 
     /// What a command means for the VCH.
     fn delta(&mut self, command: Command) -> Delta {
-        let done = self.surrounded(|ledger, around| ledger.decide(command, around));
+        let done = self.surrounded(|ledger, environment| ledger.decide(command, environment));
         follow(&self.ledger, &done.unwrap())
     }
 

@@ -113,13 +113,13 @@ async fn create(
         create::check_platform(platform, &body.image, &image)?;
     }
     let host_gateway = docker.requests.keeper.read(host_gateway).await?;
-    let around = create::Around {
+    let context = create::CreateContext {
         version,
         name,
         image: &image,
         host_gateway,
     };
-    let create::Planned { create, warnings } = create::plan(&body, around)?;
+    let create::Planned { create, warnings } = create::plan(&body, context)?;
     let made = docker.runtime.create(create).await;
     let id = made.map_err(not_made)?;
     let answer = json!({ "Id": id.to_string(), "Warnings": warnings });

@@ -1,6 +1,6 @@
 //! What the tables are to hold, by the thing that it is for; and what a change of things changes.
 
-use super::things::{Held, Port, Surroundings, of_binding, of_network, of_port};
+use super::things::{Held, NatEnvironment, Port, of_binding, of_network, of_port};
 use std::collections::{BTreeMap, BTreeSet};
 use vch_ledger::desired::NetworkBacking;
 use vch_ledger::{EndpointId, HostPort, Id as _, NetworkId, PortBinding};
@@ -11,7 +11,7 @@ use vch_nftables::NameError;
 /// A change costs in proportion to the things that it names.
 #[derive(Debug)]
 pub struct Book {
-    surroundings: Surroundings,
+    environment: NatEnvironment,
     networks: BTreeMap<NetworkId, NetworkBacking>,
     numbers: Numbers,
     ports: BTreeMap<EndpointId, Port>,
@@ -42,9 +42,9 @@ pub struct Difference {
 
 impl Book {
     /// A book of nothing but the configuration.
-    pub fn new(surroundings: Surroundings) -> Self {
+    pub fn new(environment: NatEnvironment) -> Self {
         Self {
-            surroundings,
+            environment,
             networks: BTreeMap::new(),
             numbers: Numbers::default(),
             ports: BTreeMap::new(),
@@ -54,8 +54,8 @@ impl Book {
     }
 
     /// The configuration.
-    pub fn surroundings(&self) -> &Surroundings {
-        &self.surroundings
+    pub fn environment(&self) -> &NatEnvironment {
+        &self.environment
     }
 
     /// All networks.
@@ -70,7 +70,7 @@ impl Book {
 
     /// All that the tables hold for all things.
     pub fn whole(&self) -> Result<BTreeSet<Held>, NameError> {
-        let mut whole: BTreeSet<Held> = self.surroundings.held()?.into_iter().collect();
+        let mut whole: BTreeSet<Held> = self.environment.held()?.into_iter().collect();
         for network in self.networks.values() {
             whole.extend(of_network(network)?);
         }

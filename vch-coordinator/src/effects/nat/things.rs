@@ -13,14 +13,14 @@ use vch_nftables::{Datum, Element, InterfaceName as NftInterface, IpVersion, Nam
 
 /// What the VCH's configuration says that no network does.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Surroundings {
+pub struct NatEnvironment {
     /// Links of the management and docker endpoint networks: never a way for containers.
     pub private: BTreeSet<InterfaceName>,
     /// The VCH's addresses there: no port is published at them.
     pub private_addresses: BTreeSet<IpAddr>,
 }
 
-impl From<&Config> for Surroundings {
+impl From<&Config> for NatEnvironment {
     fn from(config: &Config) -> Self {
         let stations = [&config.management, &config.docker_endpoint.station];
         Self {
@@ -138,7 +138,7 @@ fn link(name: &InterfaceName) -> Result<Datum, NameError> {
     Ok(Datum::Interface(NftInterface::new(name.as_str())?))
 }
 
-impl Surroundings {
+impl NatEnvironment {
     /// What is held of the configuration.
     pub fn held(&self) -> Result<Vec<Held>, NameError> {
         let mut holding = Holding::default();

@@ -1,9 +1,9 @@
 use super::*;
 use crate::sample;
-use vch_ledger::{Command, Settings, Surroundings, VchId};
+use vch_ledger::{Command, Environment, Settings, VchId};
 
 fn decide(ledger: &mut Ledger, seed: &mut u8, command: Command) {
-    let mut around = Surroundings {
+    let mut environment = Environment {
         random: &mut |bytes| {
             *seed += 1;
             bytes.fill(*seed);
@@ -12,7 +12,7 @@ fn decide(ledger: &mut Ledger, seed: &mut u8, command: Command) {
         host_overlap: &|_| None,
         listener: &|_| None,
     };
-    ledger.decide(command, &mut around).unwrap();
+    ledger.decide(command, &mut environment).unwrap();
 }
 
 #[test]

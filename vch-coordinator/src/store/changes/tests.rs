@@ -4,7 +4,7 @@ use crate::{
     store::{
         Keeper, Kept, Store,
         database::Loaded,
-        outside::{Host, Outside},
+        environment::{HostChecks, SystemEnvironment},
     },
 };
 use redb::{Database, backends::InMemoryBackend};
@@ -20,8 +20,8 @@ fn store(bounds: Bounds) -> (Store, Loaded) {
 fn start(bounds: Bounds) -> Kept {
     let (store, loaded) = store(bounds);
     let settings = Settings::of(loaded.vch);
-    let outside = Outside::system(Host::alone());
-    Keeper::spawn_amid(outside, store, loaded, settings).unwrap()
+    let environment = SystemEnvironment::system(HostChecks::alone());
+    Keeper::spawn_amid(environment, store, loaded, settings).unwrap()
 }
 
 async fn done(kept: &mut Kept, command: Command) -> Revision {
@@ -267,7 +267,7 @@ async fn the_past_is_there_after_a_restart() {
     let begin = || {
         let (store, loaded) = Store::open(dir.path()).unwrap();
         let settings = Settings::of(loaded.vch);
-        Keeper::spawn(store, loaded, settings, Host::alone()).unwrap()
+        Keeper::spawn(store, loaded, settings, HostChecks::alone()).unwrap()
     };
     let mut kept = begin();
     let last = add_many(&mut kept, 0..3).await;

@@ -9,7 +9,7 @@ use super::{
 use crate::store::{
     Changes, Keeper, Kept, Store,
     database::Loaded,
-    outside::{Host, Outside},
+    environment::{HostChecks, SystemEnvironment},
 };
 use std::{
     collections::BTreeSet,
@@ -19,7 +19,7 @@ use std::{
     task::{self, Poll},
 };
 use tokio::sync::oneshot;
-use vch_ledger::{Answer, Command, Ledger, Revision, Surroundings};
+use vch_ledger::{Answer, Command, Environment, Ledger, Revision};
 
 /// Groups in a life whose power lasts.
 const GROUPS: usize = 20;
@@ -29,7 +29,7 @@ const GROUP: usize = 8;
 pub(super) struct Life {
     dice: Dice,
     /// What the ledger is given from outside, once for the keeper and once for the model.
-    outside: Given,
+    given: Given,
     /// What was acknowledged.
     pub sure: State,
     /// What is there if the commit that was going on came through.
@@ -50,10 +50,10 @@ struct Given {
 }
 
 impl Given {
-    fn outside(&self) -> Outside {
+    fn environment(&self) -> SystemEnvironment {
         let (mut chance, mut now_ms) = (self.dice.clone(), self.now_ms);
-        Outside {
-            host: Host::alone(),
+        SystemEnvironment {
+            host: HostChecks::alone(),
             random: Box::new(move |bytes| chance.fill(bytes)),
             clock: Box::new(move || {
                 now_ms += 1;
@@ -62,9 +62,9 @@ impl Given {
         }
     }
 
-    fn decide<T>(&mut self, decide: impl FnOnce(&mut Surroundings<'_>) -> T) -> (T, u64) {
+    fn decide<T>(&mut self, decide: impl FnOnce(&mut Environment<'_>) -> T) -> (T, u64) {
         self.now_ms += 1;
-        let decided = decide(&mut Surroundings {
+        let decided = decide(&mut Environment {
             random: &mut |bytes| self.dice.fill(bytes),
             now_ms: self.now_ms,
             host_overlap: &|_| None,
@@ -83,7 +83,7 @@ impl Life {
         let told = state.ledger.revision();
         Self {
             dice: own(),
-            outside: Given {
+            given: Given {
                 dice: own(),
                 now_ms: 1_764_000_000_000,
             },
@@ -110,17 +110,17 @@ impl Life {
 
     async fn serve(&mut self, disk: &Disk, store: Store, loaded: Loaded) -> Result<(), Difference> {
         self.amid = Amid::Starting;
-        let outside = self.outside.outside();
+        let environment = self.given.environment();
         let mut begun = self.sure.clone();
         let (made, at_ms) = self
-            .outside
-            .decide(|around| begun.ledger.bootstrap(around).unwrap());
+            .given
+            .decide(|environment| begun.ledger.bootstrap(environment).unwrap());
         if let Some(made) = made {
             begun.follow(&made, at_ms);
             self.maybe = Some(begun);
         }
         let settings = self.sure.ledger.settings().clone();
-        let kept = match Keeper::spawn_amid(outside, store, loaded, settings) {
+        let kept = match Keeper::spawn_amid(environment, store, loaded, settings) {
             Ok(kept) => kept,
             Err(_) if disk.has_power() => return Err(Difference::Unreadable),
             Err(_) => return Ok(()),
@@ -211,8 +211,9 @@ impl Life {
             }
             StoreRequest::Command(command) => {
                 let ledger: &mut Ledger = &mut state.ledger;
-                let decide = |around: &mut Surroundings<'_>| ledger.decide(command.clone(), around);
-                let (decided, at_ms) = self.outside.decide(decide);
+                let decide =
+                    |environment: &mut Environment<'_>| ledger.decide(command.clone(), environment);
+                let (decided, at_ms) = self.given.decide(decide);
                 Some(match decided {
                     Ok(done) => {
                         state.follow(&done, at_ms);

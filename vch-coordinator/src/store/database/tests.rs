@@ -1,7 +1,7 @@
 use super::*;
 use crate::sample::{add, report};
 use std::fs;
-use vch_ledger::{Answer, Change, Command, Ledger, Settings, Surroundings, Transaction};
+use vch_ledger::{Answer, Change, Command, Environment, Ledger, Settings, Transaction};
 
 fn refused(dir: &Path) -> StoreError {
     match Store::open(dir) {
@@ -11,13 +11,13 @@ fn refused(dir: &Path) -> StoreError {
 }
 
 fn decide(ledger: &mut Ledger, command: Command) -> Transaction {
-    let mut around = Surroundings {
+    let mut environment = Environment {
         random: &mut |bytes| bytes.fill(7),
         now_ms: 1,
         host_overlap: &|_| None,
         listener: &|_| None,
     };
-    ledger.decide(command, &mut around).unwrap()
+    ledger.decide(command, &mut environment).unwrap()
 }
 
 /// A group with one container and its report, and who it is.

@@ -9,7 +9,7 @@ use vch_ledger::CreateNetwork;
 fn start(dir: &Path) -> Kept {
     let (store, loaded) = Store::open(dir).unwrap();
     let settings = Settings::of(loaded.vch);
-    Keeper::spawn(store, loaded, settings, Host::alone()).unwrap()
+    Keeper::spawn(store, loaded, settings, HostChecks::alone()).unwrap()
 }
 
 fn stop(kept: Kept) {
@@ -161,7 +161,7 @@ async fn a_commit_that_fails_ends_the_keeper_and_nobody_is_told_that_it_came_thr
             continue;
         };
         let settings = Settings::of(loaded.vch);
-        let Ok(kept) = Keeper::spawn(store, loaded, settings, Host::alone()) else {
+        let Ok(kept) = Keeper::spawn(store, loaded, settings, HostChecks::alone()) else {
             continue;
         };
         let mut acknowledged = 0;
@@ -176,7 +176,7 @@ async fn a_commit_that_fails_ends_the_keeper_and_nobody_is_told_that_it_came_thr
         let again = Disk::holding(disk.cached(), Power::Good);
         let (store, loaded) = open(&again, &mut Dice::new(1)).unwrap();
         let settings = Settings::of(loaded.vch);
-        let kept = Keeper::spawn(store, loaded, settings, Host::alone()).unwrap();
+        let kept = Keeper::spawn(store, loaded, settings, HostChecks::alone()).unwrap();
         let there = ledger(&kept.keeper).await.containers().len();
         // The last one may have come through although nobody could say so.
         assert!(

@@ -1,6 +1,6 @@
 use super::*;
 use crate::store::{
-    Host, Keeper, Store,
+    HostChecks, Keeper, Store,
     crash::{Dice, Disk, Power},
     database::Loaded,
     facts::{self, SCHEMA},
@@ -172,7 +172,7 @@ async fn a_migrated_store_goes_on_and_stays_beside_itself_as_it_was() {
     for name in ["mail", "mail"] {
         let (store, loaded) = Store::open(dir.path()).unwrap();
         let settings = Settings::of(loaded.vch);
-        let kept = Keeper::spawn(store, loaded, settings, Host::alone()).unwrap();
+        let kept = Keeper::spawn(store, loaded, settings, HostChecks::alone()).unwrap();
         let (decision, _) = kept.keeper.decide(crate::sample::add(name)).await.unwrap();
         revisions.push(decision.map(|committed| committed.revision.0));
         drop((kept.keeper, kept.published));

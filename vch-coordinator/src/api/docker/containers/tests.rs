@@ -1,11 +1,11 @@
 use super::{
     body::{Body, without_nulls},
-    create::{Around, plan},
+    create::{CreateContext, plan},
     *,
 };
 use crate::runtime::workload::Life;
 use std::collections::BTreeSet;
-use vch_ledger::{Command, CreateNetwork, DocumentKind, Settings, Surroundings, VchId};
+use vch_ledger::{Command, CreateNetwork, DocumentKind, Environment, Settings, VchId};
 
 mod recreate;
 
@@ -24,8 +24,8 @@ impl World {
             count: 0,
             now_ms: 1_700_000_000_000,
         };
-        world.around(|ledger, around| {
-            ledger.bootstrap(around).unwrap();
+        world.in_environment(|ledger, environment| {
+            ledger.bootstrap(environment).unwrap();
         });
         let mut web = CreateNetwork::named("web".parse().unwrap());
         web.ipv6 = true;
@@ -33,7 +33,7 @@ impl World {
         world
     }
 
-    fn around(&mut self, what: impl FnOnce(&mut Ledger, &mut Surroundings<'_>)) {
+    fn in_environment(&mut self, what: impl FnOnce(&mut Ledger, &mut Environment<'_>)) {
         let count = &mut self.count;
         let mut random = |bytes: &mut [u8]| {
             for byte in bytes {
@@ -43,18 +43,18 @@ impl World {
                 *byte = count.to_be_bytes()[0];
             }
         };
-        let mut around = Surroundings {
+        let mut environment = Environment {
             random: &mut random,
             now_ms: self.now_ms,
             host_overlap: &|_| None,
             listener: &|_| None,
         };
-        what(&mut self.ledger, &mut around);
+        what(&mut self.ledger, &mut environment);
     }
 
     fn decide(&mut self, command: Command) {
-        self.around(|ledger, around| {
-            ledger.decide(command, around).unwrap();
+        self.in_environment(|ledger, environment| {
+            ledger.decide(command, environment).unwrap();
         });
     }
 
@@ -67,13 +67,13 @@ impl World {
             command: vec!["serve".to_owned()],
             ..Image::default()
         };
-        let around = Around {
+        let context = CreateContext {
             version: Version::NEWEST,
             name: name.parse().unwrap(),
             image: &image,
             host_gateway: None,
         };
-        let create = plan(&body, around).unwrap().create;
+        let create = plan(&body, context).unwrap().create;
         let mut commands = vec![
             Command::AddContainer(create.add),
             Command::Document {

@@ -13,7 +13,7 @@ fn id<T: vch_ledger::Id>(number: u8) -> T {
 }
 
 fn book() -> Book {
-    Book::new(Surroundings {
+    Book::new(NatEnvironment {
         private: ["eth1".parse().unwrap()].into(),
         private_addresses: ["192.0.2.1".parse().unwrap()].into(),
     })

@@ -1,6 +1,6 @@
 //! What others do to our tables is undone, and what is right stays as it is.
 
-use super::world::{A, B, World, id, in_namespace, network, run, surroundings};
+use super::world::{A, B, World, environment, id, in_namespace, network, run};
 use crate::effects::nat::Nat;
 use std::collections::BTreeSet;
 use vch_ledger::desired::Delta;
@@ -40,7 +40,7 @@ fn nothing_but(networks: &[(u8, bool)]) -> Delta {
 }
 
 fn reconciled(whole: &Delta) -> Nat {
-    let mut nat = Nat::open(surroundings()).unwrap();
+    let mut nat = Nat::open(environment()).unwrap();
     nat.reconcile(whole).unwrap();
     nat
 }

@@ -6,7 +6,7 @@
 //! dropped. Each test of something that does not pass has one of the same path that does.
 
 use super::frames::{self, Mac};
-use crate::effects::nat::{Nat, Surroundings};
+use crate::effects::nat::{Nat, NatEnvironment};
 use crate::effects::segments::tap::Tap;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -256,8 +256,8 @@ fn network_of(host: &str) -> Option<u8> {
     })
 }
 
-pub fn surroundings() -> Surroundings {
-    Surroundings {
+pub fn environment() -> NatEnvironment {
+    NatEnvironment {
         private: [name("br-mgmt")].into(),
         private_addresses: [v4(MANAGEMENT), v6(MANAGEMENT6)].into(),
     }
@@ -341,7 +341,7 @@ impl World {
             }
             hosts.insert(host, made);
         }
-        let mut nat = Nat::open(surroundings()).unwrap();
+        let mut nat = Nat::open(environment()).unwrap();
         nat.reconcile(&delta).unwrap();
         Self { nat, delta, hosts }
     }

@@ -28,13 +28,13 @@ fn planned(version: Version, body: Value) -> Result<Planned, DockerError> {
     let body = super::super::body::without_nulls(body);
     let body: Body = serde_json::from_value(body).unwrap();
     let image = image();
-    let around = Around {
+    let context = CreateContext {
         version,
         name: "web".parse().unwrap(),
         image: &image,
         host_gateway: Some([172, 17, 0, 1].into()),
     };
-    plan(&body, around)
+    plan(&body, context)
 }
 
 fn plan_of(body: Value) -> Create {

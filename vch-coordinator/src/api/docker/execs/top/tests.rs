@@ -19,12 +19,12 @@ fn processes() -> [Listed; 2] {
 
 /// Two minutes after the start, at 1970-01-01 01:00.
 fn table(options: &str) -> Value {
-    let around = Around {
+    let context = TopContext {
         started_ms: 3_600_000,
         memory_kib: 256 << 10,
         now: Duration::from_secs(3_720),
     };
-    shown(&columns(options).unwrap(), &processes(), around)
+    shown(&columns(options).unwrap(), &processes(), context)
 }
 
 #[test]

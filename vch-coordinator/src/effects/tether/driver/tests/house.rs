@@ -4,7 +4,7 @@ use super::super::super::{Channels, SessionState, Tether};
 use super::SOON;
 use crate::{
     sample,
-    store::{Committed, Host, Keeper, Kept, Loaded, Store},
+    store::{Committed, HostChecks, Keeper, Kept, Loaded, Store},
 };
 use protocol::{session::DEFAULT_HEARTBEAT, spec::SpecId};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
@@ -23,7 +23,7 @@ impl House {
         let folder = tempfile::tempdir().unwrap();
         let (store, loaded) = Store::open(&folder.path().join("state")).unwrap();
         let settings = Settings::of(loaded.vch);
-        let kept = Keeper::spawn(store, loaded, settings, Host::alone()).unwrap();
+        let kept = Keeper::spawn(store, loaded, settings, HostChecks::alone()).unwrap();
         let channels = Channels::new(folder.path().join("tether"), false).unwrap();
         let tether = Tether::new(channels, kept.keeper.clone(), DEFAULT_HEARTBEAT);
         Self {

@@ -5,14 +5,14 @@ use std::{
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
-use vch_ledger::{HostPort, Surroundings};
+use vch_ledger::{Environment, HostPort};
 
 /// Answers about a key, if there is anything to say.
 pub type Asked<K, V> = Arc<dyn Fn(&K) -> Option<V> + Send + Sync>;
 
 /// What else is on the machine that is the VCH, and keeps off what the ledger gives.
 #[derive(Clone)]
-pub struct Host {
+pub struct HostChecks {
     /// A route, not made by us, that overlaps a subnet.
     pub overlap: Asked<IpNet, IpNet>,
     /// Whoever listens at a port.
@@ -20,7 +20,7 @@ pub struct Host {
 }
 
 #[cfg(test)]
-impl Host {
+impl HostChecks {
     /// One with nothing else on it.
     pub fn alone() -> Self {
         Self {
@@ -34,15 +34,15 @@ impl Host {
 type Random = Box<dyn FnMut(&mut [u8]) + Send>;
 
 /// What the keeper has from outside ledger and store.
-pub(super) struct Outside {
-    pub host: Host,
+pub(super) struct SystemEnvironment {
+    pub host: HostChecks,
     pub random: Random,
     /// The time, milliseconds since 1970.
     pub clock: Box<dyn FnMut() -> u64 + Send>,
 }
 
-impl Outside {
-    pub fn system(host: Host) -> Self {
+impl SystemEnvironment {
+    pub fn system(host: HostChecks) -> Self {
         Self {
             host,
             // The kernel's pool is ready before any coordinator starts: getrandom(2) fails only
@@ -57,10 +57,10 @@ impl Outside {
         }
     }
 
-    /// Decides in these surroundings, and says when.
-    pub fn decide<T>(&mut self, decide: impl FnOnce(&mut Surroundings<'_>) -> T) -> (T, u64) {
+    /// Decides in this environment; returns the result and the time.
+    pub fn decide<T>(&mut self, decide: impl FnOnce(&mut Environment<'_>) -> T) -> (T, u64) {
         let now_ms = (self.clock)();
-        let decided = decide(&mut Surroundings {
+        let decided = decide(&mut Environment {
             random: &mut *self.random,
             now_ms,
             host_overlap: &*self.host.overlap,
