@@ -1,6 +1,6 @@
-//! Decisions: a command against the books becomes changes and an answer, or a refusal.
+//! Decisions: a command against the state becomes changes and an answer, or a refusal.
 //!
-//! Nothing here writes to the books, so a refusal can't leave anything behind.
+//! Nothing here writes to the state, so a refusal can't leave anything behind.
 
 mod addresses;
 mod container;
@@ -15,8 +15,8 @@ mod subnets;
 
 use crate::{
     Answer, Change, Command, Container, Environment, Refusal, Revision, Row, Settings,
-    books::Books,
     spec::{self, EndpointRef},
+    state::LedgerState,
 };
 use protocol::spec::{Generation, Incarnation, NetSpec, SpecId};
 use std::collections::BTreeMap;
@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 /// Against what a command is decided.
 #[derive(Clone, Copy)]
 pub(crate) struct DecisionContext<'a> {
-    pub(crate) books: &'a Books,
+    pub(crate) state: &'a LedgerState,
     pub(crate) settings: &'a Settings,
     /// The number of the transaction that is being decided.
     pub(crate) revision: Revision,

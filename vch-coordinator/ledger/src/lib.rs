@@ -1,7 +1,7 @@
 //! What the VCH has decided: networks, addresses, names. The one truth that everything else follows.
 //!
 //! ```text
-//!   Command ──► decide (pure, against the books) ──► Transaction { revision, changes, answer }
+//!   Command ──► decide (pure, against the state) ──► Transaction { revision, changes, answer }
 //!                        │                                   │            │
 //!                     Refusal                         the store writes,   the caller is told
 //!                (nothing has changed)                then effects follow
@@ -9,7 +9,7 @@
 //!
 //! Invariants: nothing here is asynchronous, and no clock, random source, file or socket is inside
 //! (see [`Environment`]); the same commands in the same environment make the same transactions;
-//! only a decided transaction changes the books, and books loaded from its rows are the same books;
+//! only a decided transaction changes the state, and a state loaded from its rows is the same state;
 //! a decision costs O(log n) of what is in use, plus the size of its change; a spec is derived from
 //! its container's own rows, so that an attach changes nobody else's.
 //!
@@ -17,7 +17,6 @@
 //! them follows from its life: names answer, ports are published and opened from `StartContainer` to
 //! `StopContainer`, and are rows too, so that nobody else need know when.
 
-mod books;
 mod command;
 mod decide;
 mod derived;
@@ -33,6 +32,7 @@ mod refusal;
 mod row;
 mod settings;
 mod spec;
+mod state;
 
 pub use command::{
     AddContainer, Answer, Command, Configuration, Connect, CreateNetwork, SubnetRequest,

@@ -29,7 +29,7 @@ use std::net::IpAddr;
 )]
 pub struct Revision(pub u64);
 
-/// One object of the books, as the store keeps it.
+/// One object of the state, as the store keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Row {
     /// A network.

@@ -4,8 +4,8 @@
 
 use crate::{
     Container, Endpoint, IFNAME, Network, Settings,
-    books::{Books, ContainerBook},
     published::full_hostname,
+    state::{ContainerState, LedgerState},
 };
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use protocol::spec::{
@@ -40,14 +40,14 @@ pub(crate) enum ImpossibleSpec {
 
 /// A container's endpoints, in any order.
 pub(crate) fn endpoints<'a>(
-    books: &'a Books,
-    container: &'a ContainerBook,
+    state: &'a LedgerState,
+    container: &'a ContainerState,
 ) -> Vec<EndpointRef<'a>> {
     let ids = container.endpoints.iter();
     let endpoint = ids.filter_map(|(network, endpoint)| {
         Some(EndpointRef {
-            row: books.endpoints.get(endpoint)?,
-            network: &books.networks.get(network)?.row,
+            row: state.endpoints.get(endpoint)?,
+            network: &state.networks.get(network)?.row,
         })
     });
     endpoint.collect()

@@ -3,9 +3,9 @@
 use super::{DecisionContext, Draft, subnets::family};
 use crate::{
     AddressCursor, Endpoint, Network, Refusal, RestingAddress, Row, Subnet,
-    books::NetworkBook,
-    ipam::{Choice, SubnetBook, number},
+    ipam::{Choice, SubnetState, number},
     lookup,
+    state::NetworkState,
 };
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -13,7 +13,7 @@ use std::net::IpAddr;
 /// One address a family that the network has: those asked for, the rest automatic. IPv4 comes first.
 pub(super) fn choose(
     context: DecisionContext<'_>,
-    network: &NetworkBook,
+    network: &NetworkState,
     wanted: &[IpAddr],
     draft: &mut Draft,
 ) -> Result<Vec<IpNet>, Refusal> {
@@ -34,7 +34,7 @@ pub(super) fn choose(
     Ok(addresses)
 }
 
-fn check_wanted(network: &NetworkBook, wanted: &[IpAddr]) -> Result<(), Refusal> {
+fn check_wanted(network: &NetworkState, wanted: &[IpAddr]) -> Result<(), Refusal> {
     let Some(first) = wanted.first() else {
         return Ok(());
     };
@@ -54,9 +54,9 @@ fn check_wanted(network: &NetworkBook, wanted: &[IpAddr]) -> Result<(), Refusal>
 /// The subnet of an address that was asked for and can be had.
 fn requested<'a>(
     context: DecisionContext<'_>,
-    network: &'a NetworkBook,
+    network: &'a NetworkState,
     address: IpAddr,
-) -> Result<&'a SubnetBook, Refusal> {
+) -> Result<&'a SubnetState, Refusal> {
     let name = || network.row.name.clone();
     let found = network
         .row
@@ -83,7 +83,7 @@ fn requested<'a>(
         });
     }
     let endpoint = subnet.holder(address);
-    if let Some(holder) = endpoint.and_then(|id| lookup::holder(context.books, id)) {
+    if let Some(holder) = endpoint.and_then(|id| lookup::holder(context.state, id)) {
         return Err(Refusal::AddressInUse { address, holder });
     }
     let granted = context.settings.grants.of(row);
@@ -110,10 +110,10 @@ pub(super) fn kept_as(subnet: &Subnet, address: IpAddr) -> Option<String> {
 
 /// The next address of the first subnet of a family that has one.
 fn automatic<'a>(
-    network: &'a NetworkBook,
+    network: &'a NetworkState,
     v4: bool,
     draft: &mut Draft,
-) -> Result<(IpAddr, &'a SubnetBook), Refusal> {
+) -> Result<(IpAddr, &'a SubnetState), Refusal> {
     let mut subnets = network
         .subnets
         .iter()
@@ -131,7 +131,7 @@ fn automatic<'a>(
     Ok((address, subnet))
 }
 
-fn move_cursor(network: &Network, subnet: &SubnetBook, next: IpAddr, draft: &mut Draft) {
+fn move_cursor(network: &Network, subnet: &SubnetState, next: IpAddr, draft: &mut Draft) {
     let row = |next| {
         Row::AddressCursor(AddressCursor {
             network: network.id,
@@ -146,7 +146,7 @@ fn move_cursor(network: &Network, subnet: &SubnetBook, next: IpAddr, draft: &mut
 }
 
 /// An address that is handed out no longer rests.
-fn rouse(network: &Network, subnet: &SubnetBook, address: IpAddr, draft: &mut Draft) {
+fn rouse(network: &Network, subnet: &SubnetState, address: IpAddr, draft: &mut Draft) {
     if let Some(since) = subnet.rests_since(address) {
         draft.remove(Row::RestingAddress(RestingAddress {
             network: network.id,
@@ -160,7 +160,7 @@ fn rouse(network: &Network, subnet: &SubnetBook, address: IpAddr, draft: &mut Dr
 /// again: it lies behind the cursor.
 pub(super) fn release(
     context: DecisionContext<'_>,
-    network: &NetworkBook,
+    network: &NetworkState,
     endpoint: &Endpoint,
     draft: &mut Draft,
 ) {

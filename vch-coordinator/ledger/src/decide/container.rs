@@ -8,11 +8,10 @@ use super::{
 use crate::{
     AddContainer, Answer, Channel, Container, ContainerId, ContainerName, ContainerRef, Dns,
     Environment, Id, MAX_DNS_SERVERS, MAX_EXTRA_HOSTS, MAX_SYSCTLS, MAX_UTS_NAME, NetworkId,
-    Refusal, Row,
-    books::{Books, ChannelKey},
-    lookup,
+    Refusal, Row, lookup,
     published::short_hostname,
     spec,
+    state::{ChannelKey, LedgerState},
 };
 use protocol::spec::{Generation, Incarnation};
 use std::{collections::BTreeMap, net::IpAddr};
@@ -24,7 +23,7 @@ pub(super) fn add(
     environment: &mut Environment<'_>,
 ) -> Result<Decision, Refusal> {
     let limit = context.settings.limits.containers;
-    at_most("containers", context.books.containers.len() + 1, limit)?;
+    at_most("containers", context.state.containers.len() + 1, limit)?;
     at_most("extra hosts", request.extra_hosts.len(), MAX_EXTRA_HOSTS)?;
     if let Some(hostname) = &request.hostname {
         short_enough("hostname", hostname.as_str(), MAX_UTS_NAME)?;
@@ -33,9 +32,9 @@ pub(super) fn add(
         short_enough("domainname", domain.as_str(), MAX_UTS_NAME)?;
     }
     bounded_map("sysctls", &request.sysctls, MAX_SYSCTLS, String::as_str)?;
-    check_name(context.books, &request.name)?;
-    check_channel(context.books, &request.channel)?;
-    let id = fresh_id(context.books, environment);
+    check_name(context.state, &request.name)?;
+    check_channel(context.state, &request.channel)?;
+    let id = fresh_id(context.state, environment);
     let container = Container {
         id,
         hostname: request.hostname.unwrap_or_else(|| short_hostname(id)),
@@ -66,7 +65,7 @@ pub(super) fn add(
     })?;
     possible(context.settings, &container, &[])?;
     let mut draft = Draft::default();
-    link(context.books, &container, &mut draft);
+    link(context.state, &container, &mut draft);
     draft.add(Row::Container(container));
     Ok(draft.answered(Answer::ContainerAdded { container: id }))
 }
@@ -88,44 +87,44 @@ pub(super) fn remove(
     container: &ContainerRef,
     force: bool,
 ) -> Result<Decision, Refusal> {
-    let book = lookup::container(context.books, container)?;
-    if !force && !book.endpoints.is_empty() {
-        let networks = book.endpoints.keys();
-        let names = networks.filter_map(|id| context.books.networks.get(id));
+    let entry = lookup::container(context.state, container)?;
+    if !force && !entry.endpoints.is_empty() {
+        let networks = entry.endpoints.keys();
+        let names = networks.filter_map(|id| context.state.networks.get(id));
         let names: Vec<&str> = names.map(|network| network.row.name.as_str()).collect();
         return Err(Refusal::ContainerConnected {
-            container: book.row.name.clone(),
+            container: entry.row.name.clone(),
             networks: names.join(", "),
         });
     }
     let mut draft = Draft::default();
-    let bindings = book.bindings.iter();
-    for binding in bindings.filter_map(|host| context.books.binding(host)) {
+    let bindings = entry.bindings.iter();
+    for binding in bindings.filter_map(|host| context.state.binding(host)) {
         draft.remove(Row::PortBinding(binding.clone()));
     }
-    for (network, id) in &book.endpoints {
-        let endpoint = context.books.endpoints.get(id);
-        let network = context.books.networks.get(network);
+    for (network, id) in &entry.endpoints {
+        let endpoint = context.state.endpoints.get(id);
+        let network = context.state.networks.get(network);
         if let Some((endpoint, network)) = endpoint.zip(network) {
             draft.remove(Row::Endpoint(endpoint.clone()));
             addresses::release(context, network, endpoint, &mut draft);
         }
     }
-    unlink(context, &book.row, &mut draft);
-    for document in book.documents.values() {
+    unlink(context, &entry.row, &mut draft);
+    for document in entry.documents.values() {
         draft.remove(Row::Document(document.clone()));
     }
-    draft.remove(Row::Container(book.row.clone()));
+    draft.remove(Row::Container(entry.row.clone()));
     Ok(draft.answered(Answer::ContainerRemoved {
-        container: book.row.id,
-        endpoints: book.endpoints.values().copied().collect(),
+        container: entry.row.id,
+        endpoints: entry.endpoints.values().copied().collect(),
     }))
 }
 
 /// Gives other containers the names that they await for one of this name.
-fn link(books: &Books, new: &Container, draft: &mut Draft) {
-    let askers = books.awaited.get(&new.name).into_iter().flatten();
-    for asker in askers.filter_map(|id| books.endpoints.get(id)) {
+fn link(state: &LedgerState, new: &Container, draft: &mut Draft) {
+    let askers = state.awaited.get(&new.name).into_iter().flatten();
+    for asker in askers.filter_map(|id| state.endpoints.get(id)) {
         if asker.container != new.id {
             let mut row = asker.clone();
             row.link(new.id, &new.name);
@@ -137,14 +136,14 @@ fn link(books: &Books, new: &Container, draft: &mut Draft) {
 /// Takes away the names that other containers have for one that goes; on all networks but the default bridge they
 /// await another one of its name.
 fn unlink(context: DecisionContext<'_>, gone: &Container, draft: &mut Draft) {
-    let (books, id) = (context.books, gone.id);
+    let (state, id) = (context.state, gone.id);
     let all = (id, NetworkId::from_bytes([0; 32]))..=(id, NetworkId::from_bytes([0xff; 32]));
-    let default = books
+    let default = state
         .network_names
         .get(&context.settings.default_bridge.name);
-    for ((_, network), askers) in books.linked.range(all) {
+    for ((_, network), askers) in state.linked.range(all) {
         let awaits = default != Some(network);
-        for asker in askers.iter().filter_map(|id| books.endpoints.get(id)) {
+        for asker in askers.iter().filter_map(|id| state.endpoints.get(id)) {
             if asker.container != id {
                 let mut row = asker.clone();
                 row.unlink(id, &gone.name, awaits);
@@ -160,18 +159,18 @@ pub(super) fn start(
     container: &ContainerRef,
     environment: &mut Environment<'_>,
 ) -> Result<Decision, Refusal> {
-    let book = lookup::container(context.books, container)?;
-    if let Some((network, id)) = book.row.missing.iter().next() {
+    let entry = lookup::container(context.state, container)?;
+    if let Some((network, id)) = entry.row.missing.iter().next() {
         return Err(Refusal::NetworkMissing {
-            container: book.row.name.clone(),
+            container: entry.row.name.clone(),
             network: network.clone(),
             id: *id,
         });
     }
     let incarnation = Incarnation(random(environment));
-    let mut next = Next::of(context, book);
+    let mut next = Next::of(context, entry);
     next.container.incarnation = Some(incarnation);
-    next.container.generation = Generation(book.row.generation.0 + 1);
+    next.container.generation = Generation(entry.row.generation.0 + 1);
     next.container.unhealthy = false;
     let mut draft = Draft::default();
     let (row, _) = next.settle(Ports::Require, environment, &mut draft)?;
@@ -188,8 +187,8 @@ pub(super) fn stop(
     container: &ContainerRef,
     environment: &mut Environment<'_>,
 ) -> Result<Decision, Refusal> {
-    let book = lookup::container(context.books, container)?;
-    let mut next = Next::of(context, book);
+    let entry = lookup::container(context.state, container)?;
+    let mut next = Next::of(context, entry);
     next.container.incarnation = None;
     let mut draft = Draft::default();
     let (row, _) = next.settle(Ports::Allow, environment, &mut draft)?;
@@ -203,16 +202,16 @@ pub(super) fn rename(
     name: ContainerName,
     environment: &mut Environment<'_>,
 ) -> Result<Decision, Refusal> {
-    let book = lookup::container(context.books, container)?;
-    check_name(context.books, &name)?;
-    let mut next = Next::of(context, book);
+    let entry = lookup::container(context.state, container)?;
+    check_name(context.state, &name)?;
+    let mut next = Next::of(context, entry);
     for endpoint in &mut next.endpoints {
-        endpoint.row.link(book.row.id, &name);
+        endpoint.row.link(entry.row.id, &name);
     }
     next.container.name = name;
     let mut draft = Draft::default();
     let (row, _) = next.settle(Ports::Keep, environment, &mut draft)?;
-    link(context.books, &row, &mut draft);
+    link(context.state, &row, &mut draft);
     Ok(draft.answered(Answer::Renamed { container: row.id }))
 }
 
@@ -223,16 +222,16 @@ pub(super) fn set_health(
     unhealthy: bool,
     environment: &mut Environment<'_>,
 ) -> Result<Decision, Refusal> {
-    let book = lookup::container(context.books, container)?;
-    let mut next = Next::of(context, book);
+    let entry = lookup::container(context.state, container)?;
+    let mut next = Next::of(context, entry);
     next.container.unhealthy = unhealthy;
     let mut draft = Draft::default();
     let (row, _) = next.settle(Ports::Keep, environment, &mut draft)?;
     Ok(draft.answered(Answer::HealthSet { container: row.id }))
 }
 
-fn check_name(books: &Books, name: &ContainerName) -> Result<(), Refusal> {
-    match books.container_names.get(name) {
+fn check_name(state: &LedgerState, name: &ContainerName) -> Result<(), Refusal> {
+    match state.container_names.get(name) {
         None => Ok(()),
         Some(holder) => Err(Refusal::ContainerNameTaken {
             name: name.clone(),
@@ -241,14 +240,14 @@ fn check_name(books: &Books, name: &ContainerName) -> Result<(), Refusal> {
     }
 }
 
-fn check_channel(books: &Books, channel: &Channel) -> Result<(), Refusal> {
+fn check_channel(state: &LedgerState, channel: &Channel) -> Result<(), Refusal> {
     if let Channel::Vsock { cid } = channel
         && (*cid < 3 || *cid == u32::MAX)
     {
         return Err(Refusal::ReservedCid(*cid));
     }
-    let holder = ChannelKey::of(channel).and_then(|key| books.channels.get(&key));
-    match holder.and_then(|holder| books.containers.get(holder)) {
+    let holder = ChannelKey::of(channel).and_then(|key| state.channels.get(&key));
+    match holder.and_then(|holder| state.containers.get(holder)) {
         None => Ok(()),
         Some(holder) => Err(Refusal::ChannelTaken {
             channel: channel.to_string(),
@@ -257,10 +256,10 @@ fn check_channel(books: &Books, channel: &Channel) -> Result<(), Refusal> {
     }
 }
 
-fn fresh_id(books: &Books, environment: &mut Environment<'_>) -> ContainerId {
+fn fresh_id(state: &LedgerState, environment: &mut Environment<'_>) -> ContainerId {
     loop {
         let id = ContainerId::from_bytes(random(environment));
-        if !books.containers.contains_key(&id) {
+        if !state.containers.contains_key(&id) {
             return id;
         }
     }

@@ -11,15 +11,15 @@ pub(super) fn keep(
     text: String,
 ) -> Result<Decision, Refusal> {
     short_enough("document", &text, MAX_DOCUMENT)?;
-    let book = lookup::container(context.books, container)?;
-    let container = book.row.id;
+    let entry = lookup::container(context.state, container)?;
+    let container = entry.row.id;
     let row = Row::Document(Document {
         container,
         kind,
         text: text.into(),
     });
     let mut draft = Draft::default();
-    match book.documents.get(&kind) {
+    match entry.documents.get(&kind) {
         Some(old) => draft.replace(Row::Document(old.clone()), row),
         None => draft.add(row),
     }

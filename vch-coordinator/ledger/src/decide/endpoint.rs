@@ -8,9 +8,9 @@ use super::{
 use crate::{
     Answer, AwaitedLink, Connect, ContainerRef, Endpoint, EndpointId, Environment,
     ExternalAddressing, ExternalRefusal, Id, Link, MAX_ALIASES, MAX_ENDPOINTS, MAX_LINKS,
-    MAX_SYSCTLS, NetworkId, NetworkKind, NetworkName, NetworkRef, Reference, Refusal, Row,
-    books::{Books, ContainerBook, NetworkBook},
-    derived, lookup, pointer_name,
+    MAX_SYSCTLS, NetworkId, NetworkKind, NetworkName, NetworkRef, Reference, Refusal, Row, derived,
+    lookup, pointer_name,
+    state::{ContainerState, LedgerState, NetworkState},
 };
 use protocol::spec::{Hostname, InterfaceName, MacAddress, NicMatch};
 use std::collections::BTreeSet;
@@ -21,17 +21,17 @@ pub(super) fn connect(
     request: Connect,
     environment: &mut Environment<'_>,
 ) -> Result<Decision, Refusal> {
-    let container = lookup::container(context.books, &request.container)?;
-    let network = lookup::network(context.books, &request.network)?;
+    let container = lookup::container(context.state, &request.container)?;
+    let network = lookup::network(context.state, &request.network)?;
     check_connect(container, network, &request)?;
     let mut draft = Draft::default();
     let addresses = addresses::choose(context, network, &request.addresses, &mut draft)?;
-    let id = fresh_id(context.books, environment);
+    let id = fresh_id(context.state, environment);
     let mac = choose_mac(context, id, request.mac)?;
     let awaits = network.row.name != context.settings.default_bridge.name;
-    let (links, awaited_links) = links(context.books, &request.links, awaits)?;
+    let (links, awaited_links) = links(context.state, &request.links, awaits)?;
     let nic = request.nic.unwrap_or(NicMatch::Mac(mac));
-    check_nic(context.books, container, &nic)?;
+    check_nic(context.state, container, &nic)?;
     let endpoint = Endpoint {
         id,
         container: container.row.id,
@@ -42,8 +42,8 @@ pub(super) fn connect(
         pointer: pointer_name(container.row.id, &container.row.name, &network.row.name),
         aliases: request.aliases,
         interface: match request.interface {
-            Some(name) => check_interface(context.books, container, name)?,
-            None => free_interface(context.books, container, network.row.interface_prefix())?,
+            Some(name) => check_interface(context.state, container, name)?,
+            None => free_interface(context.state, container, network.row.interface_prefix())?,
         },
         sysctls: request.sysctls,
         nic,
@@ -80,7 +80,7 @@ pub(super) fn disconnect(
     network: &NetworkRef,
     environment: &mut Environment<'_>,
 ) -> Result<Decision, Refusal> {
-    let found = find_endpoint(context.books, container, network);
+    let found = find_endpoint(context.state, container, network);
     let (container, network, endpoint) = match found {
         Ok(found) => found,
         Err(refusal) => return forget(context, container, network, refusal),
@@ -105,23 +105,23 @@ fn forget(
     network: &NetworkRef,
     refusal: Refusal,
 ) -> Result<Decision, Refusal> {
-    let book = lookup::container(context.books, container)?;
+    let entry = lookup::container(context.state, container)?;
     let text = network.to_string();
     let named = |(name, id): &(&NetworkName, &NetworkId)| {
-        let same = context.books.network_names.get(*name);
+        let same = context.state.network_names.get(*name);
         let meant = same.is_some_and(|same| same.to_string() == text);
         name.as_str() == text || id.to_string() == text || meant
     };
-    let missing = book.row.missing.iter().find(named);
+    let missing = entry.row.missing.iter().find(named);
     let Some((name, id)) = missing.map(|(name, id)| (name.clone(), *id)) else {
         return Err(refusal);
     };
-    let mut row = book.row.clone();
+    let mut row = entry.row.clone();
     row.missing.remove(&name);
     let mut draft = Draft::default();
-    draft.replace(Row::Container(book.row.clone()), Row::Container(row));
+    draft.replace(Row::Container(entry.row.clone()), Row::Container(row));
     Ok(draft.answered(Answer::Forgotten {
-        container: book.row.id,
+        container: entry.row.id,
         network: id,
     }))
 }
@@ -133,7 +133,7 @@ pub(super) fn set_aliases(
     aliases: Vec<Hostname>,
     environment: &mut Environment<'_>,
 ) -> Result<Decision, Refusal> {
-    let (container, network, endpoint) = find_endpoint(context.books, container, network)?;
+    let (container, network, endpoint) = find_endpoint(context.state, container, network)?;
     at_most("aliases", aliases.len(), MAX_ALIASES)?;
     let mut next = Next::of(context, container);
     let mut endpoints = next.endpoints.iter_mut();
@@ -150,14 +150,14 @@ pub(super) fn set_aliases(
 
 /// Returns the endpoint of a container on a network, both as a caller names them.
 fn find_endpoint<'a>(
-    books: &'a Books,
+    state: &'a LedgerState,
     container: &ContainerRef,
     network: &NetworkRef,
-) -> Result<(&'a ContainerBook, &'a NetworkBook, &'a Endpoint), Refusal> {
-    let container = lookup::container(books, container)?;
-    let network = lookup::network(books, network)?;
+) -> Result<(&'a ContainerState, &'a NetworkState, &'a Endpoint), Refusal> {
+    let container = lookup::container(state, container)?;
+    let network = lookup::network(state, network)?;
     let endpoint = container.endpoints.get(&network.row.id);
-    let endpoint = endpoint.and_then(|id| books.endpoints.get(id));
+    let endpoint = endpoint.and_then(|id| state.endpoints.get(id));
     let endpoint = endpoint.ok_or_else(|| Refusal::NotConnected {
         container: container.row.name.clone(),
         network: network.row.name.clone(),
@@ -168,7 +168,7 @@ fn find_endpoint<'a>(
 /// Links as the row has them, in lower case, none twice: to containers that are there, and, where they are awaited,
 /// to names of containers that are not.
 fn links(
-    books: &Books,
+    state: &LedgerState,
     wanted: &[(ContainerRef, Hostname)],
     awaits: bool,
 ) -> Result<(Vec<Link>, Vec<AwaitedLink>), Refusal> {
@@ -178,7 +178,7 @@ fn links(
         let lower = alias.as_str().to_ascii_lowercase();
         // A host name in lower case is one, too.
         let alias = Hostname::try_from(lower).unwrap_or_else(|_| alias.clone());
-        match (lookup::container(books, container), container) {
+        match (lookup::container(state, container), container) {
             (Ok(found), _) => {
                 let container = found.row.id;
                 links.insert(Link { container, alias });
@@ -194,8 +194,8 @@ fn links(
 }
 
 fn check_connect(
-    container: &ContainerBook,
-    network: &NetworkBook,
+    container: &ContainerState,
+    network: &NetworkState,
     request: &Connect,
 ) -> Result<(), Refusal> {
     if network.row.kind == NetworkKind::None {
@@ -226,13 +226,13 @@ fn check_connect(
 
 /// An interface name that none of the container's endpoints has.
 fn check_interface(
-    books: &Books,
-    container: &ContainerBook,
+    state: &LedgerState,
+    container: &ContainerState,
     name: InterfaceName,
 ) -> Result<InterfaceName, Refusal> {
     let mut endpoints = container.endpoints.values();
     let taken = endpoints.any(|id| {
-        let endpoint = books.endpoints.get(id);
+        let endpoint = state.endpoints.get(id);
         endpoint.is_some_and(|endpoint| endpoint.interface == name)
     });
     if taken || name.as_str() == "lo" {
@@ -244,10 +244,10 @@ fn check_interface(
     Ok(name)
 }
 
-fn fresh_id(books: &Books, environment: &mut Environment<'_>) -> EndpointId {
+fn fresh_id(state: &LedgerState, environment: &mut Environment<'_>) -> EndpointId {
     loop {
         let id = EndpointId::from_bytes(random(environment));
-        if !books.endpoints.contains_key(&id) {
+        if !state.endpoints.contains_key(&id) {
             return id;
         }
     }
@@ -258,7 +258,7 @@ fn choose_mac(
     endpoint: EndpointId,
     wanted: Option<MacAddress>,
 ) -> Result<MacAddress, Refusal> {
-    let taken = &context.books.macs;
+    let taken = &context.state.macs;
     let Some(mac) = wanted else {
         let hashed =
             (0..).filter_map(|attempt| derived::mac(context.settings.vch, endpoint, attempt));
@@ -271,16 +271,20 @@ fn choose_mac(
     };
     match taken
         .get(&mac)
-        .and_then(|other| lookup::holder(context.books, *other))
+        .and_then(|other| lookup::holder(context.state, *other))
     {
         None => Ok(mac),
         Some(holder) => Err(Refusal::MacTaken { mac, holder }),
     }
 }
 
-fn check_nic(books: &Books, container: &ContainerBook, nic: &NicMatch) -> Result<(), Refusal> {
+fn check_nic(
+    state: &LedgerState,
+    container: &ContainerState,
+    nic: &NicMatch,
+) -> Result<(), Refusal> {
     let others = container.endpoints.values();
-    let mut others = others.filter_map(|id| books.endpoints.get(id));
+    let mut others = others.filter_map(|id| state.endpoints.get(id));
     if others.any(|other| other.nic == *nic) {
         return Err(Refusal::NicTaken {
             nic: nic.clone(),
@@ -292,14 +296,14 @@ fn check_nic(books: &Books, container: &ContainerBook, nic: &NicMatch) -> Result
 
 /// The lowest of eth0, eth1, … that none of the container's endpoints has.
 fn free_interface(
-    books: &Books,
-    container: &ContainerBook,
+    state: &LedgerState,
+    container: &ContainerState,
     prefix: &str,
 ) -> Result<InterfaceName, Refusal> {
     let used: Vec<&InterfaceName> = container
         .endpoints
         .values()
-        .filter_map(|id| books.endpoints.get(id))
+        .filter_map(|id| state.endpoints.get(id))
         .map(|endpoint| &endpoint.interface)
         .collect();
     let names = (0..=used.len()).filter_map(|n| format!("{prefix}{n}").parse().ok());

@@ -10,10 +10,10 @@ use crate::{
     AddressCursor, Answer, ContainerId, Endpoint, Environment, ExternalAddressing, ExternalNetwork,
     ExternalRefusal, MAX_AUXILIARY, MAX_SUBNETS, Network, NetworkId, NetworkKind, NetworkName,
     PortRefusal, Refusal, RestingAddress, Row, Settings, Subnet,
-    books::NetworkBook,
-    ipam::{SubnetBook, number},
+    ipam::{SubnetState, number},
     lookup,
     settings::unusable,
+    state::NetworkState,
 };
 use ipnet::IpNet;
 use std::{
@@ -72,7 +72,7 @@ pub(super) fn draw(
         if !gone.endpoints.is_empty() {
             return Err(ExternalRefusal::InUse {
                 network: gone.row.name.clone(),
-                endpoints: network::holders(context.books, &gone.endpoints),
+                endpoints: network::holders(context.state, &gone.endpoints),
             }
             .into());
         }
@@ -86,16 +86,16 @@ pub(super) fn draw(
             None => {
                 let row = row(
                     request,
-                    network::fresh_id(context.books, environment),
+                    network::fresh_id(context.state, environment),
                     environment.now_ms,
                 );
                 drawn.added.push(row.id);
                 draft.add(Row::Network(row));
             }
-            Some(book) => {
-                let row = row(request, book.row.id, book.row.created_ms);
-                if row != book.row {
-                    check_orphans(context, book, &row)?;
+            Some(entry) => {
+                let row = row(request, entry.row.id, entry.row.created_ms);
+                if row != entry.row {
+                    check_orphans(context, entry, &row)?;
                     changed.insert(row.id, row);
                 }
             }
@@ -122,11 +122,11 @@ fn row(request: &ExternalNetwork, id: NetworkId, created_ms: u64) -> Network {
 }
 
 /// The external networks that the configuration no longer has.
-fn gone<'a>(context: DecisionContext<'a>, wanted: &[ExternalNetwork]) -> Vec<&'a NetworkBook> {
-    let networks = context.books.networks.values();
-    let externals = networks.filter(|book| book.row.external().is_some());
+fn gone<'a>(context: DecisionContext<'a>, wanted: &[ExternalNetwork]) -> Vec<&'a NetworkState> {
+    let networks = context.state.networks.values();
+    let externals = networks.filter(|entry| entry.row.external().is_some());
     externals
-        .filter(|book| !wanted.iter().any(|request| request.name == book.row.name))
+        .filter(|entry| !wanted.iter().any(|request| request.name == entry.row.name))
         .collect()
 }
 
@@ -134,10 +134,10 @@ fn gone<'a>(context: DecisionContext<'a>, wanted: &[ExternalNetwork]) -> Vec<&'a
 fn existing<'a>(
     context: DecisionContext<'a>,
     name: &NetworkName,
-) -> Result<Option<&'a NetworkBook>, Refusal> {
-    let id = context.books.network_names.get(name);
-    match id.and_then(|id| context.books.networks.get(id)) {
-        Some(book) if book.row.external().is_none() => Err(Refusal::NetworkExists(name.clone())),
+) -> Result<Option<&'a NetworkState>, Refusal> {
+    let id = context.state.network_names.get(name);
+    match id.and_then(|id| context.state.networks.get(id)) {
+        Some(entry) if entry.row.external().is_none() => Err(Refusal::NetworkExists(name.clone())),
         found => Ok(found),
     }
 }
@@ -164,8 +164,8 @@ fn check_all(context: DecisionContext<'_>, wanted: &[ExternalNetwork]) -> Result
     }
     let new = names
         .iter()
-        .filter(|name| !context.books.network_names.contains_key(**name));
-    let count = context.books.networks.len() + new.count();
+        .filter(|name| !context.state.network_names.contains_key(**name));
+    let count = context.state.networks.len() + new.count();
     at_most("networks", count, context.settings.limits.networks)?;
     check_overlaps(context, wanted)?;
     check_ports(context)
@@ -235,21 +235,21 @@ fn is_host(subnet: &Subnet, address: IpAddr) -> bool {
 fn check_overlaps(context: DecisionContext<'_>, wanted: &[ExternalNetwork]) -> Result<(), Refusal> {
     let gone: Vec<NetworkId> = gone(context, wanted)
         .iter()
-        .map(|book| book.row.id)
+        .map(|entry| entry.row.id)
         .collect();
     let mut before: Vec<(IpNet, &NetworkName)> = Vec::new();
     for request in wanted {
-        let own = context.books.network_names.get(&request.name);
+        let own = context.state.network_names.get(&request.name);
         for Subnet { net, .. } in &request.subnets {
             let net = *net;
             let meets = |other: &IpNet| other.contains(&net) || net.contains(other);
             let mut met = context
-                .books
+                .state
                 .space
                 .overlaps(&net)
                 .filter(|(_, id)| Some(id) != own && !gone.contains(id))
                 .filter_map(|(other, id)| {
-                    Some((other, &context.books.networks.get(&id)?.row.name))
+                    Some((other, &context.state.networks.get(&id)?.row.name))
                 });
             let met = met.next();
             let met = met.or_else(|| before.iter().copied().find(|(other, _)| meets(other)));
@@ -268,14 +268,14 @@ fn check_overlaps(context: DecisionContext<'_>, wanted: &[ExternalNetwork]) -> R
 
 /// Refuses what would let two published ports meet that do not meet now.
 fn check_ports(context: DecisionContext<'_>) -> Result<(), Refusal> {
-    for there in context.books.bindings.values() {
+    for there in context.state.bindings.values() {
         let Some(everywhere) = there.get(&None) else {
             continue;
         };
         let mut others = there.iter().filter(|(address, _)| address.is_some());
         let met = others.find(|(address, _)| port::meet(context.settings, None, **address));
         if let Some((_, met)) = met
-            && let Some(holder) = context.books.containers.get(&met.container)
+            && let Some(holder) = context.state.containers.get(&met.container)
         {
             return Err(PortRefusal::Taken {
                 host: everywhere.host,
@@ -291,7 +291,7 @@ fn check_ports(context: DecisionContext<'_>) -> Result<(), Refusal> {
 /// Refuses a change that leaves an endpoint without its address.
 fn check_orphans(
     context: DecisionContext<'_>,
-    book: &NetworkBook,
+    entry: &NetworkState,
     row: &Network,
 ) -> Result<(), Refusal> {
     let lost = |address: IpAddr| {
@@ -300,12 +300,12 @@ fn check_orphans(
             is_host(subnet, address) && addresses::kept_as(subnet, address).is_none()
         })
     };
-    let endpoints = book.endpoints.iter();
-    let endpoints = endpoints.filter_map(|id| context.books.endpoints.get(id));
+    let endpoints = entry.endpoints.iter();
+    let endpoints = endpoints.filter_map(|id| context.state.endpoints.get(id));
     let orphans = endpoints.filter_map(|endpoint| {
         let mut own = endpoint.addresses.iter().map(IpNet::addr);
         let address = own.find(|address| lost(*address))?;
-        let holder = lookup::holder(context.books, endpoint.id)?;
+        let holder = lookup::holder(context.state, endpoint.id)?;
         Some(format!("{holder} ({address})"))
     });
     let orphans: Vec<String> = orphans.collect();
@@ -332,20 +332,20 @@ fn change(
 ) -> Result<(), Refusal> {
     let mut touched: BTreeSet<ContainerId> = BTreeSet::new();
     for (id, row) in changed {
-        let Some(book) = context.books.networks.get(id) else {
+        let Some(entry) = context.state.networks.get(id) else {
             continue;
         };
-        draft.replace(Row::Network(book.row.clone()), Row::Network(row.clone()));
-        forget_outside(context, book, row, draft);
-        let endpoints = book.endpoints.iter();
-        let endpoints = endpoints.filter_map(|id| context.books.endpoints.get(id));
+        draft.replace(Row::Network(entry.row.clone()), Row::Network(row.clone()));
+        forget_outside(context, entry, row, draft);
+        let endpoints = entry.endpoints.iter();
+        let endpoints = endpoints.filter_map(|id| context.state.endpoints.get(id));
         touched.extend(endpoints.map(|endpoint| endpoint.container));
     }
-    for book in touched
+    for entry in touched
         .iter()
-        .filter_map(|id| context.books.containers.get(id))
+        .filter_map(|id| context.state.containers.get(id))
     {
-        let mut next = Next::of(context, book);
+        let mut next = Next::of(context, entry);
         for endpoint in &mut next.endpoints {
             if let Some(row) = changed.get(&endpoint.network.id) {
                 endpoint.network = row;
@@ -369,18 +369,18 @@ fn lengthen(endpoint: &mut Endpoint, network: &Network) {
 /// Takes away what an allocator's rows say of addresses that are no longer its own.
 fn forget_outside(
     context: DecisionContext<'_>,
-    book: &NetworkBook,
+    entry: &NetworkState,
     row: &Network,
     draft: &mut Draft,
 ) {
     let grants = &context.settings.grants;
-    let fresh: Vec<SubnetBook> = row
+    let fresh: Vec<SubnetState> = row
         .subnets
         .iter()
-        .map(|subnet| SubnetBook::new(subnet, grants))
+        .map(|subnet| SubnetState::new(subnet, grants))
         .collect();
-    let covers = |subnet: &SubnetBook, address: IpAddr| subnet.net().contains(&address);
-    for old in &book.subnets {
+    let covers = |subnet: &SubnetState, address: IpAddr| subnet.net().contains(&address);
+    for old in &entry.subnets {
         for (address, since) in old.all_resting() {
             let mut now = fresh.iter().filter(|subnet| covers(subnet, address));
             if !now.any(|subnet| subnet.is_automatic(address)) {

@@ -4,9 +4,8 @@ use super::{Decision, DecisionContext, Draft, at_most, bounded_map, external, ra
 use crate::{
     AddressCursor, Answer, CONFIG_FROM, Configuration, CreateNetwork, EndpointId, Environment, Id,
     MAX_LABELS, Network, NetworkId, NetworkKind, NetworkRef, Refusal, RestingAddress, Row,
-    SegmentKind, Settings, Subnet, SubnetRequest,
-    books::{Books, NetworkBook},
-    lookup,
+    SegmentKind, Settings, Subnet, SubnetRequest, lookup,
+    state::{LedgerState, NetworkState},
 };
 use ipnet::IpNet;
 use protocol::spec::Generation;
@@ -31,12 +30,12 @@ pub(super) fn create(
     if request.name == default_bridge.name || request.name == *none || external {
         return Err(Refusal::PredefinedName(request.name));
     }
-    if context.books.network_names.contains_key(&request.name) {
+    if context.state.network_names.contains_key(&request.name) {
         return Err(Refusal::NetworkExists(request.name));
     }
     at_most(
         "networks",
-        context.books.networks.len() + 1,
+        context.state.networks.len() + 1,
         limits.networks,
     )?;
     let network = match request.configuration.clone() {
@@ -71,9 +70,9 @@ pub(crate) fn bootstrap(
     } = context.settings;
     let mut draft = Draft::default();
     let mut made = external::draw(context, externals, environment, &mut draft)?.added;
-    if !context.books.network_names.contains_key(none) {
+    if !context.state.network_names.contains_key(none) {
         let network = Network {
-            id: fresh_id(context.books, environment),
+            id: fresh_id(context.state, environment),
             name: none.clone(),
             kind: NetworkKind::None,
             predefined: true,
@@ -88,7 +87,7 @@ pub(crate) fn bootstrap(
         draft.add(Row::Network(network));
     }
     if !context
-        .books
+        .state
         .network_names
         .contains_key(&default_bridge.name)
     {
@@ -98,7 +97,7 @@ pub(crate) fn bootstrap(
             .map(SubnetRequest::from)
             .into_iter()
             .collect();
-        // The external networks are not in the books before this is decided.
+        // The external networks are not in the state before this is decided.
         let outside = externals.iter().flat_map(|external| &external.subnets);
         let outside: Vec<IpNet> = outside.map(|subnet| subnet.net).collect();
         let routes = environment.host_overlap;
@@ -153,9 +152,9 @@ fn configured(
     request: CreateNetwork,
     other: &NetworkRef,
 ) -> Result<CreateNetwork, Refusal> {
-    let found = lookup::network(context.books, other)
+    let found = lookup::network(context.state, other)
         .ok()
-        .map(|book| &book.row);
+        .map(|entry| &entry.row);
     let Some((row, NetworkKind::Configuration(segment))) = found.map(|row| (row, &row.kind)) else {
         return Err(Refusal::NoConfiguration(other.to_string()));
     };
@@ -189,7 +188,7 @@ fn made(
     environment: &mut Environment<'_>,
 ) -> Network {
     Network {
-        id: fresh_id(context.books, environment),
+        id: fresh_id(context.state, environment),
         name: request.name,
         kind,
         predefined: false,
@@ -202,10 +201,10 @@ fn made(
     }
 }
 
-pub(super) fn fresh_id(books: &Books, environment: &mut Environment<'_>) -> NetworkId {
+pub(super) fn fresh_id(state: &LedgerState, environment: &mut Environment<'_>) -> NetworkId {
     loop {
         let id = NetworkId::from_bytes(random(environment));
-        if !books.networks.contains_key(&id) {
+        if !state.networks.contains_key(&id) {
             return id;
         }
     }
@@ -216,62 +215,62 @@ pub(super) fn remove(
     context: DecisionContext<'_>,
     network: &NetworkRef,
 ) -> Result<Decision, Refusal> {
-    let book = lookup::network(context.books, network)?;
-    if book.row.predefined {
-        return Err(Refusal::PredefinedNetwork(book.row.name.clone()));
+    let entry = lookup::network(context.state, network)?;
+    if entry.row.predefined {
+        return Err(Refusal::PredefinedNetwork(entry.row.name.clone()));
     }
-    let active = active(context.books, book);
+    let active = active(context.state, entry);
     if !active.is_empty() {
         return Err(Refusal::NetworkInUse {
-            network: book.row.name.clone(),
-            endpoints: holders(context.books, &active),
+            network: entry.row.name.clone(),
+            endpoints: holders(context.state, &active),
         });
     }
-    if book.row.is_configuration() {
-        let mut others = context.books.networks.values();
-        if others.any(|other| other.row.config_from() == Some(book.row.id)) {
-            return Err(Refusal::ConfigurationInUse(book.row.name.clone()));
+    if entry.row.is_configuration() {
+        let mut others = context.state.networks.values();
+        if others.any(|other| other.row.config_from() == Some(entry.row.id)) {
+            return Err(Refusal::ConfigurationInUse(entry.row.name.clone()));
         }
     }
     let mut draft = Draft::default();
-    end_endpoints(context.books, book, &mut draft);
-    forget_addresses(book, &mut draft);
-    draft.remove(Row::Network(book.row.clone()));
+    end_endpoints(context.state, entry, &mut draft);
+    forget_addresses(entry, &mut draft);
+    draft.remove(Row::Network(entry.row.clone()));
     Ok(draft.answered(Answer::NetworkRemoved {
-        network: book.row.id,
+        network: entry.row.id,
     }))
 }
 
 /// The endpoints of running containers on a network.
-fn active(books: &Books, book: &NetworkBook) -> Vec<EndpointId> {
+fn active(state: &LedgerState, entry: &NetworkState) -> Vec<EndpointId> {
     let runs = |id: &&EndpointId| {
-        let endpoint = books.endpoints.get(id);
-        let container = endpoint.and_then(|endpoint| books.containers.get(&endpoint.container));
+        let endpoint = state.endpoints.get(id);
+        let container = endpoint.and_then(|endpoint| state.containers.get(&endpoint.container));
         container.is_some_and(|container| container.row.runs())
     };
-    book.endpoints.iter().filter(runs).copied().collect()
+    entry.endpoints.iter().filter(runs).copied().collect()
 }
 
 /// The endpoints of stopped containers end with their network. What a container asked for, it still
 /// asks for: it misses the network, and says so when it is started.
-fn end_endpoints(books: &Books, book: &NetworkBook, draft: &mut Draft) {
-    let endpoints = book.endpoints.iter();
-    for endpoint in endpoints.filter_map(|id| books.endpoints.get(id)) {
+fn end_endpoints(state: &LedgerState, entry: &NetworkState, draft: &mut Draft) {
+    let endpoints = entry.endpoints.iter();
+    for endpoint in endpoints.filter_map(|id| state.endpoints.get(id)) {
         draft.remove(Row::Endpoint(endpoint.clone()));
-        if let Some(container) = books.containers.get(&endpoint.container) {
+        if let Some(container) = state.containers.get(&endpoint.container) {
             let before = container.row.clone();
             let mut after = before.clone();
             after.generation = Generation(before.generation.0 + 1);
-            after.missing.insert(book.row.name.clone(), book.row.id);
+            after.missing.insert(entry.row.name.clone(), entry.row.id);
             draft.replace(Row::Container(before), Row::Container(after));
         }
     }
 }
 
 /// The rows of a network's allocators: bounded by the limit on resting addresses.
-pub(super) fn forget_addresses(book: &NetworkBook, draft: &mut Draft) {
-    let network = book.row.id;
-    for subnet in &book.subnets {
+pub(super) fn forget_addresses(entry: &NetworkState, draft: &mut Draft) {
+    let network = entry.row.id;
+    for subnet in &entry.subnets {
         for (address, since) in subnet.all_resting() {
             draft.remove(Row::RestingAddress(RestingAddress {
                 network,
@@ -291,14 +290,14 @@ pub(super) fn forget_addresses(book: &NetworkBook, draft: &mut Draft) {
 
 /// Names of the first few containers on a network.
 pub(super) fn holders<'a>(
-    books: &Books,
+    state: &LedgerState,
     endpoints: impl IntoIterator<Item = &'a EndpointId>,
 ) -> String {
     const SHOWN: usize = 5;
     let endpoints: Vec<&EndpointId> = endpoints.into_iter().collect();
     let names = endpoints.iter().take(SHOWN).filter_map(|id| {
-        let endpoint = books.endpoints.get(id)?;
-        let container = books.containers.get(&endpoint.container)?;
+        let endpoint = state.endpoints.get(id)?;
+        let container = state.containers.get(&endpoint.container)?;
         Some(container.row.name.to_string())
     });
     let mut text = names.collect::<Vec<_>>().join(", ");

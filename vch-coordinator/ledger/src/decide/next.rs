@@ -5,10 +5,10 @@
 
 use super::{DecisionContext, Draft, addresses, port, renumber};
 use crate::{
-    Container, Endpoint, EndpointId, Environment, Network, PortBinding, Refusal, Row,
-    books::ContainerBook,
-    pointer_name, published_names,
+    Container, Endpoint, EndpointId, Environment, Network, PortBinding, Refusal, Row, pointer_name,
+    published_names,
     spec::{self, EndpointRef},
+    state::ContainerState,
 };
 
 /// What a decision does with a container's published ports.
@@ -25,7 +25,7 @@ pub(super) enum Ports {
 /// A container in the making.
 pub(super) struct Next<'a> {
     pub(super) context: DecisionContext<'a>,
-    pub(super) book: &'a ContainerBook,
+    pub(super) entry: &'a ContainerState,
     pub(super) container: Container,
     pub(super) endpoints: Vec<Standing<'a>>,
 }
@@ -39,12 +39,12 @@ pub(super) struct Standing<'a> {
 
 impl<'a> Next<'a> {
     /// A container as it is.
-    pub(super) fn of(context: DecisionContext<'a>, book: &'a ContainerBook) -> Self {
-        let endpoints = spec::endpoints(context.books, book);
+    pub(super) fn of(context: DecisionContext<'a>, entry: &'a ContainerState) -> Self {
+        let endpoints = spec::endpoints(context.state, entry);
         Self {
             context,
-            book,
-            container: book.row.clone(),
+            entry,
+            container: entry.row.clone(),
             endpoints: endpoints
                 .into_iter()
                 .map(|endpoint| Standing {
@@ -85,28 +85,28 @@ impl<'a> Next<'a> {
         for endpoint in &mut self.endpoints {
             answer(&self.container, endpoint);
         }
-        let (books, book) = (self.context.books, self.book);
+        let (state, entry) = (self.context.state, self.entry);
         let bindings = match ports {
             Ports::Require => port::in_force(&mut self, true, environment)?,
             Ports::Allow => port::in_force(&mut self, false, environment)?,
             Ports::Keep => {
-                let kept = book.bindings.iter();
-                kept.filter_map(|host| books.binding(host).cloned())
+                let kept = entry.bindings.iter();
+                kept.filter_map(|host| state.binding(host).cloned())
                     .collect()
             }
         };
-        let before = spec::endpoints(books, book);
+        let before = spec::endpoints(state, entry);
         let mut container = self.container.clone();
         renumber(
             self.context.settings,
-            (&book.row, &before),
+            (&entry.row, &before),
             &mut container,
             &self.view(),
         )?;
         self.draft_endpoints(&before, draft);
         self.draft_bindings(&bindings, draft);
         draft.replace(
-            Row::Container(book.row.clone()),
+            Row::Container(entry.row.clone()),
             Row::Container(container.clone()),
         );
         Ok((container, bindings))
@@ -116,13 +116,13 @@ impl<'a> Next<'a> {
         let stays = |id: EndpointId| self.endpoints.iter().any(|endpoint| endpoint.row.id == id);
         for endpoint in before.iter().filter(|endpoint| !stays(endpoint.row.id)) {
             draft.remove(Row::Endpoint(endpoint.row.clone()));
-            if let Some(network) = self.context.books.networks.get(&endpoint.network.id) {
+            if let Some(network) = self.context.state.networks.get(&endpoint.network.id) {
                 addresses::release(self.context, network, endpoint.row, draft);
             }
         }
         for endpoint in &self.endpoints {
             let row = Row::Endpoint(endpoint.row.clone());
-            match self.context.books.endpoints.get(&endpoint.row.id) {
+            match self.context.state.endpoints.get(&endpoint.row.id) {
                 Some(old) => draft.replace(Row::Endpoint(old.clone()), row),
                 None => draft.add(row),
             }
@@ -130,12 +130,12 @@ impl<'a> Next<'a> {
     }
 
     fn draft_bindings(&self, bindings: &[PortBinding], draft: &mut Draft) {
-        let books = self.context.books;
+        let state = self.context.state;
         for old in self
-            .book
+            .entry
             .bindings
             .iter()
-            .filter_map(|host| books.binding(host))
+            .filter_map(|host| state.binding(host))
         {
             // Sorted by their hosts.
             let found = bindings.binary_search_by_key(&old.host, |binding| binding.host);
@@ -144,7 +144,7 @@ impl<'a> Next<'a> {
             }
         }
         for new in bindings {
-            match books.binding(&new.host) {
+            match state.binding(&new.host) {
                 Some(old) => {
                     let (old, new) = (old.clone(), new.clone());
                     draft.replace(Row::PortBinding(old), Row::PortBinding(new));

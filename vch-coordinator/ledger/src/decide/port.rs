@@ -3,7 +3,7 @@
 use super::{next::Next, publish};
 use crate::{
     Container, ContainerId, ContainerPort, Endpoint, Environment, HostPort, Network, PortBinding,
-    PortNumber, PortRefusal, Protocol, Publish, Refusal, Settings, books::Books, spec,
+    PortNumber, PortRefusal, Protocol, Publish, Refusal, Settings, spec, state::LedgerState,
 };
 use ipnet::IpNet;
 use std::{
@@ -160,7 +160,7 @@ pub(super) fn in_force(
     }
     let mut bindings = BTreeMap::new();
     let mut claims = Claims {
-        books: next.context.books,
+        state: next.context.state,
         settings: next.context.settings,
         container: next.container.id,
         decided: BTreeMap::new(),
@@ -235,7 +235,7 @@ fn bind(
     };
     let address = first.address(request);
     if let Some(address) = address.filter(|_| request.publish.address.is_none()) {
-        publish::check_address(claims.books, claims.settings, request.number, address)?;
+        publish::check_address(claims.state, claims.settings, request.number, address)?;
     }
     let host = |port| HostPort {
         protocol: request.number.protocol,
@@ -296,7 +296,7 @@ fn target(endpoint: &Endpoint, host: Option<IpAddr>) -> Vec<IpAddr> {
 
 /// Who has which ports of the VCH, for one container that wants some.
 struct Claims<'a> {
-    books: &'a Books,
+    state: &'a LedgerState,
     settings: &'a Settings,
     container: ContainerId,
     /// What it gets in this decision, and for which of its ports.
@@ -306,7 +306,7 @@ struct Claims<'a> {
 impl Claims<'_> {
     /// What the container has of it already.
     fn own(&self, host: &HostPort) -> Option<&PortBinding> {
-        let binding = self.books.binding(host)?;
+        let binding = self.state.binding(host)?;
         (binding.container == self.container).then_some(binding)
     }
 
@@ -326,7 +326,7 @@ impl Claims<'_> {
         check_reserved(self.settings, host)?;
         // As many as addresses of the VCH have this one port.
         let there = self
-            .books
+            .state
             .bindings
             .get(&host.number())
             .into_iter()
@@ -334,7 +334,7 @@ impl Claims<'_> {
         let mut others = there.filter(|(_, other)| other.container != self.container);
         let met = others.find(|(address, _)| meet(self.settings, host.address, **address));
         let holder = met.and_then(|(_, met)| {
-            let holder = self.books.containers.get(&met.container)?;
+            let holder = self.state.containers.get(&met.container)?;
             Some((met.host, holder.row.name.clone()))
         });
         if let Some((taken, holder)) = holder {
@@ -429,7 +429,7 @@ impl Claims<'_> {
 
     /// The ports from `low` to `high` that no container has, in ascending order.
     fn free(&self, protocol: Protocol, low: u16, high: u16) -> impl Iterator<Item = u16> {
-        let free = self.books.free_ports.get(&protocol);
+        let free = self.state.free_ports.get(&protocol);
         let next = move |from: u16| {
             let port = free?.next_from(u128::from(from))?;
             u16::try_from(port).ok().filter(|port| *port <= high)

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     Answer, Container, ContainerPort, ContainerRef, Environment, HostPort, MAX_CLIENTS, MAX_PORTS,
-    PortNumber, PortRefusal, Refusal, Settings, books::Books, lookup,
+    PortNumber, PortRefusal, Refusal, Settings, lookup, state::LedgerState,
 };
 use std::{collections::BTreeMap, net::IpAddr};
 
@@ -18,8 +18,8 @@ pub(super) fn publish(
     ports: Vec<ContainerPort>,
     environment: &mut Environment<'_>,
 ) -> Result<Decision, Refusal> {
-    let book = lookup::container(context.books, container)?;
-    let mut next = Next::of(context, book);
+    let entry = lookup::container(context.state, container)?;
+    let mut next = Next::of(context, entry);
     let had = std::mem::take(&mut next.container.ports);
     next.container.ports = checked(context, had.iter().cloned().chain(ports))?;
     let now = next.container.ports.iter();
@@ -28,7 +28,7 @@ pub(super) fn publish(
     port::check_family(&next, &added)?;
     let mut draft = Draft::default();
     let (row, bindings) = next.settle(Ports::Require, environment, &mut draft)?;
-    let fresh = |host: &HostPort| context.books.binding(host).is_none();
+    let fresh = |host: &HostPort| context.state.binding(host).is_none();
     Ok(draft.answered(Answer::PortsPublished {
         container: row.id,
         ports: added,
@@ -46,8 +46,8 @@ pub(super) fn unpublish(
     ports: &[ContainerPort],
     environment: &mut Environment<'_>,
 ) -> Result<Decision, Refusal> {
-    let book = lookup::container(context.books, container)?;
-    let mut next = Next::of(context, book);
+    let entry = lookup::container(context.state, container)?;
+    let mut next = Next::of(context, entry);
     for gone in ports {
         let row = &mut next.container;
         let found = row.ports.iter().position(|port| means(row, gone, port));
@@ -115,7 +115,7 @@ fn check(context: DecisionContext<'_>, port: &ContainerPort) -> Result<(), Refus
     };
     at_most("clients", publish.clients.len(), MAX_CLIENTS)?;
     if let Some(address) = publish.address {
-        check_address(context.books, context.settings, number, address)?;
+        check_address(context.state, context.settings, number, address)?;
     }
     for net in &publish.clients {
         if net.trunc() != *net {
@@ -165,7 +165,7 @@ fn check(context: DecisionContext<'_>, port: &ContainerPort) -> Result<(), Refus
 
 /// Refuses an address at which no port can be published.
 pub(super) fn check_address(
-    books: &Books,
+    state: &LedgerState,
     settings: &Settings,
     number: PortNumber,
     address: IpAddr,
@@ -187,7 +187,7 @@ pub(super) fn check_address(
     };
     let reason = match special {
         Some(reason) => reason.to_owned(),
-        None => match (settings.private.get(&address), endpoint_at(books, address)) {
+        None => match (settings.private.get(&address), endpoint_at(state, address)) {
             (Some(network), _) => {
                 format!("it is the VCH's on {network}, where no port is published")
             }
@@ -202,10 +202,10 @@ pub(super) fn check_address(
     })
 }
 
-fn endpoint_at(books: &Books, address: IpAddr) -> Option<crate::ContainerName> {
-    let (_, network) = books.space.overlap(&address.into())?;
-    let subnet = books.networks.get(&network)?.subnet_of(address)?;
-    lookup::holder(books, subnet.holder(address)?)
+fn endpoint_at(state: &LedgerState, address: IpAddr) -> Option<crate::ContainerName> {
+    let (_, network) = state.space.overlap(&address.into())?;
+    let subnet = state.networks.get(&network)?.subnet_of(address)?;
+    lookup::holder(state, subnet.holder(address)?)
 }
 
 /// Refuses two requests for what can't be had twice.

@@ -26,7 +26,7 @@ pub(super) fn choose(
         if wanted && !subnets.iter().any(|subnet| subnet.is_v4() == v4) {
             let taken: Vec<IpNet> = subnets.iter().map(|subnet| subnet.net).collect();
             let chosen = context
-                .books
+                .state
                 .space
                 .choose(v4, &taken, environment.host_overlap);
             let family = family(v4);
@@ -63,10 +63,10 @@ fn check_net(
 ) -> Result<(), Refusal> {
     check_shape(net, others)?;
     let net = *net;
-    if let Some((other, network)) = context.books.space.overlap(&net)
-        && let Some(book) = context.books.networks.get(&network)
+    if let Some((other, network)) = context.state.space.overlap(&net)
+        && let Some(entry) = context.state.networks.get(&network)
     {
-        let network = book.row.name.clone();
+        let network = entry.row.name.clone();
         return Err(Refusal::SubnetOverlap {
             net,
             other,

@@ -1,10 +1,10 @@
-//! The books: every row in memory, and what finds it in O(log n).
+//! The ledger's state: every row in memory, and what finds it in O(log n).
 
 use crate::{
     Channel, Container, ContainerId, ContainerName, Document, DocumentKind, Endpoint, EndpointId,
     HostPort, Network, NetworkId, NetworkName, PortBinding, PortNumber, Protocol, Row, RowKey,
     Settings, SocketPath, Subnet,
-    ipam::{Intervals, Space, SubnetBook},
+    ipam::{Intervals, Space, SubnetState},
 };
 use protocol::spec::MacAddress;
 use std::{
@@ -14,10 +14,10 @@ use std::{
 
 /// Every row, and what finds it. Follows the changes of transactions; decides nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Books {
-    pub(crate) networks: BTreeMap<NetworkId, NetworkBook>,
+pub(crate) struct LedgerState {
+    pub(crate) networks: BTreeMap<NetworkId, NetworkState>,
     pub(crate) network_names: BTreeMap<NetworkName, NetworkId>,
-    pub(crate) containers: BTreeMap<ContainerId, ContainerBook>,
+    pub(crate) containers: BTreeMap<ContainerId, ContainerState>,
     pub(crate) container_names: BTreeMap<ContainerName, ContainerId>,
     pub(crate) channels: BTreeMap<ChannelKey, ContainerId>,
     pub(crate) endpoints: BTreeMap<EndpointId, Endpoint>,
@@ -35,15 +35,15 @@ pub(crate) struct Books {
 
 /// A network with what hangs on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct NetworkBook {
+pub(crate) struct NetworkState {
     pub(crate) row: Network,
-    pub(crate) subnets: Vec<SubnetBook>,
+    pub(crate) subnets: Vec<SubnetState>,
     pub(crate) endpoints: BTreeSet<EndpointId>,
 }
 
 /// A container with its endpoints.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ContainerBook {
+pub(crate) struct ContainerState {
     pub(crate) row: Container,
     pub(crate) endpoints: BTreeMap<NetworkId, EndpointId>,
     pub(crate) bindings: BTreeSet<HostPort>,
@@ -70,17 +70,17 @@ impl ChannelKey {
     }
 }
 
-impl NetworkBook {
-    pub(crate) fn subnet_of(&self, address: IpAddr) -> Option<&SubnetBook> {
+impl NetworkState {
+    pub(crate) fn subnet_of(&self, address: IpAddr) -> Option<&SubnetState> {
         self.subnets.iter().find(|s| s.net().contains(&address))
     }
 
-    fn subnet_of_mut(&mut self, address: IpAddr) -> Option<&mut SubnetBook> {
+    fn subnet_of_mut(&mut self, address: IpAddr) -> Option<&mut SubnetState> {
         self.subnets.iter_mut().find(|s| s.net().contains(&address))
     }
 }
 
-impl Books {
+impl LedgerState {
     pub(crate) fn new(settings: &Settings) -> Self {
         Self {
             networks: BTreeMap::new(),
@@ -123,8 +123,8 @@ impl Books {
             }
             Row::PortBinding(row) => self.put_binding(row),
             Row::Document(row) => {
-                if let Some(book) = self.containers.get_mut(&row.container) {
-                    book.documents.insert(row.kind, row);
+                if let Some(entry) = self.containers.get_mut(&row.container) {
+                    entry.documents.insert(row.kind, row);
                 }
             }
         }
@@ -148,19 +148,19 @@ impl Books {
             }
             RowKey::PortBinding(host) => self.erase_binding(host),
             RowKey::Document(container, kind) => {
-                if let Some(book) = self.containers.get_mut(&container) {
-                    book.documents.remove(&kind);
+                if let Some(entry) = self.containers.get_mut(&container) {
+                    entry.documents.remove(&kind);
                 }
             }
         }
     }
 
-    fn subnet_mut(&mut self, network: NetworkId, address: IpAddr) -> Option<&mut SubnetBook> {
+    fn subnet_mut(&mut self, network: NetworkId, address: IpAddr) -> Option<&mut SubnetState> {
         self.networks.get_mut(&network)?.subnet_of_mut(address)
     }
 
     /// The subnet that begins with an address.
-    fn subnet_from(&mut self, network: NetworkId, address: IpAddr) -> Option<&mut SubnetBook> {
+    fn subnet_from(&mut self, network: NetworkId, address: IpAddr) -> Option<&mut SubnetState> {
         let subnet = self.subnet_mut(network, address)?;
         (subnet.net().network() == address).then_some(subnet)
     }
@@ -174,41 +174,41 @@ impl Books {
             self.space.occupy(subnet.net, row.id);
         }
         let subnets = row.subnets.iter();
-        let book = NetworkBook {
+        let entry = NetworkState {
             subnets: subnets
-                .map(|subnet| SubnetBook::new(subnet, &settings.grants))
+                .map(|subnet| SubnetState::new(subnet, &settings.grants))
                 .collect(),
             endpoints: BTreeSet::new(),
             row,
         };
-        self.networks.insert(book.row.id, book);
+        self.networks.insert(entry.row.id, entry);
     }
 
     /// A network's name is for life; its subnets may be others, and what hangs on it stays.
     fn replace_network(&mut self, row: Network, settings: &Settings) {
-        let Some(book) = self.networks.get_mut(&row.id) else {
+        let Some(entry) = self.networks.get_mut(&row.id) else {
             return;
         };
-        let old = std::mem::replace(&mut book.row, row);
-        if old.subnets == book.row.subnets {
+        let old = std::mem::replace(&mut entry.row, row);
+        if old.subnets == entry.row.subnets {
             return;
         }
         for subnet in &old.subnets {
             self.space.vacate(subnet.net);
         }
-        let before = std::mem::take(&mut book.subnets);
-        for subnet in &book.row.subnets {
+        let before = std::mem::take(&mut entry.subnets);
+        for subnet in &entry.row.subnets {
             self.space.occupy(subnet.net, old.id);
-            let mut fresh = SubnetBook::new(subnet, &settings.grants);
+            let mut fresh = SubnetState::new(subnet, &settings.grants);
             before.iter().for_each(|one| fresh.take_over(one));
-            book.subnets.push(fresh);
+            entry.subnets.push(fresh);
         }
     }
 
     fn erase_network(&mut self, id: NetworkId) {
-        if let Some(book) = self.networks.remove(&id) {
-            self.network_names.remove(&book.row.name);
-            for subnet in occupied(&book.row) {
+        if let Some(entry) = self.networks.remove(&id) {
+            self.network_names.remove(&entry.row.name);
+            for subnet in occupied(&entry.row) {
                 self.space.vacate(subnet.net);
             }
         }
@@ -227,18 +227,18 @@ impl Books {
         if let Some(key) = ChannelKey::of(&row.channel) {
             self.channels.insert(key, id);
         }
-        let book = ContainerBook {
+        let entry = ContainerState {
             row,
             endpoints,
             bindings,
             documents,
         };
-        self.containers.insert(id, book);
+        self.containers.insert(id, entry);
     }
 
     fn erase_container(&mut self, id: ContainerId) {
-        if let Some(book) = self.containers.remove(&id) {
-            self.forget_container_keys(&book.row);
+        if let Some(entry) = self.containers.remove(&id) {
+            self.forget_container_keys(&entry.row);
         }
     }
 
@@ -250,8 +250,8 @@ impl Books {
     }
 
     fn put_binding(&mut self, row: PortBinding) {
-        if let Some(book) = self.containers.get_mut(&row.container) {
-            book.bindings.insert(row.host);
+        if let Some(entry) = self.containers.get_mut(&row.container) {
+            entry.bindings.insert(row.host);
         }
         let (protocol, port) = (row.host.protocol, u128::from(row.host.port));
         if let Some(free) = self.free_ports.get_mut(&protocol) {
@@ -273,8 +273,8 @@ impl Books {
                 free.insert(port, port);
             }
         }
-        if let Some(book) = gone.and_then(|row| self.containers.get_mut(&row.container)) {
-            book.bindings.remove(&host);
+        if let Some(entry) = gone.and_then(|row| self.containers.get_mut(&row.container)) {
+            entry.bindings.remove(&host);
         }
     }
 
@@ -292,13 +292,13 @@ impl Books {
             let askers = self.awaited.entry(link.container.clone()).or_default();
             askers.insert(row.id);
         }
-        if let Some(book) = self.containers.get_mut(&row.container) {
-            book.endpoints.insert(row.network, row.id);
+        if let Some(entry) = self.containers.get_mut(&row.container) {
+            entry.endpoints.insert(row.network, row.id);
         }
-        if let Some(book) = self.networks.get_mut(&row.network) {
-            book.endpoints.insert(row.id);
+        if let Some(entry) = self.networks.get_mut(&row.network) {
+            entry.endpoints.insert(row.id);
             for address in &row.addresses {
-                if let Some(subnet) = book.subnet_of_mut(address.addr()) {
+                if let Some(subnet) = entry.subnet_of_mut(address.addr()) {
                     subnet.take(address.addr(), row.id);
                 }
             }
@@ -328,13 +328,13 @@ impl Books {
                 }
             }
         }
-        if let Some(book) = self.containers.get_mut(&row.container) {
-            book.endpoints.remove(&row.network);
+        if let Some(entry) = self.containers.get_mut(&row.container) {
+            entry.endpoints.remove(&row.network);
         }
-        if let Some(book) = self.networks.get_mut(&row.network) {
-            book.endpoints.remove(&id);
+        if let Some(entry) = self.networks.get_mut(&row.network) {
+            entry.endpoints.remove(&id);
             for address in &row.addresses {
-                if let Some(subnet) = book.subnet_of_mut(address.addr()) {
+                if let Some(subnet) = entry.subnet_of_mut(address.addr()) {
                     subnet.release(address.addr());
                 }
             }
