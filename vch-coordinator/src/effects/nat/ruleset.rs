@@ -1,11 +1,11 @@
 //! Both tables: how they are made, what differs in them, what the kernel has of them.
 
 use super::NatError;
-use super::book::Difference;
 use super::clients::ClientList;
 use super::kept::Kept;
 use super::remembered::{self, Remembered};
 use super::rules::Rules;
+use super::state::Difference;
 use super::things::Held;
 use std::collections::{BTreeMap, BTreeSet};
 use vch_nftables::{

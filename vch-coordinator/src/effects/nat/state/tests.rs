@@ -12,8 +12,8 @@ fn id<T: vch_ledger::Id>(number: u8) -> T {
     T::from_bytes([number; 32])
 }
 
-fn book() -> Book {
-    Book::new(NatEnvironment {
+fn state() -> NatState {
+    NatState::new(NatEnvironment {
         private: ["eth1".parse().unwrap()].into(),
         private_addresses: ["192.0.2.1".parse().unwrap()].into(),
     })
@@ -94,8 +94,8 @@ fn bindings(changes: impl IntoIterator<Item = (PortBinding, bool)>) -> Changes {
 }
 
 /// What a change does, in nft's words without `element`.
-fn words(book: &mut Book, changes: Changes) -> Vec<String> {
-    let difference = book.change(changes).unwrap();
+fn words(state: &mut NatState, changes: Changes) -> Vec<String> {
+    let difference = state.change(changes).unwrap();
     let batch = Ruleset::new().unwrap().change(&difference).unwrap();
     let words = batch.operations().iter().map(ToString::to_string);
     words.map(|words| words.replace(" element ", " ")).collect()
@@ -103,7 +103,7 @@ fn words(book: &mut Book, changes: Changes) -> Vec<String> {
 
 #[test]
 fn a_network_that_comes_is_one_element_a_set() {
-    let mut book = book();
+    let mut state = state();
     let come = [
         "add inet vch bridges { \"br-1\" }",
         "add inet vch within { \"br-1\" . \"br-1\" }",
@@ -112,19 +112,19 @@ fn a_network_that_comes_is_one_element_a_set() {
         "add inet vch open_gateways4 { 172.18.0.1 }",
     ];
     let change = || networks([(1, Some(dedicated("br-1", false)))]);
-    assert_eq!(words(&mut book, change()), come);
-    assert_eq!(words(&mut book, change()), [""; 0], "the same again");
+    assert_eq!(words(&mut state, change()), come);
+    assert_eq!(words(&mut state, change()), [""; 0], "the same again");
     let go = come.map(|words| words.replace("add ", "delete "));
-    assert_eq!(words(&mut book, networks([(1, None)])), go);
-    assert_eq!(words(&mut book, networks([(1, None)])), [""; 0]);
+    assert_eq!(words(&mut state, networks([(1, None)])), go);
+    assert_eq!(words(&mut state, networks([(1, None)])), [""; 0]);
 }
 
 #[test]
 fn a_network_without_a_way_out_is_one_element_more_and_publishes_nothing() {
-    let mut book = book();
-    words(&mut book, networks([(1, Some(dedicated("br-1", false)))]));
+    let mut state = state();
+    words(&mut state, networks([(1, Some(dedicated("br-1", false)))]));
     assert_eq!(
-        words(&mut book, networks([(1, Some(dedicated("br-1", true)))])),
+        words(&mut state, networks([(1, Some(dedicated("br-1", true)))])),
         [
             "delete inet vch open_gateways4 { 172.18.0.1 }",
             "add inet vch internal { \"br-1\" }",
@@ -134,26 +134,26 @@ fn a_network_without_a_way_out_is_one_element_more_and_publishes_nothing() {
 
 #[test]
 fn the_shared_bridge_goes_with_the_last_network_on_it() {
-    let mut book = book();
-    assert_eq!(words(&mut book, networks([(1, Some(shared()))])).len(), 5);
+    let mut state = state();
+    assert_eq!(words(&mut state, networks([(1, Some(shared()))])).len(), 5);
     let mut other = shared();
     other.addresses = vec!["172.19.0.1/16".parse().unwrap()];
     assert_eq!(
-        words(&mut book, networks([(2, Some(other))])),
+        words(&mut state, networks([(2, Some(other))])),
         [
             "add inet vch gateways4 { 172.19.0.1 }",
             "add inet vch doors4 { \"vch-shared\" . 172.19.0.1 }",
             "add inet vch open_gateways4 { 172.19.0.1 }",
         ]
     );
-    assert_eq!(words(&mut book, networks([(1, None)])).len(), 3);
-    assert_eq!(words(&mut book, networks([(2, None)])).len(), 5);
+    assert_eq!(words(&mut state, networks([(1, None)])).len(), 3);
+    assert_eq!(words(&mut state, networks([(2, None)])).len(), 5);
 }
 
 #[test]
 fn a_port_is_known_by_its_mac_address_addresses_and_network() {
-    let mut book = book();
-    words(&mut book, networks([(1, Some(dedicated("br-1", false)))]));
+    let mut state = state();
+    words(&mut state, networks([(1, Some(dedicated("br-1", false)))]));
     let come = [
         "add bridge vch macs { \"vt-1\" . 02:00:00:00:00:07 }",
         "add bridge vch sources4 { \"vt-1\" . 02:00:00:00:00:07 . 172.18.0.2 }",
@@ -162,7 +162,7 @@ fn a_port_is_known_by_its_mac_address_addresses_and_network() {
         "add bridge vch members { \"vt-1\" . 0x01010101 }",
     ];
     let change = ports([(1, Some(port(On::Dedicated)))]);
-    let mut found = words(&mut book, change);
+    let mut found = words(&mut state, change);
     found.sort();
     let mut sorted = come.map(str::to_owned);
     sorted.sort();
@@ -172,18 +172,18 @@ fn a_port_is_known_by_its_mac_address_addresses_and_network() {
         ..port(On::Dedicated)
     };
     assert_eq!(
-        words(&mut book, ports([(1, Some(other))])),
+        words(&mut state, ports([(1, Some(other))])),
         [
             "delete bridge vch sources4 { \"vt-1\" . 02:00:00:00:00:07 . 172.18.0.2 }",
             "add bridge vch sources4 { \"vt-1\" . 02:00:00:00:00:07 . 172.18.0.3 }",
         ]
     );
-    assert_eq!(words(&mut book, ports([(1, None)])).len(), 5);
+    assert_eq!(words(&mut state, ports([(1, None)])).len(), 5);
 }
 
 #[test]
 fn an_opened_port_is_one_element_and_only_where_the_level_is_published() {
-    let mut book = book();
+    let mut state = state();
     let external = External {
         interface: "eth0".parse().unwrap(),
         dns: Vec::new(),
@@ -193,7 +193,7 @@ fn an_opened_port_is_one_element_and_only_where_the_level_is_published() {
     };
     let change = networks([(1, Some(network(Segment::External(external), false)))]);
     assert_eq!(
-        words(&mut book, change),
+        words(&mut state, change),
         [
             "add inet vch external { \"eth0\" }",
             "add inet vch default4 { 172.18.0.1 }",
@@ -211,15 +211,15 @@ fn an_opened_port_is_one_element_and_only_where_the_level_is_published() {
         };
         ports([(1, Some(port(on)))])
     };
-    words(&mut book, external(FirewallLevel::Published, &[]));
+    words(&mut state, external(FirewallLevel::Published, &[]));
     let change = external(FirewallLevel::Published, &[80]);
     assert_eq!(
-        words(&mut book, change),
+        words(&mut state, change),
         ["add bridge vch opened { \"vt-1\" . tcp . 80 }"]
     );
     let change = external(FirewallLevel::Peers, &[80]);
     assert_eq!(
-        words(&mut book, change),
+        words(&mut state, change),
         [
             "delete bridge vch opened { \"vt-1\" . tcp . 80 }",
             "add bridge vch friendly { \"vt-1\" }",
@@ -227,7 +227,7 @@ fn an_opened_port_is_one_element_and_only_where_the_level_is_published() {
     );
     let change = external(FirewallLevel::Open, &[80]);
     assert_eq!(
-        words(&mut book, change),
+        words(&mut state, change),
         [
             "delete bridge vch walled { \"vt-1\" }",
             "delete bridge vch friendly { \"vt-1\" }",
@@ -247,9 +247,9 @@ fn an_opened_port_is_one_element_and_only_where_the_level_is_published() {
 
 #[test]
 fn a_binding_is_one_element_for_each_family() {
-    let mut book = book();
+    let mut state = state();
     assert_eq!(
-        words(&mut book, bindings([(binding(8080, None, &[]), true)])),
+        words(&mut state, bindings([(binding(8080, None, &[]), true)])),
         [
             "add inet vch published_default4 { tcp . 8080 : 172.18.0.2 . 80 }",
             "add inet vch published_default6 { tcp . 8080 : fd00::2 . 80 }",
@@ -257,18 +257,18 @@ fn a_binding_is_one_element_for_each_family() {
     );
     let one = binding(8080, Some("10.2.0.1"), &[]);
     assert_eq!(
-        words(&mut book, bindings([(one, true)])),
+        words(&mut state, bindings([(one, true)])),
         ["add inet vch published4 { 10.2.0.1 . tcp . 8080 : 172.18.0.2 . 80 }"]
     );
     let any = binding(8080, Some("::"), &[]);
     assert_eq!(
-        words(&mut book, bindings([(any, true)])),
+        words(&mut state, bindings([(any, true)])),
         ["add inet vch published_any6 { tcp . 8080 : fd00::2 . 80 }"]
     );
     let mut moved = binding(8080, None, &[]);
     moved.target = vec!["172.18.0.9".parse().unwrap()];
     assert_eq!(
-        words(&mut book, bindings([(moved, true)])),
+        words(&mut state, bindings([(moved, true)])),
         [
             "delete inet vch published_default4 { tcp . 8080 : 172.18.0.2 . 80 }",
             "delete inet vch published_default6 { tcp . 8080 : fd00::2 . 80 }",
@@ -279,9 +279,9 @@ fn a_binding_is_one_element_for_each_family() {
 
 #[test]
 fn the_chain_of_a_list_comes_with_its_first_binding_and_goes_with_its_last() {
-    let mut book = book();
+    let mut state = state();
     let some = |port| binding(port, Some("10.2.0.1"), &["10.0.0.0/8"]);
-    let first = words(&mut book, bindings([(some(1), true)]));
+    let first = words(&mut state, bindings([(some(1), true)]));
     assert_eq!(
         first.len(),
         5,
@@ -290,9 +290,9 @@ fn the_chain_of_a_list_comes_with_its_first_binding_and_goes_with_its_last() {
     assert!(first[0].starts_with("add chain inet vch clients-"));
     assert!(first[3].contains("{ 10.2.0.1 . tcp . 1 : 172.18.0.2 . 80 }"));
     assert!(first[4].contains(": jump clients-"));
-    assert_eq!(words(&mut book, bindings([(some(2), true)])).len(), 2);
-    assert_eq!(words(&mut book, bindings([(some(1), false)])).len(), 2);
-    let last = words(&mut book, bindings([(some(2), false)]));
+    assert_eq!(words(&mut state, bindings([(some(2), true)])).len(), 2);
+    assert_eq!(words(&mut state, bindings([(some(1), false)])).len(), 2);
+    let last = words(&mut state, bindings([(some(2), false)]));
     assert!(
         last[3].starts_with("delete chain inet vch clients-"),
         "{last:?}"

@@ -10,7 +10,7 @@ use vch_nftables::NameError;
 ///
 /// A change costs in proportion to the things that it names.
 #[derive(Debug)]
-pub struct Book {
+pub struct NatState {
     environment: NatEnvironment,
     networks: BTreeMap<NetworkId, NetworkBacking>,
     numbers: Numbers,
@@ -40,8 +40,8 @@ pub struct Difference {
     pub new: BTreeSet<Held>,
 }
 
-impl Book {
-    /// A book of nothing but the configuration.
+impl NatState {
+    /// A state of nothing but the configuration.
     pub fn new(environment: NatEnvironment) -> Self {
         Self {
             environment,
