@@ -224,10 +224,10 @@ async fn a_question_to_a_silent_guest_has_a_deadline_and_leaves_nothing() {
         let asked = guest.ask(|request| ToInit::Usage { request });
         assert_eq!(asked.await, Err(Unanswered::Late));
     }
-    assert!(guest.books().is_quiet());
+    assert!(guest.pending().is_quiet());
     let dropped = timeout(ANSWER / 2, guest.ask(|request| ToInit::List { request }));
     assert!(dropped.await.is_err());
-    assert!(guest.books().is_quiet(), "who asked went away");
+    assert!(guest.pending().is_quiet(), "who asked went away");
 }
 
 #[tokio::test(start_paused = true)]
@@ -274,7 +274,7 @@ async fn a_flood_of_small_messages_waits_in_the_guest() {
         .collect();
     let began = std::time::Instant::now();
     // Twice a second's budget, and the burst: three seconds' worth, of which the last may still be in the socket.
-    for _ in 0..3 * super::ear::PACE / 1000 {
+    for _ in 0..3 * super::reader::PACE / 1000 {
         init.stream.write_all(&line).await.unwrap();
     }
     init.says(&exited(seated.id)).await;

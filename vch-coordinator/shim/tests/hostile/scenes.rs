@@ -16,7 +16,7 @@ use vch_shim::{ClientError, Outcome};
 /// Most memory that a shim has, whatever its guest says.
 const MOST_KIB: u64 = 32 << 10;
 /// What a guest has said, in bytes, when its flood has shown what comes of it: more than the shim may keep. Small
-/// messages are slowed down long before (`guest/ear.rs`, `PACE`): of these it is twice what passes at once.
+/// messages are slowed down long before (`guest/reader.rs`, `PACE`): of these it is twice what passes at once.
 const FLOOD: u64 = MOST_KIB << 10;
 const SMALL: u64 = 1 << 20;
 /// How long that may take, where several guests share a busy machine.

@@ -6,11 +6,11 @@
 
 use super::{
     News,
-    books::{Asked, Books},
     credit::Credit,
     locked,
+    log_writer::Said,
+    pending::{Asked, PendingRequests},
     queue::ExecNews,
-    scribe::Said,
 };
 use crate::{
     foreign::{clean, cut},
@@ -58,13 +58,13 @@ pub enum Breach {
     Window,
 }
 
-/// Hears the guest's init.
-pub struct Ear {
+/// Reads what the guest's init sends.
+pub struct GuestReader {
     nonce: SessionNonce,
     said: mpsc::Sender<Said>,
     ended: watch::Sender<bool>,
     news: mpsc::Sender<News>,
-    books: Arc<Mutex<Books>>,
+    pending: Arc<Mutex<PendingRequests>>,
     credit: Arc<Credit>,
     heard: Heard,
 }
@@ -78,19 +78,19 @@ struct Heard {
     ended: bool,
 }
 
-impl Ear {
+impl GuestReader {
     pub fn new(
         nonce: SessionNonce,
         (said, ended): (mpsc::Sender<Said>, watch::Sender<bool>),
         news: mpsc::Sender<News>,
-        (books, credit): (Arc<Mutex<Books>>, Arc<Credit>),
+        (pending, credit): (Arc<Mutex<PendingRequests>>, Arc<Credit>),
     ) -> Self {
         Self {
             nonce,
             said,
             ended,
             news,
-            books,
+            pending,
             credit,
             heard: Heard::default(),
         }
@@ -101,7 +101,7 @@ impl Ear {
         if let Err(breach) = self.hear_all(line).await {
             self.tell(News::Broke(breach)).await;
         }
-        locked(&self.books).close();
+        locked(&self.pending).close();
         // Behind all that the container has said.
         self.keep(Said::Closed).await;
     }
@@ -152,7 +152,7 @@ impl Ear {
                 return self.main_output(stream, bytes).await;
             }
             FromInit::Output { id, stream, bytes } => {
-                if !locked(&self.books).wrote(id, stream, bytes) {
+                if !locked(&self.pending).wrote(id, stream, bytes) {
                     return Err(Breach::Window);
                 }
             }
@@ -161,23 +161,23 @@ impl Ear {
                     self.keep(Said::Exited(exit)).await;
                 }
             }
-            FromInit::Started { id, pid } => locked(&self.books).started(id, pid),
-            FromInit::Exited { id, exit } => locked(&self.books).end(id, ExecNews::Exited(exit)),
-            FromInit::Taken { id, bytes } => locked(&self.books).took(id, bytes),
+            FromInit::Started { id, pid } => locked(&self.pending).started(id, pid),
+            FromInit::Exited { id, exit } => locked(&self.pending).end(id, ExecNews::Exited(exit)),
+            FromInit::Taken { id, bytes } => locked(&self.pending).took(id, bytes),
             FromInit::Listed { request, processes } => {
                 let processes = processes.into_iter().map(listed).collect();
                 let answer = Asked::Listed { request, processes };
-                locked(&self.books).answered(request, answer);
+                locked(&self.pending).answered(request, answer);
             }
             FromInit::Used { request, usage } => {
                 let usage = used(usage);
-                locked(&self.books).answered(request, Asked::Used { request, usage });
+                locked(&self.pending).answered(request, Asked::Used { request, usage });
             }
             FromInit::Updated { request, refused } => {
                 let refused = refused.iter().take(MAX_REFUSED);
                 let refused = refused.map(|words| clean(words)).collect();
                 let answer = Asked::Updated { request, refused };
-                locked(&self.books).answered(request, answer);
+                locked(&self.pending).answered(request, answer);
             }
         }
         Ok(())
@@ -196,7 +196,7 @@ impl Ear {
     async fn not_started(&mut self, id: ProcessId, fault: Fault, reason: &str) {
         let reason = clean(reason);
         if id != ProcessId::MAIN {
-            return locked(&self.books).end(id, ExecNews::NotStarted(fault, reason));
+            return locked(&self.pending).end(id, ExecNews::NotStarted(fault, reason));
         }
         if !self.heard.started && !std::mem::replace(&mut self.heard.ended, true) {
             self.tell(News::NotStarted(fault, reason)).await;
@@ -220,7 +220,7 @@ impl Ear {
         if !matches!(said, Said::Output(..)) {
             self.ended.send_replace(true);
         }
-        // The scribe outlives the line.
+        // The log writer outlives the line.
         let _ = self.said.send(said).await;
     }
 

@@ -1,4 +1,4 @@
-//! Who waits for what of the guest.
+//! Requests to the guest that are not answered, and processes that have not ended.
 
 use super::{
     credit::Credit,
@@ -25,8 +25,8 @@ struct Seat {
     window: Arc<Semaphore>,
 }
 
-/// Who waits for what.
-pub struct Books {
+/// Requests to the guest that are not answered, and processes that have not ended.
+pub struct PendingRequests {
     seats: BTreeMap<ProcessId, Seat>,
     /// How much input the container's own process takes.
     main: Arc<Semaphore>,
@@ -37,7 +37,7 @@ pub struct Books {
     closed: bool,
 }
 
-impl Default for Books {
+impl Default for PendingRequests {
     fn default() -> Self {
         Self {
             seats: BTreeMap::new(),
@@ -55,7 +55,7 @@ fn window() -> Arc<Semaphore> {
     Arc::new(Semaphore::new(most))
 }
 
-impl Books {
+impl PendingRequests {
     /// A number for a process, what will become of it, and what it may send.
     pub fn seat(&mut self) -> Option<(ProcessId, Arc<Queue>, Arc<Credit>)> {
         if self.closed || self.seats.len() + 1 >= MAX_PROCESSES {

@@ -27,7 +27,7 @@ pub enum Said {
 }
 
 /// The log's one writer.
-pub struct Scribe {
+pub struct LogWriter {
     log: Writer,
     position: watch::Sender<Position>,
     outbox: mpsc::Sender<ToInit>,
@@ -39,7 +39,7 @@ pub struct Scribe {
     ending: Option<Instant>,
 }
 
-impl Scribe {
+impl LogWriter {
     pub fn new(
         log: Writer,
         position: watch::Sender<Position>,

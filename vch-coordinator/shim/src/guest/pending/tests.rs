@@ -1,4 +1,4 @@
-use super::Books;
+use super::PendingRequests;
 use crate::guest::queue::{ExecNews, MOST_HELD};
 use protocol::process::{
     Exit, FromInit, MAX_CHUNK, MAX_PROCESSES,
@@ -17,34 +17,37 @@ fn window() -> usize {
 }
 
 /// Sends a whole window; whether all of it was within it.
-fn fill(books: &mut Books, id: ProcessId, stream: Output) -> bool {
+fn fill(pending: &mut PendingRequests, id: ProcessId, stream: Output) -> bool {
     let pieces = window() / MAX_CHUNK;
-    (0..pieces).all(|_| books.wrote(id, stream, vec![0; MAX_CHUNK]))
+    (0..pieces).all(|_| pending.wrote(id, stream, vec![0; MAX_CHUNK]))
 }
 
 #[tokio::test]
 async fn output_beyond_the_window_is_a_breach_and_what_nobody_awaits_is_nothing() {
-    let mut books = Books::default();
-    let (id, news, credit) = books.seat().unwrap();
-    assert!(fill(&mut books, id, Stdout));
-    assert!(!books.wrote(id, Stdout, vec![0]));
+    let mut pending = PendingRequests::default();
+    let (id, news, credit) = pending.seat().unwrap();
+    assert!(fill(&mut pending, id, Stdout));
+    assert!(!pending.wrote(id, Stdout, vec![0]));
     credit.give_back(Stdout, 1);
-    assert!(books.wrote(id, Stdout, vec![0]));
-    assert!(books.wrote(ProcessId(id.0 + 1), Stdout, vec![0; MAX_CHUNK]));
-    books.end(id, ExecNews::Exited(EXIT));
-    assert!(books.wrote(id, Stdout, vec![0; MAX_CHUNK]), "it has ended");
+    assert!(pending.wrote(id, Stdout, vec![0]));
+    assert!(pending.wrote(ProcessId(id.0 + 1), Stdout, vec![0; MAX_CHUNK]));
+    pending.end(id, ExecNews::Exited(EXIT));
+    assert!(
+        pending.wrote(id, Stdout, vec![0; MAX_CHUNK]),
+        "it has ended"
+    );
     drop(news);
-    assert_eq!(books.held.load(std::sync::atomic::Ordering::Relaxed), 0);
+    assert_eq!(pending.held.load(std::sync::atomic::Ordering::Relaxed), 0);
 }
 
 #[tokio::test]
 async fn a_process_runs_once_however_often_it_is_said() {
-    let mut books = Books::default();
-    let (id, news, _) = books.seat().unwrap();
+    let mut pending = PendingRequests::default();
+    let (id, news, _) = pending.seat().unwrap();
     for pid in 0..100_000 {
-        books.started(id, pid);
+        pending.started(id, pid);
     }
-    books.end(id, ExecNews::Exited(EXIT));
+    pending.end(id, ExecNews::Exited(EXIT));
     assert_eq!(news.next().await, Some(ExecNews::Started(0)));
     assert_eq!(news.next().await, Some(ExecNews::Exited(EXIT)));
     assert_eq!(news.next().await, None);
@@ -52,16 +55,16 @@ async fn a_process_runs_once_however_often_it_is_said() {
 
 #[tokio::test]
 async fn the_slowest_of_many_clients_loses_what_is_held_and_the_others_do_not() {
-    let mut books = Books::default();
+    let mut pending = PendingRequests::default();
     let seats: Vec<_> = (0..MAX_PROCESSES - 1)
-        .map(|_| books.seat().unwrap())
+        .map(|_| pending.seat().unwrap())
         .collect();
-    assert!(books.seat().is_none(), "as many as there may be");
+    assert!(pending.seat().is_none(), "as many as there may be");
     let (small, small_news, _) = &seats[0];
-    assert!(books.wrote(*small, Stdout, b"small".to_vec()));
+    assert!(pending.wrote(*small, Stdout, b"small".to_vec()));
     for (id, _, _) in &seats[1..] {
-        assert!(fill(&mut books, *id, Stdout) && fill(&mut books, *id, Stderr));
-        let held = books.held.load(std::sync::atomic::Ordering::Relaxed);
+        assert!(fill(&mut pending, *id, Stdout) && fill(&mut pending, *id, Stderr));
+        let held = pending.held.load(std::sync::atomic::Ordering::Relaxed);
         assert!(held <= MOST_HELD, "{held}");
     }
     let small = small_news.next().await;
@@ -81,35 +84,35 @@ async fn the_slowest_of_many_clients_loses_what_is_held_and_the_others_do_not() 
 
 #[tokio::test]
 async fn a_question_that_nobody_waits_for_is_forgotten_and_an_unasked_answer_is_nothing() {
-    let mut books = Books::default();
+    let mut pending = PendingRequests::default();
     let (answer, answered) = oneshot::channel();
-    let request = books.asks(answer);
+    let request = pending.asks(answer);
     let used = |request| FromInit::Used {
         request,
         usage: Usage::default(),
     };
-    books.answered(request + 1, used(request + 1));
-    books.answered(request, used(request));
+    pending.answered(request + 1, used(request + 1));
+    pending.answered(request, used(request));
     assert_eq!(answered.await.unwrap(), used(request));
     let (answer, _) = oneshot::channel();
-    let request = books.asks(answer);
-    books.forget(request);
-    assert!(books.asked.is_empty());
+    let request = pending.asks(answer);
+    pending.forget(request);
+    assert!(pending.asked.is_empty());
 }
 
 #[tokio::test]
 async fn input_has_a_window_only_while_its_process_runs() {
-    let mut books = Books::default();
-    let (id, _news, _) = books.seat().unwrap();
-    let input = books.window(id).unwrap();
+    let mut pending = PendingRequests::default();
+    let (id, _news, _) = pending.seat().unwrap();
+    let input = pending.window(id).unwrap();
     input.acquire_many(WINDOW).await.unwrap().forget();
-    books.took(id, 10);
-    books.took(id, u32::MAX);
+    pending.took(id, 10);
+    pending.took(id, u32::MAX);
     assert_eq!(input.available_permits(), window());
-    books.end(id, ExecNews::Exited(EXIT));
-    assert!(books.window(id).is_none());
+    pending.end(id, ExecNews::Exited(EXIT));
+    assert!(pending.window(id).is_none());
     assert!(input.is_closed());
-    assert!(books.window(ProcessId::MAIN).is_some());
-    books.close();
-    assert!(books.window(ProcessId::MAIN).is_none());
+    assert!(pending.window(ProcessId::MAIN).is_some());
+    pending.close();
+    assert!(pending.window(ProcessId::MAIN).is_none());
 }
