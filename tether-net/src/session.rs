@@ -1,5 +1,5 @@
 //! Drives the protocol's session machine: opens the channel when it says so, carries its messages,
-//! hands its specs to the converge loop and the loop's news to it.
+//! hands its specs to the converge loop and the loop's events to it.
 //!
 //! Two futures: [`open_channels`] opens, [`Session::run`] does the rest. They are apart so that a
 //! connection in the making is not begun anew whenever something else happens.
@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, watch};
 
 /// What the converge loop has to tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum News {
+pub enum AgentEvent {
     /// What became of a spec, or what it is since something changed.
     Applied(Applied),
     /// A link came, went or changed.
@@ -90,7 +90,7 @@ pub struct Ends {
     /// Newest spec.
     pub desired: watch::Sender<Option<NetSpec>>,
     /// From the converge loop.
-    pub news: mpsc::Receiver<News>,
+    pub events: mpsc::Receiver<AgentEvent>,
     /// From the log.
     pub logs: mpsc::Receiver<LogLine>,
 }
@@ -166,9 +166,9 @@ impl Session {
             biased;
             received = receive(&mut self.channel) => Event::Received(received),
             opened = ends.opened.recv() => opened.map_or(Event::Over, Event::Opened),
-            news = ends.news.recv() => match news {
-                Some(News::Applied(applied)) => Event::Input(Input::Applied(applied)),
-                Some(News::Link(link)) => Event::Input(Input::Link(link)),
+            event = ends.events.recv() => match event {
+                Some(AgentEvent::Applied(applied)) => Event::Input(Input::Applied(applied)),
+                Some(AgentEvent::Link(link)) => Event::Input(Input::Link(link)),
                 None => Event::Over,
             },
             line = ends.logs.recv() => {

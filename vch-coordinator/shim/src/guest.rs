@@ -15,7 +15,7 @@ use protocol::{
     message::{Message, SessionNonce},
     process::{Fault, FromInit, MAX_CHUNK, Output, Phase, Process, ProcessId, ToInit},
 };
-pub use queue::{ExecNews, Queue};
+pub use queue::{ExecEvent, Queue};
 pub use reader::Breach;
 use reader::GuestReader;
 use std::{
@@ -39,7 +39,7 @@ pub const ANSWER: Duration = Duration::from_secs(8);
 
 /// What becomes of the container's own process.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum News {
+pub enum GuestEvent {
     /// Init is there, and speaks this version.
     Ready(u16),
     /// A phase of the start is at its end.
@@ -70,7 +70,7 @@ pub struct Seated {
     /// Its number.
     pub id: ProcessId,
     /// What it says.
-    pub news: Arc<Queue>,
+    pub events: Arc<Queue>,
     credit: Arc<Credit>,
 }
 
@@ -88,21 +88,21 @@ impl Guest {
         line: UnixStream,
         nonce: SessionNonce,
         log: Writer,
-    ) -> (Self, mpsc::Receiver<News>) {
+    ) -> (Self, mpsc::Receiver<GuestEvent>) {
         let (reader, writer) = line.into_split();
         let (outbox, to_send) = mpsc::channel(WAITING);
-        let (news, told) = mpsc::channel(WAITING);
+        let (events, told) = mpsc::channel(WAITING);
         let (position, written) = watch::channel(log.end());
         let (said, to_keep) = mpsc::channel(WAITING);
         let (ended, ending) = watch::channel(false);
         let credit = Arc::new(Credit::default());
         let back = (outbox.clone(), Arc::clone(&credit));
-        let log_writer = LogWriter::new(log, position, back, news.clone(), ending);
+        let log_writer = LogWriter::new(log, position, back, events.clone(), ending);
         tokio::spawn(log_writer.write(to_keep));
         let pending = Arc::new(Mutex::new(PendingRequests::default()));
         tokio::spawn(write(writer, nonce, to_send));
         let guest_reader =
-            GuestReader::new(nonce, (said, ended), news, (Arc::clone(&pending), credit));
+            GuestReader::new(nonce, (said, ended), events, (Arc::clone(&pending), credit));
         tokio::spawn(guest_reader.listen(reader));
         let guest = Self {
             outbox,
@@ -138,9 +138,9 @@ impl Guest {
 
     /// Runs a process beside the container's own; `None` where there are too many.
     pub async fn exec(&self, process: Box<Process>) -> Option<Seated> {
-        let (id, news, credit) = self.pending().seat()?;
+        let (id, events, credit) = self.pending().seat()?;
         self.tell(ToInit::Exec { id, process }).await;
-        Some(Seated { id, news, credit })
+        Some(Seated { id, events, credit })
     }
 
     /// Gives a process input, as fast as it takes it; `false` where it has ended.

@@ -124,7 +124,7 @@ async fn live(
     let log_file = File::create(launch.folder.join("qemu.log"))?;
     let words = child.stderr.take();
     let words = words.map(|words| tokio::spawn(overheard::record(words, log_file)));
-    let (guest, mut news) = Guest::spawn(tokio_stream(process)?, guest::nonce()?, log);
+    let (guest, mut events) = Guest::spawn(tokio_stream(process)?, guest::nonce()?, log);
     let shared = Arc::new(Shared {
         folder: launch.folder.clone(),
         guest: guest.clone(),
@@ -153,7 +153,7 @@ async fn live(
         launch,
         guest: &guest,
         stage,
-        news: &mut news,
+        events: &mut events,
     };
     let mut outcome = tokio::select! {
         outcome = life.whole() => outcome,

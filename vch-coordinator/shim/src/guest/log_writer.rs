@@ -1,6 +1,6 @@
 //! What the container said, into its log, in its order.
 
-use super::{News, credit::Credit};
+use super::{GuestEvent, credit::Credit};
 use crate::{
     log::{Position, Writer},
     say::say,
@@ -17,8 +17,8 @@ const DISK_PAUSE: Duration = Duration::from_millis(500);
 /// How long the end of a VM waits for room on a full disk; what finds none by then is lost.
 const LAST_TRIES: Duration = Duration::from_secs(5);
 
-/// What its process said.
-pub enum Said {
+/// What is written to the log.
+pub enum LogEntry {
     /// On a stream, nanoseconds since 1970.
     Output(Output, u64, Vec<u8>),
     Exited(Exit),
@@ -32,7 +32,7 @@ pub struct LogWriter {
     position: watch::Sender<Position>,
     outbox: mpsc::Sender<ToInit>,
     credit: Arc<Credit>,
-    news: mpsc::Sender<News>,
+    events: mpsc::Sender<GuestEvent>,
     /// Its process has ended, or its VM.
     ended: watch::Receiver<bool>,
     /// When that was found while the disk was full.
@@ -44,7 +44,7 @@ impl LogWriter {
         log: Writer,
         position: watch::Sender<Position>,
         (outbox, credit): (mpsc::Sender<ToInit>, Arc<Credit>),
-        news: mpsc::Sender<News>,
+        events: mpsc::Sender<GuestEvent>,
         ended: watch::Receiver<bool>,
     ) -> Self {
         Self {
@@ -52,17 +52,17 @@ impl LogWriter {
             position,
             outbox,
             credit,
-            news,
+            events,
             ended,
             ending: None,
         }
     }
 
     /// Writes until the line is closed.
-    pub async fn write(mut self, mut said: mpsc::Receiver<Said>) {
+    pub async fn write(mut self, mut said: mpsc::Receiver<LogEntry>) {
         while let Some(one) = said.recv().await {
             match one {
-                Said::Output(stream, at_ns, bytes) => {
+                LogEntry::Output(stream, at_ns, bytes) => {
                     self.until_it_is(|log| log.append(stream, at_ns, &bytes))
                         .await;
                     self.position.send_replace(self.log.end());
@@ -77,12 +77,12 @@ impl LogWriter {
                     let _ = self.outbox.send(message).await;
                 }
                 // The log is on disk before anybody learns of the end.
-                Said::Exited(exit) => {
+                LogEntry::Exited(exit) => {
                     self.until_it_is(|log| log.sync()).await;
-                    self.tell(News::Exited(exit)).await;
+                    self.tell(GuestEvent::Exited(exit)).await;
                 }
-                Said::Closed => {
-                    self.tell(News::Closed).await;
+                LogEntry::Closed => {
+                    self.tell(GuestEvent::Closed).await;
                     return;
                 }
             }
@@ -112,8 +112,8 @@ impl LogWriter {
         }
     }
 
-    async fn tell(&self, news: News) {
+    async fn tell(&self, event: GuestEvent) {
         // Nobody waits for it any more where the shim is on its way out.
-        let _ = self.news.send(news).await;
+        let _ = self.events.send(event).await;
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     credit::Credit,
-    queue::{ExecNews, MOST_HELD, Queue},
+    queue::{ExecEvent, MOST_HELD, Queue},
 };
 use protocol::process::{FromInit, MAX_PROCESSES, Output, ProcessId, WINDOW};
 use std::{
@@ -20,7 +20,7 @@ pub type Asked = FromInit;
 /// A process that `exec` started and that has not ended.
 struct Seat {
     started: bool,
-    news: Arc<Queue>,
+    events: Arc<Queue>,
     credit: Arc<Credit>,
     window: Arc<Semaphore>,
 }
@@ -62,16 +62,16 @@ impl PendingRequests {
             return None;
         }
         let id = ProcessId(self.next());
-        let news = Arc::new(Queue::new(Arc::clone(&self.held)));
+        let events = Arc::new(Queue::new(Arc::clone(&self.held)));
         let credit = Arc::new(Credit::default());
         let seat = Seat {
             started: false,
-            news: Arc::clone(&news),
+            events: Arc::clone(&events),
             credit: Arc::clone(&credit),
             window: window(),
         };
         self.seats.insert(id, seat);
-        Some((id, news, credit))
+        Some((id, events, credit))
     }
 
     /// A number for a question.
@@ -105,29 +105,29 @@ impl PendingRequests {
         if !seat.credit.spend(stream, bytes.len()) {
             return false;
         }
-        seat.news.push(ExecNews::Output(stream, bytes));
+        seat.events.push(ExecEvent::Output(stream, bytes));
         if self.held.load(Ordering::Relaxed) > MOST_HELD {
-            let slowest = self.seats.values().max_by_key(|seat| seat.news.held());
+            let slowest = self.seats.values().max_by_key(|seat| seat.events.held());
             if let Some(slowest) = slowest {
-                slowest.news.give_up();
+                slowest.events.give_up();
             }
         }
         true
     }
 
-    /// A process runs; said more than once it is no news.
+    /// A process runs; a second report has no effect.
     pub fn started(&mut self, id: ProcessId, pid: u32) {
         if let Some(seat) = self.seats.get_mut(&id)
             && !std::mem::replace(&mut seat.started, true)
         {
-            seat.news.push(ExecNews::Started(pid));
+            seat.events.push(ExecEvent::Started(pid));
         }
     }
 
-    pub fn end(&mut self, id: ProcessId, news: ExecNews) {
+    pub fn end(&mut self, id: ProcessId, event: ExecEvent) {
         if let Some(seat) = self.seats.remove(&id) {
-            seat.news.push(news);
-            seat.news.close();
+            seat.events.push(event);
+            seat.events.close();
             seat.window.close();
         }
     }
@@ -157,7 +157,7 @@ impl PendingRequests {
         self.asked.clear();
         self.main.close();
         for seat in std::mem::take(&mut self.seats).into_values() {
-            seat.news.close();
+            seat.events.close();
             seat.window.close();
         }
     }

@@ -1,16 +1,16 @@
 //! What the guest's init says: root of the guest may speak in its place, so nothing of it is believed.
 //!
-//! Bounded are its size (a frame's, then each text's), its number (each step of a start is news once), what it may
+//! Bounded are its size (a frame's, then each text's), its number (each step of a start is an event once), what it may
 //! have under way (its windows, counted here) and its rate. What no init of this project says ends the VM; what may be an
 //! answer that came late is nothing.
 
 use super::{
-    News,
+    GuestEvent,
     credit::Credit,
     locked,
-    log_writer::Said,
+    log_writer::LogEntry,
     pending::{Asked, PendingRequests},
-    queue::ExecNews,
+    queue::ExecEvent,
 };
 use crate::{
     foreign::{clean, cut},
@@ -61,9 +61,9 @@ pub enum Breach {
 /// Reads what the guest's init sends.
 pub struct GuestReader {
     nonce: SessionNonce,
-    said: mpsc::Sender<Said>,
+    said: mpsc::Sender<LogEntry>,
     ended: watch::Sender<bool>,
-    news: mpsc::Sender<News>,
+    events: mpsc::Sender<GuestEvent>,
     pending: Arc<Mutex<PendingRequests>>,
     credit: Arc<Credit>,
     heard: Heard,
@@ -81,15 +81,15 @@ struct Heard {
 impl GuestReader {
     pub fn new(
         nonce: SessionNonce,
-        (said, ended): (mpsc::Sender<Said>, watch::Sender<bool>),
-        news: mpsc::Sender<News>,
+        (said, ended): (mpsc::Sender<LogEntry>, watch::Sender<bool>),
+        events: mpsc::Sender<GuestEvent>,
         (pending, credit): (Arc<Mutex<PendingRequests>>, Arc<Credit>),
     ) -> Self {
         Self {
             nonce,
             said,
             ended,
-            news,
+            events,
             pending,
             credit,
             heard: Heard::default(),
@@ -99,11 +99,11 @@ impl GuestReader {
     /// Listens until the line is closed, or something is said that no init of ours says.
     pub async fn listen(mut self, line: OwnedReadHalf) {
         if let Err(breach) = self.hear_all(line).await {
-            self.tell(News::Broke(breach)).await;
+            self.tell(GuestEvent::Broke(breach)).await;
         }
         locked(&self.pending).close();
         // Behind all that the container has said.
-        self.keep(Said::Closed).await;
+        self.keep(LogEntry::Closed).await;
     }
 
     async fn hear_all(&mut self, mut line: OwnedReadHalf) -> Result<(), Breach> {
@@ -135,13 +135,13 @@ impl GuestReader {
         match message {
             FromInit::Ready { version } => {
                 if !std::mem::replace(&mut self.heard.ready, true) {
-                    self.tell(News::Ready(version)).await;
+                    self.tell(GuestEvent::Ready(version)).await;
                 }
             }
             FromInit::Phase { phase, uptime_us } => self.phase(phase, uptime_us).await,
             FromInit::Started { id, .. } if id == ProcessId::MAIN => {
                 if !self.heard.ended && !std::mem::replace(&mut self.heard.started, true) {
-                    self.tell(News::Started).await;
+                    self.tell(GuestEvent::Started).await;
                 }
             }
             FromInit::NotStarted { id, fault, reason } => {
@@ -158,11 +158,11 @@ impl GuestReader {
             }
             FromInit::Exited { id, exit } if id == ProcessId::MAIN => {
                 if !std::mem::replace(&mut self.heard.ended, true) {
-                    self.keep(Said::Exited(exit)).await;
+                    self.keep(LogEntry::Exited(exit)).await;
                 }
             }
             FromInit::Started { id, pid } => locked(&self.pending).started(id, pid),
-            FromInit::Exited { id, exit } => locked(&self.pending).end(id, ExecNews::Exited(exit)),
+            FromInit::Exited { id, exit } => locked(&self.pending).end(id, ExecEvent::Exited(exit)),
             FromInit::Taken { id, bytes } => locked(&self.pending).took(id, bytes),
             FromInit::Listed { request, processes } => {
                 let processes = processes.into_iter().map(listed).collect();
@@ -183,23 +183,23 @@ impl GuestReader {
         Ok(())
     }
 
-    /// Each phase is news once, and only until the process runs.
+    /// Each phase is an event once, and only until the process runs.
     async fn phase(&mut self, phase: Phase, uptime_us: u64) {
         let heard = &mut self.heard;
         if heard.started || heard.ended || heard.phases.contains(&phase) {
             return;
         }
         heard.phases.push(phase);
-        self.tell(News::Phase(phase, uptime_us)).await;
+        self.tell(GuestEvent::Phase(phase, uptime_us)).await;
     }
 
     async fn not_started(&mut self, id: ProcessId, fault: Fault, reason: &str) {
         let reason = clean(reason);
         if id != ProcessId::MAIN {
-            return locked(&self.pending).end(id, ExecNews::NotStarted(fault, reason));
+            return locked(&self.pending).end(id, ExecEvent::NotStarted(fault, reason));
         }
         if !self.heard.started && !std::mem::replace(&mut self.heard.ended, true) {
-            self.tell(News::NotStarted(fault, reason)).await;
+            self.tell(GuestEvent::NotStarted(fault, reason)).await;
         }
     }
 
@@ -212,21 +212,21 @@ impl GuestReader {
             return Err(Breach::Window);
         }
         let at_ns = now_us().saturating_mul(1000);
-        self.keep(Said::Output(stream, at_ns, bytes)).await;
+        self.keep(LogEntry::Output(stream, at_ns, bytes)).await;
         Ok(())
     }
 
-    async fn keep(&self, said: Said) {
-        if !matches!(said, Said::Output(..)) {
+    async fn keep(&self, said: LogEntry) {
+        if !matches!(said, LogEntry::Output(..)) {
             self.ended.send_replace(true);
         }
         // The log writer outlives the line.
         let _ = self.said.send(said).await;
     }
 
-    async fn tell(&self, news: News) {
+    async fn tell(&self, event: GuestEvent) {
         // The receiver is gone where the shim is ending.
-        let _ = self.news.send(news).await;
+        let _ = self.events.send(event).await;
     }
 }
 

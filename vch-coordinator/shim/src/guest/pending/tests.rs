@@ -1,5 +1,5 @@
 use super::PendingRequests;
-use crate::guest::queue::{ExecNews, MOST_HELD};
+use crate::guest::queue::{ExecEvent, MOST_HELD};
 use protocol::process::{
     Exit, FromInit, MAX_CHUNK, MAX_PROCESSES,
     Output::{self, Stderr, Stdout},
@@ -25,32 +25,32 @@ fn fill(pending: &mut PendingRequests, id: ProcessId, stream: Output) -> bool {
 #[tokio::test]
 async fn output_beyond_the_window_is_a_breach_and_what_nobody_awaits_is_nothing() {
     let mut pending = PendingRequests::default();
-    let (id, news, credit) = pending.seat().unwrap();
+    let (id, events, credit) = pending.seat().unwrap();
     assert!(fill(&mut pending, id, Stdout));
     assert!(!pending.wrote(id, Stdout, vec![0]));
     credit.give_back(Stdout, 1);
     assert!(pending.wrote(id, Stdout, vec![0]));
     assert!(pending.wrote(ProcessId(id.0 + 1), Stdout, vec![0; MAX_CHUNK]));
-    pending.end(id, ExecNews::Exited(EXIT));
+    pending.end(id, ExecEvent::Exited(EXIT));
     assert!(
         pending.wrote(id, Stdout, vec![0; MAX_CHUNK]),
         "it has ended"
     );
-    drop(news);
+    drop(events);
     assert_eq!(pending.held.load(std::sync::atomic::Ordering::Relaxed), 0);
 }
 
 #[tokio::test]
 async fn a_process_runs_once_however_often_it_is_said() {
     let mut pending = PendingRequests::default();
-    let (id, news, _) = pending.seat().unwrap();
+    let (id, events, _) = pending.seat().unwrap();
     for pid in 0..100_000 {
         pending.started(id, pid);
     }
-    pending.end(id, ExecNews::Exited(EXIT));
-    assert_eq!(news.next().await, Some(ExecNews::Started(0)));
-    assert_eq!(news.next().await, Some(ExecNews::Exited(EXIT)));
-    assert_eq!(news.next().await, None);
+    pending.end(id, ExecEvent::Exited(EXIT));
+    assert_eq!(events.next().await, Some(ExecEvent::Started(0)));
+    assert_eq!(events.next().await, Some(ExecEvent::Exited(EXIT)));
+    assert_eq!(events.next().await, None);
 }
 
 #[tokio::test]
@@ -68,10 +68,10 @@ async fn the_slowest_of_many_clients_loses_what_is_held_and_the_others_do_not() 
         assert!(held <= MOST_HELD, "{held}");
     }
     let small = small_news.next().await;
-    assert_eq!(small, Some(ExecNews::Output(Stdout, b"small".to_vec())));
+    assert_eq!(small, Some(ExecEvent::Output(Stdout, b"small".to_vec())));
     let mut lost = 0;
-    for (_, news, _) in &seats[1..] {
-        if let Some(ExecNews::Lost([out, err])) = news.next().await {
+    for (_, events, _) in &seats[1..] {
+        if let Some(ExecEvent::Lost([out, err])) = events.next().await {
             assert!(out == WINDOW || err > 0);
             lost += 1;
         }
@@ -109,7 +109,7 @@ async fn input_has_a_window_only_while_its_process_runs() {
     pending.took(id, 10);
     pending.took(id, u32::MAX);
     assert_eq!(input.available_permits(), window());
-    pending.end(id, ExecNews::Exited(EXIT));
+    pending.end(id, ExecEvent::Exited(EXIT));
     assert!(pending.window(id).is_none());
     assert!(input.is_closed());
     assert!(pending.window(ProcessId::MAIN).is_some());
