@@ -423,10 +423,10 @@ impl Store {
 }
 
 fn other_answer() -> ImageError {
-    ImageError::Untrue("the answer is one to another question".to_owned())
+    ImageError::DigestMismatch("the answer is one to another question".to_owned())
 }
 
 fn only(mut arrived: Vec<Arrived>) -> Result<Arrived, ImageError> {
     let one = arrived.pop();
-    one.ok_or_else(|| ImageError::Untrue("nothing arrived".to_owned()))
+    one.ok_or_else(|| ImageError::DigestMismatch("nothing arrived".to_owned()))
 }

@@ -50,7 +50,7 @@ pub enum HelperError {
     },
     /// What it says is no answer.
     #[error("the process that unpacks images does not make sense: {0}")]
-    Nonsense(String),
+    ProtocolError(String),
     /// The client's stream failed.
     #[error("the archive can't be read from the client: {0}")]
     Input(#[source] io::Error),
@@ -100,10 +100,10 @@ pub(crate) async fn run(
     let (Some(stdin), Some(stdout), Some(stderr)) =
         (child.stdin.take(), child.stdout.take(), child.stderr.take())
     else {
-        return Err(HelperError::Nonsense("it has no pipes".to_owned()));
+        return Err(HelperError::ProtocolError("it has no pipes".to_owned()));
     };
     let mut line =
-        serde_json::to_vec(order).map_err(|error| HelperError::Nonsense(error.to_string()))?;
+        serde_json::to_vec(order).map_err(|error| HelperError::ProtocolError(error.to_string()))?;
     line.push(b'\n');
     let (_, said, reason) = tokio::try_join!(
         feed(stdin, &line, input),
@@ -166,8 +166,9 @@ async fn listen(
         if line.is_empty() {
             return Ok(None);
         }
-        let nonsense = |error: serde_json::Error| HelperError::Nonsense(error.to_string());
-        match serde_json::from_slice(&line).map_err(nonsense)? {
+        let protocol_error =
+            |error: serde_json::Error| HelperError::ProtocolError(error.to_string());
+        match serde_json::from_slice(&line).map_err(protocol_error)? {
             Word::Progress(one) => drop(progress.send(one).await),
             last => return Ok(Some(last)),
         }

@@ -34,7 +34,7 @@ pub enum ClientError {
     Gone(#[from] io::Error),
     /// It does not answer.
     #[error("the container's shim has not answered within {0:?}")]
-    Late(Duration),
+    Timeout(Duration),
     /// It refuses.
     #[error("{reason}")]
     Refused {
@@ -45,7 +45,7 @@ pub enum ClientError {
     },
     /// It answers something else.
     #[error("the container's shim gave an answer without sense: it is of another release")]
-    Odd,
+    UnexpectedReply,
 }
 
 /// A shim, by its socket.
@@ -117,13 +117,13 @@ impl Client {
             let (mut reader, _writer) = self.ask(&request).await?;
             reply(&mut reader).await
         });
-        asked.await.unwrap_or(Err(ClientError::Late(within)))
+        asked.await.unwrap_or(Err(ClientError::Timeout(within)))
     }
 
     async fn done(&self, request: Request, within: Duration) -> Result<(), ClientError> {
         match self.once(request, within).await? {
             Reply::Done => Ok(()),
-            _ => Err(ClientError::Odd),
+            _ => Err(ClientError::UnexpectedReply),
         }
     }
 
@@ -154,9 +154,9 @@ impl Client {
         };
         let (mut reader, writer) = self.ask(&request).await?;
         let first = timeout(DEADLINE, reply(&mut reader));
-        match first.await.unwrap_or(Err(ClientError::Late(DEADLINE)))? {
+        match first.await.unwrap_or(Err(ClientError::Timeout(DEADLINE)))? {
             Reply::Done => Ok(streams(reader, writer)),
-            _ => Err(ClientError::Odd),
+            _ => Err(ClientError::UnexpectedReply),
         }
     }
 
@@ -170,14 +170,14 @@ impl Client {
         let first = timeout(EXEC_DEADLINE, reply(&mut reader));
         match first
             .await
-            .unwrap_or(Err(ClientError::Late(EXEC_DEADLINE)))?
+            .unwrap_or(Err(ClientError::Timeout(EXEC_DEADLINE)))?
         {
             Reply::Started(id, pid) => Ok(Running {
                 id,
                 pid,
                 streams: streams(reader, writer),
             }),
-            _ => Err(ClientError::Odd),
+            _ => Err(ClientError::UnexpectedReply),
         }
     }
 
@@ -204,7 +204,7 @@ impl Client {
     pub async fn list(&self) -> Result<Vec<Listed>, ClientError> {
         match self.once(Request::List, DEADLINE).await? {
             Reply::Listed(processes) => Ok(processes),
-            _ => Err(ClientError::Odd),
+            _ => Err(ClientError::UnexpectedReply),
         }
     }
 
@@ -215,7 +215,7 @@ impl Client {
     pub async fn usage(&self) -> Result<Usage, ClientError> {
         match self.once(Request::Usage, DEADLINE).await? {
             Reply::Used(usage) => Ok(usage),
-            _ => Err(ClientError::Odd),
+            _ => Err(ClientError::UnexpectedReply),
         }
     }
 
@@ -228,7 +228,7 @@ impl Client {
         let request = Request::Update(Box::new(cgroup));
         match self.once(request, DEADLINE).await? {
             Reply::Updated(refused) => Ok(refused),
-            _ => Err(ClientError::Odd),
+            _ => Err(ClientError::UnexpectedReply),
         }
     }
 
@@ -289,7 +289,7 @@ impl Stages {
     pub async fn next(&mut self) -> Result<Stage, ClientError> {
         match reply(&mut self.0).await? {
             Reply::Stage(stage) => Ok(stage),
-            _ => Err(ClientError::Odd),
+            _ => Err(ClientError::UnexpectedReply),
         }
     }
 }
@@ -304,7 +304,7 @@ impl StreamReader {
             Reply::Output(stream, bytes) => Ok(Come::Output(stream, bytes)),
             Reply::Exited(exit) => Ok(Come::Ended(Some(exit))),
             Reply::Done => Ok(Come::Ended(None)),
-            _ => Err(ClientError::Odd),
+            _ => Err(ClientError::UnexpectedReply),
         }
     }
 }

@@ -60,7 +60,7 @@ pub enum GuestEvent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unanswered {
     /// Not within [`ANSWER`].
-    Late,
+    Timeout,
     /// The VM has ended.
     Ended,
 }
@@ -187,7 +187,7 @@ impl Guest {
         match asked.await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(_)) => Err(Unanswered::Ended),
-            Err(_) => Err(Unanswered::Late),
+            Err(_) => Err(Unanswered::Timeout),
         }
     }
 

@@ -151,7 +151,7 @@ fn asked(answer: Result<FromInit, Unanswered>) -> Reply {
             "guest",
             "the VM's init answers something else than it was asked",
         ),
-        Err(Unanswered::Late) => late(),
+        Err(Unanswered::Timeout) => late(),
         Err(Unanswered::Ended) => refused("vm-ended", "the VM has ended"),
     }
 }

@@ -61,7 +61,7 @@ pub enum TemplateError {
     },
     /// The guest does not come so far.
     #[error("the template's guest has not answered within {0:?}")]
-    Late(Duration),
+    Timeout(Duration),
     /// Its init is of another release.
     #[error(
         "the template's init speaks version {0} of vch.process, this shim version {VERSION}: make the VM's image and the VCH from one release (`make image`)"
@@ -134,7 +134,7 @@ async fn save(launch: &Launch, qemu: &mut Qemu, state: &Path) -> Result<(), Temp
     let waits = timeout(deadline, waiting(stream(line)?));
     let version = waits
         .await
-        .map_err(|_| TemplateError::Late(deadline))?
+        .map_err(|_| TemplateError::Timeout(deadline))?
         .map_err(file("reach the guest"))?;
     if version != VERSION {
         return Err(TemplateError::Version(version));

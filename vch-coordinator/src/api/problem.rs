@@ -131,7 +131,7 @@ impl From<RuntimeError> for ApiError {
     fn from(error: RuntimeError) -> Self {
         let (status, code) = match error {
             RuntimeError::Request(error) => return error.into(),
-            RuntimeError::Off => (StatusCode::CONFLICT, "no-runtime"),
+            RuntimeError::Disabled => (StatusCode::CONFLICT, "no-runtime"),
             RuntimeError::NotOurs(_) => (StatusCode::CONFLICT, "run-by-others"),
             RuntimeError::NotRunning(_) => (StatusCode::CONFLICT, "not-running"),
             RuntimeError::Running { .. } => (StatusCode::CONFLICT, "running"),

@@ -31,7 +31,7 @@ impl Runtime {
     /// [`RuntimeError`]; there is nothing of it then.
     pub async fn create(&self, mut request: Create) -> Result<ContainerId, RuntimeError> {
         if self.0.vms.is_none() {
-            return Err(RuntimeError::Off);
+            return Err(RuntimeError::Disabled);
         }
         request.add.channel = self.channel()?;
         let made = self.made(request.clone()).await;

@@ -16,7 +16,7 @@ pub enum RuntimeError {
     #[error(
         "this VCH starts no VMs: set `kind = \"qemu\"` in the table [runtime] of vch.toml and start the coordinator again"
     )]
-    Off,
+    Disabled,
     /// The container has no workload: somebody else starts its VM.
     #[error("container {0} is run by somebody else: it was made by `vchctl container add`")]
     NotOurs(String),

@@ -105,7 +105,7 @@ pub enum HookError {
     },
     /// No answer in time.
     #[error("the runtime hook {} has not answered within {DEADLINE:?}", socket.display())]
-    Late {
+    Timeout {
         /// The socket.
         socket: PathBuf,
     },
@@ -141,7 +141,7 @@ impl Hook {
     ) -> Result<(), NicError> {
         let socket = self.socket.clone();
         let text = match timeout(DEADLINE, self.exchange(&request)).await {
-            Err(_) => return Err(HookError::Late { socket }.into()),
+            Err(_) => return Err(HookError::Timeout { socket }.into()),
             Ok(Err(source)) => return Err(HookError::Unreachable { socket, source }.into()),
             Ok(Ok(text)) => text,
         };

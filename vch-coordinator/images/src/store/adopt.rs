@@ -134,7 +134,11 @@ fn blobs(
             let path = index::blob(folder, &piece.digest);
             fs::read(&path).map_err(failed("read", &path))?
         }
-        (None, _) => return Err(ImageError::Untrue("it has no configuration".to_owned())),
+        (None, _) => {
+            return Err(ImageError::DigestMismatch(
+                "it has no configuration".to_owned(),
+            ));
+        }
     };
     let config = config(&bytes, &layers, limits)?;
     let id = Digest::of(&bytes);
@@ -162,23 +166,23 @@ fn blobs(
 /// An image's configuration, which must be one of these layers and for this machine.
 fn config(bytes: &[u8], layers: &[Descriptor], limits: Limits) -> Result<Config, ImageError> {
     let config: Config = serde_json::from_slice(bytes)
-        .map_err(|error| ImageError::Untrue(format!("its configuration: {error}")))?;
+        .map_err(|error| ImageError::DigestMismatch(format!("its configuration: {error}")))?;
     if config.rootfs.diff_ids.len() != layers.len() || layers.len() > limits.layers {
         let what = "its layers are not those of its configuration, or too many";
-        return Err(ImageError::Untrue(what.to_owned()));
+        return Err(ImageError::DigestMismatch(what.to_owned()));
     }
     if config.os != "linux" || config.architecture != "amd64" {
         let what = format!(
             "it is for {}/{}, not for linux/amd64",
             config.os, config.architecture
         );
-        return Err(ImageError::Untrue(what));
+        return Err(ImageError::DigestMismatch(what));
     }
     Ok(config)
 }
 
 fn json(document: &impl serde::Serialize) -> Result<Vec<u8>, ImageError> {
-    serde_json::to_vec(document).map_err(|error| ImageError::Untrue(error.to_string()))
+    serde_json::to_vec(document).map_err(|error| ImageError::DigestMismatch(error.to_string()))
 }
 
 /// Bytes of the store's own become a blob.
@@ -216,7 +220,7 @@ fn take(folder: &Path, staging: &Path, piece: &Piece) -> Result<(), ImageError> 
     let source = own(staging, &piece.file)?;
     let about = fs::metadata(&source).map_err(failed("read", &source))?;
     if about.len() != piece.size || index::digest_of(&source)? != piece.digest {
-        return Err(ImageError::Untrue(format!(
+        return Err(ImageError::DigestMismatch(format!(
             "{} holds something else",
             piece.file
         )));
@@ -230,7 +234,9 @@ fn take(folder: &Path, staging: &Path, piece: &Piece) -> Result<(), ImageError> 
 pub(super) fn own(staging: &Path, name: &str) -> Result<std::path::PathBuf, ImageError> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.';
     if name.starts_with('.') || !name.bytes().all(plain) {
-        return Err(ImageError::Untrue(format!("`{name}` is no name of a file")));
+        return Err(ImageError::DigestMismatch(format!(
+            "`{name}` is no name of a file"
+        )));
     }
     let path = staging.join(name);
     let file = OpenOptions::new()
@@ -240,7 +246,7 @@ pub(super) fn own(staging: &Path, name: &str) -> Result<std::path::PathBuf, Imag
         .map_err(failed("read", &path))?;
     let about = file.metadata().map_err(failed("read", &path))?;
     if !about.is_file() || about.nlink() != 1 {
-        return Err(ImageError::Untrue(format!(
+        return Err(ImageError::DigestMismatch(format!(
             "`{name}` is no file of its own"
         )));
     }

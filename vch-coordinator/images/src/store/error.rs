@@ -26,7 +26,7 @@ pub enum ImageError {
     Helper(#[from] HelperError),
     /// What the helper says is not what it left.
     #[error("image refused: {0}")]
-    Untrue(String),
+    DigestMismatch(String),
     /// No such image. The words are dockerd's.
     #[error("No such image: {0}")]
     Unknown(String),

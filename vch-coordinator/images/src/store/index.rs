@@ -265,15 +265,15 @@ fn document<T: for<'a> serde::Deserialize<'a>>(
         let whole = digest_of(&path).map_err(ReadError::Unreadable)?;
         if whole == *digest {
             let what = format!("{digest} is longer than a document may be");
-            return Err(ReadError::Unreadable(ImageError::Untrue(what)));
+            return Err(ReadError::Unreadable(ImageError::DigestMismatch(what)));
         }
         lose(folder, &path).map_err(ReadError::Unreadable)?;
         let what = format!("{digest} holds something else");
-        return Err(ReadError::Damaged(ImageError::Untrue(what)));
+        return Err(ReadError::Damaged(ImageError::DigestMismatch(what)));
     }
     // The bytes are what they were: a later release, or an earlier one, may know how to read them.
     let wrong = |error: serde_json::Error| {
-        ReadError::Unreadable(ImageError::Untrue(format!("{digest}: {error}")))
+        ReadError::Unreadable(ImageError::DigestMismatch(format!("{digest}: {error}")))
     };
     serde_json::from_slice(&bytes).map_err(wrong)
 }

@@ -61,7 +61,7 @@ pub(super) fn make(layers: &[Digest], limits: Limits) -> Result<(), WorkError> {
         Some(pipe) => {
             // Opened one after the other, as they are reached.
             let streams = layers.iter().enumerate();
-            let streams = streams.map(|(n, _)| Late::Unopened(n, limits));
+            let streams = streams.map(|(n, _)| LazyReader::Unopened(n, limits));
             let pipe = BufWriter::with_capacity(PIPE_BYTES, pipe);
             merge::emit(&plan, streams, limits, pipe).map(drop)
         }
@@ -107,12 +107,12 @@ fn open(n: usize, limits: Limits) -> Result<Unpacked<File>, WorkError> {
 }
 
 /// A layer that is opened when it is first read.
-enum Late {
+enum LazyReader {
     Unopened(usize, Limits),
     Open(Box<Unpacked<File>>),
 }
 
-impl Read for Late {
+impl Read for LazyReader {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         if let Self::Unopened(n, limits) = self {
             let opened = open(*n, *limits).map_err(std::io::Error::other)?;

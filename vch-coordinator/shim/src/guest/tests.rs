@@ -222,7 +222,7 @@ async fn a_question_to_a_silent_guest_has_a_deadline_and_leaves_nothing() {
     let (_init, guest, _news, _folder) = FakeInit::new();
     for _ in 0..200 {
         let asked = guest.ask(|request| ToInit::Usage { request });
-        assert_eq!(asked.await, Err(Unanswered::Late));
+        assert_eq!(asked.await, Err(Unanswered::Timeout));
     }
     assert!(guest.pending().is_quiet());
     let dropped = timeout(ANSWER / 2, guest.ask(|request| ToInit::List { request }));
@@ -244,7 +244,7 @@ async fn a_guest_that_does_not_read_its_line_holds_nobody_up_for_ever() {
     }
     assert_eq!(
         guest.ask(|request| ToInit::List { request }).await,
-        Err(Unanswered::Late)
+        Err(Unanswered::Timeout)
     );
 }
 

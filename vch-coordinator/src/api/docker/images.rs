@@ -54,7 +54,7 @@ impl From<ImageError> for DockerError {
             | ImageError::Name(_)
             | ImageError::DigestTag
             | ImageError::Change(_)
-            | ImageError::Untrue(_) => Self::invalid(message),
+            | ImageError::DigestMismatch(_) => Self::invalid(message),
             ImageError::Helper(HelperError::Refused { failure, .. }) => match failure {
                 Failure::Content => Self::invalid(message),
                 Failure::Missing => Self::not_found(message),

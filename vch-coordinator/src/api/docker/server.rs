@@ -244,7 +244,7 @@ impl Entrance {
             NotAdmitted::Crowded => {
                 self.not(from, "too many clients have not said yet who they are");
             }
-            NotAdmitted::Late => self.not(from, "other handshakes took too long"),
+            NotAdmitted::Timeout => self.not(from, "other handshakes took too long"),
         });
         let admitted = admitted.ok()?;
         let handshake = self.certificates.acceptor().accept(socket);

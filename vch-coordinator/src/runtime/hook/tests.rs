@@ -92,7 +92,7 @@ async fn a_program_that_does_not_answer_is_not_waited_for() {
     let _listener = UnixListener::bind(&socket).unwrap();
     let late = Hook::new(&socket).plug(&nic()).await.unwrap_err();
     assert!(
-        matches!(unanswered(&late), HookError::Late { .. }),
+        matches!(unanswered(&late), HookError::Timeout { .. }),
         "{late}"
     );
 }

@@ -40,7 +40,7 @@ impl Runtime {
         machine: &Arc<Machine>,
         restarts: u32,
     ) -> Result<(), RuntimeError> {
-        let vms = self.0.vms.as_ref().ok_or(RuntimeError::Off)?;
+        let vms = self.0.vms.as_ref().ok_or(RuntimeError::Disabled)?;
         machine.begin_phases();
         let disks = self.disks(id).await?;
         machine.phase("disks");
