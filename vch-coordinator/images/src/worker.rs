@@ -98,7 +98,7 @@ pub fn work(input: impl BufRead, mut output: impl Write) -> io::Result<()> {
         Ok(done) => Word::Done(done),
         Err(error) => Word::Failed(error.failure(), error.to_string()),
     };
-    say(&mut output, &word)
+    send(&mut output, &word)
 }
 
 fn obey(mut input: impl BufRead, output: &mut impl Write) -> Result<Done, WorkError> {
@@ -140,7 +140,7 @@ fn obey(mut input: impl BufRead, output: &mut impl Write) -> Result<Done, WorkEr
     Ok(Done::Arrived(arrived))
 }
 
-fn say(output: &mut impl Write, word: &Word) -> io::Result<()> {
+fn send(output: &mut impl Write, word: &Word) -> io::Result<()> {
     serde_json::to_writer(&mut *output, word)?;
     output.write_all(b"\n")?;
     output.flush()
@@ -153,7 +153,7 @@ fn tell(output: &mut impl Write, status: &str, id: &str, detail: Detail) -> Resu
         progress_detail: Some(detail),
         stream: None,
     };
-    say(output, &Word::Progress(progress)).map_err(WorkError::Answer)
+    send(output, &Word::Progress(progress)).map_err(WorkError::Answer)
 }
 
 /// A stream becomes a file of the staging folder.

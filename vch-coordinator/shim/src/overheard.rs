@@ -1,7 +1,7 @@
 //! What a VM's console and QEMU itself say, for a person who looks for it: bounded in size and rate, and fit for a
 //! terminal.
 
-use crate::{foreign, pace::Pace, say::say};
+use crate::{foreign, pace::Pace, stderr::log};
 use std::{fs::File, io::Write, path::Path, time::Instant};
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
@@ -54,7 +54,7 @@ pub async fn record(mut stream: impl AsyncRead + Unpin, mut file: File) -> Vec<u
 /// Keeps the last bytes of a stream in a file.
 pub fn write(path: &Path, bytes: &[u8]) {
     if let Err(error) = std::fs::write(path, legible(bytes)) {
-        say(format_args!("{} is not kept: {error}", path.display()));
+        log(format_args!("{} is not kept: {error}", path.display()));
     }
 }
 

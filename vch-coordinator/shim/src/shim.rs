@@ -11,9 +11,9 @@ use crate::{
     overheard,
     qemu::Qemu,
     qmp::{Qmp, QmpError},
-    say::say,
     server::{self, Shared, with_causes},
     stage::{Stage, now_ms},
+    stderr,
     tap::Tap,
     template::{self, TemplateError},
 };
@@ -91,7 +91,7 @@ pub async fn run(launch: Launch, ready: impl FnOnce()) -> io::Result<()> {
         ..outcome
     };
     if let Err(error) = ended.write(&launch.folder) {
-        say(format_args!("how it ended is told, and not kept: {error}"));
+        stderr::log(format_args!("how it ended is told, and not kept: {error}"));
     }
     if let Some(serving) = serving {
         serving.abort();
@@ -195,7 +195,7 @@ async fn connect(
         None => Nics::new(qmp, taps, &launch.nics),
         Some(template) => {
             let mut clone = cloned(qmp, template, disks).await?;
-            awake(stage).await;
+            wait_ready(stage).await;
             for nic in &launch.nics {
                 clone.plug(nic).await?;
             }
@@ -223,7 +223,7 @@ async fn cloned(mut qmp: Qmp, template: &Path, disks: &[PathBuf; 2]) -> Result<N
 }
 
 /// Waits until the guest's init has answered.
-async fn awake(stage: &watch::Sender<Stage>) {
+async fn wait_ready(stage: &watch::Sender<Stage>) {
     let answered = |stage: &Stage| stage.phases.iter().any(|phase| phase.name == INIT);
     // The sender lives as long as the shim.
     let _ = stage.subscribe().wait_for(answered).await;

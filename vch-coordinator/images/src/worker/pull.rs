@@ -2,7 +2,7 @@
 
 use super::budget::Budget;
 use super::registry::Registry;
-use super::{WorkError, say};
+use super::{WorkError, send};
 use crate::config::Config;
 use crate::digest::{Digest, Hasher};
 use crate::job::{Arrived, ArrivedLayer, Detail, Piece, Progress, Pull, Word};
@@ -218,7 +218,7 @@ impl<W: Write> Fetch<'_, W> {
             id: id.map(str::to_owned),
             ..Progress::default()
         };
-        say(self.output, &Word::Progress(progress)).map_err(WorkError::Answer)
+        send(self.output, &Word::Progress(progress)).map_err(WorkError::Answer)
     }
 }
 

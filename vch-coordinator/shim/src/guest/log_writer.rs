@@ -3,7 +3,7 @@
 use super::{GuestEvent, credit::Credit};
 use crate::{
     log::{Position, Writer},
-    say::say,
+    stderr::log,
 };
 use protocol::process::{Exit, Output, ProcessId, ToInit};
 use std::{io, sync::Arc, time::Duration};
@@ -96,7 +96,7 @@ impl LogWriter {
             if *self.ended.borrow() {
                 let since = self.ending.get_or_insert_with(Instant::now);
                 if since.elapsed() >= LAST_TRIES {
-                    say(format_args!(
+                    log(format_args!(
                         "the last words are lost, the log takes no more: {error}"
                     ));
                     return;
@@ -104,7 +104,7 @@ impl LogWriter {
             }
             // Once a pause: the shim's own log is on that disk, too.
             if !std::mem::replace(&mut told, true) {
-                say(format_args!(
+                log(format_args!(
                     "the log takes no more, the container waits: {error}"
                 ));
             }

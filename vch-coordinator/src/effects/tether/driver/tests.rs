@@ -4,7 +4,7 @@ mod guest;
 mod house;
 
 use super::super::state::Readiness;
-use guest::{Guest, Told, say};
+use guest::{Guest, Told, offer_versions};
 use house::House;
 use protocol::message::{InterfaceReport, InterfaceState, Refusal};
 use std::time::Duration;
@@ -92,7 +92,7 @@ async fn a_second_agent_is_told_that_there_is_one_and_an_old_version_which_ones_
     let mut house = House::open();
     let container = house.add("app").await;
     let spec = house.start("app").await.unwrap();
-    let refusal = say(house.socket(container), 7, 9).await;
+    let refusal = offer_versions(house.socket(container), 7, 9).await;
     let (oldest, newest) = (1, 1);
     assert_eq!(refusal, Refusal::Version { oldest, newest });
     let mut guest = Guest::spawn(house.socket(container));
@@ -101,7 +101,7 @@ async fn a_second_agent_is_told_that_there_is_one_and_an_old_version_which_ones_
     house
         .known(container, |state| state.reported(spec).is_some())
         .await;
-    let refusal = say(house.socket(container), 1, 1).await;
+    let refusal = offer_versions(house.socket(container), 1, 1).await;
     assert_eq!(refusal, Refusal::Occupied);
     assert_eq!(house.live(), 1, "the first one's session goes on");
     assert!(guest.is_quiet());

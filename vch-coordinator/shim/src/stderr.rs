@@ -5,7 +5,7 @@ use std::{
     io::{self, Write},
 };
 
-/// Says something, unless its disk is full; `eprintln!` would panic then.
-pub fn say(words: fmt::Arguments<'_>) {
+/// Writes a line to the log, unless its disk is full; `eprintln!` would panic then.
+pub fn log(words: fmt::Arguments<'_>) {
     let _ = writeln!(io::stderr(), "vch-shim: {words}");
 }
