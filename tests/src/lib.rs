@@ -61,7 +61,7 @@ mod world;
 
 pub use capture::{Capture, Packet};
 pub use deadline::{eventually, eventually_some};
-pub use docker::{Docker, Said};
+pub use docker::{CommandOutput, Docker};
 pub use member::Member;
 pub use monitor::Monitor;
 pub use namespace::Namespace;

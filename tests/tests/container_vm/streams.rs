@@ -6,7 +6,7 @@ use std::time::Duration;
 use lab::Lab;
 use protocol::process::{Listed, Process, ProcessId, TerminalSize};
 use tokio::time::timeout;
-use vch_shim::{Client, ClientError, Come, log::Position};
+use vch_shim::{Client, ClientError, StreamItem, log::Position};
 
 use crate::world::{Ran, SOON, Shim, launch, process, terminal};
 
@@ -193,8 +193,8 @@ async fn until(streams: &mut vch_shim::Streams, end: &str) -> String {
     let reading = async {
         while !seen.contains(end) {
             match streams.reader.next().await.unwrap() {
-                Come::Output(_, bytes) => seen.push_str(&String::from_utf8_lossy(&bytes)),
-                Come::Ended(exit) => panic!("{exit:?} behind {seen:?}"),
+                StreamItem::Output(_, bytes) => seen.push_str(&String::from_utf8_lossy(&bytes)),
+                StreamItem::Ended(exit) => panic!("{exit:?} behind {seen:?}"),
             }
         }
     };

@@ -9,7 +9,7 @@ use lab::rootfs::empty_disk;
 use lab::{Lab, Need, Process as Child, RootFs, eventually_some, paths, prerequisites};
 use protocol::process::{COVERED, Exit, Output, Process, READ_ONLY, Start, TerminalSize};
 use tokio::time::timeout;
-use vch_shim::{Client, ClientError, Come, Launch, Outcome, Streams};
+use vch_shim::{Client, ClientError, Launch, Outcome, StreamItem, Streams};
 
 pub const SOON: Duration = Duration::from_secs(20);
 pub const BOOTED: Duration = Duration::from_secs(60);
@@ -166,9 +166,9 @@ impl Ran {
         let end = async {
             loop {
                 match streams.reader.next().await.unwrap() {
-                    Come::Output(Output::Stdout, bytes) => ran.output.extend(bytes),
-                    Come::Output(Output::Stderr, bytes) => ran.error.extend(bytes),
-                    Come::Ended(exit) => return exit,
+                    StreamItem::Output(Output::Stdout, bytes) => ran.output.extend(bytes),
+                    StreamItem::Output(Output::Stderr, bytes) => ran.error.extend(bytes),
+                    StreamItem::Ended(exit) => return exit,
                 }
             }
         };

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use lab::{Member, Namespace, Topology, paths};
 
-use crate::world::{Said, World, lab, said};
+use crate::world::{CommandOutput, World, lab, said};
 
 /// Makes certificates for the endpoint's address.
-fn certificates(folder: &Path) -> Said {
+fn certificates(folder: &Path) -> CommandOutput {
     let mut certs = Command::new(paths::built("vchctl").unwrap());
     let endpoint = Topology::ENDPOINT.to_string();
     certs
@@ -23,7 +23,7 @@ fn certificates(folder: &Path) -> Said {
 }
 
 /// The field of `[docker_endpoint]` that `vchctl certs` says to write.
-fn tls_field(certs: &Said) -> String {
+fn tls_field(certs: &CommandOutput) -> String {
     let mut lines = certs.out.lines();
     let field = lines.find_map(|line| line.strip_prefix("#   tls = "));
     format!("tls = {}\n", field.unwrap())

@@ -13,7 +13,7 @@ pub struct World<'a> {
 
 /// What a docker command came to.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Said {
+pub struct CommandOutput {
     pub code: Option<i32>,
     pub out: String,
     pub err: String,
@@ -47,7 +47,7 @@ impl<'a> World<'a> {
     }
 
     /// Runs docker over the Unix socket; `version` is `DOCKER_API_VERSION`, empty for the newest.
-    pub fn ask(&self, version: &str, words: &[&str]) -> Said {
+    pub fn ask(&self, version: &str, words: &[&str]) -> CommandOutput {
         let mut command = self.command(words);
         let socket = self.lab.path("d.sock");
         command.env("DOCKER_HOST", format!("unix://{}", socket.display()));
@@ -102,9 +102,9 @@ impl<'a> World<'a> {
     }
 }
 
-pub fn said(mut command: Command) -> Said {
+pub fn said(mut command: Command) -> CommandOutput {
     let output = command.output().unwrap();
-    Said {
+    CommandOutput {
         code: output.status.code(),
         out: String::from_utf8(output.stdout).unwrap(),
         err: String::from_utf8(output.stderr).unwrap(),

@@ -71,9 +71,9 @@ pub struct StreamReader(OwnedReadHalf);
 #[derive(Debug)]
 pub struct StreamWriter(OwnedWriteHalf);
 
-/// What comes of a process.
+/// One item of a process's stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Come {
+pub enum StreamItem {
     /// It wrote something.
     Output(Output, Vec<u8>),
     /// It has ended; `None` for the container's own, whose end is told by [`Client::watch`].
@@ -299,11 +299,11 @@ impl StreamReader {
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn next(&mut self) -> Result<Come, ClientError> {
+    pub async fn next(&mut self) -> Result<StreamItem, ClientError> {
         match reply(&mut self.0).await? {
-            Reply::Output(stream, bytes) => Ok(Come::Output(stream, bytes)),
-            Reply::Exited(exit) => Ok(Come::Ended(Some(exit))),
-            Reply::Done => Ok(Come::Ended(None)),
+            Reply::Output(stream, bytes) => Ok(StreamItem::Output(stream, bytes)),
+            Reply::Exited(exit) => Ok(StreamItem::Ended(Some(exit))),
+            Reply::Done => Ok(StreamItem::Ended(None)),
             _ => Err(ClientError::UnexpectedReply),
         }
     }

@@ -10,7 +10,7 @@ use std::{io, path::PathBuf};
 use tokio::sync::{OwnedRwLockReadGuard, watch};
 use vch_ledger::ContainerId;
 use vch_shim::{
-    Come, Outcome, StreamReader, StreamWriter, Streams,
+    Outcome, StreamItem, StreamReader, StreamWriter, Streams,
     log::{Position, Reader},
 };
 
@@ -42,8 +42,8 @@ impl Outputs {
     pub async fn next(&mut self) -> Result<Option<(Output, Vec<u8>)>, RuntimeError> {
         match &mut self.from {
             From::Shim(reader) => match reader.next().await? {
-                Come::Output(stream, bytes) => Ok(Some((stream, bytes))),
-                Come::Ended(_) => Ok(None),
+                StreamItem::Output(stream, bytes) => Ok(Some((stream, bytes))),
+                StreamItem::Ended(_) => Ok(None),
             },
             From::Log(reader) => {
                 let record = reader.read().map_err(unreadable)?;

@@ -7,7 +7,7 @@ use protocol::process::{Output, Process};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep, timeout};
 use vch_ledger::{Command, ContainerId};
-use vch_shim::{ClientError, Come};
+use vch_shim::{ClientError, StreamItem};
 
 /// Docker's, where a check says nothing else.
 const INTERVAL: Duration = Duration::from_secs(30);
@@ -197,11 +197,11 @@ async fn one(
     let ended = timeout(limit, async {
         loop {
             match running.streams.reader.next().await {
-                Ok(Come::Output(Output::Stdout | Output::Stderr, bytes)) => {
+                Ok(StreamItem::Output(Output::Stdout | Output::Stderr, bytes)) => {
                     let room = MAX_OUTPUT.saturating_sub(output.len());
                     output.extend_from_slice(&bytes[..bytes.len().min(room)]);
                 }
-                Ok(Come::Ended(exit)) => return exit.map_or(-1, |exit| i64::from(exit.code)),
+                Ok(StreamItem::Ended(exit)) => return exit.map_or(-1, |exit| i64::from(exit.code)),
                 Err(_) => return -1,
             }
         }
