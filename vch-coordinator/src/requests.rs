@@ -190,7 +190,7 @@ struct Awaited {
 
 fn awaited(committed: &Committed) -> Option<Awaited> {
     match &committed.answer {
-        Answer::Together(answers) => answers.iter().find_map(|one| awaits(committed, one)),
+        Answer::Batch(answers) => answers.iter().find_map(|one| awaits(committed, one)),
         one => awaits(committed, one),
     }
 }
@@ -248,12 +248,12 @@ fn undo(answer: &Answer) -> Option<(&'static str, Command)> {
             },
         )),
         // Of what is undone together the first is what was asked for.
-        Answer::Together(answers) => {
+        Answer::Batch(answers) => {
             let mut undone: Vec<_> = answers.iter().filter_map(undo).collect();
             let what = undone.first()?.0;
             undone.reverse();
             let commands = undone.into_iter().map(|(_, command)| command);
-            Some((what, Command::Together(commands.collect())))
+            Some((what, Command::Batch(commands.collect())))
         }
         _ => None,
     }

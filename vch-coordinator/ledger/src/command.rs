@@ -96,7 +96,7 @@ pub enum Command {
     },
     /// Several commands, one after the other, as one transaction: all of them, or none. Neither this one nor
     /// [`Self::Configure`] may be among them.
-    Together(Vec<Command>),
+    Batch(Vec<Command>),
 }
 
 /// A network to be made.
@@ -399,5 +399,5 @@ pub enum Answer {
         container: ContainerId,
     },
     /// Each command's answer, in their order.
-    Together(Vec<Answer>),
+    Batch(Vec<Answer>),
 }

@@ -80,7 +80,7 @@ pub(crate) fn decide(
             text,
         } => document::keep(context, &container, kind, text),
         // The ledger takes them one by one.
-        Command::Together(_) => Err(Refusal::Nested),
+        Command::Batch(_) => Err(Refusal::Nested),
     }
 }
 

@@ -93,7 +93,7 @@ impl Ledger {
         environment: &mut Environment<'_>,
     ) -> Result<Transaction, Refusal> {
         let decision = match command {
-            Command::Together(commands) => self.together(commands, environment)?,
+            Command::Batch(commands) => self.batch(commands, environment)?,
             command => self.one(command, environment)?,
         };
         Ok(self.number(decision))
@@ -121,7 +121,7 @@ impl Ledger {
 
     /// Each command finds the state as those before it leave them; where one is refused, everything
     /// is as it was.
-    fn together(
+    fn batch(
         &mut self,
         commands: Vec<Command>,
         environment: &mut Environment<'_>,
@@ -157,7 +157,7 @@ impl Ledger {
         }
         Ok(Decision {
             changes: merged(changes),
-            answer: Answer::Together(answers),
+            answer: Answer::Batch(answers),
         })
     }
 

@@ -72,12 +72,8 @@ impl Runtime {
                 ports,
             });
         }
-        let outcome = self
-            .0
-            .requests
-            .carry_out(Command::Together(commands))
-            .await?;
-        let Answer::Together(answers) = &outcome.committed.answer else {
+        let outcome = self.0.requests.carry_out(Command::Batch(commands)).await?;
+        let Answer::Batch(answers) = &outcome.committed.answer else {
             return Err(RuntimeError::NotOurs(name.to_string()));
         };
         let made = answers.iter().find_map(|answer| match answer {
@@ -123,10 +119,7 @@ impl Runtime {
             workload.shown.endpoints.insert(network, written);
             commands.push(document(&id.into(), DocumentKind::Workload, &workload)?);
         }
-        self.0
-            .requests
-            .carry_out(Command::Together(commands))
-            .await?;
+        self.0.requests.carry_out(Command::Batch(commands)).await?;
         Ok(())
     }
 

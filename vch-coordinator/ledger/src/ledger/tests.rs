@@ -1,4 +1,5 @@
 mod addresses;
+mod batch;
 mod complaints;
 mod configurations;
 mod containers;
@@ -11,7 +12,6 @@ mod networks;
 mod ports;
 mod scale;
 mod specs;
-mod together;
 
 use super::{Environment, Ledger};
 use crate::{

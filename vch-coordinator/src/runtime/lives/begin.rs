@@ -112,7 +112,7 @@ impl Runtime {
             .map(|endpoint| Command::Connect(endpoint.connect(id)))
             .collect();
         commands.push(document(&id.into(), DocumentKind::Workload, &workload)?);
-        let carried = self.0.requests.carry_out(Command::Together(commands));
+        let carried = self.0.requests.carry_out(Command::Batch(commands));
         match carried.await {
             Ok(_) => Ok(()),
             Err(error @ RequestError::Refused(_)) => Err(error.into()),

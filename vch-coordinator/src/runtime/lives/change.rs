@@ -70,7 +70,7 @@ impl Runtime {
             Stage::Ended => vec![Command::StopContainer(id.into()), keep],
             Stage::Same | Stage::Started => vec![keep],
         };
-        let commands = Command::Together(commands);
+        let commands = Command::Batch(commands);
         loop {
             match self.0.requests.carry_out(commands.clone()).await {
                 // It has ended whether or not there is room on the disk to say so.

@@ -226,8 +226,8 @@ fn play(ops: &[Op], tally: &mut Tally) -> World {
 fn taken_back(command: &Command, before: &Ledger, world: &mut World) {
     let seed = world.seed;
     let refused = Command::StopContainer("nobody".into());
-    let together = Command::Together(vec![command.clone(), refused]);
-    world.run(together).unwrap_err();
+    let batch = Command::Batch(vec![command.clone(), refused]);
+    world.run(batch).unwrap_err();
     assert_eq!(&world.ledger, before, "{command:?} is not taken back");
     world.seed = seed;
 }

@@ -86,7 +86,7 @@ impl World {
             connect.container = name.into();
             Command::Connect(connect)
         }));
-        self.decide(Command::Together(commands));
+        self.decide(Command::Batch(commands));
     }
 
     fn start(&mut self, name: &str) {

@@ -30,7 +30,7 @@ fn commands_that_go_together_are_one_transaction() {
     world.network("web", &[]);
     world.network("store", &[]);
     let before = world.ledger.revision();
-    let done = world.run(Command::Together(created("app"))).unwrap();
+    let done = world.run(Command::Batch(created("app"))).unwrap();
     assert_eq!(done.revision.0, before.0 + 1);
     let app = id(&world, "app");
     let rows = |key: RowKey| {
@@ -41,7 +41,7 @@ fn commands_that_go_together_are_one_transaction() {
     };
     assert_eq!(rows(RowKey::Container(app)), 1, "no row twice");
     assert_eq!(world.ledger.endpoints_of(app).count(), 2);
-    let Answer::Together(answers) = done.answer else {
+    let Answer::Batch(answers) = done.answer else {
         panic!("{:?}", done.answer);
     };
     assert!(matches!(
@@ -65,9 +65,9 @@ fn what_comes_to_nothing_changes_no_row() {
         Command::CreateNetwork(network("web", &[])),
         Command::RemoveNetwork("web".into()),
     ];
-    let done = world.run(Command::Together(nothing)).unwrap();
+    let done = world.run(Command::Batch(nothing)).unwrap();
     assert_eq!(done.changes, []);
-    let done = world.run(Command::Together(vec![stop, start])).unwrap();
+    let done = world.run(Command::Batch(vec![stop, start])).unwrap();
     assert_eq!(
         done.changes.len(),
         1,
@@ -79,12 +79,12 @@ fn what_comes_to_nothing_changes_no_row() {
 fn where_one_command_is_refused_none_is_carried_out() {
     let mut world = World::new();
     world.network("web", &[]);
-    let refusal = world.refused(Command::Together(created("app")));
+    let refusal = world.refused(Command::Batch(created("app")));
     assert_eq!(refusal.code(), "network-not-found");
-    let nested = Command::Together(vec![Command::Together(Vec::new())]);
+    let nested = Command::Batch(vec![Command::Batch(Vec::new())]);
     assert_eq!(world.refused(nested).code(), "nested");
     let many = vec![Command::StopContainer("app".into()); MAX_TOGETHER + 1];
-    assert_eq!(world.refused(Command::Together(many)).code(), "too-many");
+    assert_eq!(world.refused(Command::Batch(many)).code(), "too-many");
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn a_document_lasts_as_long_as_its_container() {
     let mut world = World::new();
     world.network("web", &[]);
     world.network("store", &[]);
-    world.must(Command::Together(created("app")));
+    world.must(Command::Batch(created("app")));
     let app = id(&world, "app");
     world.must(document("app", "other"));
     world.start("app");
