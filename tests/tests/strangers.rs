@@ -26,7 +26,7 @@ fn who_connects_and_never_says_hello_gives_way_to_the_agent() {
 
     let mut stranger = UnixStream::connect(member.socket()).unwrap();
     stranger.set_read_timeout(Some(SOON)).unwrap();
-    // It is the one whom the coordinator knocks at, says odd things, and then nothing any more.
+    // It is the one that the coordinator probes, says odd things, and then nothing any more.
     assert_ne!(stranger.read(&mut [0; 64]).unwrap(), 0);
     for payload in [&[][..], &[0xff; 40], &[0x55; frame::MAX_PAYLOAD]] {
         let mut line = Vec::new();

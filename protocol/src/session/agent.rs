@@ -21,10 +21,10 @@ use std::time::{Duration, Instant};
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 /// So many hellos without an answer, and the channel is opened anew: it may lead nowhere.
 const HELLOS_ON_A_CHANNEL: u32 = 10;
-/// Two hellos are at least so far apart, however often the coordinator knocks.
+/// Two hellos are at least so far apart, however often the coordinator probes.
 const HELLO_GAP: Duration = Duration::from_millis(50);
-/// A knock does not end a session that began less than so long ago: it was sent before it.
-const KNOCK_QUIET: Duration = Duration::from_secs(1);
+/// A probe does not end a session that began less than so long ago: it was sent before it.
+const PROBE_QUIET: Duration = Duration::from_secs(1);
 /// Log lines kept until they can be sent; the oldest go first.
 const LOG_LINES: usize = 64;
 /// Log lines go out 50 at once, then 10 a second: at 512 bytes a tenth of a serial line.
@@ -77,7 +77,7 @@ pub enum Lost {
     /// Nothing was heard for [`MISSED_HEARTBEATS`] heartbeats.
     Silence,
     /// The coordinator knows no such session: it has restarted.
-    Knocked,
+    Probed,
 }
 
 /// The agent's end of a session.
@@ -272,8 +272,8 @@ impl Agent {
     }
 
     fn message(&mut self, now: Instant, envelope: Envelope<ToAgent>) {
-        if envelope.message == ToAgent::Knock {
-            self.knocked(now);
+        if envelope.message == ToAgent::Probe {
+            self.probed(now);
             return;
         }
         match &mut self.state {
@@ -281,11 +281,11 @@ impl Agent {
                 match envelope.message {
                     ToAgent::Welcome(welcome) => self.welcomed(now, envelope.nonce, welcome),
                     ToAgent::Refuse(refusal) => {
-                        // Asking again soon would not change the answer; a knock tells when it did.
+                        // Asking again soon would not change the answer; a probe tells when it did.
                         greeting.again = now + RETRY.1;
                         self.outputs.push_back(Output::Refused(refusal));
                     }
-                    ToAgent::Knock | ToAgent::Spec(_) | ToAgent::Ping(_) => {}
+                    ToAgent::Probe | ToAgent::Spec(_) | ToAgent::Ping(_) => {}
                 }
             }
             State::Established(session) if session.nonce == envelope.nonce => {
@@ -293,20 +293,20 @@ impl Agent {
                 match envelope.message {
                     ToAgent::Spec(spec) => self.desired(spec),
                     ToAgent::Ping(ping) => self.pinged(ping),
-                    ToAgent::Knock | ToAgent::Welcome(_) | ToAgent::Refuse(_) => {}
+                    ToAgent::Probe | ToAgent::Welcome(_) | ToAgent::Refuse(_) => {}
                 }
             }
             _ => {}
         }
     }
 
-    fn knocked(&mut self, now: Instant) {
+    fn probed(&mut self, now: Instant) {
         match &mut self.state {
             State::Greeting(greeting) => {
                 greeting.again = greeting.again.min(greeting.said + HELLO_GAP);
             }
-            State::Established(session) if session.began + KNOCK_QUIET <= now => {
-                self.outputs.push_back(Output::Lost(Lost::Knocked));
+            State::Established(session) if session.began + PROBE_QUIET <= now => {
+                self.outputs.push_back(Output::Lost(Lost::Probed));
                 self.greet(now);
             }
             _ => {}

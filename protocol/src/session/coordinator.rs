@@ -11,11 +11,11 @@ use crate::spec::{NetSpec, SpecId};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// First and longest pause between two tries to open the channel, and between two knocks: a VM that
+/// First and longest pause between two tries to open the channel, and between two probes: a VM that
 /// has just booted waits no longer than this for its network.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
-/// Frames of an unknown session are answered by a knock no more often than this.
-const KNOCK_GAP: Duration = Duration::from_millis(200);
+/// Frames of an unknown session are answered by a probe no more often than this.
+const PROBE_GAP: Duration = Duration::from_millis(200);
 /// A new hello ends a session that is at least so old; an agent says hello no faster.
 const HELLO_GAP: Duration = Duration::from_millis(50);
 /// Log lines taken from an agent: 100 at once, then 20 a second, twice what ours sends.
@@ -116,13 +116,13 @@ pub struct Coordinator {
 enum State {
     Closed { retry: Instant },
     Opening,
-    Knocking(Knocking),
+    Probing(Probing),
     Established(Session),
 }
 
 #[derive(Debug)]
-struct Knocking {
-    knocked: Instant,
+struct Probing {
+    probed: Instant,
     again: Instant,
     backoff: Backoff,
 }
@@ -178,7 +178,7 @@ impl Coordinator {
         match &self.state {
             State::Closed { retry } => self.desired.is_some().then_some(*retry),
             State::Opening => None,
-            State::Knocking(knocking) => Some(knocking.again),
+            State::Probing(probing) => Some(probing.again),
             State::Established(session) => Some(session.next_ping.min(self.silent_at(session))),
         }
     }
@@ -203,7 +203,7 @@ impl Coordinator {
                 self.state = State::Opening;
                 self.outputs.push_back(Output::OpenChannel);
             }
-            State::Knocking(knocking) if knocking.again <= now => self.knock(now),
+            State::Probing(probing) if probing.again <= now => self.probe(now),
             State::Established(session) if self.silent_at(session) <= now => {
                 self.outputs.push_back(Output::Lost(Lost::Silence));
                 self.outputs.push_back(Output::CloseChannel);
@@ -219,7 +219,7 @@ impl Coordinator {
             // A new channel in place of the old one, which nobody closed.
             self.outputs.push_back(Output::Lost(Lost::ChannelClosed));
         }
-        self.begin_knocking(now);
+        self.begin_probing(now);
     }
 
     fn channel_closed(&mut self, now: Instant) {
@@ -228,7 +228,7 @@ impl Coordinator {
             State::Established(_) => {
                 self.outputs.push_back(Output::Lost(Lost::ChannelClosed));
             }
-            State::Opening | State::Knocking(_) => {}
+            State::Opening | State::Probing(_) => {}
         }
         self.close(now);
     }
@@ -238,20 +238,20 @@ impl Coordinator {
         self.state = State::Closed { retry: now + pause };
     }
 
-    fn begin_knocking(&mut self, now: Instant) {
-        self.state = State::Knocking(Knocking {
-            knocked: now,
+    fn begin_probing(&mut self, now: Instant) {
+        self.state = State::Probing(Probing {
+            probed: now,
             again: now,
             backoff: Backoff::new(RETRY.0, RETRY.1),
         });
-        self.knock(now);
+        self.probe(now);
     }
 
-    fn knock(&mut self, now: Instant) {
-        if let State::Knocking(knocking) = &mut self.state {
-            knocking.knocked = now;
-            knocking.again = now + knocking.backoff.pause((self.entropy)());
-            self.send(SessionNonce::NONE, ToAgent::Knock);
+    fn probe(&mut self, now: Instant) {
+        if let State::Probing(probing) = &mut self.state {
+            probing.probed = now;
+            probing.again = now + probing.backoff.pause((self.entropy)());
+            self.send(SessionNonce::NONE, ToAgent::Probe);
         }
     }
 
@@ -272,10 +272,10 @@ impl Coordinator {
             State::Established(_) if same_life => self.send_spec(),
             State::Established(_) => {
                 self.outputs.push_back(Output::Lost(Lost::NewIncarnation));
-                self.begin_knocking(now);
+                self.begin_probing(now);
             }
             // An agent that was refused for want of a start need not wait any longer.
-            State::Knocking(_) => self.knock_if_quiet(now),
+            State::Probing(_) => self.probe_if_quiet(now),
             State::Closed { .. } | State::Opening => {}
         }
     }
@@ -285,7 +285,7 @@ impl Coordinator {
         match self.state {
             State::Closed { .. } => return,
             State::Established(_) => self.outputs.push_back(Output::Lost(Lost::Stopped)),
-            State::Opening | State::Knocking(_) => {}
+            State::Opening | State::Probing(_) => {}
         }
         self.outputs.push_back(Output::CloseChannel);
         self.reopen.reset();
@@ -304,15 +304,15 @@ impl Coordinator {
                 session.heard = now;
                 self.session_message(now, envelope.message);
             }
-            State::Knocking(_) => self.knock_if_quiet(now),
+            State::Probing(_) => self.probe_if_quiet(now),
             // What an older session left in the channel.
             _ => {}
         }
     }
 
-    fn knock_if_quiet(&mut self, now: Instant) {
-        if matches!(&self.state, State::Knocking(k) if k.knocked + KNOCK_GAP <= now) {
-            self.knock(now);
+    fn probe_if_quiet(&mut self, now: Instant) {
+        if matches!(&self.state, State::Probing(k) if k.probed + PROBE_GAP <= now) {
+            self.probe(now);
         }
     }
 
@@ -327,7 +327,7 @@ impl Coordinator {
                 return;
             }
             State::Established(session) if now < session.began + HELLO_GAP => return,
-            State::Established(_) | State::Knocking(_) => {}
+            State::Established(_) | State::Probing(_) => {}
         }
         let answer = match &self.desired {
             None => Err(Refusal::NotStarted),
