@@ -1,7 +1,7 @@
 //! Owns everything about the network of a Virtual Container Host.
 //!
 //! ```text
-//!   vchctl ─► api ─► requests ─► store::keeper ─► ledger (decide) ─► database (commit)
+//!   vchctl ─► api ─► requests ─► store::writer ─► ledger (decide) ─► database (commit)
 //!                       │              │
 //!                       │              └─ published in order ─► settling ─► effects
 //!                       └──── waits for effects and agent ◄──────────────────┘

@@ -8,7 +8,7 @@
 use crate::{
     chain::chain,
     effects::tether::{EndpointState, Tether, failures},
-    store::{Committed, FollowError, Keeper, KeeperError},
+    store::{Committed, FollowError, LedgerHandle, WriterError},
 };
 use protocol::spec::{InterfaceName, SpecId};
 use std::{sync::Arc, time::Duration};
@@ -39,7 +39,7 @@ pub enum RequestError {
     },
     /// It was not kept: the coordinator is going down, or the disk is full.
     #[error(transparent)]
-    NotKept(#[from] KeeperError),
+    NotKept(#[from] WriterError),
 }
 
 /// How far a request has come when it is answered.
@@ -63,7 +63,7 @@ pub struct Outcome {
 #[derive(Clone)]
 pub struct Requests {
     /// The one writer.
-    pub keeper: Keeper,
+    pub ledger_handle: LedgerHandle,
     /// The sessions.
     pub tether: Arc<Tether>,
     /// How long a request waits for an agent.
@@ -75,11 +75,11 @@ pub struct Requests {
 impl Requests {
     /// Decides a command, waits for its effects and its agent, and undoes an addition that failed.
     pub async fn carry_out(&self, command: Command) -> Result<Outcome, RequestError> {
-        let (decision, settled) = self.keeper.decide(command).await?;
+        let (decision, settled) = self.ledger_handle.decide(command).await?;
         let committed = decision?;
         let settled = match settled {
             // The settler has ended: the change is committed, but not in force on the VCH.
-            Some(settled) => settled.await.map_err(|_| KeeperError::Ended)?,
+            Some(settled) => settled.await.map_err(|_| WriterError::Ended)?,
             None => Ok(()),
         };
         if let Err(error) = settled {
@@ -130,8 +130,8 @@ impl Requests {
     }
 
     /// The second transaction. Somebody else may have removed the thing meanwhile: then it is gone.
-    async fn undo(&self, command: Command) -> Result<(), KeeperError> {
-        let (decision, settled) = self.keeper.decide(command).await?;
+    async fn undo(&self, command: Command) -> Result<(), WriterError> {
+        let (decision, settled) = self.ledger_handle.decide(command).await?;
         match (decision, settled) {
             (Ok(_), Some(settled)) => {
                 // What it leaves undone is retried with every other removal.

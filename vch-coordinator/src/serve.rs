@@ -23,7 +23,7 @@ use crate::{
     requests::Requests,
     runtime::{Folders, Hook, Runtime},
     settling::{Settler, Unsettled},
-    store::{HostChecks, Keeper, KeeperThread, Loaded, StartError, Store, StoreError},
+    store::{HostChecks, LedgerHandle, Loaded, StartError, Store, StoreError, WriterThread},
     watchdog::Watchdog,
 };
 use protocol::transport::{OpenError, coordinator::NativeListener};
@@ -152,14 +152,14 @@ async fn serve_in(
     let reports = std::mem::take(&mut loaded.reports);
     let (segments, segments_thread) = Segments::spawn(Owner::of(&vch.0)).await?;
     let host = host(&config, &segments);
-    let kept = Keeper::spawn(store, loaded, config.ledger_settings(vch), host.clone())?;
+    let kept = LedgerHandle::spawn(store, loaded, config.ledger_settings(vch), host.clone())?;
     files::provide(Load::of(&kept.whole), &config.dns.server)?;
-    let keeper = kept.keeper;
+    let ledger_handle = kept.ledger_handle;
 
     let channels = channels(&config, &mut parts)?;
-    let tether = Tether::new(channels, keeper.clone(), config.tether.heartbeat);
+    let tether = Tether::new(channels, ledger_handle.clone(), config.tether.heartbeat);
     let tether = Arc::new(tether);
-    let requests = requests(&config, &keeper, &tether);
+    let requests = requests(&config, &ledger_handle, &tether);
     let images = images(&config)?;
     let runtime = runtime(&config, requests.clone(), images.clone());
     let nics = nics(&config, &runtime);
@@ -191,7 +191,7 @@ async fn serve_in(
     let later = TaskTracker::new();
     let settler = Settler {
         effects,
-        keeper: keeper.clone(),
+        ledger_handle: ledger_handle.clone(),
         published: kept.published,
         unsettled,
         later: later.clone(),
@@ -201,11 +201,11 @@ async fn serve_in(
     let settled = spawn_settler(settler, &mut parts, &stop);
     parts.spawn_once("start of containers", adopt(runtime.clone()));
     tracing::info!(socket = %config.api_socket.display(), started = ?began.elapsed(), %vch, "ready");
-    tell_ready(manager.as_ref(), &keeper, &mut parts);
+    tell_ready(manager.as_ref(), &ledger_handle, &mut parts);
 
     let serving =
         axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
-    let served = first_end(serving.into_future(), (&stop, &keeper, &mut parts)).await;
+    let served = first_end(serving.into_future(), (&stop, &ledger_handle, &mut parts)).await;
     stop.cancel();
     if let Some(manager) = &manager {
         manager.stopping();
@@ -216,7 +216,7 @@ async fn serve_in(
         parts,
         runtime,
         segments: segments_thread,
-        keeper,
+        ledger_handle,
         tether,
         writer: kept.thread,
     };
@@ -224,9 +224,9 @@ async fn serve_in(
 }
 
 /// What carries commands out, for both APIs and the runtime.
-fn requests(config: &Config, keeper: &Keeper, tether: &Arc<Tether>) -> Requests {
+fn requests(config: &Config, ledger_handle: &LedgerHandle, tether: &Arc<Tether>) -> Requests {
     Requests {
-        keeper: keeper.clone(),
+        ledger_handle: ledger_handle.clone(),
         tether: Arc::clone(tether),
         report_deadline: config.tether.report_deadline,
         plugs: config.runtime.plugs(),
@@ -248,14 +248,14 @@ fn open(config: &Config, begin: Begin) -> Result<(Store, Loaded), ServeError> {
 /// Waits until the coordinator is to end: at the stop, or because something in it has ended.
 async fn first_end(
     serving: impl Future<Output = std::io::Result<()>>,
-    (stop, keeper, parts): (&CancellationToken, &Keeper, &mut Parts),
+    (stop, ledger_handle, parts): (&CancellationToken, &LedgerHandle, &mut Parts),
 ) -> Result<(), ServeError> {
     tokio::select! {
         served = serving => match stop.is_cancelled() {
             true => served.map_err(ServeError::Api),
             false => Err(PartError::Ended { part: "API" }.into()),
         },
-        () = keeper.ended() => Err(PartError::Ended { part: "store's writer" }.into()),
+        () = ledger_handle.ended() => Err(PartError::Ended { part: "store's writer" }.into()),
         part = parts.ended() => Err(part.into()),
         () = grace(stop) => Ok(()),
     }
@@ -270,10 +270,13 @@ fn reload_by_signal(reload: Reload, parts: &mut Parts) -> Result<Arc<Reload>, Se
 }
 
 /// Tells the service manager, if one waits for it, and goes on telling it.
-fn tell_ready(manager: Option<&Arc<Watchdog>>, keeper: &Keeper, parts: &mut Parts) {
+fn tell_ready(manager: Option<&Arc<Watchdog>>, ledger_handle: &LedgerHandle, parts: &mut Parts) {
     if let Some(manager) = manager {
         manager.ready();
-        parts.spawn("the watchdog", lives(Arc::clone(manager), keeper.clone()));
+        parts.spawn(
+            "the watchdog",
+            lives(Arc::clone(manager), ledger_handle.clone()),
+        );
     }
 }
 
@@ -284,9 +287,9 @@ struct Closing {
     parts: Parts,
     runtime: Runtime,
     segments: SegmentsThread,
-    keeper: Keeper,
+    ledger_handle: LedgerHandle,
     tether: Arc<Tether>,
-    writer: KeeperThread,
+    writer: WriterThread,
 }
 
 impl Closing {
@@ -316,7 +319,7 @@ impl Closing {
         self.runtime.close().await;
         self.segments.ended().await;
         // A client that still talks is told that the coordinator stops.
-        self.keeper.end().await;
+        self.ledger_handle.end().await;
         drop(self.tether);
         let joined = tokio::task::spawn_blocking(move || self.writer.join()).await;
         joined.unwrap_or(Err(StoreError::WriterPanicked))
@@ -397,11 +400,11 @@ fn images(config: &Config) -> Result<vch_images::Store, ServeError> {
 
 /// Tells the service manager that the coordinator lives: the store's writer answers, and so do the runtime's threads
 /// and those that block.
-async fn lives(manager: Arc<Watchdog>, keeper: Keeper) {
+async fn lives(manager: Arc<Watchdog>, ledger_handle: LedgerHandle) {
     manager
         .keep(|| async {
             let blocks = tokio::task::spawn_blocking(|| ());
-            let (read, blocked) = tokio::join!(keeper.read(|_| ()), blocks);
+            let (read, blocked) = tokio::join!(ledger_handle.read(|_| ()), blocks);
             read.is_ok() && blocked.is_ok()
         })
         .await;

@@ -4,7 +4,7 @@
 use crate::{
     chain::chain,
     effects::{EffectError, Effects, Later, nat::NatError, segments::SegmentError},
-    store::{FollowError, Keeper, KeeperError, Published},
+    store::{FollowError, LedgerHandle, Published, WriterError},
 };
 use futures_util::FutureExt;
 use std::{
@@ -86,12 +86,12 @@ impl Retry {
     }
 }
 
-/// Follows the ledger until it is cancelled or the keeper ends.
+/// Follows the ledger until it is cancelled or the writer ends.
 pub struct Settler {
     /// The effects.
     pub effects: Effects,
     /// The one writer.
-    pub keeper: Keeper,
+    pub ledger_handle: LedgerHandle,
     /// What was committed, in order.
     pub published: mpsc::Receiver<Published>,
     /// What is not yet so.
@@ -111,7 +111,7 @@ pub enum SettlerError {
     Nat(#[from] NatError),
     /// There is no ledger to follow.
     #[error(transparent)]
-    Keeper(#[from] KeeperError),
+    LedgerHandle(#[from] WriterError),
 }
 
 /// An effect failed, which was told to whoever asked.
@@ -141,7 +141,7 @@ impl Settler {
             let healing = tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 published = self.published.recv() => {
-                    let published = published.ok_or(KeeperError::Ended)?;
+                    let published = published.ok_or(WriterError::Ended)?;
                     if self.follow(published, &failing).await.is_err() {
                         retry.failed(Instant::now());
                     }
@@ -220,8 +220,8 @@ impl Settler {
     }
 
     /// Whether everything agrees with the ledger now.
-    async fn reconcile(&mut self, failing: &mpsc::Sender<()>) -> Result<bool, KeeperError> {
-        let whole = self.keeper.read(Delta::whole).await?;
+    async fn reconcile(&mut self, failing: &mpsc::Sender<()>) -> Result<bool, WriterError> {
+        let whole = self.ledger_handle.read(Delta::whole).await?;
         let failed = self.effects.reconcile(&whole, BTreeMap::new()).await;
         for error in &failed {
             tracing::warn!(error = chain(error), "not settled yet");

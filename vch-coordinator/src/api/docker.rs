@@ -102,7 +102,7 @@ pub fn router(docker: Docker) -> Router {
 
 /// What goes on beside the requests, until the coordinator stops.
 pub async fn follow(docker: Docker) {
-    events::follow(docker.events, docker.requests.keeper, docker.runtime).await;
+    events::follow(docker.events, docker.requests.ledger_handle, docker.runtime).await;
 }
 
 async fn answer(routes: Router, request: Request) -> Response {

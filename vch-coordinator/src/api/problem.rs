@@ -6,7 +6,7 @@ use crate::{
     reload::ReloadError,
     requests::RequestError,
     runtime::RuntimeError,
-    store::{ChangesError, KeeperError},
+    store::{ChangesError, WriterError},
 };
 use axum::{
     Json,
@@ -163,11 +163,11 @@ impl From<RequestError> for ApiError {
     }
 }
 
-impl From<KeeperError> for ApiError {
-    fn from(error: KeeperError) -> Self {
+impl From<WriterError> for ApiError {
+    fn from(error: WriterError) -> Self {
         let (status, code) = match error {
-            KeeperError::Ended => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
-            KeeperError::Full => (StatusCode::INSUFFICIENT_STORAGE, "disk-full"),
+            WriterError::Ended => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
+            WriterError::Full => (StatusCode::INSUFFICIENT_STORAGE, "disk-full"),
         };
         Self::new(status, code, error.to_string())
     }

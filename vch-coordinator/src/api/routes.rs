@@ -37,7 +37,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
 
 pub async fn status(State(api): State<Api>) -> Shown<shape::Status> {
     let overlap = Arc::clone(&api.host.overlap);
-    let seen = api.requests.keeper.read(move |ledger| {
+    let seen = api.requests.ledger_handle.read(move |ledger| {
         (
             ledger.revision().0,
             (ledger.networks().len(), ledger.containers().len()),

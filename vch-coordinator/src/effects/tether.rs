@@ -3,7 +3,7 @@
 //! ```text
 //!   follow(delta) ─desired──► driver task ◄══ channel ══► agent
 //!                               │
-//!                               ├── keeper: each report is durable before it is acknowledged
+//!                               ├── writer: each report is durable before it is acknowledged
 //!                               └── state (watch): live?, newest report ──► requests, api
 //! ```
 
@@ -16,7 +16,7 @@ mod state;
 pub use channel::{ChannelError, Channels};
 pub use state::{EndpointState, Readiness, SessionState, failures};
 
-use crate::store::Keeper;
+use crate::store::LedgerHandle;
 use driver::Intake;
 use guest_log::GuestLog;
 use protocol::message::Report;
@@ -36,7 +36,7 @@ use vch_ledger::{Channel, ContainerId, SocketPath};
 pub struct Tether {
     sessions: Mutex<BTreeMap<ContainerId, Session>>,
     channels: Channels,
-    keeper: Keeper,
+    ledger_handle: LedgerHandle,
     heartbeat: Duration,
     /// Held once more by each live session.
     live: Arc<()>,
@@ -53,11 +53,11 @@ struct Session {
 
 impl Tether {
     /// No session yet.
-    pub fn new(channels: Channels, keeper: Keeper, heartbeat: Duration) -> Self {
+    pub fn new(channels: Channels, ledger_handle: LedgerHandle, heartbeat: Duration) -> Self {
         Self {
             sessions: Mutex::default(),
             channels,
-            keeper,
+            ledger_handle,
             heartbeat,
             live: Arc::default(),
             stop: CancellationToken::new(),
@@ -113,7 +113,7 @@ impl Tether {
             opener,
             wanted,
             state: publish,
-            keeper: self.keeper.clone(),
+            ledger_handle: self.ledger_handle.clone(),
             heartbeat: self.heartbeat,
             live: Arc::downgrade(&self.live),
             session: None,

@@ -148,7 +148,7 @@ impl Runtime {
     /// [`RuntimeError`].
     pub async fn get(&self, id: ContainerId) -> Result<Option<ContainerSnapshot>, RuntimeError> {
         let read = move |ledger: &vch_ledger::Ledger| ContainerSnapshot::of(ledger, id);
-        let snapshot = self.0.requests.keeper.read(read).await??;
+        let snapshot = self.0.requests.ledger_handle.read(read).await??;
         Ok(snapshot.map(|snapshot| self.with_health(snapshot)))
     }
 
@@ -173,7 +173,12 @@ impl Runtime {
     /// # Errors
     /// [`RuntimeError`].
     pub async fn all(&self) -> Result<Vec<ContainerSnapshot>, RuntimeError> {
-        let (all, unreadable) = self.0.requests.keeper.read(ContainerSnapshot::all).await?;
+        let (all, unreadable) = self
+            .0
+            .requests
+            .ledger_handle
+            .read(ContainerSnapshot::all)
+            .await?;
         self.note_unreadable(unreadable);
         let all = all.into_iter();
         let mut all: Vec<ContainerSnapshot> =

@@ -1,6 +1,6 @@
 //! Why something of a container's life does not go as it was asked.
 
-use crate::{requests::RequestError, store::KeeperError};
+use crate::{requests::RequestError, store::WriterError};
 use std::{io, path::PathBuf};
 use thiserror::Error;
 use vch_ledger::Refusal;
@@ -81,8 +81,8 @@ impl From<Refusal> for RuntimeError {
     }
 }
 
-impl From<KeeperError> for RuntimeError {
-    fn from(error: KeeperError) -> Self {
+impl From<WriterError> for RuntimeError {
+    fn from(error: WriterError) -> Self {
         Self::Request(error.into())
     }
 }

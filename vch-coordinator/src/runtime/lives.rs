@@ -24,7 +24,7 @@ use super::{
     machine::Machine,
     workload::{Life, Status},
 };
-use crate::store::KeeperError;
+use crate::store::WriterError;
 use change::Change;
 use protocol::process::ProcessId;
 use signal::{KILL, stop_signal};
@@ -98,7 +98,7 @@ impl Runtime {
         task: impl Future<Output = Result<T, RuntimeError>> + Send + 'static,
     ) -> Result<T, RuntimeError> {
         // The coordinator stops: the next one finds how far it came.
-        let stopping = || Err(KeeperError::Ended.into());
+        let stopping = || Err(WriterError::Ended.into());
         match self.0.tasks.spawn(task).await {
             Ok(Some(done)) => done,
             Ok(None) | Err(_) => stopping(),

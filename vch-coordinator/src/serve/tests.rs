@@ -56,7 +56,10 @@ async fn start(folder: &Path) -> Running {
 
 /// Faults of what is not a task: each is injected from inside, too.
 pub(super) fn arm(settler: &Settler, faults: &Faults, stop: CancellationToken) {
-    let (keeper, segments) = (settler.keeper.clone(), settler.effects.segments.clone());
+    let (ledger_handle, segments) = (
+        settler.ledger_handle.clone(),
+        settler.effects.segments.clone(),
+    );
     let events = settler.effects.nat.events_fault.clone();
     let faults = faults.clone();
     tokio::spawn(async move {
@@ -65,9 +68,9 @@ pub(super) fn arm(settler: &Settler, faults: &Faults, stop: CancellationToken) {
             _ = faults.injected("segments") => segments.panic().await,
             _ = faults.injected("nftables events") => events.cancel(),
             fault = faults.injected("store's writer") => match fault {
-                Fault::Return => keeper.end().await,
+                Fault::Return => ledger_handle.end().await,
                 Fault::Panic => {
-                    let _ = keeper.read(|_| panic!("a defect")).await;
+                    let _ = ledger_handle.read(|_| panic!("a defect")).await;
                 }
             },
         }

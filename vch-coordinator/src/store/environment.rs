@@ -1,4 +1,4 @@
-//! What the keeper has from outside ledger and store: chance, time, the machine.
+//! What the writer has from outside ledger and store: chance, time, the machine.
 
 use ipnet::IpNet;
 use std::{
@@ -33,7 +33,7 @@ impl HostChecks {
 /// Fills a slice with random bytes, of the quality of getrandom(2).
 type Random = Box<dyn FnMut(&mut [u8]) + Send>;
 
-/// What the keeper has from outside ledger and store.
+/// What the writer has from outside ledger and store.
 pub(super) struct SystemEnvironment {
     pub host: HostChecks,
     pub random: Random,

@@ -61,7 +61,7 @@ impl Docker {
         let id = self.container(named).await?;
         let view = self
             .requests
-            .keeper
+            .ledger_handle
             .read(move |ledger| ContainerView::of(ledger, id));
         let mut view = view
             .await??
@@ -74,7 +74,7 @@ impl Docker {
     async fn views(&self) -> Result<Vec<ContainerView>, DockerError> {
         let all = self.runtime.all().await?;
         let ids: Vec<ContainerId> = all.iter().map(|snapshot| snapshot.container.id).collect();
-        let views = self.requests.keeper.read(move |ledger| {
+        let views = self.requests.ledger_handle.read(move |ledger| {
             let views = ids.into_iter().map(|id| ContainerView::of(ledger, id));
             views.collect::<Result<Vec<_>, _>>()
         });
@@ -112,7 +112,7 @@ async fn create(
     if let Some(platform) = platform.filter(|_| version >= PLATFORM) {
         create::check_platform(platform, &body.image, &image)?;
     }
-    let host_gateway = docker.requests.keeper.read(host_gateway).await?;
+    let host_gateway = docker.requests.ledger_handle.read(host_gateway).await?;
     let context = create::CreateContext {
         version,
         name,
@@ -160,7 +160,7 @@ impl Docker {
             let container = ContainerRef::from(name.as_str());
             let taken = self
                 .requests
-                .keeper
+                .ledger_handle
                 .read(move |ledger| ledger.container(&container).is_ok());
             if !taken.await? {
                 return names::chosen(&name);

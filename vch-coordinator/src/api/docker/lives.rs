@@ -44,7 +44,7 @@ impl Docker {
     pub async fn container(&self, named: &str) -> Result<ContainerId, DockerError> {
         let bare = named.strip_prefix('/').unwrap_or(named);
         let container = ContainerRef::from(bare);
-        let found = self.requests.keeper.read(move |ledger| {
+        let found = self.requests.ledger_handle.read(move |ledger| {
             let container = ledger.container(&container)?;
             Ok::<_, Refusal>(container.id)
         });

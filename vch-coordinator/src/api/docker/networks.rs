@@ -42,7 +42,7 @@ async fn list(
     parameters: Parameters,
 ) -> Result<Json<Vec<Shown>>, DockerError> {
     let filters = Filters::parse(parameters.get("filters"))?;
-    let all = docker.requests.keeper.read(move |ledger| {
+    let all = docker.requests.ledger_handle.read(move |ledger| {
         let all = listed::listed(ledger, &filters)?;
         let all = all.into_iter().map(|network| {
             if version < LISTS_WITHOUT_CONTAINERS {
@@ -72,7 +72,7 @@ async fn inspect(
         )));
     }
     let wanted = parameters.get("scope").map(str::to_owned);
-    let shown = docker.requests.keeper.read(move |ledger| {
+    let shown = docker.requests.ledger_handle.read(move |ledger| {
         let network = find(ledger, &name)?;
         if wanted.is_some_and(|wanted| wanted != scope(network)) {
             return Err(Refusal::NetworkNotFound(name).into());
@@ -100,7 +100,7 @@ fn find<'a>(ledger: &'a Ledger, name: &str) -> Result<&'a Network, DockerError> 
 async fn find_id(docker: &Docker, name: String) -> Result<NetworkId, DockerError> {
     let found = docker
         .requests
-        .keeper
+        .ledger_handle
         .read(move |ledger| Ok::<_, DockerError>(find(ledger, &name)?.id));
     found.await?
 }
@@ -157,7 +157,7 @@ async fn connect(
     let container: ContainerRef = body.container.as_str().into();
     let settings = body.endpoint_config.unwrap_or_default();
     let aliased = settings.aliases().next().is_some();
-    let meant = docker.requests.keeper.read(move |ledger| {
+    let meant = docker.requests.ledger_handle.read(move |ledger| {
         // dockerd looks for the container first.
         let container = ledger.container(&container)?.id;
         let network = find(ledger, &name)?;
@@ -196,7 +196,7 @@ async fn disconnect(
 ) -> Result<StatusCode, DockerError> {
     let container: ContainerRef = body.container.as_str().into();
     let force = body.force;
-    let meant = docker.requests.keeper.read(move |ledger| {
+    let meant = docker.requests.ledger_handle.read(move |ledger| {
         let container = match ledger.container(&container) {
             Err(Refusal::ContainerNotFound(container)) if force => {
                 find(ledger, &name)?;
@@ -257,7 +257,7 @@ async fn prune(
     let filters = Filters::parse(parameters.get("filters"))?;
     filters.only(&["label", "label!", "until"])?;
     let until = until(&filters)?;
-    let unused = docker.requests.keeper.read(move |ledger| {
+    let unused = docker.requests.ledger_handle.read(move |ledger| {
         let networks = ledger.networks().filter(|network| {
             let old = until.is_none_or(|until| Duration::from_millis(network.created_ms) <= until);
             !network.predefined

@@ -21,7 +21,7 @@ use vch_ledger::{Answer, Command, ContainerId, ContainerRef, Refusal};
 const MAX_WAIT: u32 = 600;
 
 pub async fn list_containers(State(api): State<Api>) -> Shown<Vec<shape::Container>> {
-    let all = api.requests.keeper.read(|ledger| {
+    let all = api.requests.ledger_handle.read(|ledger| {
         let rows = ledger
             .containers()
             .map(|one| ContainerRows::of(ledger, one));
@@ -44,7 +44,7 @@ pub async fn inspect_container(
 }
 
 async fn look_at_container(api: &Api, container: ContainerRef) -> Result<ContainerRows, ApiError> {
-    let rows = api.requests.keeper.read(move |ledger| {
+    let rows = api.requests.ledger_handle.read(move |ledger| {
         let container = ledger.container(&container)?;
         Ok::<_, Refusal>(ContainerRows::of(ledger, container))
     });

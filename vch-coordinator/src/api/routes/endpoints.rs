@@ -20,7 +20,7 @@ pub async fn connect(
 }
 
 async fn show(api: &Api, endpoint: EndpointId) -> Result<shape::Endpoint, ApiError> {
-    let endpoint = api.requests.keeper.read(move |ledger| {
+    let endpoint = api.requests.ledger_handle.read(move |ledger| {
         let endpoint = ledger.endpoint(endpoint)?;
         EndpointView::of(ledger, endpoint)
     });
@@ -61,7 +61,7 @@ pub async fn set_aliases(
     let Answer::AliasesSet { container, network } = outcome.committed.answer else {
         return Err(ApiError::gone());
     };
-    let endpoint = api.requests.keeper.read(move |ledger| {
+    let endpoint = api.requests.ledger_handle.read(move |ledger| {
         let endpoint = ledger.endpoint_of(container, network)?;
         Some(endpoint.id)
     });

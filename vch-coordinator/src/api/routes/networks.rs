@@ -9,7 +9,7 @@ use axum::{Json, extract::State};
 use vch_ledger::{Answer, Command, NetworkRef, Refusal};
 
 pub async fn list_networks(State(api): State<Api>) -> Shown<Vec<shape::Network>> {
-    let all = api.requests.keeper.read(|ledger| {
+    let all = api.requests.ledger_handle.read(|ledger| {
         let mut all: Vec<_> = ledger
             .networks()
             .map(|n| view::network(ledger, n))
@@ -33,7 +33,7 @@ pub async fn inspect_network(
 }
 
 async fn look_at_network(api: &Api, network: NetworkRef) -> Result<shape::Network, ApiError> {
-    let rows = api.requests.keeper.read(move |ledger| {
+    let rows = api.requests.ledger_handle.read(move |ledger| {
         let network = ledger.network(&network)?;
         Ok::<_, Refusal>(view::network(ledger, network))
     });

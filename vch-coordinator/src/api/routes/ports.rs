@@ -10,7 +10,7 @@ use vch_ledger::{Answer, Command, ContainerId, ContainerRef, Refusal};
 
 /// Of all containers, by the VCH's port.
 pub async fn list_ports(State(api): State<Api>) -> Shown<Vec<shape::Binding>> {
-    let all = api.requests.keeper.read(|ledger| {
+    let all = api.requests.ledger_handle.read(|ledger| {
         let bindings = ledger.bindings();
         bindings
             .filter_map(|one| view::binding(ledger, one))
@@ -24,7 +24,7 @@ pub async fn list_ports_of(
     Path(container): Path<String>,
 ) -> Shown<Vec<shape::Binding>> {
     let container = ContainerRef::from(container.as_str());
-    let rows = api.requests.keeper.read(move |ledger| {
+    let rows = api.requests.ledger_handle.read(move |ledger| {
         let container = ledger.container(&container)?;
         Ok::<_, Refusal>(ContainerRows::of(ledger, container).bindings)
     });
@@ -66,7 +66,7 @@ pub async fn unpublish_ports(
 }
 
 async fn show(api: &Api, container: ContainerId) -> Result<shape::Container, ApiError> {
-    let rows = api.requests.keeper.read(move |ledger| {
+    let rows = api.requests.ledger_handle.read(move |ledger| {
         let container = ledger.container(&container.into())?;
         Ok::<_, Refusal>(ContainerRows::of(ledger, container))
     });

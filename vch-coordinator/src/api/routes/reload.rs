@@ -23,7 +23,7 @@ pub async fn reload(
     else {
         return Err(ApiError::gone());
     };
-    let named = api.requests.keeper.read(move |ledger| {
+    let named = api.requests.ledger_handle.read(move |ledger| {
         let name = |id: &NetworkId| {
             let network = ledger.network_by_id(*id);
             network.map_or_else(|| id.to_string(), |network| network.name.to_string())

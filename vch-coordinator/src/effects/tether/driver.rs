@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     chain::chain,
-    store::{Keeper, KeeperError},
+    store::{LedgerHandle, WriterError},
 };
 use protocol::{
     message::{LogLevel, LogLine, Refusal, Report, ToAgent},
@@ -36,7 +36,7 @@ pub(super) struct Driver {
     pub opener: Opener,
     pub wanted: watch::Receiver<AgentTarget>,
     pub state: watch::Sender<SessionState>,
-    pub keeper: Keeper,
+    pub ledger_handle: LedgerHandle,
     pub heartbeat: Duration,
     /// Held once more by each live session.
     pub live: Weak<()>,
@@ -243,13 +243,17 @@ impl Driver {
     /// Keeps a report; durable when this returns.
     async fn write(&mut self, report: Report) {
         let sequence = report.sequence;
-        match self.keeper.record(self.container, report.clone()).await {
+        match self
+            .ledger_handle
+            .record(self.container, report.clone())
+            .await
+        {
             // On a full disk it is shown all the same: the agent says it anew in its next session.
-            Ok(()) | Err(KeeperError::Full) => {
+            Ok(()) | Err(WriterError::Full) => {
                 self.reports.settled(sequence);
                 self.state.send_modify(|state| state.report = Some(report));
             }
-            Err(KeeperError::Ended) => {}
+            Err(WriterError::Ended) => {}
         }
     }
 

@@ -29,7 +29,7 @@ impl Runtime {
     /// Looks at the directories of containers: ends removals that a coordinator did not live to end, and
     /// moves aside what the ledger does not know. One whose documents can't be read is known.
     async fn sweep(&self) -> Result<(), RuntimeError> {
-        let known = self.0.requests.keeper.read(|ledger| {
+        let known = self.0.requests.ledger_handle.read(|ledger| {
             let ids = ledger.containers().map(|one| one.id.to_string());
             ids.collect()
         });

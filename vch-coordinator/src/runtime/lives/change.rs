@@ -6,7 +6,7 @@ use crate::{
         ContainerSnapshot, Runtime, RuntimeError, containers::document, machine::Machine,
         workload::Life,
     },
-    store::KeeperError,
+    store::WriterError,
 };
 use std::time::Duration;
 use vch_ledger::{Command, ContainerId, DocumentKind};
@@ -74,7 +74,7 @@ impl Runtime {
         loop {
             match self.0.requests.carry_out(commands.clone()).await {
                 // It has ended whether or not there is room on the disk to say so.
-                Err(RequestError::NotKept(KeeperError::Full)) if matches!(stage, Stage::Ended) => {
+                Err(RequestError::NotKept(WriterError::Full)) if matches!(stage, Stage::Ended) => {
                     tokio::time::sleep(FULL).await;
                 }
                 Err(error) => return Err(error.into()),

@@ -7,7 +7,7 @@ use super::{
     world::{Amid, Difference, State, open},
 };
 use crate::store::{
-    Changes, Keeper, Kept, Store,
+    Changes, LedgerHandle, SpawnedWriter, Store,
     database::Loaded,
     environment::{HostChecks, SystemEnvironment},
 };
@@ -28,7 +28,7 @@ const GROUP: usize = 8;
 
 pub(super) struct Life {
     dice: Dice,
-    /// What the ledger is given from outside, once for the keeper and once for the model.
+    /// What the ledger is given from outside, once for the writer and once for the model.
     given: Given,
     /// What was acknowledged.
     pub sure: State,
@@ -74,7 +74,7 @@ impl Given {
     }
 }
 
-/// What the model says that the keeper answers: the refusal's code, or nothing for a report.
+/// What the model says that the writer answers: the refusal's code, or nothing for a report.
 type Verdict = Option<Result<Answer, &'static str>>;
 
 impl Life {
@@ -120,24 +120,24 @@ impl Life {
             self.maybe = Some(begun);
         }
         let settings = self.sure.ledger.settings().clone();
-        let kept = match Keeper::spawn_amid(environment, store, loaded, settings) {
+        let kept = match LedgerHandle::spawn_amid(environment, store, loaded, settings) {
             Ok(kept) => kept,
             Err(_) if disk.has_power() => return Err(Difference::Unreadable),
             Err(_) => return Ok(()),
         };
         self.acknowledge();
         self.amid = Amid::Rest;
-        let Kept {
-            keeper,
+        let SpawnedWriter {
+            ledger_handle,
             thread,
             mut published,
             ..
         } = kept;
-        let changes = keeper.changes_since(self.told).await;
+        let changes = ledger_handle.changes_since(self.told).await;
         let mut changes = changes.map_err(|_| Difference::Answer)?;
         let mut asked = Ok(());
         for _ in 0..GROUPS {
-            asked = self.group(&keeper).await;
+            asked = self.group(&ledger_handle).await;
             while published.try_recv().is_ok() {}
             asked = asked.and(self.listen(&mut changes));
             if asked.is_err() || !disk.has_power() {
@@ -146,7 +146,7 @@ impl Life {
         }
         let failed_early = self.maybe.is_some() && disk.has_power();
         disk.cut_power();
-        drop((keeper, published));
+        drop((ledger_handle, published));
         // It may have ended because the disk did.
         let _ = thread.join();
         if failed_early {
@@ -163,7 +163,7 @@ impl Life {
     }
 
     /// Requests that share one commit.
-    async fn group(&mut self, keeper: &Keeper) -> Result<(), Difference> {
+    async fn group(&mut self, ledger_handle: &LedgerHandle) -> Result<(), Difference> {
         let mut next = self.sure.clone();
         let mut asked = Vec::new();
         for _ in 0..=self.dice.below(GROUP) {
@@ -173,9 +173,9 @@ impl Life {
         }
         self.maybe = (next != self.sure).then_some(next);
         let (requests, verdicts): (Vec<_>, Vec<_>) = asked.into_iter().unzip();
-        let answers = ask_together(keeper, requests).await;
+        let answers = ask_together(ledger_handle, requests).await;
         match answers.into_iter().collect::<Option<Vec<_>>>() {
-            // The keeper has ended, and nobody was told anything.
+            // The writer has ended, and nobody was told anything.
             None => Ok(()),
             Some(answers) if answers == verdicts => {
                 self.acknowledge();
@@ -229,14 +229,17 @@ impl Life {
     }
 }
 
-/// Asks everything while the keeper is busy, so that it all shares one commit. An answer is `None`
-/// where the keeper has ended.
-async fn ask_together(keeper: &Keeper, requests: Vec<StoreRequest>) -> Vec<Option<Verdict>> {
+/// Asks everything while the writer is busy, so that it all shares one commit. An answer is `None`
+/// where the writer has ended.
+async fn ask_together(
+    ledger_handle: &LedgerHandle,
+    requests: Vec<StoreRequest>,
+) -> Vec<Option<Verdict>> {
     let (entered, busy) = oneshot::channel();
     let (release, released) = mpsc::channel::<()>();
-    let gate = keeper.clone();
+    let gate = ledger_handle.clone();
     let gate = tokio::spawn(async move {
-        // The keeper may have ended.
+        // The writer may have ended.
         let _ = gate
             .read(move |_| {
                 let _ = entered.send(());
@@ -247,7 +250,7 @@ async fn ask_together(keeper: &Keeper, requests: Vec<StoreRequest>) -> Vec<Optio
     let _ = busy.await;
     let mut asking = Vec::new();
     for request in requests {
-        asking.push(tokio::spawn(ask(keeper.clone(), request)));
+        asking.push(tokio::spawn(ask(ledger_handle.clone(), request)));
     }
     // On one thread tasks begin in the order in which they were spawned.
     let last = tokio::spawn(async move { drop(release) });
@@ -260,18 +263,21 @@ async fn ask_together(keeper: &Keeper, requests: Vec<StoreRequest>) -> Vec<Optio
     answers
 }
 
-async fn ask(keeper: Keeper, request: StoreRequest) -> Option<Verdict> {
+async fn ask(ledger_handle: LedgerHandle, request: StoreRequest) -> Option<Verdict> {
     match request {
         StoreRequest::Report(container, report) => {
-            keeper.record(container, report).await.ok()?;
+            ledger_handle.record(container, report).await.ok()?;
             Some(None)
         }
-        StoreRequest::Command(command) => Some(Some(answer(&keeper, command).await?)),
+        StoreRequest::Command(command) => Some(Some(answer(&ledger_handle, command).await?)),
     }
 }
 
-async fn answer(keeper: &Keeper, command: Command) -> Option<Result<Answer, &'static str>> {
-    let (decision, _) = keeper.decide(command).await.ok()?;
+async fn answer(
+    ledger_handle: &LedgerHandle,
+    command: Command,
+) -> Option<Result<Answer, &'static str>> {
+    let (decision, _) = ledger_handle.decide(command).await.ok()?;
     Some(match decision {
         Ok(committed) => Ok(committed.answer.clone()),
         Err(refusal) => Err(refusal.code()),

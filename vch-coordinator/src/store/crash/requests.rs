@@ -16,7 +16,7 @@ const NETWORKS: [&str; 6] = ["bridge", "app", "back", "front", "none", "outside"
 const NETS: [&str; 3] = ["10.9.8.0/29", "10.9.8.0/28", "fd00:9::/64"];
 const ALIASES: [&str; 3] = ["www", "api", "old"];
 
-/// What is asked of the keeper.
+/// What is asked of the writer.
 #[derive(Debug)]
 pub(super) enum StoreRequest {
     Command(Command),

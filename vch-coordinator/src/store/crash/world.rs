@@ -97,7 +97,7 @@ pub(super) enum Difference {
     Strange,
     /// The store or the ledger does not open.
     Unreadable,
-    /// The keeper acknowledged something else than the model.
+    /// The writer acknowledged something else than the model.
     Answer,
 }
 

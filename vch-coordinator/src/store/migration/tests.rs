@@ -1,6 +1,6 @@
 use super::*;
 use crate::store::{
-    HostChecks, Keeper, Store,
+    HostChecks, LedgerHandle, Store,
     crash::{Dice, Disk, Power},
     database::Loaded,
     facts::{self, SCHEMA},
@@ -172,10 +172,14 @@ async fn a_migrated_store_goes_on_and_stays_beside_itself_as_it_was() {
     for name in ["mail", "mail"] {
         let (store, loaded) = Store::open(dir.path()).unwrap();
         let settings = Settings::of(loaded.vch);
-        let kept = Keeper::spawn(store, loaded, settings, HostChecks::alone()).unwrap();
-        let (decision, _) = kept.keeper.decide(crate::sample::add(name)).await.unwrap();
+        let kept = LedgerHandle::spawn(store, loaded, settings, HostChecks::alone()).unwrap();
+        let (decision, _) = kept
+            .ledger_handle
+            .decide(crate::sample::add(name))
+            .await
+            .unwrap();
         revisions.push(decision.map(|committed| committed.revision.0));
-        drop((kept.keeper, kept.published));
+        drop((kept.ledger_handle, kept.published));
         kept.thread.join().unwrap();
     }
     assert_eq!(revisions[0], Ok(19));

@@ -4,7 +4,7 @@ use super::{Event, Events, Kind};
 use crate::{
     api::docker::networks::shown::driver,
     runtime::{self, Runtime},
-    store::{Changes, ChangesError, Keeper, KeeperError, Logged},
+    store::{Changes, ChangesError, LedgerHandle, Logged, WriterError},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,11 +16,11 @@ use vch_ledger::{
     Change, ContainerId, EndpointId, Ledger, Network, NetworkId, Revision, Row, RowKey,
 };
 
-/// Tells what happens, until the keeper ends.
-pub async fn follow(events: Events, keeper: Keeper, runtime: Runtime) {
+/// Tells what happens, until the writer ends.
+pub async fn follow(events: Events, ledger_handle: LedgerHandle, runtime: Runtime) {
     let listened = runtime.events().listen();
     let containers = of_containers(&events, listened);
-    let networks = of_networks(&events, &keeper);
+    let networks = of_networks(&events, &ledger_handle);
     tokio::select! {
         () = containers => {}
         ended = networks => {
@@ -56,8 +56,8 @@ fn of_container(event: &runtime::event::Event) -> Event {
     }
 }
 
-async fn of_networks(events: &Events, keeper: &Keeper) -> Result<(), ChangesError> {
-    let (mut seen, mut changes) = begin(keeper).await?;
+async fn of_networks(events: &Events, ledger_handle: &LedgerHandle) -> Result<(), ChangesError> {
+    let (mut seen, mut changes) = begin(ledger_handle).await?;
     loop {
         match changes.next().await {
             Ok(logged) => seen.tell(&logged, events),
@@ -65,20 +65,20 @@ async fn of_networks(events: &Events, keeper: &Keeper) -> Result<(), ChangesErro
             Err(ChangesError::Lagged { .. }) => {}
             Err(ChangesError::Compacted { .. }) => {
                 tracing::warn!("some events of networks are not told: too many at once");
-                (seen, changes) = begin(keeper).await?;
+                (seen, changes) = begin(ledger_handle).await?;
             }
             Err(error) => return Err(error),
         }
     }
 }
 
-async fn begin(keeper: &Keeper) -> Result<(Seen, Changes), ChangesError> {
-    let (revision, seen) = look(keeper).await?;
-    Ok((seen, keeper.changes_since(revision).await?))
+async fn begin(ledger_handle: &LedgerHandle) -> Result<(Seen, Changes), ChangesError> {
+    let (revision, seen) = look(ledger_handle).await?;
+    Ok((seen, ledger_handle.changes_since(revision).await?))
 }
 
-async fn look(keeper: &Keeper) -> Result<(Revision, Seen), KeeperError> {
-    let whole = keeper.read(|ledger| (ledger.revision(), Seen::of(ledger)));
+async fn look(ledger_handle: &LedgerHandle) -> Result<(Revision, Seen), WriterError> {
+    let whole = ledger_handle.read(|ledger| (ledger.revision(), Seen::of(ledger)));
     whole.await
 }
 

@@ -1,10 +1,10 @@
-//! A keeper and its sessions, without any other effect.
+//! A writer and its sessions, without any other effect.
 
 use super::super::super::{Channels, SessionState, Tether};
 use super::SOON;
 use crate::{
     sample,
-    store::{Committed, HostChecks, Keeper, Kept, Loaded, Store},
+    store::{Committed, HostChecks, LedgerHandle, Loaded, SpawnedWriter, Store},
 };
 use protocol::{session::DEFAULT_HEARTBEAT, spec::SpecId};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
@@ -14,7 +14,7 @@ use vch_ledger::{Command, ContainerId, Settings, desired::Delta};
 
 pub struct House {
     folder: TempDir,
-    kept: Kept,
+    kept: SpawnedWriter,
     tether: Tether,
 }
 
@@ -23,9 +23,9 @@ impl House {
         let folder = tempfile::tempdir().unwrap();
         let (store, loaded) = Store::open(&folder.path().join("state")).unwrap();
         let settings = Settings::of(loaded.vch);
-        let kept = Keeper::spawn(store, loaded, settings, HostChecks::alone()).unwrap();
+        let kept = LedgerHandle::spawn(store, loaded, settings, HostChecks::alone()).unwrap();
         let channels = Channels::new(folder.path().join("tether"), false).unwrap();
-        let tether = Tether::new(channels, kept.keeper.clone(), DEFAULT_HEARTBEAT);
+        let tether = Tether::new(channels, kept.ledger_handle.clone(), DEFAULT_HEARTBEAT);
         Self {
             folder,
             kept,
@@ -53,7 +53,7 @@ impl House {
     }
 
     async fn decide(&mut self, command: Command) -> Arc<Committed> {
-        let (decision, _) = self.kept.keeper.decide(command).await.unwrap();
+        let (decision, _) = self.kept.ledger_handle.decide(command).await.unwrap();
         let committed = decision.unwrap();
         self.kept.published.recv().await.unwrap();
         self.follow(&committed.delta);
@@ -102,8 +102,12 @@ impl House {
     /// What another coordinator finds in the store.
     pub async fn reopened(self) -> Loaded {
         self.tether.close().await;
-        let Kept { keeper, thread, .. } = self.kept;
-        drop((keeper, self.tether));
+        let SpawnedWriter {
+            ledger_handle,
+            thread,
+            ..
+        } = self.kept;
+        drop((ledger_handle, self.tether));
         thread.join().unwrap();
         Store::open(&self.folder.path().join("state")).unwrap().1
     }

@@ -6,20 +6,20 @@ use crate::{
 use std::path::Path;
 use vch_ledger::CreateNetwork;
 
-fn start(dir: &Path) -> Kept {
+fn start(dir: &Path) -> SpawnedWriter {
     let (store, loaded) = Store::open(dir).unwrap();
     let settings = Settings::of(loaded.vch);
-    Keeper::spawn(store, loaded, settings, HostChecks::alone()).unwrap()
+    LedgerHandle::spawn(store, loaded, settings, HostChecks::alone()).unwrap()
 }
 
-fn stop(kept: Kept) {
-    let Kept {
-        keeper,
+fn stop(kept: SpawnedWriter) {
+    let SpawnedWriter {
+        ledger_handle,
         thread,
         published,
         ..
     } = kept;
-    drop((keeper, published));
+    drop((ledger_handle, published));
     thread.join().unwrap();
 }
 
@@ -30,27 +30,27 @@ fn remove(name: &str) -> Command {
     }
 }
 
-async fn done(keeper: &Keeper, command: Command) -> Arc<Committed> {
-    keeper.decide(command).await.unwrap().0.unwrap()
+async fn done(ledger_handle: &LedgerHandle, command: Command) -> Arc<Committed> {
+    ledger_handle.decide(command).await.unwrap().0.unwrap()
 }
 
-async fn ledger(keeper: &Keeper) -> Ledger {
-    keeper.read(Ledger::clone).await.unwrap()
+async fn ledger(ledger_handle: &LedgerHandle) -> Ledger {
+    ledger_handle.read(Ledger::clone).await.unwrap()
 }
 
 #[tokio::test]
 async fn what_was_answered_is_there_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let kept = start(dir.path());
-    let committed = done(&kept.keeper, add("web")).await;
+    let committed = done(&kept.ledger_handle, add("web")).await;
     let network = Command::CreateNetwork(CreateNetwork::named("app".parse().unwrap()));
-    let last = done(&kept.keeper, network).await;
+    let last = done(&kept.ledger_handle, network).await;
     assert_eq!(last.revision.0, committed.revision.0 + 1);
-    let before = ledger(&kept.keeper).await;
+    let before = ledger(&kept.ledger_handle).await;
     stop(kept);
 
     let again = start(dir.path());
-    assert_eq!(ledger(&again.keeper).await, before);
+    assert_eq!(ledger(&again.ledger_handle).await, before);
     assert_eq!(again.whole, Delta::whole(&before));
     stop(again);
 }
@@ -59,17 +59,17 @@ async fn what_was_answered_is_there_after_a_restart() {
 async fn a_refusal_leaves_everything_as_it_was() {
     let dir = tempfile::tempdir().unwrap();
     let mut kept = start(dir.path());
-    done(&kept.keeper, add("web")).await;
+    done(&kept.ledger_handle, add("web")).await;
     assert!(kept.published.recv().await.is_some());
-    let before = ledger(&kept.keeper).await;
-    let (decision, settled) = kept.keeper.decide(add("web")).await.unwrap();
+    let before = ledger(&kept.ledger_handle).await;
+    let (decision, settled) = kept.ledger_handle.decide(add("web")).await.unwrap();
     assert_eq!(decision.unwrap_err().code(), "container-name-taken");
     assert!(settled.is_none(), "nothing follows a refusal");
     assert!(kept.published.try_recv().is_err());
-    assert_eq!(ledger(&kept.keeper).await, before);
+    assert_eq!(ledger(&kept.ledger_handle).await, before);
     stop(kept);
     let again = start(dir.path());
-    assert_eq!(ledger(&again.keeper).await, before);
+    assert_eq!(ledger(&again.ledger_handle).await, before);
     stop(again);
 }
 
@@ -80,11 +80,11 @@ async fn many_at_once_are_published_in_the_order_of_their_revisions() {
     let mut callers = tokio::task::JoinSet::new();
     const CALLERS: usize = 200;
     for number in 0..CALLERS {
-        let keeper = kept.keeper.clone();
+        let ledger_handle = kept.ledger_handle.clone();
         callers.spawn(async move {
             // Each name is asked for twice: one of the two is refused.
             let command = add(&format!("c{}", number / 2));
-            keeper.decide(command).await.unwrap().0.is_ok()
+            ledger_handle.decide(command).await.unwrap().0.is_ok()
         });
     }
     let taken = callers
@@ -102,12 +102,12 @@ async fn many_at_once_are_published_in_the_order_of_their_revisions() {
         }
         last = Some(revision);
     }
-    let before = ledger(&kept.keeper).await;
+    let before = ledger(&kept.ledger_handle).await;
     assert_eq!(Some(before.revision()), last);
     assert_eq!(before.containers().len(), CALLERS / 2);
     stop(kept);
     let again = start(dir.path());
-    assert_eq!(ledger(&again.keeper).await, before);
+    assert_eq!(ledger(&again.ledger_handle).await, before);
     stop(again);
 }
 
@@ -115,19 +115,26 @@ async fn many_at_once_are_published_in_the_order_of_their_revisions() {
 async fn a_report_is_kept_until_its_container_goes() {
     let dir = tempfile::tempdir().unwrap();
     let kept = start(dir.path());
-    let Answer::ContainerAdded { container } = done(&kept.keeper, add("web")).await.answer else {
+    let Answer::ContainerAdded { container } = done(&kept.ledger_handle, add("web")).await.answer
+    else {
         panic!("another answer");
     };
-    kept.keeper.record(container, report(1)).await.unwrap();
+    kept.ledger_handle
+        .record(container, report(1))
+        .await
+        .unwrap();
     stop(kept);
 
     let (store, loaded) = Store::open(dir.path()).unwrap();
     assert_eq!(loaded.reports.get(&container), Some(&report(1)));
     drop((store, loaded));
     let kept = start(dir.path());
-    done(&kept.keeper, remove("web")).await;
+    done(&kept.ledger_handle, remove("web")).await;
     // Too late: its container is gone.
-    kept.keeper.record(container, report(1)).await.unwrap();
+    kept.ledger_handle
+        .record(container, report(1))
+        .await
+        .unwrap();
     stop(kept);
     let (_store, loaded) = Store::open(dir.path()).unwrap();
     assert!(loaded.reports.is_empty());
@@ -137,17 +144,17 @@ async fn a_report_is_kept_until_its_container_goes() {
 async fn a_keeper_that_was_ended_says_so_and_has_kept_what_came_before() {
     let dir = tempfile::tempdir().unwrap();
     let kept = start(dir.path());
-    let keeper = kept.keeper.clone();
-    done(&keeper, add("web")).await;
-    keeper.end().await;
-    keeper.ended().await;
-    let error = keeper.decide(add("db")).await.err();
+    let ledger_handle = kept.ledger_handle.clone();
+    done(&ledger_handle, add("web")).await;
+    ledger_handle.end().await;
+    ledger_handle.ended().await;
+    let error = ledger_handle.decide(add("db")).await.err();
     assert!(error.unwrap().to_string().contains("stopping"));
-    keeper.end().await;
+    ledger_handle.end().await;
     // Ended although somebody could still ask.
     kept.thread.join().unwrap();
     let again = start(dir.path());
-    let containers = ledger(&again.keeper).await.containers().len();
+    let containers = ledger(&again.ledger_handle).await.containers().len();
     assert_eq!(containers, 1);
     stop(again);
 }
@@ -161,23 +168,27 @@ async fn a_commit_that_fails_ends_the_keeper_and_nobody_is_told_that_it_came_thr
             continue;
         };
         let settings = Settings::of(loaded.vch);
-        let Ok(kept) = Keeper::spawn(store, loaded, settings, HostChecks::alone()) else {
+        let Ok(kept) = LedgerHandle::spawn(store, loaded, settings, HostChecks::alone()) else {
             continue;
         };
         let mut acknowledged = 0;
-        while let Ok((decision, _)) = kept.keeper.decide(add(&format!("c{acknowledged}"))).await {
+        while let Ok((decision, _)) = kept
+            .ledger_handle
+            .decide(add(&format!("c{acknowledged}")))
+            .await
+        {
             decision.unwrap();
             acknowledged += 1;
         }
-        kept.keeper.ended().await;
+        kept.ledger_handle.ended().await;
         let error = kept.thread.join().unwrap_err();
         assert!(matches!(error, StoreError::Database { .. }), "{error}");
 
         let again = Disk::holding(disk.cached(), Power::Good);
         let (store, loaded) = open(&again, &mut Dice::new(1)).unwrap();
         let settings = Settings::of(loaded.vch);
-        let kept = Keeper::spawn(store, loaded, settings, HostChecks::alone()).unwrap();
-        let there = ledger(&kept.keeper).await.containers().len();
+        let kept = LedgerHandle::spawn(store, loaded, settings, HostChecks::alone()).unwrap();
+        let there = ledger(&kept.ledger_handle).await.containers().len();
         // The last one may have come through although nobody could say so.
         assert!(
             (acknowledged..=acknowledged + 1).contains(&there),

@@ -47,14 +47,14 @@ pub struct Published {
 }
 
 /// What a caller is told of its command.
-type Decided = Result<(Decision, Option<Settled>), KeeperError>;
+type Decided = Result<(Decision, Option<Settled>), WriterError>;
 
 enum Job {
     Decide(Command, oneshot::Sender<Decided>),
     Report(
         ContainerId,
         Report,
-        oneshot::Sender<Result<(), KeeperError>>,
+        oneshot::Sender<Result<(), WriterError>>,
     ),
     Read(Box<dyn FnOnce(&Ledger) + Send>),
     Follow(FollowJob),
@@ -67,15 +67,15 @@ pub(super) struct FollowJob {
     pub answer: oneshot::Sender<Result<Page, ChangesError>>,
 }
 
-/// A way to the keeper that does not keep it alive.
+/// A way to the writer that does not keep it alive.
 pub(super) struct Jobs(mpsc::WeakSender<Job>);
 
 impl Jobs {
-    pub async fn send(&self, job: FollowJob) -> Result<(), KeeperError> {
-        let jobs = self.0.upgrade().ok_or(KeeperError::Ended)?;
+    pub async fn send(&self, job: FollowJob) -> Result<(), WriterError> {
+        let jobs = self.0.upgrade().ok_or(WriterError::Ended)?;
         jobs.send(Job::Follow(job))
             .await
-            .map_err(|_| KeeperError::Ended)
+            .map_err(|_| WriterError::Ended)
     }
 }
 
@@ -85,9 +85,9 @@ pub type FollowError = Box<dyn Error + Send + Sync>;
 /// Resolves when the effects have followed a transaction.
 pub type Settled = oneshot::Receiver<Result<(), FollowError>>;
 
-/// Why the keeper did not do what it was asked.
+/// Why the writer did not do what it was asked.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-pub enum KeeperError {
+pub enum WriterError {
     /// It does not answer any more.
     #[error("the coordinator is stopping or its store has failed: see its log, then ask again")]
     Ended,
@@ -98,19 +98,19 @@ pub enum KeeperError {
     Full,
 }
 
-/// Asks the keeper; cheap to clone.
+/// A handle to the ledger: sends jobs to its writer; cheap to clone.
 #[derive(Clone)]
-pub struct Keeper {
+pub struct LedgerHandle {
     jobs: mpsc::Sender<Job>,
 }
 
 /// The running thread.
-pub struct KeeperThread {
+pub struct WriterThread {
     thread: thread::JoinHandle<Result<(), StoreError>>,
 }
 
-impl KeeperThread {
-    /// Waits for its end, which comes when every [`Keeper`] is dropped, by [`Keeper::end`] or when
+impl WriterThread {
+    /// Waits for its end, which comes when every [`LedgerHandle`] is dropped, by [`LedgerHandle::end`] or when
     /// the store fails.
     ///
     /// # Errors
@@ -122,12 +122,12 @@ impl KeeperThread {
     }
 }
 
-/// A keeper at its start.
-pub struct Kept {
+/// A writer that was just spawned.
+pub struct SpawnedWriter {
     /// Asks it.
-    pub keeper: Keeper,
+    pub ledger_handle: LedgerHandle,
     /// Its thread.
-    pub thread: KeeperThread,
+    pub thread: WriterThread,
     /// What it commits from now on, in order.
     pub published: mpsc::Receiver<Published>,
     /// What must be so at the start.
@@ -151,7 +151,7 @@ pub enum StartError {
     Thread(#[source] std::io::Error),
 }
 
-struct Desk {
+struct Writer {
     ledger: Ledger,
     /// The ledger's, as they were with the last commit.
     settings: Settings,
@@ -161,7 +161,7 @@ struct Desk {
     followed: broadcast::Sender<Arc<Logged>>,
 }
 
-impl Keeper {
+impl LedgerHandle {
     /// Loads the ledger, makes the predefined networks where they are missing, and starts the
     /// thread.
     pub fn spawn(
@@ -169,7 +169,7 @@ impl Keeper {
         loaded: Loaded,
         settings: Settings,
         host: HostChecks,
-    ) -> Result<Kept, StartError> {
+    ) -> Result<SpawnedWriter, StartError> {
         Self::spawn_amid(SystemEnvironment::system(host), store, loaded, settings)
     }
 
@@ -178,7 +178,7 @@ impl Keeper {
         mut store: Store,
         loaded: Loaded,
         settings: Settings,
-    ) -> Result<Kept, StartError> {
+    ) -> Result<SpawnedWriter, StartError> {
         let mut ledger = Ledger::load(settings, loaded.rows, loaded.revision)?;
         let (made, at_ms) = environment.decide(|environment| ledger.bootstrap(environment));
         if let Some(transaction) = made.map_err(StartError::Bootstrap)? {
@@ -189,7 +189,7 @@ impl Keeper {
         let delta = Delta::whole(&ledger);
         let (jobs, inbox) = mpsc::channel(WAITING_JOBS);
         let (publish, published) = mpsc::channel(WAITING_JOBS);
-        let desk = Desk {
+        let writer = Writer {
             settings: ledger.settings().clone(),
             ledger,
             store,
@@ -199,11 +199,11 @@ impl Keeper {
         };
         let thread = thread::Builder::new()
             .name("keeper".to_owned())
-            .spawn(move || desk.serve(inbox))
+            .spawn(move || writer.serve(inbox))
             .map_err(StartError::Thread)?;
-        Ok(Kept {
-            keeper: Self { jobs },
-            thread: KeeperThread { thread },
+        Ok(SpawnedWriter {
+            ledger_handle: Self { jobs },
+            thread: WriterThread { thread },
             published,
             whole: delta,
         })
@@ -214,19 +214,19 @@ impl Keeper {
     pub async fn decide(
         &self,
         command: Command,
-    ) -> Result<(Decision, Option<Settled>), KeeperError> {
+    ) -> Result<(Decision, Option<Settled>), WriterError> {
         let (answer, answered) = oneshot::channel();
         let job = Job::Decide(command, answer);
-        self.jobs.send(job).await.map_err(|_| KeeperError::Ended)?;
-        answered.await.map_err(|_| KeeperError::Ended)?
+        self.jobs.send(job).await.map_err(|_| WriterError::Ended)?;
+        answered.await.map_err(|_| WriterError::Ended)?
     }
 
     /// Keeps a container's report; durable when this returns.
-    pub async fn record(&self, container: ContainerId, report: Report) -> Result<(), KeeperError> {
+    pub async fn record(&self, container: ContainerId, report: Report) -> Result<(), WriterError> {
         let (answer, answered) = oneshot::channel();
         let job = Job::Report(container, report, answer);
-        self.jobs.send(job).await.map_err(|_| KeeperError::Ended)?;
-        answered.await.map_err(|_| KeeperError::Ended)?
+        self.jobs.send(job).await.map_err(|_| WriterError::Ended)?;
+        answered.await.map_err(|_| WriterError::Ended)?
     }
 
     /// Follows what is committed: every transaction behind `after`, which is the last one that the
@@ -239,7 +239,7 @@ impl Keeper {
         Changes::follow(Jobs(self.jobs.downgrade()), after).await
     }
 
-    /// Ends the thread after what was asked before; whoever asks later is told [`KeeperError`].
+    /// Ends the thread after what was asked before; whoever asks later is told [`WriterError`].
     pub async fn end(&self) {
         // It has ended already then.
         let _ = self.jobs.send(Job::End).await;
@@ -254,21 +254,21 @@ impl Keeper {
     pub async fn read<T: Send + 'static>(
         &self,
         look: impl FnOnce(&Ledger) -> T + Send + 'static,
-    ) -> Result<T, KeeperError> {
+    ) -> Result<T, WriterError> {
         let (answer, answered) = oneshot::channel();
         let job = Job::Read(Box::new(move |ledger| {
             // The caller may have gone away.
             let _ = answer.send(look(ledger));
         }));
-        self.jobs.send(job).await.map_err(|_| KeeperError::Ended)?;
-        answered.await.map_err(|_| KeeperError::Ended)
+        self.jobs.send(job).await.map_err(|_| WriterError::Ended)?;
+        answered.await.map_err(|_| WriterError::Ended)
     }
 }
 
 /// An answer that waits for the commit of its group.
 enum Held {
     Decision(oneshot::Sender<Decided>, Decision),
-    Report(oneshot::Sender<Result<(), KeeperError>>),
+    Report(oneshot::Sender<Result<(), WriterError>>),
     Read(Box<dyn FnOnce(&Ledger) + Send>),
     Follow(FollowJob),
 }
@@ -279,11 +279,11 @@ impl Held {
         match self {
             // Refused by the ledger, that is; it may have been by what was forgotten since.
             Self::Decision(answer, _) => {
-                let _ = answer.send(Err(KeeperError::Full));
+                let _ = answer.send(Err(WriterError::Full));
                 None
             }
             Self::Report(answer) => {
-                let _ = answer.send(Err(KeeperError::Full));
+                let _ = answer.send(Err(WriterError::Full));
                 None
             }
             looks => Some(looks),
@@ -291,7 +291,7 @@ impl Held {
     }
 }
 
-impl Desk {
+impl Writer {
     fn serve(mut self, mut inbox: mpsc::Receiver<Job>) -> Result<(), StoreError> {
         while let Some(first) = inbox.blocking_recv() {
             let mut group = Group::default();
