@@ -48,7 +48,7 @@ pub use problem::ApiError;
 use routes::{changes, containers, endpoints, networks, ports, reload};
 
 use crate::{
-    reload::Reload, requests::Requests, runtime::Runtime, settling::Unsettled, store::HostChecks,
+    reconciler::Drift, reload::Reload, requests::Requests, runtime::Runtime, store::HostChecks,
 };
 use axum::{Router, extract::DefaultBodyLimit, routing};
 use protocol::transport::bind_unix;
@@ -75,7 +75,7 @@ pub struct Api {
     /// Who the VCH is.
     pub vch: VchId,
     /// What does not agree with the ledger at present.
-    pub unsettled: Unsettled,
+    pub drift: Drift,
     /// The containers that this VCH runs itself.
     pub runtime: Runtime,
     /// Reads the configuration again.

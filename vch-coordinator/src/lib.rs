@@ -3,7 +3,7 @@
 //! ```text
 //!   vchctl ─► api ─► requests ─► store::writer ─► ledger (decide) ─► database (commit)
 //!                       │              │
-//!                       │              └─ published in order ─► settling ─► effects
+//!                       │              └─ published in order ─► reconciler ─► effects
 //!                       └──── waits for effects and agent ◄──────────────────┘
 //! ```
 //!
@@ -21,12 +21,12 @@ mod log_budget;
 pub mod logging;
 mod parts;
 mod private;
+pub mod reconciler;
 pub mod reload;
 pub mod requests;
 pub mod runtime;
 #[cfg(test)]
 mod sample;
 pub mod serve;
-pub mod settling;
 pub mod store;
 mod watchdog;

@@ -78,7 +78,7 @@ impl Requests {
         let (decision, settled) = self.ledger_handle.decide(command).await?;
         let committed = decision?;
         let settled = match settled {
-            // The settler has ended: the change is committed, but not in force on the VCH.
+            // The reconciler has ended: the change is committed, but not in force on the VCH.
             Some(settled) => settled.await.map_err(|_| WriterError::Ended)?,
             None => Ok(()),
         };

@@ -19,10 +19,10 @@ use crate::{
     listeners::Listeners,
     parts::{PartError, Parts},
     private::{self, PrivateError},
+    reconciler::{Drift, Reconciler},
     reload::Reload,
     requests::Requests,
     runtime::{Folders, Hook, Runtime},
-    settling::{Settler, Unsettled},
     store::{HostChecks, LedgerHandle, Loaded, StartError, Store, StoreError, WriterThread},
     watchdog::Watchdog,
 };
@@ -164,8 +164,8 @@ async fn serve_in(
     let runtime = runtime(&config, requests.clone(), images.clone());
     let nics = nics(&config, &runtime);
     let mut effects = Effects::open(&config, segments, Arc::clone(&tether), nics)?;
-    let unsettled = Unsettled::default();
-    unsettled.report(
+    let drift = Drift::default();
+    drift.report(
         &effects.reconcile(&kept.whole, reports).await,
         effects.waiting(),
     );
@@ -184,21 +184,21 @@ async fn serve_in(
         requests,
         runtime: runtime.clone(),
         vch,
-        unsettled: unsettled.clone(),
+        drift: drift.clone(),
         reload,
         host,
     });
     let later = TaskTracker::new();
-    let settler = Settler {
+    let reconciler = Reconciler {
         effects,
         ledger_handle: ledger_handle.clone(),
         published: kept.published,
-        unsettled,
+        drift,
         later: later.clone(),
     };
     #[cfg(test)]
-    tests::arm(&settler, &parts.faults, stop.clone());
-    let settled = spawn_settler(settler, &mut parts, &stop);
+    tests::arm(&reconciler, &parts.faults, stop.clone());
+    let settled = spawn_reconciler(reconciler, &mut parts, &stop);
     parts.spawn_once("start of containers", adopt(runtime.clone()));
     tracing::info!(socket = %config.api_socket.display(), started = ?began.elapsed(), %vch, "ready");
     tell_ready(manager.as_ref(), &ledger_handle, &mut parts);
@@ -326,18 +326,18 @@ impl Closing {
     }
 }
 
-/// Runs the settler, and watches over the name server that it keeps; the effects are given back when it
+/// Runs the reconciler, and watches over the name server that it keeps; the effects are given back when it
 /// has ended.
-fn spawn_settler(
-    mut settler: Settler,
+fn spawn_reconciler(
+    mut reconciler: Reconciler,
     parts: &mut Parts,
     stop: &CancellationToken,
 ) -> oneshot::Receiver<Effects> {
-    parts.spawn("name server", settler.effects.name_server_ended());
+    parts.spawn("name server", reconciler.effects.name_server_ended());
     let (give, effects) = oneshot::channel();
     let stop = stop.child_token();
     parts.spawn_stopping("settler", async move {
-        let (effects, done) = settler.run(stop).await;
+        let (effects, done) = reconciler.run(stop).await;
         // The coordinator waits for them whenever it ends.
         let _ = give.send(effects);
         done

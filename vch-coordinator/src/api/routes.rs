@@ -59,7 +59,7 @@ pub async fn status(State(api): State<Api>) -> Shown<shape::Status> {
         sessions: api.requests.tether.live(),
         warnings,
         lost: api.runtime.lost().await,
-        unsettled: api.unsettled.words(),
+        unsettled: api.drift.words(),
         vms_unlimited: api.runtime.vms_unlimited(),
     }))
 }

@@ -55,12 +55,12 @@ async fn start(folder: &Path) -> Running {
 }
 
 /// Faults of what is not a task: each is injected from inside, too.
-pub(super) fn arm(settler: &Settler, faults: &Faults, stop: CancellationToken) {
+pub(super) fn arm(reconciler: &Reconciler, faults: &Faults, stop: CancellationToken) {
     let (ledger_handle, segments) = (
-        settler.ledger_handle.clone(),
-        settler.effects.segments.clone(),
+        reconciler.ledger_handle.clone(),
+        reconciler.effects.segments.clone(),
     );
-    let events = settler.effects.nat.events_fault.clone();
+    let events = reconciler.effects.nat.events_fault.clone();
     let faults = faults.clone();
     tokio::spawn(async move {
         tokio::select! {

@@ -21,14 +21,14 @@ const SETTLE: Duration = Duration::from_millis(100);
 
 /// What events have put in doubt.
 #[derive(Default)]
-pub(super) struct Unsettled {
+pub(super) struct LinkDrift {
     since: Option<Instant>,
     links: BTreeSet<InterfaceName>,
     routes: bool,
     everything: bool,
 }
 
-impl Unsettled {
+impl LinkDrift {
     /// When to look again, if there is anything to look at.
     pub(super) fn settle_at(&self) -> Option<Instant> {
         self.since.map(|since| since + SETTLE)
@@ -51,8 +51,7 @@ impl Actor {
             Ok(events) => events.into_iter().for_each(|event| self.note(event)),
             Err(error) => {
                 tracing::warn!(%error, "the kernel's events were lost: looking at everything again");
-                self.unsettled
-                    .doubt(|unsettled| unsettled.everything = true);
+                self.drift.doubt(|drift| drift.everything = true);
             }
         }
     }
@@ -85,7 +84,7 @@ impl Actor {
             Event::AddressChanged(index) => match self.own.get(&index) {
                 Some(name) => self.doubt_link(name.clone()),
                 // With an address go the routes that have it as source, and the kernel says nothing.
-                None => self.unsettled.doubt(|unsettled| unsettled.routes = true),
+                None => self.drift.doubt(|drift| drift.routes = true),
             },
             Event::Route { route, replaces } => self.note_route(&route, |table, route| {
                 if replaces {
@@ -111,7 +110,7 @@ impl Actor {
         let fits =
             !Route::is_multipath(message) && self.routes.change(|table| change(table, route));
         if !fits {
-            self.unsettled.doubt(|unsettled| unsettled.routes = true);
+            self.drift.doubt(|drift| drift.routes = true);
         }
     }
 
@@ -124,23 +123,22 @@ impl Actor {
 
     fn doubt_link(&mut self, name: InterfaceName) {
         if self.wanted.bridges.contains_key(&name) || self.wanted.ports.contains_key(&name) {
-            self.unsettled.doubt(|unsettled| {
-                unsettled.links.insert(name);
+            self.drift.doubt(|drift| {
+                drift.links.insert(name);
             });
         }
     }
 
     /// Looks at what is in doubt, and tells whoever watches what is not as it was asked for.
     pub(super) async fn settle(&mut self) {
-        let doubts = std::mem::take(&mut self.unsettled);
+        let doubts = std::mem::take(&mut self.drift);
         if let Err(error) = self.look_again(&doubts).await {
             tracing::warn!(%error, "could not look at what changed: trying again");
-            self.unsettled
-                .doubt(|unsettled| unsettled.everything = true);
+            self.drift.doubt(|drift| drift.everything = true);
         }
     }
 
-    async fn look_again(&mut self, doubts: &Unsettled) -> Result<(), SegmentError> {
+    async fn look_again(&mut self, doubts: &LinkDrift) -> Result<(), SegmentError> {
         if doubts.routes || doubts.everything {
             self.learn_routes().await?;
         }

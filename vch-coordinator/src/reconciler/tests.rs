@@ -50,9 +50,9 @@ async fn a_try_is_due_at_its_time_and_never_without_one() {
 
 #[test]
 fn what_is_not_so_is_said_in_the_words_of_both() {
-    let unsettled = Unsettled::default();
-    unsettled.report(&[], vec!["runtime: no answer".to_owned()]);
-    assert_eq!(unsettled.words(), ["runtime: no answer"]);
-    unsettled.report(&[], Vec::new());
-    assert_eq!(unsettled.words(), [""; 0]);
+    let drift = Drift::default();
+    drift.report(&[], vec!["runtime: no answer".to_owned()]);
+    assert_eq!(drift.words(), ["runtime: no answer"]);
+    drift.report(&[], Vec::new());
+    assert_eq!(drift.words(), [""; 0]);
 }

@@ -24,11 +24,11 @@ use vch_ledger::desired::Delta;
 /// First and longest pause before what failed is tried again.
 const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 
-/// What does not agree with the ledger at present, in words. Empty when all is well.
+/// What drifts from the ledger at present, as messages. Empty when all is well.
 #[derive(Clone, Debug, Default)]
-pub struct Unsettled(Arc<Mutex<Vec<String>>>);
+pub struct Drift(Arc<Mutex<Vec<String>>>);
 
-impl Unsettled {
+impl Drift {
     /// A line for each effect that is being retried.
     pub fn words(&self) -> Vec<String> {
         self.0
@@ -87,7 +87,7 @@ impl Retry {
 }
 
 /// Follows the ledger until it is cancelled or the writer ends.
-pub struct Settler {
+pub struct Reconciler {
     /// The effects.
     pub effects: Effects,
     /// The one writer.
@@ -95,14 +95,14 @@ pub struct Settler {
     /// What was committed, in order.
     pub published: mpsc::Receiver<Published>,
     /// What is not yet so.
-    pub unsettled: Unsettled,
+    pub drift: Drift,
     /// What is done beside the following of further transactions.
     pub later: TaskTracker,
 }
 
 /// Why nothing follows the ledger any more.
 #[derive(Debug, Error)]
-pub enum SettlerError {
+pub enum ReconcilerError {
     /// Changes of links are not heard any more.
     #[error("segments: changes of links can't be waited for")]
     Segments(#[from] SegmentError),
@@ -111,29 +111,29 @@ pub enum SettlerError {
     Nat(#[from] NatError),
     /// There is no ledger to follow.
     #[error(transparent)]
-    LedgerHandle(#[from] WriterError),
+    Writer(#[from] WriterError),
 }
 
 /// An effect failed, which was told to whoever asked.
 struct Failed;
 
-impl Settler {
+impl Reconciler {
     /// Runs until cancelled, and gives the effects back to be closed.
     ///
     /// # Errors
-    /// [`SettlerError`]: nothing follows the ledger any more.
-    pub async fn run(mut self, stop: CancellationToken) -> (Effects, Result<(), SettlerError>) {
+    /// [`ReconcilerError`]: nothing follows the ledger any more.
+    pub async fn run(mut self, stop: CancellationToken) -> (Effects, Result<(), ReconcilerError>) {
         let done = self.serve(&stop).await;
         (self.effects, done)
     }
 
-    async fn serve(&mut self, stop: &CancellationToken) -> Result<(), SettlerError> {
+    async fn serve(&mut self, stop: &CancellationToken) -> Result<(), ReconcilerError> {
         let mut disturbed = self.effects.segments.watch();
         let mut rewritten = self.effects.nat.watch()?;
         // One word is enough: it says that something failed.
         let (failing, mut failed) = mpsc::channel(1);
         let mut retry = Retry::new();
-        if !self.unsettled.words().is_empty() {
+        if !self.drift.words().is_empty() {
             retry.failed(Instant::now());
         }
         loop {
@@ -209,7 +209,7 @@ impl Settler {
             let done = done.unwrap_or(Err(EffectError::Panicked));
             if let Err(error) = &done {
                 tracing::warn!(error = chain(error), "an effect failed");
-                // There is a word in it already, or the settler has ended.
+                // There is a word in it already, or the reconciler has ended.
                 let _ = failing.try_send(());
             }
             if let Some(settled) = settled {
@@ -226,7 +226,7 @@ impl Settler {
         for error in &failed {
             tracing::warn!(error = chain(error), "not settled yet");
         }
-        self.unsettled.report(&failed, self.effects.waiting());
+        self.drift.report(&failed, self.effects.waiting());
         let again = self.effects.again();
         let all_is_well = failed.is_empty() && again.is_none();
         if let Some(again) = again {
