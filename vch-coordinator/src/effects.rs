@@ -238,7 +238,7 @@ impl Effects {
                     tracing::info!(steps = done.steps, "segments reconciled");
                 }
                 if let Some(running) = &self.running {
-                    running.note_torn(whole, &done.created);
+                    running.note_stale(whole, &done.created);
                 }
                 failed.extend(done.failed.into_values().map(EffectError::from));
                 failed.extend(done.general.into_iter().map(EffectError::from));

@@ -253,8 +253,8 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn replug(&self, nic: Nic) -> Result<(), ClientError> {
-        self.done(Request::Replug(nic), NIC_DEADLINE).await
+    pub async fn reattach(&self, nic: Nic) -> Result<(), ClientError> {
+        self.done(Request::Reattach(nic), NIC_DEADLINE).await
     }
 
     /// Ends the VM at once.

@@ -73,8 +73,8 @@ async fn answer(stream: UnixStream, shared: &Arc<Shared>) -> io::Result<()> {
             Some(nics) => nics.unplug(&id).await,
             None => Ok(()),
         }),
-        Request::Replug(nic) => changed(match &mut *shared.nics.lock().await {
-            Some(nics) => nics.replug(&nic),
+        Request::Reattach(nic) => changed(match &mut *shared.nics.lock().await {
+            Some(nics) => nics.reattach(&nic),
             None => Ok(()),
         }),
         Request::Kill => {

@@ -51,7 +51,7 @@ pub enum Request {
     /// Let the VM have no NIC of that id; [`Reply::Done`] also where it has none.
     Unplug(String),
     /// A NIC's tap was made anew: let the NIC work again; [`Reply::Done`].
-    Replug(Nic),
+    Reattach(Nic),
     /// End the VM at once, whatever its processes do.
     Kill,
     /// Bound the container's cgroup in the guest anew, as a whole: [`Reply::Updated`].

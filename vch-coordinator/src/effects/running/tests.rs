@@ -196,7 +196,7 @@ fn a_tap_made_anew_is_mended_if_a_running_vm_is_on_it() {
         stopped.nic = None;
         let whole = delta(&[endpoint(1, "vt-1"), stopped], &[]);
         let created = ["vt-1", "vt-2", "br-1"].map(world::name).into();
-        running.note_torn(&whole, &created);
+        running.note_stale(&whole, &created);
         let (refused, ()) = tokio::join!(
             running.again().unwrap(),
             program.answer("replug vt-1", REFUSED)
@@ -209,8 +209,8 @@ fn a_tap_made_anew_is_mended_if_a_running_vm_is_on_it() {
         done.unwrap();
         assert!(running.again().is_none());
         // Whoever has gone needs nothing.
-        running.note_torn(&whole, &created);
-        running.note_torn(&Delta::default(), &BTreeSet::new());
+        running.note_stale(&whole, &created);
+        running.note_stale(&Delta::default(), &BTreeSet::new());
         assert!(running.again().is_none());
     });
 }

@@ -62,8 +62,8 @@ impl Nics for Runtime {
         self.asked("unplug", nic, ask).boxed()
     }
 
-    fn replug<'a>(&'a self, nic: &'a Nic) -> BoxFuture<'a, Result<(), NicError>> {
-        let ask = async |client: Client| client.replug(known(nic)).await;
+    fn reattach<'a>(&'a self, nic: &'a Nic) -> BoxFuture<'a, Result<(), NicError>> {
+        let ask = async |client: Client| client.reattach(known(nic)).await;
         self.asked("replug", nic, ask).boxed()
     }
 }
