@@ -414,10 +414,10 @@ impl Store {
 
     async fn blocking<T: Send + 'static>(
         &self,
-        deed: impl FnOnce(&Arc<Inner>) -> Result<T, ImageError> + Send + 'static,
+        operation: impl FnOnce(&Arc<Inner>) -> Result<T, ImageError> + Send + 'static,
     ) -> Result<T, ImageError> {
         let inner = Arc::clone(&self.inner);
-        let done = tokio::task::spawn_blocking(move || deed(&inner)).await;
+        let done = tokio::task::spawn_blocking(move || operation(&inner)).await;
         done.map_err(|_| ImageError::Ending)?
     }
 }

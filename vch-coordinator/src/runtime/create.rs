@@ -87,7 +87,11 @@ impl Runtime {
     ///
     /// # Errors
     /// [`RuntimeError`]; nothing has changed then.
-    pub async fn give_up(&self, id: ContainerId, network: &str) -> Result<bool, RuntimeError> {
+    pub async fn cancel_pending(
+        &self,
+        id: ContainerId,
+        network: &str,
+    ) -> Result<bool, RuntimeError> {
         let Some(snapshot) = self.get(id).await? else {
             return Ok(false);
         };

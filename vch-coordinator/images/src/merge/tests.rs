@@ -145,38 +145,38 @@ fn paths_that_lead_out_links_in_a_circle_and_links_to_nothing_are_refused() {
 
 /// What a random layer does to one of a few paths.
 #[derive(Clone, Debug)]
-enum Deed {
+enum LayerEntry {
     File(u8),
     Folder,
     Remove,
     Empty,
 }
 
-fn deed() -> impl Strategy<Value = Deed> {
+fn entry() -> impl Strategy<Value = LayerEntry> {
     prop_oneof![
-        any::<u8>().prop_map(Deed::File),
-        Just(Deed::Folder),
-        Just(Deed::Remove),
-        Just(Deed::Empty),
+        any::<u8>().prop_map(LayerEntry::File),
+        Just(LayerEntry::Folder),
+        Just(LayerEntry::Remove),
+        Just(LayerEntry::Empty),
     ]
 }
 
 /// The reference: a flat map of paths, changed by prefix.
-fn reference(layers: &[BTreeMap<String, Deed>]) -> BTreeMap<String, String> {
+fn reference(layers: &[BTreeMap<String, LayerEntry>]) -> BTreeMap<String, String> {
     let mut paths: BTreeMap<String, String> = BTreeMap::new();
     for layer in layers {
-        for (path, deed) in layer {
+        for (path, entry) in layer {
             let below = format!("{path}/");
-            match deed {
-                Deed::Remove => paths.retain(|at, _| at != path && !at.starts_with(&below)),
-                Deed::Empty => paths.retain(|at, _| !at.starts_with(&below)),
+            match entry {
+                LayerEntry::Remove => paths.retain(|at, _| at != path && !at.starts_with(&below)),
+                LayerEntry::Empty => paths.retain(|at, _| !at.starts_with(&below)),
                 _ => {}
             }
         }
-        for (path, deed) in layer {
-            let what = match deed {
-                Deed::File(byte) => byte.to_string(),
-                Deed::Folder => "dir".to_owned(),
+        for (path, entry) in layer {
+            let what = match entry {
+                LayerEntry::File(byte) => byte.to_string(),
+                LayerEntry::Folder => "dir".to_owned(),
                 _ => continue,
             };
             for (end, _) in path.match_indices('/') {
@@ -197,17 +197,17 @@ proptest! {
     #[test]
     fn random_layers_merge_as_in_a_flat_map_of_paths(
         layers in prop::collection::vec(
-            prop::collection::btree_map("[abc](/[abc]){0,2}", deed(), 0..8), 0..5,
+            prop::collection::btree_map("[abc](/[abc]){0,2}", entry(), 0..8), 0..5,
         ),
     ) {
         let archives: Vec<_> = layers.iter().map(|layer| {
             let mut writer = Writer::new(Vec::new());
-            for (path, deed) in layer {
-                let (name, kind, data) = match deed {
-                    Deed::File(byte) => (path.clone(), Kind::File, byte.to_string()),
-                    Deed::Folder => (path.clone(), Kind::Folder, String::new()),
-                    Deed::Empty => (format!("{path}/.wh..wh..opq"), Kind::File, String::new()),
-                    Deed::Remove => {
+            for (path, entry) in layer {
+                let (name, kind, data) = match entry {
+                    LayerEntry::File(byte) => (path.clone(), Kind::File, byte.to_string()),
+                    LayerEntry::Folder => (path.clone(), Kind::Folder, String::new()),
+                    LayerEntry::Empty => (format!("{path}/.wh..wh..opq"), Kind::File, String::new()),
+                    LayerEntry::Remove => {
                         let (folder, name) = path.rsplit_once('/').unwrap_or((".", path));
                         (format!("{folder}/.wh.{name}"), Kind::File, String::new())
                     }

@@ -12,10 +12,10 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum ImageError {
     /// A file of the store can't be used.
-    #[error("can't {deed} {path}")]
+    #[error("can't {operation} {path}")]
     File {
         /// What was tried.
-        deed: &'static str,
+        operation: &'static str,
         /// The file.
         path: PathBuf,
         /// What the system said.
@@ -80,9 +80,13 @@ pub enum ImageError {
 }
 
 pub(super) fn failed(
-    deed: &'static str,
+    operation: &'static str,
     path: &Path,
 ) -> impl FnOnce(io::Error) -> ImageError + use<> {
     let path = path.to_owned();
-    move |source| ImageError::File { deed, path, source }
+    move |source| ImageError::File {
+        operation,
+        path,
+        source,
+    }
 }

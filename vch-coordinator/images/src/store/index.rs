@@ -91,11 +91,11 @@ pub(super) fn digests(image: &Image) -> impl Iterator<Item = Digest> {
 
 fn sweep(
     folder: &Path,
-    mut deed: impl FnMut(&Path) -> Result<(), ImageError>,
+    mut operation: impl FnMut(&Path) -> Result<(), ImageError>,
 ) -> Result<(), ImageError> {
     let entries = fs::read_dir(folder).map_err(failed("list", folder))?;
     for entry in entries {
-        deed(&entry.map_err(failed("list", folder))?.path())?;
+        operation(&entry.map_err(failed("list", folder))?.path())?;
     }
     Ok(())
 }

@@ -18,7 +18,7 @@ pub(super) fn check(settings: &Settings) -> Result<(), ImageError> {
         Ok(about) => about,
         Err(source) => {
             return Err(ImageError::File {
-                deed: "look for room in",
+                operation: "look for room in",
                 path: settings.folder.clone(),
                 source: source.into(),
             });

@@ -100,7 +100,7 @@ impl Staging {
     fn make(folder: &Path, user: User) -> Result<Self, ImageError> {
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(|error| ImageError::File {
-            deed: "name a folder in",
+            operation: "name a folder in",
             path: folder.to_owned(),
             source: io::Error::other(error.to_string()),
         })?;

@@ -109,7 +109,7 @@ impl PendingRequests {
         if self.held.load(Ordering::Relaxed) > MOST_HELD {
             let slowest = self.seats.values().max_by_key(|seat| seat.events.held());
             if let Some(slowest) = slowest {
-                slowest.events.give_up();
+                slowest.events.discard();
             }
         }
         true

@@ -107,7 +107,7 @@ impl Queue {
     }
 
     /// Gives up all output that it holds; what else it holds stays.
-    pub fn give_up(&self) {
+    pub fn discard(&self) {
         let mut inner = self.inner();
         let mut lost = [0_u32; 2];
         let held = std::mem::take(&mut inner.events);

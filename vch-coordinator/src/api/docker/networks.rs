@@ -225,7 +225,7 @@ async fn disconnect(
     });
     let (container, network, name, there) = meant.await??;
     if let Err(error) = there {
-        let awaited = docker.runtime.give_up(container, &name).await?;
+        let awaited = docker.runtime.cancel_pending(container, &name).await?;
         return awaited.then_some(StatusCode::OK).ok_or(error);
     }
     let command = Command::Disconnect {

@@ -17,13 +17,13 @@ pub enum Step {
         index: u32,
     },
     /// Move a link of ours to the group of those that [`Step::RemoveDoomed`] removes.
-    Doom {
+    MarkPendingDeletion {
         /// Its name.
         name: InterfaceName,
         /// Its number.
         index: u32,
     },
-    /// Remove all doomed links: the kernel waits for its readers once, not for each link.
+    /// Remove all links that are pending deletion: the kernel waits for its readers once, not for each link.
     RemoveDoomed,
     /// Make a bridge, marked, without spanning tree, forward delay and multicast snooping.
     CreateBridge {
@@ -105,7 +105,7 @@ impl Step {
         match self {
             Self::Forward(_) | Self::RemoveDoomed => None,
             Self::Remove { name, .. }
-            | Self::Doom { name, .. }
+            | Self::MarkPendingDeletion { name, .. }
             | Self::CreateBridge { name, .. }
             | Self::MakePlain { name }
             | Self::CreateTap { name }

@@ -46,9 +46,9 @@ async fn what_is_given_up_is_counted_by_stream_and_the_rest_stays() {
     queue.push(ExecEvent::Started(7));
     queue.push(ExecEvent::Output(Stdout, vec![0; 100]));
     queue.push(ExecEvent::Output(Stderr, vec![0; 10]));
-    queue.give_up();
+    queue.discard();
     queue.push(ExecEvent::Output(Stdout, vec![0; 1]));
-    queue.give_up();
+    queue.discard();
     assert_eq!(queue.held(), 2 * ENTRY);
     assert_eq!(queue.next().await, Some(ExecEvent::Started(7)));
     assert_eq!(queue.next().await, Some(ExecEvent::Lost([101, 10])));
