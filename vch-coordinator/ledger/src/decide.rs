@@ -4,11 +4,11 @@
 
 mod addresses;
 mod container;
+mod container_draft;
 mod document;
 mod endpoint;
 mod external;
 mod network;
-mod next;
 mod port;
 mod publish;
 mod subnets;

@@ -2,7 +2,7 @@
 
 use super::{
     Decision, DecisionContext, Draft, addresses, at_most, bounded_map,
-    next::{Next, Ports},
+    container_draft::{ContainerDraft, Ports},
     possible, publish, random, short_enough,
 };
 use crate::{
@@ -168,12 +168,12 @@ pub(super) fn start(
         });
     }
     let incarnation = Incarnation(random(environment));
-    let mut next = Next::of(context, entry);
-    next.container.incarnation = Some(incarnation);
-    next.container.generation = Generation(entry.row.generation.0 + 1);
-    next.container.unhealthy = false;
+    let mut container_draft = ContainerDraft::of(context, entry);
+    container_draft.container.incarnation = Some(incarnation);
+    container_draft.container.generation = Generation(entry.row.generation.0 + 1);
+    container_draft.container.unhealthy = false;
     let mut draft = Draft::default();
-    let (row, _) = next.settle(Ports::Require, environment, &mut draft)?;
+    let (row, _) = container_draft.settle(Ports::Require, environment, &mut draft)?;
     Ok(draft.answered(Answer::Started {
         container: row.id,
         incarnation,
@@ -188,10 +188,10 @@ pub(super) fn stop(
     environment: &mut Environment<'_>,
 ) -> Result<Decision, Refusal> {
     let entry = lookup::container(context.state, container)?;
-    let mut next = Next::of(context, entry);
-    next.container.incarnation = None;
+    let mut container_draft = ContainerDraft::of(context, entry);
+    container_draft.container.incarnation = None;
     let mut draft = Draft::default();
-    let (row, _) = next.settle(Ports::Allow, environment, &mut draft)?;
+    let (row, _) = container_draft.settle(Ports::Allow, environment, &mut draft)?;
     Ok(draft.answered(Answer::Stopped { container: row.id }))
 }
 
@@ -204,13 +204,13 @@ pub(super) fn rename(
 ) -> Result<Decision, Refusal> {
     let entry = lookup::container(context.state, container)?;
     check_name(context.state, &name)?;
-    let mut next = Next::of(context, entry);
-    for endpoint in &mut next.endpoints {
+    let mut container_draft = ContainerDraft::of(context, entry);
+    for endpoint in &mut container_draft.endpoints {
         endpoint.row.link(entry.row.id, &name);
     }
-    next.container.name = name;
+    container_draft.container.name = name;
     let mut draft = Draft::default();
-    let (row, _) = next.settle(Ports::Keep, environment, &mut draft)?;
+    let (row, _) = container_draft.settle(Ports::Keep, environment, &mut draft)?;
     link(context.state, &row, &mut draft);
     Ok(draft.answered(Answer::Renamed { container: row.id }))
 }
@@ -223,10 +223,10 @@ pub(super) fn set_health(
     environment: &mut Environment<'_>,
 ) -> Result<Decision, Refusal> {
     let entry = lookup::container(context.state, container)?;
-    let mut next = Next::of(context, entry);
-    next.container.unhealthy = unhealthy;
+    let mut container_draft = ContainerDraft::of(context, entry);
+    container_draft.container.unhealthy = unhealthy;
     let mut draft = Draft::default();
-    let (row, _) = next.settle(Ports::Keep, environment, &mut draft)?;
+    let (row, _) = container_draft.settle(Ports::Keep, environment, &mut draft)?;
     Ok(draft.answered(Answer::HealthSet { container: row.id }))
 }
 

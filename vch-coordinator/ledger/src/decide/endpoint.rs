@@ -2,7 +2,7 @@
 
 use super::{
     Decision, DecisionContext, Draft, addresses, at_most, bounded_map,
-    next::{Next, Ports, Standing},
+    container_draft::{ContainerDraft, EndpointDraft, Ports},
     port, random,
 };
 use crate::{
@@ -54,14 +54,18 @@ pub(super) fn connect(
         opened: Vec::new(),
         awaited_links,
     };
-    let mut next = Next::of(context, container);
-    next.container.missing.remove(&network.row.name);
-    next.endpoints.push(Standing {
+    let mut container_draft = ContainerDraft::of(context, container);
+    container_draft.container.missing.remove(&network.row.name);
+    container_draft.endpoints.push(EndpointDraft {
         row: endpoint.clone(),
         network: &network.row,
     });
-    port::check_external(&next.container, &next.container.ports, &next.networks())?;
-    let (row, _) = next.settle(Ports::Require, environment, &mut draft)?;
+    port::check_external(
+        &container_draft.container,
+        &container_draft.container.ports,
+        &container_draft.networks(),
+    )?;
+    let (row, _) = container_draft.settle(Ports::Require, environment, &mut draft)?;
     Ok(draft.answered(Answer::Connected {
         endpoint: id,
         container: row.id,
@@ -85,10 +89,12 @@ pub(super) fn disconnect(
         Ok(found) => found,
         Err(refusal) => return forget(context, container, network, refusal),
     };
-    let mut next = Next::of(context, container);
-    next.endpoints.retain(|kept| kept.row.id != endpoint.id);
+    let mut container_draft = ContainerDraft::of(context, container);
+    container_draft
+        .endpoints
+        .retain(|kept| kept.row.id != endpoint.id);
     let mut draft = Draft::default();
-    let (row, _) = next.settle(Ports::Allow, environment, &mut draft)?;
+    let (row, _) = container_draft.settle(Ports::Allow, environment, &mut draft)?;
     Ok(draft.answered(Answer::Disconnected {
         endpoint: endpoint.id,
         container: row.id,
@@ -135,13 +141,13 @@ pub(super) fn set_aliases(
 ) -> Result<Decision, Refusal> {
     let (container, network, endpoint) = find_endpoint(context.state, container, network)?;
     at_most("aliases", aliases.len(), MAX_ALIASES)?;
-    let mut next = Next::of(context, container);
-    let mut endpoints = next.endpoints.iter_mut();
+    let mut container_draft = ContainerDraft::of(context, container);
+    let mut endpoints = container_draft.endpoints.iter_mut();
     if let Some(changed) = endpoints.find(|other| other.row.id == endpoint.id) {
         changed.row.aliases = aliases;
     }
     let mut draft = Draft::default();
-    let (row, _) = next.settle(Ports::Keep, environment, &mut draft)?;
+    let (row, _) = container_draft.settle(Ports::Keep, environment, &mut draft)?;
     Ok(draft.answered(Answer::AliasesSet {
         container: row.id,
         network: network.row.id,

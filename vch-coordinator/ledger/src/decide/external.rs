@@ -2,8 +2,8 @@
 
 use super::{
     Decision, DecisionContext, Draft, addresses, at_most,
+    container_draft::{ContainerDraft, Ports},
     network::{self, forget_addresses},
-    next::{Next, Ports},
     port,
 };
 use crate::{
@@ -345,14 +345,14 @@ fn change(
         .iter()
         .filter_map(|id| context.state.containers.get(id))
     {
-        let mut next = Next::of(context, entry);
-        for endpoint in &mut next.endpoints {
+        let mut container_draft = ContainerDraft::of(context, entry);
+        for endpoint in &mut container_draft.endpoints {
             if let Some(row) = changed.get(&endpoint.network.id) {
                 endpoint.network = row;
                 lengthen(&mut endpoint.row, row);
             }
         }
-        next.settle(Ports::Keep, environment, draft)?;
+        container_draft.settle(Ports::Keep, environment, draft)?;
     }
     Ok(())
 }

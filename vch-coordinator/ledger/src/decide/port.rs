@@ -1,6 +1,6 @@
 //! Which ports of the VCH lead to a container, and which of its own are open.
 
-use super::{next::Next, publish};
+use super::{container_draft::ContainerDraft, publish};
 use crate::{
     Container, ContainerId, ContainerPort, Endpoint, Environment, HostPort, Network, PortBinding,
     PortNumber, PortRefusal, Protocol, Publish, Refusal, Settings, spec, state::LedgerState,
@@ -73,8 +73,11 @@ struct PortRequest {
 }
 
 /// Refuses a port at an address whose family no endpoint has that it could lead to.
-pub(super) fn check_family(next: &Next<'_>, ports: &[ContainerPort]) -> Result<(), PortRefusal> {
-    let targets = targets(next);
+pub(super) fn check_family(
+    container_draft: &ContainerDraft<'_>,
+    ports: &[ContainerPort],
+) -> Result<(), PortRefusal> {
+    let targets = targets(container_draft);
     if targets.is_empty() {
         return Ok(());
     }
@@ -87,7 +90,7 @@ pub(super) fn check_family(next: &Next<'_>, ports: &[ContainerPort]) -> Result<(
     });
     for request in requests {
         if !targets.iter().any(|endpoint| endpoint.fits(&request)) {
-            return Err(no_family(&request, &next.container));
+            return Err(no_family(&request, &container_draft.container));
         }
     }
     Ok(())
@@ -150,24 +153,30 @@ pub(super) fn forget_chosen(container: &mut Container) {
 /// The published ports of a container that are in force, by the VCH's port; remembers on its row
 /// those that are chosen. One that can't be is left out, or refused where all must be.
 pub(super) fn in_force(
-    next: &mut Next<'_>,
+    container_draft: &mut ContainerDraft<'_>,
     all: bool,
     environment: &mut Environment<'_>,
 ) -> Result<Vec<PortBinding>, Refusal> {
-    let targets = targets(next);
-    if !next.container.runs() || targets.is_empty() {
+    let targets = targets(container_draft);
+    if !container_draft.container.runs() || targets.is_empty() {
         return Ok(Vec::new());
     }
     let mut bindings = BTreeMap::new();
     let mut claims = Claims {
-        state: next.context.state,
-        settings: next.context.settings,
-        container: next.container.id,
+        state: container_draft.context.state,
+        settings: container_draft.context.settings,
+        container: container_draft.container.id,
         decided: BTreeMap::new(),
     };
     let mut chosen = BTreeMap::new();
-    for request in requests(&next.container) {
-        let decided = bind(&claims, &next.container, &targets, &request, environment);
+    for request in requests(&container_draft.container) {
+        let decided = bind(
+            &claims,
+            &container_draft.container,
+            &targets,
+            &request,
+            environment,
+        );
         match decided {
             Ok(binding) => {
                 if binding.ephemeral {
@@ -184,7 +193,7 @@ pub(super) fn in_force(
             Err(_) => {}
         }
     }
-    next.container.chosen.extend(chosen);
+    container_draft.container.chosen.extend(chosen);
     Ok(bindings.into_values().collect())
 }
 
@@ -209,8 +218,8 @@ impl PublishTarget {
 
 /// The endpoints that published ports may lead to, the first one's gateway being the default. An
 /// internal network is none of them: nothing comes in from outside.
-fn targets(next: &Next<'_>) -> Vec<PublishTarget> {
-    let endpoints = next.view();
+fn targets(container_draft: &ContainerDraft<'_>) -> Vec<PublishTarget> {
+    let endpoints = container_draft.view();
     let ranked = spec::in_gateway_order(&endpoints).into_iter();
     let bridges =
         ranked.filter(|endpoint| endpoint.network.is_bridge() && !endpoint.network.internal);

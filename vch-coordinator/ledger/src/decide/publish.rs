@@ -2,7 +2,7 @@
 
 use super::{
     Decision, DecisionContext, Draft, at_most,
-    next::{Next, Ports},
+    container_draft::{ContainerDraft, Ports},
     port,
 };
 use crate::{
@@ -19,15 +19,19 @@ pub(super) fn publish(
     environment: &mut Environment<'_>,
 ) -> Result<Decision, Refusal> {
     let entry = lookup::container(context.state, container)?;
-    let mut next = Next::of(context, entry);
-    let had = std::mem::take(&mut next.container.ports);
-    next.container.ports = checked(context, had.iter().cloned().chain(ports))?;
-    let now = next.container.ports.iter();
+    let mut container_draft = ContainerDraft::of(context, entry);
+    let had = std::mem::take(&mut container_draft.container.ports);
+    container_draft.container.ports = checked(context, had.iter().cloned().chain(ports))?;
+    let now = container_draft.container.ports.iter();
     let added: Vec<ContainerPort> = now.filter(|port| !had.contains(port)).cloned().collect();
-    port::check_external(&next.container, &added, &next.networks())?;
-    port::check_family(&next, &added)?;
+    port::check_external(
+        &container_draft.container,
+        &added,
+        &container_draft.networks(),
+    )?;
+    port::check_family(&container_draft, &added)?;
     let mut draft = Draft::default();
-    let (row, bindings) = next.settle(Ports::Require, environment, &mut draft)?;
+    let (row, bindings) = container_draft.settle(Ports::Require, environment, &mut draft)?;
     let fresh = |host: &HostPort| context.state.binding(host).is_none();
     Ok(draft.answered(Answer::PortsPublished {
         container: row.id,
@@ -47,9 +51,9 @@ pub(super) fn unpublish(
     environment: &mut Environment<'_>,
 ) -> Result<Decision, Refusal> {
     let entry = lookup::container(context.state, container)?;
-    let mut next = Next::of(context, entry);
+    let mut container_draft = ContainerDraft::of(context, entry);
     for gone in ports {
-        let row = &mut next.container;
+        let row = &mut container_draft.container;
         let found = row.ports.iter().position(|port| means(row, gone, port));
         let Some(found) = found else {
             return Err(PortRefusal::NotPublished {
@@ -60,9 +64,9 @@ pub(super) fn unpublish(
         };
         row.ports.remove(found);
     }
-    port::forget_chosen(&mut next.container);
+    port::forget_chosen(&mut container_draft.container);
     let mut draft = Draft::default();
-    let (row, _) = next.settle(Ports::Allow, environment, &mut draft)?;
+    let (row, _) = container_draft.settle(Ports::Allow, environment, &mut draft)?;
     Ok(draft.answered(Answer::PortsUnpublished { container: row.id }))
 }
 

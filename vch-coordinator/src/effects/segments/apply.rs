@@ -35,7 +35,7 @@ impl Kernel {
             Step::MarkPendingDeletion { name, index } => {
                 self.mark_pending_deletion(name, *index).await
             }
-            Step::RemoveDoomed => self.remove_doomed().await,
+            Step::RemovePendingDeletion => self.remove_doomed().await,
             Step::CreateBridge { name, mac } => self.create_bridge(name, *mac).await,
             Step::MakePlain { name } => self
                 .change_link(link(name, [bridge_info()]))

@@ -301,7 +301,7 @@ fn remove_all<'a>(links: impl Iterator<Item = (&'a InterfaceName, &'a Link)>) ->
         name: (*name).clone(),
         index: link.index,
     });
-    let removal = (!links.is_empty()).then_some(Step::RemoveDoomed);
+    let removal = (!links.is_empty()).then_some(Step::RemovePendingDeletion);
     mark_pending_deletion.chain(removal).collect()
 }
 

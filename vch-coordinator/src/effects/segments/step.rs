@@ -16,7 +16,7 @@ pub enum Step {
         /// Its number: a link that took the name since then is not meant.
         index: u32,
     },
-    /// Move a link of ours to the group of those that [`Step::RemoveDoomed`] removes.
+    /// Move a link of ours to the group of those that [`Step::RemovePendingDeletion`] removes.
     MarkPendingDeletion {
         /// Its name.
         name: InterfaceName,
@@ -24,7 +24,7 @@ pub enum Step {
         index: u32,
     },
     /// Remove all links that are pending deletion: the kernel waits for its readers once, not for each link.
-    RemoveDoomed,
+    RemovePendingDeletion,
     /// Make a bridge, marked, without spanning tree, forward delay and multicast snooping.
     CreateBridge {
         /// Its name.
@@ -103,7 +103,7 @@ impl Step {
     /// The link that it is about; none for the namespace as a whole.
     pub fn link(&self) -> Option<&InterfaceName> {
         match self {
-            Self::Forward(_) | Self::RemoveDoomed => None,
+            Self::Forward(_) | Self::RemovePendingDeletion => None,
             Self::Remove { name, .. }
             | Self::MarkPendingDeletion { name, .. }
             | Self::CreateBridge { name, .. }

@@ -419,7 +419,7 @@ fn many_are_removed_at_once_and_one_alone() {
         mark_pending_deletion("br-1", 5),
         mark_pending_deletion("vt-1", 6),
         mark_pending_deletion("vt-2", 7),
-        Step::RemoveDoomed,
+        Step::RemovePendingDeletion,
     ];
     assert_eq!(plan_removal(owner(), &right()), expected);
     let mut observed = right();

@@ -23,21 +23,21 @@ pub(super) enum Ports {
 }
 
 /// A container in the making.
-pub(super) struct Next<'a> {
+pub(super) struct ContainerDraft<'a> {
     pub(super) context: DecisionContext<'a>,
     pub(super) entry: &'a ContainerState,
     pub(super) container: Container,
-    pub(super) endpoints: Vec<Standing<'a>>,
+    pub(super) endpoints: Vec<EndpointDraft<'a>>,
 }
 
 /// An endpoint in the making, and its network.
 #[derive(Clone)]
-pub(super) struct Standing<'a> {
+pub(super) struct EndpointDraft<'a> {
     pub(super) row: Endpoint,
     pub(super) network: &'a Network,
 }
 
-impl<'a> Next<'a> {
+impl<'a> ContainerDraft<'a> {
     /// A container as it is.
     pub(super) fn of(context: DecisionContext<'a>, entry: &'a ContainerState) -> Self {
         let endpoints = spec::endpoints(context.state, entry);
@@ -47,7 +47,7 @@ impl<'a> Next<'a> {
             container: entry.row.clone(),
             endpoints: endpoints
                 .into_iter()
-                .map(|endpoint| Standing {
+                .map(|endpoint| EndpointDraft {
                     row: endpoint.row.clone(),
                     network: endpoint.network,
                 })
@@ -156,8 +156,8 @@ impl<'a> Next<'a> {
 }
 
 /// Sets the names and the open ports of an endpoint that are in force.
-fn answer(container: &Container, endpoint: &mut Standing<'_>) {
-    let Standing {
+fn answer(container: &Container, endpoint: &mut EndpointDraft<'_>) {
+    let EndpointDraft {
         row: endpoint,
         network,
     } = endpoint;
