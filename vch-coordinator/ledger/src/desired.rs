@@ -48,7 +48,7 @@ pub struct NetworkBacking {
     /// No way out.
     pub internal: bool,
     /// Its containers reach one another by published ports alone.
-    pub apart: bool,
+    pub isolated: bool,
     /// What leaves it keeps its containers' addresses.
     pub untranslated: bool,
 }
@@ -217,7 +217,7 @@ impl Delta {
                 addresses: network.subnets.iter().filter_map(Subnet::vch_net).collect(),
                 mtu: network.mtu,
                 internal: network.internal,
-                apart: network.is_bridge() && !network.inter_container(),
+                isolated: network.is_bridge() && !network.inter_container(),
                 untranslated: network.is_bridge() && !network.masquerades(),
             })
         });

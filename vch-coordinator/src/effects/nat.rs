@@ -16,10 +16,10 @@
 mod bridged;
 mod clients;
 mod flows;
-mod kept;
 mod remembered;
 mod rules;
 mod ruleset;
+mod sets;
 mod state;
 mod things;
 mod watch;

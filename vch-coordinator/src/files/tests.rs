@@ -18,7 +18,7 @@ fn a_ledger_needs_files_for_its_gateways_of_both_families_and_its_containers() {
         ],
         mtu: None,
         internal: false,
-        apart: false,
+        isolated: false,
         untranslated: false,
     };
     let whole = Delta {

@@ -54,7 +54,7 @@ fn network(number: u8) -> (NetworkId, Option<NetworkBacking>) {
         addresses: vec![address],
         mtu: None,
         internal: false,
-        apart: false,
+        isolated: false,
         untranslated: false,
     };
     (id(number), Some(backing))

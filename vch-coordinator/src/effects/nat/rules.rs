@@ -8,14 +8,14 @@ mod inet;
 pub(super) use inet::FLOWS_OF_ONE;
 mod nat;
 
-use super::kept::Kept;
+use super::sets::NftSet;
 use vch_nftables::{
     Chain, Comment, Datum, Family, Field, IpVersion, NameError, Operator, Rule, Set, Statement,
     Table, name,
 };
 
 /// One table: its chains with their rules, and the sets that packets fill. Those that follow the
-/// ledger are [`Kept`].
+/// ledger are [`NftSet`].
 pub struct Rules {
     /// Family and name.
     pub table: Table,
@@ -47,9 +47,9 @@ impl Rules {
     /// All sets of the table.
     pub fn sets(&self) -> impl Iterator<Item = Set> {
         let family = self.table.family;
-        Kept::all()
+        NftSet::all()
             .filter(move |kept| kept.family() == family)
-            .map(Kept::set)
+            .map(NftSet::set)
             .chain(self.flows.iter().cloned())
     }
 }

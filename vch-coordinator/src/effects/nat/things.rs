@@ -1,8 +1,8 @@
 //! What the rules are about: things of the ledger, and what the sets hold of each.
 
 use super::clients::ClientList;
-use super::kept::{Kept, Reach};
 use super::remembered::Remembered;
+use super::sets::{NftSet, Reach};
 use crate::config::Config;
 use protocol::spec::{FirewallLevel, InterfaceName, MacAddress};
 use std::collections::BTreeSet;
@@ -88,7 +88,7 @@ impl From<&DesiredEndpoint> for Port {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Held {
     /// An element.
-    Element(Kept, Element),
+    Element(NftSet, Element),
     /// The chain of a list of clients.
     Clients(ClientList),
     /// What remembers the flows of a container on an external network.
@@ -100,9 +100,9 @@ impl Held {
     /// bindings a list of clients.
     pub fn may_be_shared(&self) -> bool {
         match self {
-            Self::Element(kept, _) => matches!(
-                kept,
-                Kept::Bridges | Kept::Within | Kept::External | Kept::Defaults(_)
+            Self::Element(set, _) => matches!(
+                set,
+                NftSet::Bridges | NftSet::IntraBridge | NftSet::External | NftSet::Defaults(_)
             ),
             Self::Clients(_) => true,
             Self::Remembered(_) => false,
@@ -115,19 +115,19 @@ impl Held {
 struct Holding(Vec<Held>);
 
 impl Holding {
-    fn add(&mut self, kept: Kept, key: impl Into<Vec<Datum>>) {
-        self.0.push(Held::Element(kept, Element::new(key)));
+    fn add(&mut self, set: NftSet, key: impl Into<Vec<Datum>>) {
+        self.0.push(Held::Element(set, Element::new(key)));
     }
 
     /// The flows that a port's container begins.
     fn remember(&mut self, name: Datum, port: &InterfaceName) -> Result<(), NameError> {
         let remembered = Remembered::of(port);
-        for (kept, chain) in [
-            (Kept::Leaving, remembered.leaving()?),
-            (Kept::Arriving, remembered.arriving()?),
+        for (set, chain) in [
+            (NftSet::Leaving, remembered.leaving()?),
+            (NftSet::Arriving, remembered.arriving()?),
         ] {
             let element = Element::new([name]).to_verdict(chain);
-            self.0.push(Held::Element(kept, element));
+            self.0.push(Held::Element(set, element));
         }
         self.0.push(Held::Remembered(remembered));
         Ok(())
@@ -143,10 +143,13 @@ impl NatEnvironment {
     pub fn held(&self) -> Result<Vec<Held>, NameError> {
         let mut holding = Holding::default();
         for name in &self.private {
-            holding.add(Kept::Private, [link(name)?]);
+            holding.add(NftSet::Private, [link(name)?]);
         }
         for address in &self.private_addresses {
-            holding.add(Kept::PrivateAddresses(address.into()), [(*address).into()]);
+            holding.add(
+                NftSet::PrivateAddresses(address.into()),
+                [(*address).into()],
+            );
         }
         Ok(holding.0)
     }
@@ -160,29 +163,29 @@ pub fn of_network(network: &NetworkBacking) -> Result<Vec<Held>, NameError> {
         Segment::Dedicated(name) => (link(name)?, true),
         Segment::Shared(name) => (link(name)?, false),
         Segment::External(external) => {
-            holding.add(Kept::External, [link(&external.interface)?]);
+            holding.add(NftSet::External, [link(&external.interface)?]);
             for address in addresses.filter(|_| external.published) {
-                holding.add(Kept::Defaults((&address).into()), [address.into()]);
+                holding.add(NftSet::Defaults((&address).into()), [address.into()]);
             }
             return Ok(holding.0);
         }
     };
-    holding.add(Kept::Bridges, [bridge]);
-    holding.add(Kept::Within, [bridge, bridge]);
+    holding.add(NftSet::Bridges, [bridge]);
+    holding.add(NftSet::IntraBridge, [bridge, bridge]);
     if network.internal && own {
-        holding.add(Kept::Internal, [bridge]);
+        holding.add(NftSet::Internal, [bridge]);
     }
     // Shared networks have no way from one container to another by the VCH.
-    if network.apart && own {
-        holding.add(Kept::Apart, [bridge, bridge]);
+    if network.isolated && own {
+        holding.add(NftSet::Isolated, [bridge, bridge]);
     }
     for address in addresses {
         let version = (&address).into();
-        holding.add(Kept::Gateways(version), [address.into()]);
+        holding.add(NftSet::Gateways(version), [address.into()]);
         if !network.internal {
-            holding.add(Kept::OpenGateways(version), [address.into()]);
+            holding.add(NftSet::OpenGateways(version), [address.into()]);
         }
-        holding.add(Kept::Doors(version), [bridge, address.into()]);
+        holding.add(NftSet::AllowedGateways(version), [bridge, address.into()]);
     }
     Ok(holding.0)
 }
@@ -196,33 +199,33 @@ pub fn of_port(
     let mut holding = Holding::default();
     let name = link(&port.name)?;
     let mac = Datum::Ether(port.mac.octets());
-    holding.add(Kept::Macs, [name, mac]);
+    holding.add(NftSet::Macs, [name, mac]);
     let local = IpAddr::V6(link_local(port.mac));
     for address in port.addresses.iter().chain([&local]) {
         let key = [name, mac, (*address).into()];
-        holding.add(Kept::Sources(address.into()), key);
+        holding.add(NftSet::Sources(address.into()), key);
     }
     let number = Datum::Mark(segment);
     let segment = Element::new([name]).to_values([number]);
-    holding.0.push(Held::Element(Kept::Segments, segment));
-    holding.add(Kept::Members, [name, number]);
-    if network.is_some_and(|network| network.apart) {
-        holding.add(Kept::Silent, [name]);
+    holding.0.push(Held::Element(NftSet::Segments, segment));
+    holding.add(NftSet::Members, [name, number]);
+    if network.is_some_and(|network| network.isolated) {
+        holding.add(NftSet::IccOff, [name]);
     }
     if network.is_some_and(|network| network.untranslated) {
         for address in &port.addresses {
-            holding.add(Kept::Untranslated(address.into()), [(*address).into()]);
+            holding.add(NftSet::Untranslated(address.into()), [(*address).into()]);
         }
     }
     match &port.on {
         On::Dedicated => {}
         On::Shared => {
-            holding.add(Kept::Commons, [name]);
+            holding.add(NftSet::SharedPorts, [name]);
             for address in &port.addresses {
                 let version = address.into();
-                holding.add(Kept::Shared(version), [(*address).into()]);
+                holding.add(NftSet::Shared(version), [(*address).into()]);
                 if network.is_some_and(|network| network.internal) {
-                    holding.add(Kept::Confined(version), [(*address).into()]);
+                    holding.add(NftSet::InternalAddresses(version), [(*address).into()]);
                 }
             }
         }
@@ -233,7 +236,7 @@ pub fn of_port(
         } => {
             for address in &port.addresses {
                 let key = [link(outside)?, (*address).into()];
-                holding.add(Kept::Attached(address.into()), key);
+                holding.add(NftSet::Attached(address.into()), key);
             }
             level_of(&mut holding, name, *level, opened);
             if !matches!(level, FirewallLevel::Open | FirewallLevel::Closed) {
@@ -246,16 +249,16 @@ pub fn of_port(
 
 fn level_of(holding: &mut Holding, name: Datum, level: FirewallLevel, opened: &[PortNumber]) {
     if level != FirewallLevel::Open {
-        holding.add(Kept::Walled, [name]);
+        holding.add(NftSet::Restricted, [name]);
     }
     match level {
         FirewallLevel::Open | FirewallLevel::Outbound => {}
-        FirewallLevel::Closed => holding.add(Kept::Closed, [name]),
-        FirewallLevel::Peers => holding.add(Kept::Friendly, [name]),
+        FirewallLevel::Closed => holding.add(NftSet::Closed, [name]),
+        FirewallLevel::Peers => holding.add(NftSet::PeersAllowed, [name]),
         FirewallLevel::Published => {
             for port in opened {
                 let number = Datum::Service(port.port);
-                holding.add(Kept::Opened, [name, protocol(port.protocol), number]);
+                holding.add(NftSet::Opened, [name, protocol(port.protocol), number]);
             }
         }
     }
@@ -324,11 +327,11 @@ pub fn of_binding(binding: &PortBinding) -> Result<Vec<Held>, NameError> {
         if let Some(list) = &clients {
             let chain = Verdict::Jump(list.chain()?);
             let element = element.clone().to_verdict(chain);
-            held.push(Held::Element(Kept::Clients(reach, version), element));
+            held.push(Held::Element(NftSet::Clients(reach, version), element));
         }
         let port = Datum::Service(binding.container_port);
         let element = element.to_values([target.into(), port]);
-        held.push(Held::Element(Kept::Published(reach, version), element));
+        held.push(Held::Element(NftSet::Published(reach, version), element));
     }
     if !held.is_empty() {
         held.extend(clients.map(Held::Clients));

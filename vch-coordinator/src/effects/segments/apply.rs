@@ -35,7 +35,7 @@ impl Kernel {
             Step::MarkPendingDeletion { name, index } => {
                 self.mark_pending_deletion(name, *index).await
             }
-            Step::RemovePendingDeletion => self.remove_doomed().await,
+            Step::RemovePendingDeletion => self.remove_pending_deletion().await,
             Step::CreateBridge { name, mac } => self.create_bridge(name, *mac).await,
             Step::MakePlain { name } => self
                 .change_link(link(name, [bridge_info()]))
@@ -91,7 +91,7 @@ impl Kernel {
         }
     }
 
-    async fn remove_doomed(&mut self) -> Result<(), SegmentError> {
+    async fn remove_pending_deletion(&mut self) -> Result<(), SegmentError> {
         let mut message = LinkMessage::default();
         let group = LinkAttribute::Group(self.owner.pending_deletion());
         message.attributes.push(group);

@@ -26,7 +26,7 @@ fn network(segment: Segment, internal: bool) -> NetworkBacking {
         addresses: vec!["172.18.0.1/16".parse().unwrap()],
         mtu: None,
         internal,
-        apart: false,
+        isolated: false,
         untranslated: false,
     }
 }
@@ -106,9 +106,9 @@ fn a_network_that_comes_is_one_element_a_set() {
     let mut state = state();
     let come = [
         "add inet vch bridges { \"br-1\" }",
-        "add inet vch within { \"br-1\" . \"br-1\" }",
+        "add inet vch intra_bridge { \"br-1\" . \"br-1\" }",
         "add inet vch gateways4 { 172.18.0.1 }",
-        "add inet vch doors4 { \"br-1\" . 172.18.0.1 }",
+        "add inet vch allowed_gateways4 { \"br-1\" . 172.18.0.1 }",
         "add inet vch open_gateways4 { 172.18.0.1 }",
     ];
     let change = || networks([(1, Some(dedicated("br-1", false)))]);
@@ -142,7 +142,7 @@ fn the_shared_bridge_goes_with_the_last_network_on_it() {
         words(&mut state, networks([(2, Some(other))])),
         [
             "add inet vch gateways4 { 172.19.0.1 }",
-            "add inet vch doors4 { \"vch-shared\" . 172.19.0.1 }",
+            "add inet vch allowed_gateways4 { \"vch-shared\" . 172.19.0.1 }",
             "add inet vch open_gateways4 { 172.19.0.1 }",
         ]
     );
@@ -222,15 +222,15 @@ fn an_opened_port_is_one_element_and_only_where_the_level_is_published() {
         words(&mut state, change),
         [
             "delete bridge vch opened { \"vt-1\" . tcp . 80 }",
-            "add bridge vch friendly { \"vt-1\" }",
+            "add bridge vch peers_allowed { \"vt-1\" }",
         ]
     );
     let change = external(FirewallLevel::Open, &[80]);
     assert_eq!(
         words(&mut state, change),
         [
-            "delete bridge vch walled { \"vt-1\" }",
-            "delete bridge vch friendly { \"vt-1\" }",
+            "delete bridge vch restricted { \"vt-1\" }",
+            "delete bridge vch peers_allowed { \"vt-1\" }",
             "delete bridge vch leaving_of { \"vt-1\" : jump leaving-vt-1 }",
             "delete bridge vch arriving_of { \"vt-1\" : jump arriving-vt-1 }",
             "flush chain bridge vch leaving-vt-1",

@@ -99,7 +99,7 @@ fn what_others_did_to_our_tables_is_undone() {
             "add chain bridge vch arriving-vt-e3",
             "delete element bridge vch arriving_of { vt-e1 }",
             "delete element inet vch internal { br-i }",
-            "delete element inet vch within { br-a . br-a }",
+            "delete element inet vch intra_bridge { br-a . br-a }",
             "add element inet vch bridges { stranger }",
             "delete element bridge vch macs { vt-a1 . 02:00:00:00:00:0a }",
             "add element bridge vch sources4 { vt-a1 . 02:00:00:00:00:0a . 172.18.0.9 }",

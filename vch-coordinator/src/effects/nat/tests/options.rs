@@ -40,7 +40,7 @@ fn without_icc_containers_of_a_network_meet_by_published_ports_alone() {
             assert!(passes(&mut world, "a1", "a2", true, like));
             assert!(passes(&mut world, "s1", "s2", true, like));
         }
-        change(&mut world, &[A, S], |network| network.apart = true);
+        change(&mut world, &[A, S], |network| network.isolated = true);
         for like in families() {
             for direct in [true, false] {
                 for (from, to) in [("a1", "a2"), ("s1", "s2"), ("s1", "t1"), ("t1", "s1")] {
@@ -65,7 +65,7 @@ fn without_icc_containers_of_a_network_meet_by_published_ports_alone() {
                 assert_eq!(back, ((vch, port), own));
             }
         }
-        change(&mut world, &[A, S], |network| network.apart = false);
+        change(&mut world, &[A, S], |network| network.isolated = false);
         for like in families() {
             assert!(passes(&mut world, "a1", "a2", true, like));
             assert!(passes(&mut world, "s1", "s2", true, like));

@@ -297,7 +297,7 @@ pub fn network(number: u8) -> NetworkBacking {
         addresses,
         mtu: None,
         internal: number == I,
-        apart: false,
+        isolated: false,
         untranslated: false,
     }
 }

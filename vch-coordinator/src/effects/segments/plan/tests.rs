@@ -429,7 +429,7 @@ fn many_are_removed_at_once_and_one_alone() {
 }
 
 #[test]
-fn what_a_crash_left_doomed_is_made_anew() {
+fn what_a_crash_left_pending_deletion_is_made_anew() {
     let mut observed = right();
     for link in observed.links.values_mut() {
         link.group = owner().pending_deletion();

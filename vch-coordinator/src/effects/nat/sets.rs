@@ -5,17 +5,17 @@ use vch_nftables::{DataType, Family, IpVersion, MapData, Name, Set, name};
 /// One set or map that follows the ledger. The rules are constant; what they are about stands here,
 /// an element a thing, so that a change costs as much as it is long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kept {
+pub enum NftSet {
     /// Links of bridge networks.
     Bridges,
     /// Each of them with itself: what stays on its bridge.
-    Within,
+    IntraBridge,
     /// Bridges, each with itself, whose containers meet by published ports alone.
-    Apart,
+    Isolated,
     /// Bridges without a way out.
     Internal,
     /// Containers' addresses on networks without a way out that share their bridge with others.
-    Confined(IpVersion),
+    InternalAddresses(IpVersion),
     /// Containers' addresses that the outside sees as they are.
     Untranslated(IpVersion),
     /// Links that lead out.
@@ -25,7 +25,7 @@ pub enum Kept {
     /// Addresses of the VCH on bridge networks.
     Gateways(IpVersion),
     /// Each of them with its own bridge: where a container may ask for names.
-    Doors(IpVersion),
+    AllowedGateways(IpVersion),
     /// Addresses of the VCH on the external networks that are the default for published ports.
     Defaults(IpVersion),
     /// Addresses of the VCH on bridge networks that have a way out: published ports answer there, too.
@@ -47,17 +47,17 @@ pub enum Kept {
     /// Each port with its network's number.
     Members,
     /// Ports of networks whose containers meet by published ports alone.
-    Silent,
+    IccOff,
     /// Ports on the bridge of all shared networks.
-    Commons,
+    SharedPorts,
     /// Containers' addresses on shared networks.
     Shared(IpVersion),
     /// Ports of external networks whose level is not `open`.
-    Walled,
+    Restricted,
     /// Those among them that nothing passes.
     Closed,
     /// Those among them that other containers of the network reach.
-    Friendly,
+    PeersAllowed,
     /// Where what a container on an external network begins is remembered: a chain for each port.
     Leaving,
     /// Where it is known again.
@@ -93,24 +93,24 @@ pub fn address_type(version: IpVersion) -> DataType {
     }
 }
 
-impl Kept {
+impl NftSet {
     /// All of them.
     pub fn all() -> impl Iterator<Item = Self> {
         let single = [
             Self::Bridges,
-            Self::Within,
-            Self::Apart,
+            Self::IntraBridge,
+            Self::Isolated,
             Self::Internal,
             Self::External,
             Self::Private,
             Self::Macs,
             Self::Segments,
             Self::Members,
-            Self::Silent,
-            Self::Commons,
-            Self::Walled,
+            Self::IccOff,
+            Self::SharedPorts,
+            Self::Restricted,
             Self::Closed,
-            Self::Friendly,
+            Self::PeersAllowed,
             Self::Leaving,
             Self::Arriving,
             Self::Opened,
@@ -123,10 +123,10 @@ impl Kept {
                 ]
             });
             [
-                Self::Confined(version),
+                Self::InternalAddresses(version),
                 Self::Untranslated(version),
                 Self::Gateways(version),
-                Self::Doors(version),
+                Self::AllowedGateways(version),
                 Self::Defaults(version),
                 Self::OpenGateways(version),
                 Self::PrivateAddresses(version),
@@ -147,12 +147,12 @@ impl Kept {
             | Self::Sources(_)
             | Self::Segments
             | Self::Members
-            | Self::Silent
-            | Self::Commons
+            | Self::IccOff
+            | Self::SharedPorts
             | Self::Shared(_)
-            | Self::Walled
+            | Self::Restricted
             | Self::Closed
-            | Self::Friendly
+            | Self::PeersAllowed
             | Self::Leaving
             | Self::Arriving
             | Self::Opened => Family::Bridge,
@@ -165,19 +165,19 @@ impl Kept {
         use IpVersion::{V4, V6};
         match self {
             Self::Bridges => name!("bridges"),
-            Self::Within => name!("within"),
-            Self::Apart => name!("apart"),
+            Self::IntraBridge => name!("intra_bridge"),
+            Self::Isolated => name!("isolated"),
             Self::Internal => name!("internal"),
-            Self::Confined(V4) => name!("confined4"),
-            Self::Confined(V6) => name!("confined6"),
+            Self::InternalAddresses(V4) => name!("internal_addresses4"),
+            Self::InternalAddresses(V6) => name!("internal_addresses6"),
             Self::Untranslated(V4) => name!("untranslated4"),
             Self::Untranslated(V6) => name!("untranslated6"),
             Self::External => name!("external"),
             Self::Private => name!("private"),
             Self::Gateways(V4) => name!("gateways4"),
             Self::Gateways(V6) => name!("gateways6"),
-            Self::Doors(V4) => name!("doors4"),
-            Self::Doors(V6) => name!("doors6"),
+            Self::AllowedGateways(V4) => name!("allowed_gateways4"),
+            Self::AllowedGateways(V6) => name!("allowed_gateways6"),
             Self::Defaults(V4) => name!("default4"),
             Self::Defaults(V6) => name!("default6"),
             Self::OpenGateways(V4) => name!("open_gateways4"),
@@ -203,13 +203,13 @@ impl Kept {
             Self::Sources(V6) => name!("sources6"),
             Self::Segments => name!("segments"),
             Self::Members => name!("members"),
-            Self::Silent => name!("silent"),
-            Self::Commons => name!("commons"),
+            Self::IccOff => name!("icc_off"),
+            Self::SharedPorts => name!("shared_ports"),
             Self::Shared(V4) => name!("shared4"),
             Self::Shared(V6) => name!("shared6"),
-            Self::Walled => name!("walled"),
+            Self::Restricted => name!("restricted"),
             Self::Closed => name!("closed"),
-            Self::Friendly => name!("friendly"),
+            Self::PeersAllowed => name!("peers_allowed"),
             Self::Leaving => name!("leaving_of"),
             Self::Arriving => name!("arriving_of"),
             Self::Opened => name!("opened"),
@@ -229,20 +229,20 @@ impl Kept {
             | Self::Internal
             | Self::External
             | Self::Private
-            | Self::Silent
-            | Self::Commons
-            | Self::Walled
+            | Self::IccOff
+            | Self::SharedPorts
+            | Self::Restricted
             | Self::Closed
-            | Self::Friendly => set(&[Interface]),
-            Self::Within | Self::Apart => set(&[Interface; 2]),
-            Self::Confined(version)
+            | Self::PeersAllowed => set(&[Interface]),
+            Self::IntraBridge | Self::Isolated => set(&[Interface; 2]),
+            Self::InternalAddresses(version)
             | Self::Untranslated(version)
             | Self::Gateways(version)
             | Self::Defaults(version)
             | Self::OpenGateways(version)
             | Self::PrivateAddresses(version)
             | Self::Shared(version) => set(&[address_type(version)]),
-            Self::Doors(version) | Self::Attached(version) => {
+            Self::AllowedGateways(version) | Self::Attached(version) => {
                 set(&[Interface, address_type(version)])
             }
             Self::Published(reach, version) => Set {
