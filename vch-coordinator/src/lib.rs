@@ -12,18 +12,18 @@
 //! from the kernel or from a VM.
 
 pub mod api;
-mod chain;
 pub mod config;
 pub mod effects;
-mod files;
-mod listeners;
+mod error_chain;
 mod log_budget;
 pub mod logging;
 mod parts;
+mod port_probe;
 mod private;
 pub mod reconciler;
 pub mod reload;
 pub mod requests;
+mod rlimit;
 pub mod runtime;
 #[cfg(test)]
 mod sample;

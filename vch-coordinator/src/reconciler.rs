@@ -2,8 +2,8 @@
 //! failed, healed where somebody else changed the kernel.
 
 use crate::{
-    chain::chain,
     effects::{EffectError, Effects, Later, nat::NatError, segments::SegmentError},
+    error_chain::error_chain,
     store::{FollowError, LedgerHandle, Published, WriterError},
 };
 use futures_util::FutureExt;
@@ -39,7 +39,7 @@ impl Drift {
 
     /// Says what is not so, in place of what was said before.
     pub fn report(&self, failed: &[EffectError], waiting: Vec<String>) {
-        let mut words: Vec<String> = failed.iter().map(|error| chain(error)).collect();
+        let mut words: Vec<String> = failed.iter().map(|error| error_chain(error)).collect();
         words.extend(waiting);
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = words;
     }
@@ -186,7 +186,7 @@ impl Reconciler {
             }
             Ok(Some(later)) => later,
             Err(error) => {
-                tracing::warn!(error = chain(&error), "an effect failed");
+                tracing::warn!(error = error_chain(&error), "an effect failed");
                 let _ = settled.send(Err(error.into()));
                 return Err(Failed);
             }
@@ -208,7 +208,7 @@ impl Reconciler {
             // The panic is in the log; what it left undone is tried again as any failure.
             let done = done.unwrap_or(Err(EffectError::Panicked));
             if let Err(error) = &done {
-                tracing::warn!(error = chain(error), "an effect failed");
+                tracing::warn!(error = error_chain(error), "an effect failed");
                 // There is a word in it already, or the reconciler has ended.
                 let _ = failing.try_send(());
             }
@@ -224,7 +224,7 @@ impl Reconciler {
         let whole = self.ledger_handle.read(Delta::whole).await?;
         let failed = self.effects.reconcile(&whole, BTreeMap::new()).await;
         for error in &failed {
-            tracing::warn!(error = chain(error), "not settled yet");
+            tracing::warn!(error = error_chain(error), "not settled yet");
         }
         self.drift.report(&failed, self.effects.waiting());
         let again = self.effects.again();

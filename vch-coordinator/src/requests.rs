@@ -6,8 +6,8 @@
 //! second transaction; a removal is never undone.
 
 use crate::{
-    chain::chain,
     effects::tether::{EndpointState, Tether, failures},
+    error_chain::error_chain,
     store::{Committed, FollowError, LedgerHandle, WriterError},
 };
 use protocol::spec::{InterfaceName, SpecId};
@@ -118,7 +118,7 @@ impl Requests {
         match undo(&committed.answer) {
             Some((what, command)) => {
                 self.undo(command).await?;
-                let effect = chain(error.as_ref());
+                let effect = error_chain(error.as_ref());
                 Err(RequestError::Effect { what, effect })
             }
             // A removal stands: the effects are retried until they agree.

@@ -8,20 +8,20 @@ use crate::{
             server::{DockerListenError, Doors},
         },
     },
-    chain::chain,
     config::{self, Config, Links, LinksError},
     effects::{
         EffectError, Effects, Nics,
         segments::{Owner, SegmentError, Segments, SegmentsThread},
         tether::{ChannelError, Channels, Tether},
     },
-    files::{self, FilesError, Load},
-    listeners::Listeners,
+    error_chain::error_chain,
     parts::{PartError, Parts},
+    port_probe::PortProbe,
     private::{self, PrivateError},
     reconciler::{Drift, Reconciler},
     reload::Reload,
     requests::Requests,
+    rlimit::{self, Load, RlimitError},
     runtime::{Folders, Hook, Runtime},
     store::{HostChecks, LedgerHandle, Loaded, StartError, Store, StoreError, WriterThread},
     watchdog::Watchdog,
@@ -75,7 +75,7 @@ pub enum ServeError {
     Native(#[from] OpenError),
     /// More files are needed than may be open.
     #[error(transparent)]
-    Files(#[from] FilesError),
+    Files(#[from] RlimitError),
     /// SIGHUP can't be listened for.
     #[error("no signal handler")]
     Signal(#[source] std::io::Error),
@@ -153,7 +153,7 @@ async fn serve_in(
     let (segments, segments_thread) = Segments::spawn(Owner::of(&vch.0)).await?;
     let host = host(&config, &segments);
     let kept = LedgerHandle::spawn(store, loaded, config.ledger_settings(vch), host.clone())?;
-    files::provide(Load::of(&kept.whole), &config.dns.server)?;
+    rlimit::provide(Load::of(&kept.whole), &config.dns.server)?;
     let ledger_handle = kept.ledger_handle;
 
     let channels = channels(&config, &mut parts)?;
@@ -298,7 +298,10 @@ impl Closing {
         let Err(error) = &served else {
             return Ok(self.close().await?);
         };
-        tracing::error!(error = chain(error), "the coordinator ends; VMs go on");
+        tracing::error!(
+            error = error_chain(error),
+            "the coordinator ends; VMs go on"
+        );
         // A part that has failed may be waited for by others for ever.
         match tokio::time::timeout(FAILED, self.close()).await {
             Ok(closed) => closed?,
@@ -441,10 +444,10 @@ fn nics(config: &Config, runtime: &Runtime) -> Option<Arc<dyn Nics>> {
 /// What else is on the machine, for the ledger's decisions.
 fn host(config: &Config, segments: &Segments) -> HostChecks {
     let routes = segments.host_routes();
-    let listeners = Listeners::beside(config);
+    let probe = PortProbe::beside(config);
     HostChecks {
         overlap: Arc::new(move |net| routes.overlap(net)),
-        listener: Arc::new(move |port| listeners.holder(port)),
+        listener: Arc::new(move |port| probe.holder(port)),
     }
 }
 
@@ -467,7 +470,10 @@ async fn reload_on(mut hangups: Signal, reload: Arc<Reload>) {
         match reload.reload().await {
             Ok(_) => tracing::info!("the configuration was read again"),
             Err(error) => {
-                tracing::error!(error = chain(&error), "the configuration stays as it was");
+                tracing::error!(
+                    error = error_chain(&error),
+                    "the configuration stays as it was"
+                );
             }
         }
     }

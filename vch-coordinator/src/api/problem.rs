@@ -2,7 +2,7 @@
 
 use super::shape::Problem;
 use crate::{
-    chain::chain,
+    error_chain::error_chain,
     reload::ReloadError,
     requests::RequestError,
     runtime::RuntimeError,
@@ -87,7 +87,7 @@ impl From<ChangesError> for ApiError {
             ChangesError::Store(_) => (StatusCode::INTERNAL_SERVER_ERROR, "store-failed"),
             ChangesError::Ended(error) => return error.into(),
         };
-        Self::new(status, code, chain(&error))
+        Self::new(status, code, error_chain(&error))
     }
 }
 
@@ -97,12 +97,12 @@ impl From<ReloadError> for ApiError {
             ReloadError::File(error) => Self::new(
                 StatusCode::BAD_REQUEST,
                 "configuration-refused",
-                chain(&error),
+                error_chain(&error),
             ),
             ReloadError::Tls(error) => Self::new(
                 StatusCode::BAD_REQUEST,
                 "configuration-refused",
-                chain(&error),
+                error_chain(&error),
             ),
             ReloadError::Request(error) => error.into(),
         }
@@ -143,7 +143,7 @@ impl From<RuntimeError> for ApiError {
             }
             RuntimeError::File { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "file"),
         };
-        Self::new(status, code, chain(&error))
+        Self::new(status, code, error_chain(&error))
     }
 }
 

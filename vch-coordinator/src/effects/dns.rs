@@ -1,6 +1,6 @@
 //! Names and listeners follow the ledger: one entry a change.
 
-use crate::{config, listeners};
+use crate::{config, port_probe};
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, SocketAddr},
@@ -281,7 +281,7 @@ fn refusal(address: IpAddr, source: ListenError) -> DnsError {
             "udp" => Protocol::Udp,
             _ => Protocol::Tcp,
         };
-        if let Some(holder) = listeners::named(protocol, SocketAddr::new(address, port)) {
+        if let Some(holder) = port_probe::named(protocol, SocketAddr::new(address, port)) {
             return DnsError::Held {
                 address,
                 transport,

@@ -8,7 +8,7 @@ use super::{
     EffectError, Later, NicError, Nics,
     segments::{Port, Segments},
 };
-use crate::chain::chain;
+use crate::error_chain::error_chain;
 use futures_util::{
     FutureExt,
     future::{BoxFuture, join_all},
@@ -230,7 +230,7 @@ impl Executor {
             Ok(()) => pending.failed.remove(tap),
             Err(error) => pending
                 .failed
-                .insert(tap.clone(), format!("runtime: {}", chain(error))),
+                .insert(tap.clone(), format!("runtime: {}", error_chain(error))),
         };
         done
     }

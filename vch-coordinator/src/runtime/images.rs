@@ -7,7 +7,7 @@ use vch_images::{Digest, ImageError, Store};
 
 impl From<ImageError> for RuntimeError {
     fn from(error: ImageError) -> Self {
-        Self::Disk(crate::chain::chain(&error).to_string())
+        Self::Disk(crate::error_chain::error_chain(&error).to_string())
     }
 }
 

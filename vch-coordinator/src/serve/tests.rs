@@ -111,7 +111,7 @@ fn any_part_that_ends_or_panics_ends_the_coordinator_with_an_error() {
                     .await
                     .unwrap_or_else(|_| panic!("the end of {part} is noticed"));
                 let ended = timeout(LONG, running.serving).await.unwrap().unwrap();
-                let told = chain(&ended.expect_err("it is an error")).to_string();
+                let told = error_chain(&ended.expect_err("it is an error")).to_string();
                 assert!(told.contains(wanted), "{part}: {told}");
             }
         }

@@ -9,7 +9,7 @@ use super::{
     database::{Group, Loaded},
     environment::{HostChecks, SystemEnvironment},
 };
-use crate::chain::chain;
+use crate::error_chain::error_chain;
 use protocol::message::Report;
 use std::{error::Error, sync::Arc, thread};
 use thiserror::Error;
@@ -338,7 +338,10 @@ impl Writer {
         if !error.is_full() {
             return Err(error);
         }
-        tracing::error!(error = chain(&error), "nothing more can be kept for now");
+        tracing::error!(
+            error = error_chain(&error),
+            "nothing more can be kept for now"
+        );
         let (store, loaded) = self.store.reopen()?;
         if loaded.revision != before {
             return Err(error);

@@ -46,7 +46,7 @@ pub fn routes() -> Router<Docker> {
 
 impl From<ImageError> for DockerError {
     fn from(error: ImageError) -> Self {
-        let message = crate::chain::chain(&error).to_string();
+        let message = crate::error_chain::error_chain(&error).to_string();
         match error {
             ImageError::Unknown(_) => Self::not_found(message),
             ImageError::Conflict(_) => Self::conflict(message),

@@ -84,7 +84,7 @@ impl From<RuntimeError> for DockerError {
                 "failed to create task for container: failed to create shim task: VM runtime create failed: unable to start container process: {reason}: unknown"
             )),
             RuntimeError::NotStarted { reason, .. } => Self::failed(reason),
-            other => Self::failed(crate::chain::chain(&other).to_string()),
+            other => Self::failed(crate::error_chain::error_chain(&other).to_string()),
         }
     }
 }

@@ -16,8 +16,8 @@ pub use tls::{Certificates, TlsError};
 
 use crate::{
     api::door::Connection,
-    chain::chain,
     config::{DockerEndpoint, Station},
+    error_chain::error_chain,
     log_budget::LogBudget,
 };
 use axum::Router;
@@ -251,7 +251,7 @@ impl Entrance {
         let stream = match admitted.within(handshake).await {
             Some(Ok(stream)) => stream,
             Some(Err(error)) => {
-                self.not(from, &chain(&error));
+                self.not(from, &error_chain(&error));
                 return None;
             }
             None => {
@@ -382,7 +382,10 @@ where
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(error = chain(&error), "a Docker client's connection broke");
+        tracing::debug!(
+            error = error_chain(&error),
+            "a Docker client's connection broke"
+        );
     }
 }
 

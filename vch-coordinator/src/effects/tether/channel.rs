@@ -1,7 +1,7 @@
 //! How the coordinator comes by a container's channel.
 
 use super::guest_log::GuestLog;
-use crate::chain::chain;
+use crate::error_chain::error_chain;
 use protocol::transport::{
     ChannelStream, CoordinatorChannel, OpenError,
     coordinator::{NativeListener, NativePeer, Opener as TransportOpener},
@@ -126,7 +126,7 @@ impl Channels {
                         turned_away(&peer, "not from a privileged port");
                     }
                     Err(error) => {
-                        tracing::error!(error = chain(&error), "native vsock");
+                        tracing::error!(error = error_chain(&error), "native vsock");
                         tokio::time::sleep(ACCEPT_RETRY).await;
                     }
                 }

@@ -7,7 +7,7 @@ use super::{
     state::{AHEAD, SessionState},
 };
 use crate::{
-    chain::chain,
+    error_chain::error_chain,
     store::{LedgerHandle, WriterError},
 };
 use protocol::{
@@ -112,7 +112,7 @@ impl Driver {
                         if let Some(open) = &mut channel
                             && let Err(error) = open.send(&envelope).await
                         {
-                            self.tell(&chain(&error));
+                            self.tell(&error_chain(&error));
                             channel = None;
                             machine.handle(Instant::now(), Input::ChannelClosed);
                         }
@@ -140,7 +140,7 @@ impl Driver {
                     }
                 }
                 Event::Opened(Err(error)) => {
-                    tracing::debug!(container = ?self.container, error = chain(&error), "channel");
+                    tracing::debug!(container = ?self.container, error = error_chain(&error), "channel");
                     if opening {
                         opening = false;
                         machine.handle(Instant::now(), Input::ChannelClosed);
@@ -151,12 +151,12 @@ impl Driver {
                 }
                 Event::Received(Ok(Received::Skipped(skipped))) => {
                     if self.log.line() {
-                        let error = chain(&skipped);
+                        let error = error_chain(&skipped);
                         tracing::debug!(container = ?self.container, error, "skipped");
                     }
                 }
                 Event::Received(Err(error)) => {
-                    self.tell(&chain(&error));
+                    self.tell(&error_chain(&error));
                     channel = None;
                     machine.handle(Instant::now(), Input::ChannelClosed);
                 }

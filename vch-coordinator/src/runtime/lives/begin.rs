@@ -2,7 +2,7 @@
 
 use super::{END_GRACE, NOT_LAUNCHED, change::Change, not_ours, sockets};
 use crate::{
-    chain::chain,
+    error_chain::error_chain,
     requests::RequestError,
     runtime::{
         ContainerSnapshot, Runtime, RuntimeError, Vms,
@@ -70,7 +70,7 @@ impl Runtime {
             Err(error) => {
                 let (code, reason) = match &error {
                     RuntimeError::NotStarted { code, reason } => (*code, reason.clone()),
-                    other => (NOT_LAUNCHED, chain(other).to_string()),
+                    other => (NOT_LAUNCHED, error_chain(other).to_string()),
                 };
                 // Whatever came of it ends: nobody would follow it.
                 self.end_shim(id).await?;

@@ -208,7 +208,7 @@ fn last(progress: &mut mpsc::Receiver<Progress>, done: Result<Option<Value>, Ima
     match done {
         Ok(end) => lines.extend(end),
         Err(error) => {
-            let message = crate::chain::chain(&error).to_string();
+            let message = crate::error_chain::error_chain(&error).to_string();
             lines.push(failed(&message));
         }
     }

@@ -1,7 +1,7 @@
-//! Who listens at a port of the VCH, beside us: what is published there would be taken from him, or be
-//! his instead.
+//! Which process listens at a port of the VCH, beside the coordinator: what is published there would be taken from it, or
+//! be its instead.
 //!
-//! Whether anybody does is asked by binding the port for a moment, which costs the same however many
+//! Whether any does is probed by binding the port for a moment, which costs the same however many
 //! sockets there are; only for one that is taken /proc is read (proc(5)), for the name.
 
 use crate::config::Config;
@@ -29,7 +29,7 @@ const DNS: u16 = 53;
 
 /// Looks at the sockets of the calling thread's network namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listeners {
+pub struct PortProbe {
     /// The VCH's addresses on the management and docker endpoint networks: no port is published there.
     private: Vec<IpAddr>,
     /// Its addresses on external networks that are the default for published ports.
@@ -38,7 +38,7 @@ pub struct Listeners {
     others: Vec<IpAddr>,
 }
 
-impl Listeners {
+impl PortProbe {
     /// Those on the VCH of this configuration.
     pub fn beside(config: &Config) -> Self {
         let at = |published| {

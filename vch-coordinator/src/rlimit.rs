@@ -60,7 +60,7 @@ impl Load {
 
 /// Why the coordinator can't have the files that it needs.
 #[derive(Debug, Error)]
-pub enum FilesError {
+pub enum RlimitError {
     /// The kernel does not say, or does not let the limit be raised to what is allowed.
     #[error("the limit of open files can't be read or raised")]
     Kernel(#[from] Errno),
@@ -85,14 +85,14 @@ pub enum FilesError {
 /// Sees to it that as many files may be open as `load` needs.
 ///
 /// # Errors
-/// [`FilesError`].
-pub fn provide(load: Load, dns: &vch_dns::Config) -> Result<(), FilesError> {
+/// [`RlimitError`].
+pub fn provide(load: Load, dns: &vch_dns::Config) -> Result<(), RlimitError> {
     check(raise(dns)?, load, dns)
 }
 
 /// Raises the limit as far as this process may: to what is wanted, or to the hard limit. Returns the
 /// limit that holds now.
-fn raise(dns: &vch_dns::Config) -> Result<u64, FilesError> {
+fn raise(dns: &vch_dns::Config) -> Result<u64, RlimitError> {
     let wanted = Load::WANTED.files(dns);
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     let high = hard.max(wanted);
@@ -116,13 +116,13 @@ fn raise(dns: &vch_dns::Config) -> Result<u64, FilesError> {
 }
 
 /// Compares a limit with what the ledger holds.
-fn check(limit: u64, load: Load, dns: &vch_dns::Config) -> Result<(), FilesError> {
+fn check(limit: u64, load: Load, dns: &vch_dns::Config) -> Result<(), RlimitError> {
     let needed = load.files(dns);
     if needed <= limit {
         return Ok(());
     }
     let wanted = Load::WANTED.files(dns).max(2 * needed);
-    Err(FilesError::TooFew {
+    Err(RlimitError::TooFew {
         limit,
         needed,
         wanted,

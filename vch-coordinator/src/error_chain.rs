@@ -1,7 +1,7 @@
-//! Errors in words.
+//! An error with its causes, as one line.
 
-/// An error with its causes, for a person.
-pub fn chain(error: &dyn std::error::Error) -> String {
+/// Returns an error with its causes, as one line.
+pub fn error_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

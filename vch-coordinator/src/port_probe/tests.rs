@@ -11,9 +11,9 @@ fn at(protocol: Protocol, address: Option<IpAddr>, port: u16) -> HostPort {
 
 /// A VCH with its management at 127.0.0.7, its endpoint at 127.0.0.8, an external network that is no
 /// default at 127.0.0.9.
-fn listeners() -> Listeners {
+fn port_probe() -> PortProbe {
     let address = |text: &str| text.parse().unwrap();
-    Listeners {
+    PortProbe {
         private: vec![address("127.0.0.7"), address("127.0.0.8")],
         defaults: Vec::new(),
         others: vec![address("127.0.0.9")],
@@ -27,21 +27,21 @@ fn own() -> String {
 
 #[test]
 fn whoever_listens_is_named_whatever_address_he_chose() {
-    let listeners = listeners();
+    let probe = port_probe();
     for bound in ["0.0.0.0:0", "127.0.0.1:0", "[::]:0", "[::1]:0"] {
         let tcp = TcpListener::bind(bound).unwrap();
         let port = tcp.local_addr().unwrap().port();
         for address in [None, Some(tcp.local_addr().unwrap().ip())] {
-            let found = listeners.holder(&at(Protocol::Tcp, address, port));
+            let found = probe.holder(&at(Protocol::Tcp, address, port));
             assert_eq!(found, Some(own()), "{bound} {address:?}");
         }
-        assert_eq!(listeners.holder(&at(Protocol::Udp, None, port)), None);
+        assert_eq!(probe.holder(&at(Protocol::Udp, None, port)), None);
         let udp = UdpSocket::bind(bound).unwrap();
         let port = udp.local_addr().unwrap().port();
-        let found = listeners.holder(&at(Protocol::Udp, None, port));
+        let found = probe.holder(&at(Protocol::Udp, None, port));
         assert_eq!(found, Some(own()), "{bound}");
         drop((tcp, udp));
-        assert_eq!(listeners.holder(&at(Protocol::Udp, None, port)), None);
+        assert_eq!(probe.holder(&at(Protocol::Udp, None, port)), None);
     }
 }
 
@@ -57,7 +57,7 @@ fn who_listens_elsewhere_is_not_in_the_way() {
         let listener = TcpListener::bind(bound).unwrap();
         let port = listener.local_addr().unwrap().port();
         let taken = |address| {
-            listeners()
+            port_probe()
                 .holder(&at(Protocol::Tcp, address, port))
                 .is_some()
         };
@@ -71,12 +71,12 @@ fn who_listens_elsewhere_is_not_in_the_way() {
 
 #[test]
 fn dns_of_a_gateway_is_not_in_the_way_of_its_port() {
-    let listeners = listeners();
+    let probe = port_probe();
     let gateway = "172.18.0.1".parse().unwrap();
     let at = |port| at(Protocol::Udp, None, port);
-    assert!(!listeners.in_the_way(&at(DNS), gateway));
-    assert!(listeners.in_the_way(&at(DNS + 1), gateway));
-    assert!(listeners.in_the_way(&at(DNS), "127.0.0.1".parse().unwrap()));
+    assert!(!probe.in_the_way(&at(DNS), gateway));
+    assert!(probe.in_the_way(&at(DNS + 1), gateway));
+    assert!(probe.in_the_way(&at(DNS), "127.0.0.1".parse().unwrap()));
 }
 
 #[test]
@@ -84,12 +84,12 @@ fn a_connection_that_leaves_by_the_port_is_no_listener() {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let client = TcpStream::connect(server.local_addr().unwrap()).unwrap();
     let port = client.local_addr().unwrap().port();
-    assert_eq!(listeners().holder(&at(Protocol::Tcp, None, port)), None);
+    assert_eq!(port_probe().holder(&at(Protocol::Tcp, None, port)), None);
 }
 
 #[test]
 fn a_protocol_that_the_kernel_lacks_has_no_listeners() {
-    assert_eq!(listeners().holder(&at(Protocol::Sctp, None, 7)), None);
+    assert_eq!(port_probe().holder(&at(Protocol::Sctp, None, 7)), None);
 }
 
 #[test]
