@@ -14,12 +14,12 @@ const LONG: &str = "VCH_LONG";
 const MANY_CYCLES: usize = 100;
 
 /// A VCH with an image of busybox.
-struct House<'a> {
+struct Testbed<'a> {
     topology: &'a Topology,
     host: VmHost<'a>,
 }
 
-impl<'a> House<'a> {
+impl<'a> Testbed<'a> {
     fn build(lab: &Lab, topology: &'a Topology, boot: Boot) -> Self {
         let host = VmHost::start(lab, topology, boot).unwrap();
         host.import_busybox(lab).unwrap();
@@ -46,22 +46,22 @@ fn containers_outlive_the_coordinator_and_leave_nothing_behind() {
 fn lives(boot: Boot) {
     let lab = Lab::of_vms("lives").unwrap();
     let topology = lab.topology().unwrap();
-    let mut house = House::build(&lab, &topology, boot);
-    let nothing = house.left();
+    let mut testbed = Testbed::build(&lab, &topology, boot);
+    let nothing = testbed.left();
 
-    run_and_its_code(&house);
-    the_coordinator_dies_and_comes_back(&mut house);
-    a_start_and_a_pause_outlive_the_coordinator(&mut house);
-    policies(&house);
-    cycles(&house, &nothing);
+    run_and_its_code(&testbed);
+    the_coordinator_dies_and_comes_back(&mut testbed);
+    a_start_and_a_pause_outlive_the_coordinator(&mut testbed);
+    policies(&testbed);
+    cycles(&testbed, &nothing);
 }
 
-fn run_and_its_code(house: &House<'_>) {
+fn run_and_its_code(testbed: &Testbed<'_>) {
     assert_eq!(
-        house.run("docker run --rm busybox echo hello world"),
+        testbed.run("docker run --rm busybox echo hello world"),
         "hello world"
     );
-    let ended = house
+    let ended = testbed
         .host
         .docker
         .run("docker run --name seven busybox sh -c 'echo out; echo err >&2; exit 7'")
@@ -70,14 +70,14 @@ fn run_and_its_code(house: &House<'_>) {
         (ended.code, &*ended.stdout, &*ended.stderr),
         (7, "out\n", "err\n")
     );
-    assert_eq!(house.run("docker logs seven 2>/dev/null"), "out");
+    assert_eq!(testbed.run("docker logs seven 2>/dev/null"), "out");
     assert_eq!(
-        house.run("docker inspect -f '{{.State.Status}} {{.State.ExitCode}}' seven"),
+        testbed.run("docker inspect -f '{{.State.Status}} {{.State.ExitCode}}' seven"),
         "exited 7"
     );
-    assert_eq!(house.run("docker wait seven"), "7");
-    house.run("docker rm seven");
-    let missing = house
+    assert_eq!(testbed.run("docker wait seven"), "7");
+    testbed.run("docker rm seven");
+    let missing = testbed
         .host
         .docker
         .run("docker run --rm busybox nosuch")
@@ -89,42 +89,42 @@ fn run_and_its_code(house: &House<'_>) {
             .contains("executable file not found in $PATH"),
         "{missing:?}"
     );
-    let piped = house.run("echo typed | docker run -i --rm busybox cat");
+    let piped = testbed.run("echo typed | docker run -i --rm busybox cat");
     assert_eq!(piped, "typed");
 }
 
 /// The port that `web` publishes, from outside.
-fn answers(house: &House<'_>) -> bool {
+fn answers(testbed: &Testbed<'_>) -> bool {
     let vch = Topology::VCH.into();
     matches!(
-        ask(&house.topology.outside, vch, Way::Tcp(8080), SOON),
+        ask(&testbed.topology.outside, vch, Way::Tcp(8080), SOON),
         Ok(Some(_))
     )
 }
 
-fn the_coordinator_dies_and_comes_back(house: &mut House<'_>) {
+fn the_coordinator_dies_and_comes_back(testbed: &mut Testbed<'_>) {
     let serve = "while :; do echo served; echo answer | nc -l -p 80; done";
-    house.run(&format!(
+    testbed.run(&format!(
         "docker run -d --name web -p 8080:80 busybox sh -c '{serve}'"
     ));
-    house.run("docker run -d --name count busybox sh -c 'i=0; while :; do i=$((i+1)); echo $i; sleep 0.1; done'");
-    eventually(SOON, "the port answers", || answers(house)).unwrap();
-    let pid = house.run("docker inspect -f '{{.State.Pid}}' count");
-    house.host.vch.kill().unwrap();
+    testbed.run("docker run -d --name count busybox sh -c 'i=0; while :; do i=$((i+1)); echo $i; sleep 0.1; done'");
+    eventually(SOON, "the port answers", || answers(testbed)).unwrap();
+    let pid = testbed.run("docker inspect -f '{{.State.Pid}}' count");
+    testbed.host.vch.kill().unwrap();
     // busybox's nc listens anew behind each client.
     let what = "published ports do without the coordinator";
-    eventually(SOON, what, || answers(house)).unwrap();
-    house.host.vch.restart().unwrap();
+    eventually(SOON, what, || answers(testbed)).unwrap();
+    testbed.host.vch.restart().unwrap();
 
-    assert_eq!(house.run("docker ps -q | wc -l"), "2");
+    assert_eq!(testbed.run("docker ps -q | wc -l"), "2");
     assert_eq!(
-        house.run("docker inspect -f '{{.State.Pid}}' count"),
+        testbed.run("docker inspect -f '{{.State.Pid}}' count"),
         pid,
         "the same VM"
     );
-    eventually(SOON, "the port answers", || answers(house)).unwrap();
-    house.run("docker exec count true");
-    let code = house
+    eventually(SOON, "the port answers", || answers(testbed)).unwrap();
+    testbed.run("docker exec count true");
+    let code = testbed
         .host
         .docker
         .run("docker exec count sh -c 'exit 3'")
@@ -132,29 +132,29 @@ fn the_coordinator_dies_and_comes_back(house: &mut House<'_>) {
         .code;
     assert_eq!(code, 3);
     // It prints on, and nothing that was printed in between is missing.
-    let numbers = house.run("docker logs count");
+    let numbers = testbed.run("docker logs count");
     let numbers: Vec<usize> = numbers.lines().map(|line| line.parse().unwrap()).collect();
     let expected: Vec<usize> = (1..=numbers.len()).collect();
     assert_eq!(numbers, expected);
     // One that ends while the coordinator is away has its code and its words afterwards.
-    house.run("docker run -d --name late busybox sh -c 'read line </dev/null; sleep 3; echo the end; exit 9'");
-    house.host.vch.kill().unwrap();
-    let folder = house.host.vch.folder().join("state/containers");
+    testbed.run("docker run -d --name late busybox sh -c 'read line </dev/null; sleep 3; echo the end; exit 9'");
+    testbed.host.vch.kill().unwrap();
+    let folder = testbed.host.vch.folder().join("state/containers");
     let ended = || {
         let mut all = fs::read_dir(&folder).unwrap().filter_map(Result::ok);
         all.any(|one| one.path().join("exit.json").exists())
     };
     eventually(SOON, "it ends", ended).unwrap();
-    house.host.vch.restart().unwrap();
-    assert_eq!(house.run("docker wait late"), "9");
-    assert_eq!(house.run("docker logs late"), "the end");
-    house.run("docker rm -f web count late");
+    testbed.host.vch.restart().unwrap();
+    assert_eq!(testbed.run("docker wait late"), "9");
+    assert_eq!(testbed.run("docker logs late"), "the end");
+    testbed.run("docker rm -f web count late");
 }
 
 /// A coordinator that dies while it starts a VM, or while one waits to be started again, leaves both to the next.
-fn a_start_and_a_pause_outlive_the_coordinator(house: &mut House<'_>) {
-    house.run("docker create --name half busybox sleep 1000");
-    let sockets = house.host.vch.folder().join("run/vms");
+fn a_start_and_a_pause_outlive_the_coordinator(testbed: &mut Testbed<'_>) {
+    testbed.run("docker create --name half busybox sleep 1000");
+    let sockets = testbed.host.vch.folder().join("run/vms");
     let shims = || {
         let all = fs::read_dir(&sockets).into_iter().flatten();
         let all = all.filter_map(Result::ok);
@@ -162,10 +162,10 @@ fn a_start_and_a_pause_outlive_the_coordinator(house: &mut House<'_>) {
             .count()
     };
     let started = std::thread::scope(|scope| {
-        let starting = scope.spawn(|| house.host.docker.run("docker start half").unwrap());
+        let starting = scope.spawn(|| testbed.host.docker.run("docker start half").unwrap());
         eventually(SOON, "its shim is there", || shims() == 1).unwrap();
         // Its VM boots for seconds yet.
-        let pid = i32::try_from(house.host.vch.pid().unwrap()).unwrap();
+        let pid = i32::try_from(testbed.host.vch.pid().unwrap()).unwrap();
         nix::sys::signal::kill(
             nix::unistd::Pid::from_raw(pid),
             nix::sys::signal::Signal::SIGKILL,
@@ -174,64 +174,67 @@ fn a_start_and_a_pause_outlive_the_coordinator(house: &mut House<'_>) {
         starting.join().unwrap()
     });
     assert_ne!(started.code, 0, "{started:?}");
-    house.host.vch.kill().unwrap();
-    house.host.vch.restart().unwrap();
-    let runs = || house.run("docker inspect -f '{{.State.Status}}' half") == "running";
+    testbed.host.vch.kill().unwrap();
+    testbed.host.vch.restart().unwrap();
+    let runs = || testbed.run("docker inspect -f '{{.State.Status}}' half") == "running";
     eventually(SOON, "it runs", runs).unwrap();
     assert_eq!(shims(), 1);
-    house.run("docker rm -f half");
+    testbed.run("docker rm -f half");
 
     // Its pauses double: after some tries it waits most of the time.
-    house.run("docker run -d --name tries --restart always busybox false");
+    testbed.run("docker run -d --name tries --restart always busybox false");
     let waits = || {
-        house.run("docker inspect -f '{{.State.Status}} {{.RestartCount}}' tries") == "restarting 2"
+        testbed.run("docker inspect -f '{{.State.Status}} {{.RestartCount}}' tries")
+            == "restarting 2"
     };
     eventually(Duration::from_secs(60), "it waits", waits).unwrap();
-    house.host.vch.kill().unwrap();
-    house.host.vch.restart().unwrap();
-    let before = house.run("docker inspect -f '{{.State.StartedAt}}' tries");
-    let again = || house.run("docker inspect -f '{{.State.StartedAt}}' tries") != before;
+    testbed.host.vch.kill().unwrap();
+    testbed.host.vch.restart().unwrap();
+    let before = testbed.run("docker inspect -f '{{.State.StartedAt}}' tries");
+    let again = || testbed.run("docker inspect -f '{{.State.StartedAt}}' tries") != before;
     eventually(Duration::from_secs(30), "it is started again", again).unwrap();
-    house.run("docker rm -f tries");
+    testbed.run("docker rm -f tries");
 }
 
-fn policies(house: &House<'_>) {
-    house.run("docker run -d --name again --restart on-failure:1 busybox sh -c 'echo try; exit 1'");
-    let restarts =
-        || house.run("docker inspect -f '{{.RestartCount}} {{.State.Status}}' again") == "1 exited";
+fn policies(testbed: &Testbed<'_>) {
+    testbed
+        .run("docker run -d --name again --restart on-failure:1 busybox sh -c 'echo try; exit 1'");
+    let restarts = || {
+        testbed.run("docker inspect -f '{{.RestartCount}} {{.State.Status}}' again") == "1 exited"
+    };
     eventually(
         Duration::from_secs(60),
         "it was started once more",
         restarts,
     )
     .unwrap();
-    assert_eq!(house.run("docker logs again"), "try\ntry");
-    house.run("docker rm again");
-    house.run("docker run -d --name gentle busybox sh -c 'trap \"echo stopped; exit 5\" TERM; echo ready; while :; do sleep 0.1; done'");
-    let ready = || house.run("docker logs gentle") == "ready";
+    assert_eq!(testbed.run("docker logs again"), "try\ntry");
+    testbed.run("docker rm again");
+    testbed.run("docker run -d --name gentle busybox sh -c 'trap \"echo stopped; exit 5\" TERM; echo ready; while :; do sleep 0.1; done'");
+    let ready = || testbed.run("docker logs gentle") == "ready";
     eventually(SOON, "it hears signals", ready).unwrap();
-    house.run("docker stop gentle");
-    assert_eq!(house.run("docker logs gentle"), "ready\nstopped");
+    testbed.run("docker stop gentle");
+    assert_eq!(testbed.run("docker logs gentle"), "ready\nstopped");
     assert_eq!(
-        house.run("docker inspect -f '{{.State.ExitCode}}' gentle"),
+        testbed.run("docker inspect -f '{{.State.ExitCode}}' gentle"),
         "5"
     );
-    house.run("docker start gentle && docker kill gentle && docker rm gentle");
+    testbed.run("docker start gentle && docker kill gentle && docker rm gentle");
 }
 
-fn cycles(house: &House<'_>, nothing: &str) {
+fn cycles(testbed: &Testbed<'_>, nothing: &str) {
     let cycles = match std::env::var_os(LONG) {
         Some(_) => MANY_CYCLES,
         None => 1,
     };
-    house.run("docker network create loop");
+    testbed.run("docker network create loop");
     for _ in 0..cycles {
-        house.run("docker create --name cycle --network loop -p 9090:90 busybox sleep 1000");
-        house.run("docker start cycle");
-        house.run("docker stop -t 0 cycle");
-        house.run("docker rm cycle");
+        testbed.run("docker create --name cycle --network loop -p 9090:90 busybox sleep 1000");
+        testbed.run("docker start cycle");
+        testbed.run("docker stop -t 0 cycle");
+        testbed.run("docker rm cycle");
     }
-    house.run("docker network rm loop");
-    eventually(SOON, "nothing is left", || house.left() == nothing)
-        .unwrap_or_else(|error| panic!("{error}: {} against {nothing}", house.left()));
+    testbed.run("docker network rm loop");
+    eventually(SOON, "nothing is left", || testbed.left() == nothing)
+        .unwrap_or_else(|error| panic!("{error}: {} against {nothing}", testbed.left()));
 }

@@ -35,14 +35,14 @@
 
 pub mod client;
 pub mod docker;
-mod door;
+mod limiter;
 mod parse;
 mod problem;
 mod routes;
 pub mod shape;
 mod view;
 
-pub use door::Door;
+pub use limiter::ConnectionLimiter;
 pub use problem::ApiError;
 
 use routes::{changes, containers, endpoints, networks, ports, reload};
@@ -95,13 +95,13 @@ pub struct ListenError {
 
 /// Binds the API's socket, mode 0600. A socket that a dead coordinator left is replaced: the
 /// store's lock has shown that it is dead.
-pub fn listen(path: &Path) -> Result<Door, ListenError> {
+pub fn listen(path: &Path) -> Result<ConnectionLimiter, ListenError> {
     let bind = || {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;
         }
         let listener = UnixListener::from_std(bind_unix(path, 0o600)?)?;
-        Ok(Door::new(listener, MAX_CONNECTIONS))
+        Ok(ConnectionLimiter::new(listener, MAX_CONNECTIONS))
     };
     bind().map_err(|source| ListenError {
         path: path.to_owned(),

@@ -5,7 +5,7 @@ use crate::{
         self, Api,
         docker::{
             self, Docker, Machine,
-            server::{DockerListenError, Doors},
+            server::{DockerListenError, Listeners},
         },
     },
     config::{self, Config, Links, LinksError},
@@ -170,13 +170,16 @@ async fn serve_in(
         effects.waiting(),
     );
 
-    let doors = Doors::open(&config.docker_endpoint)?;
+    let listeners = Listeners::open(&config.docker_endpoint)?;
     let reload = Reload::new(file, config.clone(), requests.clone());
-    let reload = reload_by_signal(reload.with_certificates(doors.certificates()), &mut parts)?;
+    let reload = reload_by_signal(
+        reload.with_certificates(listeners.certificates()),
+        &mut parts,
+    )?;
     let listener = api::listen(&config.api_socket)?;
     docker(
         &config,
-        (vch, doors),
+        (vch, listeners),
         (&requests, &runtime, images),
         (&mut parts, &stop),
     );
@@ -348,10 +351,10 @@ fn spawn_reconciler(
     effects
 }
 
-/// The Docker API. Its doors are open when this returns; they are served until the stop.
+/// The Docker API. Its listeners are open when this returns; they are served until the stop.
 fn docker(
     config: &Config,
-    (vch, doors): (VchId, Doors),
+    (vch, listeners): (VchId, Listeners),
     (requests, runtime, images): (&Requests, &Runtime, vch_images::Store),
     (parts, stop): (&mut Parts, &CancellationToken),
 ) {
@@ -366,10 +369,10 @@ fn docker(
     };
     parts.spawn("Docker events", docker::follow(docker.clone()));
     // Without a listener there is nothing to serve.
-    if doors.are_open() {
+    if listeners.are_open() {
         let stop = stop.clone();
         parts.spawn_stopping("Docker API", async {
-            doors.serve(docker::router(docker), stop).await;
+            listeners.serve(docker::router(docker), stop).await;
             Ok::<(), Infallible>(())
         });
     }

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use image::bootstrap::Image;
 use image::qemu::{self, Accelerator, Disk, Machine, Memory, Nic, Stream, Vsock};
 
-use super::{Door, Qmp, Shell, Tap, Vm, VsockHost};
+use super::{QemuSocket, Qmp, Shell, Tap, Vm, VsockHost};
 use crate::paths;
 use crate::process::{Process, SpawnContext};
 use crate::world::Lab;
@@ -148,8 +148,8 @@ impl VmBuilder {
             Some(image) => image.clone(),
             None => paths::bare_image()?,
         };
-        let shell = Door::open(self.lab.path(&format!("{}.shell", self.name)))?;
-        let qmp = Door::open(self.lab.path(&format!("{}.qmp", self.name)))?;
+        let shell = QemuSocket::open(self.lab.path(&format!("{}.shell", self.name)))?;
+        let qmp = QemuSocket::open(self.lab.path(&format!("{}.qmp", self.name)))?;
         let arguments = self.machine(&image, &shell, &qmp)?.arguments()?;
         let log = self.lab.path(&format!("{}.qemu", self.name));
         let mut command = Command::new(qemu::PROGRAM);
@@ -182,7 +182,7 @@ impl VmBuilder {
         })
     }
 
-    fn machine(&self, image: &Image, shell: &Door, qmp: &Door) -> Result<Machine> {
+    fn machine(&self, image: &Image, shell: &QemuSocket, qmp: &QemuSocket) -> Result<Machine> {
         let variable = std::env::var(qemu::ACCELERATOR_VARIABLE).ok();
         let mut machine = Machine::new(&image.kernel, &image.initramfs)
             .accelerator(Accelerator::from_variable(variable.as_deref())?)

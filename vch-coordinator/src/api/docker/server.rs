@@ -15,7 +15,7 @@ pub use socket::Peer;
 pub use tls::{Certificates, TlsError};
 
 use crate::{
-    api::door::Connection,
+    api::limiter::Connection,
     config::{DockerEndpoint, Station},
     error_chain::error_chain,
     log_budget::LogBudget,
@@ -94,17 +94,17 @@ pub enum DockerListenError {
     },
 }
 
-/// The doors to the Docker API, open but not served yet.
-pub struct Doors {
+/// The listeners of the Docker API, open but not served yet.
+pub struct Listeners {
     tcp: Option<(TcpListener, Certificates)>,
     unix: Option<UnixListener>,
 }
 
-impl Doors {
+impl Listeners {
     /// Listens where the configuration says.
     ///
     /// # Errors
-    /// A door can't be opened; none is then.
+    /// If a listener can't be opened; none is then.
     pub fn open(endpoint: &DockerEndpoint) -> Result<Self, DockerListenError> {
         let tcp = match &endpoint.tls {
             Some(files) => {
@@ -135,21 +135,21 @@ impl Doors {
 
     /// Serves until `stop`, and gives what is under way then a moment to end.
     pub async fn serve(self, app: Router, stop: CancellationToken) {
-        let house = House { app, stop };
+        let server = Server { app, stop };
         tokio::join!(
             async {
                 if let Some((listener, certificates)) = self.tcp {
-                    let looking = house.stop.child_token();
+                    let looking = server.stop.child_token();
                     let snapshot = look_at(certificates.clone());
                     tokio::join!(
-                        house.serve_tcp(listener, certificates),
+                        server.serve_tcp(listener, certificates),
                         looking.run_until_cancelled(snapshot),
                     );
                 }
             },
             async {
                 if let Some(listener) = self.unix {
-                    house.serve_unix(listener).await;
+                    server.serve_unix(listener).await;
                 }
             },
         );
@@ -203,7 +203,7 @@ static STRANGERS: LogBudget =
     LogBudget::new("clients that were not let in", 20, Duration::from_secs(10));
 
 /// What both listeners lead to.
-struct House {
+struct Server {
     app: Router,
     stop: CancellationToken,
 }
@@ -273,7 +273,7 @@ impl Entrance {
     }
 }
 
-impl House {
+impl Server {
     async fn serve_tcp(&self, listener: TcpListener, certificates: Certificates) {
         let entrance = Entrance {
             certificates,

@@ -32,7 +32,7 @@ impl Served {
         let path = folder.path().join("docker.sock");
         // What a dead coordinator left.
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
-        let doors = Doors {
+        let listeners = Listeners {
             tcp: None,
             unix: Some(listen_unix(&path).unwrap()),
         };
@@ -40,7 +40,7 @@ impl Served {
         assert_eq!(mode & 0o777, 0o660);
         let app = Router::new().fallback(move |request: Request| answer(app.clone(), request));
         let stop = CancellationToken::new();
-        let serving = tokio::spawn(doors.serve(app, stop.clone()));
+        let serving = tokio::spawn(listeners.serve(app, stop.clone()));
         Self {
             folder,
             stop,

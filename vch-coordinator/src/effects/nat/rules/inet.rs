@@ -111,7 +111,7 @@ fn to_gateway_rules() -> Vec<(&'static str, Rule)> {
         ),
     ];
     for version in VERSIONS {
-        let door = || {
+        let may_ask = || {
             let key = [Field::InputInterface, destination(version)];
             new().is_in(key, NftSet::AllowedGateways(version).name())
         };
@@ -123,8 +123,8 @@ fn to_gateway_rules() -> Vec<(&'static str, Rule)> {
             rules.push(("names", rule.is(Field::DestinationPort, DNS).accept()));
         }
         let echo = match version {
-            IpVersion::V4 => door().is(Field::IcmpType, Datum::IcmpType(ECHO)),
-            IpVersion::V6 => door().is(Field::Icmpv6Type, Datum::Icmpv6Type(ECHO_V6)),
+            IpVersion::V4 => may_ask().is(Field::IcmpType, Datum::IcmpType(ECHO)),
+            IpVersion::V6 => may_ask().is(Field::Icmpv6Type, Datum::Icmpv6Type(ECHO_V6)),
         };
         rules.push(("echo", echo.accept()));
     }

@@ -4,7 +4,7 @@ use super::{DEADLINE, Served};
 use crate::{
     api::docker::{
         Json, preflight,
-        server::{Certificates, Doors, listen_unix},
+        server::{Certificates, Listeners, listen_unix},
     },
     config::TlsFiles,
 };
@@ -130,12 +130,12 @@ async fn a_thousand_silent_strangers_keep_nobody_else_out() {
     let path = folder.path().join("docker.sock");
     let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let to = tcp.local_addr().unwrap();
-    let doors = Doors {
+    let listeners = Listeners {
         tcp: Some((tcp, Certificates::read(&pki.files).unwrap())),
         unix: Some(listen_unix(&path).unwrap()),
     };
     let stop = CancellationToken::new();
-    let serving = tokio::spawn(doors.serve(app(), stop.clone()));
+    let serving = tokio::spawn(listeners.serve(app(), stop.clone()));
 
     let mut silent = Vec::new();
     for _ in 0..1_024 {

@@ -16,7 +16,7 @@ use tokio::{
 /// Accepts while there is a permit. A client that comes later waits in the kernel's queue, and is answered when
 /// another connection ends.
 #[derive(Debug)]
-pub struct Door {
+pub struct ConnectionLimiter {
     listener: UnixListener,
     permits: Arc<Semaphore>,
 }
@@ -84,7 +84,7 @@ impl Filter for Unchanged {
     }
 }
 
-impl Door {
+impl ConnectionLimiter {
     /// Accepts at most `limit` connections at once.
     pub fn new(listener: UnixListener, limit: usize) -> Self {
         Self {
@@ -106,7 +106,7 @@ impl Door {
     }
 }
 
-impl Listener for Door {
+impl Listener for ConnectionLimiter {
     type Io = Connection;
     type Addr = SocketAddr;
 

@@ -11,16 +11,16 @@ const SOON: Duration = Duration::from_secs(10);
 async fn who_comes_when_all_permits_are_taken_is_let_in_when_one_is_free() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("api.sock");
-    let mut door = Door::new(UnixListener::bind(&path).unwrap(), 2);
+    let mut limiter = ConnectionLimiter::new(UnixListener::bind(&path).unwrap(), 2);
     let mut clients = Vec::new();
     for _ in 0..3 {
         clients.push(UnixStream::connect(&path).await.unwrap());
     }
-    let (first, _) = timeout(SOON, door.accept()).await.unwrap();
-    let (mut second, _) = timeout(SOON, door.accept()).await.unwrap();
+    let (first, _) = timeout(SOON, limiter.accept()).await.unwrap();
+    let (mut second, _) = timeout(SOON, limiter.accept()).await.unwrap();
     {
-        // A third has connected, so that a door without a bound would let it in at the first poll.
-        let mut third = std::pin::pin!(door.accept());
+        // A third has connected, so that a listener without a bound would let it in at the first poll.
+        let mut third = std::pin::pin!(limiter.accept());
         assert!(futures_util::poll!(&mut third).is_pending());
         drop(first);
         let (mut third, _) = timeout(SOON, third).await.unwrap();

@@ -12,13 +12,13 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 use vch_ledger::{Command, ContainerId, Settings, desired::Delta};
 
-pub struct House {
+pub struct Testbed {
     folder: TempDir,
     kept: SpawnedWriter,
     tether: Tether,
 }
 
-impl House {
+impl Testbed {
     pub fn open() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (store, loaded) = Store::open(&folder.path().join("state")).unwrap();
@@ -94,7 +94,7 @@ impl House {
         known.unwrap().unwrap().clone()
     }
 
-    /// Ends the sessions; the folder stays until the house is dropped.
+    /// Ends the sessions; the folder stays until the testbed is dropped.
     pub async fn close(&self) {
         self.tether.close().await;
     }
