@@ -1,11 +1,11 @@
-//! Images: brought in, listed, looked at, named, removed.
+//! Images: pulled, loaded, listed, inspected, named, removed.
 //!
 //! What comes in is read by the store's own process without privileges; its progress goes to the client
 //! as it comes, one JSON line each.
 
-mod bring;
 mod distribution;
 mod login;
+mod pull;
 mod sharing;
 mod shown;
 
@@ -36,8 +36,8 @@ pub fn routes() -> Router<Docker> {
         .route("/images/search", routing::get(search))
         .route("/distribution/{*name}", routing::get(distribution::inspect))
         .route("/images/prune", routing::post(prune))
-        .route("/images/create", routing::post(bring::create))
-        .route("/images/load", routing::post(bring::load))
+        .route("/images/create", routing::post(pull::create))
+        .route("/images/load", routing::post(pull::load))
         .route("/images/get", routing::get(save))
         .route("/system/df", routing::get(usage))
         // A name may have slashes: what is asked of it stands behind its last one.

@@ -26,7 +26,7 @@ fn attach_and_detach(world: &mut World, network: &str) -> Duration {
     })
 }
 
-fn crowd(world: &mut World, names: std::ops::Range<u32>) {
+fn add_containers(world: &mut World, names: std::ops::Range<u32>) {
     for n in names {
         let name = format!("c{n}");
         world.container(&name);
@@ -41,12 +41,12 @@ fn an_attach_among_fifty_thousand_costs_what_it_costs_among_few() {
     request.subnets[0].range = Some("10.200.0.0/16".parse().unwrap());
     world.must(Command::CreateNetwork(request));
     world.container("probe");
-    crowd(&mut world, 0..100);
+    add_containers(&mut world, 0..100);
     let few = attach_and_detach(&mut world, "app");
-    crowd(&mut world, 100..50_000);
+    add_containers(&mut world, 100..50_000);
     let many = attach_and_detach(&mut world, "app");
     // The range has 15,000 left: go round until only what rests is there.
-    crowd(&mut world, 50_000..65_500);
+    add_containers(&mut world, 50_000..65_500);
     let full = attach_and_detach(&mut world, "app");
     println!(
         "attach and detach among 100: {few:?}, 50,000: {many:?}, in a range all but full: {full:?}"

@@ -12,7 +12,7 @@ use lab::{Coordinator, Lab, Member, Namespace, Need, prerequisites};
 use tokio::task::JoinSet;
 use vch_coordinator::api::{client::Client, shape};
 
-const CROWD: usize = 200;
+const AGENTS: usize = 200;
 const ALL_READY: Duration = Duration::from_secs(30);
 const ANSWER: Duration = Duration::from_secs(5);
 
@@ -28,7 +28,7 @@ fn two_hundred_agents_attach_at_once_and_each_finds_another_by_name() {
     let first_request = Instant::now();
     vch.vchctl("network create crowd").unwrap();
     let mut connects = Vec::new();
-    let mut members: Vec<Member> = (0..CROWD)
+    let mut members: Vec<Member> = (0..AGENTS)
         .map(|number| {
             let name = format!("member-{number}");
             let mut member = Member::add(&lab, &vch, &name).unwrap();
@@ -48,7 +48,7 @@ fn two_hundred_agents_attach_at_once_and_each_finds_another_by_name() {
     let shown = all_ready(&vch, &members);
     let ready = started.elapsed();
     println!(
-        "{CROWD} containers added, connected and started by vchctl in {requested:.1?}; \
+        "{AGENTS} containers added, connected and started by vchctl in {requested:.1?}; \
          connect, vchctl's own start included: {}",
         spread(&mut connects)
     );
@@ -61,15 +61,15 @@ fn two_hundred_agents_attach_at_once_and_each_finds_another_by_name() {
 
     let addresses = addresses(&shown);
     let unique: BTreeSet<&IpAddr> = addresses.values().collect();
-    assert_eq!(unique.len(), CROWD, "{addresses:?}");
+    assert_eq!(unique.len(), AGENTS, "{addresses:?}");
     for (number, member) in members.iter().enumerate() {
-        let other = &members[(number + 7) % CROWD];
+        let other = &members[(number + 7) % AGENTS];
         let printed = member.ping_by_name(other.name()).unwrap();
         let wanted = format!("PING {} ({})", other.name(), addresses[other.name()]);
         assert!(printed.starts_with(&wanted), "{wanted}: {printed}");
         assert!(printed.contains(" 1 received"), "{printed}");
     }
-    println!("{CROWD} of {CROWD} pinged another by its name, and its address was the ledger's");
+    println!("{AGENTS} of {AGENTS} pinged another by its name, and its address was the ledger's");
 
     leave(&vch, members, &addresses);
     vch.vchctl("network rm crowd").unwrap();
@@ -177,8 +177,8 @@ fn print_costs(vch: &Coordinator<'_>, members: &[Member]) {
     kibs.sort_unstable();
     println!(
         "agent: {} KiB resident (median; most {}), of CPU {}",
-        kibs[CROWD / 2],
-        kibs[CROWD - 1],
+        kibs[AGENTS / 2],
+        kibs[AGENTS - 1],
         spread(&mut busy)
     );
 }

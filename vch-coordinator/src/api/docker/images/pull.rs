@@ -1,4 +1,4 @@
-//! What brings images in: `docker pull`, `docker import`, `docker load`.
+//! Pulls and loads images: `docker pull`, `docker import`, `docker load`.
 
 use super::super::{Docker, DockerError, Parameters, containers, json, time};
 use super::login::Auth;
