@@ -122,7 +122,7 @@ impl Topology {
     #[must_use]
     pub fn tables(written: &str) -> String {
         let (external, production) = (Self::EXTERNAL_INTERFACE, Self::PRODUCTION_INTERFACE);
-        let station = |interface: &str, address: Ipv4Addr| {
+        let host_interface = |interface: &str, address: Ipv4Addr| {
             format!("interface = \"{interface}\"\naddress = \"{address}\"\n")
         };
         let subnet = |net: &str, gateway: String, address: String| {
@@ -163,8 +163,8 @@ impl Topology {
                 ),
             ),
         ];
-        let management = station(Self::MANAGEMENT_INTERFACE, Self::MANAGEMENT);
-        let endpoint = station(Self::ENDPOINT_INTERFACE, Self::ENDPOINT);
+        let management = host_interface(Self::MANAGEMENT_INTERFACE, Self::MANAGEMENT);
+        let endpoint = host_interface(Self::ENDPOINT_INTERFACE, Self::ENDPOINT);
         let kinds = [
             ("[management]", format!("[management]\n{management}")),
             (

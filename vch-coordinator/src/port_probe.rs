@@ -50,7 +50,7 @@ impl PortProbe {
         Self {
             private: vec![
                 config.management.address,
-                config.docker_endpoint.station.address,
+                config.docker_endpoint.host_interface.address,
             ],
             defaults: at(true),
             others: at(false),

@@ -96,7 +96,7 @@ fn a_station_has_an_address_that_others_can_reach_on_a_link_of_its_own() {
 fn management_and_docker_endpoint_may_share_a_link() {
     let both = "[docker_endpoint]\ninterface = \"eth0\"\naddress = \"192.0.2.2\"\nport = 2375\n";
     let config = parse(both).expect("valid");
-    assert_eq!(config.docker_endpoint.station, config.management);
+    assert_eq!(config.docker_endpoint.host_interface, config.management);
     assert_eq!(config.docker_endpoint.port, 2375);
     let none = format!("{both}\n").replace("2375", "0");
     assert!(refusal(&none).contains("`docker_endpoint.port` cannot be `0`: use 1 to 65535"));
@@ -264,7 +264,7 @@ fn the_readme_s_configuration_is_valid() {
     let (_, text) = readme.split_once("<<'END'\n").expect("begins");
     let (text, _) = text.split_once("\nEND\n").expect("ends");
     let config = Config::parse(Path::new("README.md"), text).expect("it parses");
-    assert_eq!(config.docker_endpoint.station, config.management);
+    assert_eq!(config.docker_endpoint.host_interface, config.management);
 }
 
 #[test]

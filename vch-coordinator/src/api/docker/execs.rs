@@ -40,7 +40,7 @@ pub fn routes() -> Router<Docker> {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename = "Wish", rename_all = "PascalCase", default)]
 #[derive(Default)]
 struct ExecParams {
     attach_stdin: bool,
@@ -133,7 +133,7 @@ fn told(words: &[String]) -> String {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename = "StartWish", rename_all = "PascalCase", default)]
 struct ExecStartParams {
     detach: bool,
     tty: bool,

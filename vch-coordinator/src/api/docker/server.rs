@@ -16,7 +16,7 @@ pub use tls::{Certificates, TlsError};
 
 use crate::{
     api::limiter::Connection,
-    config::{DockerEndpoint, Station},
+    config::{DockerEndpoint, HostInterface},
     error_chain::error_chain,
     log_budget::LogBudget,
 };
@@ -109,7 +109,10 @@ impl Listeners {
         let tcp = match &endpoint.tls {
             Some(files) => {
                 let certificates = Certificates::read(files)?;
-                Some((listen(&endpoint.station, endpoint.port)?, certificates))
+                Some((
+                    listen(&endpoint.host_interface, endpoint.port)?,
+                    certificates,
+                ))
             }
             None => {
                 tracing::info!(
@@ -164,21 +167,21 @@ async fn look_at(certificates: Certificates) {
     }
 }
 
-fn listen(station: &Station, port: u16) -> Result<TcpListener, DockerListenError> {
-    let address = SocketAddr::new(station.address, port);
+fn listen(host_interface: &HostInterface, port: u16) -> Result<TcpListener, DockerListenError> {
+    let address = SocketAddr::new(host_interface.address, port);
     let bound = || {
         let socket = match address {
             SocketAddr::V4(_) => TcpSocket::new_v4()?,
             SocketAddr::V6(_) => TcpSocket::new_v6()?,
         };
         socket.set_reuseaddr(true)?;
-        socket.bind_device(Some(station.interface.as_str().as_bytes()))?;
+        socket.bind_device(Some(host_interface.interface.as_str().as_bytes()))?;
         socket.bind(address)?;
         socket.listen(BACKLOG)
     };
     bound().map_err(|source| DockerListenError::Tcp {
         address,
-        interface: station.interface.to_string(),
+        interface: host_interface.interface.to_string(),
         source,
     })
 }

@@ -25,7 +25,7 @@ async fn list(parameters: Parameters) -> Result<Json<Value>, DockerError> {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename = "Wish", rename_all = "PascalCase", default)]
 struct VolumeParams {
     name: String,
     driver: String,

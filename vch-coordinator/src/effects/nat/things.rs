@@ -22,10 +22,14 @@ pub struct NatEnvironment {
 
 impl From<&Config> for NatEnvironment {
     fn from(config: &Config) -> Self {
-        let stations = [&config.management, &config.docker_endpoint.station];
+        let host_interfaces = [&config.management, &config.docker_endpoint.host_interface];
         Self {
-            private: stations.map(|station| station.interface.clone()).into(),
-            private_addresses: stations.map(|station| station.address).into(),
+            private: host_interfaces
+                .map(|host_interface| host_interface.interface.clone())
+                .into(),
+            private_addresses: host_interfaces
+                .map(|host_interface| host_interface.address)
+                .into(),
         }
     }
 }

@@ -12,7 +12,7 @@ const LOOPBACK: &str = "lo";
 
 /// A link of the VCH, and the address that it has there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Station {
+pub struct HostInterface {
     /// The link.
     pub interface: InterfaceName,
     /// Its address.
@@ -23,7 +23,7 @@ pub struct Station {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DockerEndpoint {
     /// Link and address.
-    pub station: Station,
+    pub host_interface: HostInterface,
     /// The TCP port.
     pub port: u16,
     /// What lets clients in by TCP; without it nothing listens there.
@@ -47,10 +47,10 @@ pub struct TlsFiles {
 
 pub(super) fn management(
     source: &Source<'_>,
-    table: Option<fields::Station>,
-) -> Result<Station, ConfigError> {
+    table: Option<fields::HostInterface>,
+) -> Result<HostInterface, ConfigError> {
     let table = table.ok_or_else(|| source.missing("management", ADDRESS))?;
-    Ok(Station {
+    Ok(HostInterface {
         interface: interface(source, "management.interface", &table.interface)?,
         address: source.host("management.address", &table.address)?,
     })
@@ -61,7 +61,7 @@ pub(super) fn docker_endpoint(
     table: Option<fields::DockerEndpoint>,
 ) -> Result<DockerEndpoint, ConfigError> {
     let table = table.ok_or_else(|| source.missing("docker_endpoint", ADDRESS))?;
-    let station = Station {
+    let host_interface = HostInterface {
         interface: interface(source, "docker_endpoint.interface", &table.interface)?,
         address: source.host("docker_endpoint.address", &table.address)?,
     };
@@ -73,7 +73,7 @@ pub(super) fn docker_endpoint(
         ports,
     )?;
     Ok(DockerEndpoint {
-        station,
+        host_interface,
         // Within the range that was just checked.
         port: u16::try_from(port).unwrap_or(u16::MAX),
         tls: table.tls.map(|files| tls(source, files)).transpose()?,
