@@ -6,8 +6,8 @@
 mod distribution;
 mod login;
 mod pull;
+mod response;
 mod sharing;
-mod shown;
 
 use super::{
     Docker, DockerError, Json, Parameters, Path, Version, containers, events::Kind,
@@ -78,13 +78,13 @@ impl Docker {
     /// # Errors
     /// There is no such image.
     pub fn image(&self, name: &str) -> Result<containers::Image, DockerError> {
-        Ok(shown::for_container(&*self.images.find(name)?))
+        Ok(response::for_container(&*self.images.find(name)?))
     }
 
     /// The manifest of a container's image, where the image is still there and the version shows it.
     pub fn image_descriptor(&self, id: &str, version: Version) -> Option<Value> {
         let image = self.images.find(id).ok()?;
-        (version >= shown::DESCRIBED).then(|| shown::platform_descriptor(&image))
+        (version >= response::DESCRIBED).then(|| response::platform_descriptor(&image))
     }
 
     /// Which containers are made of which image.
@@ -141,15 +141,15 @@ async fn list(
     let filters = Filters::parse(parameters.get("filters"))?;
     let images = docker.images.list();
     let shared = parameters.flag("shared-size").then(|| Sharing::of(&images));
-    let mut chosen = shown::chosen(&docker.images, images, &filters)?;
-    chosen.sort_by_key(|image| std::cmp::Reverse(shown::created(image)));
-    let uses = match version >= shown::COUNTED {
+    let mut chosen = response::chosen(&docker.images, images, &filters)?;
+    chosen.sort_by_key(|image| std::cmp::Reverse(response::created(image)));
+    let uses = match version >= response::COUNTED {
         true => Some(docker.uses().await?),
         false => None,
     };
     let manifests = parameters.flag("manifests");
     let shown = chosen.iter().map(|image| {
-        let mut summary = shown::summary(image, &filters, version);
+        let mut summary = response::summary(image, &filters, version);
         if let Some(uses) = &uses {
             let used = uses.iter().filter(|one| one.image == image.id).count();
             summary["Containers"] = json!(used);
@@ -157,9 +157,9 @@ async fn list(
         if let Some(shared) = &shared {
             summary["SharedSize"] = json!(shared.bytes(image));
         }
-        if manifests && version >= shown::MANIFESTS {
+        if manifests && version >= response::MANIFESTS {
             let used = docker_uses(uses.as_deref(), image);
-            summary["Manifests"] = shown::manifests(image, &used);
+            summary["Manifests"] = response::manifests(image, &used);
         }
         summary
     });
@@ -199,14 +199,14 @@ async fn one(
     let answer = match (method, what) {
         (Method::GET, "json") => {
             let image = find()?;
-            let mut answer = shown::inspect(&image, version);
-            if parameters.flag("manifests") && version >= shown::DESCRIBED {
+            let mut answer = response::inspect(&image, version);
+            if parameters.flag("manifests") && version >= response::DESCRIBED {
                 let used = docker_uses(Some(&docker.uses().await?), &image);
-                answer["Manifests"] = shown::manifests(&image, &used);
+                answer["Manifests"] = response::manifests(&image, &used);
             }
             answer
         }
-        (Method::GET, "history") => shown::history(&*find()?),
+        (Method::GET, "history") => response::history(&*find()?),
         (Method::POST, "tag") => {
             tag(&docker, bare, &parameters).await?;
             return Ok(StatusCode::CREATED.into_response());
@@ -257,8 +257,8 @@ async fn prune(
         })?),
     };
     let wanted = move |image: &Image| {
-        until.is_none_or(|until| shown::created(image) < until)
-            && filters.prunes(&shown::labels(image))
+        until.is_none_or(|until| response::created(image) < until)
+            && filters.prunes(&response::labels(image))
     };
     let uses = docker.uses().await?;
     let (records, freed) = docker.images.prune(all, uses, wanted).await?;
@@ -301,7 +301,7 @@ async fn usage(
     let uses = docker.uses().await?;
     let shared = Sharing::of(&images);
     let shown = images.iter().map(|image| {
-        let mut summary = shown::summary(image, &Filters::default(), version);
+        let mut summary = response::summary(image, &Filters::default(), version);
         let used = uses.iter().filter(|one| one.image == image.id).count();
         if let Some(map) = summary.as_object_mut() {
             map.insert("Containers".to_owned(), json!(used));

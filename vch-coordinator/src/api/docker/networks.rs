@@ -4,7 +4,7 @@ pub mod endpoint;
 mod ipam;
 mod listed;
 mod params;
-pub mod shown;
+pub mod response;
 
 use super::{Docker, DockerError, Json, Parameters, Path, Version, filters::Filters, time};
 use axum::{
@@ -15,8 +15,8 @@ use axum::{
 };
 use endpoint::EndpointSettings;
 use params::Create;
+use response::{NetworkSummary, scope};
 use serde::{Deserialize, Serialize};
-use shown::{Shown, scope};
 use std::{collections::BTreeSet, time::Duration};
 use vch_ledger::{
     Answer, Command, Container, ContainerId, ContainerRef, Ledger, Network, NetworkId, NetworkRef,
@@ -40,15 +40,15 @@ async fn list(
     State(docker): State<Docker>,
     version: Version,
     parameters: Parameters,
-) -> Result<Json<Vec<Shown>>, DockerError> {
+) -> Result<Json<Vec<NetworkSummary>>, DockerError> {
     let filters = Filters::parse(parameters.get("filters"))?;
     let all = docker.requests.ledger_handle.read(move |ledger| {
         let all = listed::listed(ledger, &filters)?;
         let all = all.into_iter().map(|network| {
             if version < LISTS_WITHOUT_CONTAINERS {
-                Shown::with_containers(ledger, network, version)
+                NetworkSummary::with_containers(ledger, network, version)
             } else {
-                Shown::bare(ledger, network, version)
+                NetworkSummary::bare(ledger, network, version)
             }
         });
         Ok::<_, DockerError>(all.collect())
@@ -62,7 +62,7 @@ async fn inspect(
     version: Version,
     Path(name): Path<String>,
     parameters: Parameters,
-) -> Result<Json<Shown>, DockerError> {
+) -> Result<Json<NetworkSummary>, DockerError> {
     if let Some(verbose) = parameters.get("verbose")
         && go_bool(verbose).is_none()
     {
@@ -77,7 +77,7 @@ async fn inspect(
         if wanted.is_some_and(|wanted| wanted != scope(network)) {
             return Err(Refusal::NetworkNotFound(name).into());
         }
-        Ok::<_, DockerError>(Shown::with_containers(ledger, network, version))
+        Ok::<_, DockerError>(NetworkSummary::with_containers(ledger, network, version))
     });
     Ok(Json(shown.await??))
 }

@@ -1,6 +1,6 @@
 //! Endpoints on networks.
 
-use super::{Api, ApiError, Body, Made, Path, Shown, answer, made, removed};
+use super::{Api, ApiError, Body, Made, Path, Reply, answer, made, removed};
 use crate::api::{parse, shape, view::EndpointView};
 use axum::{Json, extract::State};
 use vch_ledger::{Answer, Command, EndpointId};
@@ -32,7 +32,7 @@ async fn show(api: &Api, endpoint: EndpointId) -> Result<shape::Endpoint, ApiErr
 pub async fn disconnect(
     State(api): State<Api>,
     Path((container, network)): Path<(String, String)>,
-) -> Shown<shape::Answer<shape::Removed>> {
+) -> Reply<shape::Answer<shape::Removed>> {
     let command = Command::Disconnect {
         container: container.as_str().into(),
         network: network.as_str().into(),
@@ -51,7 +51,7 @@ pub async fn set_aliases(
     State(api): State<Api>,
     Path((container, network)): Path<(String, String)>,
     body: Body<shape::Aliases>,
-) -> Shown<shape::Answer<shape::Endpoint>> {
+) -> Reply<shape::Answer<shape::Endpoint>> {
     let command = Command::SetAliases {
         container: container.as_str().into(),
         network: network.as_str().into(),

@@ -1,6 +1,6 @@
 //! Networks.
 
-use super::{Api, ApiError, Body, Made, Path, Shown, answer, made, removed};
+use super::{Api, ApiError, Body, Made, Path, Reply, answer, made, removed};
 use crate::api::{
     parse, shape,
     view::{self, EndpointView},
@@ -8,7 +8,7 @@ use crate::api::{
 use axum::{Json, extract::State};
 use vch_ledger::{Answer, Command, NetworkRef, Refusal};
 
-pub async fn list_networks(State(api): State<Api>) -> Shown<Vec<shape::Network>> {
+pub async fn list_networks(State(api): State<Api>) -> Reply<Vec<shape::Network>> {
     let all = api.requests.ledger_handle.read(|ledger| {
         let mut all: Vec<_> = ledger
             .networks()
@@ -28,7 +28,7 @@ pub async fn list_networks(State(api): State<Api>) -> Shown<Vec<shape::Network>>
 pub async fn inspect_network(
     State(api): State<Api>,
     Path(network): Path<String>,
-) -> Shown<shape::Network> {
+) -> Reply<shape::Network> {
     Ok(Json(look_at_network(&api, network.as_str().into()).await?))
 }
 
@@ -72,7 +72,7 @@ pub async fn create_network(
 pub async fn remove_network(
     State(api): State<Api>,
     Path(network): Path<String>,
-) -> Shown<shape::Answer<shape::Removed>> {
+) -> Reply<shape::Answer<shape::Removed>> {
     let command = Command::RemoveNetwork(network.as_str().into());
     let outcome = api.requests.carry_out(command).await?;
     let Answer::NetworkRemoved { network } = outcome.committed.answer else {

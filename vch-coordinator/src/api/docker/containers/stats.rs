@@ -35,13 +35,13 @@ pub async fn stats(
     let streams = parameters.get("stream").is_none() || parameters.flag("stream");
     let first = docker.sample(&snapshot).await;
     if !snapshot.container.runs() || (!streams && parameters.flag("one-shot")) {
-        let shown = shown(&snapshot, &Sample::default(), &first);
-        return Ok(Json(shown).into_response());
+        let response = response(&snapshot, &Sample::default(), &first);
+        return Ok(Json(response).into_response());
     }
     if !streams {
         tokio::time::sleep(PAUSE).await;
         let second = docker.sample(&snapshot).await;
-        return Ok(Json(shown(&snapshot, &first, &second)).into_response());
+        return Ok(Json(response(&snapshot, &first, &second)).into_response());
     }
     let begin = (docker, id, Some(Sample::default()));
     let lines = stream::unfold(begin, |(docker, id, before)| async move {
@@ -63,7 +63,7 @@ impl Docker {
     async fn line(&self, id: ContainerId, before: &Sample) -> Option<(Bytes, Option<Sample>)> {
         let snapshot = self.runtime.get(id).await.ok()??;
         let now = self.sample(&snapshot).await;
-        let line = format!("{}\n", shown(&snapshot, before, &now));
+        let line = format!("{}\n", response(&snapshot, before, &now));
         let next = now.at.is_some().then_some(now);
         Some((Bytes::from(line), next))
     }
@@ -87,12 +87,12 @@ impl Docker {
     }
 }
 
-fn shown(snapshot: &ContainerSnapshot, before: &Sample, now: &Sample) -> Value {
+fn response(snapshot: &ContainerSnapshot, before: &Sample, now: &Sample) -> Value {
     let read = |sample: &Sample| match sample.at {
         Some(at) => time::rfc3339(at),
         None => super::status::NEVER.to_owned(),
     };
-    let mut shown = json!({
+    let mut response = json!({
         "read": read(now),
         "preread": read(before),
         "num_procs": 0,
@@ -105,8 +105,8 @@ fn shown(snapshot: &ContainerSnapshot, before: &Sample, now: &Sample) -> Value {
         "name": format!("/{}", snapshot.container.name),
         "id": snapshot.container.id.to_string(),
     });
-    let (Some(map), Some(_)) = (shown.as_object_mut(), now.at) else {
-        return shown;
+    let (Some(map), Some(_)) = (response.as_object_mut(), now.at) else {
+        return response;
     };
     let [used, cache] = now.usage.memory;
     map.insert(
@@ -130,7 +130,7 @@ fn shown(snapshot: &ContainerSnapshot, before: &Sample, now: &Sample) -> Value {
     if !networks.is_empty() {
         map.insert("networks".to_owned(), Value::Object(networks));
     }
-    shown
+    response
 }
 
 fn network(interface: &InterfaceUsage) -> Value {
@@ -150,7 +150,7 @@ fn network(interface: &InterfaceUsage) -> Value {
 
 fn cpu(snapshot: &ContainerSnapshot, sample: &Sample) -> Value {
     let [all, user, system] = sample.usage.cpu_ns;
-    let mut shown = json!({
+    let mut response = json!({
         "cpu_usage": {
             "total_usage": all,
             "usage_in_kernelmode": system,
@@ -158,7 +158,7 @@ fn cpu(snapshot: &ContainerSnapshot, sample: &Sample) -> Value {
         },
         "throttling_data": { "periods": 0, "throttled_periods": 0, "throttled_time": 0 },
     });
-    if let (Some(map), Some(at)) = (shown.as_object_mut(), sample.at) {
+    if let (Some(map), Some(at)) = (response.as_object_mut(), sample.at) {
         // The CLI divides by what passed of it between two samples: all of the VM's processors' time.
         let started = Duration::from_millis(snapshot.life.started_ms);
         let since = at.saturating_sub(started).as_nanos();
@@ -167,7 +167,7 @@ fn cpu(snapshot: &ContainerSnapshot, sample: &Sample) -> Value {
         map.insert("system_cpu_usage".to_owned(), json!(all));
         map.insert("online_cpus".to_owned(), json!(sample.usage.cpus));
     }
-    shown
+    response
 }
 
 fn blkio(sample: &Sample) -> Value {

@@ -2,7 +2,7 @@
 
 use super::{Event, Events, Kind};
 use crate::{
-    api::docker::networks::shown::driver,
+    api::docker::networks::response::driver,
     runtime::{self, Runtime},
     store::{Changes, ChangesError, LedgerHandle, Logged, WriterError},
 };

@@ -129,7 +129,7 @@ pub async fn top(
         memory_kib: u64::from(snapshot.life.vm.memory_mib) << 10,
         now: time::now(),
     };
-    Ok(Json(shown(&columns, &processes, context)))
+    Ok(Json(response(&columns, &processes, context)))
 }
 
 /// What ps's options ask for.
@@ -213,7 +213,7 @@ struct TopContext {
 }
 
 /// The table.
-fn shown(columns: &[(String, Column)], processes: &[Listed], context: TopContext) -> Value {
+fn response(columns: &[(String, Column)], processes: &[Listed], context: TopContext) -> Value {
     let first = processes.iter().map(|one| one.started_ms).min();
     let first = first.unwrap_or_default();
     let rows = processes.iter().map(|one| {

@@ -24,7 +24,7 @@ fn table(options: &str) -> Value {
         memory_kib: 256 << 10,
         now: Duration::from_secs(3_720),
     };
-    shown(&columns(options).unwrap(), &processes(), context)
+    response(&columns(options).unwrap(), &processes(), context)
 }
 
 #[test]

@@ -16,10 +16,10 @@ use vch_ledger::{
 /// The kernel's own for Ethernet.
 const ETHERNET_MTU: &str = "1500";
 
-/// A network; the order of the fields is dockerd's.
+/// A network as Docker shows it; the order of the fields is dockerd's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct Shown {
+pub struct NetworkSummary {
     pub name: String,
     pub id: String,
     pub created: String,
@@ -87,7 +87,7 @@ pub fn scope(network: &Network) -> &'static str {
     }
 }
 
-impl Shown {
+impl NetworkSummary {
     /// A network without its containers.
     pub fn bare(ledger: &Ledger, network: &Network, version: Version) -> Self {
         let kept = |key: &str| network.options.get(key);
