@@ -4,7 +4,7 @@ use crate::message::{DecodeError, Message};
 fn start() -> Start {
     Start {
         image_disk: "image".to_owned(),
-        upper_disk: "upper".to_owned(),
+        writable_disk: "upper".to_owned(),
         read_only: true,
         shm_bytes: 64 << 20,
         tmpfs: vec![Tmpfs {

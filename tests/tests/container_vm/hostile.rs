@@ -48,8 +48,8 @@ fn start(sound: &Launch, lab: &Lab, at: &str, trap: Trap, user: &str) -> Outcome
     };
     let mut launch = sound.clone();
     launch.image_disk = disk;
-    launch.upper_disk = lab.path(&format!("{name}.ext4"));
-    empty_disk(&launch.upper_disk).unwrap();
+    launch.writable_disk = lab.path(&format!("{name}.ext4"));
+    empty_disk(&launch.writable_disk).unwrap();
     launch.folder = lab.path(&format!("{name}-container"));
     launch.start.process.user = user.to_owned();
     let began = Instant::now();

@@ -31,8 +31,8 @@ pub fn launch(lab: &Lab, words: &[&str]) -> Launch {
     let image = paths::lonely_image().unwrap();
     let rootfs = RootFs::busybox(lab, "root").unwrap();
     let rootfs = rootfs.program(&paths::probe(), "/bin/vsock-probe").unwrap();
-    let upper_disk = lab.path("upper.ext4");
-    empty_disk(&upper_disk).unwrap();
+    let writable_disk = lab.path("upper.ext4");
+    empty_disk(&writable_disk).unwrap();
     Launch {
         container: "c".repeat(64),
         folder: lab.path("container"),
@@ -45,14 +45,14 @@ pub fn launch(lab: &Lab, words: &[&str]) -> Launch {
         memory_mib: 192,
         cpus: 1,
         image_disk: rootfs.squashfs().unwrap(),
-        upper_disk,
+        writable_disk,
         template: None,
         nics: Vec::new(),
         uid: 1_234_567,
         cgroup: None,
         start: Start {
             image_disk: "image".to_owned(),
-            upper_disk: "upper".to_owned(),
+            writable_disk: "upper".to_owned(),
             shm_bytes: 1 << 20,
             network_deadline_ms: 5_000,
             process: process(words),

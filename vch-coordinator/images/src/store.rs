@@ -18,7 +18,7 @@ mod room;
 mod rootfs;
 mod staging;
 mod state;
-mod upper;
+mod writable_layer;
 
 pub use error::ImageError;
 pub use remove::{Conflict, Removed, Use};

@@ -41,7 +41,8 @@ pub struct Launch {
     /// The image's root file system.
     pub image_disk: PathBuf,
     /// What the container writes.
-    pub upper_disk: PathBuf,
+    #[serde(rename = "upper_disk")]
+    pub writable_disk: PathBuf,
     /// The folder of a saved VM with the same kernel, memory and processors, of which this one is a clone; `None`
     /// boots.
     #[serde(default)]

@@ -237,14 +237,14 @@ impl Runtime {
     pub async fn written(&self, id: ContainerId) -> u64 {
         /// What `stat(2)` counts in.
         const BLOCK: u64 = 512;
-        let disk = self.upper_disk(id);
+        let disk = self.writable_disk(id);
         // One that has not been started yet has none.
         let found = tokio::fs::metadata(disk).await;
         found.map_or(0, |found| found.blocks() * BLOCK)
     }
 
     /// Where a container's own disk lies.
-    pub(super) fn upper_disk(&self, id: ContainerId) -> PathBuf {
+    pub(super) fn writable_disk(&self, id: ContainerId) -> PathBuf {
         self.0.folders.of(id).join("upper.ext4")
     }
 

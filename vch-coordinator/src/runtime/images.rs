@@ -22,7 +22,7 @@ impl Disks for Store {
         .boxed()
     }
 
-    fn upper<'a>(
+    fn writable_layer<'a>(
         &'a self,
         path: &'a Path,
         bytes: Option<u64>,

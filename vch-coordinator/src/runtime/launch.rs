@@ -42,7 +42,7 @@ pub struct LaunchPaths<'a> {
     /// Its image's root file system.
     pub image_disk: PathBuf,
     /// What it writes.
-    pub upper_disk: PathBuf,
+    pub writable_disk: PathBuf,
 }
 
 /// What to start for a container, as it is now.
@@ -74,7 +74,7 @@ pub fn launch(
         memory_mib: memory_mib(workload, vms),
         cpus: cpus(workload, vms),
         image_disk: paths.image_disk,
-        upper_disk: paths.upper_disk,
+        writable_disk: paths.writable_disk,
         template: None,
         nics: endpoints.into_iter().map(nic).collect(),
         uid: uids::of(snapshot.container.id),
@@ -155,7 +155,7 @@ fn start(snapshot: &ContainerSnapshot, vms: &Vms) -> Result<Start, String> {
     });
     Ok(Start {
         image_disk: "image".to_owned(),
-        upper_disk: "upper".to_owned(),
+        writable_disk: "upper".to_owned(),
         read_only: workload.read_only,
         shm_bytes: shm.unwrap_or(DEFAULT_SHM),
         tmpfs: tmpfs

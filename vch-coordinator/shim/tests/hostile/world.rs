@@ -167,14 +167,14 @@ fn launch(folder: &TempDir, behaviour: &str) -> Launch {
         memory_mib: 64,
         cpus: 1,
         image_disk: at("image"),
-        upper_disk: at("upper"),
+        writable_disk: at("upper"),
         template: None,
         nics: Vec::new(),
         uid: 1_234_567,
         cgroup: None,
         start: Start {
             image_disk: "image".to_owned(),
-            upper_disk: "upper".to_owned(),
+            writable_disk: "upper".to_owned(),
             network_deadline_ms: 5_000,
             ..Start::default()
         },

@@ -144,11 +144,11 @@ impl Runtime {
         let looked = self.require(id).await?;
         let image = self.0.disks.root(&looked.workload.image).await?;
         let folder = self.0.folders.of(id);
-        let upper = self.upper_disk(id);
+        let upper = self.writable_disk(id);
         if !tokio::fs::try_exists(&upper).await.unwrap_or(false) {
             make_folder(&folder).await?;
             let bytes = looked.workload.disk_bytes;
-            self.0.disks.upper(&upper, bytes).await?;
+            self.0.disks.writable_layer(&upper, bytes).await?;
         }
         Ok([image, upper])
     }
@@ -230,13 +230,13 @@ impl Runtime {
         looked: &ContainerSnapshot,
         vms: &Vms,
         sockets: &Path,
-        [image_disk, upper_disk]: [PathBuf; 2],
+        [image_disk, writable_disk]: [PathBuf; 2],
     ) -> Result<Launch, RuntimeError> {
         let paths = LaunchPaths {
             folder: &self.0.folders.of(looked.container.id),
             sockets,
             image_disk,
-            upper_disk,
+            writable_disk,
         };
         let code = NOT_LAUNCHED;
         let mut launch = launch::launch(looked, vms, paths)
