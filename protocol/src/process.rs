@@ -230,6 +230,7 @@ pub struct Start {
     /// The image's root file system is a squashfs on this virtio-blk disk, by its serial number.
     pub image_disk: String,
     /// What the container writes is kept on this ext4 disk, by its serial number.
+    #[serde(rename = "upper_disk")]
     pub writable_disk: String,
     /// Mount the root file system read-only.
     pub read_only: bool,

@@ -397,7 +397,7 @@ fn images(config: &Config) -> Result<vch_images::Store, ServeError> {
         folder: config.state_dir.join(IMAGES),
         helper: own.with_file_name(IMAGE_HELPER),
         first_user: Settings::FIRST_USER,
-        upper_bytes: disk.unwrap_or(Settings::UPPER_BYTES),
+        writable_layer_bytes: disk.unwrap_or(Settings::UPPER_BYTES),
         insecure: insecure.unwrap_or_default(),
         limits: config.images.limits,
         free_bytes: config.images.free_bytes,

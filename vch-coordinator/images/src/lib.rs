@@ -13,7 +13,7 @@
 //! file system; a blob is never changed; index.json names only what is whole on disk.
 //!
 //! Use: [`Store::open`], then [`Store::import`] or [`Store::load`]; [`Store::find`] gives an [`Image`];
-//! [`Store::rootfs`] and [`Store::new_upper`] give a container its two disks.
+//! [`Store::rootfs`] and [`Store::new_writable_layer`] give a container its two disks.
 
 pub mod changes;
 pub mod config;

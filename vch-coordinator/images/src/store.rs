@@ -51,7 +51,7 @@ pub struct Settings {
     /// The first of the user IDs that it runs as, if the coordinator is root: each job has one of its own.
     pub first_user: u32,
     /// Of a container's own disk.
-    pub upper_bytes: u64,
+    pub writable_layer_bytes: u64,
     /// Registries that are asked without TLS, as `host` or `host:port`.
     pub insecure: Vec<String>,
     /// Of one image.

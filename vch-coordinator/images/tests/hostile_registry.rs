@@ -185,7 +185,7 @@ impl Lab {
             folder: base.path().join("images"),
             helper: env!("CARGO_BIN_EXE_vch-image").into(),
             first_user: Settings::FIRST_USER,
-            upper_bytes: 1 << 30,
+            writable_layer_bytes: 1 << 30,
             insecure: Vec::new(),
             limits: Limits {
                 read_seconds: SILENCE_SECONDS,

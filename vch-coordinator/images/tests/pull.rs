@@ -24,7 +24,7 @@ fn store(folder: &Path) -> Store {
         folder: folder.join("images"),
         helper: env!("CARGO_BIN_EXE_vch-image").into(),
         first_user: Settings::FIRST_USER,
-        upper_bytes: 1 << 30,
+        writable_layer_bytes: 1 << 30,
         insecure: Vec::new(),
         limits: Limits::default(),
         free_bytes: None,

@@ -214,7 +214,7 @@ fn settings(folder: &Path) -> Settings {
         folder: folder.to_owned(),
         helper: env!("CARGO_BIN_EXE_vch-image").into(),
         first_user: Settings::FIRST_USER,
-        upper_bytes: 1 << 30,
+        writable_layer_bytes: 1 << 30,
         insecure: Vec::new(),
         limits: vch_images::Limits::default(),
         free_bytes: None,

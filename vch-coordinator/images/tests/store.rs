@@ -29,7 +29,7 @@ impl Lab {
             folder: self.folder.path().join("images"),
             helper: env!("CARGO_BIN_EXE_vch-image").into(),
             first_user: Settings::FIRST_USER,
-            upper_bytes: 1 << 30,
+            writable_layer_bytes: 1 << 30,
             insecure: Vec::new(),
             limits: Limits::default(),
             free_bytes: None,
@@ -383,7 +383,7 @@ async fn a_containers_own_disk_is_a_sound_empty_ext4_and_takes_little_room() {
     let store = lab.store();
     for (name, bytes) in [("one", None), ("two", None), ("own", Some(64 << 20))] {
         let path = lab.folder.path().join(name);
-        store.new_upper(&path, bytes).await.unwrap();
+        store.new_writable_layer(&path, bytes).await.unwrap();
         let about = fs::metadata(&path).unwrap();
         assert_eq!(about.len(), bytes.unwrap_or(1 << 30));
         assert!(about.blocks() * 512 < 16 << 20, "{} blocks", about.blocks());
@@ -397,7 +397,7 @@ async fn a_containers_own_disk_is_a_sound_empty_ext4_and_takes_little_room() {
             "{}",
             String::from_utf8_lossy(&checked.stdout)
         );
-        let again = store.new_upper(&path, bytes).await.unwrap_err();
+        let again = store.new_writable_layer(&path, bytes).await.unwrap_err();
         let cause = std::error::Error::source(&again).unwrap().to_string();
         assert!(cause.contains("File exists"), "{again}: {cause}");
         assert!(path.exists(), "what was there before is nobody's to remove");

@@ -27,6 +27,6 @@ impl Disks for Store {
         path: &'a Path,
         bytes: Option<u64>,
     ) -> BoxFuture<'a, Result<(), RuntimeError>> {
-        async move { Ok(self.new_upper(path, bytes).await?) }.boxed()
+        async move { Ok(self.new_writable_layer(path, bytes).await?) }.boxed()
     }
 }

@@ -15,8 +15,14 @@ const JOURNAL_MIB: &str = "size=4";
 impl Store {
     /// Makes a container's own disk at `path`, where nothing may be yet: an empty ext4, sparse, of `bytes` or the
     /// store's default size. The empty disk of the default size is made once and copied.
-    pub async fn new_upper(&self, path: &Path, bytes: Option<u64>) -> Result<(), ImageError> {
-        if let Some(bytes) = bytes.filter(|bytes| *bytes != self.inner.settings.upper_bytes) {
+    pub async fn new_writable_layer(
+        &self,
+        path: &Path,
+        bytes: Option<u64>,
+    ) -> Result<(), ImageError> {
+        if let Some(bytes) =
+            bytes.filter(|bytes| *bytes != self.inner.settings.writable_layer_bytes)
+        {
             return made_ext4(path, bytes).await;
         }
         let template = self.template().await?;
@@ -40,7 +46,7 @@ impl Store {
     /// The empty disk, made if it is not there.
     async fn template(&self) -> Result<PathBuf, ImageError> {
         let settings = &self.inner.settings;
-        let name = format!("upper-{}.ext4", settings.upper_bytes);
+        let name = format!("upper-{}.ext4", settings.writable_layer_bytes);
         let path = settings.folder.join(&name);
         let alone = self.inner.alone(None).await;
         let _alone = alone.lock().await;
@@ -59,7 +65,7 @@ impl Store {
             _ => Ok(()),
         })
         .await?;
-        made_ext4(&partial, settings.upper_bytes).await?;
+        made_ext4(&partial, settings.writable_layer_bytes).await?;
         let target = path.clone();
         self.blocking(move |inner| {
             fs::rename(&partial, &target).map_err(failed("make", &target))?;
