@@ -172,10 +172,8 @@ async fn serve_in(
 
     let listeners = Listeners::open(&config.docker_endpoint)?;
     let reload = Reload::new(file, config.clone(), requests.clone());
-    let reload = reload_by_signal(
-        reload.with_certificates(listeners.certificates()),
-        &mut parts,
-    )?;
+    let reload = reload.with_certificates(listeners.certificates());
+    let reload = reload_by_signal(reload, &mut parts)?;
     let listener = api::listen(&config.api_socket)?;
     docker(
         &config,
