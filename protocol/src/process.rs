@@ -28,7 +28,7 @@ pub const MAX_CHUNK: usize = 16 * 1024;
 /// Most words of a command line, and most variables of an environment.
 pub const MAX_WORDS: usize = 4096;
 /// What of the kernel's own files a container does not see, in Docker's order: files are covered by /dev/null,
-/// folders by an empty one.
+/// directories by an empty one.
 pub const COVERED: &[&str] = &[
     "/proc/asound",
     "/proc/acpi",
@@ -259,7 +259,7 @@ pub struct Start {
     pub masked_paths: Vec<String>,
     /// What of them it can't write; [`READ_ONLY`] unless the user says otherwise.
     pub read_only_paths: Vec<String>,
-    /// Folders of the root file system that are made where they are missing, and stay writable where it is read-only
+    /// Directories of the root file system that are made where they are missing, and stay writable where it is read-only
     /// (a `VOLUME` of the image).
     pub volumes: Vec<String>,
 }
@@ -331,7 +331,8 @@ pub struct Process {
     /// `NAME=value`.
     pub environment: Vec<String>,
     /// The working directory. Empty: `/`. The container's own is made where it is missing.
-    pub folder: String,
+    #[serde(rename = "folder")]
+    pub dir: String,
     /// As Docker has it: `user`, `uid`, `user:group`, `uid:gid`, from the container's own files. Empty: root.
     pub user: String,
     /// Further groups, by name or number.

@@ -12,7 +12,7 @@ use crate::peer::{Clients, clients};
 use crate::rootfs::RootFs;
 use crate::world::Lab;
 
-/// A CLI with its own configuration folder, pointed at a daemon's Unix socket.
+/// A CLI with its own configuration directory, pointed at a daemon's Unix socket.
 #[derive(Debug, Clone)]
 pub struct Docker {
     clients: Clients,
@@ -98,14 +98,14 @@ impl Docker {
     #[must_use]
     pub fn shell(&self) -> Command {
         let mut shell = Command::new("sh");
-        let folder = self
+        let dir = self
             .clients
             .docker
             .parent()
             .unwrap_or_else(|| Path::new("/"));
         let path = std::env::var("PATH").unwrap_or_default();
         shell
-            .env("PATH", format!("{}:{path}", folder.display()))
+            .env("PATH", format!("{}:{path}", dir.display()))
             .env("DOCKER_HOST", &self.host)
             .env("DOCKER_CONFIG", &self.config)
             .env_remove("DOCKER_TLS_VERIFY")

@@ -1,7 +1,7 @@
 //! The lab: what tests that need a kernel are made of.
 //!
 //! ```text
-//!   Lab ── one test's world: a folder for sockets and logs, and the turn to run VMs
+//!   Lab ── one test's world: a directory for sockets and logs, and the turn to run VMs
 //!    ├── Namespace, Topology     `vch`, and one behind each of its networks
 //!    ├── Coordinator             vch-coordinator in `vch`, asked by vchctl
 //!    ├── Member                  a container that is a namespace, with the real agent
@@ -18,7 +18,7 @@
 //!    ├── Asker                   asks a name server
 //!    ├── Capture                 sees every packet of a namespace
 //!    ├── Process                 dies with the test, killed by its pid
-//!    ├── RootFs                  an image's root file system, as a folder, a tar or a disk
+//!    ├── RootFs                  an image's root file system, as a directory, a tar or a disk
 //!    ├── SmallDisk               a file system that is soon full
 //!    ├── VsockHost               vhost-device-vsock for one VM or for siblings
 //!    └── Vm                      QEMU: console, lab shell, QMP, taps, hot-plug

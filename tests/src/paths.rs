@@ -6,16 +6,16 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use image::bootstrap::{Image, Recipe, Variant};
 
-/// The folder of cargo-installed tools, when it is not `target/tools`.
+/// The directory of cargo-installed tools, when it is not `target/tools`.
 pub const TOOLS_VARIABLE: &str = "VCH_TOOLS_DIR";
-/// The folder of images and their downloads, when it is not `target/image`.
+/// The directory of images and their downloads, when it is not `target/image`.
 pub const IMAGE_VARIABLE: &str = "VCH_IMAGE_DIR";
-/// The folder of peers' unpacked packages, when it is not `target/peers`.
+/// The directory of peers' unpacked packages, when it is not `target/peers`.
 pub const PEERS_VARIABLE: &str = "VCH_PEERS_DIR";
 /// The static agent, when it is not `target/agent/tether-net`.
 pub const AGENT_VARIABLE: &str = "VCH_AGENT";
 
-/// The project's top folder.
+/// The project's top directory.
 #[must_use]
 pub fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -24,27 +24,25 @@ pub fn workspace() -> PathBuf {
 /// A program that `make tools` installed.
 #[must_use]
 pub fn tool(name: &str) -> PathBuf {
-    folder(TOOLS_VARIABLE, "target/tools")
-        .join("bin")
-        .join(name)
+    dir(TOOLS_VARIABLE, "target/tools").join("bin").join(name)
 }
 
 /// Python packages that `make tools` installed.
 #[must_use]
 pub fn python() -> PathBuf {
-    folder(TOOLS_VARIABLE, "target/tools").join("python")
+    dir(TOOLS_VARIABLE, "target/tools").join("python")
 }
 
 /// Where other projects' programs are unpacked, to compare with.
 #[must_use]
 pub fn peers() -> PathBuf {
-    folder(PEERS_VARIABLE, "target/peers")
+    dir(PEERS_VARIABLE, "target/peers")
 }
 
 /// The agent that `make agent` built.
 #[must_use]
 pub fn agent() -> PathBuf {
-    folder(AGENT_VARIABLE, "target/agent/tether-net")
+    dir(AGENT_VARIABLE, "target/agent/tether-net")
 }
 
 /// The program that speaks AF_VSOCK in guests, which `make probe` built beside the agent.
@@ -62,10 +60,10 @@ pub fn host_program(name: &str) -> PathBuf {
 /// A program of this workspace, as built with the same profile as the running test, example or program.
 pub fn built(name: &str) -> Result<PathBuf> {
     let running = env::current_exe().context("find the running program")?;
-    let folder = running.parent().context("a program is in a folder")?;
-    // Cargo puts tests and examples one folder below the programs.
-    let below = folder.ends_with("deps") || folder.ends_with("examples");
-    let profile = folder.parent().filter(|_| below).unwrap_or(folder);
+    let dir = running.parent().context("a program is in a folder")?;
+    // Cargo puts tests and examples one directory below the programs.
+    let below = dir.ends_with("deps") || dir.ends_with("examples");
+    let profile = dir.parent().filter(|_| below).unwrap_or(dir);
     let program = profile.join(name);
     ensure!(
         program.is_file(),
@@ -126,16 +124,16 @@ pub fn lonely_image() -> Result<Image> {
 /// The static busybox of the images, and of the root file systems that tests make.
 pub fn busybox() -> Result<PathBuf> {
     bare_image()?;
-    Ok(folder(IMAGE_VARIABLE, "target/image").join("busybox/bin/busybox"))
+    Ok(dir(IMAGE_VARIABLE, "target/image").join("busybox/bin/busybox"))
 }
 
 /// Any other image; its name must be its own.
 pub fn build(recipe: &Recipe) -> Result<Image> {
     recipe
-        .build(&folder(IMAGE_VARIABLE, "target/image"))
+        .build(&dir(IMAGE_VARIABLE, "target/image"))
         .context("the image can't be made; see `make image`")
 }
 
-fn folder(variable: &str, default: &str) -> PathBuf {
+fn dir(variable: &str, default: &str) -> PathBuf {
     env::var_os(variable).map_or_else(|| workspace().join(default), PathBuf::from)
 }

@@ -11,16 +11,16 @@ use crate::world::Lab;
 
 const FILLER: &str = "filler";
 
-/// A tmpfs in a test's folder, detached on drop.
+/// A tmpfs in a test's directory, detached on drop.
 #[derive(Debug)]
 pub struct SmallDisk {
     mount_point: PathBuf,
-    /// The folder that it is in goes after it.
+    /// The directory that it is in goes after it.
     _lab: Lab,
 }
 
 impl SmallDisk {
-    /// Mounts one of this size at a path of the test's folder.
+    /// Mounts one of this size at a path of the test's directory.
     pub fn mount(lab: &Lab, path: &str, mebibytes: u32) -> Result<Self> {
         let mount_point = lab.path(path);
         fs::create_dir_all(&mount_point).context("make a mount point for a small disk")?;

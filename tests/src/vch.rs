@@ -20,13 +20,13 @@ use crate::world::Lab;
 const START: Duration = Duration::from_secs(10);
 const STOP: Duration = Duration::from_secs(10);
 
-/// `vch-coordinator` in a network namespace, with a store in the test's folder. Killed on drop, with the VMs that it
+/// `vch-coordinator` in a network namespace, with a store in the test's directory. Killed on drop, with the VMs that it
 /// started.
 #[derive(Debug)]
 pub struct Coordinator<'a> {
     lab: Lab,
     namespace: &'a Namespace,
-    folder: PathBuf,
+    dir: PathBuf,
     process: Option<Process>,
     starts: u32,
 }
@@ -40,16 +40,16 @@ impl<'a> Coordinator<'a> {
     /// Starts one; `tables` is TOML behind `[vch]`, such as `[dns]\nupstreams = [...]`. The kinds of network that it does
     /// not declare are the [`Topology`]'s.
     pub fn start_with(lab: &Lab, namespace: &'a Namespace, tables: &str) -> Result<Self> {
-        let folder = lab.path("vch");
-        std::fs::create_dir_all(&folder).context("make the VCH's folder")?;
-        let shown = folder.display();
+        let dir = lab.path("vch");
+        std::fs::create_dir_all(&dir).context("make the VCH's folder")?;
+        let shown = dir.display();
         let vch = format!("[vch]\nstate_dir = \"{shown}/state\"\nrun_dir = \"{shown}/run\"");
         let config = format!("{vch}\n{tables}\n{}", Topology::tables(tables));
-        std::fs::write(folder.join("vch.toml"), config).context("write vch.toml")?;
+        std::fs::write(dir.join("vch.toml"), config).context("write vch.toml")?;
         let mut coordinator = Self {
             lab: lab.clone(),
             namespace,
-            folder,
+            dir,
             process: None,
             starts: 0,
         };
@@ -107,7 +107,7 @@ impl<'a> Coordinator<'a> {
         self.starts += 1;
         let log = std::fs::File::create(self.lab.path(&self.log_name())).context("make a log")?;
         let mut command = Command::new(paths::built("vch-coordinator")?);
-        command.arg("--config").arg(self.folder.join("vch.toml"));
+        command.arg("--config").arg(self.dir.join("vch.toml"));
         command.env("NO_COLOR", "1").stderr(log);
         self.namespace.spawn("vch-coordinator", command)
     }
@@ -160,13 +160,13 @@ impl<'a> Coordinator<'a> {
     /// The socket of its API.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
-        self.folder.join("run/api.sock")
+        self.dir.join("run/api.sock")
     }
 
-    /// The folder of `vch.toml`, `state` and `run`.
+    /// The directory of `vch.toml`, `state` and `run`.
     #[must_use]
-    pub fn folder(&self) -> &Path {
-        &self.folder
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// What its present process has logged.
@@ -228,6 +228,6 @@ impl Drop for Coordinator<'_> {
     fn drop(&mut self) {
         // A test that fails already must not fail twice.
         drop(self.kill());
-        registry::end_shims(&self.folder);
+        registry::end_shims(&self.dir);
     }
 }

@@ -184,7 +184,7 @@ fn broken_vms(testbed: &Testbed<'_>) {
 
 /// A clone of a broken template boots in its place.
 fn broken_template(testbed: &Testbed<'_>) {
-    let templates = testbed.host.vch.folder().join("state/templates");
+    let templates = testbed.host.vch.dir().join("state/templates");
     let states = || -> Vec<PathBuf> {
         let all = fs::read_dir(&templates).unwrap();
         let states = all.map(|one| one.unwrap().path().join("state"));

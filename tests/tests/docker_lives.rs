@@ -139,9 +139,9 @@ fn the_coordinator_dies_and_comes_back(testbed: &mut Testbed<'_>) {
     // One that ends while the coordinator is away has its code and its words afterwards.
     testbed.run("docker run -d --name late busybox sh -c 'read line </dev/null; sleep 3; echo the end; exit 9'");
     testbed.host.vch.kill().unwrap();
-    let folder = testbed.host.vch.folder().join("state/containers");
+    let dir = testbed.host.vch.dir().join("state/containers");
     let ended = || {
-        let mut all = fs::read_dir(&folder).unwrap().filter_map(Result::ok);
+        let mut all = fs::read_dir(&dir).unwrap().filter_map(Result::ok);
         all.any(|one| one.path().join("exit.json").exists())
     };
     eventually(SOON, "it ends", ended).unwrap();
@@ -154,7 +154,7 @@ fn the_coordinator_dies_and_comes_back(testbed: &mut Testbed<'_>) {
 /// A coordinator that dies while it starts a VM, or while one waits to be started again, leaves both to the next.
 fn a_start_and_a_pause_outlive_the_coordinator(testbed: &mut Testbed<'_>) {
     testbed.run("docker create --name half busybox sleep 1000");
-    let sockets = testbed.host.vch.folder().join("run/vms");
+    let sockets = testbed.host.vch.dir().join("run/vms");
     let shims = || {
         let all = fs::read_dir(&sockets).into_iter().flatten();
         let all = all.filter_map(Result::ok);

@@ -98,7 +98,7 @@ fn without_a_free_descriptor_no_container_is_declared_dead_and_all_goes_on_after
     assert_ne!(late.code, 0, "{late:?}");
     assert_eq!(state(&host, "one"), "running");
     allow(shim, most);
-    let sockets = host.vch.folder().join("run/vms");
+    let sockets = host.vch.dir().join("run/vms");
     assert_eq!(fs::read_dir(sockets).unwrap().count(), 1);
 
     // Neither has lost anything: the container runs, is stopped and goes, and a next one starts.

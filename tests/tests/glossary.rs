@@ -72,14 +72,14 @@ const GIVEN_UP: [(&str, &str); 58] = [
 fn words_that_were_given_up_name_nothing() {
     let mut found = Vec::new();
     let root = lab::paths::workspace();
-    for folder in [
+    for dir in [
         "protocol",
         "tether-net",
         "vch-coordinator",
         "image",
         "tests",
     ] {
-        for file in sources(&root.join(folder)) {
+        for file in sources(&root.join(dir)) {
             let module = file.file_stem().unwrap().to_string_lossy().into_owned();
             let text = fs::read_to_string(&file).unwrap();
             let names = text.lines().filter_map(defined).chain([&*module]);
@@ -110,10 +110,10 @@ fn what_a_line_defines_is_found() {
     }
 }
 
-/// The Rust sources below a folder.
-fn sources(folder: &Path) -> Vec<PathBuf> {
+/// The Rust sources below a directory.
+fn sources(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
+    for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() && !path.ends_with("target") {
             found.extend(sources(&path));

@@ -132,7 +132,7 @@ fn a_panic_leaves_no_namespace_no_process_and_no_folder() {
             assert!(Path::new(&path).exists(), "{path}");
             sender.send(path.into()).unwrap();
         }
-        sender.send(lab.folder().to_owned()).unwrap();
+        sender.send(lab.dir().to_owned()).unwrap();
         panic!("on purpose");
     });
     assert!(panicked.is_err());

@@ -75,13 +75,13 @@ fn a_vm_is_pinged_over_its_tap_and_nothing_is_left_of_it() {
     assert!(String::from_utf8_lossy(&seen.stdout).contains("02:00:00:00:00:11"));
 
     let process = format!("/proc/{}", vm.pid());
-    let folder = lab.folder().to_owned();
+    let dir = lab.dir().to_owned();
     let namespaces = [topology.vch.path(), topology.outside.path()];
     drop((vm, topology, lab));
     for path in namespaces
         .iter()
         .map(Path::new)
-        .chain([Path::new(&process), &folder])
+        .chain([Path::new(&process), &dir])
     {
         assert!(!path.exists(), "{} is left", path.display());
     }

@@ -150,7 +150,7 @@ fn traces(
     let rules = String::from_utf8(namespace.output(list).unwrap().stdout).unwrap();
     // An address whose flows are counted leaves its set with the last of them, which the kernel forgets in minutes.
     let rules = rules.lines().filter(|line| !line.contains("ct count over"));
-    let sockets = fs::read_dir(vch.folder().join("run/tether")).unwrap();
+    let sockets = fs::read_dir(vch.dir().join("run/tether")).unwrap();
     let socket = |entry: fs::DirEntry| entry.file_name().into_string().unwrap();
     let names = |words: &str| {
         let listed = vch.ask(words).unwrap();
@@ -185,8 +185,8 @@ fn print_costs(vch: &Coordinator<'_>, members: &[Member]) {
 
 /// Resident KiB (proc(5): VmRSS) and time on a CPU of all threads of a process (schedstat, in nanoseconds).
 fn cost(pid: u32) -> (u64, Duration) {
-    let folder = Path::new("/proc").join(pid.to_string());
-    let status = fs::read_to_string(folder.join("status")).unwrap();
+    let dir = Path::new("/proc").join(pid.to_string());
+    let status = fs::read_to_string(dir.join("status")).unwrap();
     let resident = status
         .lines()
         .find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next());
@@ -194,7 +194,7 @@ fn cost(pid: u32) -> (u64, Duration) {
         let text = fs::read_to_string(entry.path().join("schedstat")).ok()?;
         text.split_whitespace().next()?.parse::<u64>().ok()
     };
-    let threads = fs::read_dir(folder.join("task")).unwrap().flatten();
+    let threads = fs::read_dir(dir.join("task")).unwrap().flatten();
     let busy = threads.filter_map(thread).sum();
     (
         resident.unwrap().parse().unwrap(),

@@ -11,7 +11,7 @@ use lab::{Lab, Terminal, paths};
 const SOON: Duration = Duration::from_secs(400);
 /// The line of README that the block follows.
 const BEHIND: &str = "`tar` made, or with busybox:";
-/// The folder that the block makes.
+/// The directory that the block makes.
 const BOX: &str = "/tmp/box";
 
 /// The programs of the test's own build, so that nothing is compiled once more.

@@ -47,11 +47,11 @@ fn run(command: &mut Command) -> Result<()> {
 
 /// A Debian 12 root with systemd, made once.
 fn debian() -> Result<PathBuf> {
-    let folder = paths::workspace().join("target/systemd");
-    let tar = folder.join("bookworm.tar");
+    let dir = paths::workspace().join("target/systemd");
+    let tar = dir.join("bookworm.tar");
     if !tar.exists() {
-        fs::create_dir_all(&folder)?;
-        let partial = folder.join("partial.tar");
+        fs::create_dir_all(&dir)?;
+        let partial = dir.join("partial.tar");
         let mut command = Command::new("mmdebstrap");
         command
             .args(["--variant=essential", "bookworm"])

@@ -97,8 +97,8 @@ pub struct ListenError {
 /// store's lock has shown that it is dead.
 pub fn listen(path: &Path) -> Result<ConnectionLimiter, ListenError> {
     let bind = || {
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
+        if let Some(dir) = path.parent() {
+            std::fs::create_dir_all(dir)?;
         }
         let listener = UnixListener::from_std(bind_unix(path, 0o600)?)?;
         Ok(ConnectionLimiter::new(listener, MAX_CONNECTIONS))

@@ -37,7 +37,7 @@ pub mod workload;
 
 pub use attach::{Attached, Outputs};
 pub use capability::number as capability_number;
-pub use containers::{Folders, Runtime, Until, Update};
+pub use containers::{Dirs, Runtime, Until, Update};
 pub use create::Create;
 pub use disks::Disks;
 pub use error::RuntimeError;

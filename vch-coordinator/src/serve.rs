@@ -22,7 +22,7 @@ use crate::{
     reload::Reload,
     requests::Requests,
     rlimit::{self, Load, RlimitError},
-    runtime::{Folders, Hook, Runtime},
+    runtime::{Dirs, Hook, Runtime},
     store::{HostChecks, LedgerHandle, Loaded, StartError, Store, StoreError, WriterThread},
     watchdog::Watchdog,
 };
@@ -379,7 +379,7 @@ fn docker(
 /// The program that reads what comes into the image store.
 const IMAGE_HELPER: &str = "vch-image";
 /// The image store below the state directory. It has its own modes: helpers, who are other users, pass
-/// through it to their staging folders.
+/// through it to their staging directories.
 const IMAGES: &str = "images";
 /// What a coordinator of any release has made in its run directory.
 const RUN_DIR_MARKS: &[&str] = &["tether", "vms", "api.sock"];
@@ -392,7 +392,7 @@ fn images(config: &Config) -> Result<vch_images::Store, ServeError> {
     let disk = vms.map(|vms| vms.disk_bytes);
     let insecure = vms.map(|vms| vms.insecure_registries.clone());
     Ok(vch_images::Store::open(Settings {
-        folder: config.state_dir.join(IMAGES),
+        dir: config.state_dir.join(IMAGES),
         helper: own.with_file_name(IMAGE_HELPER),
         first_user: Settings::FIRST_USER,
         writable_layer_bytes: disk.unwrap_or(Settings::UPPER_BYTES),
@@ -419,14 +419,14 @@ async fn adopt(runtime: Runtime) {
 }
 
 fn runtime(config: &Config, requests: Requests, images: vch_images::Store) -> Runtime {
-    let folders = Folders {
+    let dirs = Dirs {
         state: config.state_dir.clone(),
         run: config.run_dir.clone(),
     };
     Runtime::new(
         requests,
         config.runtime.vms().cloned(),
-        folders,
+        dirs,
         Arc::new(images),
     )
 }

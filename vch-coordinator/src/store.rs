@@ -14,10 +14,10 @@ mod changes;
 #[cfg(test)]
 mod crash;
 mod database;
+mod dir;
 mod environment;
 mod error;
 mod facts;
-mod folder;
 mod lock;
 mod log;
 mod migration;

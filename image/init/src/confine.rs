@@ -46,7 +46,7 @@ pub struct Program {
     environment: Vec<CString>,
 }
 
-/// Makes the calling process the container's: its user, its rights, its folder. It is in the container's
+/// Makes the calling process the container's: its user, its rights, its directory. It is in the container's
 /// namespaces already.
 pub fn confine(process: &Process) -> Result<Program, Refused> {
     let who =
@@ -103,15 +103,15 @@ pub fn confine(process: &Process) -> Result<Program, Refused> {
         capabilities::have(bits).map_err(failed("set the capabilities"))?;
     }
     // As the user: what it can't enter is no place for it.
-    let folder = match &*process.folder {
+    let dir = match &*process.dir {
         "" => "/",
-        folder => folder,
+        dir => dir,
     };
-    chdir(folder).map_err(|errno| {
+    chdir(dir).map_err(|errno| {
         let why = errno.desc().to_lowercase();
         (
             Fault::Other,
-            format!("chdir to cwd ({folder:?}) failed: {why}"),
+            format!("chdir to cwd ({dir:?}) failed: {why}"),
         )
     })?;
     find(&process.words, environment)

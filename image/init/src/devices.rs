@@ -255,10 +255,10 @@ fn attach(program: &[Instruction]) -> io::Result<()> {
     let loaded = unsafe { bpf(PROG_LOAD, &load) }?;
     // SAFETY: the kernel has just given this descriptor to nobody else.
     let loaded = unsafe { OwnedFd::from_raw_fd(loaded) };
-    let folder = File::open(cgroup::PARENT)?;
+    let dir = File::open(cgroup::PARENT)?;
     let number = |descriptor: i32| u32::try_from(descriptor).unwrap_or(u32::MAX);
     let attach = Attach {
-        target: number(folder.as_raw_fd()),
+        target: number(dir.as_raw_fd()),
         program: number(loaded.as_raw_fd()),
         attach_type: ATTACH_TYPE,
         flags: BESIDE_OTHERS,

@@ -17,7 +17,7 @@ const WRITABLE_LAYER: &str = "/container/upper";
 /// Why there is no root file system.
 #[derive(Debug, Error)]
 pub enum RootError {
-    /// A disk or folder.
+    /// A disk or directory.
     #[error("{0}")]
     File(#[from] io::Error),
     /// A mount.
@@ -32,8 +32,8 @@ pub enum RootError {
 
 /// Mounts it at [`ROOT`].
 pub fn assemble(start: &Start) -> Result<(), RootError> {
-    for folder in [ROOT, IMAGE, WRITABLE_LAYER] {
-        fs::create_dir_all(folder)?;
+    for dir in [ROOT, IMAGE, WRITABLE_LAYER] {
+        fs::create_dir_all(dir)?;
     }
     let image = disk::device(&start.image_disk)?;
     let failed = |what| move |source| RootError::Mount { what, source };
@@ -53,8 +53,8 @@ pub fn assemble(start: &Start) -> Result<(), RootError> {
     )
     .map_err(failed("the container's disk"))?;
     let layers = Path::new(WRITABLE_LAYER);
-    for folder in ["files", "work"] {
-        fs::create_dir_all(layers.join(folder))?;
+    for dir in ["files", "work"] {
+        fs::create_dir_all(layers.join(dir))?;
     }
     let options =
         format!("lowerdir={IMAGE},upperdir={WRITABLE_LAYER}/files,workdir={WRITABLE_LAYER}/work");

@@ -198,20 +198,20 @@ impl Kind {
 /// The names of all tests.
 pub fn tests_of_the_repository() -> BTreeSet<String> {
     let mut all = BTreeSet::new();
-    for folder in [
+    for dir in [
         "protocol",
         "tether-net",
         "vch-coordinator",
         "image",
         "tests",
     ] {
-        collect(&lab::paths::workspace().join(folder), &mut all);
+        collect(&lab::paths::workspace().join(dir), &mut all);
     }
     all
 }
 
-fn collect(folder: &Path, all: &mut BTreeSet<String>) {
-    for entry in fs::read_dir(folder).unwrap() {
+fn collect(dir: &Path, all: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() && !path.ends_with("target") {
             collect(&path, all);

@@ -31,7 +31,7 @@ fn a_second_coordinator_on_a_store_names_the_first_and_disturbs_nothing() {
     let vch = Coordinator::start(&lab, &topology.vch).unwrap();
     vch.vchctl("network create web").unwrap();
     let before = everything(&vch);
-    let config = std::fs::read_to_string(vch.folder().join("vch.toml")).unwrap();
+    let config = std::fs::read_to_string(vch.dir().join("vch.toml")).unwrap();
     let said = does_not_start(&lab, &topology.vch, &config);
     let pid = format!(
         "in use by process {} (vch-coordinator):",
@@ -39,7 +39,7 @@ fn a_second_coordinator_on_a_store_names_the_first_and_disturbs_nothing() {
     );
     assert!(said.contains(&pid), "{said}");
     assert!(
-        said.contains(vch.folder().join("state").to_str().unwrap()),
+        said.contains(vch.dir().join("state").to_str().unwrap()),
         "{said}"
     );
     assert!(said.contains("vch.state_dir"), "{said}");

@@ -12,7 +12,7 @@ use lab::{Boot, Coordinator, Docker, Lab, Need, Peer, RootFs, VmHost, paths, pre
 /// How often a project is brought up on a VCH: what one round leaves disturbs the next.
 const ROUNDS: usize = 3;
 
-/// Runs a script of this folder with the Python package `docker`.
+/// Runs a script of this directory with the Python package `docker`.
 fn holds(script: &str, daemon: &Path) {
     prerequisites::check(&[Need::PythonDocker]).unwrap();
     let mut python = Command::new("python3");

@@ -126,10 +126,10 @@ fn vch_answers(lab: &Lab, socket: &Path, part: &Part, image: Option<&RootFs>) {
         compared.extend(scene.rows.into_iter().zip(answers));
     }
     let differences = table::differences(&compared);
-    let folder = paths::workspace().join("target/compare");
-    fs::create_dir_all(&folder).unwrap();
+    let dir = paths::workspace().join("target/compare");
+    fs::create_dir_all(&dir).unwrap();
     let name = part.title.to_lowercase();
-    fs::write(folder.join(format!("{name}.md")), &differences).unwrap();
+    fs::write(dir.join(format!("{name}.md")), &differences).unwrap();
     if writes() {
         // The other part may be written at this moment.
         let file = File::open(table_file()).unwrap();

@@ -31,7 +31,7 @@ async fn a_clone_runs_a_container_without_a_boot_and_draws_numbers_of_its_own() 
     launch.template = Some(template);
     let mut drawn = Vec::new();
     for life in 0..3 {
-        launch.folder = lab.path(&format!("container-{life}"));
+        launch.dir = lab.path(&format!("container-{life}"));
         let mut shim = Shim::start(&lab, &launch);
         let outcome = shim.outcome();
         assert_eq!((outcome.code, &outcome.failure), (0, &None));
@@ -43,7 +43,7 @@ async fn a_clone_runs_a_container_without_a_boot_and_draws_numbers_of_its_own() 
             .unwrap();
         let took = Duration::from_micros(process.at_us - first);
         println!("a clone's process after {took:.2?}");
-        let mut reader = vch_shim::log::Reader::from_start(&shim.folder).unwrap();
+        let mut reader = vch_shim::log::Reader::from_start(&shim.dir).unwrap();
         let mut text = Vec::new();
         while let Some(record) = reader.read().unwrap() {
             text.extend(record.bytes);

@@ -67,7 +67,7 @@ async fn a_container_s_streams_are_whole_and_its_end_is_told() {
     let outcome = shim.outcome();
     assert_eq!((outcome.code, outcome.failure), (7, None));
     assert!(outcome.started_ms > 0 && outcome.finished_ms >= outcome.started_ms);
-    let mut reader = vch_shim::log::Reader::from_start(&shim.folder).unwrap();
+    let mut reader = vch_shim::log::Reader::from_start(&shim.dir).unwrap();
     let mut kept = 0;
     while let Some(record) = reader.read().unwrap() {
         kept += record.bytes.len();
@@ -97,7 +97,7 @@ async fn processes_beside_it(shim: &Shim) {
 
     let www = Process {
         user: "www".to_owned(),
-        folder: "/etc".to_owned(),
+        dir: "/etc".to_owned(),
         environment: vec!["GREETING=hello world".to_owned()],
         ..process(&[
             "sh",
@@ -121,7 +121,7 @@ async fn processes_beside_it(shim: &Shim) {
         "unable to find user nobody: no matching entries in passwd file"
     );
     let nowhere = Process {
-        folder: "/missing".to_owned(),
+        dir: "/missing".to_owned(),
         ..process(&["true"])
     };
     let refused = shim.exec(nowhere).await.unwrap_err().to_string();

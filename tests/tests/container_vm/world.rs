@@ -19,7 +19,7 @@ pub const DEFAULT: [u8; 14] = [0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 29, 31];
 /// A shim that was started.
 pub struct Shim {
     pub lab: Lab,
-    pub folder: PathBuf,
+    pub dir: PathBuf,
     pub sockets: PathBuf,
     pub child: Child,
 }
@@ -35,7 +35,7 @@ pub fn launch(lab: &Lab, words: &[&str]) -> Launch {
     empty_disk(&writable_disk).unwrap();
     Launch {
         container: "c".repeat(64),
-        folder: lab.path("container"),
+        dir: lab.path("container"),
         sockets: lab.path("sockets"),
         program: image::qemu::PROGRAM.into(),
         kernel: image.kernel,
@@ -98,7 +98,7 @@ impl Shim {
         let child = Child::spawn("the shim", command).unwrap();
         Self {
             lab: lab.clone(),
-            folder: launch.folder.clone(),
+            dir: launch.dir.clone(),
             sockets: launch.sockets.clone(),
             child,
         }
@@ -137,7 +137,7 @@ impl Shim {
     pub fn outcome(&mut self) -> Outcome {
         self.child.wait_within(BOOTED).unwrap();
         assert!(!self.sockets.exists(), "its sockets are gone");
-        Outcome::read(&self.folder).unwrap().unwrap()
+        Outcome::read(&self.dir).unwrap().unwrap()
     }
 
     /// What a process wrote and how it ended.

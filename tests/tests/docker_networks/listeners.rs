@@ -11,12 +11,12 @@ use lab::{Member, Namespace, Topology, paths};
 use crate::world::{CommandOutput, World, lab, said};
 
 /// Makes certificates for the endpoint's address.
-fn certificates(folder: &Path) -> CommandOutput {
+fn certificates(dir: &Path) -> CommandOutput {
     let mut certs = Command::new(paths::built("vchctl").unwrap());
     let endpoint = Topology::ENDPOINT.to_string();
     certs
         .args(["certs", "--address", &endpoint, "--dir"])
-        .arg(folder);
+        .arg(dir);
     let certs = said(certs);
     assert_eq!(certs.code, Some(0), "{certs:?}");
     certs

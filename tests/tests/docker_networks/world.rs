@@ -42,7 +42,7 @@ impl<'a> World<'a> {
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.env("DOCKER_CONFIG", self.lab.path("docker-config"));
-        command.env("HOME", self.lab.folder()).args(words);
+        command.env("HOME", self.lab.dir()).args(words);
         command
     }
 

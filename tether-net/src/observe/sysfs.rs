@@ -22,7 +22,7 @@ impl Default for Sysfs {
 }
 
 impl Sysfs {
-    /// Reads below other folders than `/sys` and `/proc/sys`.
+    /// Reads below other directories than `/sys` and `/proc/sys`.
     pub fn at(sys: impl Into<PathBuf>, proc_sys: impl Into<PathBuf>) -> Self {
         Self {
             sys: sys.into(),

@@ -1,4 +1,4 @@
-//! The images of a VCH, in one folder: an OCI image layout, and beside it what is made of it.
+//! The images of a VCH, in one directory: an OCI image layout, and beside it what is made of it.
 //!
 //! ```text
 //! images/oci-layout, index.json     what there is; index.json is replaced as a whole
@@ -45,7 +45,7 @@ use tokio::sync::mpsc;
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Where.
-    pub folder: PathBuf,
+    pub dir: PathBuf,
     /// The program `vch-image`.
     pub helper: PathBuf,
     /// The first of the user IDs that it runs as, if the coordinator is root: each job has one of its own.
@@ -118,7 +118,7 @@ impl Store {
     /// configuration: to be called where blocking is no harm.
     ///
     /// # Errors
-    /// The folder or its index.json can't be used. An image that can't be read is left out: it is kept, and looked
+    /// The directory or its index.json can't be used. An image that can't be read is left out: it is kept, and looked
     /// for again when it is asked for.
     pub fn open(settings: Settings) -> Result<Self, ImageError> {
         let state = index::open(&settings)?;
@@ -342,10 +342,10 @@ impl Store {
             let images = &state.images;
             let all = images.values().flat_map(|image| &image.layers);
             let layers: BTreeMap<_, _> = all.map(|layer| (layer.digest, layer.size)).collect();
-            let folder = &inner.settings.folder;
+            let dir = &inner.settings.dir;
             let rootfs = images
                 .keys()
-                .map(|id| std::fs::metadata(index::rootfs(folder, id)));
+                .map(|id| std::fs::metadata(index::rootfs(dir, id)));
             Ok(Usage {
                 layer_bytes: layers.values().sum(),
                 // Those that are not made yet take nothing.
@@ -361,7 +361,7 @@ impl Store {
         Ok(Arc::new(staging))
     }
 
-    /// Runs a helper for the images that it leaves in its folder.
+    /// Runs a helper for the images that it leaves in its directory.
     async fn ask(
         &self,
         staging: &Arc<Staging>,
@@ -375,7 +375,7 @@ impl Store {
         }
     }
 
-    /// Starts a helper and waits for its end, or for the disk to be nearly full. Its folder is the store's own
+    /// Starts a helper and waits for its end, or for the disk to be nearly full. Its directory is the store's own
     /// afterwards.
     async fn run(
         &self,

@@ -59,10 +59,10 @@ pub enum HelperError {
     Pipe(#[source] io::Error),
 }
 
-/// Starts a helper in `folder` and waits for its answer. Dropped, it is killed.
+/// Starts a helper in `dir` and waits for its answer. Dropped, it is killed.
 pub(crate) async fn run(
     settings: &Settings,
-    folder: &Path,
+    dir: &Path,
     user: u32,
     order: &Order,
     input: impl AsyncRead + Unpin,
@@ -74,7 +74,7 @@ pub(crate) async fn run(
         .max(limits.unpacked_bytes)
         .saturating_mul(2);
     let confinement = Confinement {
-        folder: folder.to_owned(),
+        dir: dir.to_owned(),
         user,
         file_bytes,
         needs: match order.job {

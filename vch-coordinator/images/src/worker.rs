@@ -1,4 +1,4 @@
-//! What `vch-image` does, within its staging folder.
+//! What `vch-image` does, within its staging directory.
 
 mod budget;
 mod inspect;
@@ -156,7 +156,7 @@ fn tell(output: &mut impl Write, status: &str, id: &str, detail: Detail) -> Resu
     send(output, &Word::Progress(progress)).map_err(WorkError::Answer)
 }
 
-/// A stream becomes a file of the staging folder.
+/// A stream becomes a file of the staging directory.
 fn receive(
     mut input: impl Read,
     file: &str,

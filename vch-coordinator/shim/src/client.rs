@@ -99,7 +99,7 @@ pub struct Stages(
 );
 
 impl Client {
-    /// The shim at a folder of sockets.
+    /// The shim at a directory of sockets.
     pub fn at(sockets: impl Into<PathBuf>) -> Self {
         Self {
             socket: sockets.into().join("shim.sock"),

@@ -139,8 +139,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_log_has_what_was_said_first_and_last_and_is_bounded() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("qemu.log");
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("qemu.log");
         let mut said = b"first \x1b[31mwords\n".to_vec();
         said.extend(std::iter::repeat_n(b'x', 40 * FIRST));
         said.extend_from_slice(b"\nlast words\n");

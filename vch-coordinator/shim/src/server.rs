@@ -25,7 +25,7 @@ const LOOK: Duration = Duration::from_secs(2);
 
 /// What answers.
 pub struct Shared {
-    pub folder: PathBuf,
+    pub dir: PathBuf,
     pub guest: Guest,
     pub nics: Mutex<Option<Nics>>,
     pub stage: watch::Sender<Stage>,

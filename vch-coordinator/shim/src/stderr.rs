@@ -1,4 +1,4 @@
-//! The shim's own words, on its standard error: `shim.log` in the container's folder.
+//! The shim's own words, on its standard error: `shim.log` in the container's directory.
 
 use std::{
     fmt,

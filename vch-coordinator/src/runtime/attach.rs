@@ -131,15 +131,15 @@ impl Runtime {
 
     /// What the last life wrote.
     fn last_life(&self, id: ContainerId) -> Result<Reader, RuntimeError> {
-        let folder = self.0.folders.of(id);
-        let outcome = Outcome::read(&folder).map_err(unreadable)?;
+        let dir = self.0.dirs.of(id);
+        let outcome = Outcome::read(&dir).map_err(unreadable)?;
         let from = outcome.map(|outcome| outcome.log_from).unwrap_or_default();
-        Ok(Reader::open(&folder, from))
+        Ok(Reader::open(&dir, from))
     }
 
     /// Where what a container wrote is kept, as a log of `vch_shim::log`.
-    pub fn log_folder(&self, id: ContainerId) -> PathBuf {
-        self.0.folders.of(id)
+    pub fn log_dir(&self, id: ContainerId) -> PathBuf {
+        self.0.dirs.of(id)
     }
 
     /// What a container writes behind a position of its log, up to its end; `None` where it does not run.

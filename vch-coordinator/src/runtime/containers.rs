@@ -52,7 +52,7 @@ pub(super) struct Inside {
     pub requests: Requests,
     /// `None`: this VCH starts no VMs.
     pub vms: Option<Vms>,
-    pub folders: Folders,
+    pub dirs: Dirs,
     pub disks: Arc<dyn Disks>,
     pub events: Events,
     pub templates: Templates,
@@ -77,14 +77,14 @@ struct Told {
 
 /// Where what belongs to containers lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Folders {
+pub struct Dirs {
     /// Lasts over restarts.
     pub state: PathBuf,
     /// Sockets.
     pub run: PathBuf,
 }
 
-impl Folders {
+impl Dirs {
     /// What lasts of a container: its disk, its log, how it ended.
     pub fn of(&self, container: ContainerId) -> PathBuf {
         self.containers().join(container.to_string())
@@ -103,20 +103,15 @@ impl Folders {
 
 impl Runtime {
     /// Nothing is started yet.
-    pub fn new(
-        requests: Requests,
-        vms: Option<Vms>,
-        folders: Folders,
-        disks: Arc<dyn Disks>,
-    ) -> Self {
+    pub fn new(requests: Requests, vms: Option<Vms>, dirs: Dirs, disks: Arc<dyn Disks>) -> Self {
         let tasks = Tasks::default();
         Self(Arc::new(Inside {
             requests,
             vms,
-            templates: Templates::new(folders.state.join("templates"), tasks.clone()),
+            templates: Templates::new(dirs.state.join("templates"), tasks.clone()),
             uids: Uids::default(),
             cgroups: Cgroups::open(Path::new(cgroups::MOUNT)),
-            folders,
+            dirs,
             disks,
             events: Events::default(),
             tasks,
@@ -222,9 +217,9 @@ impl Runtime {
 
     /// The directories in `lost/`, in words.
     pub async fn lost(&self) -> Vec<String> {
-        let folders = self.0.folders.clone();
+        let dirs = self.0.dirs.clone();
         // Its panic would be logged; there is nothing to tell then.
-        tokio::task::spawn_blocking(move || folders.lost_words())
+        tokio::task::spawn_blocking(move || dirs.lost_words())
             .await
             .unwrap_or_default()
     }
@@ -245,7 +240,7 @@ impl Runtime {
 
     /// Where a container's own disk lies.
     pub(super) fn writable_disk(&self, id: ContainerId) -> PathBuf {
-        self.0.folders.of(id).join("upper.ext4")
+        self.0.dirs.of(id).join("upper.ext4")
     }
 
     /// Waits for a container; answers with how its life is then. Never ends for one that stays as it is.

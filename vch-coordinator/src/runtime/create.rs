@@ -132,11 +132,11 @@ impl Runtime {
         let mut token = [0; 6];
         getrandom::fill(&mut token).map_err(|error| RuntimeError::File {
             what: "draw a random name in",
-            path: self.0.folders.run.clone(),
+            path: self.0.dirs.run.clone(),
             source: std::io::Error::other(error.to_string()),
         })?;
         let token: String = token.iter().map(|byte| format!("{byte:02x}")).collect();
-        let path = self.0.folders.sockets(&token).join("tether.sock");
+        let path = self.0.dirs.sockets(&token).join("tether.sock");
         let text = path.to_string_lossy().into_owned();
         let path = SocketPath::try_from(text).map_err(|error| RuntimeError::File {
             what: "make a socket at",

@@ -62,7 +62,7 @@ pub enum RuntimeError {
         /// Why.
         reason: String,
     },
-    /// A file or folder of the container.
+    /// A file or directory of the container.
     #[error("cannot {what} {}", path.display())]
     File {
         /// What was tried.

@@ -35,8 +35,8 @@ const NANO_CPUS_PER_QUOTA_US: u64 = 1_000_000_000 / CPU_PERIOD_US;
 
 /// Paths of a container's files.
 pub struct LaunchPaths<'a> {
-    /// Its folder.
-    pub folder: &'a Path,
+    /// Its directory.
+    pub dir: &'a Path,
     /// Of its sockets.
     pub sockets: &'a Path,
     /// Its image's root file system.
@@ -64,7 +64,7 @@ pub fn launch(
     endpoints.sort_by(|one, other| one.interface.cmp(&other.interface));
     Ok(Launch {
         container: snapshot.container.id.to_string(),
-        folder: paths.folder.to_owned(),
+        dir: paths.dir.to_owned(),
         sockets: paths.sockets.to_owned(),
         program: PROGRAM.into(),
         kernel: vms.kernel.clone(),
@@ -206,7 +206,7 @@ pub fn process(snapshot: &ContainerSnapshot) -> Result<Process, String> {
     Ok(Process {
         words: [&workload.entrypoint[..], &workload.command].concat(),
         environment: environment(snapshot),
-        folder: workload.folder.clone(),
+        dir: workload.dir.clone(),
         user: workload.user.clone(),
         groups: workload.groups.clone(),
         terminal: workload.terminal.then(|| {

@@ -229,19 +229,19 @@ impl Runtime {
     /// Commits a removal, with a mark in the container's directory that tells the next coordinator that it
     /// may end it.
     async fn remove_row(&self, id: ContainerId) -> Result<(), RuntimeError> {
-        let folders = self.0.folders.clone();
-        let marked = blocking(move || folders.mark_removal(id)).await;
+        let dirs = self.0.dirs.clone();
+        let marked = blocking(move || dirs.mark_removal(id)).await;
         marked.map_err(|source| self.file("mark for removal", id, source))?;
         let command = Command::RemoveContainer {
             container: id.into(),
             force: true,
         };
         if let Err(error) = self.0.requests.carry_out(command).await {
-            let folders = self.0.folders.clone();
+            let dirs = self.0.dirs.clone();
             // It may be that it was committed and its answer is lost: then the ledger does not know it, and
             // its directory is kept aside at the next start.
             let _ = blocking(move || {
-                folders.unmark_removal(id);
+                dirs.unmark_removal(id);
                 Ok(())
             })
             .await;
@@ -253,8 +253,8 @@ impl Runtime {
     /// Removes what is kept of a container that was removed by the native API, which does not know whether
     /// its VM runs: then its directory stays, and is told of at the next start.
     pub async fn discard_removed(&self, id: ContainerId) {
-        let folders = self.0.folders.clone();
-        if let Err(error) = blocking(move || folders.discard_unused(id)).await {
+        let dirs = self.0.dirs.clone();
+        if let Err(error) = blocking(move || dirs.discard_unused(id)).await {
             tracing::warn!(container = %id, %error, "its directory stays");
         }
         self.forget(id);
@@ -265,15 +265,15 @@ impl Runtime {
     /// # Errors
     /// [`RuntimeError::File`]; what stays goes at the coordinator's next start.
     async fn discard(&self, id: ContainerId) -> Result<(), RuntimeError> {
-        let folders = self.0.folders.clone();
-        let gone = blocking(move || folders.discard(id)).await;
+        let dirs = self.0.dirs.clone();
+        let gone = blocking(move || dirs.discard(id)).await;
         gone.map_err(|source| self.file("remove", id, source))
     }
 
     fn file(&self, what: &'static str, id: ContainerId, source: io::Error) -> RuntimeError {
         RuntimeError::File {
             what,
-            path: self.0.folders.of(id),
+            path: self.0.dirs.of(id),
             source,
         }
     }
@@ -298,7 +298,7 @@ impl Runtime {
         let mut phases = self.machine(id, &looked.life).phases();
         let own = match self.client(&looked)?.watch().await {
             Ok(mut stages) => stages.next().await?.phases,
-            Err(_) => Outcome::read(&self.0.folders.of(id))
+            Err(_) => Outcome::read(&self.0.dirs.of(id))
                 .ok()
                 .flatten()
                 .map(|outcome| outcome.phases)

@@ -24,7 +24,8 @@ pub struct Workload {
     /// `NAME=value`: the image's, then the user's.
     pub environment: Vec<String>,
     /// Working directory; empty for `/`.
-    pub folder: String,
+    #[serde(rename = "folder")]
+    pub dir: String,
     /// User, and group behind a colon; empty for root.
     pub user: String,
     /// Further groups.
@@ -75,7 +76,7 @@ pub struct Workload {
     pub limits: Vec<(String, i64, i64)>,
     /// Bytes of /dev/shm; `None` for 64 MiB, 0 for no such file system (`--ipc none`).
     pub shm_bytes: Option<i64>,
-    /// Folders of the image that are to be there and writable: `VOLUME` of the image, `Volumes` of the user.
+    /// Directories of the image that are to be there and writable: `VOLUME` of the image, `Volumes` of the user.
     pub volumes: Vec<String>,
     /// Devices of the VM that it has beside the usual ones.
     pub devices: Vec<Device>,

@@ -19,26 +19,26 @@ struct Running {
     serving: JoinHandle<Result<(), ServeError>>,
 }
 
-fn config(folder: &Path) -> Config {
+fn config(dir: &Path) -> Config {
     let text = format!(
         "[vch]\nstate_dir = \"{0}/state\"\nrun_dir = \"{0}/run\"\n\
          [management]\ninterface = \"management\"\naddress = \"192.0.2.2\"\n\
          [docker_endpoint]\ninterface = \"endpoint\"\naddress = \"198.51.100.2\"\nsocket = \"{0}/docker.sock\"\n\
          [[external]]\nname = \"default-external\"\ninterface = \"external\"\n\
          subnets = [{{ subnet = \"10.2.0.0/16\", gateway = \"10.2.0.1\", address = \"10.2.0.2\" }}]\n",
-        folder.display()
+        dir.display()
     );
     let text =
         text + "[bridge]\npools = [{ base = \"172.18.0.0/16\", size = 24 }]\n[dns]\nthreads = 2\n";
-    Config::parse(&folder.join("vch.toml"), &text).unwrap()
+    Config::parse(&dir.join("vch.toml"), &text).unwrap()
 }
 
-async fn start(folder: &Path) -> Running {
-    let config = config(folder);
+async fn start(dir: &Path) -> Running {
+    let config = config(dir);
     let socket = config.api_socket.clone();
     let (faults, stop) = (Faults::default(), CancellationToken::new());
     let parts = Parts::new(stop.clone(), faults.clone());
-    let file = folder.join("vch.toml");
+    let file = dir.join("vch.toml");
     let serving = tokio::spawn(serve_in(parts, file, config, Begin::AsBefore, stop.clone()));
     let answers = async {
         while tokio::net::UnixStream::connect(&socket).await.is_err() {
@@ -93,7 +93,7 @@ fn links() {
 fn any_part_that_ends_or_panics_ends_the_coordinator_with_an_error() {
     in_namespace(async |_room| {
         links();
-        let folder = tempfile::tempdir().unwrap();
+        let dir = tempfile::tempdir().unwrap();
         for (part, wanted) in [
             ("settler", "the settler"),
             ("name server", "the name server"),
@@ -105,7 +105,7 @@ fn any_part_that_ends_or_panics_ends_the_coordinator_with_an_error() {
             ("store's writer", "store"),
         ] {
             for fault in [Fault::Return, Fault::Panic] {
-                let running = start(folder.path()).await;
+                let running = start(dir.path()).await;
                 running.faults.inject(part, fault);
                 timeout(SOON, running.stop.cancelled())
                     .await
@@ -116,7 +116,7 @@ fn any_part_that_ends_or_panics_ends_the_coordinator_with_an_error() {
             }
         }
         // The next coordinator finds everything in order, and ends well when it is told to.
-        let running = start(folder.path()).await;
+        let running = start(dir.path()).await;
         running.stop.cancel();
         timeout(LONG, running.serving)
             .await

@@ -1,10 +1,9 @@
 //! Rows in redb. Keys and values are postcard, read back whole at start.
 
 use super::{
-    StoreError,
+    StoreError, dir,
     error::failed,
     facts::{self, Facts, REVISION, SCHEMA, VCH},
-    folder,
     lock::Lock,
     log::{Bounds, Encoded, Log, Logged},
     migration,
@@ -37,11 +36,11 @@ pub struct Store {
     database: Database,
     revision: Revision,
     log: Log,
-    /// `None` where it is not in a folder.
+    /// `None` where it is not in a directory.
     location: Option<Location>,
 }
 
-/// The folder of a store, which no other process uses meanwhile.
+/// The directory of a store, which no other process uses meanwhile.
 pub(super) struct Location {
     dir: PathBuf,
     _lock: Lock,
@@ -86,11 +85,11 @@ impl Group {
 }
 
 impl Store {
-    /// Opens the store in a folder, made if it is not there, and reads it whole. One that an older
+    /// Opens the store in a directory, made if it is not there, and reads it whole. One that an older
     /// release wrote is migrated; what it was stays beside it.
     ///
     /// # Errors
-    /// [`StoreError`], with a remedy; what is in the folder stays as it is.
+    /// [`StoreError`], with a remedy; what is in the directory stays as it is.
     pub fn open(dir: &Path) -> Result<(Self, Loaded), StoreError> {
         Self::open_in(dir, false)
     }
@@ -98,18 +97,18 @@ impl Store {
     /// The same, where it is made if it is not there although containers' directories are.
     ///
     /// # Errors
-    /// [`StoreError`], with a remedy; what is in the folder stays as it is.
+    /// [`StoreError`], with a remedy; what is in the directory stays as it is.
     pub fn begin_anew(dir: &Path) -> Result<(Self, Loaded), StoreError> {
         Self::open_in(dir, true)
     }
 
     fn open_in(dir: &Path, begin_anew: bool) -> Result<(Self, Loaded), StoreError> {
-        private::provide(dir, folder::MARKS, "vch.state_dir")?;
+        private::provide(dir, dir::MARKS, "vch.state_dir")?;
         let lock = Lock::take(dir)?;
         let open = || {
-            let database = folder::database(dir, begin_anew)?;
+            let database = dir::database(dir, begin_anew)?;
             let location = Location {
-                reserve: Reserve::of(&dir.join(folder::FILE))?,
+                reserve: Reserve::of(&dir.join(dir::FILE))?,
                 dir: dir.to_owned(),
                 _lock: lock,
             };
@@ -120,7 +119,7 @@ impl Store {
         // used after that.
         let opened = panic::catch_unwind(AssertUnwindSafe(open));
         let opened = opened.unwrap_or(Err(StoreError::Panicked));
-        let path = dir.join(folder::FILE);
+        let path = dir.join(dir::FILE);
         opened.map_err(|source| match source {
             unwritable if unwritable.is_unwritable() => StoreError::Unwritable {
                 path,
@@ -163,7 +162,7 @@ impl Store {
         } = self;
         drop(database);
         let location = location.ok_or(StoreError::Nowhere)?;
-        let database = folder::database(&location.dir, false)?;
+        let database = dir::database(&location.dir, false)?;
         Self::begin(
             database,
             Some(location),

@@ -46,9 +46,9 @@ pub fn make(start: &Start) -> Result<(), Refused> {
         restrict(start)?;
     }
     // An `exec` finds it or fails; what the container begins in is made for it.
-    let folder = &start.process.folder;
-    if !folder.is_empty() {
-        fs::create_dir_all(folder).map_err(|error| no_folder(folder, &error))?;
+    let dir = &start.process.dir;
+    if !dir.is_empty() {
+        fs::create_dir_all(dir).map_err(|error| no_dir(dir, &error))?;
     }
     for volume in &start.volumes {
         fs::create_dir_all(volume).map_err(failed("make the folder of a volume"))?;
@@ -65,10 +65,10 @@ pub fn make(start: &Start) -> Result<(), Refused> {
 }
 
 /// dockerd's words where a file stands in the way.
-fn no_folder(folder: &str, error: &io::Error) -> Refused {
+fn no_dir(dir: &str, error: &io::Error) -> Refused {
     let reason = match error.kind() {
         io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
-            format!("Cannot mkdir: {folder} is not a directory")
+            format!("Cannot mkdir: {dir} is not a directory")
         }
         _ => format!("make the working directory: {error}"),
     };

@@ -21,30 +21,30 @@ impl Tree {
         };
         let layer = self.layers;
         let Some((name, parents)) = path.split_last() else {
-            let What::Folder(root, _) = &mut self.nodes[ROOT].what else {
+            let What::Dir(root, _) = &mut self.nodes[ROOT].what else {
                 return Err(wrong("is no folder"));
             };
-            if entry.kind != Kind::Folder {
+            if entry.kind != Kind::Dir {
                 return Err(wrong("stands for the root, and is no folder"));
             }
             *root = entry;
             return Ok(());
         };
         let parent = self
-            .folder(parents, true)
+            .dir(parents, true)
             .ok_or_else(|| wrong("has too many symbolic links in it"))?;
         let there = self.child(parent, name);
         let what = match &entry.kind {
-            Kind::Folder => {
+            Kind::Dir => {
                 let kept = there.map(|node| &mut self.nodes[node].what);
-                if let Some(What::Folder(before, _)) = kept {
+                if let Some(What::Dir(before, _)) = kept {
                     *before = entry;
                     if let Some(node) = there {
                         self.nodes[node].layer = layer;
                     }
                     return Ok(());
                 }
-                What::Folder(entry, BTreeMap::new())
+                What::Dir(entry, BTreeMap::new())
             }
             Kind::Hardlink(target) => {
                 let target = self.components(target)?;
@@ -66,7 +66,7 @@ impl Tree {
 
     fn child(&self, parent: usize, name: &[u8]) -> Option<usize> {
         match &self.nodes[parent].what {
-            What::Folder(_, children) => children.get(name).copied(),
+            What::Dir(_, children) => children.get(name).copied(),
             What::Leaf(_) => None,
         }
     }
@@ -75,7 +75,7 @@ impl Tree {
         let node = self.nodes.len();
         let layer = self.layers;
         self.nodes.push(Node { layer, what });
-        if let What::Folder(_, children) = &mut self.nodes[parent].what {
+        if let What::Dir(_, children) = &mut self.nodes[parent].what {
             children.insert(name.to_owned(), node);
         }
         node
@@ -84,17 +84,17 @@ impl Tree {
     /// The leaf that a hard link's path leads to.
     fn leaf(&mut self, path: &[Vec<u8>]) -> Option<usize> {
         let (name, parents) = path.split_last()?;
-        let parent = self.folder(parents, false)?;
+        let parent = self.dir(parents, false)?;
         match self.nodes[self.child(parent, name)?].what {
             What::Leaf(leaf) => Some(leaf),
-            What::Folder(..) => None,
+            What::Dir(..) => None,
         }
     }
 
-    /// The folder that a path leads to. A symbolic link of the same layer is followed within the image; one
-    /// of a layer below gives way to a folder, since overlayfs would show that in its place. What is missing
+    /// The directory that a path leads to. A symbolic link of the same layer is followed within the image; one
+    /// of a layer below gives way to a directory, since overlayfs would show that in its place. What is missing
     /// is made, if it may be; `None` if it may not, or if links lead in a circle.
-    fn folder(&mut self, path: &[Vec<u8>], make: bool) -> Option<usize> {
+    fn dir(&mut self, path: &[Vec<u8>], make: bool) -> Option<usize> {
         let mut stack = vec![ROOT];
         let mut ahead: VecDeque<Vec<u8>> = path.iter().cloned().collect();
         let mut links = 0;
@@ -109,7 +109,7 @@ impl Tree {
             let there = self.child(at, &name);
             let next = match there.map(|node| (node, &self.nodes[node])) {
                 Some((node, found)) => match &found.what {
-                    What::Folder(..) => Some(node),
+                    What::Dir(..) => Some(node),
                     What::Leaf(leaf) => match &self.leaves[*leaf].entry.kind {
                         Kind::Symlink(target) if found.layer == self.layers || !make => {
                             links += 1;
@@ -133,7 +133,7 @@ impl Tree {
             };
             let next = match next {
                 Some(node) => node,
-                None if make => self.hang(at, &name, What::Folder(implied(), BTreeMap::new())),
+                None if make => self.hang(at, &name, What::Dir(implied(), BTreeMap::new())),
                 None => return None,
             };
             stack.push(next);

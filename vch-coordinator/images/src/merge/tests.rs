@@ -47,7 +47,7 @@ fn merged(layers: &[Vec<u8>]) -> Result<BTreeMap<String, String>, LayerError> {
     while let Some(entry) = reader.next_entry()? {
         let path = String::from_utf8(entry.path.clone()).expect("text");
         let what = match entry.kind {
-            Kind::Folder => "dir".to_owned(),
+            Kind::Dir => "dir".to_owned(),
             Kind::Symlink(target) => format!("-> {}", String::from_utf8_lossy(&target)),
             Kind::Hardlink(target) => format!("= {}", String::from_utf8_lossy(&target)),
             _ => {
@@ -69,7 +69,7 @@ fn expected(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 #[test]
 fn whiteouts_and_opaque_folders_remove_only_what_is_below_them() {
     let lower = archive(&[
-        other("a/", Kind::Folder),
+        other("a/", Kind::Dir),
         file("a/old", b"1"),
         file("b", b"2"),
         file("c/x", b"3"),
@@ -147,7 +147,7 @@ fn paths_that_lead_out_links_in_a_circle_and_links_to_nothing_are_refused() {
 #[derive(Clone, Debug)]
 enum LayerEntry {
     File(u8),
-    Folder,
+    Dir,
     Remove,
     Empty,
 }
@@ -155,7 +155,7 @@ enum LayerEntry {
 fn entry() -> impl Strategy<Value = LayerEntry> {
     prop_oneof![
         any::<u8>().prop_map(LayerEntry::File),
-        Just(LayerEntry::Folder),
+        Just(LayerEntry::Dir),
         Just(LayerEntry::Remove),
         Just(LayerEntry::Empty),
     ]
@@ -176,7 +176,7 @@ fn reference(layers: &[BTreeMap<String, LayerEntry>]) -> BTreeMap<String, String
         for (path, entry) in layer {
             let what = match entry {
                 LayerEntry::File(byte) => byte.to_string(),
-                LayerEntry::Folder => "dir".to_owned(),
+                LayerEntry::Dir => "dir".to_owned(),
                 _ => continue,
             };
             for (end, _) in path.match_indices('/') {
@@ -205,11 +205,11 @@ proptest! {
             for (path, entry) in layer {
                 let (name, kind, data) = match entry {
                     LayerEntry::File(byte) => (path.clone(), Kind::File, byte.to_string()),
-                    LayerEntry::Folder => (path.clone(), Kind::Folder, String::new()),
+                    LayerEntry::Dir => (path.clone(), Kind::Dir, String::new()),
                     LayerEntry::Empty => (format!("{path}/.wh..wh..opq"), Kind::File, String::new()),
                     LayerEntry::Remove => {
-                        let (folder, name) = path.rsplit_once('/').unwrap_or((".", path));
-                        (format!("{folder}/.wh.{name}"), Kind::File, String::new())
+                        let (dir, name) = path.rsplit_once('/').unwrap_or((".", path));
+                        (format!("{dir}/.wh.{name}"), Kind::File, String::new())
                     }
                 };
                 let size = data.len() as u64;

@@ -67,7 +67,7 @@ pub enum ImageError {
          images or containers, or lower `images.free_disk_mib`"
     )]
     Room {
-        /// The store's folder.
+        /// The store's directory.
         path: PathBuf,
         /// What is free.
         free_mib: u64,

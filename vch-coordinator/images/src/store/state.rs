@@ -87,7 +87,7 @@ impl Inner {
         let state = self.state();
         let mut whole = Vec::new();
         for (id, image) in &state.images {
-            if index::is_whole(&self.settings.folder, image)? {
+            if index::is_whole(&self.settings.dir, image)? {
                 whole.push(*id);
             }
         }
@@ -96,7 +96,7 @@ impl Inner {
 
     fn commit(&self, changed: State) -> Result<(), ImageError> {
         let images = changed.images.values();
-        index::write(&self.settings.folder, images, &changed.unreadable)?;
+        index::write(&self.settings.dir, images, &changed.unreadable)?;
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         *state = Arc::new(changed);
         Ok(())
@@ -133,9 +133,9 @@ impl Inner {
         freed
     }
 
-    /// Renames them into the folder that is swept at the start: their removal may take its time.
+    /// Renames them into the directory that is swept at the start: their removal may take its time.
     fn move_aside(&self, digests: &BTreeSet<Digest>) -> Vec<PathBuf> {
-        let folder = &self.settings.folder;
+        let dir = &self.settings.dir;
         let leases = self.leases();
         // Read with the leases locked: a holder has committed before it gave its lease back.
         let state = self.state();
@@ -147,13 +147,13 @@ impl Inner {
         let unused = |digest: &&Digest| !leases.contains_key(digest);
         let mut aside = Vec::new();
         for digest in digests.iter().filter(unused) {
-            let blob = index::blob(folder, digest);
-            let rootfs = index::rootfs(folder, digest);
+            let blob = index::blob(dir, digest);
+            let rootfs = index::rootfs(dir, digest);
             let blob = (state.unreadable.is_empty() && !named.contains(digest)).then_some(blob);
             let rootfs = (!state.images.contains_key(digest)).then_some(rootfs);
             for path in [blob, rootfs].into_iter().flatten() {
                 let number = self.removed.fetch_add(1, Ordering::Relaxed);
-                let target = folder.join("staging").join(format!("{number}.removed"));
+                let target = dir.join("staging").join(format!("{number}.removed"));
                 match fs::rename(&path, &target) {
                     Ok(()) => aside.push(target),
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {}

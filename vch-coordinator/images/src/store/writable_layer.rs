@@ -47,7 +47,7 @@ impl Store {
     async fn template(&self) -> Result<PathBuf, ImageError> {
         let settings = &self.inner.settings;
         let name = format!("upper-{}.ext4", settings.writable_layer_bytes);
-        let path = settings.folder.join(&name);
+        let path = settings.dir.join(&name);
         let alone = self.inner.alone(None).await;
         let _alone = alone.lock().await;
         if tokio::fs::try_exists(&path)
@@ -56,7 +56,7 @@ impl Store {
         {
             return Ok(path);
         }
-        let partial = settings.folder.join("staging").join(&name);
+        let partial = settings.dir.join("staging").join(&name);
         let old = partial.clone();
         self.blocking(move |_| match fs::remove_file(&old) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -69,7 +69,7 @@ impl Store {
         let target = path.clone();
         self.blocking(move |inner| {
             fs::rename(&partial, &target).map_err(failed("make", &target))?;
-            super::index::sync(&inner.settings.folder)
+            super::index::sync(&inner.settings.dir)
         })
         .await?;
         Ok(path)

@@ -169,7 +169,7 @@ impl<W: Write> Fetch<'_, W> {
         serde_json::from_slice(&bytes).map_err(wrong)
     }
 
-    /// A blob becomes a file of the staging folder. A transfer that breaks off is taken up where it was.
+    /// A blob becomes a file of the staging directory. A transfer that breaks off is taken up where it was.
     fn blob(
         &mut self,
         descriptor: &Descriptor,

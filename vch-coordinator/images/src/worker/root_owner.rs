@@ -1,4 +1,4 @@
-//! `sqfstar` 4.5 gives the root folder to whoever runs it. Its owner is written into the finished file:
+//! `sqfstar` 4.5 gives the root directory to whoever runs it. Its owner is written into the finished file:
 //! the inode and the table of IDs are not compressed (squashfs_fs.h: squashfs_super_block,
 //! squashfs_dir_inode; all numbers little-endian).
 
@@ -12,7 +12,7 @@ const PLAIN: u16 = 1 << 15;
 /// IDs in the first block of their table.
 const IDS: u16 = 2048;
 
-/// Sets the root folder's owner. `spare` is an ID that no file of the image has: its position in the table
+/// Sets the root directory's owner. `spare` is an ID that no file of the image has: its position in the table
 /// is taken for an owner that has none.
 pub(super) fn set(file: &File, owner: [u32; 2], spare: Option<u32>) -> io::Result<()> {
     let wrong = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why);

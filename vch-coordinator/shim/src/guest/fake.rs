@@ -25,10 +25,10 @@ pub struct FakeInit {
 }
 
 impl FakeInit {
-    /// At the other end of a shim's line, whose log is in the folder.
+    /// At the other end of a shim's line, whose log is in the directory.
     pub fn new() -> (Self, Guest, mpsc::Receiver<GuestEvent>, TempDir) {
-        let folder = tempfile::tempdir().unwrap();
-        let log = Writer::open(folder.path(), 1 << 20, 2).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let log = Writer::open(dir.path(), 1 << 20, 2).unwrap();
         let (ours, its) = UnixStream::pair().unwrap();
         let (guest, events) = Guest::spawn(ours, NONCE, log);
         let own = Self {
@@ -36,7 +36,7 @@ impl FakeInit {
             decoder: Decoder::new(),
             waiting: Vec::new(),
         };
-        (own, guest, events, folder)
+        (own, guest, events, dir)
     }
 
     /// Says something; returns whether the line is still open.

@@ -48,7 +48,7 @@ async fn soon<T>(what: impl Future<Output = T>) -> T {
 
 #[tokio::test]
 async fn each_step_of_a_start_is_news_once_whatever_the_guest_repeats() {
-    let (mut init, _guest, mut events, _folder) = FakeInit::new();
+    let (mut init, _guest, mut events, _dir) = FakeInit::new();
     for _ in 0..3 {
         init.floods((0..500).flat_map(|at| [FromInit::Ready { version: VERSION }, phase(at)]))
             .await;
@@ -86,7 +86,7 @@ async fn each_step_of_a_start_is_news_once_whatever_the_guest_repeats() {
 #[tokio::test]
 async fn a_guest_that_sends_beyond_its_window_is_not_listened_to_any_more() {
     for id in [MAIN, ProcessId(1)] {
-        let (mut init, guest, mut events, _folder) = FakeInit::new();
+        let (mut init, guest, mut events, _dir) = FakeInit::new();
         let seated = guest.exec(Box::default()).await.unwrap();
         assert_eq!(seated.id, ProcessId(1));
         // The exec's output is not read, and nothing of the main process's is taken: init does not read its line.
@@ -114,7 +114,7 @@ async fn a_guest_that_sends_beyond_its_window_is_not_listened_to_any_more() {
 
 #[tokio::test]
 async fn a_process_that_keeps_to_its_window_writes_for_ever() {
-    let (mut init, guest, _news, folder) = FakeInit::new();
+    let (mut init, guest, _news, dir) = FakeInit::new();
     let seated = guest.exec(Box::default()).await.unwrap();
     let reading = tokio::spawn(async move {
         let mut count = 0_u32;
@@ -146,13 +146,13 @@ async fn a_process_that_keeps_to_its_window_writes_for_ever() {
     }
     init.says(&exited(ProcessId(1))).await;
     assert_eq!(soon(reading).await.unwrap(), sent);
-    let mut reader = Reader::from_start(folder.path()).unwrap();
+    let mut reader = Reader::from_start(dir.path()).unwrap();
     assert!(reader.read().unwrap().is_some());
 }
 
 #[tokio::test]
 async fn what_a_guest_says_in_words_is_cut_and_cleaned_where_it_enters() {
-    let (mut init, guest, mut events, _folder) = FakeInit::new();
+    let (mut init, guest, mut events, _dir) = FakeInit::new();
     let words = format!("\x1b]0;title\x07{}", "w".repeat(60_000));
     let (listing, using) = tokio::join!(
         async { soon(guest.ask(|request| ToInit::List { request })).await },
@@ -219,7 +219,7 @@ async fn what_a_guest_says_in_words_is_cut_and_cleaned_where_it_enters() {
 
 #[tokio::test(start_paused = true)]
 async fn a_question_to_a_silent_guest_has_a_deadline_and_leaves_nothing() {
-    let (_init, guest, _news, _folder) = FakeInit::new();
+    let (_init, guest, _news, _dir) = FakeInit::new();
     for _ in 0..200 {
         let asked = guest.ask(|request| ToInit::Usage { request });
         assert_eq!(asked.await, Err(Unanswered::Timeout));
@@ -232,7 +232,7 @@ async fn a_question_to_a_silent_guest_has_a_deadline_and_leaves_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_guest_that_does_not_read_its_line_holds_nobody_up_for_ever() {
-    let (_init, guest, _news, _folder) = FakeInit::new();
+    let (_init, guest, _news, _dir) = FakeInit::new();
     let signal = ToInit::Signal {
         id: MAIN,
         signal: 15,
@@ -250,7 +250,7 @@ async fn a_guest_that_does_not_read_its_line_holds_nobody_up_for_ever() {
 
 #[tokio::test]
 async fn garbage_and_frames_of_other_lives_are_nothing_between_messages() {
-    let (mut init, _guest, mut events, _folder) = FakeInit::new();
+    let (mut init, _guest, mut events, _dir) = FakeInit::new();
     let mut line = vec![0xff; 300_000];
     line.push(0);
     line.extend([1, 2, 3, 0, 0, 9, 0]);
@@ -267,7 +267,7 @@ async fn garbage_and_frames_of_other_lives_are_nothing_between_messages() {
 
 #[tokio::test]
 async fn a_flood_of_small_messages_waits_in_the_guest() {
-    let (mut init, guest, mut events, _folder) = FakeInit::new();
+    let (mut init, guest, mut events, _dir) = FakeInit::new();
     let seated = guest.exec(Box::new(Process::default())).await.unwrap();
     let line: Vec<u8> = std::iter::repeat_n(framed(&FromInit::Taken { id: MAIN, bytes: 1 }), 1000)
         .flatten()

@@ -67,7 +67,7 @@ async fn tell_of_log(
     let mut written = shared.guest.written();
     let mut stage = shared.stage.subscribe();
     let from = from.unwrap_or_else(|| *written.borrow());
-    let mut reader = Reader::open(&shared.folder, from);
+    let mut reader = Reader::open(&shared.dir, from);
     // Says that nothing of what comes from now on is missed.
     send(to, &Reply::Done).await?;
     loop {

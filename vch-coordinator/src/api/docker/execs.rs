@@ -103,7 +103,7 @@ async fn create(
         process: Process {
             words,
             environment,
-            folder: or_own(params.working_dir, &own.folder),
+            dir: or_own(params.working_dir, &own.dir),
             user: or_own(params.user, &own.user),
             terminal: params.tty.then_some(match params.console_size {
                 Some((rows, columns)) if version >= Version(42) => TerminalSize { rows, columns },

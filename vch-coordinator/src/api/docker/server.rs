@@ -190,8 +190,8 @@ fn listen(host_interface: &HostInterface, port: u16) -> Result<TcpListener, Dock
 /// lock has shown that it is dead.
 fn listen_unix(path: &Path) -> Result<UnixListener, DockerListenError> {
     let bind = || {
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
+        if let Some(dir) = path.parent() {
+            fs::create_dir_all(dir)?;
         }
         UnixListener::from_std(bind_unix(path, 0o660)?)
     };

@@ -111,12 +111,12 @@ async fn attach(
     let keys = Keys::of(written, shape.terminal)?;
     let hijack = hijack?;
     let (wants_past, wants_more) = (parameters.flag("logs"), parameters.flag("stream"));
-    let folder = docker.runtime.log_folder(id);
+    let dir = docker.runtime.log_dir(id);
     // What a running container wrote and what it writes comes from one source, without a gap.
     let whole = wants_past && wants_more && snapshot.container.runs();
-    let from = if whole { Some(first(&folder)?) } else { None };
+    let from = if whole { Some(first(&dir)?) } else { None };
     let past = if wants_past && !whole {
-        Some(Pages::of(folder, LogParams::all(shape)).map_err(|error| unreadable(&error))?)
+        Some(Pages::of(dir, LogParams::all(shape)).map_err(|error| unreadable(&error))?)
     } else {
         None
     };
@@ -158,8 +158,8 @@ async fn attach(
 }
 
 /// The first record of a log.
-fn first(folder: &FilePath) -> Result<Position, DockerError> {
-    let reader = Reader::from_start(folder).map_err(|error| unreadable(&error))?;
+fn first(dir: &FilePath) -> Result<Position, DockerError> {
+    let reader = Reader::from_start(dir).map_err(|error| unreadable(&error))?;
     Ok(reader.position())
 }
 

@@ -9,8 +9,8 @@ const SOON: Duration = Duration::from_secs(10);
 
 #[tokio::test]
 async fn who_comes_when_all_permits_are_taken_is_let_in_when_one_is_free() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("api.sock");
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("api.sock");
     let mut limiter = ConnectionLimiter::new(UnixListener::bind(&path).unwrap(), 2);
     let mut clients = Vec::new();
     for _ in 0..3 {

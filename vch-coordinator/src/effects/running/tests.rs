@@ -26,19 +26,19 @@ const REFUSED: &str = "{\"error\":\"busy\"}\n";
 /// Whoever runs the VMs.
 struct Program {
     listener: UnixListener,
-    _folder: tempfile::TempDir,
+    _dir: tempfile::TempDir,
 }
 
 impl Program {
     async fn start() -> (Self, Running, Segments) {
-        let folder = tempfile::tempdir().unwrap();
-        let socket = folder.path().join("hook");
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("hook");
         let listener = UnixListener::bind(&socket).unwrap();
         let (segments, _thread) = spawn().await;
         let running = Running::new(Arc::new(Hook::new(socket)), segments.clone());
         let program = Self {
             listener,
-            _folder: folder,
+            _dir: dir,
         };
         (program, running, segments)
     }

@@ -11,7 +11,7 @@ use vch_shim::Launch;
 pub fn sample() -> Launch {
     Launch {
         container: "c".repeat(64),
-        folder: "/nowhere".into(),
+        dir: "/nowhere".into(),
         sockets: "/nowhere".into(),
         program: "qemu".into(),
         kernel: "/nowhere/vmlinux".into(),

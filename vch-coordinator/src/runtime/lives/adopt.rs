@@ -34,11 +34,11 @@ impl Runtime {
             ids.collect()
         });
         let known = known.await?;
-        let folders = self.0.folders.clone();
-        let swept = blocking(move || folders.sweep(&known)).await;
+        let dirs = self.0.dirs.clone();
+        let swept = blocking(move || dirs.sweep(&known)).await;
         let swept = swept.map_err(|source| RuntimeError::File {
             what: "read",
-            path: self.0.folders.containers(),
+            path: self.0.dirs.containers(),
             source,
         })?;
         for path in &swept.lost {

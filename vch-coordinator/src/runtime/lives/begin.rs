@@ -143,10 +143,10 @@ impl Runtime {
     async fn disks(&self, id: ContainerId) -> Result<[PathBuf; 2], RuntimeError> {
         let looked = self.require(id).await?;
         let image = self.0.disks.root(&looked.workload.image).await?;
-        let folder = self.0.folders.of(id);
+        let dir = self.0.dirs.of(id);
         let upper = self.writable_disk(id);
         if !tokio::fs::try_exists(&upper).await.unwrap_or(false) {
-            make_folder(&folder).await?;
+            make_dir(&dir).await?;
             let bytes = looked.workload.disk_bytes;
             self.0.disks.writable_layer(&upper, bytes).await?;
         }
@@ -218,7 +218,7 @@ impl Runtime {
 
     /// A shim's stages from the start of the process on; or how it ended without one.
     async fn watched(&self, id: ContainerId, sockets: &Path) -> Result<(Stages, u64), Outcome> {
-        // A shim that does not answer has ended: what came of it is in its folder.
+        // A shim that does not answer has ended: what came of it is in its directory.
         let ended = |_| self.outcome(id);
         let mut stages = Client::at(sockets).watch().await.map_err(ended)?;
         let started_ms = started(&mut stages).await.map_err(ended)??;
@@ -233,7 +233,7 @@ impl Runtime {
         [image_disk, writable_disk]: [PathBuf; 2],
     ) -> Result<Launch, RuntimeError> {
         let paths = LaunchPaths {
-            folder: &self.0.folders.of(looked.container.id),
+            dir: &self.0.dirs.of(looked.container.id),
             sockets,
             image_disk,
             writable_disk,
@@ -280,12 +280,12 @@ fn not_started(outcome: Outcome) -> RuntimeError {
     }
 }
 
-async fn make_folder(folder: &Path) -> Result<(), RuntimeError> {
-    tokio::fs::create_dir_all(folder)
+async fn make_dir(dir: &Path) -> Result<(), RuntimeError> {
+    tokio::fs::create_dir_all(dir)
         .await
         .map_err(|source| RuntimeError::File {
             what: "make",
-            path: folder.to_owned(),
+            path: dir.to_owned(),
             source,
         })
 }

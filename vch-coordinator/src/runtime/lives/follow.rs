@@ -86,7 +86,7 @@ impl Runtime {
 
     /// How its last life ended, as its shim wrote it.
     pub(super) fn outcome(&self, id: ContainerId) -> Outcome {
-        let read = Outcome::read(&self.0.folders.of(id)).ok().flatten();
+        let read = Outcome::read(&self.0.dirs.of(id)).ok().flatten();
         read.unwrap_or_else(|| Outcome {
             code: LOST,
             finished_ms: now_ms(),

@@ -49,7 +49,7 @@ pub struct Image {
     /// `Cmd`.
     pub command: Vec<String>,
     /// `WorkingDir`.
-    pub folder: String,
+    pub dir: String,
     /// `Labels`.
     pub labels: BTreeMap<String, String>,
     /// `StopSignal`.

@@ -130,7 +130,7 @@ fn config(view: &ContainerView, version: Version) -> Value {
         "Healthcheck": workload.health.as_ref().map(healthcheck),
         "Image": workload.image_name,
         "Volumes": null,
-        "WorkingDir": workload.folder,
+        "WorkingDir": workload.dir,
         "Entrypoint": list(&workload.entrypoint),
         "MacAddress": mac,
         "OnBuild": null,

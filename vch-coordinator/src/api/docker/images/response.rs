@@ -318,7 +318,7 @@ pub fn for_container(image: &Image) -> containers::Image {
         environment: run.env.unwrap_or_default(),
         entrypoint: run.entrypoint.unwrap_or_default(),
         command: run.cmd.unwrap_or_default(),
-        folder: run.working_dir,
+        dir: run.working_dir,
         labels: run.labels.unwrap_or_default(),
         stop_signal: run.stop_signal.unwrap_or_default(),
         health: run.others.get("Healthcheck").and_then(health),

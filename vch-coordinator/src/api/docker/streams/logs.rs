@@ -47,7 +47,7 @@ pub async fn logs(
         ));
     }
     let params = LogParams::of(&parameters, shape)?;
-    let pages = Pages::of(docker.runtime.log_folder(id), params);
+    let pages = Pages::of(docker.runtime.log_dir(id), params);
     let pages = pages.map_err(|error| unreadable(&error))?;
     let body = if parameters.flag("follow") {
         Body::from_stream(followed(docker, id, pages.followed(), params))

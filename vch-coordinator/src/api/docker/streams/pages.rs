@@ -20,7 +20,7 @@ const PIECE: usize = 4 << 10;
 
 /// What a log has, as a client wants it.
 pub struct Pages {
-    folder: PathBuf,
+    dir: PathBuf,
     reader: Reader,
     pieces: Pieces,
     shape: Shape,
@@ -35,16 +35,14 @@ pub struct Pages {
 }
 
 impl Pages {
-    /// Of the log in a folder.
+    /// Of the log in a directory.
     ///
     /// # Errors
-    /// The folder can't be read.
-    pub fn of(folder: PathBuf, params: LogParams) -> io::Result<Self> {
-        let search = params
-            .tail
-            .map(|most| Search::of(&folder, most, params.shape));
+    /// The directory can't be read.
+    pub fn of(dir: PathBuf, params: LogParams) -> io::Result<Self> {
+        let search = params.tail.map(|most| Search::of(&dir, most, params.shape));
         Ok(Self {
-            reader: Reader::from_start(&folder)?,
+            reader: Reader::from_start(&dir)?,
             pieces: params.pieces(),
             shape: params.shape,
             until_ns: params.until_ns,
@@ -52,7 +50,7 @@ impl Pages {
             tail: None,
             record: None,
             followed: false,
-            folder,
+            dir,
         })
     }
 
@@ -83,7 +81,7 @@ impl Pages {
             let Some(tail) = search.step(READ)? else {
                 return Ok(Some(Vec::new()));
             };
-            self.reader = Reader::open(&self.folder, tail.from);
+            self.reader = Reader::open(&self.dir, tail.from);
             self.tail = Some(tail);
             self.search = None;
         }
@@ -100,7 +98,7 @@ impl Pages {
                 };
                 // However fast the container writes: all that follows is later.
                 if record.at_ns > self.until_ns {
-                    self.reader = Reader::open(&self.folder, before);
+                    self.reader = Reader::open(&self.dir, before);
                     return Ok((!page.is_empty()).then_some(page));
                 }
                 read += record.bytes.len() as u64;
@@ -132,7 +130,7 @@ impl Pages {
     fn read(&mut self) -> io::Result<Option<Record>> {
         match self.reader.read() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.reader = Reader::from_start(&self.folder)?;
+                self.reader = Reader::from_start(&self.dir)?;
                 self.reader.read()
             }
             other => other,

@@ -58,13 +58,13 @@ struct Scan {
 }
 
 impl Scan {
-    fn of(folder: &Path, file: u64) -> Self {
+    fn of(dir: &Path, file: u64) -> Self {
         let at = Position { file, offset: 0 };
         let next = [LineState::Unknown; 2];
         let begun = 0;
         Self {
             file,
-            reader: Reader::open(folder, at),
+            reader: Reader::open(dir, at),
             marks: vec![Mark { at, next, begun }],
             next,
             first: [None; 2],
@@ -134,7 +134,7 @@ impl Scan {
 
 /// Looks for where the last lines begin.
 pub struct Search {
-    folder: PathBuf,
+    dir: PathBuf,
     most: usize,
     shape: Shape,
     /// Older files, not read yet.
@@ -145,13 +145,13 @@ pub struct Search {
 }
 
 impl Search {
-    pub fn of(folder: &Path, most: usize, shape: Shape) -> io::Result<Self> {
-        let left = match files(folder) {
+    pub fn of(dir: &Path, most: usize, shape: Shape) -> io::Result<Self> {
+        let left = match files(dir) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             other => other?,
         };
         let mut search = Self {
-            folder: folder.to_owned(),
+            dir: dir.to_owned(),
             most,
             shape,
             left,
@@ -167,7 +167,7 @@ impl Search {
         let Some(file) = self.left.pop() else {
             return false;
         };
-        self.scans.push_front(Scan::of(&self.folder, file));
+        self.scans.push_front(Scan::of(&self.dir, file));
         self.at_end = false;
         true
     }

@@ -15,7 +15,7 @@ fn image() -> Image {
         environment: vec!["PATH=/bin".to_owned(), "A=image".to_owned()],
         entrypoint: vec!["/entry".to_owned()],
         command: vec!["serve".to_owned()],
-        folder: "/srv".to_owned(),
+        dir: "/srv".to_owned(),
         labels: [("of".to_owned(), "image".to_owned())].into(),
         stop_signal: "SIGQUIT".to_owned(),
         health: None,
@@ -98,7 +98,7 @@ fn what_the_cli_sends_by_itself_is_the_images_container_on_the_default_bridge() 
     assert_eq!(workload.command, ["serve"]);
     assert_eq!(workload.environment, ["PATH=/bin", "A=image"]);
     assert_eq!(workload.user, "web");
-    assert_eq!(workload.folder, "/srv");
+    assert_eq!(workload.dir, "/srv");
     assert_eq!(workload.stop_signal.as_deref(), Some("SIGQUIT"));
     assert_eq!(workload.network_mode, "bridge");
     assert!(!workload.no_new_privileges);

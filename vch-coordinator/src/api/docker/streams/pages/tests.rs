@@ -18,8 +18,8 @@ fn terminal() -> LogParams {
     LogParams::all(shape(true))
 }
 
-fn all(folder: &Path, params: LogParams) -> Vec<u8> {
-    let mut pages = Pages::of(folder.to_owned(), params).unwrap();
+fn all(dir: &Path, params: LogParams) -> Vec<u8> {
+    let mut pages = Pages::of(dir.to_owned(), params).unwrap();
     let mut whole = Vec::new();
     while let Some(page) = pages.next().unwrap() {
         whole.extend(page);
@@ -28,8 +28,8 @@ fn all(folder: &Path, params: LogParams) -> Vec<u8> {
 }
 
 fn log(params: LogParams) -> String {
-    let folder = tempfile::tempdir().unwrap();
-    let mut writer = Writer::open(folder.path(), 1 << 20, 2).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = Writer::open(dir.path(), 1 << 20, 2).unwrap();
     for (stream, at, text) in [
         (Stdout, 1, "one\ntwo\nthr"),
         (Stderr, 2, "err\n"),
@@ -37,7 +37,7 @@ fn log(params: LogParams) -> String {
     ] {
         writer.append(stream, at * SECOND, text.as_bytes()).unwrap();
     }
-    String::from_utf8(all(folder.path(), params)).unwrap()
+    String::from_utf8(all(dir.path(), params)).unwrap()
 }
 
 #[test]
@@ -88,8 +88,8 @@ fn times_stand_before_lines_and_choose_them() {
 
 #[test]
 fn what_was_written_after_the_moment_is_not_read_however_much_it_is() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut writer = Writer::open(folder.path(), 1 << 20, 2).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = Writer::open(dir.path(), 1 << 20, 2).unwrap();
     let mut write = |at: u64, text: &str| {
         writer.append(Stdout, at * SECOND, text.as_bytes()).unwrap();
     };
@@ -99,7 +99,7 @@ fn what_was_written_after_the_moment_is_not_read_however_much_it_is() {
         until_ns: 2 * SECOND,
         ..terminal()
     };
-    let mut pages = Pages::of(folder.path().to_owned(), until).unwrap();
+    let mut pages = Pages::of(dir.path().to_owned(), until).unwrap();
     assert_eq!(pages.next().unwrap().unwrap(), b"one\n");
     let (position, _) = pages.position();
     for at in 4..100 {
@@ -138,10 +138,10 @@ fn without_a_terminal_each_line_is_a_piece_though_it_was_written_in_two() {
     let shown = log(LogParams::all(shape(false)));
     assert_eq!(shown.as_bytes(), expected.concat());
     // One who follows has the rest of the line later.
-    let folder = tempfile::tempdir().unwrap();
-    let mut writer = Writer::open(folder.path(), 1 << 20, 2).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = Writer::open(dir.path(), 1 << 20, 2).unwrap();
     writer.append(Stdout, SECOND, b"one\ntw").unwrap();
-    let pages = Pages::of(folder.path().to_owned(), LogParams::all(shape(false)));
+    let pages = Pages::of(dir.path().to_owned(), LogParams::all(shape(false)));
     let mut pages = pages.unwrap().followed();
     assert_eq!(pages.next().unwrap(), Some(framed(1, "one\n")));
     assert_eq!(pages.next().unwrap(), None);
@@ -192,14 +192,14 @@ fn records() -> impl Strategy<Value = Vec<(Output, Vec<u8>)>> {
 proptest! {
     #[test]
     fn the_last_lines_are_those_of_the_rule(records in records(), most in 0..30_usize, file in 20..400_u64) {
-        let folder = tempfile::tempdir().unwrap();
+        let dir = tempfile::tempdir().unwrap();
         // All files are kept: what is taken away is another test's.
-        let mut writer = Writer::open(folder.path(), file, 1_000).unwrap();
+        let mut writer = Writer::open(dir.path(), file, 1_000).unwrap();
         for (stream, bytes) in &records {
             writer.append(*stream, SECOND, bytes).unwrap();
         }
         let params = LogParams { tail: Some(most), ..terminal() };
-        let shown = all(folder.path(), params);
+        let shown = all(dir.path(), params);
         prop_assert_eq!(
             String::from_utf8(shown).unwrap(),
             String::from_utf8(last_lines(&records, most)).unwrap()
@@ -208,24 +208,24 @@ proptest! {
 
     #[test]
     fn one_stream_s_last_lines_do_not_count_the_other_s(records in records(), most in 0..30_usize, file in 20..400_u64) {
-        let folder = tempfile::tempdir().unwrap();
-        let mut writer = Writer::open(folder.path(), file, 1_000).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = Writer::open(dir.path(), file, 1_000).unwrap();
         for (stream, bytes) in &records {
             writer.append(*stream, SECOND, bytes).unwrap();
         }
         let mut params = LogParams { tail: Some(most), ..terminal() };
         params.shape.err = false;
         let out: Vec<_> = records.into_iter().filter(|(stream, _)| *stream == Stdout).collect();
-        prop_assert_eq!(all(folder.path(), params), last_lines(&out, most));
+        prop_assert_eq!(all(dir.path(), params), last_lines(&out, most));
     }
 }
 
 #[test]
 fn what_the_writer_has_taken_away_is_left_out() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut writer = Writer::open(folder.path(), 100, 2).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = Writer::open(dir.path(), 100, 2).unwrap();
     writer.append(Stdout, SECOND, b"first\n").unwrap();
-    let mut pages = Pages::of(folder.path().to_owned(), terminal()).unwrap();
+    let mut pages = Pages::of(dir.path().to_owned(), terminal()).unwrap();
     for number in 0..100 {
         writer
             .append(Stdout, SECOND, format!("{number}\n").as_bytes())
@@ -240,7 +240,7 @@ fn what_the_writer_has_taken_away_is_left_out() {
         tail: Some(3),
         ..terminal()
     };
-    assert_eq!(all(folder.path(), last), b"97\n98\n99\n");
+    assert_eq!(all(dir.path(), last), b"97\n98\n99\n");
 }
 
 /// Bytes of this process that are in memory (proc(5), statm: the second field, in pages).
@@ -274,8 +274,8 @@ fn sixty_four_mebibytes_of_newlines_take_a_page_of_memory_at_a_time() {
     if std::env::var_os(ALONE).is_none() {
         return runs_alone("sixty_four_mebibytes_of_newlines_take_a_page_of_memory_at_a_time");
     }
-    let folder = tempfile::tempdir().unwrap();
-    let mut writer = Writer::open(folder.path(), SIZE / 2, 3).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = Writer::open(dir.path(), SIZE / 2, 3).unwrap();
     let chunk = vec![b'\n'; 1 << 20];
     for _ in 0..SIZE / chunk.len() as u64 {
         writer
@@ -284,7 +284,7 @@ fn sixty_four_mebibytes_of_newlines_take_a_page_of_memory_at_a_time() {
     }
     let before = resident();
     let grown = |params: LogParams, bytes: u64| {
-        let mut pages = Pages::of(folder.path().to_owned(), params).unwrap();
+        let mut pages = Pages::of(dir.path().to_owned(), params).unwrap();
         let (mut most, mut shown) = (0, 0);
         while let Some(page) = pages.next().unwrap() {
             most = most.max(resident().saturating_sub(before));

@@ -13,24 +13,20 @@ use tokio::sync::watch;
 use vch_ledger::{Command, ContainerId, Settings, desired::Delta};
 
 pub struct Testbed {
-    folder: TempDir,
+    dir: TempDir,
     kept: SpawnedWriter,
     tether: Tether,
 }
 
 impl Testbed {
     pub fn open() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let (store, loaded) = Store::open(&folder.path().join("state")).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let (store, loaded) = Store::open(&dir.path().join("state")).unwrap();
         let settings = Settings::of(loaded.vch);
         let kept = LedgerHandle::spawn(store, loaded, settings, HostChecks::alone()).unwrap();
-        let channels = Channels::new(folder.path().join("tether"), false).unwrap();
+        let channels = Channels::new(dir.path().join("tether"), false).unwrap();
         let tether = Tether::new(channels, kept.ledger_handle.clone(), DEFAULT_HEARTBEAT);
-        Self {
-            folder,
-            kept,
-            tether,
-        }
+        Self { dir, kept, tether }
     }
 
     pub async fn add(&mut self, name: &str) -> ContainerId {
@@ -94,7 +90,7 @@ impl Testbed {
         known.unwrap().unwrap().clone()
     }
 
-    /// Ends the sessions; the folder stays until the testbed is dropped.
+    /// Ends the sessions; the directory stays until the testbed is dropped.
     pub async fn close(&self) {
         self.tether.close().await;
     }
@@ -109,6 +105,6 @@ impl Testbed {
         } = self.kept;
         drop((ledger_handle, self.tether));
         thread.join().unwrap();
-        Store::open(&self.folder.path().join("state")).unwrap().1
+        Store::open(&self.dir.path().join("state")).unwrap().1
     }
 }

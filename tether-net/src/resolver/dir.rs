@@ -1,4 +1,4 @@
-//! Files of one folder, replaced as a whole.
+//! Files of one directory, replaced as a whole.
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat, openat2, renameat};
@@ -13,19 +13,19 @@ use thiserror::Error;
 /// More than the agent ever writes: 256 hosts of at most 300 bytes.
 const MAX_FILE_BYTES: u64 = 256 * 1024;
 
-/// A folder below a root, out of which no symbolic link leads.
+/// A directory below a root, out of which no symbolic link leads.
 #[derive(Debug)]
-pub struct Folder {
-    folder: OwnedFd,
+pub struct Dir {
+    dir: OwnedFd,
 }
 
 /// Why a file was not read or replaced.
 #[derive(Debug, Error)]
-pub enum FolderError {
-    /// The folder can't be opened or made.
+pub enum DirError {
+    /// The directory can't be opened or made.
     #[error("folder {name} can't be opened: {}", .errno.desc())]
     Open {
-        /// The folder.
+        /// The directory.
         name: String,
         /// Why.
         errno: Errno,
@@ -42,7 +42,7 @@ pub enum FolderError {
     },
 }
 
-impl FolderError {
+impl DirError {
     /// The errno behind it.
     pub fn errno(&self) -> i32 {
         match self {
@@ -51,11 +51,11 @@ impl FolderError {
     }
 }
 
-impl Folder {
-    /// Opens folder `name` of `root`, made if it is not there. Symbolic links on the way are
+impl Dir {
+    /// Opens directory `name` of `root`, made if it is not there. Symbolic links on the way are
     /// followed as if `root` were `/` (openat2(2), `RESOLVE_IN_ROOT`).
-    pub fn open(root: &Path, name: &str) -> Result<Self, FolderError> {
-        let refused = |errno| FolderError::Open {
+    pub fn open(root: &Path, name: &str) -> Result<Self, DirError> {
+        let refused = |errno| DirError::Open {
             name: name.to_owned(),
             errno,
         };
@@ -63,22 +63,22 @@ impl Folder {
         let how = OpenHow::new()
             .flags(OFlag::O_DIRECTORY | OFlag::O_RDONLY | OFlag::O_CLOEXEC)
             .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
-        let folder = match openat2(&root, name, how) {
+        let dir = match openat2(&root, name, how) {
             Err(Errno::ENOENT) => {
                 mkdirat(&root, name, Mode::from_bits_truncate(0o755)).map_err(refused)?;
                 openat2(&root, name, how)
             }
             other => other,
         };
-        let folder = folder.map_err(refused)?;
-        Ok(Self { folder })
+        let dir = dir.map_err(refused)?;
+        Ok(Self { dir })
     }
 
     /// A file's bytes; `None` if there is none or it is no regular file.
-    pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>, FolderError> {
+    pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>, DirError> {
         // A symbolic link is not followed: it is replaced, not what it leads to.
         let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
-        let file = match openat(self.folder.as_fd(), name, flags, Mode::empty()) {
+        let file = match openat(self.dir.as_fd(), name, flags, Mode::empty()) {
             Ok(file) => File::from(file),
             Err(Errno::ENOENT | Errno::ELOOP) => return Ok(None),
             Err(errno) => return Err(refused("open", name)(errno)),
@@ -94,13 +94,13 @@ impl Folder {
     ///
     /// A reader sees the old file or the new one, never a part. Where the file is a mount point,
     /// as container engines make of these files, it can't be replaced and is written in place.
-    pub fn replace(&self, name: &str, bytes: &[u8]) -> Result<bool, FolderError> {
+    pub fn replace(&self, name: &str, bytes: &[u8]) -> Result<bool, DirError> {
         if self.read(name)?.is_some_and(|present| present == bytes) {
             return Ok(false);
         }
         let beside = format!(".{name}.tether-net");
         match unlinkat(
-            self.folder.as_fd(),
+            self.dir.as_fd(),
             beside.as_str(),
             UnlinkatFlags::NoRemoveDir,
         ) {
@@ -111,12 +111,12 @@ impl Folder {
         let new = OFlag::O_CREAT | OFlag::O_EXCL;
         self.write(&beside, new, bytes)?;
         let (from, to) = (beside.as_str(), name);
-        let moved = renameat(self.folder.as_fd(), from, self.folder.as_fd(), to);
+        let moved = renameat(self.dir.as_fd(), from, self.dir.as_fd(), to);
         if moved.is_ok() {
             return Ok(true);
         }
         // Whatever went wrong, nothing is left beside; that it was removed is not what is reported.
-        let _ = unlinkat(self.folder.as_fd(), from, UnlinkatFlags::NoRemoveDir);
+        let _ = unlinkat(self.dir.as_fd(), from, UnlinkatFlags::NoRemoveDir);
         match moved {
             Err(Errno::EBUSY) => self.write(name, OFlag::O_TRUNC, bytes).map(|()| true),
             Err(errno) => Err(refused("replace", name)(errno)),
@@ -124,10 +124,10 @@ impl Folder {
         }
     }
 
-    fn write(&self, name: &str, how: OFlag, bytes: &[u8]) -> Result<(), FolderError> {
+    fn write(&self, name: &str, how: OFlag, bytes: &[u8]) -> Result<(), DirError> {
         let flags = how | OFlag::O_WRONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let mode = Mode::from_bits_truncate(0o644);
-        let file = openat(self.folder.as_fd(), name, flags, mode);
+        let file = openat(self.dir.as_fd(), name, flags, mode);
         let mut file = File::from(file.map_err(refused("open", name))?);
         // Not synced: after a power failure the agent finds what is there, and writes what is not as it should be.
         file.write_all(bytes)
@@ -135,8 +135,8 @@ impl Folder {
     }
 }
 
-fn refused(action: &'static str, name: &str) -> impl Fn(Errno) -> FolderError {
-    move |errno| FolderError::File {
+fn refused(action: &'static str, name: &str) -> impl Fn(Errno) -> DirError {
+    move |errno| DirError::File {
         action,
         name: name.to_owned(),
         errno,

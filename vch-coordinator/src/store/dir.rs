@@ -1,4 +1,4 @@
-//! The store's file in its folder: made aside, and copied aside before it is migrated.
+//! The store's file in its directory: made aside, and copied aside before it is migrated.
 
 use super::{
     StoreError,
@@ -24,7 +24,7 @@ pub(super) const MARKS: &[&str] = &[FILE, UNFINISHED, lock::FILE, CONTAINERS];
 /// The containers' directories.
 pub(super) const CONTAINERS: &str = "containers";
 
-/// The database of a folder, made if it is not there. One of an older schema is copied to
+/// The database of a directory, made if it is not there. One of an older schema is copied to
 /// `ledger.redb.vN` first: the release that wrote it does not read a migrated one.
 ///
 /// # Errors
@@ -114,7 +114,7 @@ fn clear(dir: &Path) -> Result<PathBuf, StoreError> {
     }
 }
 
-/// Gives a whole file its name. The name is durable when the folder is (rename(2), fsync(2)).
+/// Gives a whole file its name. The name is durable when the directory is (rename(2), fsync(2)).
 fn name(dir: &Path, unfinished: &Path, name: &str) -> Result<(), StoreError> {
     let path = dir.join(name);
     let named = fs::rename(unfinished, &path).and_then(|()| File::open(dir)?.sync_all());
