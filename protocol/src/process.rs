@@ -327,7 +327,8 @@ pub struct Tmpfs {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Process {
     /// The program and its arguments. The program is looked for in `PATH` of `environment`.
-    pub words: Vec<String>,
+    #[serde(rename = "words")]
+    pub args: Vec<String>,
     /// `NAME=value`.
     pub environment: Vec<String>,
     /// The working directory. Empty: `/`. The container's own is made where it is missing.
@@ -430,7 +431,7 @@ pub struct Listed {
     /// When it started: since the guest booted, milliseconds.
     pub started_ms: u64,
     /// Its command line.
-    pub words: String,
+    pub command_line: String,
     /// Its state, as ps(1) writes it under STAT.
     pub state: String,
     /// KiB of memory: virtual, resident.

@@ -30,7 +30,7 @@ pub struct Drift(Arc<Mutex<Vec<String>>>);
 
 impl Drift {
     /// A line for each effect that is being retried.
-    pub fn words(&self) -> Vec<String> {
+    pub fn messages(&self) -> Vec<String> {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -39,9 +39,9 @@ impl Drift {
 
     /// Says what is not so, in place of what was said before.
     pub fn report(&self, failed: &[EffectError], waiting: Vec<String>) {
-        let mut words: Vec<String> = failed.iter().map(|error| error_chain(error)).collect();
-        words.extend(waiting);
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = words;
+        let mut messages: Vec<String> = failed.iter().map(|error| error_chain(error)).collect();
+        messages.extend(waiting);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = messages;
     }
 }
 
@@ -133,7 +133,7 @@ impl Reconciler {
         // One word is enough: it says that something failed.
         let (failing, mut failed) = mpsc::channel(1);
         let mut retry = Retry::new();
-        if !self.drift.words().is_empty() {
+        if !self.drift.messages().is_empty() {
             retry.failed(Instant::now());
         }
         loop {

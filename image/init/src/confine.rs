@@ -39,10 +39,10 @@ pub fn failed<E: std::fmt::Display>(what: &str) -> impl FnOnce(E) -> Refused {
     move |error| (Fault::Other, format!("{what}: {error}"))
 }
 
-/// The words and the environment of a process whose program was found.
+/// The arguments and the environment of a process whose program was found.
 pub struct Program {
     path: CString,
-    words: Vec<CString>,
+    args: Vec<CString>,
     environment: Vec<CString>,
 }
 
@@ -114,7 +114,7 @@ pub fn confine(process: &Process) -> Result<Program, Refused> {
             format!("chdir to cwd ({dir:?}) failed: {why}"),
         )
     })?;
-    find(&process.words, environment)
+    find(&process.args, environment)
 }
 
 /// Gives standard input, output and error to the process's user, so that it opens `/dev/stdout` anew as any other file.
@@ -130,8 +130,8 @@ fn give_streams(uid: u32) -> Result<(), Errno> {
 }
 
 /// Looks the program up as execvp(3) does, in the container's own `PATH`.
-pub fn find(words: &[String], environment: Vec<String>) -> Result<Program, Refused> {
-    let Some(name) = words.first().filter(|name| !name.is_empty()) else {
+pub fn find(args: &[String], environment: Vec<String>) -> Result<Program, Refused> {
+    let Some(name) = args.first().filter(|name| !name.is_empty()) else {
         return Err((Fault::NotFound, "no command specified".to_owned()));
     };
     let path = if name.contains('/') {
@@ -163,7 +163,7 @@ pub fn find(words: &[String], environment: Vec<String>) -> Result<Program, Refus
     };
     Ok(Program {
         path: text(path)?,
-        words: words.iter().cloned().map(text).collect::<Result<_, _>>()?,
+        args: args.iter().cloned().map(text).collect::<Result<_, _>>()?,
         environment: environment
             .into_iter()
             .map(text)
@@ -200,14 +200,14 @@ impl Program {
         let text = |text: String| {
             CString::new(text).map_err(|_| (Fault::Other, "a word holds a zero byte".to_owned()))
         };
-        let mut words: Vec<CString> = called
+        let mut args: Vec<CString> = called
             .into_iter()
             .map(text)
             .collect::<Result<_, Refused>>()?;
-        words.extend(self.words.iter().cloned());
+        args.extend(self.args.iter().cloned());
         Ok(Self {
             path: text(path.to_owned())?,
-            words,
+            args,
             environment: self.environment.clone(),
         })
     }
@@ -222,7 +222,7 @@ impl Program {
         // SAFETY: the default action is no handler of this program.
         let _ = unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) };
         let _ = SigSet::empty().thread_set_mask();
-        let error = match execve(&self.path, &self.words, &self.environment) {
+        let error = match execve(&self.path, &self.args, &self.environment) {
             Err(error) => error,
             Ok(never) => match never {},
         };

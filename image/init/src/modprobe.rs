@@ -29,9 +29,9 @@ const LOCK: &str = "/run/modprobe.lock";
 const SECONDS: u32 = 20;
 
 /// Loads what the kernel names: `modprobe -q -- NAME`.
-pub fn run(words: &[String]) -> ExitCode {
+pub fn run(args: &[String]) -> ExitCode {
     signals::end_after(SECONDS);
-    let Some(name) = words.last().filter(|_| words.len() > 1) else {
+    let Some(name) = args.last().filter(|_| args.len() > 1) else {
         return ExitCode::FAILURE;
     };
     match load(name) {

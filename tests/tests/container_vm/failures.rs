@@ -50,7 +50,7 @@ fn what_can_t_be_started_says_why() {
     assert_eq!(code, "vm-died");
     assert!(text.contains("panic"), "{text}");
 
-    let (outcome, code, _) = with(&|launch| launch.start.process.words = vec!["nosuch".to_owned()]);
+    let (outcome, code, _) = with(&|launch| launch.start.process.args = vec!["nosuch".to_owned()]);
     assert_eq!((outcome.code, &*code), (127, "not-found"));
 
     // An image that is none.

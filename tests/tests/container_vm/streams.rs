@@ -178,7 +178,7 @@ async fn a_terminal(shim: &Shim) {
     until(&mut running.streams, "sleep 1000\r\n").await;
     // The shell has given the terminal its keys back before it runs anything.
     let runs = async {
-        let is_it = |process: &Listed| process.words == "sleep 1000";
+        let is_it = |process: &Listed| process.command_line == "sleep 1000";
         while !shim.client().list().await.unwrap().iter().any(is_it) {}
     };
     timeout(SOON, runs).await.unwrap();
@@ -208,10 +208,10 @@ async fn its_processes_and_its_use(shim: &Shim) {
     let sleep = client.exec(process(&["sleep", "1000"])).await.unwrap();
     let listed = client.list().await.unwrap();
     assert_eq!(listed[0].pid, 1);
-    assert!(listed[0].words.starts_with("sh -c"), "{listed:?}");
+    assert!(listed[0].command_line.starts_with("sh -c"), "{listed:?}");
     let found = listed
         .iter()
-        .find(|process| process.words == "sleep 1000")
+        .find(|process| process.command_line == "sleep 1000")
         .unwrap();
     assert_eq!((found.pid, found.uid), (sleep.pid, 0));
     let usage = client.usage().await.unwrap();

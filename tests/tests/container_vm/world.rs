@@ -24,8 +24,8 @@ pub struct Shim {
     pub child: Child,
 }
 
-/// What is started where a test says nothing else: the container's own process is `words`.
-pub fn launch(lab: &Lab, words: &[&str]) -> Launch {
+/// What is started where a test says nothing else: the container's own process is `args`.
+pub fn launch(lab: &Lab, args: &[&str]) -> Launch {
     let needs = [Need::Init, Need::Probe, Need::Squashfs];
     prerequisites::check(&needs).unwrap();
     let image = paths::lonely_image().unwrap();
@@ -55,7 +55,7 @@ pub fn launch(lab: &Lab, words: &[&str]) -> Launch {
             writable_disk: "upper".to_owned(),
             shm_bytes: 1 << 20,
             network_deadline_ms: 5_000,
-            process: process(words),
+            process: process(args),
             masked_paths: paths(COVERED),
             read_only_paths: paths(READ_ONLY),
             ..Start::default()
@@ -70,19 +70,19 @@ fn paths(all: &[&str]) -> Vec<String> {
     all.iter().map(|&path| path.to_owned()).collect()
 }
 
-pub fn process(words: &[&str]) -> Process {
+pub fn process(args: &[&str]) -> Process {
     Process {
-        words: words.iter().map(|&word| word.to_owned()).collect(),
+        args: args.iter().map(|&word| word.to_owned()).collect(),
         capabilities: DEFAULT.to_vec(),
         ..Process::default()
     }
 }
 
-pub fn terminal(words: &[&str], rows: u16, columns: u16) -> Process {
+pub fn terminal(args: &[&str], rows: u16, columns: u16) -> Process {
     Process {
         terminal: Some(TerminalSize { rows, columns }),
         input: true,
-        ..process(words)
+        ..process(args)
     }
 }
 

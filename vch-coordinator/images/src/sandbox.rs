@@ -111,7 +111,7 @@ pub enum Entered {
 
 impl Confinement {
     /// The words of the command line.
-    pub fn words(&self) -> [OsString; 4] {
+    pub fn args(&self) -> [OsString; 4] {
         [
             self.dir.clone().into(),
             self.user.to_string().into(),
@@ -121,13 +121,13 @@ impl Confinement {
     }
 
     /// Parses the words of the command line; and whether this is the process within.
-    pub fn parse(words: impl IntoIterator<Item = OsString>) -> Option<(Self, bool)> {
-        let mut words = words.into_iter();
-        let dir = words.next()?.into();
-        let user = words.next()?.to_str()?.parse().ok()?;
-        let file_bytes = words.next()?.to_str()?.parse().ok()?;
-        let needs = words.next()?.to_str()?.parse().ok()?;
-        let within = match words.next() {
+    pub fn parse(args: impl IntoIterator<Item = OsString>) -> Option<(Self, bool)> {
+        let mut args = args.into_iter();
+        let dir = args.next()?.into();
+        let user = args.next()?.to_str()?.parse().ok()?;
+        let file_bytes = args.next()?.to_str()?.parse().ok()?;
+        let needs = args.next()?.to_str()?.parse().ok()?;
+        let within = match args.next() {
             None => false,
             Some(word) if word == WITHIN => true,
             Some(_) => return None,
@@ -185,7 +185,7 @@ impl Confinement {
         unshare(apart).map_err(failed("leave the host's namespaces"))?;
         // This very program, whatever lies by its name now.
         let mut child = Command::new(Path::new("/proc/self/exe"));
-        child.args(self.words()).arg(WITHIN);
+        child.args(self.args()).arg(WITHIN);
         child.status().map_err(failed("start the process within"))
     }
 

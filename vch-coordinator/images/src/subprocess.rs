@@ -84,7 +84,7 @@ pub(crate) async fn run(
         },
     };
     let mut child = Command::new(&settings.helper)
-        .args(confinement.words())
+        .args(confinement.args())
         // Whatever secrets, proxies and switches the coordinator was started with are not for it.
         .env_clear()
         .env("PATH", PATH)

@@ -22,22 +22,22 @@ const NAMES: [&str; 2] = [
 const OPEN: &str = "open";
 
 fn main() {
-    let words: Vec<_> = std::env::args_os().skip(1).collect();
-    if let Some((confinement, within)) = Confinement::parse(words.iter().cloned()) {
+    let args: Vec<_> = std::env::args_os().skip(1).collect();
+    if let Some((confinement, within)) = Confinement::parse(args.iter().cloned()) {
         return probe(&confinement, within);
     }
-    let words: Vec<_> = words.iter().filter_map(|word| word.to_str()).collect();
-    if let [OPEN, dir, files] = words.as_slice() {
+    let args: Vec<_> = args.iter().filter_map(|word| word.to_str()).collect();
+    if let [OPEN, dir, files] = args.as_slice() {
         return open(Path::new(dir), files.parse().unwrap());
     }
     // As libtest and nextest ask.
-    if words.contains(&"--list") {
-        if !words.contains(&"--ignored") {
+    if args.contains(&"--list") {
+        if !args.contains(&"--ignored") {
             NAMES.iter().for_each(|name| println!("{name}: test"));
         }
         return;
     }
-    let filter = words.iter().find(|word| !word.starts_with('-'));
+    let filter = args.iter().find(|word| !word.starts_with('-'));
     let wanted = |name: &str| filter.is_none_or(|filter| name.contains(*filter));
     if wanted(NAMES[0]) {
         reaches_nothing();
@@ -124,11 +124,7 @@ fn probed(needs: Needs, dir: &Path, user: u32) -> BTreeMap<String, String> {
         needs,
     };
     let mut probe = Command::new(std::env::current_exe().unwrap());
-    let output = probe
-        .args(confinement.words())
-        .env_clear()
-        .output()
-        .unwrap();
+    let output = probe.args(confinement.args()).env_clear().output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{needs:?}: {errors}");
     let text = String::from_utf8(output.stdout).unwrap();

@@ -52,7 +52,7 @@ async fn a_try_is_due_at_its_time_and_never_without_one() {
 fn what_is_not_so_is_said_in_the_words_of_both() {
     let drift = Drift::default();
     drift.report(&[], vec!["runtime: no answer".to_owned()]);
-    assert_eq!(drift.words(), ["runtime: no answer"]);
+    assert_eq!(drift.messages(), ["runtime: no answer"]);
     drift.report(&[], Vec::new());
-    assert_eq!(drift.words(), [""; 0]);
+    assert_eq!(drift.messages(), [""; 0]);
 }

@@ -92,9 +92,9 @@ impl Health {
 }
 
 /// The words of a check; `None` where there is none.
-fn words(check: &HealthCheck) -> Option<Vec<String>> {
+fn args(check: &HealthCheck) -> Option<Vec<String>> {
     match check.test.split_first()? {
-        (kind, rest) if kind == "CMD" => Some(rest.to_vec()).filter(|words| !words.is_empty()),
+        (kind, rest) if kind == "CMD" => Some(rest.to_vec()).filter(|args| !args.is_empty()),
         (kind, rest) if kind == "CMD-SHELL" => {
             let line = rest.first()?;
             Some(vec!["/bin/sh".to_owned(), "-c".to_owned(), line.clone()])
@@ -127,15 +127,14 @@ pub(super) async fn keep(runtime: Runtime, id: ContainerId, machine: Arc<Machine
         return;
     };
     let check = snapshot.workload.health.clone();
-    let Some((check, words)) = check.and_then(|check| words(&check).map(|words| (check, words)))
-    else {
+    let Some((check, args)) = check.and_then(|check| args(&check).map(|args| (check, args))) else {
         return std::future::pending().await;
     };
     let Ok(process) = launch::process(&snapshot) else {
         return;
     };
     let process = Process {
-        words,
+        args,
         terminal: None,
         input: false,
         ..process

@@ -204,7 +204,7 @@ pub fn process(snapshot: &ContainerSnapshot) -> Result<Process, String> {
         Ok::<_, String>((number, value(*soft), value(*hard)))
     });
     Ok(Process {
-        words: [&workload.entrypoint[..], &workload.command].concat(),
+        args: [&workload.entrypoint[..], &workload.command].concat(),
         environment: environment(snapshot),
         dir: workload.dir.clone(),
         user: workload.user.clone(),

@@ -231,7 +231,7 @@ impl GuestReader {
 }
 
 fn listed(mut process: Listed) -> Listed {
-    process.words = clean(&process.words);
+    process.command_line = clean(&process.command_line);
     process.state = cut(&process.state, MAX_STATE);
     process
 }

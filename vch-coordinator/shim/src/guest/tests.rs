@@ -166,7 +166,7 @@ async fn what_a_guest_says_in_words_is_cut_and_cleaned_where_it_enters() {
                 uid: 0,
                 cpu_ms: 0,
                 started_ms: 0,
-                words: words.clone(),
+                command_line: words.clone(),
                 state: "S".repeat(100),
                 memory_kib: [0; 2],
             };
@@ -178,8 +178,8 @@ async fn what_a_guest_says_in_words_is_cut_and_cleaned_where_it_enters() {
     let Ok(FromInit::Listed { processes, .. }) = listing else {
         panic!("{listing:?}");
     };
-    assert!(processes[0].words.starts_with("]0;titlewww"));
-    assert!(processes[0].words.len() <= 4096);
+    assert!(processes[0].command_line.starts_with("]0;titlewww"));
+    assert!(processes[0].command_line.len() <= 4096);
     assert!(processes[0].state.len() <= 8);
 
     let interface = InterfaceUsage {

@@ -70,8 +70,8 @@ async fn create(
             "container {id} is not running"
         )));
     }
-    let words = params.cmd.unwrap_or_default();
-    if words.is_empty() {
+    let args = params.cmd.unwrap_or_default();
+    if args.is_empty() {
         return Err(DockerError::invalid("No exec command specified"));
     }
     let own = process(&snapshot).map_err(DockerError::invalid)?;
@@ -89,7 +89,7 @@ async fn create(
             requested
         }
     };
-    let shown = told(&words);
+    let shown = told(&args);
     let exec = docker.execs.add(Exec {
         number: 0,
         container: id,
@@ -101,7 +101,7 @@ async fn create(
         detach_keys: params.detach_keys,
         state: Stage::Created,
         process: Process {
-            words,
+            args,
             environment,
             dir: or_own(params.working_dir, &own.dir),
             user: or_own(params.user, &own.user),
@@ -122,8 +122,8 @@ async fn create(
 }
 
 /// A command as events tell of it: dockerd's space stands behind a program without arguments, too.
-fn told(words: &[String]) -> String {
-    let (program, arguments) = words.split_first().unzip();
+fn told(args: &[String]) -> String {
+    let (program, arguments) = args.split_first().unzip();
     let arguments: &[String] = arguments.unwrap_or_default();
     format!(
         "{} {}",
@@ -219,9 +219,9 @@ impl Start {
         };
         claim.runs(running.id, running.pid);
         let known = [("execID", claim.id().to_owned())];
-        let words = told(&claim.exec.process.words);
+        let args = told(&claim.exec.process.args);
         let runtime = &docker.runtime;
-        runtime.tell_of(&snapshot, &format!("exec_start: {words}"), &known);
+        runtime.tell_of(&snapshot, &format!("exec_start: {args}"), &known);
         let (input, terminal) = (claim.exec.attach[0], claim.exec.process.terminal.is_some());
         let keys = Keys::of(claim.exec.detach_keys.as_deref(), terminal)?;
         let ending = Ending { docker, claim };
@@ -289,7 +289,7 @@ async fn inspect(
         Stage::Running(_, pid) => (true, Value::Null, pid),
         Stage::Ended(code) => (false, code.into(), 0),
     };
-    let (program, arguments) = one.process.words.split_first().unzip();
+    let (program, arguments) = one.process.args.split_first().unzip();
     let mut shown = json!({
         "ID": exec,
         "Running": running,

@@ -266,11 +266,11 @@ fn cell(column: Column, one: &Listed, started: Duration, context: TopContext) ->
             format!("{}:{:02}", seconds / 60, seconds % 60)
         }
         Column::Name => {
-            let program = one.words.split(' ').next().unwrap_or_default();
+            let program = one.command_line.split(' ').next().unwrap_or_default();
             let name = program.rsplit('/').next().unwrap_or(program);
             name.chars().take(NAME).collect()
         }
-        Column::Words => one.words.clone(),
+        Column::Words => one.command_line.clone(),
     }
 }
 

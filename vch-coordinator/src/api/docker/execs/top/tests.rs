@@ -7,7 +7,7 @@ fn processes() -> [Listed; 2] {
         uid,
         cpu_ms: 61_000,
         started_ms,
-        words: words.to_owned(),
+        command_line: words.to_owned(),
         state: "Ss".to_owned(),
         memory_kib: [2_268, 1_380],
     };
