@@ -90,7 +90,7 @@ pub use conntrack::{Conntrack, Ends, Flow, FlowFilter};
 pub use datum::{AddressType, CtState, CtStatus, DataType, Datum, IpVersion, TcpFlags};
 pub use decode::{Found, FoundRule};
 pub use encode::EncodeError;
-pub use event::{Change, Event, EventError, Object, Subscription};
+pub use event::{Change, EventError, NftEvent, Object, Subscription};
 pub use field::Field;
 pub use name::{Comment, InterfaceName, InterfacePrefix, Name, NameError};
 pub use nix::errno::Errno;

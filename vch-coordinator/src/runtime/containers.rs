@@ -3,7 +3,7 @@
 use super::{
     ContainerSnapshot, Disks, RuntimeError, Unreadable,
     cgroups::{self, Cgroups},
-    event::{Event, Events, now_ns},
+    event::{ContainerEvent, Events, now_ns},
     launch,
     machine::{Machine, Seen},
     settings::Vms,
@@ -368,7 +368,7 @@ impl Runtime {
             .iter()
             .map(|(key, value)| ((*key).to_owned(), value.clone()));
         all.extend(own);
-        self.0.events.tell(Event {
+        self.0.events.tell(ContainerEvent {
             at_ns: now_ns(),
             action: action.to_owned(),
             container: snapshot.container.id,

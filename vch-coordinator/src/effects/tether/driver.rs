@@ -82,7 +82,7 @@ impl Intake {
 }
 
 /// What the driver waited for.
-enum Event {
+enum DriverEvent {
     Wanted,
     Opened(Result<ChannelStream, OpenError>),
     Received(Result<Received<protocol::message::ToCoordinator>, ChannelError>),
@@ -122,40 +122,42 @@ impl Driver {
                 }
             }
             match self.next(machine.deadline(), &mut channel, opening).await {
-                Event::Gone => return,
-                Event::Wanted => self.desire(&mut machine),
-                Event::Deadline => machine.handle(Instant::now(), Input::Tick),
-                Event::Due => self.late().await,
+                DriverEvent::Gone => return,
+                DriverEvent::Wanted => self.desire(&mut machine),
+                DriverEvent::Deadline => machine.handle(Instant::now(), Input::Tick),
+                DriverEvent::Due => self.late().await,
                 // Who has not become a session, or is none any more, gives way: what only connects
                 // and is silent keeps no agent out.
-                Event::Opened(Ok(stream)) if channel.is_none() || !machine.is_established() => {
+                DriverEvent::Opened(Ok(stream))
+                    if channel.is_none() || !machine.is_established() =>
+                {
                     (channel, opening) = (Some(CoordinatorEnd::new(stream)), false);
                     machine.handle(Instant::now(), Input::ChannelOpened);
                 }
-                Event::Opened(Ok(second)) => {
+                DriverEvent::Opened(Ok(second)) => {
                     self.tell("a second agent connected: refused");
                     while turned_away.try_join_next().is_some() {}
                     if turned_away.len() < TURNED_AWAY {
                         turned_away.spawn(turn_away(second, Refusal::Occupied));
                     }
                 }
-                Event::Opened(Err(error)) => {
+                DriverEvent::Opened(Err(error)) => {
                     tracing::debug!(container = ?self.container, error = error_chain(&error), "channel");
                     if opening {
                         opening = false;
                         machine.handle(Instant::now(), Input::ChannelClosed);
                     }
                 }
-                Event::Received(Ok(Received::Message(envelope))) => {
+                DriverEvent::Received(Ok(Received::Message(envelope))) => {
                     machine.handle(Instant::now(), Input::Message(envelope));
                 }
-                Event::Received(Ok(Received::Skipped(skipped))) => {
+                DriverEvent::Received(Ok(Received::Skipped(skipped))) => {
                     if self.log.line() {
                         let error = error_chain(&skipped);
                         tracing::debug!(container = ?self.container, error, "skipped");
                     }
                 }
-                Event::Received(Err(error)) => {
+                DriverEvent::Received(Err(error)) => {
                     self.tell(&error_chain(&error));
                     channel = None;
                     machine.handle(Instant::now(), Input::ChannelClosed);
@@ -169,7 +171,7 @@ impl Driver {
         deadline: Option<Instant>,
         channel: &mut Option<CoordinatorEnd>,
         opening: bool,
-    ) -> Event {
+    ) -> DriverEvent {
         let accepting = opening || self.opener.listens();
         let paused = self.intake.paused_until(Instant::now());
         let due = [paused, self.reports.due()].into_iter().flatten().min();
@@ -179,8 +181,8 @@ impl Driver {
         tokio::select! {
             biased;
             changed = self.wanted.changed() => match changed {
-                Ok(()) => Event::Wanted,
-                Err(_) => Event::Gone,
+                Ok(()) => DriverEvent::Wanted,
+                Err(_) => DriverEvent::Gone,
             },
             received = async {
                 match channel {
@@ -189,11 +191,11 @@ impl Driver {
                 }
             }, if paused.is_none() => {
                 self.intake.took(Instant::now());
-                Event::Received(received)
+                DriverEvent::Received(received)
             }
-            () = at(due) => Event::Due,
-            opened = self.opener.open(), if accepting => Event::Opened(opened),
-            () = at(deadline) => Event::Deadline,
+            () = at(due) => DriverEvent::Due,
+            opened = self.opener.open(), if accepting => DriverEvent::Opened(opened),
+            () = at(deadline) => DriverEvent::Deadline,
         }
     }
 

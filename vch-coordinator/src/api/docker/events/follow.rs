@@ -1,6 +1,6 @@
 //! From what the ledger and the runtime say to Docker's events.
 
-use super::{Event, Events, Kind};
+use super::{DockerEvent, Events, Kind};
 use crate::{
     api::docker::networks::response::driver,
     runtime::{self, Runtime},
@@ -31,7 +31,10 @@ pub async fn follow(events: Events, ledger_handle: LedgerHandle, runtime: Runtim
     }
 }
 
-async fn of_containers(events: &Events, mut listened: Receiver<Arc<runtime::event::Event>>) {
+async fn of_containers(
+    events: &Events,
+    mut listened: Receiver<Arc<runtime::event::ContainerEvent>>,
+) {
     loop {
         match listened.recv().await {
             Ok(event) => events.tell(of_container(&event)),
@@ -43,11 +46,11 @@ async fn of_containers(events: &Events, mut listened: Receiver<Arc<runtime::even
     }
 }
 
-fn of_container(event: &runtime::event::Event) -> Event {
+fn of_container(event: &runtime::event::ContainerEvent) -> DockerEvent {
     let mut attributes = event.attributes.clone();
     attributes.insert("name".to_owned(), event.name.clone());
     attributes.insert("image".to_owned(), event.image.clone());
-    Event {
+    DockerEvent {
         kind: Kind::Container,
         action: event.action.clone(),
         id: event.container.to_string(),
@@ -122,7 +125,7 @@ impl Seen {
     pub(super) fn tell(&mut self, logged: &Logged, events: &Events) {
         let at = Duration::from_millis(logged.at_ms);
         let tell = |action: &str, id: NetworkId, attributes: Attributes| {
-            events.tell(Event {
+            events.tell(DockerEvent {
                 kind: Kind::Network,
                 action: action.to_owned(),
                 id: id.to_string(),

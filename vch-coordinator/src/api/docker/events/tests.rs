@@ -79,10 +79,10 @@ fn networks_events_are_dockerds_and_a_stopped_container_is_connected_to_nothing(
     );
 }
 
-fn event(kind: Kind, action: &str, id: &str, attributes: &[(&str, &str)]) -> Event {
+fn event(kind: Kind, action: &str, id: &str, attributes: &[(&str, &str)]) -> DockerEvent {
     let attributes = attributes.iter();
     let attributes = attributes.map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-    Event {
+    DockerEvent {
         kind,
         action: action.to_owned(),
         id: id.to_owned(),

@@ -4,7 +4,7 @@
 use super::Actor;
 use crate::effects::segments::{
     SegmentError,
-    events::Event,
+    events::SegmentEvent,
     observed::Observed,
     plan::{plan, plan_bridge, plan_port},
     routes::{Route, Table},
@@ -46,7 +46,7 @@ impl LinkDrift {
 }
 
 impl Actor {
-    pub(super) fn hear(&mut self, events: io::Result<Vec<Event>>) {
+    pub(super) fn hear(&mut self, events: io::Result<Vec<SegmentEvent>>) {
         match events {
             Ok(events) => events.into_iter().for_each(|event| self.note(event)),
             Err(error) => {
@@ -56,9 +56,9 @@ impl Actor {
         }
     }
 
-    fn note(&mut self, event: Event) {
+    fn note(&mut self, event: SegmentEvent) {
         match event {
-            Event::Link(name, link) => {
+            SegmentEvent::Link(name, link) => {
                 if self.kernel.owner.owns(link.group) {
                     let before = self.own.insert(link.index, name.clone());
                     // Renamed: the old name misses its link.
@@ -72,21 +72,21 @@ impl Actor {
                 }
                 self.doubt_link(name);
             }
-            Event::LinkGone(index) => match self.own.remove(&index) {
+            SegmentEvent::LinkGone(index) => match self.own.remove(&index) {
                 Some(name) => self.doubt_link(name),
                 None => self.routes.change(|table| table.remove_link(index)),
             },
-            Event::PortChanged(index) => {
+            SegmentEvent::PortChanged(index) => {
                 if let Some(name) = self.own.get(&index) {
                     self.doubt_link(name.clone());
                 }
             }
-            Event::AddressChanged(index) => match self.own.get(&index) {
+            SegmentEvent::AddressChanged(index) => match self.own.get(&index) {
                 Some(name) => self.doubt_link(name.clone()),
                 // With an address go the routes that have it as source, and the kernel says nothing.
                 None => self.drift.doubt(|drift| drift.routes = true),
             },
-            Event::Route { route, replaces } => self.note_route(&route, |table, route| {
+            SegmentEvent::Route { route, replaces } => self.note_route(&route, |table, route| {
                 if replaces {
                     table.replace(route);
                 } else {
@@ -94,7 +94,9 @@ impl Actor {
                 }
                 true
             }),
-            Event::RouteGone(route) => self.note_route(&route, |table, route| table.remove(&route)),
+            SegmentEvent::RouteGone(route) => {
+                self.note_route(&route, |table, route| table.remove(&route))
+            }
         }
     }
 
