@@ -240,7 +240,7 @@ fn frames_of_an_unknown_session_are_probed_for_but_not_each() {
     };
     assert_eq!(reports(&mut bench), []);
     // A stretch of time in which no probe was due by itself.
-    if let State::Probing(probing) = &mut bench.coordinator.state {
+    if let CoordinatorState::Probing(probing) = &mut bench.coordinator.state {
         probing.again += Duration::from_secs(1);
     }
     bench.now += PROBE_GAP;

@@ -1,6 +1,6 @@
 //! index.json and what it tells of.
 
-use super::state::State;
+use super::state::StoreState;
 use super::{Image, ImageError, Settings, failed, rename};
 use crate::config::Config;
 use crate::digest::{Digest, Hasher};
@@ -39,7 +39,7 @@ pub(super) fn mode(path: &Path, mode: u32) -> Result<(), ImageError> {
 
 /// Makes the directories, reads the images, and removes what belongs to no image. Where something is damaged, what
 /// belongs to no image is moved into `lost/` and not removed; where something can't be read, it stays.
-pub(super) fn open(settings: &Settings) -> Result<State, ImageError> {
+pub(super) fn open(settings: &Settings) -> Result<StoreState, ImageError> {
     let dir = settings.dir.as_path();
     let dirs = [
         // Helpers pass through to their staging directories; root file systems are read by VMs' processes.
@@ -129,14 +129,14 @@ pub(super) fn lose(dir: &Path, path: &Path) -> Result<(), ImageError> {
 }
 
 /// What index.json names, and whether something of it is damaged.
-fn read(settings: &Settings) -> Result<(State, bool), ImageError> {
+fn read(settings: &Settings) -> Result<(StoreState, bool), ImageError> {
     let path = settings.dir.join(NAME);
     let bytes = match fs::read(&path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             // Written when the store is made: without it, whatever is there has lost its names.
             replace(&settings.dir, NAME, EMPTY)?;
-            return Ok((State::default(), true));
+            return Ok((StoreState::default(), true));
         }
         Err(error) => return Err(failed("read", &path)(error)),
     };
@@ -144,9 +144,9 @@ fn read(settings: &Settings) -> Result<(State, bool), ImageError> {
         path: path.clone(),
         reason: error.to_string(),
     })?;
-    let mut state = State {
+    let mut state = StoreState {
         unreadable: index.manifests,
-        ..State::default()
+        ..StoreState::default()
     };
     let damaged = read_again(settings, &mut state);
     Ok((state, damaged))
@@ -154,7 +154,7 @@ fn read(settings: &Settings) -> Result<(State, bool), ImageError> {
 
 /// Reads the images that could not be read before. Those that are damaged are left out and their documents
 /// moved aside; returns whether there are any.
-pub(super) fn read_again(settings: &Settings, state: &mut State) -> bool {
+pub(super) fn read_again(settings: &Settings, state: &mut StoreState) -> bool {
     let mut damaged = BTreeSet::new();
     let mut known: BTreeMap<Digest, Result<Digest, ()>> = BTreeMap::new();
     for descriptor in std::mem::take(&mut state.unreadable) {

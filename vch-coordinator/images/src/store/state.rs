@@ -18,7 +18,7 @@ pub(super) type Images = BTreeMap<Digest, Arc<Image>>;
 
 /// What index.json names.
 #[derive(Clone, Debug, Default)]
-pub(super) struct State {
+pub(super) struct StoreState {
     /// By ID.
     pub images: Images,
     /// Images of which something could not be read: they stay in index.json, and no blob is removed
@@ -29,7 +29,7 @@ pub(super) struct State {
 pub(super) struct Inner {
     pub settings: Settings,
     /// Replaced as a whole. Locked for no longer than the pointer's copy takes.
-    state: RwLock<Arc<State>>,
+    state: RwLock<Arc<StoreState>>,
     /// Held while index.json is changed, over its fsync.
     index: Mutex<()>,
     /// How many use a blob, or an image's root file system, that index.json need not name yet.
@@ -41,7 +41,7 @@ pub(super) struct Inner {
 }
 
 impl Inner {
-    pub fn new(settings: Settings, state: State) -> Self {
+    pub fn new(settings: Settings, state: StoreState) -> Self {
         Self {
             users: staging::Users::new(settings.first_user),
             state: RwLock::new(Arc::new(state)),
@@ -54,7 +54,7 @@ impl Inner {
     }
 
     /// What there is at this moment.
-    pub fn state(&self) -> Arc<State> {
+    pub fn state(&self) -> Arc<StoreState> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(&state)
     }
@@ -67,7 +67,7 @@ impl Inner {
     ) -> Result<T, ImageError> {
         // A panic leaves nothing half done: what is changed is a copy.
         let _alone = self.index.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut changed = State::clone(&self.state());
+        let mut changed = StoreState::clone(&self.state());
         index::read_again(&self.settings, &mut changed);
         let done = decide(&mut changed.images)?;
         self.commit(changed)?;
@@ -94,7 +94,7 @@ impl Inner {
         Ok(whole)
     }
 
-    fn commit(&self, changed: State) -> Result<(), ImageError> {
+    fn commit(&self, changed: StoreState) -> Result<(), ImageError> {
         let images = changed.images.values();
         index::write(&self.settings.dir, images, &changed.unreadable)?;
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);

@@ -4,7 +4,7 @@ use super::{
     dice::Dice,
     disk::Disk,
     requests::{StoreRequest, request},
-    world::{Amid, Difference, State, open},
+    world::{Amid, Difference, WorldState, open},
 };
 use crate::store::{
     Changes, LedgerHandle, SpawnedWriter, Store,
@@ -31,9 +31,9 @@ pub(super) struct Life {
     /// What the ledger is given from outside, once for the writer and once for the model.
     given: Given,
     /// What was acknowledged.
-    pub sure: State,
+    pub sure: WorldState,
     /// What is there if the commit that was going on came through.
-    pub maybe: Option<State>,
+    pub maybe: Option<WorldState>,
     /// What a follower was told last.
     pub told: Revision,
     pub acknowledged: usize,
@@ -78,7 +78,7 @@ impl Given {
 type Verdict = Option<Result<Answer, &'static str>>;
 
 impl Life {
-    pub fn of(state: State, dice: &mut Dice) -> Self {
+    pub fn of(state: WorldState, dice: &mut Dice) -> Self {
         let mut own = || Dice::new(dice.roll());
         let told = state.ledger.revision();
         Self {
@@ -201,7 +201,7 @@ impl Life {
         Ok(())
     }
 
-    fn verdict(&mut self, state: &mut State, request: &StoreRequest) -> Verdict {
+    fn verdict(&mut self, state: &mut WorldState, request: &StoreRequest) -> Verdict {
         match request {
             StoreRequest::Report(container, report) => {
                 if state.ledger.container_by_id(*container).is_some() {
