@@ -7,7 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The words given up, each with the word that took over.
-const GIVEN_UP: [(&str, &str); 58] = [
+const GIVEN_UP: [(&str, &str); 69] = [
+    ("Bindings", "BindingChange"),
     ("Birth", "spawn handshake"),
     ("Books", "state"),
     ("Carried", "NetworkBacking"),
@@ -19,10 +20,14 @@ const GIVEN_UP: [(&str, &str); 58] = [
     ("Door", "ConnectionLimiter"),
     ("Doors", "Listeners"),
     ("Ear", "GuestReader"),
+    ("Folder", "Dir"),
+    ("FolderError", "DirError"),
+    ("Folders", "Dirs"),
     ("Genuine", "AntiSpoof"),
     ("Hands", "Executor"),
     ("House", "Server"),
     ("Keeper", "LedgerHandle"),
+    ("KeeperError", "WriterError"),
     ("Kept", "NftSet"),
     ("Knock", "Probe"),
     ("Looked", "ContainerSnapshot"),
@@ -40,6 +45,7 @@ const GIVEN_UP: [(&str, &str); 58] = [
     ("Settler", "Reconciler"),
     ("Standing", "EndpointDraft"),
     ("Station", "HostInterface"),
+    ("SubnetBook", "SubnetState"),
     ("Surroundings", "Environment"),
     ("Tethered", "AgentTarget"),
     ("Together", "Batch"),
@@ -55,15 +61,20 @@ const GIVEN_UP: [(&str, &str); 58] = [
     ("deed", "operation"),
     ("doomed", "pending_deletion"),
     ("doors", "listeners"),
+    ("folder", "dir"),
+    ("folders", "dirs"),
     ("give_up", "cancel_pending"),
     ("keeper", "ledger_handle"),
+    ("new_upper", "new_writable_layer"),
     ("passage", "forward"),
     ("place", "endpoint, path or position"),
     ("places", "endpoints, paths or positions"),
     ("replug", "reattach"),
     ("settling", "reconciler"),
     ("station", "host_interface"),
+    ("stations", "host_interfaces"),
     ("strangers", "foreign_state"),
+    ("upper_disk", "writable_disk"),
     ("walled", "restricted"),
     ("wish", "request or params"),
 ];

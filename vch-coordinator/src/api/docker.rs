@@ -18,7 +18,7 @@ mod extract;
 mod filters;
 mod images;
 mod json;
-mod lives;
+mod lifecycle;
 mod networks;
 mod preflight;
 pub mod server;
@@ -80,7 +80,7 @@ pub fn router(docker: Docker) -> Router {
         .route("/info", routing::get(system::info))
         .merge(containers::routes())
         .merge(images::routes())
-        .merge(lives::routes())
+        .merge(lifecycle::routes())
         .merge(streams::routes())
         .merge(execs::routes())
         .merge(events::routes())

@@ -2,7 +2,7 @@
 
 use super::super::body::{Body, Healthcheck};
 use super::{
-    super::super::{DockerError, Version, lives::invalid_signal},
+    super::super::{DockerError, Version, lifecycle::invalid_signal},
     Image,
     mounts::clean,
 };
