@@ -95,7 +95,7 @@ impl Actor {
                 true
             }),
             SegmentEvent::RouteGone(route) => {
-                self.note_route(&route, |table, route| table.remove(&route))
+                self.note_route(&route, |table, route| table.remove(&route));
             }
         }
     }
