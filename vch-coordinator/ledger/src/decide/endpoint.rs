@@ -15,7 +15,7 @@ use crate::{
 use protocol::spec::{Hostname, InterfaceName, MacAddress, NicMatch};
 use std::collections::BTreeSet;
 
-/// Gives a container a endpoint on a network.
+/// Gives a container an endpoint on a network.
 pub(super) fn connect(
     context: DecisionContext<'_>,
     request: Connect,
