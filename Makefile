@@ -122,7 +122,7 @@ crash: ## kill the coordinator CRASH_ROUNDS (200) times, and cut the power under
 
 long: ## play the long forms of the tests that have one: fifty threads, two thousand networks, 15,000 ports, twenty VMs, a hundred lives, times
 	@cargo build -q --workspace --bins
-	@VCH_LONG=1 cargo test -q -p lab --test load --test complaints --test docker_crowd --test docker_lives --test times --test many_networks --test hostile_guest --test real_software \
+	@VCH_LONG=1 cargo test -q -p lab --test load --test complaints --test docker_many --test docker_lifecycle --test times --test many_networks --test hostile_guest --test real_software \
 		-- --nocapture --test-threads 1
 
 mutants: ## change the pure rooms in ways that their tests must notice: every thirteenth, from MUTANTS_SHARD (0/13) on

@@ -26,7 +26,7 @@ pub enum ArchiveError {
         /// The path as given.
         path: String,
     },
-    /// A file, link or device where a folder is needed, or the other way round.
+    /// A file, link or device where a directory is needed, or the other way round.
     #[error("path {path:?} in the image is already something else: choose another path")]
     Taken {
         /// The path as given.
@@ -42,7 +42,7 @@ pub enum ArchiveError {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Entry {
-    Folder,
+    Dir,
     File { contents: Vec<u8>, executable: bool },
     Link { target: String },
     Device { major: u32, minor: u32 },
@@ -61,13 +61,13 @@ impl Archive {
         Self::default()
     }
 
-    /// Adds a folder and the folders above it; one that is there already is no error.
-    pub fn folder(&mut self, path: &str) -> Result<(), ArchiveError> {
+    /// Adds a directory and the directories above it; one that is there already is no error.
+    pub fn dir(&mut self, path: &str) -> Result<(), ArchiveError> {
         let relative = relative(path)?;
         for (end, _) in relative.match_indices('/') {
-            self.one_folder(&relative[..end], path)?;
+            self.one_dir(&relative[..end], path)?;
         }
-        self.one_folder(relative, path)
+        self.one_dir(relative, path)
     }
 
     /// Adds a file, replacing a file of the same path.
@@ -118,7 +118,7 @@ impl Archive {
         for (number, (path, entry)) in self.entries.iter().enumerate() {
             let inode = u32::try_from(number + 1).unwrap_or(u32::MAX);
             match entry {
-                Entry::Folder => write_entry(&mut out, inode, 0o040_755, (0, 0), path, &[]),
+                Entry::Dir => write_entry(&mut out, inode, 0o040_755, (0, 0), path, &[]),
                 Entry::File {
                     contents,
                     executable,
@@ -141,10 +141,10 @@ impl Archive {
     fn put(&mut self, path: &str, entry: Entry) -> Result<(), ArchiveError> {
         let relative = relative(path)?;
         if let Some((parent, _)) = relative.rsplit_once('/') {
-            self.folder(&format!("/{parent}"))?;
+            self.dir(&format!("/{parent}"))?;
         }
         match self.entries.get(relative) {
-            Some(Entry::Folder) => {
+            Some(Entry::Dir) => {
                 return Err(ArchiveError::Taken {
                     path: path.to_owned(),
                 });
@@ -154,13 +154,13 @@ impl Archive {
         Ok(())
     }
 
-    fn one_folder(&mut self, relative: &str, path: &str) -> Result<(), ArchiveError> {
+    fn one_dir(&mut self, relative: &str, path: &str) -> Result<(), ArchiveError> {
         match self.entries.get(relative) {
             None => {
-                self.entries.insert(relative.to_owned(), Entry::Folder);
+                self.entries.insert(relative.to_owned(), Entry::Dir);
                 Ok(())
             }
-            Some(Entry::Folder) => Ok(()),
+            Some(Entry::Dir) => Ok(()),
             Some(_) => Err(ArchiveError::Taken {
                 path: path.to_owned(),
             }),

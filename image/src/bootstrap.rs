@@ -95,17 +95,17 @@ pub enum BootstrapError {
         source: io::Error,
     },
     /// The kernel package has no kernel.
-    #[error("{folder} has no `{what}`: remove {folder} and run again")]
+    #[error("{dir} has no `{what}`: remove {dir} and run again")]
     Incomplete {
         /// The unpacked package.
-        folder: PathBuf,
+        dir: PathBuf,
         /// What was looked for.
         what: &'static str,
     },
     /// A result can't be written.
     #[error("can't write {path}")]
     Write {
-        /// The file or folder.
+        /// The file or directory.
         path: PathBuf,
         /// What the system said.
         #[source]
@@ -188,33 +188,33 @@ impl Recipe {
         self
     }
 
-    /// Makes the image in `folder`, one caller at a time. Downloads once; writes nothing when nothing changed.
-    pub fn build(&self, folder: &Path) -> Result<Image, BootstrapError> {
+    /// Makes the image in `dir`, one caller at a time. Downloads once; writes nothing when nothing changed.
+    pub fn build(&self, dir: &Path) -> Result<Image, BootstrapError> {
         let odd = |c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_');
         if self.name.is_empty() || self.name.contains(odd) {
             return Err(BootstrapError::Name {
                 name: self.name.clone(),
             });
         }
-        fs::create_dir_all(folder).map_err(write_error(folder))?;
-        let lock = folder.join(".lock");
+        fs::create_dir_all(dir).map_err(write_error(dir))?;
+        let lock = dir.join(".lock");
         let held = File::create(&lock)
             .and_then(|file| file.lock().map(|()| file))
             .map_err(write_error(&lock))?;
-        let kernel_package = folder.join("kernel");
+        let kernel_package = dir.join("kernel");
         if !kernel_package.is_dir() {
             debian::unpacked(
                 &debian::first_dependency(KERNEL_META_PACKAGE)?,
                 &kernel_package,
             )?;
         }
-        let busybox_package = folder.join("busybox");
+        let busybox_package = dir.join("busybox");
         debian::unpacked(BUSYBOX_PACKAGE, &busybox_package)?;
-        let kernel = unpacked_kernel(&kernel_package, &folder.join("vmlinux"))?;
+        let kernel = unpacked_kernel(&kernel_package, &dir.join("vmlinux"))?;
         let archive = self.archive(&kernel_package, &busybox_package)?.to_newc();
-        let initramfs = folder.join(format!("{}.cpio", self.name));
+        let initramfs = dir.join(format!("{}.cpio", self.name));
         let modules = match self.variant {
-            Variant::Workload => Some(module_disk::build(&versions(&kernel_package)?, folder)?),
+            Variant::Workload => Some(module_disk::build(&versions(&kernel_package)?, dir)?),
             Variant::Container | Variant::Host => None,
         };
         let changed = write_if_changed(&initramfs, &archive).map_err(write_error(&initramfs))?;
@@ -234,10 +234,10 @@ impl Recipe {
         busybox_package: &Path,
     ) -> Result<Archive, BootstrapError> {
         let mut archive = Archive::new();
-        for folder in [
+        for dir in [
             "/dev", "/etc", "/mnt", "/proc", "/root", "/run", "/sys", "/tmp",
         ] {
-            archive.folder(folder)?;
+            archive.dir(dir)?;
         }
         // The kernel opens it for init before anything is mounted.
         archive.device("/dev/console", 5, 1)?;
@@ -286,7 +286,7 @@ fn add_busybox(archive: &mut Archive, package: &Path) -> Result<(), BootstrapErr
 fn versions(package: &Path) -> Result<PathBuf, BootstrapError> {
     let all = package.join("lib/modules");
     first_in(&all, "").ok_or_else(|| BootstrapError::Incomplete {
-        folder: package.to_owned(),
+        dir: package.to_owned(),
         what: "lib/modules/VERSION",
     })
 }
@@ -328,7 +328,7 @@ fn add_file(archive: &mut Archive, host: &Path, guest: &str) -> Result<(), Boots
 /// The uncompressed kernel beside the package, made once for each package.
 fn unpacked_kernel(package: &Path, vmlinux: &Path) -> Result<PathBuf, BootstrapError> {
     let incomplete = || BootstrapError::Incomplete {
-        folder: package.to_owned(),
+        dir: package.to_owned(),
         what: "boot/vmlinuz-VERSION",
     };
     let packed = first_in(&package.join("boot"), "vmlinuz-").ok_or_else(incomplete)?;
@@ -345,8 +345,8 @@ fn unpacked_kernel(package: &Path, vmlinux: &Path) -> Result<PathBuf, BootstrapE
     Ok(vmlinux.to_owned())
 }
 
-fn first_in(folder: &Path, prefix: &str) -> Option<PathBuf> {
-    let entries = fs::read_dir(folder).ok()?.filter_map(Result::ok);
+fn first_in(dir: &Path, prefix: &str) -> Option<PathBuf> {
+    let entries = fs::read_dir(dir).ok()?.filter_map(Result::ok);
     entries
         .filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix))
         .map(|entry| entry.path())

@@ -1,6 +1,6 @@
 //! Debian packages as a source of files: downloaded by `apt-get`, unpacked by `dpkg-deb`, never installed.
 //!
-//! A package that is in the build folder is used as it is, without asking anyone: remove its folder to get a newer one.
+//! A package that is in the build directory is used as it is, without asking anyone: remove its directory to get a newer one.
 
 mod suite;
 
@@ -54,10 +54,10 @@ pub enum DebianError {
         #[source]
         source: io::Error,
     },
-    /// A file operation in the build folder failed.
+    /// A file operation in the build directory failed.
     #[error("can't write {path}")]
     Write {
-        /// The file or folder.
+        /// The file or directory.
         path: PathBuf,
         /// What the system said.
         #[source]
@@ -78,21 +78,21 @@ pub fn first_dependency(package: &str) -> Result<String, DebianError> {
     })
 }
 
-/// Unpacks `package` into `folder`, unless that is there already. A download or unpacking that is cut short leaves no
-/// `folder`.
-pub fn unpacked(package: &str, folder: &Path) -> Result<(), DebianError> {
-    if folder.is_dir() {
+/// Unpacks `package` into `dir`, unless that is there already. A download or unpacking that is cut short leaves no
+/// `dir`.
+pub fn unpacked(package: &str, dir: &Path) -> Result<(), DebianError> {
+    if dir.is_dir() {
         return Ok(());
     }
     let mut apt_get = Command::new("apt-get");
-    // apt's own download user can't write into a build folder that belongs to another user.
+    // apt's own download user can't write into a build directory that belongs to another user.
     apt_get.args(["-q", "-o", "APT::Sandbox::User=root"]);
-    unpacked_by(&mut apt_get, package, folder)
+    unpacked_by(&mut apt_get, package, dir)
 }
 
 /// Downloads `package` by an `apt-get` with its options, and unpacks it.
-fn unpacked_by(apt_get: &mut Command, package: &str, folder: &Path) -> Result<(), DebianError> {
-    let work = folder.with_extension("partial");
+fn unpacked_by(apt_get: &mut Command, package: &str, dir: &Path) -> Result<(), DebianError> {
+    let work = dir.with_extension("partial");
     let cleared = match fs::remove_dir_all(&work) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,
@@ -113,7 +113,7 @@ fn unpacked_by(apt_get: &mut Command, package: &str, folder: &Path) -> Result<()
         "dpkg-deb",
         "dpkg",
     )?;
-    fs::rename(&files, folder).map_err(write_error(folder))?;
+    fs::rename(&files, dir).map_err(write_error(dir))?;
     fs::remove_dir_all(&work).map_err(write_error(&work))
 }
 
@@ -122,8 +122,8 @@ fn write_error(path: &Path) -> impl FnOnce(io::Error) -> DebianError {
     |source| DebianError::Write { path, source }
 }
 
-fn only_package(folder: &Path) -> io::Result<Option<PathBuf>> {
-    for entry in fs::read_dir(folder)? {
+fn only_package(dir: &Path) -> io::Result<Option<PathBuf>> {
+    for entry in fs::read_dir(dir)? {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == "deb") {
             return Ok(Some(path));
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_package_that_is_there_is_not_downloaded_again() {
-        let folder = tempfile::tempdir().unwrap();
-        unpacked("no such package", folder.path()).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        unpacked("no such package", dir.path()).unwrap();
     }
 }

@@ -15,9 +15,9 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Make the kernel and NAME.cpio in a folder; a second run with the same inputs writes nothing
+    /// Make the kernel and NAME.cpio in a directory; a second run with the same inputs writes nothing
     Build {
-        /// The folder for downloads and results
+        /// The directory for downloads and results
         #[arg(long)]
         out: PathBuf,
         /// The image's name

@@ -11,11 +11,11 @@ use thiserror::Error;
 use crate::debian::{self, DebianError};
 use crate::modules::{Described, ModuleTree, ModulesError, index};
 
-/// The disk's file, in the image's folder.
+/// The disk's file, in the image's directory.
 pub const FILE: &str = "modules.squashfs";
 /// What the file was made of: a disk of other contents gets another number.
 const RECIPE: u32 = 2;
-/// Folders below `kernel/` that it leaves out: no socket of AF_VSOCK is made in such a VM then, whatever a process may.
+/// Directories below `kernel/` that it leaves out: no socket of AF_VSOCK is made in such a VM then, whatever a process may.
 const WITHOUT: &[&str] = &["net/vmw_vsock"];
 
 /// Why there is no disk of modules.
@@ -30,7 +30,7 @@ pub enum ModuleDiskError {
     /// A file can't be written.
     #[error("can't write {path}")]
     Write {
-        /// The file or folder.
+        /// The file or directory.
         path: PathBuf,
         /// What the system said.
         #[source]
@@ -43,25 +43,25 @@ fn write_error(path: &Path) -> impl FnOnce(io::Error) -> ModuleDiskError {
     |source| ModuleDiskError::Write { path, source }
 }
 
-/// Makes the disk in `folder` of the modules below `version`, a package's `lib/modules/VERSION`, unless it is there
+/// Makes the disk in `dir` of the modules below `version`, a package's `lib/modules/VERSION`, unless it is there
 /// already. Gives its path.
 ///
 /// # Errors
 /// [`ModuleDiskError`]; a disk that was there stays.
-pub fn build(version: &Path, folder: &Path) -> Result<PathBuf, ModuleDiskError> {
-    let disk = folder.join(FILE);
-    let stamp = folder.join("modules.stamp");
+pub fn build(version: &Path, dir: &Path) -> Result<PathBuf, ModuleDiskError> {
+    let disk = dir.join(FILE);
+    let stamp = dir.join("modules.stamp");
     let kernel = version.file_name().unwrap_or_default().to_string_lossy();
     let wanted = format!("{kernel} {RECIPE}\n");
     if disk.is_file() && fs::read_to_string(&stamp).is_ok_and(|there| there == wanted) {
         return Ok(disk);
     }
     let modules = ModuleTree::read(version)?.all_but(WITHOUT)?;
-    let work = folder.join("modules.partial");
+    let work = dir.join("modules.partial");
     clear(&work)?;
     fs::create_dir_all(&work).map_err(write_error(&work))?;
     lay_out(&modules, &work)?;
-    let partial = folder.join("modules.squashfs.partial");
+    let partial = dir.join("modules.squashfs.partial");
     clear(&partial)?;
     let mut pack = Command::new("mksquashfs");
     pack.arg(&work).arg(&partial).args([

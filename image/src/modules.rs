@@ -17,7 +17,7 @@ mod tests;
 /// Why the modules can't be put in order.
 #[derive(Debug, Error)]
 pub enum ModulesError {
-    /// A folder or file of the kernel package can't be read.
+    /// A directory or file of the kernel package can't be read.
     #[error("can't read {path}")]
     Read {
         /// What was to be read.
@@ -69,25 +69,25 @@ pub struct Module {
 }
 
 impl ModuleTree {
-    /// Reads the names below `folder`, which is a package's `lib/modules/VERSION`.
-    pub fn read(folder: &Path) -> Result<Self, ModulesError> {
+    /// Reads the names below `dir`, which is a package's `lib/modules/VERSION`.
+    pub fn read(dir: &Path) -> Result<Self, ModulesError> {
         let mut tree = Self::default();
-        let mut folders = vec![folder.join("kernel")];
-        while let Some(folder) = folders.pop() {
+        let mut dirs = vec![dir.join("kernel")];
+        while let Some(dir) = dirs.pop() {
             let failed = |source| ModulesError::Read {
-                path: folder.clone(),
+                path: dir.clone(),
                 source,
             };
-            for entry in fs::read_dir(&folder).map_err(failed)? {
+            for entry in fs::read_dir(&dir).map_err(failed)? {
                 let entry = entry.map_err(failed)?;
                 if entry.file_type().map_err(failed)?.is_dir() {
-                    folders.push(entry.path());
+                    dirs.push(entry.path());
                 } else if let Some(name) = module_name(&entry.path()) {
                     tree.files.insert(name, entry.path());
                 }
             }
         }
-        let path = folder.join("modules.builtin");
+        let path = dir.join("modules.builtin");
         let built_in =
             fs::read_to_string(&path).map_err(|source| ModulesError::Read { path, source })?;
         tree.built_in = built_in
@@ -97,7 +97,7 @@ impl ModuleTree {
         Ok(tree)
     }
 
-    /// All modules but those whose file is below one of the folders `without` (of `kernel/`), each with its aliases and
+    /// All modules but those whose file is below one of the directories `without` (of `kernel/`), each with its aliases and
     /// what it needs. A module that needs one of those is left out, too.
     ///
     /// # Errors
@@ -108,7 +108,7 @@ impl ModuleTree {
             let shown = path.to_string_lossy();
             if without
                 .iter()
-                .any(|folder| shown.contains(&format!("/kernel/{folder}/")))
+                .any(|dir| shown.contains(&format!("/kernel/{dir}/")))
             {
                 continue;
             }

@@ -7,7 +7,7 @@
 //!
 //! Encoded by postcard, which is positional: enums here only ever grow at their end, and a struct
 //! of a released version never changes. See `tests/golden.rs` for the frozen bytes.
-//! [`Hello`], [`Refusal`] and `Knock` come before a version is agreed on: every version reads them.
+//! [`Hello`], [`Refusal`] and `Probe` come before a version is agreed on: every version reads them.
 
 mod codec;
 
@@ -34,7 +34,7 @@ pub const NEWEST_VERSION: Version = 1;
 pub struct SessionNonce(pub u64);
 
 impl SessionNonce {
-    /// Of no session: a knock bears it, an agent never chooses it.
+    /// Of no session: a probe bears it, an agent never chooses it.
     pub const NONE: Self = Self(0);
 }
 
@@ -42,7 +42,7 @@ impl SessionNonce {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ToAgent {
     /// Say hello again: the coordinator has just opened the channel, or knows no such session.
-    Knock,
+    Probe,
     /// The session stands.
     Welcome(Welcome),
     /// There will be no session.

@@ -28,7 +28,7 @@ pub const MAX_CHUNK: usize = 16 * 1024;
 /// Most words of a command line, and most variables of an environment.
 pub const MAX_WORDS: usize = 4096;
 /// What of the kernel's own files a container does not see, in Docker's order: files are covered by /dev/null,
-/// folders by an empty one.
+/// directories by an empty one.
 pub const COVERED: &[&str] = &[
     "/proc/asound",
     "/proc/acpi",
@@ -230,7 +230,8 @@ pub struct Start {
     /// The image's root file system is a squashfs on this virtio-blk disk, by its serial number.
     pub image_disk: String,
     /// What the container writes is kept on this ext4 disk, by its serial number.
-    pub upper_disk: String,
+    #[serde(rename = "upper_disk")]
+    pub writable_disk: String,
     /// Mount the root file system read-only.
     pub read_only: bool,
     /// Bytes of /dev/shm; 0: the container has none (`--ipc none`).
@@ -258,7 +259,7 @@ pub struct Start {
     pub masked_paths: Vec<String>,
     /// What of them it can't write; [`READ_ONLY`] unless the user says otherwise.
     pub read_only_paths: Vec<String>,
-    /// Folders of the root file system that are made where they are missing, and stay writable where it is read-only
+    /// Directories of the root file system that are made where they are missing, and stay writable where it is read-only
     /// (a `VOLUME` of the image).
     pub volumes: Vec<String>,
 }
@@ -326,11 +327,13 @@ pub struct Tmpfs {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Process {
     /// The program and its arguments. The program is looked for in `PATH` of `environment`.
-    pub words: Vec<String>,
+    #[serde(rename = "words")]
+    pub args: Vec<String>,
     /// `NAME=value`.
     pub environment: Vec<String>,
     /// The working directory. Empty: `/`. The container's own is made where it is missing.
-    pub folder: String,
+    #[serde(rename = "folder")]
+    pub dir: String,
     /// As Docker has it: `user`, `uid`, `user:group`, `uid:gid`, from the container's own files. Empty: root.
     pub user: String,
     /// Further groups, by name or number.
@@ -428,7 +431,7 @@ pub struct Listed {
     /// When it started: since the guest booted, milliseconds.
     pub started_ms: u64,
     /// Its command line.
-    pub words: String,
+    pub command_line: String,
     /// Its state, as ps(1) writes it under STAT.
     pub state: String,
     /// KiB of memory: virtual, resident.

@@ -165,7 +165,7 @@ pub(crate) fn to_agent() -> impl Strategy<Value = ToAgent> {
         },
     );
     prop_oneof![
-        Just(ToAgent::Knock),
+        Just(ToAgent::Probe),
         (any::<u16>(), any::<u32>()).prop_map(|(version, heartbeat_ms)| {
             ToAgent::Welcome(Welcome {
                 version,

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   agent                                   coordinator
-//!     │                 ◄── Knock ─────────────│  channel opened; frames of an unknown session
+//!     │                 ◄── Probe ─────────────│  channel opened; frames of an unknown session
 //!     │── Hello(nonce, held) ──►               │  on open, then again with back-off
 //!     │                 ◄── Welcome ───────────│  every frame bears the nonce from here on
 //!     │                 ◄── Spec ──────────────│  unless the agent holds it

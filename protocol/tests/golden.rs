@@ -123,7 +123,7 @@ fn to_agent() -> Vec<(&'static str, ToAgent)> {
         extension: Vec::new(),
     };
     vec![
-        ("knock", ToAgent::Knock),
+        ("probe", ToAgent::Probe),
         (
             "welcome",
             ToAgent::Welcome(Welcome {
@@ -298,10 +298,10 @@ fn messages_to_the_coordinator_have_their_frozen_bytes() {
 #[test]
 fn a_frame_has_its_frozen_bytes() {
     let mut line = Vec::new();
-    frame::encode(NONCE, &ToAgent::Knock.encode().unwrap(), &mut line).unwrap();
+    frame::encode(NONCE, &ToAgent::Probe.encode().unwrap(), &mut line).unwrap();
     let now = hex(&line);
-    let frozen = golden().get("frame.knock").copied().unwrap_or_default();
-    assert_eq!(frozen, now, "frame.knock {now}");
+    let frozen = golden().get("frame.probe").copied().unwrap_or_default();
+    assert_eq!(frozen, now, "frame.probe {now}");
 }
 
 #[test]
@@ -313,7 +313,7 @@ fn every_frozen_line_is_of_a_message_that_is_tested() {
     let coordinator = coordinator.map(|(name, _)| format!("to-coordinator.{name}"));
     let tested: Vec<_> = agent
         .chain(coordinator)
-        .chain(["frame.knock".to_owned()])
+        .chain(["frame.probe".to_owned()])
         .collect();
     for name in golden().keys() {
         assert!(tested.iter().any(|tested| tested == name), "{name}");

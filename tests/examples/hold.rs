@@ -1,4 +1,4 @@
-//! Makes a topology, a folder and a child, says so, and holds them until its input ends: to look at the lab by hand, and
+//! Makes a topology, a directory and a child, says so, and holds them until its input ends: to look at the lab by hand, and
 //! for the test of what a signal leaves.
 
 use std::io::{Read, stdin};
@@ -20,7 +20,7 @@ fn main() -> Result<()> {
     })?;
     println!("{}", topology.vch.path());
     println!("{}", topology.outside.path());
-    println!("{}", lab.folder().display());
+    println!("{}", lab.dir().display());
     println!("/proc/{}", child.pid());
     println!("/proc/{}", orphaned.pid());
     println!("held");

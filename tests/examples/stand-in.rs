@@ -21,18 +21,18 @@ fn main() -> ExitCode {
         return stand_in::run(&arguments);
     }
     let own = std::env::current_exe().unwrap();
-    let folder = own.parent().unwrap();
+    let dir = own.parent().unwrap();
     let mut text = String::new();
     std::io::stdin().read_to_string(&mut text).unwrap();
     let mut launch: serde_json::Value = serde_json::from_str(&text).unwrap();
     let behaviour = launch["start"]["process"]["words"][0].as_str().unwrap();
-    launch["program"] = folder.join(behaviour).display().to_string().into();
+    launch["program"] = dir.join(behaviour).display().to_string().into();
     // The shim reads it from there, and no other process finds it.
-    let path = folder.join(format!("launch.{}", std::process::id()));
+    let path = dir.join(format!("launch.{}", std::process::id()));
     std::fs::write(&path, launch.to_string()).unwrap();
     let file = File::open(&path).unwrap();
     std::fs::remove_file(&path).unwrap();
-    let error = Command::new(folder.join("vch-shim"))
+    let error = Command::new(dir.join("vch-shim"))
         .args(&arguments[1..])
         .stdin(file)
         .exec();

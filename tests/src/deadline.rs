@@ -1,4 +1,4 @@
-//! Waiting for a condition: the only place of the project's tests that sleeps.
+//! Waiting for a condition: the only module of the project's tests that sleeps.
 
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};

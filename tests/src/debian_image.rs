@@ -1,5 +1,5 @@
 //! Images of real software, made of Debian's packages by mmdebstrap, with the configuration that the software's official
-//! images publish. A root file system is kept below the build folder, by what it is made of.
+//! images publish. A root file system is kept below the build directory, by what it is made of.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,7 +13,7 @@ use anyhow::{Context, Result, ensure};
 use image::debian::Suite;
 
 use crate::docker::Docker;
-use crate::places;
+use crate::paths;
 
 /// The machine's own release, so that its package sources serve.
 const SUITE: &str = "bookworm";
@@ -64,7 +64,7 @@ impl DebianImage {
         ],
     };
 
-    /// User, volume, folder and command of `redis:7` (redis/docker-library-redis, debian/Dockerfile): its entrypoint
+    /// User, volume, directory and command of `redis:7` (redis/docker-library-redis, debian/Dockerfile): its entrypoint
     /// becomes the user `redis` if it is root.
     pub const REDIS: Self = Self {
         name: "redis",
@@ -215,7 +215,7 @@ impl DebianImage {
     /// The archive, made if it is not there yet: best before a test has the turn to run VMs, for it takes a minute. A build
     /// that is cut short leaves no archive.
     pub fn root_file_system(&self) -> Result<PathBuf> {
-        let kept = places::workspace().join("target/debian-images");
+        let kept = paths::workspace().join("target/debian-images");
         fs::create_dir_all(&kept).context("make the folder of root file systems")?;
         let tar = kept.join(format!("{}-{:016x}.tar", self.name, self.key()));
         if tar.is_file() {
@@ -272,10 +272,10 @@ impl DebianImage {
         fs::rename(&partial, tar).context("keep the root file system")
     }
 
-    fn write_files(&self, folder: &Path) -> Result<()> {
-        fs::create_dir_all(folder)?;
+    fn write_files(&self, dir: &Path) -> Result<()> {
+        fs::create_dir_all(dir)?;
         for (path, text, program) in self.files {
-            let path = folder.join(path);
+            let path = dir.join(path);
             if let Some(parent) = path.parent() {
                 fs::create_dir_all(parent)?;
             }

@@ -12,7 +12,7 @@ use crate::peer::{Clients, clients};
 use crate::rootfs::RootFs;
 use crate::world::Lab;
 
-/// A CLI with its own configuration folder, pointed at a daemon's Unix socket.
+/// A CLI with its own configuration directory, pointed at a daemon's Unix socket.
 #[derive(Debug, Clone)]
 pub struct Docker {
     clients: Clients,
@@ -23,7 +23,7 @@ pub struct Docker {
 
 /// What a command said and how it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Said {
+pub struct CommandOutput {
     /// Its exit code; -1 for a signal.
     pub code: i32,
     /// Its standard output.
@@ -62,12 +62,12 @@ impl Docker {
     }
 
     /// Runs a line of a POSIX shell in which `docker` is this CLI.
-    pub fn run(&self, line: &str) -> Result<Said> {
+    pub fn run(&self, line: &str) -> Result<CommandOutput> {
         let mut shell = self.shell();
         shell.arg("-c").arg(line).stdin(Stdio::null());
         let output = shell.output().with_context(|| format!("run `{line}`"))?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Ok(Said {
+        Ok(CommandOutput {
             code: output.status.code().unwrap_or(-1),
             stdout: text(&output.stdout),
             stderr: text(&output.stderr),
@@ -98,14 +98,14 @@ impl Docker {
     #[must_use]
     pub fn shell(&self) -> Command {
         let mut shell = Command::new("sh");
-        let folder = self
+        let dir = self
             .clients
             .docker
             .parent()
             .unwrap_or_else(|| Path::new("/"));
         let path = std::env::var("PATH").unwrap_or_default();
         shell
-            .env("PATH", format!("{}:{path}", folder.display()))
+            .env("PATH", format!("{}:{path}", dir.display()))
             .env("DOCKER_HOST", &self.host)
             .env("DOCKER_CONFIG", &self.config)
             .env_remove("DOCKER_TLS_VERIFY")

@@ -29,7 +29,7 @@ pub struct Request {
 }
 
 impl Hook {
-    /// Listens in the test's folder.
+    /// Listens in the test's directory.
     pub fn listen(lab: &Lab) -> Result<Self> {
         let path = lab.path("hook");
         let listener = UnixListener::bind(&path).context("listen as the hook")?;

@@ -1,8 +1,8 @@
 //! The lab: what tests that need a kernel are made of.
 //!
 //! ```text
-//!   Lab ── one test's world: a folder for sockets and logs, and the turn to run VMs
-//!    ├── Namespace, Topology     `vch`, and a place behind each of its networks
+//!   Lab ── one test's world: a directory for sockets and logs, and the turn to run VMs
+//!    ├── Namespace, Topology     `vch`, and one behind each of its networks
 //!    ├── Coordinator             vch-coordinator in `vch`, asked by vchctl
 //!    ├── Member                  a container that is a namespace, with the real agent
 //!    ├── Peer                    a real dockerd, to compare with
@@ -18,7 +18,7 @@
 //!    ├── Asker                   asks a name server
 //!    ├── Capture                 sees every packet of a namespace
 //!    ├── Process                 dies with the test, killed by its pid
-//!    ├── RootFs                  an image's root file system, as a folder, a tar or a disk
+//!    ├── RootFs                  an image's root file system, as a directory, a tar or a disk
 //!    ├── SmallDisk               a file system that is soon full
 //!    ├── VsockHost               vhost-device-vsock for one VM or for siblings
 //!    └── Vm                      QEMU: console, lab shell, QMP, taps, hot-plug
@@ -39,8 +39,8 @@ pub mod http;
 pub mod member;
 pub mod monitor;
 pub mod namespace;
+pub mod paths;
 pub mod peer;
-pub mod places;
 pub mod prerequisites;
 pub mod process;
 pub mod question;
@@ -61,7 +61,7 @@ mod world;
 
 pub use capture::{Capture, Packet};
 pub use deadline::{eventually, eventually_some};
-pub use docker::{Docker, Said};
+pub use docker::{CommandOutput, Docker};
 pub use member::Member;
 pub use monitor::Monitor;
 pub use namespace::Namespace;

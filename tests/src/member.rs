@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::namespace::Namespace;
-use crate::places;
+use crate::paths;
 use crate::process::Process;
 use crate::responder;
 use crate::vch::Coordinator;
@@ -21,7 +21,7 @@ use crate::world::Lab;
 pub struct Member {
     name: String,
     namespace: Namespace,
-    folder: PathBuf,
+    dir: PathBuf,
     channel: String,
     agent: Option<Process>,
 }
@@ -50,12 +50,12 @@ impl Member {
         coordinator.vchctl(&format!("container add {words}"))?;
         let name = words.split_whitespace().next().context("a name")?;
         let namespace = Namespace::create(name)?;
-        let folder = lab.path(name);
-        std::fs::create_dir_all(folder.join("etc")).context("make the member's root")?;
+        let dir = lab.path(name);
+        std::fs::create_dir_all(dir.join("etc")).context("make the member's root")?;
         Ok(Self {
             name: name.to_owned(),
             namespace,
-            folder,
+            dir,
             channel: String::new(),
             agent: None,
         })
@@ -82,11 +82,11 @@ impl Member {
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
-            .open(self.folder.join("agent.log"))
+            .open(self.dir.join("agent.log"))
             .context("make the agent's log")?;
-        let mut command = Command::new(places::agent());
+        let mut command = Command::new(paths::agent());
         command.args(["--channel", &self.channel, "--root"]);
-        command.arg(&self.folder).stderr(log);
+        command.arg(&self.dir).stderr(log);
         self.agent = Some(self.namespace.spawn("tether-net", command)?);
         Ok(())
     }
@@ -114,7 +114,7 @@ impl Member {
     /// Its root: `etc/resolv.conf`, `etc/hosts` and `etc/hostname` are what the agent made them.
     #[must_use]
     pub fn root(&self) -> &Path {
-        &self.folder
+        &self.dir
     }
 
     /// The socket of its channel, after [`Self::begin`].
@@ -132,7 +132,7 @@ impl Member {
     /// What its agent has logged.
     #[must_use]
     pub fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.join("agent.log")).unwrap_or_default()
+        std::fs::read_to_string(self.dir.join("agent.log")).unwrap_or_default()
     }
 
     /// Its first address on a network, as the ledger has it.
@@ -163,7 +163,7 @@ impl Member {
         let script = "mount --bind \"$1\" /etc/resolv.conf && exec ping -n -c 1 -W 5 \"$2\"";
         let mut command = Command::new("unshare");
         command.args(["--mount", "sh", "-c", script, "sh"]);
-        command.arg(self.folder.join("etc/resolv.conf")).arg(name);
+        command.arg(self.dir.join("etc/resolv.conf")).arg(name);
         let output = self.namespace.output(command)?;
         let printed = String::from_utf8_lossy(&output.stdout).into_owned();
         if !output.status.success() {
@@ -176,7 +176,7 @@ impl Member {
     /// Answers to a question, by dig: `words` such as `web` or `-x 172.18.0.2`. It asks the server that the agent wrote
     /// into its resolv.conf.
     pub fn resolve(&self, words: &str) -> Result<Vec<String>> {
-        let path = self.folder.join("etc/resolv.conf");
+        let path = self.dir.join("etc/resolv.conf");
         let resolver = std::fs::read_to_string(&path).context("read its resolv.conf")?;
         let server = resolver
             .lines()

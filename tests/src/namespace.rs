@@ -9,7 +9,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use nix::sched::{CloneFlags, setns};
 
 use crate::prerequisites::{self, Need};
-use crate::process::{self, Process, Surroundings};
+use crate::process::{self, Process, SpawnContext};
 use crate::registry::{self, Made};
 
 /// A network namespace that `ip netns` sees, removed on drop.
@@ -70,20 +70,20 @@ impl Namespace {
         Process::spawn_in(
             name,
             command,
-            Surroundings {
+            SpawnContext {
                 namespace: Some(self.descriptor()?),
-                ..Surroundings::default()
+                ..SpawnContext::default()
             },
         )
     }
 
     /// Runs a program in it to its end.
     pub fn output(&self, mut command: Command) -> Result<Output> {
-        let surroundings = Surroundings {
+        let context = SpawnContext {
             namespace: Some(self.descriptor()?),
-            ..Surroundings::default()
+            ..SpawnContext::default()
         };
-        process::prepare(&mut command, &surroundings);
+        process::prepare(&mut command, &context);
         command
             .stdin(Stdio::null())
             .output()

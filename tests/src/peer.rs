@@ -27,11 +27,11 @@ const LOG: &str = "dockerd.log";
 /// The version of the API that this dockerd and its CLI speak at most.
 pub const API_VERSION: &str = "1.45";
 
-/// `dockerd` 26.1 of Debian 13 with an empty data root in the test's folder. Killed on drop, with its containers.
+/// `dockerd` 26.1 of Debian 13 with an empty data root in the test's directory. Killed on drop, with its containers.
 #[derive(Debug)]
 pub struct Peer {
     lab: Lab,
-    folder: PathBuf,
+    dir: PathBuf,
     /// The name of the cgroup above those of its containers.
     cgroup: String,
     process: Process,
@@ -42,17 +42,17 @@ impl Peer {
     /// Starts one and waits until it answers. Its packages are downloaded at the first start on a machine.
     pub fn start(lab: &Lab) -> Result<Self> {
         let packages = Packages::unpacked()?;
-        let folder = lab.path("dockerd");
-        fs::create_dir_all(&folder).context("make dockerd's folder")?;
-        fs::write(folder.join("daemon.json"), "{}").context("write daemon.json")?;
+        let dir = lab.path("dockerd");
+        fs::create_dir_all(&dir).context("make dockerd's folder")?;
+        fs::write(dir.join("daemon.json"), "{}").context("write daemon.json")?;
         let namespace = Namespace::create("dockerd")?;
         let cgroup = namespace.name().to_owned();
-        let mut command = Self::command(lab, &packages, &folder)?;
+        let mut command = Self::command(lab, &packages, &dir)?;
         command.args(["--cgroup-parent", &format!("/{cgroup}")]);
         let process = namespace.spawn("dockerd", command)?;
         let mut peer = Self {
             lab: lab.clone(),
-            folder,
+            dir,
             cgroup,
             process,
             namespace,
@@ -70,10 +70,10 @@ impl Peer {
         Ok(peer)
     }
 
-    /// Mounts of its own, so that nothing of this machine is written outside `folder`: /run and /opt are where dockerd and
+    /// Mounts of its own, so that nothing of this machine is written outside `dir`: /run and /opt are where dockerd and
     /// containerd write without being asked. A new sysfs shows its own network; containers' cgroups are below one of their
     /// own. As the first process of its process namespace it takes everything with it.
-    fn command(lab: &Lab, packages: &Packages, folder: &Path) -> Result<Command> {
+    fn command(lab: &Lab, packages: &Packages, dir: &Path) -> Result<Command> {
         const INSIDE: &str = r#"set -e
             mount -t sysfs sysfs /sys
             eval "$CGROUPS"
@@ -82,10 +82,10 @@ impl Peer {
             folder=$1
             shift
             exec dockerd --config-file $folder/daemon.json --data-root $folder/data --exec-root $folder/exec \
-                --host unix://$folder/docker.sock --pidfile $folder/pid --storage-driver vfs "$@""#;
+                --host unix://$directory/docker.sock --pidfile $directory/pid --storage-driver vfs "$@""#;
         let mut command = Command::new("unshare");
         command.args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]);
-        command.args(["sh", "-c", INSIDE, "sh"]).arg(folder);
+        command.args(["sh", "-c", INSIDE, "sh"]).arg(dir);
         command.env("CGROUPS", cgroups::MOUNT);
         packages.surround(&mut command);
         let log = fs::File::create(lab.path(LOG)).context("make a log")?;
@@ -97,7 +97,7 @@ impl Peer {
     /// The socket of its API.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
-        self.folder.join("docker.sock")
+        self.dir.join("docker.sock")
     }
 
     /// A CLI that talks to it.
@@ -122,7 +122,7 @@ impl Drop for Peer {
     fn drop(&mut self) {
         /// Of killed processes, from the signal to the last one's end.
         const END: Duration = Duration::from_secs(10);
-        // What can't be removed is empty folders of a kernel file system; nobody is there to hear of it.
+        // What can't be removed is empty directories of a kernel file system; nobody is there to hear of it.
         drop(self.process.kill());
         drop(eventually(END, "dockerd's cgroups are removed", || {
             cgroups::remove(&self.cgroup)

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Result, bail};
 use nix::unistd::Uid;
 
-use crate::places;
+use crate::paths;
 
 /// One thing that a test needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,14 +70,14 @@ impl Need {
                     .map(|error| format!("/dev/net/tun: {error}; run `modprobe tun`"))
             }
             Self::Qemu => program(image::qemu::PROGRAM, "--version", image::qemu::PACKAGE),
-            Self::VhostDeviceVsock => built(&places::tool("vhost-device-vsock"), "make tools"),
-            Self::Agent => built(&places::agent(), "make agent"),
-            Self::Probe => built(&places::probe(), "make probe"),
-            Self::Init => built(&places::init(), "make init"),
+            Self::VhostDeviceVsock => built(&paths::tool("vhost-device-vsock"), "make tools"),
+            Self::Agent => built(&paths::agent(), "make agent"),
+            Self::Probe => built(&paths::probe(), "make probe"),
+            Self::Init => built(&paths::init(), "make init"),
             Self::Squashfs => program("mksquashfs", "-version", "squashfs-tools"),
             Self::PythonDocker => program("python3", "-V", "python3")
-                .or_else(|| built(&places::python().join("docker/__init__.py"), "make tools")),
-            Self::Host => built(&places::host_program("vch-coordinator"), "make host"),
+                .or_else(|| built(&paths::python().join("docker/__init__.py"), "make tools")),
+            Self::Host => built(&paths::host_program("vch-coordinator"), "make host"),
         }
     }
 }

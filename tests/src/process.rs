@@ -40,7 +40,7 @@ pub struct Process {
 
 /// How a child is started.
 #[derive(Debug, Default)]
-pub(crate) struct Surroundings {
+pub(crate) struct SpawnContext {
     /// The network namespace that it lives in.
     pub(crate) namespace: Option<OwnedFd>,
     /// Descriptors that it inherits under the same numbers.
@@ -50,19 +50,19 @@ pub(crate) struct Surroundings {
 impl Process {
     /// Starts `command`; `name` is for messages.
     pub fn spawn(name: &str, command: Command) -> Result<Self> {
-        Self::spawn_in(name, command, Surroundings::default())
+        Self::spawn_in(name, command, SpawnContext::default())
     }
 
     pub(crate) fn spawn_in(
         name: &str,
         mut command: Command,
-        surroundings: Surroundings,
+        context: SpawnContext,
     ) -> Result<Self> {
-        prepare(&mut command, &surroundings);
+        prepare(&mut command, &context);
         let (answer, child) = channel();
         let job: Job = Box::new(move || {
             drop(answer.send(command.spawn()));
-            drop(surroundings);
+            drop(context);
         });
         let keeper = KEEPER.lock().unwrap_or_else(PoisonError::into_inner);
         keeper
@@ -141,17 +141,13 @@ impl Drop for Process {
     unsafe_code,
     reason = "namespace, inheritance and parent-death signal can be set in the child alone"
 )]
-pub(crate) fn prepare(command: &mut Command, surroundings: &Surroundings) {
-    let namespace = surroundings.namespace.as_ref().map(AsRawFd::as_raw_fd);
-    let inherited: Vec<RawFd> = surroundings
-        .inherited
-        .iter()
-        .map(AsRawFd::as_raw_fd)
-        .collect();
+pub(crate) fn prepare(command: &mut Command, context: &SpawnContext) {
+    let namespace = context.namespace.as_ref().map(AsRawFd::as_raw_fd);
+    let inherited: Vec<RawFd> = context.inherited.iter().map(AsRawFd::as_raw_fd).collect();
     let in_child = move || -> io::Result<()> {
         set_pdeathsig(Signal::SIGKILL)?;
         if let Some(namespace) = namespace {
-            // SAFETY: the caller keeps `surroundings` open until the child is started.
+            // SAFETY: the caller keeps `context` open until the child is started.
             setns(
                 unsafe { BorrowedFd::borrow_raw(namespace) },
                 CloneFlags::CLONE_NEWNET,

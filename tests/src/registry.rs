@@ -26,8 +26,8 @@ pub enum Made {
     Process(i32),
     /// A network namespace, by its name.
     Namespace(String),
-    /// A folder with all in it.
-    Folder(PathBuf),
+    /// A directory with all in it.
+    Dir(PathBuf),
 }
 
 impl Made {
@@ -42,7 +42,7 @@ impl Made {
                 let _ = umount2(&path, MntFlags::MNT_DETACH);
                 let _ = fs::remove_file(path);
             }
-            Self::Folder(path) => {
+            Self::Dir(path) => {
                 for name in names_in(path) {
                     end_shims(&path.join(name));
                 }
@@ -53,16 +53,16 @@ impl Made {
     }
 }
 
-/// Detaches what is mounted below a folder, as [`crate::SmallDisk`] does it.
-fn detach_all_in(folder: &Path) {
+/// Detaches what is mounted below a directory, as [`crate::SmallDisk`] does it.
+fn detach_all_in(dir: &Path) {
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-    let places = mounts.lines().filter_map(|line| line.split(' ').nth(1));
-    for place in places.filter(|place| Path::new(place).starts_with(folder)) {
-        let _ = umount2(place, MntFlags::MNT_DETACH);
+    let mount_points = mounts.lines().filter_map(|line| line.split(' ').nth(1));
+    for mount_point in mount_points.filter(|mount_point| Path::new(mount_point).starts_with(dir)) {
+        let _ = umount2(mount_point, MntFlags::MNT_DETACH);
     }
 }
 
-/// Ends the container VMs of a coordinator with this folder: their shims outlive it, and QEMU ends with its shim.
+/// Ends the container VMs of a coordinator with this directory: their shims outlive it, and QEMU ends with its shim.
 pub(crate) fn end_shims(coordinator: &Path) {
     let sockets = coordinator.join("run/vms");
     for name in names_in(&sockets) {
@@ -144,14 +144,14 @@ pub fn remove_leftovers() {
     for name in names_in(Path::new(NAMESPACES)).filter(|name| is_of_a_dead_run(name)) {
         Made::Namespace(name).remove();
     }
-    let folder = std::env::temp_dir();
-    for name in names_in(&folder).filter(|name| is_of_a_dead_run(name)) {
-        Made::Folder(folder.join(name)).remove();
+    let dir = std::env::temp_dir();
+    for name in names_in(&dir).filter(|name| is_of_a_dead_run(name)) {
+        Made::Dir(dir.join(name)).remove();
     }
 }
 
-fn names_in(folder: &Path) -> impl Iterator<Item = String> + use<> {
-    let entries = fs::read_dir(folder)
+fn names_in(dir: &Path) -> impl Iterator<Item = String> + use<> {
+    let entries = fs::read_dir(dir)
         .into_iter()
         .flatten()
         .filter_map(Result::ok);

@@ -7,36 +7,36 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::places;
+use crate::paths;
 use crate::world::Lab;
 
 /// Bytes of an empty disk for what a container writes; a sparse file.
 const DISK: &str = "256M";
 
-/// A root file system in the making, in a folder of the test's.
+/// A root file system in the making, in a directory of the test's.
 #[derive(Debug)]
 pub struct RootFs {
     lab: Lab,
-    folder: PathBuf,
+    dir: PathBuf,
 }
 
 impl RootFs {
     /// Busybox with all its programs, and the files that it looks for; `name` is unique in the test.
     pub fn busybox(lab: &Lab, name: &str) -> Result<Self> {
-        let folder = lab.path(name);
+        let dir = lab.path(name);
         for part in ["bin", "etc", "root", "tmp", "var"] {
-            fs::create_dir_all(folder.join(part))?;
+            fs::create_dir_all(dir.join(part))?;
         }
         let rootfs = Self {
             lab: lab.clone(),
-            folder,
+            dir,
         };
-        let busybox = places::busybox()?;
+        let busybox = paths::busybox()?;
         let rootfs = rootfs.program(&busybox, "/bin/busybox")?;
         let list = Command::new(&busybox).arg("--list").output()?;
         for applet in String::from_utf8_lossy(&list.stdout).lines() {
             if applet != "busybox" {
-                symlink("busybox", rootfs.folder.join("bin").join(applet))?;
+                symlink("busybox", rootfs.dir.join("bin").join(applet))?;
             }
         }
         rootfs
@@ -72,9 +72,9 @@ impl RootFs {
 
     /// As a squashfs.
     pub fn squashfs(&self) -> Result<PathBuf> {
-        let disk = self.folder.with_extension("squashfs");
+        let disk = self.dir.with_extension("squashfs");
         let mut command = Command::new("mksquashfs");
-        command.arg(&self.folder).arg(&disk);
+        command.arg(&self.dir).arg(&disk);
         command.args([
             "-all-root",
             "-noI",
@@ -90,18 +90,18 @@ impl RootFs {
 
     /// As a tar, for `docker import`.
     pub fn tar(&self) -> Result<PathBuf> {
-        let tar = self.folder.with_extension("tar");
+        let tar = self.dir.with_extension("tar");
         let mut command = Command::new("tar");
         command.args(["--owner=0", "--group=0", "--numeric-owner", "-C"]);
-        command.arg(&self.folder).arg("-cf").arg(&tar).arg(".");
+        command.arg(&self.dir).arg("-cf").arg(&tar).arg(".");
         run(command)?;
         Ok(tar)
     }
 
     fn inside(&self, path: &str) -> Result<PathBuf> {
-        let path = self.folder.join(path.trim_start_matches('/'));
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
+        let path = self.dir.join(path.trim_start_matches('/'));
+        if let Some(dir) = path.parent() {
+            fs::create_dir_all(dir)?;
         }
         Ok(path)
     }

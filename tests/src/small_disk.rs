@@ -11,25 +11,31 @@ use crate::world::Lab;
 
 const FILLER: &str = "filler";
 
-/// A tmpfs in a test's folder, detached on drop.
+/// A tmpfs in a test's directory, detached on drop.
 #[derive(Debug)]
 pub struct SmallDisk {
-    place: PathBuf,
-    /// The folder that it is in goes after it.
+    mount_point: PathBuf,
+    /// The directory that it is in goes after it.
     _lab: Lab,
 }
 
 impl SmallDisk {
-    /// Mounts one of this size at a path of the test's folder.
+    /// Mounts one of this size at a path of the test's directory.
     pub fn mount(lab: &Lab, path: &str, mebibytes: u32) -> Result<Self> {
-        let place = lab.path(path);
-        fs::create_dir_all(&place).context("make a place for a small disk")?;
+        let mount_point = lab.path(path);
+        fs::create_dir_all(&mount_point).context("make a mount point for a small disk")?;
         let size = format!("size={mebibytes}m");
         let size = Some(size.as_str());
-        mount(Some("tmpfs"), &place, Some("tmpfs"), MsFlags::empty(), size)
-            .context("mount a small disk")?;
+        mount(
+            Some("tmpfs"),
+            &mount_point,
+            Some("tmpfs"),
+            MsFlags::empty(),
+            size,
+        )
+        .context("mount a small disk")?;
         Ok(Self {
-            place,
+            mount_point,
             _lab: lab.clone(),
         })
     }
@@ -55,18 +61,18 @@ impl SmallDisk {
 
     /// Where it is.
     #[must_use]
-    pub fn place(&self) -> &Path {
-        &self.place
+    pub fn mount_point(&self) -> &Path {
+        &self.mount_point
     }
 
     fn filler(&self) -> PathBuf {
-        self.place.join(FILLER)
+        self.mount_point.join(FILLER)
     }
 }
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
         // Busy or not: whoever has a file open there keeps only that.
-        let _ = umount2(&self.place, MntFlags::MNT_DETACH);
+        let _ = umount2(&self.mount_point, MntFlags::MNT_DETACH);
     }
 }

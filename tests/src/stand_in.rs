@@ -7,30 +7,30 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use crate::places;
+use crate::paths;
 use crate::vch::Coordinator;
 use crate::world::Lab;
 
 /// The table of vch.toml by which a VCH starts such VMs; guests can behave in these ways.
 pub fn runtime_table(lab: &Lab, behaviours: &[&str]) -> Result<String> {
-    // A folder with the stand-in, the shim, and a link for each behaviour, where an ordinary user finds them.
-    let folder = lab.path("stand-in");
-    fs::create_dir(&folder).context("make a folder")?;
-    let mut above = Some(&*folder);
-    while let Some(path) = above.filter(|path| path.starts_with(lab.folder())) {
+    // A directory with the stand-in, the shim, and a link for each behaviour, where an ordinary user finds them.
+    let dir = lab.path("stand-in");
+    fs::create_dir(&dir).context("make a folder")?;
+    let mut above = Some(&*dir);
+    while let Some(path) = above.filter(|path| path.starts_with(lab.dir())) {
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).context("open a folder")?;
         above = path.parent();
     }
     for (built, name) in [("vch-shim", "vch-shim"), ("examples/stand-in", "stand-in")] {
-        fs::copy(places::built(built)?, folder.join(name)).context("copy a program")?;
+        fs::copy(paths::built(built)?, dir.join(name)).context("copy a program")?;
     }
     for behaviour in behaviours {
-        symlink("stand-in", folder.join(behaviour)).context("make a link")?;
+        symlink("stand-in", dir.join(behaviour)).context("make a link")?;
     }
     // Neither is read.
     let kernel = Path::new("/etc/passwd");
     let table = Coordinator::runtime_table_of(kernel, kernel);
-    let shim = folder.join("stand-in");
+    let shim = dir.join("stand-in");
     Ok(format!(
         "{table}shim = \"{}\"\nboot = \"cold\"\n",
         shim.display()

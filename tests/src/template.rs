@@ -23,7 +23,7 @@ const MIGRATION: Duration = Duration::from_secs(20);
 /// The name under which QEMU knows the descriptor of the state file.
 const STATE: &str = "state";
 
-/// A saved VM. Its files are in the world's folder.
+/// A saved VM. Its files are in the world's directory.
 #[derive(Debug)]
 pub struct Template {
     memory: PathBuf,

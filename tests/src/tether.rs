@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 
-use crate::places;
+use crate::paths;
 use crate::vch::Coordinator;
 use crate::vm::{Tap, VmBuilder, VsockHost};
 use crate::world::Lab;
@@ -70,7 +70,7 @@ impl Coordinator<'_> {
         }
         nics.sort_unstable();
         let lab = self.lab();
-        let image = places::container_image()?;
+        let image = paths::container_image()?;
         let mut vm = tether.plug(lab.vm(name).image(&image), lab, name);
         let mut open = open.into_iter();
         for (_, link, mac) in nics {

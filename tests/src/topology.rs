@@ -1,4 +1,4 @@
-//! The places that every end-to-end test has: the Virtual Container Host, and one behind each of its networks.
+//! The namespaces that every end-to-end test has: the Virtual Container Host, and one behind each of its networks.
 //!
 //! ```text
 //!   vch ── external (bridge, 10.2.0.2/16) ─────── vch ────────── outside (10.2.0.1, 208.91.3.1; beyond: 198.18.0.1)
@@ -122,7 +122,7 @@ impl Topology {
     #[must_use]
     pub fn tables(written: &str) -> String {
         let (external, production) = (Self::EXTERNAL_INTERFACE, Self::PRODUCTION_INTERFACE);
-        let station = |interface: &str, address: Ipv4Addr| {
+        let host_interface = |interface: &str, address: Ipv4Addr| {
             format!("interface = \"{interface}\"\naddress = \"{address}\"\n")
         };
         let subnet = |net: &str, gateway: String, address: String| {
@@ -163,8 +163,8 @@ impl Topology {
                 ),
             ),
         ];
-        let management = station(Self::MANAGEMENT_INTERFACE, Self::MANAGEMENT);
-        let endpoint = station(Self::ENDPOINT_INTERFACE, Self::ENDPOINT);
+        let management = host_interface(Self::MANAGEMENT_INTERFACE, Self::MANAGEMENT);
+        let endpoint = host_interface(Self::ENDPOINT_INTERFACE, Self::ENDPOINT);
         let kinds = [
             ("[management]", format!("[management]\n{management}")),
             (
@@ -204,13 +204,13 @@ fn uplinked(vch: &Namespace, bridge: &str, other: (&Namespace, &str)) -> Result<
 
 /// Usable at once: duplicates are not looked for.
 fn addressed(
-    place: &Namespace,
+    namespace: &Namespace,
     interface: &str,
     v4: Ipv4Addr,
     prefix: u8,
     v6: Ipv6Addr,
 ) -> Result<()> {
-    place.ip(&format!("address add {v4}/{prefix} dev {interface}"))?;
-    place.ip(&format!("address add {v6}/64 dev {interface} nodad"))?;
+    namespace.ip(&format!("address add {v4}/{prefix} dev {interface}"))?;
+    namespace.ip(&format!("address add {v6}/64 dev {interface} nodad"))?;
     Ok(())
 }

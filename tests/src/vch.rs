@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::deadline::eventually_some;
 use crate::namespace::Namespace;
-use crate::places;
+use crate::paths;
 use crate::process::Process;
 use crate::registry;
 use crate::topology::Topology;
@@ -20,13 +20,13 @@ use crate::world::Lab;
 const START: Duration = Duration::from_secs(10);
 const STOP: Duration = Duration::from_secs(10);
 
-/// `vch-coordinator` in a network namespace, with a store in the test's folder. Killed on drop, with the VMs that it
+/// `vch-coordinator` in a network namespace, with a store in the test's directory. Killed on drop, with the VMs that it
 /// started.
 #[derive(Debug)]
 pub struct Coordinator<'a> {
     lab: Lab,
     namespace: &'a Namespace,
-    folder: PathBuf,
+    dir: PathBuf,
     process: Option<Process>,
     starts: u32,
 }
@@ -40,16 +40,16 @@ impl<'a> Coordinator<'a> {
     /// Starts one; `tables` is TOML behind `[vch]`, such as `[dns]\nupstreams = [...]`. The kinds of network that it does
     /// not declare are the [`Topology`]'s.
     pub fn start_with(lab: &Lab, namespace: &'a Namespace, tables: &str) -> Result<Self> {
-        let folder = lab.path("vch");
-        std::fs::create_dir_all(&folder).context("make the VCH's folder")?;
-        let shown = folder.display();
+        let dir = lab.path("vch");
+        std::fs::create_dir_all(&dir).context("make the VCH's folder")?;
+        let shown = dir.display();
         let vch = format!("[vch]\nstate_dir = \"{shown}/state\"\nrun_dir = \"{shown}/run\"");
         let config = format!("{vch}\n{tables}\n{}", Topology::tables(tables));
-        std::fs::write(folder.join("vch.toml"), config).context("write vch.toml")?;
+        std::fs::write(dir.join("vch.toml"), config).context("write vch.toml")?;
         let mut coordinator = Self {
             lab: lab.clone(),
             namespace,
-            folder,
+            dir,
             process: None,
             starts: 0,
         };
@@ -70,7 +70,7 @@ impl<'a> Coordinator<'a> {
 
     /// The table of vch.toml by which the VCH starts VMs itself.
     pub fn runtime_table() -> Result<String> {
-        let image = places::vm_image()?;
+        let image = paths::vm_image()?;
         let (kernel, initramfs) = (
             image.kernel.canonicalize()?,
             image.initramfs.canonicalize()?,
@@ -106,8 +106,8 @@ impl<'a> Coordinator<'a> {
     fn spawn(&mut self) -> Result<Process> {
         self.starts += 1;
         let log = std::fs::File::create(self.lab.path(&self.log_name())).context("make a log")?;
-        let mut command = Command::new(places::built("vch-coordinator")?);
-        command.arg("--config").arg(self.folder.join("vch.toml"));
+        let mut command = Command::new(paths::built("vch-coordinator")?);
+        command.arg("--config").arg(self.dir.join("vch.toml"));
         command.env("NO_COLOR", "1").stderr(log);
         self.namespace.spawn("vch-coordinator", command)
     }
@@ -160,13 +160,13 @@ impl<'a> Coordinator<'a> {
     /// The socket of its API.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
-        self.folder.join("run/api.sock")
+        self.dir.join("run/api.sock")
     }
 
-    /// The folder of `vch.toml`, `state` and `run`.
+    /// The directory of `vch.toml`, `state` and `run`.
     #[must_use]
-    pub fn folder(&self) -> &Path {
-        &self.folder
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// What its present process has logged.
@@ -181,7 +181,7 @@ impl<'a> Coordinator<'a> {
 
     /// Runs `vchctl` with these words, which must succeed or end as `pending` (4); gives what it printed.
     pub fn vchctl(&self, words: &str) -> Result<String> {
-        let output = Command::new(places::built("vchctl")?)
+        let output = Command::new(paths::built("vchctl")?)
             .env("VCH_SOCKET", self.socket())
             .args(words.split_whitespace())
             .output()
@@ -228,6 +228,6 @@ impl Drop for Coordinator<'_> {
     fn drop(&mut self) {
         // A test that fails already must not fail twice.
         drop(self.kill());
-        registry::end_shims(&self.folder);
+        registry::end_shims(&self.dir);
     }
 }

@@ -176,12 +176,12 @@ impl Drop for Vm {
 
 /// A socket that QEMU connects to at its start.
 #[derive(Debug)]
-struct Door {
+struct QemuSocket {
     path: PathBuf,
     listener: UnixListener,
 }
 
-impl Door {
+impl QemuSocket {
     /// A VM of the same name that ran before left its socket.
     fn open(path: PathBuf) -> Result<Self> {
         if path.exists() {

@@ -97,9 +97,9 @@ impl<'a> VmHost<'a> {
         ))
     }
 
-    /// How many entries a folder of the coordinator's has; one that is not there has none.
-    fn entries(&self, folder: &str) -> usize {
-        let entries = fs::read_dir(self.vch.folder().join(folder));
+    /// How many entries a directory of the coordinator's has; one that is not there has none.
+    fn entries(&self, dir: &str) -> usize {
+        let entries = fs::read_dir(self.vch.dir().join(dir));
         entries.map_or(0, |entries| entries.flatten().count())
     }
 
@@ -112,7 +112,7 @@ impl<'a> VmHost<'a> {
         let is_shim = |process: &Path| {
             // A process may be gone by now.
             let log = fs::read_link(process.join("fd/2")).unwrap_or_default();
-            log.starts_with(self.vch.folder()) && log.ends_with("shim.log")
+            log.starts_with(self.vch.dir()) && log.ends_with("shim.log")
         };
         let own = all.iter().filter(|entry| {
             let process = entry.path();

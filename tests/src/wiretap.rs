@@ -45,7 +45,7 @@ pub struct Wiretap {
 }
 
 impl Wiretap {
-    /// Listens on a socket of the test's folder, between whoever connects there and the daemon.
+    /// Listens on a socket of the test's directory, between whoever connects there and the daemon.
     pub fn start(lab: &Lab, name: &str, daemon: &Path) -> Result<Self> {
         let socket = lab.path(&format!("{name}.sock"));
         let listener = UnixListener::bind(&socket).context("listen between CLI and daemon")?;
@@ -137,11 +137,11 @@ fn hand_on(
     }
 }
 
-/// A connection's requests that are not answered yet: places in what was heard, and whether the method is HEAD.
-type Waiting = Arc<Mutex<Vec<Place>>>;
+/// A connection's requests that are not answered yet: indices in what was heard, and whether the method is HEAD.
+type Waiting = Arc<Mutex<Vec<PendingRequest>>>;
 
 #[derive(Debug, Clone)]
-struct Place {
+struct PendingRequest {
     method: String,
     path: String,
     index: usize,
@@ -152,13 +152,15 @@ struct Listener {
     heard: Heard,
     waiting: Waiting,
     /// Whose body comes now.
-    present: Option<Place>,
+    present: Option<PendingRequest>,
 }
 
 impl Listener {
     fn is_answer_to_head(&self) -> bool {
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.first().is_some_and(|place| place.method == "HEAD")
+        waiting
+            .first()
+            .is_some_and(|request| request.method == "HEAD")
     }
 
     fn hear(&mut self, message: Message) {
@@ -167,7 +169,7 @@ impl Listener {
         match message {
             Message::Request { method, path } => {
                 let index = heard.len();
-                waiting.push(Place {
+                waiting.push(PendingRequest {
                     method: method.clone(),
                     path: path.clone(),
                     index,
@@ -183,17 +185,17 @@ impl Listener {
                 if waiting.is_empty() {
                     return;
                 }
-                let place = waiting.remove(0);
-                if let Some(exchange) = of(&mut heard, &place) {
+                let request = waiting.remove(0);
+                if let Some(exchange) = of(&mut heard, &request) {
                     exchange.status = Some(status);
                 }
-                self.present = Some(place);
+                self.present = Some(request);
             }
             Message::Body(bytes) => {
                 let exchange = self
                     .present
                     .as_ref()
-                    .and_then(|place| of(&mut heard, place));
+                    .and_then(|request| of(&mut heard, request));
                 if let Some(exchange) = exchange {
                     let room = REMEMBERED.saturating_sub(exchange.body.len());
                     let taken = bytes.len().min(room);
@@ -205,7 +207,7 @@ impl Listener {
 }
 
 /// What was taken meanwhile is not written into.
-fn of<'a>(heard: &'a mut [Exchange], place: &Place) -> Option<&'a mut Exchange> {
-    let exchange = heard.get_mut(place.index)?;
-    (exchange.method == place.method && exchange.path == place.path).then_some(exchange)
+fn of<'a>(heard: &'a mut [Exchange], request: &PendingRequest) -> Option<&'a mut Exchange> {
+    let exchange = heard.get_mut(request.index)?;
+    (exchange.method == request.method && exchange.path == request.path).then_some(exchange)
 }

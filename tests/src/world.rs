@@ -15,7 +15,7 @@ use crate::vm::{VmBuilder, VsockHost};
 /// VM tests of all processes of this machine take turns on it.
 const TURN: &str = "vch-lab.lock";
 
-/// A folder of its own and, for tests with VMs, the turn to run them. Cheap to clone; the last one removes it.
+/// A directory of its own and, for tests with VMs, the turn to run them. Cheap to clone; the last one removes it.
 #[derive(Debug, Clone)]
 pub struct Lab {
     inside: Arc<Inside>,
@@ -23,7 +23,7 @@ pub struct Lab {
 
 #[derive(Debug)]
 struct Inside {
-    folder: PathBuf,
+    dir: PathBuf,
     made: Made,
     /// Held until the world ends; the kernel frees it with the descriptor.
     turn: Option<File>,
@@ -48,32 +48,32 @@ impl Lab {
     }
 
     fn create(label: &str, turn: Option<File>) -> Result<Self> {
-        let folder = std::env::temp_dir().join(registry::unique(label));
-        let made = Made::Folder(folder.clone());
+        let dir = std::env::temp_dir().join(registry::unique(label));
+        let made = Made::Dir(dir.clone());
         registry::note(made.clone());
-        let inside = Inside { folder, made, turn };
+        let inside = Inside { dir, made, turn };
         DirBuilder::new()
             .mode(0o700)
-            .create(&inside.folder)
+            .create(&inside.dir)
             .context("make the test's folder")?;
         Ok(Self {
             inside: Arc::new(inside),
         })
     }
 
-    /// The test's folder, removed with the world. Its path is short enough for Unix sockets in it.
+    /// The test's directory, removed with the world. Its path is short enough for Unix sockets in it.
     #[must_use]
-    pub fn folder(&self) -> &Path {
-        &self.inside.folder
+    pub fn dir(&self) -> &Path {
+        &self.inside.dir
     }
 
-    /// A path in the test's folder.
+    /// A path in the test's directory.
     #[must_use]
     pub fn path(&self, name: &str) -> PathBuf {
-        self.inside.folder.join(name)
+        self.inside.dir.join(name)
     }
 
-    /// What a file of the test's folder holds, or nothing.
+    /// What a file of the test's directory holds, or nothing.
     #[must_use]
     pub fn read(&self, name: &str) -> String {
         fs::read(self.path(name))

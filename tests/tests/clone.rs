@@ -33,15 +33,15 @@ fn described(lab: &Lab, vch: &Coordinator<'_>, name: &str) -> VmBuilder {
 
 /// Saves a VM that is ready as the container `saved`; gives how another container names the NIC that it has.
 fn save(vch: &Coordinator<'_>, saved: &Value, vm: VmBuilder) -> (Template, String) {
-    let mut place = String::new();
+    let mut pci_path = String::new();
     let template = Template::save_after(vm, |vm| {
         vch.ready("saved", BOOT)?;
         bears(vm, "eth0", saved, saved);
-        place = vm.succeed("basename $(readlink -f /sys/class/net/eth0/device/..)")?;
+        pci_path = vm.succeed("basename $(readlink -f /sys/class/net/eth0/device/..)")?;
         Ok(())
     });
     // As in 0000:00:02.0, below the root bus.
-    let nic = format!("pci:{}", place.trim().rsplit(':').next().unwrap());
+    let nic = format!("pci:{}", pci_path.trim().rsplit(':').next().unwrap());
     (template.unwrap(), nic)
 }
 

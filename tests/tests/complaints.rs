@@ -17,7 +17,7 @@ const SOON: Duration = Duration::from_secs(10);
 const ANSWER: Duration = Duration::from_secs(3);
 const PORT: u16 = 7000;
 
-fn place(label: &str) -> (Lab, Topology) {
+fn lab_and_topology(label: &str) -> (Lab, Topology) {
     prerequisites::check(Need::MEMBERS).unwrap();
     let lab = Lab::of_namespaces(label).unwrap();
     let topology = lab.topology().unwrap();
@@ -31,7 +31,7 @@ fn refused(vch: &Coordinator<'_>, words: &str) -> String {
 /// 1, 4237, 19: the address of a stopped container is nobody else's, over restarts of both.
 #[test]
 fn a_stopped_container_finds_its_address_again() {
-    let (lab, topology) = place("stopped");
+    let (lab, topology) = lab_and_topology("stopped");
     let mut vch = Coordinator::start(&lab, &topology.vch).unwrap();
     vch.vchctl("network create web --subnet 10.9.8.0/29")
         .unwrap();
@@ -65,7 +65,7 @@ fn a_stopped_container_finds_its_address_again() {
 /// 3: NAT of a network that is not the default one, after the VCH has booted.
 #[test]
 fn all_of_it_is_there_after_the_vch_has_booted() {
-    let (lab, topology) = place("booted");
+    let (lab, topology) = lab_and_topology("booted");
     let mut vch = Coordinator::start(&lab, &topology.vch).unwrap();
     vch.vchctl("network create web").unwrap();
     let mut web = Member::add(&lab, &vch, "web -p 8080:7000").unwrap();
@@ -116,7 +116,7 @@ fn many_published_ports_cost_elements_and_nothing_else() {
         Ok(_) => 470,
         Err(_) => 94,
     };
-    let (lab, topology) = place("many-ports");
+    let (lab, topology) = lab_and_topology("many-ports");
     let vch = Coordinator::start(&lab, &topology.vch).unwrap();
     vch.vchctl("network create web").unwrap();
     let resident = || {
@@ -178,7 +178,7 @@ fn many_published_ports_cost_elements_and_nothing_else() {
 /// 13: no question is lost while names come and go, and who does not run has no name.
 #[test]
 fn names_answer_while_others_change_and_end_with_their_container() {
-    let (lab, topology) = place("names-change");
+    let (lab, topology) = lab_and_topology("names-change");
     let vch = Coordinator::start(&lab, &topology.vch).unwrap();
     vch.vchctl("network create web").unwrap();
     let web = Member::start(&lab, &vch, "web", &["web"]).unwrap();
@@ -243,7 +243,7 @@ fn names_answer_while_others_change_and_end_with_their_container() {
 /// 10, 18, 4: what goes by force leaves nothing behind.
 #[test]
 fn a_forced_removal_leaves_no_address_name_or_port() {
-    let (lab, topology) = place("forced");
+    let (lab, topology) = lab_and_topology("forced");
     let vch = Coordinator::start(&lab, &topology.vch).unwrap();
     for round in 0..3 {
         vch.vchctl("network create web --subnet 10.9.8.0/30")
@@ -273,7 +273,7 @@ fn a_forced_removal_leaves_no_address_name_or_port() {
 /// 21, 34: several networks have one name server and one first way out.
 #[test]
 fn a_container_on_many_networks_has_one_name_server_and_one_first_way_out() {
-    let (lab, topology) = place("many-networks");
+    let (lab, topology) = lab_and_topology("many-networks");
     let vch = Coordinator::start(&lab, &topology.vch).unwrap();
     let names = ["one", "two", "three", "four", "five"];
     for name in names {
@@ -317,7 +317,7 @@ fn a_container_on_many_networks_has_one_name_server_and_one_first_way_out() {
 /// 22: a network that ends takes nothing of another's with it.
 #[test]
 fn the_end_of_one_network_leaves_the_others_their_way_out() {
-    let (lab, topology) = place("apart");
+    let (lab, topology) = lab_and_topology("apart");
     let vch = Coordinator::start(&lab, &topology.vch).unwrap();
     for network in ["stays", "goes"] {
         vch.vchctl(&format!("network create {network}")).unwrap();
@@ -344,7 +344,7 @@ fn the_end_of_one_network_leaves_the_others_their_way_out() {
 /// 23: subnets and the VCH's routes, of every table, keep off one another.
 #[test]
 fn a_subnet_keeps_off_the_routes_of_every_table() {
-    let (lab, topology) = place("routes");
+    let (lab, topology) = lab_and_topology("routes");
     let vch = Coordinator::start(&lab, &topology.vch).unwrap();
     let via = format!("via {} dev external", Topology::GATEWAY);
     topology
@@ -384,7 +384,7 @@ fn a_subnet_keeps_off_the_routes_of_every_table() {
 /// 26: nothing is said to be there that is not; the error names the interface.
 #[test]
 fn a_missing_uplink_is_named_and_nothing_is_started() {
-    let (lab, topology) = place("uplink");
+    let (lab, topology) = lab_and_topology("uplink");
     topology
         .vch
         .ip(&format!("link delete {}", Topology::PRODUCTION_INTERFACE))

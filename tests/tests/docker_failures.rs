@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use image::bootstrap::{Recipe, Variant};
-use lab::{Coordinator, Lab, RootFs, SmallDisk, Topology, VmHost, eventually, places};
+use lab::{Coordinator, Lab, RootFs, SmallDisk, Topology, VmHost, eventually, paths};
 
 const SOON: Duration = Duration::from_secs(60);
 /// Room for a store, some images and a saved VM, and soon full.
@@ -22,7 +22,7 @@ const FOREIGN: [u8; 20] = [
 ];
 
 /// A VCH whose kernel and image can be changed under it.
-struct House<'a> {
+struct Testbed<'a> {
     lab: &'a Lab,
     host: VmHost<'a>,
     kernel: Link,
@@ -53,9 +53,9 @@ impl Link {
     }
 }
 
-impl<'a> House<'a> {
+impl<'a> Testbed<'a> {
     fn build(lab: &'a Lab, topology: &'a Topology) -> Self {
-        let image = places::vm_image().unwrap();
+        let image = paths::vm_image().unwrap();
         let kernel = Link::to(lab, "vmlinux", &image.kernel);
         let initramfs = Link::to(lab, "vm.cpio", &image.initramfs);
         let runtime = Coordinator::runtime_table_of(&kernel.path, &initramfs.path);
@@ -92,58 +92,58 @@ fn a_container_that_cannot_run_says_why_and_leaves_nothing_behind() {
     let lab = Lab::of_vms("failures").unwrap();
     let topology = lab.topology().unwrap();
     let disk = SmallDisk::mount(&lab, "vch/state", DISK_MIB).unwrap();
-    let house = House::build(&lab, &topology);
-    let nothing = house.host.left().unwrap();
+    let testbed = Testbed::build(&lab, &topology);
+    let nothing = testbed.host.left().unwrap();
     let nothing_is_left = || {
-        let gone = || house.host.left().unwrap() == nothing;
+        let gone = || testbed.host.left().unwrap() == nothing;
         eventually(SOON, "nothing is left", gone).unwrap();
     };
 
-    house.run(RUN);
-    broken_images(&house);
-    house.refused(
+    testbed.run(RUN);
+    broken_images(&testbed);
+    testbed.refused(
         "docker run --rm -m 4m busybox true",
         125,
         "Minimum memory limit allowed is 6MB",
     );
-    house.refused(
+    testbed.refused(
         "docker run --rm -w /etc/passwd busybox true",
         125,
         "Cannot mkdir: /etc/passwd is not a directory",
     );
-    house.refused(
+    testbed.refused(
         "docker run --rm -m 1t busybox true",
         125,
         "Cannot allocate memory",
     );
-    broken_vms(&house);
-    broken_template(&house);
+    broken_vms(&testbed);
+    broken_template(&testbed);
     nothing_is_left();
-    full_disk(&house, &disk);
-    house.run(RUN);
+    full_disk(&testbed, &disk);
+    testbed.run(RUN);
     nothing_is_left();
 }
 
-fn broken_images(house: &House<'_>) {
-    let junk = house.lab.path("junk");
+fn broken_images(testbed: &Testbed<'_>) {
+    let junk = testbed.lab.path("junk");
     fs::write(&junk, vec![0x55; 10_240]).unwrap();
     let junk = junk.display();
-    house.refused(
+    testbed.refused(
         &format!("docker import {junk} junk"),
         1,
         "no tar header at byte 0",
     );
-    house.refused(
+    testbed.refused(
         &format!("docker load -i {junk}"),
         1,
         "no tar header at byte 0",
     );
-    let odd = RootFs::busybox(house.lab, "odd").unwrap();
+    let odd = RootFs::busybox(testbed.lab, "odd").unwrap();
     let odd = odd.file("/bin/text", "words").unwrap();
-    let foreign = house.lab.path("odd/bin/foreign");
+    let foreign = testbed.lab.path("odd/bin/foreign");
     fs::write(&foreign, FOREIGN).unwrap();
     fs::set_permissions(&foreign, Permissions::from_mode(0o755)).unwrap();
-    house.host.docker.import(&odd, "odd").unwrap();
+    testbed.host.docker.import(&odd, "odd").unwrap();
     for (program, code, says) in [
         ("foreign", 125, "exec /bin/foreign: exec format error"),
         ("text", 126, "exec: \"/bin/text\": permission denied"),
@@ -154,27 +154,27 @@ fn broken_images(house: &House<'_>) {
             "exec: \"absent\": executable file not found in $PATH",
         ),
     ] {
-        house.refused(&format!("docker run --rm odd {program}"), code, says);
+        testbed.refused(&format!("docker run --rm odd {program}"), code, says);
     }
 }
 
-fn broken_vms(house: &House<'_>) {
-    let absent = house.lab.path("absent");
-    house.kernel.elsewhere(&absent, || {
-        let says = format!("cannot open {}", house.kernel.path.display());
-        house.refused(RUN, 125, &says);
+fn broken_vms(testbed: &Testbed<'_>) {
+    let absent = testbed.lab.path("absent");
+    testbed.kernel.elsewhere(&absent, || {
+        let says = format!("cannot open {}", testbed.kernel.path.display());
+        testbed.refused(RUN, 125, &says);
     });
     // A kernel that finds no init dies at boot.
-    let empty = house.lab.path("empty.cpio");
+    let empty = testbed.lab.path("empty.cpio");
     fs::write(&empty, [0; 512]).unwrap();
-    house
+    testbed
         .initramfs
-        .elsewhere(&empty, || house.refused(RUN, 125, "Kernel panic"));
+        .elsewhere(&empty, || testbed.refused(RUN, 125, "Kernel panic"));
     // The probe is a program that has nothing to say to a coordinator.
     let mute = Recipe::new("mute").variant(Variant::Workload);
-    let mute = places::build(&mute.init(places::init()).agent(places::probe())).unwrap();
-    house.initramfs.elsewhere(&mute.initramfs, || {
-        house.refused(
+    let mute = paths::build(&mute.init(paths::init()).agent(paths::probe())).unwrap();
+    testbed.initramfs.elsewhere(&mute.initramfs, || {
+        testbed.refused(
             RUN,
             125,
             "the network was not there after 15000 ms: the agent's last word: it has said nothing",
@@ -183,8 +183,8 @@ fn broken_vms(house: &House<'_>) {
 }
 
 /// A clone of a broken template boots in its place.
-fn broken_template(house: &House<'_>) {
-    let templates = house.host.vch.folder().join("state/templates");
+fn broken_template(testbed: &Testbed<'_>) {
+    let templates = testbed.host.vch.dir().join("state/templates");
     let states = || -> Vec<PathBuf> {
         let all = fs::read_dir(&templates).unwrap();
         let states = all.map(|one| one.unwrap().path().join("state"));
@@ -194,45 +194,45 @@ fn broken_template(house: &House<'_>) {
     for state in states() {
         fs::write(state, "nothing").unwrap();
     }
-    house.run(RUN);
-    let log = house.host.vch.log();
+    testbed.run(RUN);
+    let log = testbed.host.vch.log();
     assert!(log.contains("its template is removed"), "{log}");
 }
 
 /// On a full disk nothing new runs, what runs waits with what it has to say, and all of it can be removed.
-fn full_disk(house: &House<'_>, disk: &SmallDisk) {
-    house.run("docker run -d --name counts busybox sh -c 'i=0; while :; do i=$((i+1)); echo $i; sleep 0.1; done'");
-    house.run(
+fn full_disk(testbed: &Testbed<'_>, disk: &SmallDisk) {
+    testbed.run("docker run -d --name counts busybox sh -c 'i=0; while :; do i=$((i+1)); echo $i; sleep 0.1; done'");
+    testbed.run(
         "docker run -d --name ends busybox sh -c 'trap \"exit 7\" TERM; echo ready; while :; do sleep 0.1; done'",
     );
-    let ready = || house.run("docker logs ends") == "ready";
+    let ready = || testbed.run("docker logs ends") == "ready";
     eventually(SOON, "it hears signals", ready).unwrap();
     disk.fill().unwrap();
-    house.refused(RUN, 125, "o space left on");
-    let again = house.lab.path("busybox.tar");
+    testbed.refused(RUN, 125, "o space left on");
+    let again = testbed.lab.path("busybox.tar");
     let again = format!("docker import {} again", again.display());
-    house.refused(&again, 1, "too little room");
+    testbed.refused(&again, 1, "too little room");
     let writes = "docker exec counts dd if=/dev/zero of=/big bs=1M count=8 conv=fsync";
-    let said = house.host.docker.run(writes).unwrap();
+    let said = testbed.host.docker.run(writes).unwrap();
     let told = ["Input/output error", "Read-only file system"];
     let told = told.iter().any(|words| said.stderr.contains(words));
     assert!(said.code == 1 && told, "{said:?}");
-    house.run("docker stop ends");
+    testbed.run("docker stop ends");
     assert_eq!(
-        house.run("docker wait ends"),
+        testbed.run("docker wait ends"),
         "7",
         "{}",
-        house.run("docker inspect ends")
+        testbed.run("docker inspect ends")
     );
-    house.run("docker rm ends");
+    testbed.run("docker rm ends");
 
     disk.free().unwrap();
-    let count = || -> usize { house.run("docker logs counts").lines().count() };
+    let count = || -> usize { testbed.run("docker logs counts").lines().count() };
     let before = count();
     eventually(SOON, "it counts on", || count() > before + 10).unwrap();
-    let numbers = house.run("docker logs counts");
+    let numbers = testbed.run("docker logs counts");
     let numbers: Vec<usize> = numbers.lines().map(|line| line.parse().unwrap()).collect();
     let expected: Vec<usize> = (1..=numbers.len()).collect();
     assert_eq!(numbers, expected, "nothing is lost");
-    house.run("docker rm -f counts");
+    testbed.run("docker rm -f counts");
 }

@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 
 const SOON: Duration = Duration::from_secs(30);
 
-struct House<'a> {
+struct Testbed<'a> {
     host: VmHost<'a>,
 }
 
-impl<'a> House<'a> {
+impl<'a> Testbed<'a> {
     fn build(lab: &Lab, topology: &'a Topology) -> Self {
         let host = VmHost::start(lab, topology, Boot::Clone).unwrap();
         host.import_busybox(lab).unwrap();
@@ -84,7 +84,7 @@ echo "init=$(cat /proc/1/comm)"
 fn a_process_and_its_surroundings_are_what_every_field_asks_for() {
     let lab = Lab::of_vms("fields").unwrap();
     let topology = lab.topology().unwrap();
-    let house = House::build(&lab, &topology);
+    let testbed = Testbed::build(&lab, &topology);
     let body = json!({
         "Image": "busybox", "Hostname": "box", "Domainname": "d.example", "User": "0:8", "Tty": true,
         "Env": ["A=b"], "Entrypoint": ["sh", "-c"], "Cmd": [TELL], "WorkingDir": "/srv/../work",
@@ -99,7 +99,7 @@ fn a_process_and_its_surroundings_are_what_every_field_asks_for() {
             "DnsSearch": ["."], "DnsOptions": ["timeout:1"], "ExtraHosts": ["gate:192.0.2.7"],
         },
     });
-    let told = house.told("all", &body);
+    let told = testbed.told("all", &body);
     for (key, expected) in [
         ("host", "box"),
         ("domain", "d.example"),
@@ -129,30 +129,30 @@ fn a_process_and_its_surroundings_are_what_every_field_asks_for() {
         );
     }
     assert_ne!(told["init"], "sh");
-    house.run("docker rm all");
+    testbed.run("docker rm all");
 
-    whole_vm(&house);
-    none_of_it(&house);
+    whole_vm(&testbed);
+    none_of_it(&testbed);
 }
 
 /// A privileged container has its VM.
-fn whole_vm(house: &House<'_>) {
+fn whole_vm(testbed: &Testbed<'_>) {
     let script = "echo \"capabilities=$(grep CapEff /proc/self/status | cut -f 2)\"; \
         echo \"sysctl=$(echo 7 >/proc/sys/vm/swappiness && cat /proc/sys/vm/swappiness)\"; \
         echo \"loop=$(ls /dev/loop-control /dev/kmsg | wc -l)\"";
     let body = json!({
         "Image": "busybox", "Cmd": ["sh", "-c", script], "HostConfig": { "Privileged": true },
     });
-    let told = house.told("whole", &body);
+    let told = testbed.told("whole", &body);
     assert_eq!(told["sysctl"], "7");
     assert_eq!(told["loop"], "2");
     let capabilities = u64::from_str_radix(&told["capabilities"], 16).unwrap();
     assert_eq!(capabilities.count_ones(), 41, "{told:?}");
-    house.run("docker rm whole");
+    testbed.run("docker rm whole");
 }
 
 /// Without shared memory, and with a device and a disk of its own size.
-fn none_of_it(house: &House<'_>) {
+fn none_of_it(testbed: &Testbed<'_>) {
     let script = "echo \"shm=$(ls -d /dev/shm 2>/dev/null | wc -l)\"; \
         echo \"device=$(ls -l /dev/net/tun | cut -c 1)\"; \
         echo \"disk=$(df -k / | tail -n 1 | awk '{print $2 < 70000}')\"";
@@ -163,18 +163,18 @@ fn none_of_it(house: &House<'_>) {
             "Devices": [{ "PathOnHost": "/dev/net/tun", "PathInContainer": "/dev/net/tun", "CgroupPermissions": "rwm" }],
         },
     });
-    let told = house.told("none", &body);
+    let told = testbed.told("none", &body);
     assert_eq!(
         [&*told["shm"], &*told["device"], &*told["disk"]],
         ["0", "c", "1"]
     );
-    house.run("docker rm none");
+    testbed.run("docker rm none");
 }
 
 /// What the container's cgroup in its VM says.
-fn bounds(house: &House<'_>) -> Vec<String> {
+fn bounds(testbed: &Testbed<'_>) -> Vec<String> {
     let files = "memory.max memory.low pids.max cpu.weight cpu.max cpuset.cpus";
-    let said = house.run(&format!(
+    let said = testbed.run(&format!(
         "docker exec bound sh -c 'cd /sys/fs/cgroup && cat {files}'"
     ));
     said.lines().map(str::to_owned).collect()
@@ -184,8 +184,8 @@ fn bounds(house: &House<'_>) -> Vec<String> {
 fn bounds_of_a_container_are_in_force_in_its_vm_and_follow_an_update_at_once() {
     let lab = Lab::of_vms("bounds").unwrap();
     let topology = lab.topology().unwrap();
-    let house = House::build(&lab, &topology);
-    house.create(
+    let testbed = Testbed::build(&lab, &topology);
+    testbed.create(
         "bound",
         &json!({
             "Image": "busybox", "Cmd": ["sleep", "1000"],
@@ -195,10 +195,10 @@ fn bounds_of_a_container_are_in_force_in_its_vm_and_follow_an_update_at_once() {
             },
         }),
     );
-    house.run("docker start bound");
+    testbed.run("docker start bound");
     let (memory, reserved) = ((64 << 20).to_string(), (32 << 20).to_string());
     assert_eq!(
-        bounds(&house),
+        bounds(&testbed),
         [&*memory, &reserved, "50", "20", "30000 60000", "0"]
     );
 
@@ -206,7 +206,7 @@ fn bounds_of_a_container_are_in_force_in_its_vm_and_follow_an_update_at_once() {
         "Memory": 80 << 20, "MemorySwap": -1, "MemoryReservation": 16 << 20, "PidsLimit": 20,
         "CpuShares": 2048, "CpuQuota": 50_000, "CpuPeriod": 100_000,
     });
-    let answer = house.ask("POST", "/containers/bound/update", &update);
+    let answer = testbed.ask("POST", "/containers/bound/update", &update);
     assert_eq!(
         (answer.status, &answer.body["Warnings"]),
         (200, &Value::Null),
@@ -214,137 +214,137 @@ fn bounds_of_a_container_are_in_force_in_its_vm_and_follow_an_update_at_once() {
     );
     let (memory, reserved) = ((80 << 20).to_string(), (16 << 20).to_string());
     assert_eq!(
-        bounds(&house),
+        bounds(&testbed),
         [&*memory, &reserved, "20", "79", "50000 100000", "0"]
     );
 
     // More than the VM has is had from the next start on, and said.
     let more = json!({ "Memory": 2_u64 << 30, "MemorySwap": -1 });
-    let answer = house.ask("POST", "/containers/bound/update", &more);
+    let answer = testbed.ask("POST", "/containers/bound/update", &more);
     let warnings = answer.body["Warnings"].to_string();
     assert!(warnings.contains("from its next start on"), "{answer:?}");
-    house.run("docker rm -f bound");
+    testbed.run("docker rm -f bound");
 }
 
 #[test]
 fn a_container_is_stopped_by_the_signal_that_is_asked_for() {
     let lab = Lab::of_vms("signals").unwrap();
     let topology = lab.topology().unwrap();
-    let house = House::build(&lab, &topology);
+    let testbed = Testbed::build(&lab, &topology);
     // Of each signal that it hears it tells the name; the third ends it.
     let script = "trap 'echo INT' INT; trap 'echo USR1' USR1; trap 'echo RT; exit 5' 37; \
         echo ready; while :; do sleep 0.1; done";
-    house.create(
+    testbed.create(
         "heard",
         &json!({ "Image": "busybox", "Cmd": ["sh", "-c", script], "StopSignal": "SIGRTMIN+3" }),
     );
-    house.run("docker start heard");
-    let unknown = house.ask("POST", "/containers/heard/stop?signal=NOTHING", &json!({}));
+    testbed.run("docker start heard");
+    let unknown = testbed.ask("POST", "/containers/heard/stop?signal=NOTHING", &json!({}));
     assert_eq!(
         (unknown.status, unknown.message()),
         (400, "cannot stop container: heard: invalid signal: NOTHING")
     );
     let running = "docker inspect -f '{{.State.Running}}' heard";
-    assert_eq!(house.run(running), "true");
-    let heard = |text: &str| house.run("docker logs heard").contains(text);
+    assert_eq!(testbed.run(running), "true");
+    let heard = |text: &str| testbed.run("docker logs heard").contains(text);
     eventually(SOON, "it listens", || heard("ready")).unwrap();
-    house.run("docker kill -s USR1 heard");
+    testbed.run("docker kill -s USR1 heard");
     eventually(SOON, "it heard USR1", || heard("USR1")).unwrap();
-    let stopped = house.ask("POST", "/containers/heard/stop?signal=INT&t=2", &json!({}));
+    let stopped = testbed.ask("POST", "/containers/heard/stop?signal=INT&t=2", &json!({}));
     assert_eq!(stopped.status, 204, "{stopped:?}");
     assert!(heard("INT"));
     assert_eq!(
-        house.run("docker inspect -f '{{.State.ExitCode}}' heard"),
+        testbed.run("docker inspect -f '{{.State.ExitCode}}' heard"),
         "137"
     );
     // Its own signal is a real-time one.
-    let listens = || house.run("docker logs heard").matches("ready").count() == 2;
-    house.run("docker start heard");
+    let listens = || testbed.run("docker logs heard").matches("ready").count() == 2;
+    testbed.run("docker start heard");
     eventually(SOON, "it listens again", listens).unwrap();
-    house.run("docker stop -t 20 heard");
-    assert!(heard("RT"), "{}", house.run("docker logs heard 2>&1"));
+    testbed.run("docker stop -t 20 heard");
+    assert!(heard("RT"), "{}", testbed.run("docker logs heard 2>&1"));
     assert_eq!(
-        house.run("docker inspect -f '{{.State.ExitCode}}' heard"),
+        testbed.run("docker inspect -f '{{.State.ExitCode}}' heard"),
         "5"
     );
-    house.run("docker rm heard");
-    restarts(&house);
-    the_images_own(&house);
-    a_first_process_with_a_handler(&house);
+    testbed.run("docker rm heard");
+    restarts(&testbed);
+    the_images_own(&testbed);
+    a_first_process_with_a_handler(&testbed);
 }
 
 /// A restart by an unknown signal leaves it running.
-fn restarts(house: &House<'_>) {
+fn restarts(testbed: &Testbed<'_>) {
     let script = "trap 'echo USR1; exit 3' USR1; echo ready; while :; do sleep 0.1; done";
-    house.create(
+    testbed.create(
         "again",
         &json!({ "Image": "busybox", "Cmd": ["sh", "-c", script] }),
     );
-    house.run("docker start again");
+    testbed.run("docker start again");
     let lives = |count: usize| {
-        let listens = || house.run("docker logs again").matches("ready").count() == count;
+        let listens = || testbed.run("docker logs again").matches("ready").count() == count;
         eventually(SOON, "it listens", listens).unwrap();
     };
     lives(1);
     let running = "docker inspect -f '{{.State.Running}} {{.State.StartedAt}}' again";
-    let before = house.run(running);
+    let before = testbed.run(running);
     for signal in ["NOTHING", "99", "SIGRTMAX+1"] {
         let target = format!(
             "/containers/again/restart?signal={}",
             signal.replace('+', "%2B")
         );
-        let refused = house.ask("POST", &target, &json!({}));
+        let refused = testbed.ask("POST", &target, &json!({}));
         let words = format!("Cannot restart container again: invalid signal: {signal}");
         assert_eq!((refused.status, refused.message()), (400, &*words));
     }
-    assert_eq!(house.run(running), before);
+    assert_eq!(testbed.run(running), before);
     let target = "/containers/again/restart?signal=USR1&t=30";
-    assert_eq!(house.ask("POST", target, &json!({})).status, 204);
+    assert_eq!(testbed.ask("POST", target, &json!({})).status, 204);
     lives(2);
-    assert_eq!(house.run("docker logs again"), "ready\nUSR1\nready");
-    house.run("docker rm -f again");
+    assert_eq!(testbed.run("docker logs again"), "ready\nUSR1\nready");
+    testbed.run("docker rm -f again");
 }
 
 /// `STOPSIGNAL` of an image, as systemd's have it.
-fn the_images_own(house: &House<'_>) {
+fn the_images_own(testbed: &Testbed<'_>) {
     let script = "trap 'echo RT; exit 6' 37; echo ready; while :; do sleep 0.1; done";
     let change = "--change 'STOPSIGNAL SIGRTMIN+3' --change 'ENV PATH=/bin'";
-    let tar = house.host.vch.lab().path("busybox.tar");
-    house.run(&format!("docker import {change} {} systemd", tar.display()));
-    house.create(
+    let tar = testbed.host.vch.lab().path("busybox.tar");
+    testbed.run(&format!("docker import {change} {} systemd", tar.display()));
+    testbed.create(
         "own",
         &json!({ "Image": "systemd", "Cmd": ["sh", "-c", script] }),
     );
     let format = "docker inspect -f '{{.Config.StopSignal}} {{.State.ExitCode}}' own";
-    assert_eq!(house.run(format), "SIGRTMIN+3 0");
-    let ready = || house.run("docker logs own").ends_with("ready");
-    house.run("docker start own");
+    assert_eq!(testbed.run(format), "SIGRTMIN+3 0");
+    let ready = || testbed.run("docker logs own").ends_with("ready");
+    testbed.run("docker start own");
     eventually(SOON, "it listens", ready).unwrap();
-    house.run("docker stop -t 30 own");
-    assert_eq!(house.run(format), "SIGRTMIN+3 6");
+    testbed.run("docker stop -t 30 own");
+    assert_eq!(testbed.run(format), "SIGRTMIN+3 6");
     for signal in ["RTMIN+3", "SIGRTMIN+3", "37"] {
-        house.run("docker start own");
+        testbed.run("docker start own");
         eventually(SOON, "it listens again", ready).unwrap();
-        house.run(&format!("docker kill -s {signal} own"));
-        assert_eq!(house.run("docker wait own"), "6", "{signal}");
+        testbed.run(&format!("docker kill -s {signal} own"));
+        assert_eq!(testbed.run("docker wait own"), "6", "{signal}");
     }
-    house.run("docker rm own");
+    testbed.run("docker rm own");
 }
 
 /// busybox's `top` has one for TERM, whatever it inherits.
-fn a_first_process_with_a_handler(house: &House<'_>) {
+fn a_first_process_with_a_handler(testbed: &Testbed<'_>) {
     for terminal in [true, false] {
         let body = json!({ "Image": "busybox", "Cmd": ["top"], "Tty": terminal });
-        house.create("top", &body);
-        house.run("docker start top");
-        let shows = || house.run("docker logs top").contains("Mem:");
+        testbed.create("top", &body);
+        testbed.run("docker start top");
+        let shows = || testbed.run("docker logs top").contains("Mem:");
         eventually(SOON, "it shows", shows).unwrap();
-        house.run("docker kill -s TERM top");
+        testbed.run("docker kill -s TERM top");
         assert_eq!(
-            house.run("docker wait top"),
+            testbed.run("docker wait top"),
             "143",
             "a terminal: {terminal}"
         );
-        house.run("docker rm top");
+        testbed.run("docker rm top");
     }
 }

@@ -14,11 +14,11 @@ const API: &str = "/v1.51";
 const RAW: &str = "application/vnd.docker.raw-stream";
 const FRAMED: &str = "application/vnd.docker.multiplexed-stream";
 
-struct House<'a> {
+struct Testbed<'a> {
     host: VmHost<'a>,
 }
 
-impl<'a> House<'a> {
+impl<'a> Testbed<'a> {
     fn build(lab: &Lab, topology: &'a Topology) -> Self {
         let host = VmHost::start(lab, topology, Boot::Clone).unwrap();
         host.import_busybox(lab).unwrap();
@@ -68,31 +68,31 @@ impl<'a> House<'a> {
 fn streams_are_framed_sized_and_ended_as_each_request_asks() {
     let lab = Lab::of_vms("raw-streams").unwrap();
     let topology = lab.topology().unwrap();
-    let house = House::build(&lab, &topology);
+    let testbed = Testbed::build(&lab, &topology);
     let script = "echo first; echo problem >&2; while read line; do echo \"heard $line\"; done";
-    house.create(
+    testbed.create(
         "plain",
         &json!({ "Image": "busybox", "Cmd": ["sh", "-c", script], "OpenStdin": true }),
     );
-    house.run("docker start plain");
-    let wrote = || house.run("docker logs plain 2>&1").contains("problem");
+    testbed.run("docker start plain");
+    let wrote = || testbed.run("docker logs plain 2>&1").contains("problem");
     eventually(SOON, "it has written", wrote).unwrap();
-    house.run("docker run --name over busybox sh -c 'echo first; echo problem >&2'");
+    testbed.run("docker run --name over busybox sh -c 'echo first; echo problem >&2'");
 
-    the_start_decides_how_an_execs_output_comes(&house);
-    a_terminal_begins_with_the_size_that_is_asked_for(&house);
-    an_attach_without_a_stream_ends(&house);
-    clients_that_do_not_ask_for_an_upgrade_write_and_read(&house);
-    an_exec_leaves_by_its_keys(&house);
-    house.run("docker rm -f plain over");
-    following_ends_at_the_moment_that_is_asked_for(&house);
+    the_start_decides_how_an_execs_output_comes(&testbed);
+    a_terminal_begins_with_the_size_that_is_asked_for(&testbed);
+    an_attach_without_a_stream_ends(&testbed);
+    clients_that_do_not_ask_for_an_upgrade_write_and_read(&testbed);
+    an_exec_leaves_by_its_keys(&testbed);
+    testbed.run("docker rm -f plain over");
+    following_ends_at_the_moment_that_is_asked_for(&testbed);
 }
 
 /// Not what the exec was created with.
-fn the_start_decides_how_an_execs_output_comes(house: &House<'_>) {
+fn the_start_decides_how_an_execs_output_comes(testbed: &Testbed<'_>) {
     let words = json!(["sh", "-c", "echo out; echo err >&2"]);
     for terminal in [false, true] {
-        let wish =
+        let request =
             json!({ "Cmd": words, "Tty": terminal, "AttachStdout": true, "AttachStderr": true });
         let plain = match terminal {
             true => ["out\r\nerr\r\n", ""],
@@ -100,9 +100,9 @@ fn the_start_decides_how_an_execs_output_comes(house: &House<'_>) {
         };
         for raw in [false, true] {
             let case = format!("created with Tty {terminal}, started with Tty {raw}");
-            let exec = house.exec("v1.51", &wish);
+            let exec = testbed.exec("v1.51", &request);
             let request = format!("POST {API}/exec/{exec}/start");
-            let stream = house.open(&request, &UPGRADE, Some(&json!({ "Tty": raw })));
+            let stream = testbed.open(&request, &UPGRADE, Some(&json!({ "Tty": raw })));
             assert_eq!(stream.status, 101, "{case}: {}", stream.head);
             let kind = if raw { RAW } else { FRAMED };
             assert_eq!(stream.header("content-type"), kind, "{case}");
@@ -123,7 +123,7 @@ fn the_start_decides_how_an_execs_output_comes(house: &House<'_>) {
     }
 }
 
-fn a_terminal_begins_with_the_size_that_is_asked_for(house: &House<'_>) {
+fn a_terminal_begins_with_the_size_that_is_asked_for(testbed: &Testbed<'_>) {
     let size = json!([31, 111]);
     let other = json!([32, 112]);
     for (version, created, started, expected) in [
@@ -134,20 +134,20 @@ fn a_terminal_begins_with_the_size_that_is_asked_for(house: &House<'_>) {
         // There was none then.
         ("v1.41", &size, &other, "24 80"),
     ] {
-        let exec = house.exec(
+        let exec = testbed.exec(
             version,
             &json!({ "Cmd": ["stty", "size"], "Tty": true, "AttachStdin": true, "AttachStdout": true, "ConsoleSize": created }),
         );
         let start = json!({ "Tty": true, "ConsoleSize": started });
         let request = format!("POST /{version}/exec/{exec}/start");
-        let stream = house.open(&request, &UPGRADE, Some(&start));
+        let stream = testbed.open(&request, &UPGRADE, Some(&start));
         let said = String::from_utf8(stream.end(SOON).unwrap()).unwrap();
         assert_eq!(said.trim_end(), expected, "{version} {created} {started}");
     }
 }
 
 /// What was written is told where it was asked for, and then nothing more comes.
-fn an_attach_without_a_stream_ends(house: &House<'_>) {
+fn an_attach_without_a_stream_ends(testbed: &Testbed<'_>) {
     let asks: [&[(&str, &str)]; 2] = [&UPGRADE, &[]];
     for container in ["plain", "over"] {
         for headers in asks {
@@ -163,7 +163,7 @@ fn an_attach_without_a_stream_ends(house: &House<'_>) {
                 ("", ["", ""]),
             ] {
                 let case = format!("{container} {headers:?} {query}");
-                let stream = house.attach(container, query, headers);
+                let stream = testbed.attach(container, query, headers);
                 let upgraded = !headers.is_empty();
                 let (status, kind) = if upgraded { (101, FRAMED) } else { (200, RAW) };
                 assert_eq!(stream.status, status, "{case}: {}", stream.head);
@@ -175,16 +175,16 @@ fn an_attach_without_a_stream_ends(house: &House<'_>) {
     }
     // The keys are looked at before anything is taken over.
     for query in ["detachKeys=ctrl-%3F", "stream=1&detachKeys=ctrl-"] {
-        let stream = house.attach("plain", query, &UPGRADE);
+        let stream = testbed.attach("plain", query, &UPGRADE);
         assert_eq!(stream.status, 400, "{query}: {}", stream.head);
     }
 }
 
 /// As older and smaller clients do: the answer is 200, and its connection goes both ways.
-fn clients_that_do_not_ask_for_an_upgrade_write_and_read(house: &House<'_>) {
+fn clients_that_do_not_ask_for_an_upgrade_write_and_read(testbed: &Testbed<'_>) {
     let all = "stream=1&stdin=1&stdout=1&stderr=1";
     for (word, headers) in [("one", &[][..]), ("two", &UPGRADE), ("three", &[])] {
-        let mut stream = house.attach("plain", all, headers);
+        let mut stream = testbed.attach("plain", all, headers);
         let status = if headers.is_empty() { 200 } else { 101 };
         assert_eq!(stream.status, status, "{}", stream.head);
         stream.write(&format!("{word}\n")).unwrap();
@@ -193,19 +193,19 @@ fn clients_that_do_not_ask_for_an_upgrade_write_and_read(house: &House<'_>) {
         // It has said all; the container goes on listening to others.
         stream.finish().unwrap();
     }
-    let mut whole = house.attach("plain", &format!("{all}&logs=1"), &[]);
+    let mut whole = testbed.attach("plain", &format!("{all}&logs=1"), &[]);
     whole.write("four\n").unwrap();
     let bytes = whole.until(b"heard four\n", SOON).unwrap();
     let [out, err] = unframed(&bytes).unwrap();
     let past = "first\nheard one\nheard two\nheard three\nheard four\n";
     assert_eq!((&*out, &*err), (past, "problem\n"));
 
-    let exec = house.exec(
+    let exec = testbed.exec(
         "v1.51",
         &json!({ "Cmd": ["cat"], "AttachStdin": true, "AttachStdout": true }),
     );
     let request = format!("POST {API}/exec/{exec}/start");
-    let mut stream = house.open(&request, &[], Some(&json!({})));
+    let mut stream = testbed.open(&request, &[], Some(&json!({})));
     assert_eq!((stream.status, stream.header("content-type")), (200, RAW));
     stream.write("typed\n").unwrap();
     stream.until(b"typed\n", SOON).unwrap();
@@ -213,7 +213,7 @@ fn clients_that_do_not_ask_for_an_upgrade_write_and_read(house: &House<'_>) {
     stream.finish().unwrap();
     let [out, _] = unframed(&stream.end(SOON).unwrap()).unwrap();
     assert_eq!(out, "typed\nand more\n");
-    let shown = house.ask("GET", &format!("/exec/{exec}/json"), None).body;
+    let shown = testbed.ask("GET", &format!("/exec/{exec}/json"), None).body;
     assert_eq!(
         (&shown["Running"], &shown["ExitCode"]),
         (&json!(false), &json!(0)),
@@ -222,20 +222,20 @@ fn clients_that_do_not_ask_for_an_upgrade_write_and_read(house: &House<'_>) {
 }
 
 /// The process goes on, and the stream ends.
-fn an_exec_leaves_by_its_keys(house: &House<'_>) {
+fn an_exec_leaves_by_its_keys(testbed: &Testbed<'_>) {
     // An empty text is no keys of its own, as the CLI sends it.
     for (keys, typed) in [("ctrl-a,b", "\u{1}b"), ("", "\u{10}\u{11}")] {
-        let exec = house.exec(
+        let exec = testbed.exec(
             "v1.51",
             &json!({ "Cmd": ["cat"], "Tty": true, "AttachStdin": true, "AttachStdout": true, "DetachKeys": keys }),
         );
         let request = format!("POST {API}/exec/{exec}/start");
-        let mut stream = house.open(&request, &UPGRADE, Some(&json!({ "Tty": true })));
+        let mut stream = testbed.open(&request, &UPGRADE, Some(&json!({ "Tty": true })));
         stream.write("hello\n").unwrap();
         stream.until(b"hello\r\nhello\r\n", SOON).unwrap();
         stream.write(typed).unwrap();
         stream.end(SOON).unwrap();
-        let shown = house.ask("GET", &format!("/exec/{exec}/json"), None).body;
+        let shown = testbed.ask("GET", &format!("/exec/{exec}/json"), None).body;
         assert_eq!(shown["Running"], true, "{shown:#}");
         assert_eq!(shown["DetachKeys"], keys, "{shown:#}");
     }
@@ -250,16 +250,16 @@ fn seconds() -> f64 {
 }
 
 /// Whether the container is silent then, or writes without end.
-fn following_ends_at_the_moment_that_is_asked_for(house: &House<'_>) {
-    house.run("docker run -d --name silent busybox sh -c 'echo first; exec sleep 1000'");
-    house.run("docker run -d --name chatty busybox sh -c 'while :; do echo on; done'");
-    let wrote = || house.run("docker logs -n 1 silent") == "first";
+fn following_ends_at_the_moment_that_is_asked_for(testbed: &Testbed<'_>) {
+    testbed.run("docker run -d --name silent busybox sh -c 'echo first; exec sleep 1000'");
+    testbed.run("docker run -d --name chatty busybox sh -c 'while :; do echo on; done'");
+    let wrote = || testbed.run("docker logs -n 1 silent") == "first";
     eventually(SOON, "it has written", wrote).unwrap();
     for container in ["silent", "chatty"] {
         let (began, until) = (Instant::now(), seconds() + 3.0);
         let query = format!("follow=1&stdout=1&timestamps=1&until={until:.3}");
         let request = format!("GET {API}/containers/{container}/logs?{query}");
-        let stream = house.open(&request, &[("Connection", "close")], None);
+        let stream = testbed.open(&request, &[("Connection", "close")], None);
         assert_eq!(stream.status, 200, "{}", stream.head);
         let bytes = stream.body(SOON).unwrap();
         let lasted = began.elapsed();
@@ -269,10 +269,10 @@ fn following_ends_at_the_moment_that_is_asked_for(house: &House<'_>) {
     // A moment that has been is the end at once, and what was written since is left out.
     let began = Instant::now();
     let request = format!("GET {API}/containers/chatty/logs?follow=1&stdout=1&until=5");
-    let stream = house.open(&request, &[("Connection", "close")], None);
+    let stream = testbed.open(&request, &[("Connection", "close")], None);
     assert_eq!(stream.body(SOON).unwrap(), b"");
     assert!(began.elapsed() < Duration::from_secs(10));
-    house.run("docker rm -f silent chatty");
+    testbed.run("docker rm -f silent chatty");
 }
 
 /// A container with what a VM can be asked for, on two networks.
@@ -317,16 +317,16 @@ fn every_option() -> Value {
 /// What is to be equal of a container that was made anew. Identities and times are its own.
 fn comparable(shown: &Value) -> Value {
     let mut networks = shown["NetworkSettings"]["Networks"].clone();
-    for place in networks.as_object_mut().unwrap().values_mut() {
-        let place = place.as_object_mut().unwrap();
-        place.remove("EndpointID");
-        if place["IPAMConfig"].is_null() {
-            place.remove("IPAddress");
+    for endpoint in networks.as_object_mut().unwrap().values_mut() {
+        let endpoint = endpoint.as_object_mut().unwrap();
+        endpoint.remove("EndpointID");
+        if endpoint["IPAMConfig"].is_null() {
+            endpoint.remove("IPAddress");
         }
         // The container's short ID is among them.
-        let names = place.remove("DNSNames").unwrap();
+        let names = endpoint.remove("DNSNames").unwrap();
         let count = names.as_array().map_or(0, Vec::len);
-        place.insert("DNSNames".to_owned(), json!(count));
+        endpoint.insert("DNSNames".to_owned(), json!(count));
     }
     let mut all = json!({ "Networks": networks, "Ports": shown["NetworkSettings"]["Ports"] });
     for key in [
@@ -356,9 +356,9 @@ fn again(shown: &Value) -> Value {
 fn a_container_made_anew_of_what_inspect_shows_is_the_same() {
     let lab = Lab::of_vms("anew").unwrap();
     let topology = lab.topology().unwrap();
-    let house = House::build(&lab, &topology);
-    house.run("docker network create --subnet 10.90.0.0/16 web");
-    house.run("docker network create --subnet 10.91.0.0/16 back");
+    let testbed = Testbed::build(&lab, &topology);
+    testbed.run("docker network create --subnet 10.90.0.0/16 web");
+    testbed.run("docker network create --subnet 10.91.0.0/16 back");
     let host = |host: Value| json!({ "Image": "busybox", "HostConfig": host });
     let bodies = [
         ("plain", json!({ "Image": "busybox" }), true),
@@ -389,13 +389,13 @@ fn a_container_made_anew_of_what_inspect_shows_is_the_same() {
     ];
     for (name, body, started) in bodies {
         let live = |body: &Value| {
-            house.create(name, body);
+            testbed.create(name, body);
             if started {
                 // The default command of the image would end at once without its input.
-                house.run(&format!("docker start {name}"));
+                testbed.run(&format!("docker start {name}"));
             }
-            let shown = house.inspect(name);
-            house.run(&format!("docker rm -f {name}"));
+            let shown = testbed.inspect(name);
+            testbed.run(&format!("docker rm -f {name}"));
             shown
         };
         let mut body = body;
@@ -419,5 +419,5 @@ fn a_container_made_anew_of_what_inspect_shows_is_the_same() {
             assert_eq!(&second[key], value, "{key} of {name}, made anew");
         }
     }
-    house.run("docker network rm web back");
+    testbed.run("docker network rm web back");
 }

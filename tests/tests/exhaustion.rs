@@ -98,7 +98,7 @@ fn without_a_free_descriptor_no_container_is_declared_dead_and_all_goes_on_after
     assert_ne!(late.code, 0, "{late:?}");
     assert_eq!(state(&host, "one"), "running");
     allow(shim, most);
-    let sockets = host.vch.folder().join("run/vms");
+    let sockets = host.vch.dir().join("run/vms");
     assert_eq!(fs::read_dir(sockets).unwrap().count(), 1);
 
     // Neither has lost anything: the container runs, is stopped and goes, and a next one starts.
@@ -120,9 +120,15 @@ fn execs_that_clients_begin_and_give_up_hold_nothing() {
     run(&host, "one", "silent");
     let coordinator = host.vch.pid().unwrap();
     let before = descriptors(coordinator);
-    let wish = json!({"Cmd": ["true"], "AttachStdout": true});
+    let request = json!({"Cmd": ["true"], "AttachStdout": true});
     let create = || {
-        let made = http::ask(host.socket(), "POST", "/containers/one/exec", Some(&wish)).unwrap();
+        let made = http::ask(
+            host.socket(),
+            "POST",
+            "/containers/one/exec",
+            Some(&request),
+        )
+        .unwrap();
         assert_eq!(made.status, 201, "{made:?}");
         made.body["Id"].as_str().unwrap().to_owned()
     };

@@ -17,12 +17,12 @@ const HEALED: Duration = Duration::from_secs(2);
 const PORT: u16 = 7000;
 
 /// A VCH with a published port, a shared and a dedicated network, and an external container.
-struct Place<'a> {
+struct Testbed<'a> {
     topology: &'a Topology,
     vch: &'a Coordinator<'a>,
 }
 
-impl Place<'_> {
+impl Testbed<'_> {
     fn nft(&self, words: &str) -> String {
         let mut command = Command::new("nft");
         command.args(words.split(' '));
@@ -78,13 +78,13 @@ fn what_others_take_away_is_back_within_two_seconds() {
         vch.ready(member.name(), SOON).unwrap();
     }
     let _responder = Responder::start(web.namespace(), "web", PORT).unwrap();
-    let place = Place {
+    let testbed = Testbed {
         topology: &topology,
         vch: &vch,
     };
-    rules(&place);
-    links(&place, &[&web, &other, &direct]);
-    taps(&place);
+    rules(&testbed);
+    links(&testbed, &[&web, &other, &direct]);
+    taps(&testbed);
     let status = vch.ask("status").unwrap();
     assert_eq!(
         status["unsettled"].as_array().unwrap().len(),
@@ -93,16 +93,16 @@ fn what_others_take_away_is_back_within_two_seconds() {
     );
 }
 
-fn rules(place: &Place<'_>) {
+fn rules(testbed: &Testbed<'_>) {
     let to = SocketAddr::new(Topology::VCH.into(), 8080);
-    let opened = place
+    let opened = testbed
         .topology
         .outside
         .run(|| TcpStream::connect_timeout(&to, ANSWER));
     let mut lasting = opened.unwrap().unwrap();
     lasting.set_read_timeout(Some(ANSWER)).unwrap();
     assert!(ask_again(&mut lasting).is_some());
-    let listed = || place.nft("-s list ruleset");
+    let listed = || testbed.nft("-s list ruleset");
     // Tables and elements are listed in the order in which the kernel has them; flows that packets fill in are no part
     // of what is decided.
     let whole = || {
@@ -129,9 +129,11 @@ fn rules(place: &Place<'_>) {
         ),
     ] {
         let changed = || {
-            place.nft(words);
+            testbed.nft(words);
         };
-        place.heals(what, changed, || whole() == before && place.port_answers());
+        testbed.heals(what, changed, || {
+            whole() == before && testbed.port_answers()
+        });
         assert!(
             ask_again(&mut lasting).is_some(),
             "{what}: an established flow"
@@ -139,16 +141,16 @@ fn rules(place: &Place<'_>) {
     }
 }
 
-fn links(place: &Place<'_>, members: &[&Member; 3]) {
+fn links(testbed: &Testbed<'_>, members: &[&Member; 3]) {
     let [web, other, direct] = members;
     let link = |network: &str| {
-        let shown = place
+        let shown = testbed
             .vch
             .ask(&format!("network inspect {network}"))
             .unwrap();
         shown["link"].as_str().unwrap().to_owned()
     };
-    let gateway = |network: &str| place.vch.gateways(network).unwrap()[0];
+    let gateway = |network: &str| testbed.vch.gateways(network).unwrap()[0];
     // An echo that is lost costs a second: what is printed is that at least.
     let reaches = |member: &Member, to: IpAddr| {
         ask(member.namespace(), to, Way::Echo, Duration::from_secs(1))
@@ -168,12 +170,12 @@ fn links(place: &Place<'_>, members: &[&Member; 3]) {
         ];
         for (what, words) in ways {
             let changed = || {
-                place.ip(&words);
+                testbed.ip(&words);
             };
-            place.heals(&format!("{network}: {what}"), changed, up);
+            testbed.heals(&format!("{network}: {what}"), changed, up);
         }
     }
-    assert!(place.port_answers());
+    assert!(testbed.port_answers());
     for (member, network, to) in [
         (web, "web", gateway("web")),
         (
@@ -182,7 +184,7 @@ fn links(place: &Place<'_>, members: &[&Member; 3]) {
             Topology::PRODUCTION_GATEWAY.into(),
         ),
     ] {
-        let shown = place
+        let shown = testbed
             .vch
             .ask(&format!("container inspect {}", member.name()))
             .unwrap();
@@ -198,38 +200,38 @@ fn links(place: &Place<'_>, members: &[&Member; 3]) {
             ("port set down", format!("link set {port} down")),
         ] {
             let changed = || {
-                place.ip(&words);
+                testbed.ip(&words);
             };
-            place.heals(&format!("{network}: {what}"), changed, || {
+            testbed.heals(&format!("{network}: {what}"), changed, || {
                 reaches(member, to)
             });
         }
     }
 }
 
-fn taps(place: &Place<'_>) {
-    place.vch.vchctl("container add vm").unwrap();
+fn taps(testbed: &Testbed<'_>) {
+    testbed.vch.vchctl("container add vm").unwrap();
     for network in ["web", "all", "vic-production"] {
-        let shown = place
+        let shown = testbed
             .vch
             .ask(&format!("container connect vm {network}"))
             .unwrap();
         let tap = shown["link"].as_str().unwrap().to_owned();
-        let network = place
+        let network = testbed
             .vch
             .ask(&format!("network inspect {network}"))
             .unwrap();
         let bridge = network["link"].as_str().unwrap();
         let stands = || {
-            let listed = place.ip("-o link show");
+            let listed = testbed.ip("-o link show");
             let line = listed
                 .lines()
                 .find(|line| line.contains(&format!(": {tap}:")));
             line.is_some_and(|line| line.contains(&format!("master {bridge} ")))
         };
         let changed = || {
-            place.ip(&format!("link delete {tap}"));
+            testbed.ip(&format!("link delete {tap}"));
         };
-        place.heals(&format!("tap on {bridge} deleted"), changed, stands);
+        testbed.heals(&format!("tap on {bridge} deleted"), changed, stands);
     }
 }

@@ -118,9 +118,9 @@ fn a_tap_that_was_deleted_is_mended(
     topology: &Topology,
     hook: &Hook,
     vm: &mut Vm,
-    (kept, place): (&Tap, &Value),
+    (kept, endpoint): (&Tap, &Value),
 ) {
-    let link = place["link"].as_str().unwrap();
+    let link = endpoint["link"].as_str().unwrap();
     let header = kept.header().unwrap();
     vm.succeed(&format!("ping -c 1 -W 5 {}", Topology::BEYOND))
         .unwrap();

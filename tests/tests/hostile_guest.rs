@@ -39,7 +39,7 @@ fn median(host: &VmHost<'_>) -> Duration {
 
 /// Sends signals until the guest, which reads nothing, has no room for another one.
 fn fill_line(host: &VmHost<'_>) {
-    let vms = fs::read_dir(host.vch.folder().join("run/vms")).unwrap();
+    let vms = fs::read_dir(host.vch.dir().join("run/vms")).unwrap();
     let sockets = vms.flatten().next().unwrap().path();
     let client = vch_shim::Client::at(sockets);
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use lab::{Lab, Need, Vm, eventually_some, places, prerequisites};
+use lab::{Lab, Need, Vm, eventually_some, paths, prerequisites};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -38,7 +38,7 @@ fn runs_as_one_process(vm: &mut Vm) {
 fn the_agent_speaks_on_a_virtserialport_and_on_a_serial_line() {
     prerequisites::check(&[Need::Agent]).unwrap();
     let lab = Lab::of_vms("streams").unwrap();
-    let image = places::container_image().unwrap();
+    let image = paths::container_image().unwrap();
     let (port, line) = (lab.path("port"), lab.path("line"));
     let virtio = lab
         .vm("virtio")
@@ -66,7 +66,7 @@ fn the_agent_answers_on_hybrid_vsock() {
     prerequisites::check(&[Need::Agent, Need::VhostDeviceVsock]).unwrap();
     let lab = Lab::of_vms("hybrid").unwrap();
     let vsock = lab.vsock(&[3]).unwrap();
-    let image = places::container_image().unwrap();
+    let image = paths::container_image().unwrap();
     let vm = lab
         .vm("one")
         .image(&image)

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use lab::{
-    Capture, Lab, Namespace, Packet, Process, Responder, Topology, Way, ask, eventually, places,
+    Capture, Lab, Namespace, Packet, Process, Responder, Topology, Way, ask, eventually, paths,
 };
 use nix::sys::signal::Signal;
 
@@ -24,9 +24,9 @@ fn sleeping() -> Command {
     command
 }
 
-/// Whom a listener in `place` sees when `from` connects to it.
-fn asked(from: &Namespace, place: &Namespace, address: IpAddr) -> IpAddr {
-    let listener = place.run(|| TcpListener::bind((address, 7)).unwrap());
+/// Whom a listener in `namespace` sees when `from` connects to it.
+fn asked(from: &Namespace, namespace: &Namespace, address: IpAddr) -> IpAddr {
+    let listener = namespace.run(|| TcpListener::bind((address, 7)).unwrap());
     let listener = listener.unwrap();
     let stream = from.run(|| TcpStream::connect((address, 7)).unwrap());
     let (_, peer) = listener.accept().unwrap();
@@ -55,8 +55,12 @@ fn the_vch_reaches_what_is_behind_each_of_its_networks_and_nothing_else() {
         (admin, Topology::ADMIN.into(), Topology::MANAGEMENT.into()),
         (clients, Topology::CLIENT.into(), Topology::ENDPOINT.into()),
     ];
-    for (place, address, source) in reached {
-        assert_eq!(asked(&topology.vch, place, address), source, "{address}");
+    for (namespace, address, source) in reached {
+        assert_eq!(
+            asked(&topology.vch, namespace, address),
+            source,
+            "{address}"
+        );
     }
     let links = topology.vch.ip("-o link").unwrap();
     let links: BTreeSet<&str> = links
@@ -128,7 +132,7 @@ fn a_panic_leaves_no_namespace_no_process_and_no_folder() {
             assert!(Path::new(&path).exists(), "{path}");
             sender.send(path.into()).unwrap();
         }
-        sender.send(lab.folder().to_owned()).unwrap();
+        sender.send(lab.dir().to_owned()).unwrap();
         panic!("on purpose");
     });
     assert!(panicked.is_err());
@@ -141,7 +145,7 @@ fn a_panic_leaves_no_namespace_no_process_and_no_folder() {
 
 /// A run of its own that holds things, and the paths that are there as long as they are.
 fn held() -> Result<(Process, Vec<PathBuf>, impl Sized)> {
-    let mut command = Command::new(places::built("examples/hold")?);
+    let mut command = Command::new(paths::built("examples/hold")?);
     let (output, theirs) = std::io::pipe()?;
     let (input, ours) = std::io::pipe()?;
     command.stdout(theirs).stdin(Stdio::from(input));

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use image::bootstrap::{Recipe, Variant};
-use lab::{Lab, Need, Tap, eventually, places, prerequisites};
+use lab::{Lab, Need, Tap, eventually, paths, prerequisites};
 
 const MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 0x11];
 const SOON: Duration = Duration::from_secs(10);
@@ -75,13 +75,13 @@ fn a_vm_is_pinged_over_its_tap_and_nothing_is_left_of_it() {
     assert!(String::from_utf8_lossy(&seen.stdout).contains("02:00:00:00:00:11"));
 
     let process = format!("/proc/{}", vm.pid());
-    let folder = lab.folder().to_owned();
+    let dir = lab.dir().to_owned();
     let namespaces = [topology.vch.path(), topology.outside.path()];
     drop((vm, topology, lab));
     for path in namespaces
         .iter()
         .map(Path::new)
-        .chain([Path::new(&process), &folder])
+        .chain([Path::new(&process), &dir])
     {
         assert!(!path.exists(), "{} is left", path.display());
     }
@@ -169,7 +169,7 @@ fn an_agent_that_dies_is_started_again_but_only_when_a_channel_is_given() {
     let stand_in = lab.path("stand-in");
     fs::write(&stand_in, "#!/bin/sh\necho ran >>/run/ran\nexit 7\n").unwrap();
     fs::set_permissions(&stand_in, fs::Permissions::from_mode(0o755)).unwrap();
-    let image = places::build(&Recipe::new("stand-in").agent(&stand_in)).unwrap();
+    let image = paths::build(&Recipe::new("stand-in").agent(&stand_in)).unwrap();
     let mut idle = lab.vm("idle").image(&image).boot().unwrap();
     assert_eq!(idle.run("cat /run/ran").unwrap().status, 1);
     let mut vm = lab
@@ -196,7 +196,7 @@ fn an_agent_that_dies_is_started_again_but_only_when_a_channel_is_given() {
 #[test]
 fn the_host_variant_loads_all_of_its_modules() {
     let lab = Lab::of_vms("host").unwrap();
-    let image = places::build(&Recipe::new("bare-host").variant(Variant::Host)).unwrap();
+    let image = paths::build(&Recipe::new("bare-host").variant(Variant::Host)).unwrap();
     let mut vm = lab.vm("one").image(&image).boot().unwrap();
     assert!(!vm.console().contains("is not loaded"), "{}", vm.console());
     vm.succeed("brctl addbr br0 && tunctl -t tap0 && brctl addif br0 tap0")

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Duration;
 
-use lab::{Lab, Need, Vm, eventually, places, prerequisites};
+use lab::{Lab, Need, Vm, eventually, paths, prerequisites};
 
 const SOON: Duration = Duration::from_secs(10);
 const NEEDS: &[Need] = &[Need::VhostDeviceVsock, Need::Probe];
@@ -27,7 +27,7 @@ fn the_host_reaches_a_port_of_the_guest_and_the_guest_a_listener_of_the_host() {
     let vsock = lab.vsock(&[3]).unwrap();
     let mut vm = lab
         .vm("one")
-        .image(&places::probing_image().unwrap())
+        .image(&paths::probing_image().unwrap())
         .vsock(&vsock, 3)
         .boot()
         .unwrap();
@@ -72,7 +72,7 @@ fn a_guest_s_unprivileged_process_gets_no_port_of_the_agent_s_and_no_listener() 
     let vsock = lab.vsock(&[3]).unwrap();
     let mut vm = lab
         .vm("one")
-        .image(&places::probing_image().unwrap())
+        .image(&paths::probing_image().unwrap())
         .vsock(&vsock, 3)
         .boot()
         .unwrap();
@@ -95,7 +95,7 @@ fn a_guest_reaches_its_sibling_which_sees_who_it_is() {
     prerequisites::check(NEEDS).unwrap();
     let lab = Lab::of_vms("siblings").unwrap();
     let vsock = lab.vsock(&[3, 4]).unwrap();
-    let image = places::probing_image().unwrap();
+    let image = paths::probing_image().unwrap();
     let mut three = lab
         .vm("three")
         .image(&image)

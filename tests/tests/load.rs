@@ -195,7 +195,7 @@ fn attach_and_detach(
 #[test]
 fn the_last_of_thousands_of_networks_is_made_as_fast_as_the_tenth() {
     let many = if long() { 2_000 } else { 300 };
-    let places = [("few", 10), ("many", many)].map(|(label, networks)| {
+    let testbeds = [("few", 10), ("many", many)].map(|(label, networks)| {
         let lab = Lab::of_namespaces(label).unwrap();
         let topology = lab.topology().unwrap();
         (lab, topology, networks)
@@ -203,7 +203,7 @@ fn the_last_of_thousands_of_networks_is_made_as_fast_as_the_tenth() {
     let [
         (few_lab, few_topology, few),
         (many_lab, many_topology, many),
-    ] = &places;
+    ] = &testbeds;
     let few_vch = Coordinator::start(few_lab, &few_topology.vch).unwrap();
     let many_vch = Coordinator::start(many_lab, &many_topology.vch).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -27,9 +27,9 @@ fn as_user(topology: &Topology, script: &str, words: &[PathBuf]) -> (bool, Strin
     )
 }
 
-/// Everything below a folder, and itself.
-fn below(folder: &Path) -> Vec<PathBuf> {
-    let mut all = vec![folder.to_owned()];
+/// Everything below a directory, and itself.
+fn below(dir: &Path) -> Vec<PathBuf> {
+    let mut all = vec![dir.to_owned()];
     let mut next = 0;
     while let Some(path) = all.get(next).cloned() {
         next += 1;
@@ -64,13 +64,13 @@ fn an_ordinary_user_opens_no_state_no_socket_no_lock_and_no_tap() {
     prerequisites::check(Need::NAMESPACES).unwrap();
     let lab = Lab::of_namespaces("users").unwrap();
     let topology = lab.topology().unwrap();
-    // The user comes as far as the VCH's own folders, as in /var/lib and /run.
-    fs::set_permissions(lab.folder(), fs::Permissions::from_mode(0o755)).unwrap();
+    // The user comes as far as the VCH's own directories, as in /var/lib and /run.
+    fs::set_permissions(lab.dir(), fs::Permissions::from_mode(0o755)).unwrap();
     let docker = lab.path("docker.sock");
     let tables = Coordinator::docker_table(&docker);
     let mut vch = Coordinator::start_with(&lab, &topology.vch, &tables).unwrap();
-    fs::set_permissions(vch.folder(), fs::Permissions::from_mode(0o755)).unwrap();
-    let (state, run) = (vch.folder().join("state"), vch.folder().join("run"));
+    fs::set_permissions(vch.dir(), fs::Permissions::from_mode(0o755)).unwrap();
+    let (state, run) = (vch.dir().join("state"), vch.dir().join("run"));
     vch.vchctl("network create web").unwrap();
     vch.vchctl("container add app").unwrap();
     vch.vchctl("container connect app web").unwrap();
@@ -85,9 +85,9 @@ fn an_ordinary_user_opens_no_state_no_socket_no_lock_and_no_tap() {
     vch.restart().unwrap();
 
     // The probe itself works: the user opens a file beside, and locks it.
-    let (open, told) = as_user(&topology, WALK, &[vch.folder().join("vch.toml")]);
+    let (open, told) = as_user(&topology, WALK, &[vch.dir().join("vch.toml")]);
     assert!(open && told.contains("vch.toml"), "{told}");
-    let (locked, told) = as_user(&topology, LOCK, &[vch.folder().join("vch.toml")]);
+    let (locked, told) = as_user(&topology, LOCK, &[vch.dir().join("vch.toml")]);
     assert!(locked, "{told}");
 
     let mut paths: Vec<_> = [&state, &run]
@@ -102,7 +102,7 @@ fn an_ordinary_user_opens_no_state_no_socket_no_lock_and_no_tap() {
     assert_eq!(as_user(&topology, WALK, &paths), (true, String::new()));
     let (locked, told) = as_user(&topology, LOCK, &[state.join("lock")]);
     assert!(!locked && told.contains("denied"), "{told}");
-    // Each by itself, too: what lies below would be closed even if the folders above were not.
+    // Each by itself, too: what lies below would be closed even if the directories above were not.
     for path in below(&state) {
         let mode = path.metadata().unwrap().permissions().mode();
         let images = path.starts_with(state.join("images"));

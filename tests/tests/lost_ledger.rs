@@ -17,9 +17,9 @@ const NEWER: &str = "abababababababababababababababababababababababababababababa
 
 /// Starts a coordinator that must end at once with status 1; gives what it said.
 fn does_not_start(vch: &Coordinator<'_>, namespace: &Namespace, words: &[&str]) -> String {
-    let log = vch.folder().join("refused.log");
-    let mut command = Command::new(lab::places::built("vch-coordinator").unwrap());
-    command.arg("--config").arg(vch.folder().join("vch.toml"));
+    let log = vch.dir().join("refused.log");
+    let mut command = Command::new(lab::paths::built("vch-coordinator").unwrap());
+    command.arg("--config").arg(vch.dir().join("vch.toml"));
     command.args(words).env("NO_COLOR", "1");
     command.stderr(fs::File::create(&log).unwrap());
     let mut process: Process = namespace.spawn("refused", command).unwrap();
@@ -41,7 +41,7 @@ fn lost(vch: &Coordinator<'_>) -> PathBuf {
     let told = status["lost"].to_string();
     assert!(told.contains(NEWER), "{status:#}");
     assert!(vch.vchctl("status").unwrap().contains("Lost"));
-    let entries = fs::read_dir(vch.folder().join("state/lost")).unwrap();
+    let entries = fs::read_dir(vch.dir().join("state/lost")).unwrap();
     let paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
     let [path] = &paths[..] else {
         panic!("{paths:?}");
@@ -57,7 +57,7 @@ fn a_container_that_an_older_copy_of_the_ledger_does_not_know_is_kept_aside_and_
     let mut vch = Coordinator::start(&lab, &topology.vch).unwrap();
     vch.stop().unwrap();
     // Made after the copy that was put back.
-    let directory = disk(&vch.folder().join("state"));
+    let directory = disk(&vch.dir().join("state"));
     vch.restart().unwrap();
     let kept = lab::eventually_some(SOON, "it is moved aside", || {
         (!directory.exists()).then(|| lost(&vch))
@@ -74,7 +74,7 @@ fn a_missing_or_broken_ledger_beside_containers_is_refused_until_it_is_asked_for
     let mut vch = Coordinator::start(&lab, &topology.vch).unwrap();
     vch.vchctl("network create web").unwrap();
     vch.stop().unwrap();
-    let state = vch.folder().join("state");
+    let state = vch.dir().join("state");
     let directory = disk(&state);
     let ledger = state.join("ledger.redb");
     let whole = fs::read(&ledger).unwrap();
@@ -101,8 +101,8 @@ fn a_missing_or_broken_ledger_beside_containers_is_refused_until_it_is_asked_for
     fs::remove_file(&ledger).unwrap();
     fs::remove_dir_all(state.join("lost")).unwrap();
     disk(&state);
-    let mut command = Command::new(lab::places::built("vch-coordinator").unwrap());
-    command.arg("--config").arg(vch.folder().join("vch.toml"));
+    let mut command = Command::new(lab::paths::built("vch-coordinator").unwrap());
+    command.arg("--config").arg(vch.dir().join("vch.toml"));
     command
         .arg("--begin-anew")
         .stderr(fs::File::create(lab.path("anew.log")).unwrap());

@@ -10,7 +10,7 @@ use lab::{Coordinator, Lab, Member, Namespace, Need, Topology, eventually, prere
 
 const SOON: Duration = Duration::from_secs(10);
 
-fn place(label: &str) -> (Lab, Topology) {
+fn lab_and_topology(label: &str) -> (Lab, Topology) {
     prerequisites::check(Need::MEMBERS).unwrap();
     let lab = Lab::of_namespaces(label).unwrap();
     let topology = lab.topology().unwrap();
@@ -27,8 +27,8 @@ fn all(addresses: &[IpAddr]) -> Vec<String> {
 
 /// Docker's `--link`, and a health check's word.
 #[test]
-fn links_answer_their_asker_and_the_unhealthy_are_silent_where_that_is_wished() {
-    let (lab, topology) = place("links");
+fn links_answer_their_asker_and_the_unhealthy_are_silent_where_that_is_requested() {
+    let (lab, topology) = lab_and_topology("links");
     let vch = Coordinator::start(&lab, &topology.vch).unwrap();
     vch.vchctl("network create web").unwrap();
     let db = Member::start(&lab, &vch, "db", &["web --only-healthy"]).unwrap();
@@ -65,7 +65,7 @@ fn links_answer_their_asker_and_the_unhealthy_are_silent_where_that_is_wished() 
 /// Name, short ID and aliases, in both families; two who share an alias.
 #[test]
 fn every_name_of_a_container_answers_in_both_families_and_back() {
-    let (lab, topology) = place("families");
+    let (lab, topology) = lab_and_topology("families");
     let vch = Coordinator::start(&lab, &topology.vch).unwrap();
     vch.vchctl("network create web --ipv6").unwrap();
     let one = Member::start(&lab, &vch, "one", &["web --alias both"]).unwrap();
@@ -134,7 +134,7 @@ fn end(namespace: &Namespace, at: &str) {
 /// `--dns`: the VCH asks a container's own servers for it.
 #[test]
 fn each_container_has_its_outside_questions_forwarded_to_its_own_servers() {
-    let (lab, topology) = place("own-servers");
+    let (lab, topology) = lab_and_topology("own-servers");
     let (ours, theirs) = ("127.0.8.1", "127.0.9.1");
     let servers = [
         outside(&topology.vch, ours, [192, 0, 2, 8]),
@@ -184,7 +184,7 @@ fn each_container_has_its_outside_questions_forwarded_to_its_own_servers() {
 /// 17: what else has port 53 on the VCH.
 #[test]
 fn who_holds_port_53_everywhere_is_named_and_gives_way_in_the_end() {
-    let (lab, topology) = place("port-53");
+    let (lab, topology) = lab_and_topology("port-53");
     let everywhere = topology.vch.run(|| UdpSocket::bind("0.0.0.0:53"));
     let everywhere = everywhere.unwrap().unwrap();
     let vch = Coordinator::start(&lab, &topology.vch).unwrap();

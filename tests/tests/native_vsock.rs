@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use lab::{Lab, Namespace, Need, Tap, Topology, Vm, eventually, places, prerequisites};
+use lab::{Lab, Namespace, Need, Tap, Topology, Vm, eventually, paths, prerequisites};
 use serde_json::{Value, json};
 
 const SOON: Duration = Duration::from_secs(30);
@@ -73,20 +73,20 @@ fn a_sibling_s_agent_gets_its_network_by_native_vsock_once_its_cid_is_a_containe
     let wire = Namespace::create("wire").unwrap();
     let vsock = lab.vsock(&[VCH_CID, SIBLING_CID]).unwrap();
     let (daemon, asker) = (
-        places::host_program("vch-coordinator"),
-        places::host_program("vchctl"),
+        paths::host_program("vch-coordinator"),
+        paths::host_program("vchctl"),
     );
     let programs: [(&Path, &str); 2] =
         [(&daemon, "/sbin/vch-coordinator"), (&asker, "/sbin/vchctl")];
     let begun = Instant::now();
     let vch = lab
         .vm("vch")
-        .image(&places::host_image(&programs).unwrap())
+        .image(&paths::host_image(&programs).unwrap())
         .memory_mib(HOST_MEMORY_MIB);
     let mut vch = vch.vsock(&vsock, VCH_CID).start().unwrap();
     let sibling = lab
         .vm("sibling")
-        .image(&places::guarded_image().unwrap())
+        .image(&paths::guarded_image().unwrap())
         .kernel_option("tether.channel=vsock:3:1021")
         .vsock(&vsock, SIBLING_CID);
     let tap = Tap::create(&wire, "tap0").unwrap();

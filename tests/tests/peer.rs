@@ -52,11 +52,8 @@ fn a_real_dockerd_runs_a_container_and_takes_everything_with_it() {
     drop(peer);
     let hierarchies = std::fs::read_dir("/sys/fs/cgroup").unwrap().flatten();
     let left = hierarchies.map(|hierarchy| hierarchy.path().join(&name));
-    let left: Vec<_> = left.filter(|folder| folder.exists()).collect();
+    let left: Vec<_> = left.filter(|dir| dir.exists()).collect();
     assert_eq!(left, Vec::<std::path::PathBuf>::new());
     let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
-    assert!(
-        !mounts.contains(&*lab.folder().to_string_lossy()),
-        "{mounts}"
-    );
+    assert!(!mounts.contains(&*lab.dir().to_string_lossy()), "{mounts}");
 }

@@ -23,7 +23,7 @@ const OUTSIDE: [IpAddr; 2] = [
     IpAddr::V6(Topology::GATEWAY6),
 ];
 
-fn place(label: &str) -> (Lab, Topology) {
+fn lab_and_topology(label: &str) -> (Lab, Topology) {
     prerequisites::check(Need::MEMBERS).unwrap();
     let lab = Lab::of_namespaces(label).unwrap();
     let topology = lab.topology().unwrap();
@@ -55,7 +55,7 @@ fn refused(vch: &Coordinator<'_>, words: &str) -> String {
 
 #[test]
 fn a_published_port_answers_from_everywhere_and_knows_its_clients() {
-    let (lab, topology) = place("ports");
+    let (lab, topology) = lab_and_topology("ports");
     let vch = Coordinator::start(&lab, &topology.vch).unwrap();
     for network in ["web --ipv6", "store --ipv6"] {
         vch.vchctl(&format!("network create {network}")).unwrap();
@@ -141,7 +141,7 @@ fn a_published_port_answers_from_everywhere_and_knows_its_clients() {
 
 #[test]
 fn a_port_at_loopback_answers_the_vch_alone_and_keeps_off_what_others_have() {
-    let (lab, topology) = place("ports-loopback");
+    let (lab, topology) = lab_and_topology("ports-loopback");
     let vch = Coordinator::start(&lab, &topology.vch).unwrap();
     vch.vchctl("network create web").unwrap();
     let (_web, _at_web) = server(&lab, &vch, "web -p 127.0.0.1:8080:7000", "web");
@@ -196,7 +196,7 @@ fn a_port_at_loopback_answers_the_vch_alone_and_keeps_off_what_others_have() {
 
 #[test]
 fn a_port_may_be_published_at_one_address_or_at_all() {
-    let (lab, topology) = place("ports-at");
+    let (lab, topology) = lab_and_topology("ports-at");
     let vch = Coordinator::start(&lab, &topology.vch).unwrap();
     vch.vchctl("network create web --ipv6").unwrap();
     let production = IpAddr::from(Topology::PRODUCTION_VCH);
@@ -237,7 +237,7 @@ fn a_port_may_be_published_at_one_address_or_at_all() {
 
 #[test]
 fn ports_come_and_go_with_their_container() {
-    let (lab, topology) = place("ports-life");
+    let (lab, topology) = lab_and_topology("ports-life");
     let mut vch = Coordinator::start(&lab, &topology.vch).unwrap();
     vch.vchctl("network create web").unwrap();
     let (mut web, _at_web) = server(&lab, &vch, "web -p 8080:7000 -p 7000", "web");
@@ -306,7 +306,7 @@ fn ephemeral(vch: &Coordinator<'_>, container: &str) -> u16 {
 
 #[test]
 fn a_port_is_added_and_taken_away_while_flows_of_others_go_on() {
-    let (lab, topology) = place("ports-live");
+    let (lab, topology) = lab_and_topology("ports-live");
     let vch = Coordinator::start(&lab, &topology.vch).unwrap();
     vch.vchctl("network create web").unwrap();
     let (_web, _at_web) = server(&lab, &vch, "web -p 8080:7000", "web");
@@ -357,7 +357,7 @@ fn datagram(socket: &UdpSocket) -> Option<String> {
 
 #[test]
 fn a_port_may_be_for_some_clients_only() {
-    let (lab, topology) = place("ports-clients");
+    let (lab, topology) = lab_and_topology("ports-clients");
     let vch = Coordinator::start(&lab, &topology.vch).unwrap();
     let friend = "10.2.9.9";
     topology
@@ -409,7 +409,7 @@ fn a_port_may_be_for_some_clients_only() {
 
 #[test]
 fn what_cannot_be_published_is_refused_in_advance_by_name() {
-    let (lab, topology) = place("ports-refused");
+    let (lab, topology) = lab_and_topology("ports-refused");
     let vch = Coordinator::start(&lab, &topology.vch).unwrap();
     vch.vchctl("network create web").unwrap();
     let (_web, _at_web) = server(&lab, &vch, "web -p 8080:7000", "web");

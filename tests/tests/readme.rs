@@ -5,20 +5,20 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use lab::{Lab, Terminal, places};
+use lab::{Lab, Terminal, paths};
 
 /// Of the whole block: what it builds is built already, and two VMs boot.
 const SOON: Duration = Duration::from_secs(400);
 /// The line of README that the block follows.
 const BEHIND: &str = "`tar` made, or with busybox:";
-/// The folder that the block makes.
+/// The directory that the block makes.
 const BOX: &str = "/tmp/box";
 
 /// The programs of the test's own build, so that nothing is compiled once more.
 fn make() -> Command {
     let mut make = Command::new("env");
     make.arg("VCH_PROFILE=dev");
-    make.current_dir(places::workspace());
+    make.current_dir(paths::workspace());
     make
 }
 
@@ -49,11 +49,11 @@ fn block(readme: &str, behind: &str) -> String {
 fn the_first_commands_of_readme_do_what_it_says() {
     let lab = Lab::of_vms("readme").unwrap();
     assert!(
-        !places::workspace().join("target/vch/env").exists(),
+        !paths::workspace().join("target/vch/env").exists(),
         "a VCH is up here: `make vch-down` first"
     );
     assert!(!Path::new(BOX).exists(), "{BOX} is there already");
-    let readme = fs::read_to_string(places::workspace().join("README.md")).unwrap();
+    let readme = fs::read_to_string(paths::workspace().join("README.md")).unwrap();
     let typed = block(&readme, BEHIND);
     assert!(typed.contains("docker run -it"), "{typed}");
     assert!(typed.trim_end().ends_with("make vch-down"), "{typed}");
@@ -73,6 +73,6 @@ fn the_first_commands_of_readme_do_what_it_says() {
         timed, 6,
         "each phase of `make vch` says how long it took: {shown}"
     );
-    assert!(!places::workspace().join("target/vch").exists());
+    assert!(!paths::workspace().join("target/vch").exists());
     drop(removed);
 }

@@ -26,12 +26,12 @@ struct File<'a> {
 
 impl<'a> File<'a> {
     fn of(vch: &'a Coordinator<'a>) -> Self {
-        let original = fs::read_to_string(vch.folder().join("vch.toml")).unwrap();
+        let original = fs::read_to_string(vch.dir().join("vch.toml")).unwrap();
         Self { vch, original }
     }
 
     fn write(&self, text: &str) {
-        fs::write(self.vch.folder().join("vch.toml"), text).unwrap();
+        fs::write(self.vch.dir().join("vch.toml"), text).unwrap();
     }
 
     fn add(&self, tables: &str) {

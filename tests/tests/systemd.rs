@@ -14,7 +14,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use lab::{Coordinator, Lab, Need, Topology, Vm, eventually, places, prerequisites};
+use lab::{Coordinator, Lab, Need, Topology, Vm, eventually, paths, prerequisites};
 
 const SOON: Duration = Duration::from_secs(120);
 const MEMORY_MIB: u32 = 1024;
@@ -47,11 +47,11 @@ fn run(command: &mut Command) -> Result<()> {
 
 /// A Debian 12 root with systemd, made once.
 fn debian() -> Result<PathBuf> {
-    let folder = places::workspace().join("target/systemd");
-    let tar = folder.join("bookworm.tar");
+    let dir = paths::workspace().join("target/systemd");
+    let tar = dir.join("bookworm.tar");
     if !tar.exists() {
-        fs::create_dir_all(&folder)?;
-        let partial = folder.join("partial.tar");
+        fs::create_dir_all(&dir)?;
+        let partial = dir.join("partial.tar");
         let mut command = Command::new("mmdebstrap");
         command
             .args(["--variant=essential", "bookworm"])
@@ -71,13 +71,13 @@ fn disk(lab: &Lab) -> Result<PathBuf> {
     run(unpacking.arg("-xf").arg(debian()?).arg("-C").arg(&root))?;
     let sbin = root.join("usr/local/sbin");
     for name in ["vch-coordinator", "vchctl", "vch-image"] {
-        fs::copy(places::built(name)?, sbin.join(name))?;
+        fs::copy(paths::built(name)?, sbin.join(name))?;
     }
     let stand_in = root.join("usr/local/lib/stand-in");
     fs::create_dir_all(&stand_in)?;
-    fs::copy(places::built("vch-shim")?, stand_in.join("vch-shim"))?;
+    fs::copy(paths::built("vch-shim")?, stand_in.join("vch-shim"))?;
     fs::copy(
-        places::built("examples/stand-in")?,
+        paths::built("examples/stand-in")?,
         stand_in.join("stand-in"),
     )?;
     symlink("stand-in", stand_in.join("idle"))?;
@@ -86,7 +86,7 @@ fn disk(lab: &Lab) -> Result<PathBuf> {
         root.join("usr/local/bin/docker"),
     )?;
 
-    let unit = places::workspace().join("vch-coordinator/vch-coordinator.service");
+    let unit = paths::workspace().join("vch-coordinator/vch-coordinator.service");
     let units = root.join("etc/systemd/system");
     fs::copy(unit, units.join("vch-coordinator.service"))?;
     // As in the unit, but sooner: a missed watchdog is awaited here.
@@ -176,7 +176,7 @@ fn vms_outlive_restart_sigkill_and_a_missed_watchdog_of_the_unit_and_have_their_
     let disk = disk(&lab).unwrap();
     let vm = lab
         .vm("host")
-        .image(&places::host_image(&[]).unwrap())
+        .image(&paths::host_image(&[]).unwrap())
         .memory_mib(MEMORY_MIB)
         .disk("root", disk);
     let mut world = World(vm.boot().unwrap());

@@ -15,13 +15,13 @@ const NONE: Duration = Duration::from_secs(1);
 const HELLO: &str = "Hello world!\n";
 
 /// A VCH with its four kinds of network.
-struct Place {
+struct Testbed {
     lab: Lab,
     topology: Topology,
     segment: &'static str,
 }
 
-impl Place {
+impl Testbed {
     fn create(case: &str, segment: &'static str) -> Self {
         prerequisites::check(&[Need::Agent]).unwrap();
         let lab = Lab::of_vms(&format!("{case}-{segment}")).unwrap();
@@ -89,23 +89,23 @@ fn addresses(vch: &Coordinator<'_>, name: &str, network: &str) -> Vec<IpAddr> {
 }
 
 /// `run -d -p 8080:80 my_server_image`: port 80 of the container answers on port 8080 of the VCH.
-fn published_port(place: &Place) {
-    let vch = place.coordinator();
-    let mut server = place.begin(&vch, "server", "--publish 8080:80", "bridge");
+fn published_port(testbed: &Testbed) {
+    let vch = testbed.coordinator();
+    let mut server = testbed.begin(&vch, "server", "--publish 8080:80", "bridge");
     server.ready().unwrap();
     serve(&mut server, &[80]);
     vch.ready("server", READY).unwrap();
-    assert_eq!(place.get_by_vch(8080).as_deref(), Some(HELLO));
+    assert_eq!(testbed.get_by_vch(8080).as_deref(), Some(HELLO));
     // The container's own address is nobody's outside, and no other port is open.
-    assert_eq!(place.get_by_vch(80), None);
+    assert_eq!(testbed.get_by_vch(80), None);
 }
 
 /// Two containers on `my-bridge-network`: `ping server` works.
-fn by_name(place: &Place) {
-    let vch = place.coordinator();
+fn by_name(testbed: &Testbed) {
+    let vch = testbed.coordinator();
     vch.vchctl("network create my-bridge-network").unwrap();
-    let mut server = place.begin(&vch, "server", "", "my-bridge-network");
-    let mut client = place.begin(&vch, "client", "", "my-bridge-network");
+    let mut server = testbed.begin(&vch, "server", "", "my-bridge-network");
+    let mut client = testbed.begin(&vch, "client", "", "my-bridge-network");
     server.ready().unwrap();
     client.ready().unwrap();
     for name in ["server", "client"] {
@@ -123,13 +123,13 @@ fn pings(vch: &Coordinator<'_>, client: &mut Vm) {
 }
 
 /// Both together: by name on the bridge, and through the VCH's external interface, v4 and v6.
-fn by_name_and_published(place: &Place) {
-    let vch = place.coordinator();
+fn by_name_and_published(testbed: &Testbed) {
+    let vch = testbed.coordinator();
     vch.vchctl("network create my-bridge-network --ipv6")
         .unwrap();
     let publish = "--publish 8080:80 --publish 5000:5000";
-    let mut server = place.begin(&vch, "server", publish, "my-bridge-network");
-    let mut client = place.begin(&vch, "client", "", "my-bridge-network");
+    let mut server = testbed.begin(&vch, "server", publish, "my-bridge-network");
+    let mut client = testbed.begin(&vch, "client", "", "my-bridge-network");
     server.ready().unwrap();
     client.ready().unwrap();
     serve(&mut server, &[80, 5000]);
@@ -139,7 +139,7 @@ fn by_name_and_published(place: &Place) {
     assert_eq!(client.succeed("wget -qO- http://server/").unwrap(), HELLO);
     for to in [IpAddr::from(Topology::VCH), IpAddr::from(Topology::VCH6)] {
         for port in [8080, 5000] {
-            assert_eq!(place.get(to, port).as_deref(), Some(HELLO), "{to} {port}");
+            assert_eq!(testbed.get(to, port).as_deref(), Some(HELLO), "{to} {port}");
         }
         let by_vch = match to {
             IpAddr::V4(v4) => format!("http://{v4}:8080/"),
@@ -157,15 +157,15 @@ fn by_name_and_published(place: &Place) {
 
 /// A container on an external network has an address there, routes through that network's gateway and serves directly:
 /// port 80, which is opened, and not port 81, on which it listens too.
-fn direct(place: &Place) {
-    let vch = place.coordinator();
-    let mut server = place.begin(&vch, "server", "--publish 80", "vic-production");
+fn direct(testbed: &Testbed) {
+    let vch = testbed.coordinator();
+    let mut server = testbed.begin(&vch, "server", "--publish 80", "vic-production");
     server.ready().unwrap();
     serve(&mut server, &[80, 81]);
     vch.ready("server", READY).unwrap();
     let addresses = addresses(&vch, "server", "vic-production");
     assert_eq!(addresses[0], IpAddr::from([208, 91, 3, 2]));
-    serves_directly(place, &mut server, &addresses);
+    serves_directly(testbed, &mut server, &addresses);
     let routes = server.succeed("ip route").unwrap();
     assert!(routes.contains("default via 208.91.3.1"), "{routes}");
     server
@@ -186,11 +186,15 @@ fn direct(place: &Place) {
     );
 }
 
-fn serves_directly(place: &Place, server: &mut Vm, addresses: &[IpAddr]) {
+fn serves_directly(testbed: &Testbed, server: &mut Vm, addresses: &[IpAddr]) {
     assert_eq!(addresses.len(), 2, "{addresses:?}");
     for address in addresses {
-        assert_eq!(place.get(*address, 80).as_deref(), Some(HELLO), "{address}");
-        let closed = ask(&place.topology.outside, *address, Way::Http(81), NONE).unwrap();
+        assert_eq!(
+            testbed.get(*address, 80).as_deref(),
+            Some(HELLO),
+            "{address}"
+        );
+        let closed = ask(&testbed.topology.outside, *address, Way::Http(81), NONE).unwrap();
         assert_eq!(closed, None, "{address}: port 81 is not opened");
         let url = match address {
             IpAddr::V4(v4) => format!("http://{v4}:81/"),
@@ -201,15 +205,15 @@ fn serves_directly(place: &Place, server: &mut Vm, addresses: &[IpAddr]) {
     }
 }
 
-fn all_at_once(place: &Place) {
-    let vch = place.coordinator();
+fn all_at_once(testbed: &Testbed) {
+    let vch = testbed.coordinator();
     vch.vchctl("network create my-bridge-network --ipv6")
         .unwrap();
-    let mut web = place.begin(&vch, "web", "--publish 8080:80", "bridge");
-    let mut server = place.begin(&vch, "server", "--publish 5000:5000", "my-bridge-network");
-    let mut client = place.begin(&vch, "client", "", "my-bridge-network");
-    let mut shop = place.begin(&vch, "shop", "--publish 80:80", "vic-production");
-    let mut desk = place.begin(&vch, "desk", "--expose 80", "default-external");
+    let mut web = testbed.begin(&vch, "web", "--publish 8080:80", "bridge");
+    let mut server = testbed.begin(&vch, "server", "--publish 5000:5000", "my-bridge-network");
+    let mut client = testbed.begin(&vch, "client", "", "my-bridge-network");
+    let mut shop = testbed.begin(&vch, "shop", "--publish 80:80", "vic-production");
+    let mut desk = testbed.begin(&vch, "desk", "--expose 80", "default-external");
     for vm in [&mut web, &mut server, &mut client, &mut shop, &mut desk] {
         vm.ready().unwrap();
     }
@@ -220,28 +224,28 @@ fn all_at_once(place: &Place) {
     for name in ["web", "server", "client", "shop", "desk"] {
         vch.ready(name, READY).unwrap();
     }
-    assert_eq!(place.get_by_vch(8080).as_deref(), Some(HELLO));
+    assert_eq!(testbed.get_by_vch(8080).as_deref(), Some(HELLO));
     pings(&vch, &mut client);
     assert_eq!(
         client.succeed("wget -qO- http://server:5000/").unwrap(),
         HELLO
     );
-    assert_eq!(place.get_by_vch(5000).as_deref(), Some(HELLO));
+    assert_eq!(testbed.get_by_vch(5000).as_deref(), Some(HELLO));
     assert_eq!(
-        place.get(Topology::VCH6.into(), 5000).as_deref(),
+        testbed.get(Topology::VCH6.into(), 5000).as_deref(),
         Some(HELLO)
     );
     let of_shop = addresses(&vch, "shop", "vic-production");
-    serves_directly(place, &mut shop, &of_shop);
+    serves_directly(testbed, &mut shop, &of_shop);
     let of_desk = addresses(&vch, "desk", "default-external");
-    serves_directly(place, &mut desk, &of_desk);
+    serves_directly(testbed, &mut desk, &of_desk);
     // All of it stands when the coordinator is killed, and after its next start.
     let mut vch = vch;
     vch.kill().unwrap();
-    assert_eq!(place.get_by_vch(8080).as_deref(), Some(HELLO));
+    assert_eq!(testbed.get_by_vch(8080).as_deref(), Some(HELLO));
     vch.restart().unwrap();
-    assert_eq!(place.get_by_vch(8080).as_deref(), Some(HELLO));
-    assert_eq!(place.get(of_shop[0], 80).as_deref(), Some(HELLO));
+    assert_eq!(testbed.get_by_vch(8080).as_deref(), Some(HELLO));
+    assert_eq!(testbed.get(of_shop[0], 80).as_deref(), Some(HELLO));
     pings(&vch, &mut client);
 }
 
@@ -250,7 +254,7 @@ macro_rules! cases {
     ($($name:ident, $case:ident, $segment:literal;)*) => {$(
         #[test]
         fn $name() {
-            $case(&Place::create(stringify!($case), $segment));
+            $case(&Testbed::create(stringify!($case), $segment));
         }
     )*};
 }

@@ -7,7 +7,7 @@ use crate::notify::Notify;
 use crate::observe::Sysfs;
 use crate::reseed::Reseeder;
 use crate::resolver::Files;
-use crate::session::{Ends, News, Session, at, open_channels, with_sources};
+use crate::session::{AgentEvent, Ends, Session, at, open_channels, with_sources};
 use crate::watch::Watch;
 use protocol::message::LogLine;
 use protocol::session::agent::Applied;
@@ -27,7 +27,7 @@ const FIRST_LOOK: Duration = Duration::from_secs(1);
 const OBSERVE_AGAIN: Duration = Duration::from_secs(1);
 /// One converging tells one report and a few link events: room for several, beyond which the loop
 /// waits for the session.
-const NEWS: usize = 64;
+const EVENTS: usize = 64;
 
 /// Why an agent can't begin, or can't go on.
 #[derive(Debug, Error)]
@@ -78,12 +78,12 @@ impl Agent {
         let (requests, requested) = mpsc::channel(1);
         let (opening, opened) = mpsc::channel(1);
         let (desired, wanted) = watch::channel(None);
-        let (tell, news) = mpsc::channel(NEWS);
+        let (tell, events) = mpsc::channel(EVENTS);
         let ends = Ends {
             requests,
             opened,
             desired,
-            news,
+            events,
             logs: self.logs,
         };
         let session = Session::new(ends, Box::new(random));
@@ -109,7 +109,7 @@ async fn keep(
     mut converger: Converger,
     watch: &Watch,
     mut wanted: watch::Receiver<Option<NetSpec>>,
-    tell: mpsc::Sender<News>,
+    tell: mpsc::Sender<AgentEvent>,
     mut notify: Notify,
     mut hold: Option<Hold>,
 ) -> Result<(), AgentError> {
@@ -138,10 +138,10 @@ async fn keep(
             None => converger.look().await.map(|()| None),
         };
         let mut retry = converger.retry();
-        let mut news: Vec<News> = converger
+        let mut events: Vec<AgentEvent> = converger
             .link_events()
             .into_iter()
-            .map(News::Link)
+            .map(AgentEvent::Link)
             .collect();
         match seen {
             // Without its files it is not as the spec says.
@@ -149,7 +149,7 @@ async fn keep(
                 tracing::debug!("converged in {} µs", begun.elapsed().as_micros());
                 notify.tell(&applied);
                 told = Some(applied.clone());
-                news.push(News::Applied(applied));
+                events.push(AgentEvent::Applied(applied));
             }
             Ok(_) => {}
             Err(error) => {
@@ -157,7 +157,7 @@ async fn keep(
                 retry = Some(Instant::now() + OBSERVE_AGAIN);
             }
         }
-        for one in news {
+        for one in events {
             if tell.send(one).await.is_err() {
                 return Ok(());
             }

@@ -39,7 +39,7 @@ pub struct Converger {
     announcements: Vec<(u32, Announcement)>,
     links: report::Links,
     written: Option<Written>,
-    standing: Option<Standing>,
+    blocked: Option<Blocked>,
 }
 
 /// What became of a spec's files.
@@ -50,7 +50,7 @@ struct Written {
 }
 
 /// What was refused, and stays refused until it is tried again.
-struct Standing {
+struct Blocked {
     plan: Plan,
     applied: Applied,
     pause: Duration,
@@ -69,13 +69,13 @@ impl Converger {
             announcements: Vec::new(),
             links: report::Links::default(),
             written: None,
-            standing: None,
+            blocked: None,
         })
     }
 
     /// When to converge again although nothing was heard: something was refused.
     pub fn retry(&self) -> Option<Instant> {
-        let steps = self.standing.as_ref().map(|standing| standing.retry);
+        let steps = self.blocked.as_ref().map(|blocked| blocked.retry);
         let written = self.written.iter();
         let files = written.filter(|w| !w.failures.is_empty()).map(|w| w.retry);
         steps.into_iter().chain(files).min()
@@ -131,23 +131,23 @@ impl Converger {
     /// Whether this very plan was tried, refused, and is not yet to be tried again. Otherwise the
     /// events that a refused plan itself brings about would make it be tried for ever.
     fn waits(&self, plan: &Plan, now: Instant) -> bool {
-        let standing = self.standing.as_ref();
-        standing.is_some_and(|standing| standing.plan == *plan && now < standing.retry)
+        let blocked = self.blocked.as_ref();
+        blocked.is_some_and(|blocked| blocked.plan == *plan && now < blocked.retry)
     }
 
     /// Keeps what is still refused, and when to try it again.
     fn stand(&mut self, plan: &Plan, last: Option<(Plan, Applied)>, now: Instant) {
-        let before = self.standing.take();
+        let before = self.blocked.take();
         if plan.steps.is_empty() {
             return;
         }
-        self.standing = match (last, before) {
+        self.blocked = match (last, before) {
             (None, before) => before,
             (Some((_, applied)), before) => {
                 let pause = before
                     .filter(|before| before.plan == *plan)
                     .map_or(RETRY.0, |before| (before.pause * 2).min(RETRY.1));
-                Some(Standing {
+                Some(Blocked {
                     plan: plan.clone(),
                     applied,
                     pause,
@@ -232,7 +232,7 @@ impl Converger {
     }
 
     fn outcome(&self, spec: &NetSpec, observed: &Observed, plan: &Plan) -> Outcome {
-        let refused = self.standing.as_ref().map(|standing| &standing.applied);
+        let refused = self.blocked.as_ref().map(|blocked| &blocked.applied);
         let refused = refused.map_or(&[][..], |applied| &applied.failures);
         let mut failures = report::guest_failures(plan, refused);
         failures.extend(self.written.iter().flat_map(|w| w.failures.clone()));

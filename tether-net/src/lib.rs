@@ -6,7 +6,7 @@
 //!        └── report ◄── converge:  observe ──► plan ──► apply ──► observe …
 //!                          ▲         │ netlink  pure     │ netlink, /proc/sys
 //!             watch ───────┘         ▼                   ▼
-//!        (kernel events)      sysfs: PCI place      announce, resolver files
+//!        (kernel events)      sysfs: PCI path       announce, resolver files
 //! ```
 //!
 //! One thread; the session and the converge loop are two tasks of it. Invariants:

@@ -27,8 +27,8 @@ fn main() -> ExitCode {
     let arguments = std::env::args_os().skip(1);
     let arguments = arguments.map(|word| word.to_string_lossy().into_owned());
     match parse(arguments, &kernel) {
-        Ok(Command::Help) => say(HELP),
-        Ok(Command::Version) => say(concat!("tether-net ", env!("CARGO_PKG_VERSION"), "\n")),
+        Ok(Command::Help) => print(HELP),
+        Ok(Command::Version) => print(concat!("tether-net ", env!("CARGO_PKG_VERSION"), "\n")),
         Ok(Command::Run(options)) => match run(options) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
@@ -43,7 +43,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn say(text: &str) -> ExitCode {
+fn print(text: &str) -> ExitCode {
     match io::stdout().write_all(text.as_bytes()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,

@@ -28,18 +28,18 @@ impl Notify {
 
     /// Tells that it is ready to begin.
     pub fn tell_held(&self) {
-        self.say("STATUS=held");
+        self.send("STATUS=held");
     }
 
     /// Tells what became of a spec.
     pub fn tell(&mut self, applied: &Applied) {
         if let Some(message) = message(applied, self.ready) {
             self.ready |= message.starts_with("READY");
-            self.say(&message);
+            self.send(&message);
         }
     }
 
-    fn say(&self, message: &str) {
+    fn send(&self, message: &str) {
         if let Some(socket) = &self.socket {
             // Whoever started the agent may have gone away.
             let _ = socket.send(message.as_bytes());

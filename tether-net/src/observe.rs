@@ -48,7 +48,7 @@ pub struct Link {
     /// The address of its hardware (`IFLA_PERM_ADDRESS`), where it has one.
     pub permanent_mac: Option<MacAddress>,
     /// Where it sits on the PCI bus, if it does.
-    pub pci: Option<PciPlace>,
+    pub pci: Option<PciLocation>,
     /// MTU in bytes.
     pub mtu: u32,
     /// Set up (`IFF_UP`).
@@ -74,7 +74,7 @@ pub enum LinkKind {
 
 /// Where a NIC sits on the PCI bus.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct PciPlace {
+pub struct PciLocation {
     /// The way from the root bus.
     pub path: PciPath,
     /// The number of its physical slot, where the kernel knows one.

@@ -10,12 +10,12 @@
 //! agent changes its own lines of hosts alone, and a `resolv.conf` that is not as it wrote it is not
 //! written again.
 
-mod folder;
+mod dir;
 mod hosts;
 #[cfg(test)]
 mod tests;
 
-pub use folder::{Folder, FolderError};
+pub use dir::{Dir, DirError};
 pub use hosts::hosts;
 
 use crate::apply::failure;
@@ -46,7 +46,7 @@ pub enum HostnameScope {
     File,
 }
 
-/// The files of one root folder.
+/// The files of one root directory.
 #[derive(Clone, Debug)]
 pub struct Files {
     root: PathBuf,
@@ -83,7 +83,7 @@ impl Files {
             resolv_conf: None,
             hosts: None,
         });
-        match Folder::open(&self.root, "etc") {
+        match Dir::open(&self.root, "etc") {
             Ok(etc) => failures.extend(write_files(&etc, parts, &mut written)),
             Err(error) => failures.push(refused("open etc below the root", &error)),
         }
@@ -116,7 +116,7 @@ impl Files {
     }
 }
 
-fn write_files(etc: &Folder, parts: &NetSpecParts, written: &mut Written) -> Vec<Failure> {
+fn write_files(etc: &Dir, parts: &NetSpecParts, written: &mut Written) -> Vec<Failure> {
     let mut failures = Vec::new();
     if let Some(resolver) = &parts.resolver {
         let text = resolv_conf(resolver);
@@ -141,7 +141,7 @@ fn write_files(etc: &Folder, parts: &NetSpecParts, written: &mut Written) -> Vec
 
 /// Whether the file is the agent's, and so: one that another program changed since the agent wrote it
 /// is left alone.
-fn write_resolv_conf(etc: &Folder, text: &str, last: Option<&str>) -> Result<bool, FolderError> {
+fn write_resolv_conf(etc: &Dir, text: &str, last: Option<&str>) -> Result<bool, DirError> {
     if let Some(last) = last
         && etc.read("resolv.conf")?.as_deref() != Some(last.as_bytes())
     {
@@ -152,14 +152,14 @@ fn write_resolv_conf(etc: &Folder, text: &str, last: Option<&str>) -> Result<boo
     Ok(true)
 }
 
-fn write(etc: &Folder, name: &str, text: &str) -> Result<(), FolderError> {
+fn write(etc: &Dir, name: &str, text: &str) -> Result<(), DirError> {
     if etc.replace(name, text.as_bytes())? {
         tracing::info!("write {name}");
     }
     Ok(())
 }
 
-fn refused(action: &str, error: &FolderError) -> Failure {
+fn refused(action: &str, error: &DirError) -> Failure {
     failure(action.to_owned(), error.errno())
 }
 

@@ -1,5 +1,5 @@
 //! Drives the protocol's session machine: opens the channel when it says so, carries its messages,
-//! hands its specs to the converge loop and the loop's news to it.
+//! hands its specs to the converge loop and the loop's events to it.
 //!
 //! Two futures: [`open_channels`] opens, [`Session::run`] does the rest. They are apart so that a
 //! connection in the making is not begun anew whenever something else happens.
@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, watch};
 
 /// What the converge loop has to tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum News {
+pub enum AgentEvent {
     /// What became of a spec, or what it is since something changed.
     Applied(Applied),
     /// A link came, went or changed.
@@ -90,7 +90,7 @@ pub struct Ends {
     /// Newest spec.
     pub desired: watch::Sender<Option<NetSpec>>,
     /// From the converge loop.
-    pub news: mpsc::Receiver<News>,
+    pub events: mpsc::Receiver<AgentEvent>,
     /// From the log.
     pub logs: mpsc::Receiver<LogLine>,
 }
@@ -103,7 +103,7 @@ pub struct Session {
     ends: Ends,
 }
 
-enum Event {
+enum SessionEvent {
     Opened(Option<ChannelStream>),
     Received(Result<Received<protocol::message::ToAgent>, ChannelError>),
     Input(Input),
@@ -130,17 +130,17 @@ impl Session {
                 self.carry_out(output).await;
             }
             match self.next_event().await {
-                Event::Opened(Some(stream)) => {
+                SessionEvent::Opened(Some(stream)) => {
                     tracing::debug!("the channel is open");
                     self.channel = Some(AgentEnd::new(stream));
                     self.skipped = 0;
                     self.handle(Input::ChannelOpened);
                 }
-                Event::Opened(None) => self.handle(Input::ChannelClosed),
-                Event::Received(Ok(Received::Message(envelope))) => {
+                SessionEvent::Opened(None) => self.handle(Input::ChannelClosed),
+                SessionEvent::Received(Ok(Received::Message(envelope))) => {
                     self.handle(Input::Message(envelope));
                 }
-                Event::Received(Ok(Received::Skipped(skipped))) => {
+                SessionEvent::Received(Ok(Received::Skipped(skipped))) => {
                     self.skipped += 1;
                     if self.skipped.is_power_of_two() {
                         let count = self.skipped;
@@ -150,31 +150,31 @@ impl Session {
                         );
                     }
                 }
-                Event::Received(Err(error)) => self.ended(&error),
-                Event::Input(input) => self.handle(input),
-                Event::Over => return,
+                SessionEvent::Received(Err(error)) => self.ended(&error),
+                SessionEvent::Input(input) => self.handle(input),
+                SessionEvent::Over => return,
             }
         }
     }
 
     /// Every arm is cancel-safe. What has come in is taken before the clock is asked whether the
     /// peer was silent: the converge loop may have held the thread.
-    async fn next_event(&mut self) -> Event {
+    async fn next_event(&mut self) -> SessionEvent {
         let deadline = self.machine.deadline();
         let ends = &mut self.ends;
         tokio::select! {
             biased;
-            received = receive(&mut self.channel) => Event::Received(received),
-            opened = ends.opened.recv() => opened.map_or(Event::Over, Event::Opened),
-            news = ends.news.recv() => match news {
-                Some(News::Applied(applied)) => Event::Input(Input::Applied(applied)),
-                Some(News::Link(link)) => Event::Input(Input::Link(link)),
-                None => Event::Over,
+            received = receive(&mut self.channel) => SessionEvent::Received(received),
+            opened = ends.opened.recv() => opened.map_or(SessionEvent::Over, SessionEvent::Opened),
+            event = ends.events.recv() => match event {
+                Some(AgentEvent::Applied(applied)) => SessionEvent::Input(Input::Applied(applied)),
+                Some(AgentEvent::Link(link)) => SessionEvent::Input(Input::Link(link)),
+                None => SessionEvent::Over,
             },
             line = ends.logs.recv() => {
-                line.map_or(Event::Over, |line| Event::Input(Input::Log(line)))
+                line.map_or(SessionEvent::Over, |line| SessionEvent::Input(Input::Log(line)))
             }
-            () = at(deadline) => Event::Input(Input::Tick),
+            () = at(deadline) => SessionEvent::Input(Input::Tick),
         }
     }
 

@@ -118,8 +118,8 @@ fn one_that_is_held_begins_when_it_is_told_and_writes_files_when_their_root_is_t
     inside(|| {
         veth("ens3", 1);
         let coordinator = Coordinator::listen();
-        let folder = tempfile::tempdir().unwrap();
-        let notify = folder.path().join("notify");
+        let dir = tempfile::tempdir().unwrap();
+        let notify = dir.path().join("notify");
         let told = UnixDatagram::bind(&notify).unwrap();
         told.set_read_timeout(Some(Duration::from_secs(10)))
             .unwrap();

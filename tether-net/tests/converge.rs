@@ -224,7 +224,7 @@ fn what_the_kernel_refuses_is_told_with_its_errno_and_the_rest_is_done() {
         veth("ens4", 2);
         ip("link add blocked type veth peer name far-blocked");
         let mut one = interface("eth0", 1, &["10.0.0.2/24"]);
-        // The foreign route has the place that this one needs.
+        // The foreign route has the destination and metric that this one needs.
         one.addresses.push(net("fd00::2/64"));
         one.routes = vec![route("2001:db8::/32", "fd00::1")];
         ip("link set blocked up");
@@ -312,7 +312,7 @@ fn files_are_written_with_the_network() {
 }
 
 #[test]
-fn an_unknown_pci_place_is_waited_for() {
+fn an_unknown_pci_location_is_waited_for() {
     inside(|| {
         veth("ens3", 1);
         let mut one = interface("eth0", 1, &[]);

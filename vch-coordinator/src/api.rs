@@ -35,20 +35,20 @@
 
 pub mod client;
 pub mod docker;
-mod door;
+mod limiter;
 mod parse;
 mod problem;
 mod routes;
 pub mod shape;
 mod view;
 
-pub use door::Door;
+pub use limiter::ConnectionLimiter;
 pub use problem::ApiError;
 
 use routes::{changes, containers, endpoints, networks, ports, reload};
 
 use crate::{
-    reload::Reload, requests::Requests, runtime::Runtime, settling::Unsettled, store::Host,
+    reconciler::Drift, reload::Reload, requests::Requests, runtime::Runtime, store::HostChecks,
 };
 use axum::{Router, extract::DefaultBodyLimit, routing};
 use protocol::transport::bind_unix;
@@ -75,13 +75,13 @@ pub struct Api {
     /// Who the VCH is.
     pub vch: VchId,
     /// What does not agree with the ledger at present.
-    pub unsettled: Unsettled,
+    pub drift: Drift,
     /// The containers that this VCH runs itself.
     pub runtime: Runtime,
     /// Reads the configuration again.
     pub reload: Arc<Reload>,
     /// What else is on the machine.
-    pub host: Host,
+    pub host: HostChecks,
 }
 
 /// Why the API does not listen.
@@ -95,13 +95,13 @@ pub struct ListenError {
 
 /// Binds the API's socket, mode 0600. A socket that a dead coordinator left is replaced: the
 /// store's lock has shown that it is dead.
-pub fn listen(path: &Path) -> Result<Door, ListenError> {
+pub fn listen(path: &Path) -> Result<ConnectionLimiter, ListenError> {
     let bind = || {
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
+        if let Some(dir) = path.parent() {
+            std::fs::create_dir_all(dir)?;
         }
         let listener = UnixListener::from_std(bind_unix(path, 0o600)?)?;
-        Ok(Door::new(listener, MAX_CONNECTIONS))
+        Ok(ConnectionLimiter::new(listener, MAX_CONNECTIONS))
     };
     bind().map_err(|source| ListenError {
         path: path.to_owned(),

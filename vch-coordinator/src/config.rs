@@ -7,20 +7,20 @@ mod bridge;
 mod error;
 mod external;
 mod fields;
+mod host_interfaces;
 mod images;
 mod links;
 mod ports;
 mod reload;
 mod runtime;
-mod stations;
 
 pub use bridge::Bridge;
 pub use error::ConfigError;
+pub use host_interfaces::{DockerEndpoint, HostInterface, TlsFiles};
 pub use images::Images;
 pub use links::{Links, LinksError};
 pub use reload::{ReloadError, RestartNeeded};
 pub use runtime::Runtime;
-pub use stations::{DockerEndpoint, Station, TlsFiles};
 
 use error::Source;
 use external::Others;
@@ -45,7 +45,7 @@ pub struct Config {
     /// The native API's Unix socket.
     pub api_socket: PathBuf,
     /// Where the VCH is on the management network.
-    pub management: Station,
+    pub management: HostInterface,
     /// Where Docker's clients find it.
     pub docker_endpoint: DockerEndpoint,
     /// The external networks: at least one, and at least one of them for published ports.
@@ -123,7 +123,10 @@ impl Config {
         let endpoint = "the docker endpoint's network (docker_endpoint.address)";
         let management = "the management network (management.address)";
         BTreeMap::from([
-            (self.docker_endpoint.station.address, endpoint.to_owned()),
+            (
+                self.docker_endpoint.host_interface.address,
+                endpoint.to_owned(),
+            ),
             (self.management.address, management.to_owned()),
         ])
     }
@@ -143,14 +146,14 @@ impl Config {
         let file: File = toml::from_str(text).map_err(|error| source.syntax(&error))?;
         let run_dir = absolute(&source, "vch.run_dir", file.vch.run_dir, "/run/vch")?;
         let default_socket = run_dir.join("api.sock");
-        let management = stations::management(&source, file.management)?;
-        let docker_endpoint = stations::docker_endpoint(&source, file.docker_endpoint)?;
-        let stations = [&management, &docker_endpoint.station];
-        let bridge = bridge::bridge(&source, file.bridge, stations)?;
+        let management = host_interfaces::management(&source, file.management)?;
+        let docker_endpoint = host_interfaces::docker_endpoint(&source, file.docker_endpoint)?;
+        let host_interfaces = [&management, &docker_endpoint.host_interface];
+        let bridge = bridge::bridge(&source, file.bridge, host_interfaces)?;
         let others = Others {
-            stations: [
+            host_interfaces: [
                 ("management", &management),
-                ("docker_endpoint", &docker_endpoint.station),
+                ("docker_endpoint", &docker_endpoint.host_interface),
             ],
             bridge: &bridge,
         };

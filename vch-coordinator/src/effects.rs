@@ -33,7 +33,7 @@ use tether::{ChannelError, Tether};
 use thiserror::Error;
 use vch_ledger::{
     Attachment, ContainerId, NetworkId,
-    desired::{Carried, Carrier, Place, Work, bridge_name},
+    desired::{Delta, DesiredEndpoint, NetworkBacking, Segment, bridge_name},
 };
 
 /// Which effect does not follow the ledger, and why.
@@ -104,50 +104,50 @@ impl Effects {
     /// taken down in the other direction. What is given back is still to be done, and may be done
     /// beside what comes next: changes of running VMs, and the removal of links, for which the kernel
     /// takes its time.
-    pub async fn follow(&mut self, work: &Work) -> Result<Option<Later>, EffectError> {
-        for (id, carried) in &work.networks {
-            if let Some(carried) = carried {
-                self.carry(*id, carried).await?;
+    pub async fn follow(&mut self, delta: &Delta) -> Result<Option<Later>, EffectError> {
+        for (id, backing) in &delta.networks {
+            if let Some(backing) = backing {
+                self.ensure_segment(*id, backing).await?;
             }
         }
-        for place in work
+        for endpoint in delta
             .endpoints
             .values()
-            .filter_map(|places| places.after.as_ref())
+            .filter_map(|change| change.after.as_ref())
         {
-            self.segments.ensure_port(&port(place)).await?;
+            self.segments.ensure_port(&port(endpoint)).await?;
         }
-        self.dns.follow(work)?;
-        self.nat.follow(work)?;
-        self.tether.follow(work, &mut BTreeMap::new())?;
-        for (id, carried) in &work.networks {
-            if carried.is_none() {
+        self.dns.follow(delta)?;
+        self.nat.follow(delta)?;
+        self.tether.follow(delta, &mut BTreeMap::new())?;
+        for (id, backing) in &delta.networks {
+            if backing.is_none() {
                 self.leave_shared(*id).await?;
             }
         }
-        Ok(self.later(work))
+        Ok(self.later(delta))
     }
 
     /// Links that go, and NICs of running VMs.
-    fn later(&mut self, work: &Work) -> Option<Later> {
+    fn later(&mut self, delta: &Delta) -> Option<Later> {
         let by_hook = self.running.is_some();
-        let gone = work
+        let gone = delta
             .endpoints
             .values()
-            .filter(|places| places.after.is_none());
-        let ports = gone.filter_map(|places| places.before.as_ref());
+            .filter(|change| change.after.is_none());
+        let ports = gone.filter_map(|change| change.before.as_ref());
         // A running VM's tap goes with its NIC.
-        let ports = ports.filter(|place| !by_hook || place.nic.is_none());
-        let ports: Vec<_> = ports.map(|place| place.port.clone()).collect();
-        let bridges = work
+        let ports = ports.filter(|endpoint| !by_hook || endpoint.nic.is_none());
+        let ports: Vec<_> = ports.map(|endpoint| endpoint.port.clone()).collect();
+        let bridges = delta
             .networks
             .iter()
-            .filter(|(_, carried)| carried.is_none());
+            .filter(|(_, backing)| backing.is_none());
         let bridges: Vec<_> = bridges.map(|(id, _)| bridge_name(*id)).collect();
         let nics = self
             .running
             .as_mut()
-            .and_then(|running| running.follow(work, port));
+            .and_then(|running| running.follow(delta, port));
         if ports.is_empty() && bridges.is_empty() {
             return nics;
         }
@@ -188,20 +188,24 @@ impl Effects {
             .unwrap_or_default()
     }
 
-    async fn carry(&mut self, id: NetworkId, carried: &Carried) -> Result<(), SegmentError> {
-        match &carried.by {
-            Carrier::Dedicated(_) => {
-                if let Some(bridge) = bridge(carried) {
+    async fn ensure_segment(
+        &mut self,
+        id: NetworkId,
+        backing: &NetworkBacking,
+    ) -> Result<(), SegmentError> {
+        match &backing.segment {
+            Segment::Dedicated(_) => {
+                if let Some(bridge) = bridge(backing) {
                     self.segments.ensure_bridge(&bridge).await?;
                 }
             }
-            Carrier::Shared(link) => {
-                let addresses = carried.addresses.clone();
+            Segment::Shared(link) => {
+                let addresses = backing.addresses.clone();
                 self.segments.add_addresses(link, &addresses).await?;
                 self.shared.insert(id, (link.clone(), addresses));
             }
-            // Whoever wrote the configuration made it.
-            Carrier::External(_) => {}
+            // The administrator made it.
+            Segment::External(_) => {}
         }
         Ok(())
     }
@@ -219,7 +223,7 @@ impl Effects {
     /// what could not be done; the rest is done.
     pub async fn reconcile(
         &mut self,
-        whole: &Work,
+        whole: &Delta,
         mut reports: BTreeMap<ContainerId, Report>,
     ) -> Vec<EffectError> {
         let mut failed = Vec::new();
@@ -234,7 +238,7 @@ impl Effects {
                     tracing::info!(steps = done.steps, "segments reconciled");
                 }
                 if let Some(running) = &self.running {
-                    running.note_torn(whole, &done.created);
+                    running.note_stale(whole, &done.created);
                 }
                 failed.extend(done.failed.into_values().map(EffectError::from));
                 failed.extend(done.general.into_iter().map(EffectError::from));
@@ -255,7 +259,7 @@ impl Effects {
 }
 
 /// `leaving` are ports that running VMs still have a NIC on.
-fn desired(whole: &Work, leaving: Vec<Port>) -> Desired {
+fn desired(whole: &Delta, leaving: Vec<Port>) -> Desired {
     let dedicated = whole.networks.values().flatten().filter_map(bridge);
     let mut bridges: BTreeMap<_, _> = dedicated
         .map(|bridge| (bridge.name.clone(), bridge))
@@ -268,12 +272,12 @@ fn desired(whole: &Work, leaving: Vec<Port>) -> Desired {
         });
         bridge.addresses.extend(addresses);
     }
-    let places = whole
+    let endpoints = whole
         .endpoints
         .values()
-        .filter_map(|places| places.after.as_ref());
-    let mut ports: BTreeMap<_, _> = places
-        .map(|place| (place.port.clone(), port(place)))
+        .filter_map(|change| change.after.as_ref());
+    let mut ports: BTreeMap<_, _> = endpoints
+        .map(|endpoint| (endpoint.port.clone(), port(endpoint)))
         .collect();
     // With its network a port has nothing to stand on.
     let stands = |port: &Port| port.foreign || bridges.contains_key(&port.bridge);
@@ -283,43 +287,43 @@ fn desired(whole: &Work, leaving: Vec<Port>) -> Desired {
 }
 
 /// The bridge that a network has to itself.
-fn bridge(carried: &Carried) -> Option<Bridge> {
-    match &carried.by {
-        Carrier::Dedicated(name) => Some(Bridge {
+fn bridge(backing: &NetworkBacking) -> Option<Bridge> {
+    match &backing.segment {
+        Segment::Dedicated(name) => Some(Bridge {
             name: name.clone(),
-            addresses: carried.addresses.clone(),
-            mtu: carried.mtu,
+            addresses: backing.addresses.clone(),
+            mtu: backing.mtu,
         }),
-        Carrier::Shared(_) | Carrier::External(_) => None,
+        Segment::Shared(_) | Segment::External(_) => None,
     }
 }
 
-fn shared(whole: &Work) -> BTreeMap<NetworkId, SharedAddresses> {
+fn shared(whole: &Delta) -> BTreeMap<NetworkId, SharedAddresses> {
     let networks = whole.networks.iter();
-    let on_it = networks.filter_map(|(id, carried)| {
-        let carried = carried.as_ref()?;
-        match &carried.by {
-            Carrier::Shared(link) => Some((*id, (link.clone(), carried.addresses.clone()))),
-            Carrier::Dedicated(_) | Carrier::External(_) => None,
+    let on_it = networks.filter_map(|(id, backing)| {
+        let backing = backing.as_ref()?;
+        match &backing.segment {
+            Segment::Shared(link) => Some((*id, (link.clone(), backing.addresses.clone()))),
+            Segment::Dedicated(_) | Segment::External(_) => None,
         }
     });
     on_it.collect()
 }
 
-fn port(place: &Place) -> Port {
-    let kind = match &place.attachment {
+fn port(endpoint: &DesiredEndpoint) -> Port {
+    let kind = match &endpoint.attachment {
         Attachment::Tap => PortKind::Tap,
         Attachment::Veth { namespace } => PortKind::Veth {
             netns: namespace.as_str().into(),
-            peer: place.interface.clone(),
-            mac: place.mac,
+            peer: endpoint.interface.clone(),
+            mac: endpoint.mac,
         },
     };
     Port {
-        name: place.port.clone(),
-        bridge: place.carrier.link().clone(),
-        foreign: matches!(place.carrier, Carrier::External(_)),
+        name: endpoint.port.clone(),
+        bridge: endpoint.segment.link().clone(),
+        foreign: matches!(endpoint.segment, Segment::External(_)),
         kind,
-        mtu: place.mtu,
+        mtu: endpoint.mtu,
     }
 }

@@ -1,9 +1,9 @@
 //! Owns everything about the network of a Virtual Container Host.
 //!
 //! ```text
-//!   vchctl ─► api ─► requests ─► store::keeper ─► ledger (decide) ─► database (commit)
+//!   vchctl ─► api ─► requests ─► store::writer ─► ledger (decide) ─► database (commit)
 //!                       │              │
-//!                       │              └─ published in order ─► settling ─► effects
+//!                       │              └─ published in order ─► reconciler ─► effects
 //!                       └──── waits for effects and agent ◄──────────────────┘
 //! ```
 //!
@@ -12,21 +12,21 @@
 //! from the kernel or from a VM.
 
 pub mod api;
-mod chain;
 pub mod config;
 pub mod effects;
-mod files;
-mod listeners;
+mod error_chain;
 mod log_budget;
 pub mod logging;
 mod parts;
+mod port_probe;
 mod private;
+pub mod reconciler;
 pub mod reload;
 pub mod requests;
+mod rlimit;
 pub mod runtime;
 #[cfg(test)]
 mod sample;
 pub mod serve;
-pub mod settling;
 pub mod store;
 mod watchdog;

@@ -13,11 +13,11 @@ pub struct LogBudget {
     whose: &'static str,
     burst: u32,
     every: Duration,
-    state: Mutex<State>,
+    state: Mutex<BudgetState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct BudgetState {
     budget: Option<Budget>,
     left_out: u64,
 }
@@ -29,7 +29,7 @@ impl LogBudget {
             whose,
             burst,
             every,
-            state: Mutex::new(State {
+            state: Mutex::new(BudgetState {
                 budget: None,
                 left_out: 0,
             }),

@@ -1,7 +1,7 @@
 //! The parts of a running coordinator. One that ends before it is told to ends the coordinator: what it
 //! did would be missing, and every request would still be answered as done.
 
-use crate::chain::chain;
+use crate::error_chain::error_chain;
 use std::{collections::BTreeMap, convert::Infallible, error::Error, future::Future};
 use thiserror::Error;
 use tokio::task::{Id, JoinError, JoinSet};
@@ -95,7 +95,7 @@ impl Parts {
                 Ok(()) => PartError::Ended { part },
                 Err(error) => PartError::Failed {
                     part,
-                    reason: chain(&error).to_string(),
+                    reason: error_chain(&error).to_string(),
                 },
             })
         });

@@ -112,7 +112,7 @@ pub fn provide(path: &Path, marks: &[&str], setting: &'static str) -> Result<(),
             setting,
         });
     }
-    mend(path, &found).map_err(file)
+    repair(path, &found).map_err(file)
 }
 
 /// Whether there is anything in a directory but what each new ext4 file system has.
@@ -129,14 +129,14 @@ fn holds_anything(directory: &Path) -> io::Result<bool> {
 /// and for sockets, whose modes say who may connect. What can't be mended is logged: the directory
 /// above it lets no other user pass.
 pub fn mend_below(directory: &Path, except: &[&str]) {
-    let mut mended = 0;
-    walk(directory, except, DEEPEST, &mut mended);
-    if mended > 0 {
-        tracing::warn!(directory = %directory.display(), mended, "files were open to other users: closed");
+    let mut repaired = 0;
+    walk(directory, except, DEEPEST, &mut repaired);
+    if repaired > 0 {
+        tracing::warn!(directory = %directory.display(), mended = repaired, "files were open to other users: closed");
     }
 }
 
-fn walk(directory: &Path, except: &[&str], deeper: usize, mended: &mut usize) {
+fn walk(directory: &Path, except: &[&str], deeper: usize, repaired: &mut usize) {
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(error) => {
@@ -156,20 +156,20 @@ fn walk(directory: &Path, except: &[&str], deeper: usize, mended: &mut usize) {
             continue;
         }
         if found.mode() & OTHERS != 0 {
-            match mend(&path, &found) {
-                Ok(()) => *mended += 1,
+            match repair(&path, &found) {
+                Ok(()) => *repaired += 1,
                 Err(error) => {
                     tracing::warn!(path = %path.display(), %error, "it stays open to other users");
                 }
             }
         }
         if kind.is_dir() && deeper > 0 {
-            walk(&path, &[], deeper - 1, mended);
+            walk(&path, &[], deeper - 1, repaired);
         }
     }
 }
 
-fn mend(path: &Path, found: &Metadata) -> io::Result<()> {
+fn repair(path: &Path, found: &Metadata) -> io::Result<()> {
     fs::set_permissions(
         path,
         Permissions::from_mode(found.mode() & !OTHERS & 0o7777),

@@ -6,9 +6,9 @@
 //! second transaction; a removal is never undone.
 
 use crate::{
-    chain::chain,
     effects::tether::{EndpointState, Tether, failures},
-    store::{Committed, FollowError, Keeper, KeeperError},
+    error_chain::error_chain,
+    store::{Committed, FollowError, LedgerHandle, WriterError},
 };
 use protocol::spec::{InterfaceName, SpecId};
 use std::{sync::Arc, time::Duration};
@@ -39,7 +39,7 @@ pub enum RequestError {
     },
     /// It was not kept: the coordinator is going down, or the disk is full.
     #[error(transparent)]
-    NotKept(#[from] KeeperError),
+    NotKept(#[from] WriterError),
 }
 
 /// How far a request has come when it is answered.
@@ -63,7 +63,7 @@ pub struct Outcome {
 #[derive(Clone)]
 pub struct Requests {
     /// The one writer.
-    pub keeper: Keeper,
+    pub ledger_handle: LedgerHandle,
     /// The sessions.
     pub tether: Arc<Tether>,
     /// How long a request waits for an agent.
@@ -75,11 +75,11 @@ pub struct Requests {
 impl Requests {
     /// Decides a command, waits for its effects and its agent, and undoes an addition that failed.
     pub async fn carry_out(&self, command: Command) -> Result<Outcome, RequestError> {
-        let (decision, settled) = self.keeper.decide(command).await?;
+        let (decision, settled) = self.ledger_handle.decide(command).await?;
         let committed = decision?;
         let settled = match settled {
-            // The settler has ended: the change is committed, but not in force on the VCH.
-            Some(settled) => settled.await.map_err(|_| KeeperError::Ended)?,
+            // The reconciler has ended: the change is committed, but not in force on the VCH.
+            Some(settled) => settled.await.map_err(|_| WriterError::Ended)?,
             None => Ok(()),
         };
         if let Err(error) = settled {
@@ -118,7 +118,7 @@ impl Requests {
         match undo(&committed.answer) {
             Some((what, command)) => {
                 self.undo(command).await?;
-                let effect = chain(error.as_ref());
+                let effect = error_chain(error.as_ref());
                 Err(RequestError::Effect { what, effect })
             }
             // A removal stands: the effects are retried until they agree.
@@ -130,8 +130,8 @@ impl Requests {
     }
 
     /// The second transaction. Somebody else may have removed the thing meanwhile: then it is gone.
-    async fn undo(&self, command: Command) -> Result<(), KeeperError> {
-        let (decision, settled) = self.keeper.decide(command).await?;
+    async fn undo(&self, command: Command) -> Result<(), WriterError> {
+        let (decision, settled) = self.ledger_handle.decide(command).await?;
         match (decision, settled) {
             (Ok(_), Some(settled)) => {
                 // What it leaves undone is retried with every other removal.
@@ -190,7 +190,7 @@ struct Awaited {
 
 fn awaited(committed: &Committed) -> Option<Awaited> {
     match &committed.answer {
-        Answer::Together(answers) => answers.iter().find_map(|one| awaits(committed, one)),
+        Answer::Batch(answers) => answers.iter().find_map(|one| awaits(committed, one)),
         one => awaits(committed, one),
     }
 }
@@ -205,10 +205,10 @@ fn awaits(committed: &Committed, answer: &Answer) -> Option<Awaited> {
         Answer::Disconnected { container, .. } => (*container, None),
         _ => return None,
     };
-    let tethered = committed.work.containers.get(&container)?.as_ref()?;
+    let target = committed.delta.containers.get(&container)?.as_ref()?;
     Some(Awaited {
         container,
-        spec: tethered.spec.as_ref()?.id(),
+        spec: target.spec.as_ref()?.id(),
         interface,
     })
 }
@@ -248,12 +248,12 @@ fn undo(answer: &Answer) -> Option<(&'static str, Command)> {
             },
         )),
         // Of what is undone together the first is what was asked for.
-        Answer::Together(answers) => {
+        Answer::Batch(answers) => {
             let mut undone: Vec<_> = answers.iter().filter_map(undo).collect();
             let what = undone.first()?.0;
             undone.reverse();
             let commands = undone.into_iter().map(|(_, command)| command);
-            Some((what, Command::Together(commands.collect())))
+            Some((what, Command::Batch(commands.collect())))
         }
         _ => None,
     }

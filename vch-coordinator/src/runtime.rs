@@ -4,7 +4,7 @@
 //! what comes and goes while a VM runs it is asked for by [`hook`]. Or the VCH does it itself:
 //!
 //! ```text
-//!   api::docker ──► Runtime (containers: make, look, wait) ──► ledger rows: container, workload, life
+//!   api::docker ──► Runtime (containers: make, get, wait)  ──► ledger rows: container, workload, life
 //!                        │ start, stop, remove: one after the other for each container
 //!                        ▼
 //!                   one shim for each VM, which outlives the coordinator ──► QEMU
@@ -24,12 +24,12 @@ mod images;
 mod launch;
 mod links;
 mod lives;
-mod looked;
 mod lost;
 mod machine;
 mod restart;
 mod settings;
 mod shim;
+mod snapshot;
 mod tasks;
 mod templates;
 mod uids;
@@ -37,7 +37,7 @@ pub mod workload;
 
 pub use attach::{Attached, Outputs};
 pub use capability::number as capability_number;
-pub use containers::{Folders, Runtime, Until, Update};
+pub use containers::{Dirs, Runtime, Until, Update};
 pub use create::Create;
 pub use disks::Disks;
 pub use error::RuntimeError;
@@ -48,5 +48,5 @@ pub use launch::{
     set as set_variable,
 };
 pub use lives::{Stop, signal_number};
-pub use looked::{Looked, Unreadable};
 pub use settings::Vms;
+pub use snapshot::{ContainerSnapshot, Unreadable};

@@ -5,25 +5,25 @@ use crate::{
         self, Api,
         docker::{
             self, Docker, Machine,
-            server::{DockerListenError, Doors},
+            server::{DockerListenError, Listeners},
         },
     },
-    chain::chain,
     config::{self, Config, Links, LinksError},
     effects::{
         EffectError, Effects, Nics,
         segments::{Owner, SegmentError, Segments, SegmentsThread},
         tether::{ChannelError, Channels, Tether},
     },
-    files::{self, FilesError, Load},
-    listeners::Listeners,
+    error_chain::error_chain,
     parts::{PartError, Parts},
+    port_probe::PortProbe,
     private::{self, PrivateError},
+    reconciler::{Drift, Reconciler},
     reload::Reload,
     requests::Requests,
-    runtime::{Folders, Hook, Runtime},
-    settling::{Settler, Unsettled},
-    store::{Host, Keeper, KeeperThread, Loaded, StartError, Store, StoreError},
+    rlimit::{self, Load, RlimitError},
+    runtime::{Dirs, Hook, Runtime},
+    store::{HostChecks, LedgerHandle, Loaded, StartError, Store, StoreError, WriterThread},
     watchdog::Watchdog,
 };
 use protocol::transport::{OpenError, coordinator::NativeListener};
@@ -75,7 +75,7 @@ pub enum ServeError {
     Native(#[from] OpenError),
     /// More files are needed than may be open.
     #[error(transparent)]
-    Files(#[from] FilesError),
+    Files(#[from] RlimitError),
     /// SIGHUP can't be listened for.
     #[error("no signal handler")]
     Signal(#[source] std::io::Error),
@@ -152,31 +152,32 @@ async fn serve_in(
     let reports = std::mem::take(&mut loaded.reports);
     let (segments, segments_thread) = Segments::spawn(Owner::of(&vch.0)).await?;
     let host = host(&config, &segments);
-    let kept = Keeper::spawn(store, loaded, config.ledger_settings(vch), host.clone())?;
-    files::provide(Load::of(&kept.whole), &config.dns.server)?;
-    let keeper = kept.keeper;
+    let kept = LedgerHandle::spawn(store, loaded, config.ledger_settings(vch), host.clone())?;
+    rlimit::provide(Load::of(&kept.whole), &config.dns.server)?;
+    let ledger_handle = kept.ledger_handle;
 
     let channels = channels(&config, &mut parts)?;
-    let tether = Tether::new(channels, keeper.clone(), config.tether.heartbeat);
+    let tether = Tether::new(channels, ledger_handle.clone(), config.tether.heartbeat);
     let tether = Arc::new(tether);
-    let requests = requests(&config, &keeper, &tether);
+    let requests = requests(&config, &ledger_handle, &tether);
     let images = images(&config)?;
     let runtime = runtime(&config, requests.clone(), images.clone());
     let nics = nics(&config, &runtime);
     let mut effects = Effects::open(&config, segments, Arc::clone(&tether), nics)?;
-    let unsettled = Unsettled::default();
-    unsettled.report(
+    let drift = Drift::default();
+    drift.report(
         &effects.reconcile(&kept.whole, reports).await,
         effects.waiting(),
     );
 
-    let doors = Doors::open(&config.docker_endpoint)?;
+    let listeners = Listeners::open(&config.docker_endpoint)?;
     let reload = Reload::new(file, config.clone(), requests.clone());
-    let reload = reload_by_signal(reload.with_certificates(doors.certificates()), &mut parts)?;
+    let reload = reload.with_certificates(listeners.certificates());
+    let reload = reload_by_signal(reload, &mut parts)?;
     let listener = api::listen(&config.api_socket)?;
     docker(
         &config,
-        (vch, doors),
+        (vch, listeners),
         (&requests, &runtime, images),
         (&mut parts, &stop),
     );
@@ -184,28 +185,28 @@ async fn serve_in(
         requests,
         runtime: runtime.clone(),
         vch,
-        unsettled: unsettled.clone(),
+        drift: drift.clone(),
         reload,
         host,
     });
     let later = TaskTracker::new();
-    let settler = Settler {
+    let reconciler = Reconciler {
         effects,
-        keeper: keeper.clone(),
+        ledger_handle: ledger_handle.clone(),
         published: kept.published,
-        unsettled,
+        drift,
         later: later.clone(),
     };
     #[cfg(test)]
-    tests::arm(&settler, &parts.faults, stop.clone());
-    let settled = spawn_settler(settler, &mut parts, &stop);
+    tests::arm(&reconciler, &parts.faults, stop.clone());
+    let settled = spawn_reconciler(reconciler, &mut parts, &stop);
     parts.spawn_once("start of containers", adopt(runtime.clone()));
     tracing::info!(socket = %config.api_socket.display(), started = ?began.elapsed(), %vch, "ready");
-    tell_ready(manager.as_ref(), &keeper, &mut parts);
+    tell_ready(manager.as_ref(), &ledger_handle, &mut parts);
 
     let serving =
         axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
-    let served = first_end(serving.into_future(), (&stop, &keeper, &mut parts)).await;
+    let served = first_end(serving.into_future(), (&stop, &ledger_handle, &mut parts)).await;
     stop.cancel();
     if let Some(manager) = &manager {
         manager.stopping();
@@ -216,7 +217,7 @@ async fn serve_in(
         parts,
         runtime,
         segments: segments_thread,
-        keeper,
+        ledger_handle,
         tether,
         writer: kept.thread,
     };
@@ -224,9 +225,9 @@ async fn serve_in(
 }
 
 /// What carries commands out, for both APIs and the runtime.
-fn requests(config: &Config, keeper: &Keeper, tether: &Arc<Tether>) -> Requests {
+fn requests(config: &Config, ledger_handle: &LedgerHandle, tether: &Arc<Tether>) -> Requests {
     Requests {
-        keeper: keeper.clone(),
+        ledger_handle: ledger_handle.clone(),
         tether: Arc::clone(tether),
         report_deadline: config.tether.report_deadline,
         plugs: config.runtime.plugs(),
@@ -248,14 +249,14 @@ fn open(config: &Config, begin: Begin) -> Result<(Store, Loaded), ServeError> {
 /// Waits until the coordinator is to end: at the stop, or because something in it has ended.
 async fn first_end(
     serving: impl Future<Output = std::io::Result<()>>,
-    (stop, keeper, parts): (&CancellationToken, &Keeper, &mut Parts),
+    (stop, ledger_handle, parts): (&CancellationToken, &LedgerHandle, &mut Parts),
 ) -> Result<(), ServeError> {
     tokio::select! {
         served = serving => match stop.is_cancelled() {
             true => served.map_err(ServeError::Api),
             false => Err(PartError::Ended { part: "API" }.into()),
         },
-        () = keeper.ended() => Err(PartError::Ended { part: "store's writer" }.into()),
+        () = ledger_handle.ended() => Err(PartError::Ended { part: "store's writer" }.into()),
         part = parts.ended() => Err(part.into()),
         () = grace(stop) => Ok(()),
     }
@@ -270,10 +271,13 @@ fn reload_by_signal(reload: Reload, parts: &mut Parts) -> Result<Arc<Reload>, Se
 }
 
 /// Tells the service manager, if one waits for it, and goes on telling it.
-fn tell_ready(manager: Option<&Arc<Watchdog>>, keeper: &Keeper, parts: &mut Parts) {
+fn tell_ready(manager: Option<&Arc<Watchdog>>, ledger_handle: &LedgerHandle, parts: &mut Parts) {
     if let Some(manager) = manager {
         manager.ready();
-        parts.spawn("the watchdog", lives(Arc::clone(manager), keeper.clone()));
+        parts.spawn(
+            "the watchdog",
+            lives(Arc::clone(manager), ledger_handle.clone()),
+        );
     }
 }
 
@@ -284,9 +288,9 @@ struct Closing {
     parts: Parts,
     runtime: Runtime,
     segments: SegmentsThread,
-    keeper: Keeper,
+    ledger_handle: LedgerHandle,
     tether: Arc<Tether>,
-    writer: KeeperThread,
+    writer: WriterThread,
 }
 
 impl Closing {
@@ -295,7 +299,10 @@ impl Closing {
         let Err(error) = &served else {
             return Ok(self.close().await?);
         };
-        tracing::error!(error = chain(error), "the coordinator ends; VMs go on");
+        tracing::error!(
+            error = error_chain(error),
+            "the coordinator ends; VMs go on"
+        );
         // A part that has failed may be waited for by others for ever.
         match tokio::time::timeout(FAILED, self.close()).await {
             Ok(closed) => closed?,
@@ -316,25 +323,25 @@ impl Closing {
         self.runtime.close().await;
         self.segments.ended().await;
         // A client that still talks is told that the coordinator stops.
-        self.keeper.end().await;
+        self.ledger_handle.end().await;
         drop(self.tether);
         let joined = tokio::task::spawn_blocking(move || self.writer.join()).await;
         joined.unwrap_or(Err(StoreError::WriterPanicked))
     }
 }
 
-/// Runs the settler, and watches over the name server that it keeps; the effects are given back when it
+/// Runs the reconciler, and watches over the name server that it keeps; the effects are given back when it
 /// has ended.
-fn spawn_settler(
-    mut settler: Settler,
+fn spawn_reconciler(
+    mut reconciler: Reconciler,
     parts: &mut Parts,
     stop: &CancellationToken,
 ) -> oneshot::Receiver<Effects> {
-    parts.spawn("name server", settler.effects.name_server_ended());
+    parts.spawn("name server", reconciler.effects.name_server_ended());
     let (give, effects) = oneshot::channel();
     let stop = stop.child_token();
     parts.spawn_stopping("settler", async move {
-        let (effects, done) = settler.run(stop).await;
+        let (effects, done) = reconciler.run(stop).await;
         // The coordinator waits for them whenever it ends.
         let _ = give.send(effects);
         done
@@ -342,10 +349,10 @@ fn spawn_settler(
     effects
 }
 
-/// The Docker API. Its doors are open when this returns; they are served until the stop.
+/// The Docker API. Its listeners are open when this returns; they are served until the stop.
 fn docker(
     config: &Config,
-    (vch, doors): (VchId, Doors),
+    (vch, listeners): (VchId, Listeners),
     (requests, runtime, images): (&Requests, &Runtime, vch_images::Store),
     (parts, stop): (&mut Parts, &CancellationToken),
 ) {
@@ -360,10 +367,10 @@ fn docker(
     };
     parts.spawn("Docker events", docker::follow(docker.clone()));
     // Without a listener there is nothing to serve.
-    if doors.are_open() {
+    if listeners.are_open() {
         let stop = stop.clone();
         parts.spawn_stopping("Docker API", async {
-            doors.serve(docker::router(docker), stop).await;
+            listeners.serve(docker::router(docker), stop).await;
             Ok::<(), Infallible>(())
         });
     }
@@ -372,7 +379,7 @@ fn docker(
 /// The program that reads what comes into the image store.
 const IMAGE_HELPER: &str = "vch-image";
 /// The image store below the state directory. It has its own modes: helpers, who are other users, pass
-/// through it to their staging folders.
+/// through it to their staging directories.
 const IMAGES: &str = "images";
 /// What a coordinator of any release has made in its run directory.
 const RUN_DIR_MARKS: &[&str] = &["tether", "vms", "api.sock"];
@@ -385,10 +392,10 @@ fn images(config: &Config) -> Result<vch_images::Store, ServeError> {
     let disk = vms.map(|vms| vms.disk_bytes);
     let insecure = vms.map(|vms| vms.insecure_registries.clone());
     Ok(vch_images::Store::open(Settings {
-        folder: config.state_dir.join(IMAGES),
+        dir: config.state_dir.join(IMAGES),
         helper: own.with_file_name(IMAGE_HELPER),
         first_user: Settings::FIRST_USER,
-        upper_bytes: disk.unwrap_or(Settings::UPPER_BYTES),
+        writable_layer_bytes: disk.unwrap_or(Settings::UPPER_BYTES),
         insecure: insecure.unwrap_or_default(),
         limits: config.images.limits,
         free_bytes: config.images.free_bytes,
@@ -397,11 +404,11 @@ fn images(config: &Config) -> Result<vch_images::Store, ServeError> {
 
 /// Tells the service manager that the coordinator lives: the store's writer answers, and so do the runtime's threads
 /// and those that block.
-async fn lives(manager: Arc<Watchdog>, keeper: Keeper) {
+async fn lives(manager: Arc<Watchdog>, ledger_handle: LedgerHandle) {
     manager
         .keep(|| async {
             let blocks = tokio::task::spawn_blocking(|| ());
-            let (read, blocked) = tokio::join!(keeper.read(|_| ()), blocks);
+            let (read, blocked) = tokio::join!(ledger_handle.read(|_| ()), blocks);
             read.is_ok() && blocked.is_ok()
         })
         .await;
@@ -412,14 +419,14 @@ async fn adopt(runtime: Runtime) {
 }
 
 fn runtime(config: &Config, requests: Requests, images: vch_images::Store) -> Runtime {
-    let folders = Folders {
+    let dirs = Dirs {
         state: config.state_dir.clone(),
         run: config.run_dir.clone(),
     };
     Runtime::new(
         requests,
         config.runtime.vms().cloned(),
-        folders,
+        dirs,
         Arc::new(images),
     )
 }
@@ -436,12 +443,12 @@ fn nics(config: &Config, runtime: &Runtime) -> Option<Arc<dyn Nics>> {
 }
 
 /// What else is on the machine, for the ledger's decisions.
-fn host(config: &Config, segments: &Segments) -> Host {
+fn host(config: &Config, segments: &Segments) -> HostChecks {
     let routes = segments.host_routes();
-    let listeners = Listeners::beside(config);
-    Host {
+    let probe = PortProbe::beside(config);
+    HostChecks {
         overlap: Arc::new(move |net| routes.overlap(net)),
-        listener: Arc::new(move |port| listeners.holder(port)),
+        listener: Arc::new(move |port| probe.holder(port)),
     }
 }
 
@@ -464,7 +471,10 @@ async fn reload_on(mut hangups: Signal, reload: Arc<Reload>) {
         match reload.reload().await {
             Ok(_) => tracing::info!("the configuration was read again"),
             Err(error) => {
-                tracing::error!(error = chain(&error), "the configuration stays as it was");
+                tracing::error!(
+                    error = error_chain(&error),
+                    "the configuration stays as it was"
+                );
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What the VCH has decided, on disk: embedded and crash-safe.
 //!
 //! ```text
-//!   api ──command──► keeper (one thread: decides, commits in groups, publishes in order) ──► effects
+//!   api ──command──► writer (one thread: decides, commits in groups, publishes in order) ──► effects
 //!                      │                                                              └────► changes
 //!                      └── database (redb): rows by key, the last report of each container,
 //!                                           the last transactions (log)
@@ -14,23 +14,23 @@ mod changes;
 #[cfg(test)]
 mod crash;
 mod database;
+mod dir;
+mod environment;
 mod error;
 mod facts;
-mod folder;
-mod keeper;
 mod lock;
 mod log;
 mod migration;
-mod outside;
 mod reserve;
 mod value;
+mod writer;
 
 pub use changes::{Changes, ChangesError};
 pub use database::{Loaded, Store};
+pub use environment::HostChecks;
 pub use error::StoreError;
-pub use keeper::{
-    Committed, Decision, FollowError, Keeper, KeeperError, KeeperThread, Kept, Published, Settled,
-    StartError,
-};
 pub use log::Logged;
-pub use outside::Host;
+pub use writer::{
+    Committed, Decision, FollowError, LedgerHandle, Published, Settled, SpawnedWriter, StartError,
+    WriterError, WriterThread,
+};

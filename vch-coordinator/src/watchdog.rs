@@ -100,12 +100,12 @@ mod tests {
     const WITHIN: Duration = Duration::from_secs(30);
 
     fn manager() -> (tempfile::TempDir, UnixDatagram, Watchdog) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("notify");
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("notify");
         let manager = UnixDatagram::bind(&path).unwrap();
         manager.set_nonblocking(true).unwrap();
         let own = Watchdog::at(path.as_os_str(), Some(WITHIN)).unwrap();
-        (folder, manager, own)
+        (dir, manager, own)
     }
 
     /// Each message that has come.
@@ -125,7 +125,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_coordinator_whose_parts_answer_is_said_to_live_three_times_in_the_time() {
-        let (_folder, manager, own) = manager();
+        let (_dir, manager, own) = manager();
         own.ready();
         let keeping = own.keep(|| async { true });
         assert!(
@@ -143,7 +143,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_of_which_a_part_has_ended_or_hangs_is_not() {
-        let (_folder, manager, own) = manager();
+        let (_dir, manager, own) = manager();
         let ended = own.keep(|| async { false });
         assert!(tokio::time::timeout(4 * WITHIN, ended).await.is_err());
         let asked = Cell::new(0);

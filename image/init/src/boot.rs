@@ -82,8 +82,8 @@ pub fn prepare() -> Result<(), BootError> {
         ),
     )?;
     let root = Path::new(NEW_ROOT);
-    for folder in ["proc", "sys", "dev", "run", "sbin", "etc", "container"] {
-        fs::create_dir_all(root.join(folder)).map_err(file("make folders"))?;
+    for dir in ["proc", "sys", "dev", "run", "sbin", "etc", "container"] {
+        fs::create_dir_all(root.join(dir)).map_err(file("make folders"))?;
     }
     // The agent is absent from an image that has none: the container's network stays as it is.
     match fs::copy(Path::new("/").join(AGENT), root.join(AGENT)) {
@@ -92,8 +92,8 @@ pub fn prepare() -> Result<(), BootError> {
         }
         _ => {}
     }
-    for (kind, place) in [("proc", "proc"), ("sysfs", "sys"), ("devtmpfs", "dev")] {
-        let target = root.join(place);
+    for (kind, path) in [("proc", "proc"), ("sysfs", "sys"), ("devtmpfs", "dev")] {
+        let target = root.join(path);
         mounted(
             kind,
             mount(Some(kind), &target, Some(kind), MsFlags::empty(), none),

@@ -9,8 +9,8 @@ use std::{
 
 /// Its parent, which bears the device program: a container that has its own cgroup tree can't take it off.
 pub const PARENT: &str = "/sys/fs/cgroup/vch";
-/// Its folder.
-pub const FOLDER: &str = "/sys/fs/cgroup/vch/container";
+/// Its directory.
+pub const DIR: &str = "/sys/fs/cgroup/vch/container";
 /// Most cgroups that are looked at for their processes: a container may make any number.
 const MOST_BELOW: usize = 1024;
 const ROOT: &str = "/sys/fs/cgroup";
@@ -23,7 +23,7 @@ pub fn make() -> io::Result<()> {
             let _ = fs::write(Path::new(parent).join("cgroup.subtree_control"), controller);
         }
     }
-    fs::create_dir_all(FOLDER)
+    fs::create_dir_all(DIR)
 }
 
 /// Bounds it: every file is written, so that a bound that is no more goes. Answers with what is not in force, in words.
@@ -95,8 +95,8 @@ pub fn enter(first: Option<Pid>) -> io::Result<()> {
             let own = fs::read_to_string(format!("/proc/{first}/cgroup"))?;
             let path = own.trim_end().rsplit_once("::/").map(|(_, path)| path);
             let missing = || io::Error::from(io::ErrorKind::NotFound);
-            let folder = Path::new(ROOT).join(path.ok_or_else(missing)?);
-            fs::write(folder.join("cgroup.procs"), "0")
+            let dir = Path::new(ROOT).join(path.ok_or_else(missing)?);
+            fs::write(dir.join("cgroup.procs"), "0")
         }
         (done, _) => done,
     }
@@ -111,16 +111,16 @@ pub fn kill() {
 /// The processes in it and in those that the container made below it.
 pub fn processes() -> Vec<Pid> {
     let mut found = Vec::new();
-    let mut folders = vec![PathBuf::from(FOLDER)];
-    while let Some(folder) = folders.pop() {
+    let mut dirs = vec![PathBuf::from(DIR)];
+    while let Some(dir) = dirs.pop() {
         // A group that was just removed has no such file.
-        let text = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
+        let text = fs::read_to_string(dir.join("cgroup.procs")).unwrap_or_default();
         let numbers = text.lines().filter_map(|line| line.parse().ok());
         found.extend(numbers.map(Pid::from_raw));
-        let below = fs::read_dir(&folder).into_iter().flatten().flatten();
+        let below = fs::read_dir(&dir).into_iter().flatten().flatten();
         let below = below.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-        folders.extend(below.map(|entry| entry.path()).take(MOST_BELOW));
-        if folders.len() > MOST_BELOW {
+        dirs.extend(below.map(|entry| entry.path()).take(MOST_BELOW));
+        if dirs.len() > MOST_BELOW {
             break;
         }
     }
@@ -134,11 +134,11 @@ pub fn killed_for_memory() -> u64 {
 
 /// What one of its files says; nothing where the kernel has no such file.
 pub fn read(file: &str) -> String {
-    fs::read_to_string(Path::new(FOLDER).join(file)).unwrap_or_default()
+    fs::read_to_string(Path::new(DIR).join(file)).unwrap_or_default()
 }
 
 fn write(file: &str, text: &str) -> io::Result<()> {
-    fs::write(Path::new(FOLDER).join(file), text)
+    fs::write(Path::new(DIR).join(file), text)
 }
 
 /// A number of a file of `name value` lines; 0 where it has none.

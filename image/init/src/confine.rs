@@ -39,14 +39,14 @@ pub fn failed<E: std::fmt::Display>(what: &str) -> impl FnOnce(E) -> Refused {
     move |error| (Fault::Other, format!("{what}: {error}"))
 }
 
-/// The words and the environment of a process whose program was found.
+/// The arguments and the environment of a process whose program was found.
 pub struct Program {
     path: CString,
-    words: Vec<CString>,
+    args: Vec<CString>,
     environment: Vec<CString>,
 }
 
-/// Makes the calling process the container's: its user, its rights, its folder. It is in the container's
+/// Makes the calling process the container's: its user, its rights, its directory. It is in the container's
 /// namespaces already.
 pub fn confine(process: &Process) -> Result<Program, Refused> {
     let who =
@@ -103,18 +103,18 @@ pub fn confine(process: &Process) -> Result<Program, Refused> {
         capabilities::have(bits).map_err(failed("set the capabilities"))?;
     }
     // As the user: what it can't enter is no place for it.
-    let folder = match &*process.folder {
+    let dir = match &*process.dir {
         "" => "/",
-        folder => folder,
+        dir => dir,
     };
-    chdir(folder).map_err(|errno| {
+    chdir(dir).map_err(|errno| {
         let why = errno.desc().to_lowercase();
         (
             Fault::Other,
-            format!("chdir to cwd ({folder:?}) failed: {why}"),
+            format!("chdir to cwd ({dir:?}) failed: {why}"),
         )
     })?;
-    find(&process.words, environment)
+    find(&process.args, environment)
 }
 
 /// Gives standard input, output and error to the process's user, so that it opens `/dev/stdout` anew as any other file.
@@ -130,19 +130,19 @@ fn give_streams(uid: u32) -> Result<(), Errno> {
 }
 
 /// Looks the program up as execvp(3) does, in the container's own `PATH`.
-pub fn find(words: &[String], environment: Vec<String>) -> Result<Program, Refused> {
-    let Some(name) = words.first().filter(|name| !name.is_empty()) else {
+pub fn find(args: &[String], environment: Vec<String>) -> Result<Program, Refused> {
+    let Some(name) = args.first().filter(|name| !name.is_empty()) else {
         return Err((Fault::NotFound, "no command specified".to_owned()));
     };
     let path = if name.contains('/') {
         check(name).map(|()| name.clone())
     } else {
         let mut variables = environment.iter();
-        let places = variables.find_map(|variable| variable.strip_prefix("PATH="));
-        let places = places.unwrap_or_default().split(':');
-        let candidates = places.map(|place| {
-            let place = if place.is_empty() { "." } else { place };
-            format!("{place}/{name}")
+        let path = variables.find_map(|variable| variable.strip_prefix("PATH="));
+        let path = path.unwrap_or_default().split(':');
+        let candidates = path.map(|directory| {
+            let directory = if directory.is_empty() { "." } else { directory };
+            format!("{directory}/{name}")
         });
         let mut unfit = None;
         let found = candidates.into_iter().find(|path| match check(path) {
@@ -163,7 +163,7 @@ pub fn find(words: &[String], environment: Vec<String>) -> Result<Program, Refus
     };
     Ok(Program {
         path: text(path)?,
-        words: words.iter().cloned().map(text).collect::<Result<_, _>>()?,
+        args: args.iter().cloned().map(text).collect::<Result<_, _>>()?,
         environment: environment
             .into_iter()
             .map(text)
@@ -200,14 +200,14 @@ impl Program {
         let text = |text: String| {
             CString::new(text).map_err(|_| (Fault::Other, "a word holds a zero byte".to_owned()))
         };
-        let mut words: Vec<CString> = called
+        let mut args: Vec<CString> = called
             .into_iter()
             .map(text)
             .collect::<Result<_, Refused>>()?;
-        words.extend(self.words.iter().cloned());
+        args.extend(self.args.iter().cloned());
         Ok(Self {
             path: text(path.to_owned())?,
-            words,
+            args,
             environment: self.environment.clone(),
         })
     }
@@ -222,7 +222,7 @@ impl Program {
         // SAFETY: the default action is no handler of this program.
         let _ = unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) };
         let _ = SigSet::empty().thread_set_mask();
-        let error = match execve(&self.path, &self.words, &self.environment) {
+        let error = match execve(&self.path, &self.args, &self.environment) {
             Err(error) => error,
             Ok(never) => match never {},
         };

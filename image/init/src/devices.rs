@@ -24,7 +24,7 @@ const PROG_ATTACH: libc::c_int = 8;
 /// `BPF_PROG_TYPE_CGROUP_DEVICE`.
 const KIND: u32 = 15;
 /// `BPF_CGROUP_DEVICE`.
-const PLACE: u32 = 6;
+const ATTACH_TYPE: u32 = 6;
 /// `BPF_F_ALLOW_MULTI`: the container may have programs on cgroups of its own, beside this one.
 const BESIDE_OTHERS: u32 = 2;
 /// `BPF_DEVCG_ACC_*`: making a node, reading, writing.
@@ -103,7 +103,7 @@ struct Load {
 struct Attach {
     target: u32,
     program: u32,
-    place: u32,
+    attach_type: u32,
     flags: u32,
 }
 
@@ -255,12 +255,12 @@ fn attach(program: &[Instruction]) -> io::Result<()> {
     let loaded = unsafe { bpf(PROG_LOAD, &load) }?;
     // SAFETY: the kernel has just given this descriptor to nobody else.
     let loaded = unsafe { OwnedFd::from_raw_fd(loaded) };
-    let folder = File::open(cgroup::PARENT)?;
+    let dir = File::open(cgroup::PARENT)?;
     let number = |descriptor: i32| u32::try_from(descriptor).unwrap_or(u32::MAX);
     let attach = Attach {
-        target: number(folder.as_raw_fd()),
+        target: number(dir.as_raw_fd()),
         program: number(loaded.as_raw_fd()),
-        place: PLACE,
+        attach_type: ATTACH_TYPE,
         flags: BESIDE_OTHERS,
     };
     // SAFETY: as above. What is attached stays when the descriptors are closed.

@@ -43,12 +43,12 @@ mod user;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args_os()
+    let args: Vec<String> = std::env::args_os()
         .map(|word| word.to_string_lossy().into_owned())
         .collect();
-    match words.first().map(String::as_str) {
-        Some(reaper::NAME) => reaper::run(&words),
-        Some(modprobe::PATH) => modprobe::run(&words),
+    match args.first().map(String::as_str) {
+        Some(reaper::NAME) => reaper::run(&args),
+        Some(modprobe::PATH) => modprobe::run(&args),
         _ if std::process::id() == 1 => init(),
         _ => {
             eprintln!(

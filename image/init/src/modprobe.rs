@@ -22,16 +22,16 @@ use std::{
 pub const PATH: &str = "/sbin/modprobe";
 /// The disk's serial number.
 const DISK: &str = "modules";
-const FOLDER: &str = "/modules";
+const DIR: &str = "/modules";
 const INDEX: &str = "/modules/index";
 const LOCK: &str = "/run/modprobe.lock";
 /// How long a call may take: the process that asked waits for it. The disk is there from the start.
 const SECONDS: u32 = 20;
 
 /// Loads what the kernel names: `modprobe -q -- NAME`.
-pub fn run(words: &[String]) -> ExitCode {
+pub fn run(args: &[String]) -> ExitCode {
     signals::end_after(SECONDS);
-    let Some(name) = words.last().filter(|_| words.len() > 1) else {
+    let Some(name) = args.last().filter(|_| args.len() > 1) else {
         return ExitCode::FAILURE;
     };
     match load(name) {
@@ -89,7 +89,7 @@ fn insert(module: &str) -> io::Result<()> {
     {
         return Ok(());
     }
-    boot::load(&File::open(Path::new(FOLDER).join(format!("{module}.ko")))?)
+    boot::load(&File::open(Path::new(DIR).join(format!("{module}.ko")))?)
 }
 
 fn mount_disk() -> io::Result<()> {
@@ -97,10 +97,10 @@ fn mount_disk() -> io::Result<()> {
         let reason = format!("the VM has no disk with the serial number {DISK}");
         io::Error::new(io::ErrorKind::NotFound, reason)
     })?;
-    fs::create_dir_all(FOLDER)?;
+    fs::create_dir_all(DIR)?;
     let none: Option<&str> = None;
     let flags = MsFlags::MS_RDONLY | MsFlags::MS_NODEV | MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
-    Ok(mount(Some(&disk), FOLDER, Some("squashfs"), flags, none)?)
+    Ok(mount(Some(&disk), DIR, Some("squashfs"), flags, none)?)
 }
 
 /// What is loaded for a name or an alias.

@@ -37,10 +37,10 @@ pub fn exec(program: &Program) -> Refused {
     }
 }
 
-/// Lives as the small init, with the words that it was called with.
-pub fn run(words: &[String]) -> ExitCode {
-    let words: Vec<String> = words.iter().skip(2).cloned().collect();
-    let code = live(&words).unwrap_or_else(|reason| {
+/// Lives as the small init, with the arguments that it was called with.
+pub fn run(args: &[String]) -> ExitCode {
+    let args: Vec<String> = args.iter().skip(2).cloned().collect();
+    let code = live(&args).unwrap_or_else(|reason| {
         eprintln!("[FATAL docker-init (1)] {reason}");
         NOT_FOUND
     });
@@ -51,14 +51,14 @@ pub fn run(words: &[String]) -> ExitCode {
     unsafe_code,
     reason = "fork is unsafe in general; this program has one thread"
 )]
-fn live(words: &[String]) -> Result<u8, String> {
+fn live(args: &[String]) -> Result<u8, String> {
     let text = |error: nix::errno::Errno| error.desc().to_owned();
     prctl::set_name(c"docker-init").map_err(text)?;
     let all = SigSet::all();
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&all), None).map_err(text)?;
     // SAFETY: there is one thread, so no lock is held by another one.
     let child = match unsafe { nix::unistd::fork() }.map_err(text)? {
-        ForkResult::Child => return Err(become_program(words)),
+        ForkResult::Child => return Err(become_program(args)),
         ForkResult::Parent { child } => child,
     };
     loop {
@@ -80,7 +80,7 @@ fn live(words: &[String]) -> Result<u8, String> {
 }
 
 /// The child: a process group of its own, in the foreground of its terminal, so that keys are for it alone.
-fn become_program(words: &[String]) -> String {
+fn become_program(args: &[String]) -> String {
     // It is new, and leads no session.
     let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
     // Without a terminal there is no foreground. SIGTTOU is blocked here.
@@ -92,7 +92,7 @@ fn become_program(words: &[String]) -> String {
         };
         Some(format!("{name}={value}"))
     });
-    let (_, reason) = match find(words, environment.collect()) {
+    let (_, reason) = match find(args, environment.collect()) {
         Ok(program) => program.exec(),
         Err(refused) => refused,
     };

@@ -12,12 +12,12 @@ use thiserror::Error;
 /// Where it is, for init and agent.
 pub const ROOT: &str = "/container/root";
 const IMAGE: &str = "/container/image";
-const UPPER: &str = "/container/upper";
+const WRITABLE_LAYER: &str = "/container/upper";
 
 /// Why there is no root file system.
 #[derive(Debug, Error)]
 pub enum RootError {
-    /// A disk or folder.
+    /// A disk or directory.
     #[error("{0}")]
     File(#[from] io::Error),
     /// A mount.
@@ -32,25 +32,32 @@ pub enum RootError {
 
 /// Mounts it at [`ROOT`].
 pub fn assemble(start: &Start) -> Result<(), RootError> {
-    for folder in [ROOT, IMAGE, UPPER] {
-        fs::create_dir_all(folder)?;
+    for dir in [ROOT, IMAGE, WRITABLE_LAYER] {
+        fs::create_dir_all(dir)?;
     }
     let image = disk::device(&start.image_disk)?;
     let failed = |what| move |source| RootError::Mount { what, source };
     let none: Option<&str> = None;
     let read_only = MsFlags::MS_RDONLY | MsFlags::MS_NODEV;
     mount(Some(&image), IMAGE, Some("squashfs"), read_only, none).map_err(failed("the image"))?;
-    let upper = disk::device(&start.upper_disk)?;
+    let writable_layer = disk::device(&start.writable_disk)?;
     // A disk that is filled only as it is written has no tables to be zeroed in the background.
     let options = Some("noinit_itable,discard");
     let flags = MsFlags::MS_NODEV | MsFlags::MS_NOATIME;
-    mount(Some(&upper), UPPER, Some("ext4"), flags, options)
-        .map_err(failed("the container's disk"))?;
-    let layers = Path::new(UPPER);
-    for folder in ["files", "work"] {
-        fs::create_dir_all(layers.join(folder))?;
+    mount(
+        Some(&writable_layer),
+        WRITABLE_LAYER,
+        Some("ext4"),
+        flags,
+        options,
+    )
+    .map_err(failed("the container's disk"))?;
+    let layers = Path::new(WRITABLE_LAYER);
+    for dir in ["files", "work"] {
+        fs::create_dir_all(layers.join(dir))?;
     }
-    let options = format!("lowerdir={IMAGE},upperdir={UPPER}/files,workdir={UPPER}/work");
+    let options =
+        format!("lowerdir={IMAGE},upperdir={WRITABLE_LAYER}/files,workdir={WRITABLE_LAYER}/work");
     // Device nodes of an image, or made in a container, do not open: its devices are those in /dev. A privileged one
     // has all of the VM's in any case, and containers of its own.
     let flags = if start.privileged {
@@ -70,8 +77,8 @@ pub fn assemble(start: &Start) -> Result<(), RootError> {
 
 /// Lets all that was written be on the disk.
 pub fn close() {
-    for place in [ROOT, UPPER] {
+    for path in [ROOT, WRITABLE_LAYER] {
         // What holds it is about to end with the VM; what was written is written back in any case.
-        let _ = umount2(place, MntFlags::MNT_DETACH);
+        let _ = umount2(path, MntFlags::MNT_DETACH);
     }
 }

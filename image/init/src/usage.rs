@@ -112,7 +112,7 @@ fn listed(pid: Pid, ticks: u64) -> Option<Listed> {
             .ok()?,
         cpu_ms: (number(11)? + number(12)?).saturating_mul(1000) / ticks,
         started_ms: number(19)?.saturating_mul(1000) / ticks,
-        words: if words.is_empty() {
+        command_line: if words.is_empty() {
             format!("[{name}]")
         } else {
             words.chars().take(MAX_WORDS).collect()

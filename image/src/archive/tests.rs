@@ -24,7 +24,7 @@ fn the_folders_above_an_entry_come_before_it() {
 fn the_order_of_additions_does_not_change_the_bytes() {
     let mut other = Archive::new();
     other.link("/bin/sh", "busybox").unwrap();
-    other.folder("/sbin").unwrap();
+    other.dir("/sbin").unwrap();
     other.file("/sbin/agent", b"agent".to_vec(), true).unwrap();
     other.device("/dev/console", 5, 1).unwrap();
     assert_eq!(other.to_newc(), sample().to_newc());

@@ -1,17 +1,17 @@
 use super::*;
 
 /// Packages as Debian lays them out, with nothing in them that needs a download.
-fn packages(folder: &Path) {
-    let modules = folder.join("kernel/lib/modules/6.1");
+fn packages(dir: &Path) {
+    let modules = dir.join("kernel/lib/modules/6.1");
     fs::create_dir_all(modules.join("kernel")).unwrap();
-    fs::create_dir_all(folder.join("kernel/boot")).unwrap();
-    fs::create_dir_all(folder.join("busybox/bin")).unwrap();
+    fs::create_dir_all(dir.join("kernel/boot")).unwrap();
+    fs::create_dir_all(dir.join("busybox/bin")).unwrap();
     let wanted = CONTAINER_MODULES.iter().chain(HOST_MODULES);
     let built_in: String = wanted.map(|name| format!("kernel/{name}.ko\n")).collect();
     fs::write(modules.join("modules.builtin"), built_in).unwrap();
-    fs::write(folder.join("kernel/boot/vmlinuz-6.1"), b"no bzImage").unwrap();
-    fs::write(folder.join("vmlinux"), b"kernel").unwrap();
-    let busybox = folder.join("busybox/bin/busybox");
+    fs::write(dir.join("kernel/boot/vmlinuz-6.1"), b"no bzImage").unwrap();
+    fs::write(dir.join("vmlinux"), b"kernel").unwrap();
+    let busybox = dir.join("busybox/bin/busybox");
     fs::write(&busybox, "#!/bin/sh\necho busybox\necho sh\necho ping\n").unwrap();
     fs::set_permissions(&busybox, fs::Permissions::from_mode(0o755)).unwrap();
 }
@@ -34,36 +34,36 @@ fn the_same_inputs_give_the_same_bytes_and_write_nothing() {
 
 #[test]
 fn a_changed_file_changes_the_image() {
-    let folder = tempfile::tempdir().unwrap();
-    packages(folder.path());
-    let agent = folder.path().join("agent");
+    let dir = tempfile::tempdir().unwrap();
+    packages(dir.path());
+    let agent = dir.path().join("agent");
     fs::write(&agent, b"one").unwrap();
     let recipe = Recipe::new("container")
         .agent(&agent)
         .add(&agent, "/opt/tool");
-    let before = fs::read(recipe.build(folder.path()).unwrap().initramfs).unwrap();
+    let before = fs::read(recipe.build(dir.path()).unwrap().initramfs).unwrap();
     fs::write(&agent, b"two").unwrap();
-    let image = recipe.build(folder.path()).unwrap();
+    let image = recipe.build(dir.path()).unwrap();
     assert!(image.changed);
     assert_ne!(fs::read(image.initramfs).unwrap(), before);
 }
 
 #[test]
 fn a_missing_file_is_named() {
-    let folder = tempfile::tempdir().unwrap();
-    packages(folder.path());
+    let dir = tempfile::tempdir().unwrap();
+    packages(dir.path());
     let error = Recipe::new("container")
         .agent("/no/agent")
-        .build(folder.path())
+        .build(dir.path())
         .unwrap_err();
     assert!(error.to_string().contains("/no/agent"), "{error}");
 }
 
 #[test]
 fn an_image_name_that_is_a_path_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir().unwrap();
     for name in ["", "../x", "a b"] {
-        let error = Recipe::new(name).build(folder.path()).unwrap_err();
+        let error = Recipe::new(name).build(dir.path()).unwrap_err();
         assert!(matches!(error, BootstrapError::Name { .. }), "{error}");
     }
 }

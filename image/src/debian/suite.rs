@@ -31,20 +31,20 @@ impl Suite {
         }
     }
 
-    /// Unpacks `package` of this suite into `folder`, unless that is there already. A download that is cut short leaves
-    /// no `folder`. Lists that are older than the archive are fetched again, once.
-    pub fn unpacked(&self, package: &str, folder: &Path) -> Result<(), DebianError> {
-        if folder.is_dir() {
+    /// Unpacks `package` of this suite into `dir`, unless that is there already. A download that is cut short leaves
+    /// no `dir`. Lists that are older than the archive are fetched again, once.
+    pub fn unpacked(&self, package: &str, dir: &Path) -> Result<(), DebianError> {
+        if dir.is_dir() {
             return Ok(());
         }
         let fresh = self.listed()?;
         let wanted = format!("{package}/{}", self.name);
-        let first = unpacked_by(&mut self.apt_get()?, &wanted, folder);
+        let first = unpacked_by(&mut self.apt_get()?, &wanted, dir);
         if first.is_ok() || fresh {
             return first;
         }
         self.update()?;
-        unpacked_by(&mut self.apt_get()?, &wanted, folder)
+        unpacked_by(&mut self.apt_get()?, &wanted, dir)
     }
 
     /// Returns the suite as a line of apt's sources (sources.list(5)).
@@ -106,7 +106,7 @@ impl Suite {
             // The list of packages, and nothing else that describes them.
             "Acquire::Languages=none".to_owned(),
             "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false".to_owned(),
-            // apt's own download user can't write into a build folder that belongs to another user.
+            // apt's own download user can't write into a build directory that belongs to another user.
             "APT::Sandbox::User=root".to_owned(),
         ] {
             command.args(["-o", &option]);
@@ -193,10 +193,10 @@ mod tests {
 
     #[test]
     fn a_package_that_is_there_is_not_asked_for() {
-        let folder = tempfile::tempdir().unwrap();
-        let lists = folder.path().join("lists");
+        let dir = tempfile::tempdir().unwrap();
+        let lists = dir.path().join("lists");
         Suite::new("trixie", &lists)
-            .unpacked("no such package", folder.path())
+            .unpacked("no such package", dir.path())
             .unwrap();
         assert!(!lists.exists());
     }

@@ -39,20 +39,16 @@ fn module(modinfo: &[u8]) -> Vec<u8> {
 }
 
 fn tree(modules: &[(&str, &str)]) -> (tempfile::TempDir, ModuleTree) {
-    let folder = tempfile::tempdir().unwrap();
-    let kernel = folder.path().join("kernel/drivers");
+    let dir = tempfile::tempdir().unwrap();
+    let kernel = dir.path().join("kernel/drivers");
     fs::create_dir_all(&kernel).unwrap();
     for (name, needs) in modules {
         let info = format!("license=GPL\0depends={needs}\0retpoline=Y\0");
         fs::write(kernel.join(format!("{name}.ko")), module(info.as_bytes())).unwrap();
     }
-    fs::write(
-        folder.path().join("modules.builtin"),
-        "kernel/lib/crc32.ko\n",
-    )
-    .unwrap();
-    let tree = ModuleTree::read(folder.path()).unwrap();
-    (folder, tree)
+    fs::write(dir.path().join("modules.builtin"), "kernel/lib/crc32.ko\n").unwrap();
+    let tree = ModuleTree::read(dir.path()).unwrap();
+    (dir, tree)
 }
 
 fn names(modules: &[Module]) -> Vec<&str> {
@@ -61,7 +57,7 @@ fn names(modules: &[Module]) -> Vec<&str> {
 
 #[test]
 fn every_module_comes_after_what_it_needs_and_once_only() {
-    let (_folder, tree) = tree(&[
+    let (_dir, tree) = tree(&[
         ("virtio-net", "net_failover,virtio,virtio_ring"),
         ("virtio", "virtio_ring"),
         ("virtio_ring", ""),
@@ -83,13 +79,13 @@ fn every_module_comes_after_what_it_needs_and_once_only() {
 
 #[test]
 fn a_built_in_module_is_left_out() {
-    let (_folder, tree) = tree(&[]);
+    let (_dir, tree) = tree(&[]);
     assert_eq!(tree.closure(&["crc32"]).unwrap(), []);
 }
 
 #[test]
 fn a_module_that_is_not_there_is_named_with_who_wants_it() {
-    let (_folder, tree) = tree(&[("virtio", "virtio_ring")]);
+    let (_dir, tree) = tree(&[("virtio", "virtio_ring")]);
     let error = tree.closure(&["virtio"]).unwrap_err().to_string();
     assert!(
         error.contains("`virtio_ring`") && error.contains("wanted by virtio"),
@@ -99,7 +95,7 @@ fn a_module_that_is_not_there_is_named_with_who_wants_it() {
 
 #[test]
 fn modules_that_need_one_another_are_an_error_and_no_endless_walk() {
-    let (_folder, tree) = tree(&[("a", "b"), ("b", "a")]);
+    let (_dir, tree) = tree(&[("a", "b"), ("b", "a")]);
     assert!(matches!(
         tree.closure(&["a"]),
         Err(ModulesError::Cycle { .. })
@@ -108,16 +104,16 @@ fn modules_that_need_one_another_are_an_error_and_no_endless_walk() {
 
 #[test]
 fn a_file_that_is_no_module_is_named() {
-    let (folder, _) = tree(&[]);
-    fs::write(folder.path().join("kernel/drivers/bad.ko"), b"not ELF").unwrap();
-    let tree = ModuleTree::read(folder.path()).unwrap();
+    let (dir, _) = tree(&[]);
+    fs::write(dir.path().join("kernel/drivers/bad.ko"), b"not ELF").unwrap();
+    let tree = ModuleTree::read(dir.path()).unwrap();
     let error = tree.closure(&["bad"]).unwrap_err().to_string();
     assert!(error.contains("bad.ko"), "{error}");
 }
 
 #[test]
 fn a_disk_of_modules_has_an_index_of_names_aliases_and_needs() {
-    let folder = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir().unwrap();
     for (at, info) in [
         (
             "net/bridge/bridge",
@@ -133,16 +129,12 @@ fn a_disk_of_modules_has_an_index_of_names_aliases_and_needs() {
             "depends=vsock\0alias=vhost-vsock\0",
         ),
     ] {
-        let path = folder.path().join(format!("kernel/{at}.ko"));
+        let path = dir.path().join(format!("kernel/{at}.ko"));
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, module(info.as_bytes())).unwrap();
     }
-    fs::write(
-        folder.path().join("modules.builtin"),
-        "kernel/lib/crc32.ko\n",
-    )
-    .unwrap();
-    let tree = ModuleTree::read(folder.path()).unwrap();
+    fs::write(dir.path().join("modules.builtin"), "kernel/lib/crc32.ko\n").unwrap();
+    let tree = ModuleTree::read(dir.path()).unwrap();
     let modules = tree.all_but(&["net/vmw_vsock"]).unwrap();
     let expected = "module br_helper\nmodule bridge llc stp br_helper sum_generic\nmodule llc\nmodule stp llc\n\
                     module sum_generic\nalias rtnl-link-bridge bridge\nalias net-pf-26 llc\nalias sum sum_generic\n";

@@ -175,13 +175,13 @@ const FUNCTIONS: u8 = 8;
 /// cost it 0.3 s, and 48 would not fit on the bus.
 pub(super) fn root_port(number: u8) -> OptionList {
     // Chassis and slot 0 are the board's own.
-    let place = (u16::from(number) + 1).to_string();
+    let slot = (u16::from(number) + 1).to_string();
     let device = FIRST_PORT_DEVICE + number / FUNCTIONS;
     let function = number % FUNCTIONS;
     OptionList::new("pcie-root-port")
         .with("id", &format!("rp{number}"))
-        .with("chassis", &place)
-        .with("slot", &place)
+        .with("chassis", &slot)
+        .with("slot", &slot)
         .with("multifunction", "on")
         .with("addr", &format!("{device:#x}.{function}"))
 }

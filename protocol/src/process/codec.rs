@@ -44,7 +44,7 @@ fn check_start(start: &Start) -> Result<(), DecodeError> {
 }
 
 fn check_process(process: &Process) -> Result<(), DecodeError> {
-    bounded("words", process.words.len(), MAX_WORDS)?;
+    bounded("words", process.args.len(), MAX_WORDS)?;
     bounded("environment", process.environment.len(), MAX_WORDS)?;
     bounded("groups", process.groups.len(), MAX_WORDS)?;
     bounded("limits", process.limits.len(), MAX_WORDS)

@@ -4,7 +4,7 @@ use crate::message::{DecodeError, Message};
 fn start() -> Start {
     Start {
         image_disk: "image".to_owned(),
-        upper_disk: "upper".to_owned(),
+        writable_disk: "upper".to_owned(),
         read_only: true,
         shm_bytes: 64 << 20,
         tmpfs: vec![Tmpfs {
@@ -15,7 +15,7 @@ fn start() -> Start {
         reaper: true,
         network_deadline_ms: 1_000,
         process: Process {
-            words: vec!["sh".to_owned(), "-c".to_owned(), "exit 1".to_owned()],
+            args: vec!["sh".to_owned(), "-c".to_owned(), "exit 1".to_owned()],
             environment: vec!["A=b".to_owned()],
             terminal: Some(TerminalSize {
                 rows: 24,
@@ -135,7 +135,7 @@ fn what_is_too_long_is_refused() {
     };
     too_many("bytes", ToInit::decode(&input.encode().unwrap()));
     let mut long = start();
-    long.process.words = vec![String::new(); MAX_WORDS + 1];
+    long.process.args = vec![String::new(); MAX_WORDS + 1];
     let long = ToInit::Start(Box::new(long));
     too_many("words", ToInit::decode(&long.encode().unwrap()));
 }

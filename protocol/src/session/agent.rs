@@ -21,10 +21,10 @@ use std::time::{Duration, Instant};
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 /// So many hellos without an answer, and the channel is opened anew: it may lead nowhere.
 const HELLOS_ON_A_CHANNEL: u32 = 10;
-/// Two hellos are at least so far apart, however often the coordinator knocks.
+/// Two hellos are at least so far apart, however often the coordinator probes.
 const HELLO_GAP: Duration = Duration::from_millis(50);
-/// A knock does not end a session that began less than so long ago: it was sent before it.
-const KNOCK_QUIET: Duration = Duration::from_secs(1);
+/// A probe does not end a session that began less than so long ago: it was sent before it.
+const PROBE_QUIET: Duration = Duration::from_secs(1);
 /// Log lines kept until they can be sent; the oldest go first.
 const LOG_LINES: usize = 64;
 /// Log lines go out 50 at once, then 10 a second: at 512 bytes a tenth of a serial line.
@@ -77,7 +77,7 @@ pub enum Lost {
     /// Nothing was heard for [`MISSED_HEARTBEATS`] heartbeats.
     Silence,
     /// The coordinator knows no such session: it has restarted.
-    Knocked,
+    Probed,
 }
 
 /// The agent's end of a session.
@@ -85,7 +85,7 @@ pub struct Agent {
     name: String,
     capabilities: Vec<Capability>,
     entropy: Entropy,
-    state: State,
+    state: AgentState,
     reopen: Backoff,
     held: Option<SpecId>,
     newest: Option<Applied>,
@@ -96,7 +96,7 @@ pub struct Agent {
 }
 
 #[derive(Debug)]
-enum State {
+enum AgentState {
     Closed { retry: Instant },
     Opening,
     Greeting(Greeting),
@@ -135,7 +135,7 @@ impl Agent {
             name: cut(name.to_owned(), MAX_AGENT_NAME),
             capabilities,
             entropy,
-            state: State::Closed { retry: now },
+            state: AgentState::Closed { retry: now },
             reopen: Backoff::new(RETRY.0, RETRY.1),
             held: None,
             newest: None,
@@ -171,10 +171,10 @@ impl Agent {
     /// When to hand in [`Input::Tick`], if nothing happens before.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
-            State::Closed { retry } => Some(*retry),
-            State::Opening => None,
-            State::Greeting(greeting) => Some(greeting.again),
-            State::Established(session) => {
+            AgentState::Closed { retry } => Some(*retry),
+            AgentState::Opening => None,
+            AgentState::Greeting(greeting) => Some(greeting.again),
+            AgentState::Established(session) => {
                 let lost = session.heard + session.silence;
                 let logs = self.log_budget.next().filter(|_| !self.logs.is_empty());
                 Some(logs.map_or(lost, |logs| logs.min(lost)))
@@ -184,7 +184,7 @@ impl Agent {
 
     /// Whether a session stands.
     pub fn is_established(&self) -> bool {
-        matches!(self.state, State::Established(_))
+        matches!(self.state, AgentState::Established(_))
     }
 
     /// The newest spec received, applied or being applied.
@@ -194,11 +194,11 @@ impl Agent {
 
     fn tick(&mut self, now: Instant) {
         match &self.state {
-            State::Closed { retry } if *retry <= now => {
-                self.state = State::Opening;
+            AgentState::Closed { retry } if *retry <= now => {
+                self.state = AgentState::Opening;
                 self.outputs.push_back(Output::OpenChannel);
             }
-            State::Greeting(greeting) if greeting.again <= now => {
+            AgentState::Greeting(greeting) if greeting.again <= now => {
                 if greeting.backoff.tries() >= HELLOS_ON_A_CHANNEL {
                     self.outputs.push_back(Output::CloseChannel);
                     self.close(now);
@@ -206,7 +206,7 @@ impl Agent {
                     self.hello(now);
                 }
             }
-            State::Established(session) if session.heard + session.silence <= now => {
+            AgentState::Established(session) if session.heard + session.silence <= now => {
                 self.outputs.push_back(Output::Lost(Lost::Silence));
                 self.outputs.push_back(Output::CloseChannel);
                 self.close(now);
@@ -225,24 +225,24 @@ impl Agent {
 
     fn channel_closed(&mut self, now: Instant) {
         match self.state {
-            State::Closed { .. } => return,
-            State::Established(_) => {
+            AgentState::Closed { .. } => return,
+            AgentState::Established(_) => {
                 self.outputs.push_back(Output::Lost(Lost::ChannelClosed));
             }
-            State::Opening | State::Greeting(_) => {}
+            AgentState::Opening | AgentState::Greeting(_) => {}
         }
         self.close(now);
     }
 
     fn close(&mut self, now: Instant) {
         let pause = self.reopen.pause((self.entropy)());
-        self.state = State::Closed { retry: now + pause };
+        self.state = AgentState::Closed { retry: now + pause };
     }
 
     /// Begins anew under a fresh nonce.
     fn greet(&mut self, now: Instant) {
         let nonce = SessionNonce((self.entropy)().max(1));
-        self.state = State::Greeting(Greeting {
+        self.state = AgentState::Greeting(Greeting {
             nonce,
             said: now,
             again: now,
@@ -252,7 +252,7 @@ impl Agent {
     }
 
     fn hello(&mut self, now: Instant) {
-        let State::Greeting(greeting) = &mut self.state else {
+        let AgentState::Greeting(greeting) = &mut self.state else {
             return;
         };
         greeting.said = now;
@@ -272,41 +272,41 @@ impl Agent {
     }
 
     fn message(&mut self, now: Instant, envelope: Envelope<ToAgent>) {
-        if envelope.message == ToAgent::Knock {
-            self.knocked(now);
+        if envelope.message == ToAgent::Probe {
+            self.probed(now);
             return;
         }
         match &mut self.state {
-            State::Greeting(greeting) if greeting.nonce == envelope.nonce => {
+            AgentState::Greeting(greeting) if greeting.nonce == envelope.nonce => {
                 match envelope.message {
                     ToAgent::Welcome(welcome) => self.welcomed(now, envelope.nonce, welcome),
                     ToAgent::Refuse(refusal) => {
-                        // Asking again soon would not change the answer; a knock tells when it did.
+                        // Asking again soon would not change the answer; a probe tells when it did.
                         greeting.again = now + RETRY.1;
                         self.outputs.push_back(Output::Refused(refusal));
                     }
-                    ToAgent::Knock | ToAgent::Spec(_) | ToAgent::Ping(_) => {}
+                    ToAgent::Probe | ToAgent::Spec(_) | ToAgent::Ping(_) => {}
                 }
             }
-            State::Established(session) if session.nonce == envelope.nonce => {
+            AgentState::Established(session) if session.nonce == envelope.nonce => {
                 session.heard = now;
                 match envelope.message {
                     ToAgent::Spec(spec) => self.desired(spec),
                     ToAgent::Ping(ping) => self.pinged(ping),
-                    ToAgent::Knock | ToAgent::Welcome(_) | ToAgent::Refuse(_) => {}
+                    ToAgent::Probe | ToAgent::Welcome(_) | ToAgent::Refuse(_) => {}
                 }
             }
             _ => {}
         }
     }
 
-    fn knocked(&mut self, now: Instant) {
+    fn probed(&mut self, now: Instant) {
         match &mut self.state {
-            State::Greeting(greeting) => {
+            AgentState::Greeting(greeting) => {
                 greeting.again = greeting.again.min(greeting.said + HELLO_GAP);
             }
-            State::Established(session) if session.began + KNOCK_QUIET <= now => {
-                self.outputs.push_back(Output::Lost(Lost::Knocked));
+            AgentState::Established(session) if session.began + PROBE_QUIET <= now => {
+                self.outputs.push_back(Output::Lost(Lost::Probed));
                 self.greet(now);
             }
             _ => {}
@@ -319,7 +319,7 @@ impl Agent {
         }
         let heartbeat = Duration::from_millis(u64::from(welcome.heartbeat_ms));
         let heartbeat = heartbeat.clamp(MIN_HEARTBEAT, MAX_HEARTBEAT);
-        self.state = State::Established(Session {
+        self.state = AgentState::Established(Session {
             nonce,
             began: now,
             heard: now,
@@ -347,7 +347,7 @@ impl Agent {
     }
 
     fn pinged(&mut self, ping: Ping) {
-        let State::Established(session) = &self.state else {
+        let AgentState::Established(session) = &self.state else {
             return;
         };
         let report_sent = session.report_sent;
@@ -370,7 +370,8 @@ impl Agent {
     }
 
     fn send_newest(&mut self, numbering: Numbering) {
-        let (State::Established(session), Some(newest)) = (&mut self.state, &self.newest) else {
+        let (AgentState::Established(session), Some(newest)) = (&mut self.state, &self.newest)
+        else {
             return;
         };
         // One that was superseded before it got out was never sent.
@@ -382,7 +383,7 @@ impl Agent {
     }
 
     fn send_in_session(&mut self, message: ToCoordinator) {
-        if let State::Established(session) = &self.state {
+        if let AgentState::Established(session) = &self.state {
             let nonce = session.nonce;
             self.outputs
                 .push_back(Output::Send(Envelope { nonce, message }));

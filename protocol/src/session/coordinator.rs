@@ -11,11 +11,11 @@ use crate::spec::{NetSpec, SpecId};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// First and longest pause between two tries to open the channel, and between two knocks: a VM that
+/// First and longest pause between two tries to open the channel, and between two probes: a VM that
 /// has just booted waits no longer than this for its network.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
-/// Frames of an unknown session are answered by a knock no more often than this.
-const KNOCK_GAP: Duration = Duration::from_millis(200);
+/// Frames of an unknown session are answered by a probe no more often than this.
+const PROBE_GAP: Duration = Duration::from_millis(200);
 /// A new hello ends a session that is at least so old; an agent says hello no faster.
 const HELLO_GAP: Duration = Duration::from_millis(50);
 /// Log lines taken from an agent: 100 at once, then 20 a second, twice what ours sends.
@@ -106,23 +106,23 @@ pub struct Coordinator {
     heartbeat: Duration,
     entropy: Entropy,
     desired: Option<NetSpec>,
-    state: State,
+    state: CoordinatorState,
     reopen: Backoff,
     log_budget: Budget,
     outputs: VecDeque<Output>,
 }
 
 #[derive(Debug)]
-enum State {
+enum CoordinatorState {
     Closed { retry: Instant },
     Opening,
-    Knocking(Knocking),
+    Probing(Probing),
     Established(Session),
 }
 
 #[derive(Debug)]
-struct Knocking {
-    knocked: Instant,
+struct Probing {
+    probed: Instant,
     again: Instant,
     backoff: Backoff,
 }
@@ -148,7 +148,7 @@ impl Coordinator {
             heartbeat: heartbeat.clamp(MIN_HEARTBEAT, MAX_HEARTBEAT),
             entropy,
             desired: None,
-            state: State::Closed { retry: now },
+            state: CoordinatorState::Closed { retry: now },
             reopen: Backoff::new(RETRY.0, RETRY.1),
             log_budget: Budget::new(LOG_BURST, LOG_EVERY),
             outputs: VecDeque::new(),
@@ -176,16 +176,18 @@ impl Coordinator {
     /// When to hand in [`Input::Tick`], if nothing happens before.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
-            State::Closed { retry } => self.desired.is_some().then_some(*retry),
-            State::Opening => None,
-            State::Knocking(knocking) => Some(knocking.again),
-            State::Established(session) => Some(session.next_ping.min(self.silent_at(session))),
+            CoordinatorState::Closed { retry } => self.desired.is_some().then_some(*retry),
+            CoordinatorState::Opening => None,
+            CoordinatorState::Probing(probing) => Some(probing.again),
+            CoordinatorState::Established(session) => {
+                Some(session.next_ping.min(self.silent_at(session)))
+            }
         }
     }
 
     /// Whether a session stands.
     pub fn is_established(&self) -> bool {
-        matches!(self.state, State::Established(_))
+        matches!(self.state, CoordinatorState::Established(_))
     }
 
     /// The spec that the VM must have.
@@ -199,17 +201,17 @@ impl Coordinator {
 
     fn tick(&mut self, now: Instant) {
         match &self.state {
-            State::Closed { retry } if *retry <= now && self.desired.is_some() => {
-                self.state = State::Opening;
+            CoordinatorState::Closed { retry } if *retry <= now && self.desired.is_some() => {
+                self.state = CoordinatorState::Opening;
                 self.outputs.push_back(Output::OpenChannel);
             }
-            State::Knocking(knocking) if knocking.again <= now => self.knock(now),
-            State::Established(session) if self.silent_at(session) <= now => {
+            CoordinatorState::Probing(probing) if probing.again <= now => self.probe(now),
+            CoordinatorState::Established(session) if self.silent_at(session) <= now => {
                 self.outputs.push_back(Output::Lost(Lost::Silence));
                 self.outputs.push_back(Output::CloseChannel);
                 self.close(now);
             }
-            State::Established(session) if session.next_ping <= now => self.ping(now),
+            CoordinatorState::Established(session) if session.next_ping <= now => self.ping(now),
             _ => {}
         }
     }
@@ -219,39 +221,39 @@ impl Coordinator {
             // A new channel in place of the old one, which nobody closed.
             self.outputs.push_back(Output::Lost(Lost::ChannelClosed));
         }
-        self.begin_knocking(now);
+        self.begin_probing(now);
     }
 
     fn channel_closed(&mut self, now: Instant) {
         match self.state {
-            State::Closed { .. } => return,
-            State::Established(_) => {
+            CoordinatorState::Closed { .. } => return,
+            CoordinatorState::Established(_) => {
                 self.outputs.push_back(Output::Lost(Lost::ChannelClosed));
             }
-            State::Opening | State::Knocking(_) => {}
+            CoordinatorState::Opening | CoordinatorState::Probing(_) => {}
         }
         self.close(now);
     }
 
     fn close(&mut self, now: Instant) {
         let pause = self.reopen.pause((self.entropy)());
-        self.state = State::Closed { retry: now + pause };
+        self.state = CoordinatorState::Closed { retry: now + pause };
     }
 
-    fn begin_knocking(&mut self, now: Instant) {
-        self.state = State::Knocking(Knocking {
-            knocked: now,
+    fn begin_probing(&mut self, now: Instant) {
+        self.state = CoordinatorState::Probing(Probing {
+            probed: now,
             again: now,
             backoff: Backoff::new(RETRY.0, RETRY.1),
         });
-        self.knock(now);
+        self.probe(now);
     }
 
-    fn knock(&mut self, now: Instant) {
-        if let State::Knocking(knocking) = &mut self.state {
-            knocking.knocked = now;
-            knocking.again = now + knocking.backoff.pause((self.entropy)());
-            self.send(SessionNonce::NONE, ToAgent::Knock);
+    fn probe(&mut self, now: Instant) {
+        if let CoordinatorState::Probing(probing) = &mut self.state {
+            probing.probed = now;
+            probing.again = now + probing.backoff.pause((self.entropy)());
+            self.send(SessionNonce::NONE, ToAgent::Probe);
         }
     }
 
@@ -269,27 +271,27 @@ impl Coordinator {
         }
         self.desired = Some(spec);
         match &self.state {
-            State::Established(_) if same_life => self.send_spec(),
-            State::Established(_) => {
+            CoordinatorState::Established(_) if same_life => self.send_spec(),
+            CoordinatorState::Established(_) => {
                 self.outputs.push_back(Output::Lost(Lost::NewIncarnation));
-                self.begin_knocking(now);
+                self.begin_probing(now);
             }
             // An agent that was refused for want of a start need not wait any longer.
-            State::Knocking(_) => self.knock_if_quiet(now),
-            State::Closed { .. } | State::Opening => {}
+            CoordinatorState::Probing(_) => self.probe_if_quiet(now),
+            CoordinatorState::Closed { .. } | CoordinatorState::Opening => {}
         }
     }
 
     fn stop(&mut self, now: Instant) {
         self.desired = None;
         match self.state {
-            State::Closed { .. } => return,
-            State::Established(_) => self.outputs.push_back(Output::Lost(Lost::Stopped)),
-            State::Opening | State::Knocking(_) => {}
+            CoordinatorState::Closed { .. } => return,
+            CoordinatorState::Established(_) => self.outputs.push_back(Output::Lost(Lost::Stopped)),
+            CoordinatorState::Opening | CoordinatorState::Probing(_) => {}
         }
         self.outputs.push_back(Output::CloseChannel);
         self.reopen.reset();
-        self.state = State::Closed { retry: now };
+        self.state = CoordinatorState::Closed { retry: now };
     }
 
     fn message(&mut self, now: Instant, envelope: Envelope<ToCoordinator>) {
@@ -300,34 +302,34 @@ impl Coordinator {
             return;
         }
         match &mut self.state {
-            State::Established(session) if session.nonce == envelope.nonce => {
+            CoordinatorState::Established(session) if session.nonce == envelope.nonce => {
                 session.heard = now;
                 self.session_message(now, envelope.message);
             }
-            State::Knocking(_) => self.knock_if_quiet(now),
+            CoordinatorState::Probing(_) => self.probe_if_quiet(now),
             // What an older session left in the channel.
             _ => {}
         }
     }
 
-    fn knock_if_quiet(&mut self, now: Instant) {
-        if matches!(&self.state, State::Knocking(k) if k.knocked + KNOCK_GAP <= now) {
-            self.knock(now);
+    fn probe_if_quiet(&mut self, now: Instant) {
+        if matches!(&self.state, CoordinatorState::Probing(k) if k.probed + PROBE_GAP <= now) {
+            self.probe(now);
         }
     }
 
     fn greeted(&mut self, now: Instant, hello: Hello) {
         match &mut self.state {
-            State::Closed { .. } | State::Opening => return,
-            State::Established(session) if session.nonce == hello.nonce => {
+            CoordinatorState::Closed { .. } | CoordinatorState::Opening => return,
+            CoordinatorState::Established(session) if session.nonce == hello.nonce => {
                 // It did not hear the welcome.
                 session.heard = now;
                 let welcome = session.welcome;
                 self.send(hello.nonce, ToAgent::Welcome(welcome));
                 return;
             }
-            State::Established(session) if now < session.began + HELLO_GAP => return,
-            State::Established(_) | State::Knocking(_) => {}
+            CoordinatorState::Established(session) if now < session.began + HELLO_GAP => return,
+            CoordinatorState::Established(_) | CoordinatorState::Probing(_) => {}
         }
         let answer = match &self.desired {
             None => Err(Refusal::NotStarted),
@@ -352,7 +354,7 @@ impl Coordinator {
             heartbeat_ms: u32::try_from(self.heartbeat.as_millis()).unwrap_or(u32::MAX),
         };
         self.reopen.reset();
-        self.state = State::Established(Session {
+        self.state = CoordinatorState::Established(Session {
             nonce: hello.nonce,
             welcome,
             began: now,
@@ -382,7 +384,8 @@ impl Coordinator {
     }
 
     fn send_spec(&mut self) {
-        let (State::Established(session), Some(spec)) = (&mut self.state, &self.desired) else {
+        let (CoordinatorState::Established(session), Some(spec)) = (&mut self.state, &self.desired)
+        else {
             return;
         };
         session.ping_behind_spec = session.ping_sequence + 1;
@@ -398,7 +401,7 @@ impl Coordinator {
 
     fn ping(&mut self, now: Instant) {
         let desired = self.desired();
-        if let State::Established(session) = &mut self.state {
+        if let CoordinatorState::Established(session) = &mut self.state {
             session.next_ping = now + self.heartbeat;
             session.ping_sequence += 1;
             let ping = Ping {
@@ -426,7 +429,7 @@ impl Coordinator {
     }
 
     fn reported(&mut self, report: Report) {
-        if let State::Established(session) = &mut self.state
+        if let CoordinatorState::Established(session) = &mut self.state
             && session.report_seen < report.sequence
         {
             session.report_seen = report.sequence;
@@ -435,7 +438,7 @@ impl Coordinator {
     }
 
     fn ponged(&mut self, pong: Pong) {
-        let State::Established(session) = &self.state else {
+        let CoordinatorState::Established(session) = &self.state else {
             return;
         };
         // A pong for an earlier ping was said before the agent could have had the spec.

@@ -106,7 +106,7 @@ fn a_change_of_the_kernel_while_the_line_is_cut_is_observed_after_it() {
 }
 
 #[test]
-fn a_burst_of_stale_knocks_ends_no_session() {
+fn a_burst_of_stale_probes_ends_no_session() {
     let mut world = World::new(9, Line::Serial);
     world.desire(spec(1, 1));
     world.agent_absent(seconds(60));

@@ -16,7 +16,7 @@ pub const MAX_ROUTES: usize = 256;
 pub enum NicMatch {
     /// The NIC bears this address, at present or by its hardware (`IFLA_PERM_ADDRESS`).
     Mac(MacAddress),
-    /// The NIC sits at this place on the PCI bus.
+    /// The NIC sits at this position on the PCI bus.
     PciPath(PciPath),
     /// The NIC sits in this physical slot (`/sys/bus/pci/slots`).
     PciSlot(u32),

@@ -15,9 +15,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use lab::{
-    Coordinator, Lab, RootFs, Topology, eventually, eventually_some, peer, places, registry,
-};
+use lab::{Coordinator, Lab, RootFs, Topology, eventually, eventually_some, paths, peer, registry};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -35,7 +33,7 @@ const DOWN: Duration = Duration::from_secs(30);
 const TEMPLATE: Duration = Duration::from_secs(120);
 /// The image by which the first VM is run; it is removed again.
 const FIRST_IMAGE: &str = "vch-first";
-/// Files of [`folder`]: what `env` says of the docker CLI, and where the coordinator keeps its state.
+/// Files of [`dir`]: what `env` says of the docker CLI, and where the coordinator keeps its state.
 const CLIENTS: &str = "clients";
 const STATE: &str = "state";
 
@@ -57,24 +55,22 @@ fn main() -> ExitCode {
 }
 
 /// What a person finds of it: `env`, `pid`, `log` and the certificates.
-fn folder() -> PathBuf {
-    places::workspace().join("target/vch")
+fn dir() -> PathBuf {
+    paths::workspace().join("target/vch")
 }
 
 fn up() -> Result<()> {
-    let env = folder().join("env");
+    let env = dir().join("env");
     if holder().is_some() && env.is_file() {
         println!("# The VCH is up already; `make vch-down` removes it.");
         return show(&env);
     }
     // What a killed one left.
     down()?;
-    fs::create_dir_all(folder()).context("make target/vch")?;
-    phase("the image of container VMs", || {
-        places::vm_image().map(drop)
-    })?;
+    fs::create_dir_all(dir()).context("make target/vch")?;
+    phase("the image of container VMs", || paths::vm_image().map(drop))?;
     phase("the docker CLI", || {
-        fs::write(folder().join(CLIENTS), client_lines()?).context("write target/vch/clients")
+        fs::write(dir().join(CLIENTS), client_lines()?).context("write target/vch/clients")
     })?;
     phase("the start of the VCH", || start(&env))?;
     phase("the saved VM that containers are clones of", || {
@@ -93,7 +89,7 @@ fn phase<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
 }
 
 fn start(env: &Path) -> Result<()> {
-    let log = fs::File::create(folder().join("log")).context("make target/vch/log")?;
+    let log = fs::File::create(dir().join("log")).context("make target/vch/log")?;
     let mut command = Command::new("setsid");
     command.arg(env::current_exe().context("find this program")?);
     command.arg("hold").stdin(Stdio::null());
@@ -105,7 +101,7 @@ fn start(env: &Path) -> Result<()> {
         let ended = !matches!(hold.try_wait(), Ok(None));
         (env.is_file() || ended).then(|| env.is_file())
     });
-    let log = || fs::read_to_string(folder().join("log")).unwrap_or_default();
+    let log = || fs::read_to_string(dir().join("log")).unwrap_or_default();
     if !ready.with_context(log)? {
         bail!("the VCH did not start: {}", log());
     }
@@ -129,7 +125,7 @@ fn make_template(env: &Path) -> Result<()> {
         tar.display()
     ))?;
     docker(&format!("run --rm {FIRST_IMAGE} true"))?;
-    let state = fs::read_to_string(folder().join(STATE)).context("read target/vch/state")?;
+    let state = fs::read_to_string(dir().join(STATE)).context("read target/vch/state")?;
     let templates = Path::new(&state).join("templates");
     eventually(TEMPLATE, "a VM is saved", || {
         let mut made = fs::read_dir(&templates).into_iter().flatten().flatten();
@@ -156,10 +152,10 @@ fn client_lines() -> Result<String> {
     let clients = peer::clients()?;
     let mut lines = String::new();
     if !docker {
-        let folder = clients.docker.parent().context("the CLI's folder")?;
+        let dir = clients.docker.parent().context("the CLI's folder")?;
         lines += &format!(
             "# This machine has no docker CLI: this is Debian 13's.\nexport PATH={}:$PATH\n",
-            folder.display()
+            dir.display()
         );
     }
     let own = env::var_os("HOME").is_some_and(|home| Path::new(&home).join(".docker").exists());
@@ -171,7 +167,7 @@ fn client_lines() -> Result<String> {
         );
         return Ok(lines);
     }
-    let config = places::workspace().join("target/docker");
+    let config = paths::workspace().join("target/docker");
     let plugin = config.join("cli-plugins/docker-compose");
     fs::create_dir_all(config.join("cli-plugins")).context("make target/docker")?;
     if plugin.symlink_metadata().is_err() {
@@ -195,12 +191,12 @@ fn show(env: &Path) -> Result<()> {
 
 /// Holds the VCH until it is told to end.
 fn hold() -> Result<()> {
-    let pid = folder().join("pid");
+    let pid = dir().join("pid");
     fs::write(&pid, std::process::id().to_string()).context("write target/vch/pid")?;
     let lab = Lab::of_namespaces("vch")?;
     let topology = lab.topology()?;
     joined(&topology)?;
-    let tls = folder().join("tls");
+    let tls = dir().join("tls");
     certificates(&tls)?;
     let shown = tls.canonicalize().context("target/vch/tls")?;
     let shown = shown.display();
@@ -210,13 +206,12 @@ fn hold() -> Result<()> {
     );
     let tables = format!("{}{endpoint}", Coordinator::runtime_table()?);
     let vch = Coordinator::start_with(&lab, &topology.vch, &tables)?;
-    let state = vch.folder().join("state");
-    fs::write(folder().join(STATE), state.display().to_string())
-        .context("write target/vch/state")?;
+    let state = vch.dir().join("state");
+    fs::write(dir().join(STATE), state.display().to_string()).context("write target/vch/state")?;
     let text = environment(&topology, &vch, &format!("{shown}/client"))?;
-    let partial = folder().join("env.partial");
+    let partial = dir().join("env.partial");
     fs::write(&partial, text).context("write target/vch/env")?;
-    fs::rename(&partial, folder().join("env")).context("write target/vch/env")?;
+    fs::rename(&partial, dir().join("env")).context("write target/vch/env")?;
     loop {
         // A signal ends this process: the registry removes what there is first.
         std::thread::park();
@@ -246,9 +241,9 @@ fn ip(words: &str) -> Result<()> {
     Ok(())
 }
 
-fn certificates(folder: &Path) -> Result<()> {
-    let mut vchctl = Command::new(places::built("vchctl")?);
-    vchctl.arg("certs").arg("--dir").arg(folder);
+fn certificates(dir: &Path) -> Result<()> {
+    let mut vchctl = Command::new(paths::built("vchctl")?);
+    vchctl.arg("certs").arg("--dir").arg(dir);
     vchctl.args(["--address", ENDPOINT, "--port", &PORT.to_string()]);
     let output = vchctl.output().context("run vchctl certs")?;
     let said = String::from_utf8_lossy(&output.stderr);
@@ -260,7 +255,7 @@ fn certificates(folder: &Path) -> Result<()> {
 fn environment(topology: &Topology, vch: &Coordinator<'_>, client: &str) -> Result<String> {
     let outside = topology.outside.name();
     let socket = vch.socket();
-    let clients = fs::read_to_string(folder().join(CLIENTS)).context("read target/vch/clients")?;
+    let clients = fs::read_to_string(dir().join(CLIENTS)).context("read target/vch/clients")?;
     Ok(format!(
         "# A Virtual Container Host is up. In a shell: . target/vch/env\n\
          {clients}\
@@ -289,7 +284,7 @@ fn environment(topology: &Topology, vch: &Coordinator<'_>, client: &str) -> Resu
 
 /// The process that holds the VCH, when there is one.
 fn holder() -> Option<i32> {
-    let pid: i32 = fs::read_to_string(folder().join("pid"))
+    let pid: i32 = fs::read_to_string(dir().join("pid"))
         .ok()?
         .trim()
         .parse()
@@ -310,7 +305,7 @@ fn down() -> Result<()> {
         registry::remove_leftovers();
         ip(&format!("link show dev {CALLERS_LINK}")).is_err()
     })?;
-    match fs::remove_dir_all(folder()) {
+    match fs::remove_dir_all(dir()) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(error).context("remove target/vch")
         }

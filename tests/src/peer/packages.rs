@@ -11,7 +11,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use image::debian::{self, Suite};
 
-use crate::places;
+use crate::paths;
 
 /// Debian 13: what a new machine gets.
 const SUITE: &str = "trixie";
@@ -51,7 +51,7 @@ const LIBRARIES: &[&str] = &["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu"]
 /// Where the unpacked packages are.
 #[derive(Debug)]
 pub struct Packages {
-    folder: PathBuf,
+    dir: PathBuf,
 }
 
 /// The docker CLI and its plugins.
@@ -66,14 +66,14 @@ pub struct Clients {
 impl Packages {
     /// Downloads and unpacks what is not there yet; one process of the machine at a time.
     pub fn unpacked() -> Result<Self> {
-        let locked = Folder::locked()?;
+        let locked = Dir::locked()?;
         locked.unpack_newer(CLIENTS)?;
         locked.unpack_newer(DAEMONS)?;
         for package in OWN {
             debian::unpacked(package, &locked.path.join(package))?;
         }
         let packages = Self {
-            folder: locked.path.clone(),
+            dir: locked.path.clone(),
         };
         packages.link_names()?;
         Ok(packages)
@@ -95,7 +95,7 @@ impl Packages {
     }
 
     fn names(&self) -> PathBuf {
-        self.folder.join("names")
+        self.dir.join("names")
     }
 
     /// Lets a command find their programs and libraries before those of this machine.
@@ -106,7 +106,7 @@ impl Packages {
             DAEMONS
                 .iter()
                 .chain(OWN)
-                .flat_map(move |package| -> Vec<PathBuf> { of(&self.folder.join(package)) })
+                .flat_map(move |package| -> Vec<PathBuf> { of(&self.dir.join(package)) })
         };
         let programs = [self.names()]
             .into_iter()
@@ -114,13 +114,13 @@ impl Packages {
         command.env("PATH", joined(programs.chain(path())));
         command.env("LD_LIBRARY_PATH", joined(inside(LIBRARIES)));
         let plugins = "iptables/usr/lib/x86_64-linux-gnu/xtables";
-        command.env("XTABLES_LIBDIR", self.folder.join(plugins));
+        command.env("XTABLES_LIBDIR", self.dir.join(plugins));
     }
 }
 
 /// The docker CLI and compose of Debian 13, whatever this machine has: what tests see does not depend on it.
 pub fn clients() -> Result<Clients> {
-    let locked = Folder::locked()?;
+    let locked = Dir::locked()?;
     locked.unpack_newer(CLIENTS)?;
     let clients = Clients {
         docker: locked.path.join("docker-cli/usr/bin/docker"),
@@ -138,17 +138,17 @@ pub fn clients() -> Result<Clients> {
     Ok(clients)
 }
 
-/// The folder of packages while no other process of this machine unpacks there.
+/// The directory of packages while no other process of this machine unpacks there.
 #[derive(Debug)]
-struct Folder {
+struct Dir {
     path: PathBuf,
     /// Held until this is dropped; the kernel frees it with the descriptor.
     _lock: File,
 }
 
-impl Folder {
+impl Dir {
     fn locked() -> Result<Self> {
-        let path = places::peers().join(SUITE);
+        let path = paths::peers().join(SUITE);
         fs::create_dir_all(&path).with_context(|| format!("make {}", path.display()))?;
         let path = path.canonicalize().context("the folder of peers")?;
         let lock = File::create(path.join(".lock")).context("make a lock")?;
@@ -170,7 +170,7 @@ fn path() -> impl Iterator<Item = PathBuf> {
     env::split_paths(&path).collect::<Vec<_>>().into_iter()
 }
 
-fn joined(folders: impl Iterator<Item = PathBuf>) -> OsString {
-    // None of them has a colon in its name: they are below the project's own folder, or come from PATH.
-    env::join_paths(folders).unwrap_or_default()
+fn joined(dirs: impl Iterator<Item = PathBuf>) -> OsString {
+    // None of them has a colon in its name: they are below the project's own directory, or come from PATH.
+    env::join_paths(dirs).unwrap_or_default()
 }

@@ -10,9 +10,9 @@ use anyhow::{Context, Result, ensure};
 use image::bootstrap::Image;
 use image::qemu::{self, Accelerator, Disk, Machine, Memory, Nic, Stream, Vsock};
 
-use super::{Door, Qmp, Shell, Tap, Vm, VsockHost};
-use crate::places;
-use crate::process::{Process, Surroundings};
+use super::{QemuSocket, Qmp, Shell, Tap, Vm, VsockHost};
+use crate::paths;
+use crate::process::{Process, SpawnContext};
 use crate::world::Lab;
 
 /// The virtserialport on which the image's init answers commands.
@@ -56,7 +56,7 @@ impl VmBuilder {
         }
     }
 
-    /// Boots this image; otherwise [`places::bare_image`].
+    /// Boots this image; otherwise [`paths::bare_image`].
     pub fn image(mut self, image: &Image) -> Self {
         self.image = Some(image.clone());
         self
@@ -146,10 +146,10 @@ impl VmBuilder {
         );
         let image = match &self.image {
             Some(image) => image.clone(),
-            None => places::bare_image()?,
+            None => paths::bare_image()?,
         };
-        let shell = Door::open(self.lab.path(&format!("{}.shell", self.name)))?;
-        let qmp = Door::open(self.lab.path(&format!("{}.qmp", self.name)))?;
+        let shell = QemuSocket::open(self.lab.path(&format!("{}.shell", self.name)))?;
+        let qmp = QemuSocket::open(self.lab.path(&format!("{}.qmp", self.name)))?;
         let arguments = self.machine(&image, &shell, &qmp)?.arguments()?;
         let log = self.lab.path(&format!("{}.qemu", self.name));
         let mut command = Command::new(qemu::PROGRAM);
@@ -164,12 +164,12 @@ impl VmBuilder {
             .map(|(tap, _)| OwnedFd::from(tap))
             .collect();
         let started = Instant::now();
-        let surroundings = Surroundings {
+        let context = SpawnContext {
             inherited,
-            ..Surroundings::default()
+            ..SpawnContext::default()
         };
         let mut process =
-            Process::spawn_in(&format!("QEMU of VM {}", self.name), command, surroundings)?;
+            Process::spawn_in(&format!("QEMU of VM {}", self.name), command, context)?;
         let qmp = Qmp::greet(qmp.accept(&mut process, &log)?)?;
         let shell = Shell::new(shell.accept(&mut process, &log)?)?;
         Ok(Vm {
@@ -182,7 +182,7 @@ impl VmBuilder {
         })
     }
 
-    fn machine(&self, image: &Image, shell: &Door, qmp: &Door) -> Result<Machine> {
+    fn machine(&self, image: &Image, shell: &QemuSocket, qmp: &QemuSocket) -> Result<Machine> {
         let variable = std::env::var(qemu::ACCELERATOR_VARIABLE).ok();
         let mut machine = Machine::new(&image.kernel, &image.initramfs)
             .accelerator(Accelerator::from_variable(variable.as_deref())?)

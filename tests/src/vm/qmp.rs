@@ -64,8 +64,8 @@ impl Qmp {
     ) -> Result<Value> {
         let end = Instant::now() + within;
         loop {
-            while let Some(place) = self.events.iter().position(|event| event["event"] == name) {
-                let event = self.events.remove(place).unwrap_or_default();
+            while let Some(position) = self.events.iter().position(|event| event["event"] == name) {
+                let event = self.events.remove(position).unwrap_or_default();
                 if fits(&event["data"]) {
                     return Ok(event["data"].clone());
                 }

@@ -142,8 +142,8 @@ fn set_interface(file: &File, name: &str) -> Result<()> {
     if name.is_empty() || name.len() >= request.ifr_name.len() {
         bail!("{name:?} is no interface name: use 1 to 15 bytes");
     }
-    for (place, byte) in request.ifr_name.iter_mut().zip(name.bytes()) {
-        *place = libc::c_char::from_ne_bytes([byte]);
+    for (slot, byte) in request.ifr_name.iter_mut().zip(name.bytes()) {
+        *slot = libc::c_char::from_ne_bytes([byte]);
     }
     let flags = libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR;
     request.ifr_ifru.ifru_flags = libc::c_short::try_from(flags).context("tap flags")?;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::deadline::eventually;
-use crate::places;
+use crate::paths;
 use crate::prerequisites::{self, Need};
 use crate::process::Process;
 use crate::world::Lab;
@@ -26,7 +26,7 @@ pub struct VsockHost {
 impl VsockHost {
     pub(crate) fn start(lab: Lab, cids: &[u32]) -> Result<Self> {
         prerequisites::check(&[Need::VhostDeviceVsock])?;
-        let mut command = Command::new(places::tool("vhost-device-vsock"));
+        let mut command = Command::new(paths::tool("vhost-device-vsock"));
         for cid in cids {
             let (device, host) = (device_path(&lab, *cid), host_path(&lab, *cid));
             let vm = format!(

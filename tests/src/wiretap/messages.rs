@@ -22,7 +22,7 @@ pub(super) enum Message {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum ParserState {
     Head,
     Length(usize),
     ChunkSize,
@@ -39,7 +39,7 @@ enum State {
 #[derive(Debug)]
 pub(super) struct Messages {
     side: Side,
-    state: State,
+    state: ParserState,
     bytes: Vec<u8>,
 }
 
@@ -47,7 +47,7 @@ impl Messages {
     pub(super) fn of(side: Side) -> Self {
         Self {
             side,
-            state: State::Head,
+            state: ParserState::Head,
             bytes: Vec::new(),
         }
     }
@@ -63,55 +63,55 @@ impl Messages {
     /// Whether there may be more to do.
     fn step(&mut self, found: &mut Vec<Message>, to_head: &impl Fn() -> bool) -> bool {
         match self.state {
-            State::Head => {
+            ParserState::Head => {
                 let Some(head) = self.taken_through(b"\r\n\r\n") else {
                     return false;
                 };
                 self.head(&head, found, to_head);
             }
-            State::Length(left) => {
+            ParserState::Length(left) => {
                 let taken = self.body(left, found);
                 if taken == 0 && left > 0 {
                     return false;
                 }
                 self.state = match left - taken {
-                    0 => State::Head,
-                    left => State::Length(left),
+                    0 => ParserState::Head,
+                    left => ParserState::Length(left),
                 };
             }
-            State::ChunkSize => {
+            ParserState::ChunkSize => {
                 let Some(line) = self.taken_through(b"\r\n") else {
                     return false;
                 };
                 let digits = line.split([';', '\r']).next().unwrap_or_default().trim();
                 self.state = match usize::from_str_radix(digits, 16) {
-                    Ok(0) => State::Trailer,
-                    Ok(size) => State::Chunk(size),
-                    Err(_) => State::Stream,
+                    Ok(0) => ParserState::Trailer,
+                    Ok(size) => ParserState::Chunk(size),
+                    Err(_) => ParserState::Stream,
                 };
             }
-            State::Chunk(left) => {
+            ParserState::Chunk(left) => {
                 let taken = self.body(left, found);
                 if taken == 0 {
                     return false;
                 }
                 self.state = match left - taken {
-                    0 => State::ChunkEnd,
-                    left => State::Chunk(left),
+                    0 => ParserState::ChunkEnd,
+                    left => ParserState::Chunk(left),
                 };
             }
-            State::ChunkEnd => {
+            ParserState::ChunkEnd => {
                 if self.taken_through(b"\r\n").is_none() {
                     return false;
                 }
-                self.state = State::ChunkSize;
+                self.state = ParserState::ChunkSize;
             }
-            State::Trailer => match self.taken_through(b"\r\n") {
+            ParserState::Trailer => match self.taken_through(b"\r\n") {
                 None => return false,
-                Some(line) if line == "\r\n" => self.state = State::Head,
+                Some(line) if line == "\r\n" => self.state = ParserState::Head,
                 Some(_) => {}
             },
-            State::Stream => {
+            ParserState::Stream => {
                 self.body(usize::MAX, found);
                 return false;
             }
@@ -133,17 +133,17 @@ impl Messages {
         let length = field("content-length").and_then(|value| value.parse().ok());
         let chunked = field("transfer-encoding").is_some_and(|value| value.ends_with("chunked"));
         let framed = match length {
-            _ if chunked => Some(State::ChunkSize),
-            Some(0) => Some(State::Head),
-            Some(length) => Some(State::Length(length)),
+            _ if chunked => Some(ParserState::ChunkSize),
+            Some(0) => Some(ParserState::Head),
+            Some(length) => Some(ParserState::Length(length)),
             None => None,
         };
         if self.side == Side::Client {
             let method = first.next().unwrap_or_default().to_owned();
             let path = first.next().unwrap_or_default().to_owned();
             found.push(Message::Request { method, path });
-            let upgraded = field("upgrade").map(|_| State::Stream);
-            self.state = upgraded.or(framed).unwrap_or(State::Head);
+            let upgraded = field("upgrade").map(|_| ParserState::Stream);
+            self.state = upgraded.or(framed).unwrap_or(ParserState::Head);
             return;
         }
         let status = first.nth(1).and_then(|text| text.parse().ok()).unwrap_or(0);
@@ -152,9 +152,9 @@ impl Messages {
             found.push(Message::Status(status));
         }
         self.state = match framed {
-            _ if bare => State::Head,
-            _ if status == 101 => State::Stream,
-            framed => framed.unwrap_or(State::Stream),
+            _ if bare => ParserState::Head,
+            _ if status == 101 => ParserState::Stream,
+            framed => framed.unwrap_or(ParserState::Stream),
         };
     }
 

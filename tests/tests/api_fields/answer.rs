@@ -126,10 +126,10 @@ impl Answer {
             Some((first, more)) => (first, Some(more)),
             None => (sent, None),
         };
-        let (place, value) = first.split_once(" = ").unwrap_or_else(|| panic!("{row}"));
-        let (name, put) = match place.split_once(" @ ") {
+        let (path, value) = first.split_once(" = ").unwrap_or_else(|| panic!("{row}"));
+        let (name, put) = match path.split_once(" @ ") {
             Some((name, put)) => (name, put),
-            None => (place, place.trim_start_matches(['.', '?', '^'])),
+            None => (path, path.trim_start_matches(['.', '?', '^'])),
         };
         let read = |text: &str| -> Value {
             serde_json::from_str(text).unwrap_or_else(|error| panic!("{row}: {error}"))
@@ -198,20 +198,20 @@ impl Kind {
 /// The names of all tests.
 pub fn tests_of_the_repository() -> BTreeSet<String> {
     let mut all = BTreeSet::new();
-    for folder in [
+    for dir in [
         "protocol",
         "tether-net",
         "vch-coordinator",
         "image",
         "tests",
     ] {
-        collect(&lab::places::workspace().join(folder), &mut all);
+        collect(&lab::paths::workspace().join(dir), &mut all);
     }
     all
 }
 
-fn collect(folder: &Path, all: &mut BTreeSet<String>) {
-    for entry in fs::read_dir(folder).unwrap() {
+fn collect(dir: &Path, all: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() && !path.ends_with("target") {
             collect(&path, all);

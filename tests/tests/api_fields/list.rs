@@ -12,20 +12,20 @@ pub struct Operation {
 /// What can be said to an operation.
 #[derive(Debug)]
 pub struct Field {
-    pub place: Place,
+    pub location: Location,
     pub name: String,
     pub kind: String,
 }
 
 /// Where a field stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Location {
     Query,
     Header,
     Body,
 }
 
-impl Place {
+impl Location {
     pub fn mark(self) -> char {
         match self {
             Self::Query => '?',
@@ -38,7 +38,7 @@ impl Place {
 impl Operation {
     /// A field's name among all.
     pub fn row(&self, field: &Field) -> String {
-        let (method, path, mark) = (&self.method, &self.path, field.place.mark());
+        let (method, path, mark) = (&self.method, &self.path, field.location.mark());
         format!("{method} {path} {mark}{}", field.name)
     }
 }
@@ -47,10 +47,10 @@ pub fn read(text: &str) -> Vec<Operation> {
     let mut all: Vec<Operation> = Vec::new();
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let words: Vec<&str> = line.split_whitespace().collect();
-        let place = match words[0] {
-            "?" => Place::Query,
-            "^" => Place::Header,
-            "." => Place::Body,
+        let location = match words[0] {
+            "?" => Location::Query,
+            "^" => Location::Header,
+            "." => Location::Body,
             "=" => {
                 all.last_mut().unwrap().statuses = words[1..].join(" ");
                 continue;
@@ -66,7 +66,7 @@ pub fn read(text: &str) -> Vec<Operation> {
             }
         };
         all.last_mut().unwrap().fields.push(Field {
-            place,
+            location,
             name: words[1].to_owned(),
             kind: words[2..].join(" "),
         });

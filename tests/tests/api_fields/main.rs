@@ -78,7 +78,7 @@ fn every_test_that_the_documentation_names_is_there() {
     let tests = answer::tests_of_the_repository();
     let mut missing = Vec::new();
     for page in ["docker-rows.md", "security.md"] {
-        let text = fs::read_to_string(lab::places::workspace().join("docs").join(page)).unwrap();
+        let text = fs::read_to_string(lab::paths::workspace().join("docs").join(page)).unwrap();
         for line in text.lines() {
             let named = names_of_tests(line);
             let unknown = named.iter().filter(|name| !tests.contains(**name));
@@ -96,7 +96,7 @@ fn every_test_that_the_documentation_names_is_there() {
 fn the_table_in_the_documentation_is_that_of_the_answers() {
     let (operations, answers) = read();
     let table = table::written(&operations, &answers);
-    let path = lab::places::workspace().join("docs/docker-api.md");
+    let path = lab::paths::workspace().join("docs/docker-api.md");
     if env::var_os(WRITE).is_some() {
         fs::write(&path, table).unwrap();
         return;

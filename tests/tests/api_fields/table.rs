@@ -50,7 +50,7 @@ pub fn written(operations: &[Operation], answers: &Answers) -> String {
             let Some(answer) = answers.rows.get(&operation.row(field)) else {
                 continue;
             };
-            let mark = field.place.mark().to_string().replace('.', "");
+            let mark = field.location.mark().to_string().replace('.', "");
             let value = answer.sent[0].1.to_string().replace('|', "\\|");
             let test = answer.test.as_deref().unwrap_or_default();
             let comes = match &answer.kind {

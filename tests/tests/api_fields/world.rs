@@ -4,7 +4,7 @@ mod ignored;
 
 use crate::{
     answer::{Answer, Group, Kind},
-    list::{Field, Operation, Place},
+    list::{Field, Location, Operation},
     live,
 };
 use lab::http::{self, Answer as Heard};
@@ -125,7 +125,7 @@ impl<'a> World<'a> {
         let mut query = String::new();
         for (index, (name, value)) in answer.sent.iter().enumerate() {
             let of_the_query = match index {
-                0 => field.place == Place::Query,
+                0 => field.location == Location::Query,
                 _ => name.starts_with('?'),
             };
             if of_the_query {
@@ -133,7 +133,7 @@ impl<'a> World<'a> {
                 let separator = if begun { '&' } else { '?' };
                 let name = name.trim_start_matches('?');
                 write!(query, "{separator}{name}={}", escaped(value)).unwrap();
-            } else if field.place == Place::Body && field.name != "-" {
+            } else if field.location == Location::Body && field.name != "-" {
                 set(
                     body.get_or_insert_with(|| json!({})),
                     name.trim_start_matches('.'),
@@ -142,7 +142,7 @@ impl<'a> World<'a> {
             }
         }
         let mut target = own_target;
-        if field.place == Place::Query && field.name == "name" {
+        if field.location == Location::Query && field.name == "name" {
             // It is the one that is asked about; a new name is the query's only one.
             target.truncate(target.find('?').unwrap_or(target.len()));
             query.replace_range(..1, "?");
@@ -165,8 +165,8 @@ impl<'a> World<'a> {
             Some(archive) => {
                 let value = answer.sent[0].1.as_str().unwrap_or_default();
                 let headers = [(field.name.as_str(), value)];
-                let headers = match field.place {
-                    Place::Header => &headers[..],
+                let headers = match field.location {
+                    Location::Header => &headers[..],
                     _ => &[],
                 };
                 let request = self.request(&operation.method, &target);
@@ -230,8 +230,8 @@ impl<'a> World<'a> {
             "/containers/{id}/rename" => (format!("/containers/{RENAMED}/json"), path.to_owned()),
             "/networks/create" => (format!("/networks/{NETWORK}"), path.to_owned()),
             "/networks/{id}/connect" => {
-                let place = path.trim_start_matches("EndpointConfig.");
-                let path = format!("NetworkSettings.Networks.{NETWORK}.{place}");
+                let field = path.trim_start_matches("EndpointConfig.");
+                let path = format!("NetworkSettings.Networks.{NETWORK}.{field}");
                 (format!("/containers/{CONTAINER}/json"), path)
             }
             "/containers/{id}/update" => {

@@ -1,7 +1,7 @@
 //! Configurations that cannot be, and stores that another coordinator has: a coordinator does not start with them.
 
 use crate::{SOON, everything, refused};
-use lab::{Coordinator, Lab, Need, Process, Topology, places, prerequisites};
+use lab::{Coordinator, Lab, Need, Process, Topology, paths, prerequisites};
 use std::process::Command;
 
 /// What a coordinator says that does not start with this configuration; the kinds of network that it does not declare
@@ -15,7 +15,7 @@ fn does_not_start_with(lab: &Lab, vch: &lab::Namespace, config: &str) -> String 
     let path = lab.path("bad.toml");
     std::fs::write(&path, config).unwrap();
     let log = std::fs::File::create(lab.path("bad.log")).unwrap();
-    let mut command = Command::new(places::built("vch-coordinator").unwrap());
+    let mut command = Command::new(paths::built("vch-coordinator").unwrap());
     command.arg("--config").arg(&path).stderr(log);
     let mut process: Process = vch.spawn("second coordinator", command).unwrap();
     let status = process.wait_within(SOON).unwrap();
@@ -31,7 +31,7 @@ fn a_second_coordinator_on_a_store_names_the_first_and_disturbs_nothing() {
     let vch = Coordinator::start(&lab, &topology.vch).unwrap();
     vch.vchctl("network create web").unwrap();
     let before = everything(&vch);
-    let config = std::fs::read_to_string(vch.folder().join("vch.toml")).unwrap();
+    let config = std::fs::read_to_string(vch.dir().join("vch.toml")).unwrap();
     let said = does_not_start(&lab, &topology.vch, &config);
     let pid = format!(
         "in use by process {} (vch-coordinator):",
@@ -39,7 +39,7 @@ fn a_second_coordinator_on_a_store_names_the_first_and_disturbs_nothing() {
     );
     assert!(said.contains(&pid), "{said}");
     assert!(
-        said.contains(vch.folder().join("state").to_str().unwrap()),
+        said.contains(vch.dir().join("state").to_str().unwrap()),
         "{said}"
     );
     assert!(said.contains("vch.state_dir"), "{said}");
@@ -145,7 +145,7 @@ fn a_pool_on_a_route_of_the_host_gives_what_is_free_and_says_when_nothing_is() {
     let topology = lab.topology().unwrap();
     let route = format!("route add 10.1.0.0/16 via {}", Topology::GATEWAY);
     topology.vch.ip(&route).unwrap();
-    // Of four places one has that route, one the external network 10.2.0.0/16 and one the default bridge.
+    // Of the four subnets of the pool one has that route, one the external network 10.2.0.0/16 and one the default bridge.
     let pools = "[bridge]\npools = [{ base = \"10.0.0.0/14\", size = 16 }]";
     let vch = Coordinator::start_with(&lab, &topology.vch, pools).unwrap();
     let made = vch.ask("network create one").unwrap();

@@ -10,14 +10,14 @@ use std::os::unix::net::UnixStream;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use lab::{Coordinator, Lab, Member, Need, places, prerequisites};
+use lab::{Coordinator, Lab, Member, Need, paths, prerequisites};
 use serde_json::Value;
 
 const SOON: Duration = Duration::from_secs(10);
 
 /// Whatever `vchctl` answers to these words.
 fn vchctl(vch: &Coordinator<'_>, words: &str) -> Output {
-    let mut command = Command::new(places::built("vchctl").unwrap());
+    let mut command = Command::new(paths::built("vchctl").unwrap());
     command.env("VCH_SOCKET", vch.socket());
     command.args(words.split_whitespace()).output().unwrap()
 }

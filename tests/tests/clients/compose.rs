@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lab::{Docker, eventually, places};
+use lab::{Docker, eventually, paths};
 
 /// Of a step with several containers, on a machine that is busy.
 const SOON: Duration = Duration::from_secs(120);
@@ -44,10 +44,10 @@ impl Project<'_> {
     }
 
     fn compose_of(&self, files: &[&str], words: &str) -> String {
-        let folder = places::workspace().join("tests/tests/clients");
+        let dir = paths::workspace().join("tests/tests/clients");
         let files = files
             .iter()
-            .map(|file| format!("-f {}", folder.join(file).display()));
+            .map(|file| format!("-f {}", dir.join(file).display()));
         let files = files.collect::<Vec<_>>().join(" ");
         let line = format!("docker compose --progress plain -p app {files} {words}");
         self.docker.succeed(&line).unwrap()

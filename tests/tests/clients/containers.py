@@ -41,8 +41,8 @@ assert server.status == "running" and server.attrs["State"]["Pid"] > 0, server.a
 assert [found.name for found in client.containers.list(filters={"label": "of=test"})] == ["server"]
 assert server.ports["80/tcp"][0]["HostPort"] == "8081", server.ports
 assert int(server.ports["53/udp"][0]["HostPort"]) > 0, server.ports
-place = server.attrs["NetworkSettings"]["Networks"]["app"]
-assert place["NetworkID"] == network.id and place["IPAddress"] and place["MacAddress"], place
+endpoint = server.attrs["NetworkSettings"]["Networks"]["app"]
+assert endpoint["NetworkID"] == network.id and endpoint["IPAddress"] and endpoint["MacAddress"], endpoint
 network.reload()
 assert [found.name for found in network.containers] == ["server"]
 
@@ -114,9 +114,9 @@ own.connect(early, links=[("late", "store")])
 early.start()
 for _ in range(2):
     late = client.containers.run("busybox", ["sleep", "1000"], name="late", network="own", detach=True)
-    place = client.containers.get("late").attrs["NetworkSettings"]["Networks"]["own"]
+    endpoint = client.containers.get("late").attrs["NetworkSettings"]["Networks"]["own"]
     code, output = early.exec_run(["ping", "-c", "1", "store"])
-    assert code == 0 and place["IPAddress"] in output.decode(), (place, output)
+    assert code == 0 and endpoint["IPAddress"] in output.decode(), (endpoint, output)
     late.remove(force=True)
 assert early.top(ps_args="aux")["Titles"][:4] == ["USER", "PID", "%CPU", "%MEM"]
 early.remove(force=True)

@@ -7,21 +7,21 @@ mod rust;
 use std::path::Path;
 use std::process::Command;
 
-use lab::{Boot, Coordinator, Docker, Lab, Need, Peer, RootFs, VmHost, places, prerequisites};
+use lab::{Boot, Coordinator, Docker, Lab, Need, Peer, RootFs, VmHost, paths, prerequisites};
 
 /// How often a project is brought up on a VCH: what one round leaves disturbs the next.
 const ROUNDS: usize = 3;
 
-/// Runs a script of this folder with the Python package `docker`.
+/// Runs a script of this directory with the Python package `docker`.
 fn holds(script: &str, daemon: &Path) {
     prerequisites::check(&[Need::PythonDocker]).unwrap();
     let mut python = Command::new("python3");
-    python.env("PYTHONPATH", places::python());
+    python.env("PYTHONPATH", paths::python());
     python.env("DOCKER_HOST", format!("unix://{}", daemon.display()));
     for variable in ["DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"] {
         python.env_remove(variable);
     }
-    python.arg(places::workspace().join("tests/tests/clients").join(script));
+    python.arg(paths::workspace().join("tests/tests/clients").join(script));
     let output = python.output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     let complained = String::from_utf8_lossy(&output.stderr);

@@ -30,12 +30,12 @@ async fn lives(daemon: &Path) {
     let docker = Docker::connect_with_unix(daemon.to_str().unwrap(), PATIENCE_SECONDS, version);
     let docker = docker.unwrap().negotiate_version().await.unwrap();
     for network in ["front", "back"] {
-        let wish = NetworkCreateRequest {
+        let request = NetworkCreateRequest {
             name: network.to_owned(),
             internal: Some(network == "back"),
             ..Default::default()
         };
-        docker.create_network(wish).await.unwrap();
+        docker.create_network(request).await.unwrap();
     }
     let listed = docker.list_networks(None).await.unwrap();
     let has = |name: &str| listed.iter().any(|one| one.name.as_deref() == Some(name));

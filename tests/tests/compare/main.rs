@@ -16,7 +16,7 @@ use std::env;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use lab::{Boot, Coordinator, Lab, Peer, RootFs, VmHost, places};
+use lab::{Boot, Coordinator, Lab, Peer, RootFs, VmHost, paths};
 
 use part::{CONTAINERS, NETWORKS, OPTIONS, Part};
 use play::{play, prepared};
@@ -33,7 +33,7 @@ fn writes() -> bool {
 }
 
 fn table_file() -> PathBuf {
-    places::workspace().join("docs/docker.md")
+    paths::workspace().join("docs/docker.md")
 }
 
 #[test]
@@ -126,10 +126,10 @@ fn vch_answers(lab: &Lab, socket: &Path, part: &Part, image: Option<&RootFs>) {
         compared.extend(scene.rows.into_iter().zip(answers));
     }
     let differences = table::differences(&compared);
-    let folder = places::workspace().join("target/compare");
-    fs::create_dir_all(&folder).unwrap();
+    let dir = paths::workspace().join("target/compare");
+    fs::create_dir_all(&dir).unwrap();
     let name = part.title.to_lowercase();
-    fs::write(folder.join(format!("{name}.md")), &differences).unwrap();
+    fs::write(dir.join(format!("{name}.md")), &differences).unwrap();
     if writes() {
         // The other part may be written at this moment.
         let file = File::open(table_file()).unwrap();

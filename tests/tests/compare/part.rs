@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use lab::places;
+use lab::paths;
 
 use crate::record;
 use crate::scene::{self, Scene};
@@ -96,5 +96,5 @@ fn chosen(mut scenes: Vec<Scene>, titles: &[&str]) -> Vec<Scene> {
 }
 
 fn here(name: &str) -> PathBuf {
-    places::workspace().join("tests/tests/compare").join(name)
+    paths::workspace().join("tests/tests/compare").join(name)
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::Result;
-use lab::{Docker, Exchange, Lab, RootFs, Said, Wiretap};
+use lab::{CommandOutput, Docker, Exchange, Lab, RootFs, Wiretap};
 use serde_json::Value;
 
 use crate::rules::normal;
@@ -40,7 +40,7 @@ pub fn play(scene: &Scene, docker: &Docker, tap: &Wiretap) -> Result<Vec<String>
 
 /// Lines with a mark each: `|` standard output, `!` standard error, `=` the exit code, `>` a request with its status and
 /// the keys of its answer.
-fn answer(said: &Said, heard: &[Exchange]) -> String {
+fn answer(said: &CommandOutput, heard: &[Exchange]) -> String {
     let mut text = String::new();
     // Writing to a String can't fail.
     for (mark, lines) in [('|', normal(&said.stdout)), ('!', normal(&said.stderr))] {

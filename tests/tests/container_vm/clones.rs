@@ -4,7 +4,7 @@ use std::fs;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use lab::{Lab, Process, places};
+use lab::{Lab, Process, paths};
 
 use crate::world::{BOOTED, Shim, launch};
 
@@ -16,7 +16,7 @@ async fn a_clone_runs_a_container_without_a_boot_and_draws_numbers_of_its_own() 
     let template = lab.path("template");
     let text = lab.path("template.json");
     fs::write(&text, serde_json::to_vec(&launch).unwrap()).unwrap();
-    let mut command = Command::new(places::built("vch-shim").unwrap());
+    let mut command = Command::new(paths::built("vch-shim").unwrap());
     command
         .arg("template")
         .arg(&template)
@@ -31,7 +31,7 @@ async fn a_clone_runs_a_container_without_a_boot_and_draws_numbers_of_its_own() 
     launch.template = Some(template);
     let mut drawn = Vec::new();
     for life in 0..3 {
-        launch.folder = lab.path(&format!("container-{life}"));
+        launch.dir = lab.path(&format!("container-{life}"));
         let mut shim = Shim::start(&lab, &launch);
         let outcome = shim.outcome();
         assert_eq!((outcome.code, &outcome.failure), (0, &None));
@@ -43,7 +43,7 @@ async fn a_clone_runs_a_container_without_a_boot_and_draws_numbers_of_its_own() 
             .unwrap();
         let took = Duration::from_micros(process.at_us - first);
         println!("a clone's process after {took:.2?}");
-        let mut reader = vch_shim::log::Reader::from_start(&shim.folder).unwrap();
+        let mut reader = vch_shim::log::Reader::from_start(&shim.dir).unwrap();
         let mut text = Vec::new();
         while let Some(record) = reader.read().unwrap() {
             text.extend(record.bytes);

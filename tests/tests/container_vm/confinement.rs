@@ -34,8 +34,8 @@ async fn devices(shim: &Shim) {
     let ports = ports.lines().map(|port| port.replace(':', " "));
     let others = ["1 1", "1 2", "4 64", "5 3", "10 183", "254 0"].map(str::to_owned);
     for numbers in ports.chain(others) {
-        for place in ["/dev", "/dev/shm", "/tmp", "/root"] {
-            let node = format!("{place}/node");
+        for dir in ["/dev", "/dev/shm", "/tmp", "/root"] {
+            let node = format!("{dir}/node");
             let tried = shim
                 .sh(&format!(
                     "mknod {node} c {numbers}; head -c 1 <{node} && echo opened; rm -f {node}"
@@ -43,13 +43,13 @@ async fn devices(shim: &Shim) {
                 .await;
             assert!(
                 !tried.text().contains("opened"),
-                "{place} {numbers}: {tried:?}"
+                "{dir} {numbers}: {tried:?}"
             );
             let why = tried.errors();
             let refused = ["not permitted", "denied", "No such device"]
                 .iter()
                 .any(|word| why.contains(word));
-            assert!(refused, "{place} {numbers}: {why}");
+            assert!(refused, "{dir} {numbers}: {why}");
         }
     }
     let disks = shim
@@ -160,7 +160,7 @@ fn qemu_has_only_what_it_needs(shim: &Shim) {
         links.len() == 1 && links[0].trim_start().starts_with("lo:"),
         "{links:?}"
     );
-    // Sockets, its disks, its memory; no folder, and no file of anybody else.
+    // Sockets, its disks, its memory; no directory, and no file of anybody else.
     for entry in fs::read_dir(own.join("fd")).unwrap() {
         let target = fs::read_link(entry.unwrap().path()).unwrap_or_default();
         let target = target.display().to_string();
@@ -172,7 +172,7 @@ fn qemu_has_only_what_it_needs(shim: &Shim) {
             "/dev/urandom",
             "/memfd:",
         ];
-        let lab = shim.lab.folder().display().to_string();
+        let lab = shim.lab.dir().display().to_string();
         let image = ["vmlinux", "lonely.cpio", "modules.squashfs"];
         let image = image.iter().any(|file| target.ends_with(file));
         let fine =

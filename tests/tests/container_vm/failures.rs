@@ -50,7 +50,7 @@ fn what_can_t_be_started_says_why() {
     assert_eq!(code, "vm-died");
     assert!(text.contains("panic"), "{text}");
 
-    let (outcome, code, _) = with(&|launch| launch.start.process.words = vec!["nosuch".to_owned()]);
+    let (outcome, code, _) = with(&|launch| launch.start.process.args = vec!["nosuch".to_owned()]);
     assert_eq!((outcome.code, &*code), (127, "not-found"));
 
     // An image that is none.
@@ -65,7 +65,7 @@ fn what_can_t_be_started_says_why() {
 fn an_agent_that_never_has_a_network_and_a_vm_that_never_answers_are_told() {
     let lab = Lab::of_vms("silent").unwrap();
     let mut launch = launch(&lab, &["true"]);
-    launch.initramfs = lab::places::vm_image().unwrap().initramfs;
+    launch.initramfs = lab::paths::vm_image().unwrap().initramfs;
     launch.start.network_deadline_ms = 1_000;
     let (_, code, text) = failed(&lab, &launch);
     assert_eq!(code, "network");

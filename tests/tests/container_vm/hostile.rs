@@ -21,7 +21,7 @@ const WITHIN: Duration = Duration::from_secs(75);
 enum Trap {
     Pipe,
     Loop,
-    Folder,
+    Dir,
     File,
     Elsewhere,
 }
@@ -32,7 +32,7 @@ fn set(trap: Trap, path: &Path) {
     match trap {
         Trap::Pipe => mkfifo(path, Mode::S_IRWXU).unwrap(),
         Trap::Loop => symlink(path.file_name().unwrap(), path).unwrap(),
-        Trap::Folder => fs::create_dir_all(path).unwrap(),
+        Trap::Dir => fs::create_dir_all(path).unwrap(),
         Trap::File => fs::write(path, "x").unwrap(),
         Trap::Elsewhere => symlink("/../../../../etc", path).unwrap(),
     }
@@ -48,9 +48,9 @@ fn start(sound: &Launch, lab: &Lab, at: &str, trap: Trap, user: &str) -> Outcome
     };
     let mut launch = sound.clone();
     launch.image_disk = disk;
-    launch.upper_disk = lab.path(&format!("{name}.ext4"));
-    empty_disk(&launch.upper_disk).unwrap();
-    launch.folder = lab.path(&format!("{name}-container"));
+    launch.writable_disk = lab.path(&format!("{name}.ext4"));
+    empty_disk(&launch.writable_disk).unwrap();
+    launch.dir = lab.path(&format!("{name}-container"));
     launch.start.process.user = user.to_owned();
     let began = Instant::now();
     let mut shim = Shim::start(lab, &launch);
@@ -71,7 +71,7 @@ fn a_hostile_root_ends_its_own_start_and_never_holds_init_up() {
     let lab = Lab::of_vms("hostile-roots").unwrap();
     let sound = launch(&lab, &["/bin/sh", "-c", "echo ran"]);
     let start = |at, trap, user| start(&sound, &lab, at, trap, user);
-    for trap in [Trap::Pipe, Trap::Loop, Trap::Folder] {
+    for trap in [Trap::Pipe, Trap::Loop, Trap::Dir] {
         // Names are unknown, numbers are what they are.
         let outcome = start("etc/passwd", trap, "www");
         let failure = outcome.failure.unwrap();
@@ -90,7 +90,7 @@ fn a_hostile_root_ends_its_own_start_and_never_holds_init_up() {
         assert_eq!(outcome.code, 125, "{at} {trap:?}");
         assert!(failure.text.contains(&format!("/{at}")), "{failure:?}");
     }
-    for trap in [Trap::Pipe, Trap::Folder] {
+    for trap in [Trap::Pipe, Trap::Dir] {
         let outcome = start("bin/sh", trap, "");
         let failure = outcome.failure.unwrap();
         assert_eq!(

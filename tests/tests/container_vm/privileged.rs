@@ -5,10 +5,10 @@ use protocol::process::Process;
 
 use crate::world::{Shim, launch, process};
 
-fn all(words: &[&str]) -> Process {
+fn all(args: &[&str]) -> Process {
     Process {
         privileged: true,
-        ..process(words)
+        ..process(args)
     }
 }
 
@@ -105,7 +105,9 @@ async fn a_tree_of_its_own_cgroups(shim: &Shim) {
     assert_eq!(said, "0::/init\n", "an exec finds its place");
     let listed = shim.client().list().await.unwrap();
     assert!(
-        listed.iter().any(|process| process.words == "sleep 1000"),
+        listed
+            .iter()
+            .any(|process| process.command_line == "sleep 1000"),
         "{listed:?}"
     );
 }

@@ -32,7 +32,9 @@ async fn a_small_init_reaps_and_passes_signals_on_and_holds_nothing_of_the_vm_s(
     let listed = client.list().await.unwrap();
     assert_eq!(listed[0].pid, 1);
     assert!(
-        listed[0].words.starts_with("/sbin/docker-init -- sh -c"),
+        listed[0]
+            .command_line
+            .starts_with("/sbin/docker-init -- sh -c"),
         "{listed:?}"
     );
     // Descriptors: three pipes, and nothing else; the container's root cannot take init's: the process has no such descriptors.
@@ -62,7 +64,7 @@ async fn a_small_init_reaps_and_passes_signals_on_and_holds_nothing_of_the_vm_s(
     let mut seen = String::new();
     while !seen.contains("real-time\n") {
         let next = timeout(SOON, streams.reader.next()).await.unwrap().unwrap();
-        if let vch_shim::Come::Output(_, bytes) = next {
+        if let vch_shim::StreamItem::Output(_, bytes) = next {
             seen.push_str(&String::from_utf8_lossy(&bytes));
         }
     }

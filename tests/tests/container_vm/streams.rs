@@ -6,7 +6,7 @@ use std::time::Duration;
 use lab::Lab;
 use protocol::process::{Listed, Process, ProcessId, TerminalSize};
 use tokio::time::timeout;
-use vch_shim::{Client, ClientError, Come, log::Position};
+use vch_shim::{Client, ClientError, StreamItem, log::Position};
 
 use crate::world::{Ran, SOON, Shim, launch, process, terminal};
 
@@ -67,7 +67,7 @@ async fn a_container_s_streams_are_whole_and_its_end_is_told() {
     let outcome = shim.outcome();
     assert_eq!((outcome.code, outcome.failure), (7, None));
     assert!(outcome.started_ms > 0 && outcome.finished_ms >= outcome.started_ms);
-    let mut reader = vch_shim::log::Reader::from_start(&shim.folder).unwrap();
+    let mut reader = vch_shim::log::Reader::from_start(&shim.dir).unwrap();
     let mut kept = 0;
     while let Some(record) = reader.read().unwrap() {
         kept += record.bytes.len();
@@ -97,7 +97,7 @@ async fn processes_beside_it(shim: &Shim) {
 
     let www = Process {
         user: "www".to_owned(),
-        folder: "/etc".to_owned(),
+        dir: "/etc".to_owned(),
         environment: vec!["GREETING=hello world".to_owned()],
         ..process(&[
             "sh",
@@ -121,7 +121,7 @@ async fn processes_beside_it(shim: &Shim) {
         "unable to find user nobody: no matching entries in passwd file"
     );
     let nowhere = Process {
-        folder: "/missing".to_owned(),
+        dir: "/missing".to_owned(),
         ..process(&["true"])
     };
     let refused = shim.exec(nowhere).await.unwrap_err().to_string();
@@ -178,7 +178,7 @@ async fn a_terminal(shim: &Shim) {
     until(&mut running.streams, "sleep 1000\r\n").await;
     // The shell has given the terminal its keys back before it runs anything.
     let runs = async {
-        let is_it = |process: &Listed| process.words == "sleep 1000";
+        let is_it = |process: &Listed| process.command_line == "sleep 1000";
         while !shim.client().list().await.unwrap().iter().any(is_it) {}
     };
     timeout(SOON, runs).await.unwrap();
@@ -193,8 +193,8 @@ async fn until(streams: &mut vch_shim::Streams, end: &str) -> String {
     let reading = async {
         while !seen.contains(end) {
             match streams.reader.next().await.unwrap() {
-                Come::Output(_, bytes) => seen.push_str(&String::from_utf8_lossy(&bytes)),
-                Come::Ended(exit) => panic!("{exit:?} behind {seen:?}"),
+                StreamItem::Output(_, bytes) => seen.push_str(&String::from_utf8_lossy(&bytes)),
+                StreamItem::Ended(exit) => panic!("{exit:?} behind {seen:?}"),
             }
         }
     };
@@ -208,10 +208,10 @@ async fn its_processes_and_its_use(shim: &Shim) {
     let sleep = client.exec(process(&["sleep", "1000"])).await.unwrap();
     let listed = client.list().await.unwrap();
     assert_eq!(listed[0].pid, 1);
-    assert!(listed[0].words.starts_with("sh -c"), "{listed:?}");
+    assert!(listed[0].command_line.starts_with("sh -c"), "{listed:?}");
     let found = listed
         .iter()
-        .find(|process| process.words == "sleep 1000")
+        .find(|process| process.command_line == "sleep 1000")
         .unwrap();
     assert_eq!((found.pid, found.uid), (sleep.pid, 0));
     let usage = client.usage().await.unwrap();

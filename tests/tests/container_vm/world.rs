@@ -6,10 +6,10 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use lab::rootfs::empty_disk;
-use lab::{Lab, Need, Process as Child, RootFs, eventually_some, places, prerequisites};
+use lab::{Lab, Need, Process as Child, RootFs, eventually_some, paths, prerequisites};
 use protocol::process::{COVERED, Exit, Output, Process, READ_ONLY, Start, TerminalSize};
 use tokio::time::timeout;
-use vch_shim::{Client, ClientError, Come, Launch, Outcome, Streams};
+use vch_shim::{Client, ClientError, Launch, Outcome, StreamItem, Streams};
 
 pub const SOON: Duration = Duration::from_secs(20);
 pub const BOOTED: Duration = Duration::from_secs(60);
@@ -19,25 +19,23 @@ pub const DEFAULT: [u8; 14] = [0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 29, 31];
 /// A shim that was started.
 pub struct Shim {
     pub lab: Lab,
-    pub folder: PathBuf,
+    pub dir: PathBuf,
     pub sockets: PathBuf,
     pub child: Child,
 }
 
-/// What is started where a test says nothing else: the container's own process is `words`.
-pub fn launch(lab: &Lab, words: &[&str]) -> Launch {
+/// What is started where a test says nothing else: the container's own process is `args`.
+pub fn launch(lab: &Lab, args: &[&str]) -> Launch {
     let needs = [Need::Init, Need::Probe, Need::Squashfs];
     prerequisites::check(&needs).unwrap();
-    let image = places::lonely_image().unwrap();
+    let image = paths::lonely_image().unwrap();
     let rootfs = RootFs::busybox(lab, "root").unwrap();
-    let rootfs = rootfs
-        .program(&places::probe(), "/bin/vsock-probe")
-        .unwrap();
-    let upper_disk = lab.path("upper.ext4");
-    empty_disk(&upper_disk).unwrap();
+    let rootfs = rootfs.program(&paths::probe(), "/bin/vsock-probe").unwrap();
+    let writable_disk = lab.path("upper.ext4");
+    empty_disk(&writable_disk).unwrap();
     Launch {
         container: "c".repeat(64),
-        folder: lab.path("container"),
+        dir: lab.path("container"),
         sockets: lab.path("sockets"),
         program: image::qemu::PROGRAM.into(),
         kernel: image.kernel,
@@ -47,17 +45,17 @@ pub fn launch(lab: &Lab, words: &[&str]) -> Launch {
         memory_mib: 192,
         cpus: 1,
         image_disk: rootfs.squashfs().unwrap(),
-        upper_disk,
+        writable_disk,
         template: None,
         nics: Vec::new(),
         uid: 1_234_567,
         cgroup: None,
         start: Start {
             image_disk: "image".to_owned(),
-            upper_disk: "upper".to_owned(),
+            writable_disk: "upper".to_owned(),
             shm_bytes: 1 << 20,
             network_deadline_ms: 5_000,
-            process: process(words),
+            process: process(args),
             masked_paths: paths(COVERED),
             read_only_paths: paths(READ_ONLY),
             ..Start::default()
@@ -72,19 +70,19 @@ fn paths(all: &[&str]) -> Vec<String> {
     all.iter().map(|&path| path.to_owned()).collect()
 }
 
-pub fn process(words: &[&str]) -> Process {
+pub fn process(args: &[&str]) -> Process {
     Process {
-        words: words.iter().map(|&word| word.to_owned()).collect(),
+        args: args.iter().map(|&word| word.to_owned()).collect(),
         capabilities: DEFAULT.to_vec(),
         ..Process::default()
     }
 }
 
-pub fn terminal(words: &[&str], rows: u16, columns: u16) -> Process {
+pub fn terminal(args: &[&str], rows: u16, columns: u16) -> Process {
     Process {
         terminal: Some(TerminalSize { rows, columns }),
         input: true,
-        ..process(words)
+        ..process(args)
     }
 }
 
@@ -92,7 +90,7 @@ impl Shim {
     pub fn start(lab: &Lab, launch: &Launch) -> Self {
         let text = lab.path("launch.json");
         fs::write(&text, serde_json::to_vec(launch).unwrap()).unwrap();
-        let mut command = Command::new(places::built("vch-shim").unwrap());
+        let mut command = Command::new(paths::built("vch-shim").unwrap());
         command
             .stdin(fs::File::open(text).unwrap())
             .stdout(Stdio::null());
@@ -100,7 +98,7 @@ impl Shim {
         let child = Child::spawn("the shim", command).unwrap();
         Self {
             lab: lab.clone(),
-            folder: launch.folder.clone(),
+            dir: launch.dir.clone(),
             sockets: launch.sockets.clone(),
             child,
         }
@@ -139,7 +137,7 @@ impl Shim {
     pub fn outcome(&mut self) -> Outcome {
         self.child.wait_within(BOOTED).unwrap();
         assert!(!self.sockets.exists(), "its sockets are gone");
-        Outcome::read(&self.folder).unwrap().unwrap()
+        Outcome::read(&self.dir).unwrap().unwrap()
     }
 
     /// What a process wrote and how it ended.
@@ -168,9 +166,9 @@ impl Ran {
         let end = async {
             loop {
                 match streams.reader.next().await.unwrap() {
-                    Come::Output(Output::Stdout, bytes) => ran.output.extend(bytes),
-                    Come::Output(Output::Stderr, bytes) => ran.error.extend(bytes),
-                    Come::Ended(exit) => return exit,
+                    StreamItem::Output(Output::Stdout, bytes) => ran.output.extend(bytes),
+                    StreamItem::Output(Output::Stderr, bytes) => ran.error.extend(bytes),
+                    StreamItem::Ended(exit) => return exit,
                 }
             }
         };

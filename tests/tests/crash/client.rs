@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use vch_coordinator::api::client::{Client as Http, ClientError};
 
 use crate::dice::Dice;
-use crate::state::{Command, State};
+use crate::state::{Command, Expected};
 
 const NETWORKS: u64 = 3;
 const CONTAINERS: u64 = 4;
@@ -15,7 +15,7 @@ pub struct Client {
     pub prefix: String,
     first_port: u16,
     dice: Dice,
-    pub state: State,
+    pub state: Expected,
     /// The command that was not answered when the coordinator was killed.
     pub unanswered: Option<Command>,
     pub refused: Vec<String>,
@@ -29,7 +29,7 @@ impl Client {
             prefix: format!("k{number}-"),
             first_port: 20_000 + 100 * number,
             dice: Dice::new(seed),
-            state: State::default(),
+            state: Expected::default(),
             unanswered: None,
             refused: Vec::new(),
             answered: 0,

@@ -175,10 +175,10 @@ fn names(topology: &Topology, networks: &Value, containers: &Value) -> Vec<Strin
         let mut asker = Asker::of(&topology.vch, gateway, ANSWER).unwrap();
         for container in list(containers) {
             let own = text(&container["name"]);
-            let place = &container["endpoints"][name];
-            let here = container["running"] == true && place.is_object();
+            let endpoint = &container["endpoints"][name];
+            let here = container["running"] == true && endpoint.is_object();
             let wanted: Vec<Ipv4Addr> = here
-                .then(|| bare(&place["addresses"][0]).parse().unwrap())
+                .then(|| bare(&endpoint["addresses"][0]).parse().unwrap())
                 .into_iter()
                 .collect();
             let answer = asker.addresses(own);

@@ -20,7 +20,7 @@ use client::Client;
 use dice::Dice;
 use lab::{Coordinator, Lab, Member, Need, Responder, Topology, ask_again, prerequisites};
 use serde_json::Value;
-use state::State;
+use state::Expected;
 use vch_coordinator::api::client::Client as Http;
 
 const SOON: Duration = Duration::from_secs(10);
@@ -158,7 +158,7 @@ fn compare(vch: &Coordinator<'_>, topology: &Topology, clients: &mut [Client]) -
     );
     for client in clients.iter_mut() {
         found.append(&mut client.refused);
-        let shown = State::shown(&networks, &containers, &client.prefix);
+        let shown = Expected::shown(&networks, &containers, &client.prefix);
         let same = match client.unanswered.take() {
             None => shown == client.state,
             Some(command) => shown.without(&command) == client.state.without(&command),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct State {
+pub struct Expected {
     pub networks: BTreeMap<String, Network>,
     pub containers: BTreeMap<String, Container>,
 }
@@ -20,7 +20,7 @@ pub struct Network {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Container {
     pub running: bool,
-    /// Published ports as they were wished.
+    /// Published ports as they were requested.
     pub ports: BTreeSet<String>,
     /// The VCH's port and the container's, of what is in force.
     pub bindings: BTreeSet<(u64, u64)>,
@@ -117,7 +117,7 @@ impl Endpoint {
     }
 }
 
-impl State {
+impl Expected {
     /// The part of the API's lists that is a client's: by the names' beginning.
     pub fn shown(networks: &Value, containers: &Value, prefix: &str) -> Self {
         let own = |list: &Value| -> Vec<Value> {

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use lab::{Boot, Lab, Namespace, Process, RootFs, VmHost, Way, ask, eventually, http, places};
+use lab::{Boot, Lab, Namespace, Process, RootFs, VmHost, Way, ask, eventually, http, paths};
 use serde_json::json;
 
 /// On the VCH's own loopback: such a registry is asked without TLS.
@@ -18,7 +18,7 @@ const SOON: Duration = Duration::from_secs(20);
 
 /// Debian's `docker-registry` in a namespace.
 fn registry(lab: &Lab, namespace: &Namespace, auth: &str) -> Process {
-    let unpacked = places::workspace().join("target/docker-registry");
+    let unpacked = paths::workspace().join("target/docker-registry");
     image::debian::unpacked("docker-registry", &unpacked).unwrap();
     let config = lab.path("registry.yml");
     let data = lab.path("registry");
@@ -41,7 +41,7 @@ fn registry(lab: &Lab, namespace: &Namespace, auth: &str) -> Process {
 }
 
 fn push(namespace: &Namespace, tar: &Path, name: &str, tag: &str) {
-    let script = places::workspace().join("tests/tests/docker_images/push.py");
+    let script = paths::workspace().join("tests/tests/docker_images/push.py");
     let mut python = Command::new("python3");
     python.arg(script).args([REGISTRY, name, tag]).arg(tar);
     let output = namespace.output(python).unwrap();

@@ -1,7 +1,7 @@
 //! Networks by the machine's own docker CLI.
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
-mod doors;
+mod listeners;
 mod world;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -233,8 +233,8 @@ fn a_network_goes_while_its_containers_are_stopped_and_is_not_taken_for_a_new_on
     assert_eq!(world.docker("network disconnect -f web c2"), "");
     world.vch.vchctl("container start c2").unwrap();
     let shown = world.inspect("", "web");
-    let places: Vec<&Value> = shown["Containers"].as_object().unwrap().values().collect();
-    assert_eq!((places.len(), &places[0]["Name"]), (1, &json!("c1")));
+    let endpoints: Vec<&Value> = shown["Containers"].as_object().unwrap().values().collect();
+    assert_eq!((endpoints.len(), &endpoints[0]["Name"]), (1, &json!("c1")));
     // The same by `vchctl`, on the segment that networks share.
     world
         .vch
@@ -267,10 +267,10 @@ fn each_version_of_the_api_has_its_own_keys() {
         // The CLI shows what it knows; what the VCH did not send is false.
         let is = web["EnableIPv4"] == json!(true);
         assert!(!has || is == ipv4, "{version}: {web}");
-        let places: Vec<&Value> = web["Containers"].as_object().unwrap().values().collect();
-        assert_eq!(places.len(), 1);
-        assert_eq!(places[0]["Name"], "c1");
-        let address = places[0]["IPv4Address"].as_str().unwrap();
+        let endpoints: Vec<&Value> = web["Containers"].as_object().unwrap().values().collect();
+        assert_eq!(endpoints.len(), 1);
+        assert_eq!(endpoints[0]["Name"], "c1");
+        let address = endpoints[0]["IPv4Address"].as_str().unwrap();
         assert!(address.ends_with("/16"), "{address}");
         let listed = world.ask(version, &["network", "ls", "-q"]);
         assert_eq!((listed.code, listed.out.lines().count()), (Some(0), 5));

@@ -13,7 +13,7 @@ pub struct World<'a> {
 
 /// What a docker command came to.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Said {
+pub struct CommandOutput {
     pub code: Option<i32>,
     pub out: String,
     pub err: String,
@@ -42,12 +42,12 @@ impl<'a> World<'a> {
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.env("DOCKER_CONFIG", self.lab.path("docker-config"));
-        command.env("HOME", self.lab.folder()).args(words);
+        command.env("HOME", self.lab.dir()).args(words);
         command
     }
 
     /// Runs docker over the Unix socket; `version` is `DOCKER_API_VERSION`, empty for the newest.
-    pub fn ask(&self, version: &str, words: &[&str]) -> Said {
+    pub fn ask(&self, version: &str, words: &[&str]) -> CommandOutput {
         let mut command = self.command(words);
         let socket = self.lab.path("d.sock");
         command.env("DOCKER_HOST", format!("unix://{}", socket.display()));
@@ -75,8 +75,8 @@ impl<'a> World<'a> {
         text.strip_prefix(head).unwrap_or(text).to_owned()
     }
 
-    /// Lists networks from another place, for a few seconds: who is not heard at all is not waited for.
-    pub fn ask_from(&self, place: &Namespace, variables: &[(&str, &str)]) -> Output {
+    /// Lists networks from another namespace, for a few seconds: who is not heard at all is not waited for.
+    pub fn ask_from(&self, namespace: &Namespace, variables: &[(&str, &str)]) -> Output {
         let command = self.command(&["network", "ls", "-q"]);
         let mut bounded = Command::new("timeout");
         bounded
@@ -90,7 +90,7 @@ impl<'a> World<'a> {
             }
         }
         bounded.envs(variables.iter().copied());
-        place.output(bounded).unwrap()
+        namespace.output(bounded).unwrap()
     }
 
     pub fn inspect(&self, version: &str, network: &str) -> Value {
@@ -102,9 +102,9 @@ impl<'a> World<'a> {
     }
 }
 
-pub fn said(mut command: Command) -> Said {
+pub fn said(mut command: Command) -> CommandOutput {
     let output = command.output().unwrap();
-    Said {
+    CommandOutput {
         code: output.status.code(),
         out: String::from_utf8(output.stdout).unwrap(),
         err: String::from_utf8(output.stderr).unwrap(),

@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use crate::{CREATE, House, of_host};
+use crate::{CREATE, Testbed, of_host};
 
 /// 501 is for what is valid and not offered.
-pub fn modes_of_namespaces(house: &House<'_>) {
+pub fn modes_of_namespaces(testbed: &Testbed<'_>) {
     for (field, value, status, words) in [
         ("IpcMode", "x:y", 400, "invalid IPC mode: x:y"),
         ("PidMode", "x:y", 400, "invalid PID mode: x:y"),
@@ -39,13 +39,13 @@ pub fn modes_of_namespaces(house: &House<'_>) {
         ("Isolation", "hyperv", 400, "invalid isolation (hyperv)"),
     ] {
         let body = of_host(&json!({ field: value }));
-        house.answers(CREATE, Some(&body), (status, words));
+        testbed.answers(CREATE, Some(&body), (status, words));
     }
-    house.nothing_is_there();
+    testbed.nothing_is_there();
 }
 
 /// An invalid form is refused as such; a valid one is not offered. By 404 clients would pull the image.
-pub fn volumes_links_and_other_containers(house: &House<'_>) {
+pub fn volumes_links_and_other_containers(testbed: &Testbed<'_>) {
     for (host, status, words) in [
         (
             json!({ "Binds": ["/x:relative"] }),
@@ -108,12 +108,12 @@ pub fn volumes_links_and_other_containers(house: &House<'_>) {
             "port publishing",
         ),
     ] {
-        house.answers(CREATE, Some(&of_host(&host)), (status, words));
+        testbed.answers(CREATE, Some(&of_host(&host)), (status, words));
     }
-    house.nothing_is_there();
+    testbed.nothing_is_there();
 }
 
-pub fn volumes_and_links_of_their_own(house: &House<'_>) {
+pub fn volumes_and_links_of_their_own(testbed: &Testbed<'_>) {
     for (body, status, words) in [
         (json!({ "Name": "a b" }), 400, "includes invalid characters"),
         (
@@ -123,24 +123,24 @@ pub fn volumes_and_links_of_their_own(house: &House<'_>) {
         ),
         (json!({ "Name": "data" }), 501, "a volume is not supported"),
     ] {
-        house.answers(("POST", "/volumes/create"), Some(&body), (status, words));
+        testbed.answers(("POST", "/volumes/create"), Some(&body), (status, words));
     }
     let filters = "?filters=%7B%22words%22%3A%5B%22x%22%5D%7D";
     for (method, path) in [("GET", "/volumes"), ("POST", "/volumes/prune")] {
         let target = format!("{path}{filters}");
-        house.answers((method, &target), None, (400, "invalid filter 'words'"));
+        testbed.answers((method, &target), None, (400, "invalid filter 'words'"));
     }
     // An empty alias is ignored; a container's own name is no link.
     let body = json!({ "Image": "busybox", "NetworkingConfig": { "EndpointsConfig": { "bridge": { "Aliases": [""] } } } });
-    house.answers(CREATE, Some(&body), (201, ""));
+    testbed.answers(CREATE, Some(&body), (201, ""));
     let words = "cannot remove the default link name";
-    house.answers(("DELETE", "/containers/asked?link=1"), None, (409, words));
+    testbed.answers(("DELETE", "/containers/asked?link=1"), None, (409, words));
     let words = "No such container: asked/x";
-    house.answers(("DELETE", "/containers/asked/x?link=1"), None, (404, words));
-    house.answers(("DELETE", "/containers/asked"), None, (204, ""));
+    testbed.answers(("DELETE", "/containers/asked/x?link=1"), None, (404, words));
+    testbed.answers(("DELETE", "/containers/asked"), None, (204, ""));
 }
 
-pub fn long_names(house: &House<'_>) {
+pub fn long_names(testbed: &Testbed<'_>) {
     let named = |field: &str, value: &str| json!({ "Image": "busybox", field: value });
     let label = "a".repeat(32);
     for bytes in [65, 128, 253] {
@@ -150,13 +150,13 @@ pub fn long_names(house: &House<'_>) {
             "Hostname",
             &format!("{name}{}", "b".repeat(bytes - name.len())),
         );
-        house.answers(CREATE, Some(&body), (400, "64"));
+        testbed.answers(CREATE, Some(&body), (400, "64"));
     }
     let whole = format!("{label}.{}", "b".repeat(31));
-    house.answers(CREATE, Some(&named("Hostname", &whole)), (201, ""));
-    let shown = house.ask("GET", "/containers/asked/json", None).body;
+    testbed.answers(CREATE, Some(&named("Hostname", &whole)), (201, ""));
+    let shown = testbed.ask("GET", "/containers/asked/json", None).body;
     assert_eq!(shown["Config"]["Hostname"], json!(whole));
-    house.answers(("DELETE", "/containers/asked"), None, (204, ""));
+    testbed.answers(("DELETE", "/containers/asked"), None, (204, ""));
 
     // What DNS cannot hold: a name is had all the same, with a warning; an alias is for DNS alone.
     for bytes in [64, 128, 129, 253] {
@@ -165,23 +165,23 @@ pub fn long_names(house: &House<'_>) {
         let body = json!({ "Image": "busybox" });
         if bytes > 128 {
             let words = format!("it has {bytes} bytes: give at most 128");
-            house.answers(("POST", &target), Some(&body), (400, &words));
+            testbed.answers(("POST", &target), Some(&body), (400, &words));
         } else {
-            let answer = house.ask("POST", &target, Some(&body));
+            let answer = testbed.ask("POST", &target, Some(&body));
             let warnings = answer.body["Warnings"].to_string();
             assert_eq!(answer.status, 201, "{}", answer.body);
             assert!(warnings.contains("which DNS cannot hold"), "{warnings}");
-            house.answers(("DELETE", &format!("/containers/{name}")), None, (204, ""));
+            testbed.answers(("DELETE", &format!("/containers/{name}")), None, (204, ""));
         }
         let body = json!({ "Image": "busybox", "HostConfig": { "NetworkMode": "net" },
             "NetworkingConfig": { "EndpointsConfig": { "net": { "Aliases": [name] } } } });
-        house.answers(CREATE, Some(&body), (400, "invalid alias"));
+        testbed.answers(CREATE, Some(&body), (400, "invalid alias"));
     }
-    house.nothing_is_there();
+    testbed.nothing_is_there();
 }
 
 /// None is taken that does nothing.
-pub fn options_of_networks(house: &House<'_>) {
+pub fn options_of_networks(testbed: &Testbed<'_>) {
     for (option, value, status) in [
         ("com.docker.network.host_ipv4", "192.0.2.1", 501),
         ("com.docker.network.host_ipv6", "2001:db8::1", 501),
@@ -205,7 +205,7 @@ pub fn options_of_networks(house: &House<'_>) {
         ("com.docker.network.driver.mtu", "words", 400),
     ] {
         let body = json!({ "Name": "asked", "Options": { option: value } });
-        house.answers(("POST", "/networks/create"), Some(&body), (status, option));
+        testbed.answers(("POST", "/networks/create"), Some(&body), (status, option));
     }
     let body = json!({ "Name": "asked", "Options": {
         "com.docker.network.bridge.gateway_mode_ipv4": "nat",
@@ -215,22 +215,22 @@ pub fn options_of_networks(house: &House<'_>) {
         "com.docker.network.container_iface_prefix": "lan",
         "com.docker.network.driver.mtu": "1400",
     } });
-    house.answers(("POST", "/networks/create"), Some(&body), (201, ""));
-    let shown = house.ask("GET", "/networks/asked", None).body;
+    testbed.answers(("POST", "/networks/create"), Some(&body), (201, ""));
+    let shown = testbed.ask("GET", "/networks/asked", None).body;
     assert_eq!(shown["Options"], body["Options"]);
-    house.answers(("DELETE", "/networks/asked"), None, (204, ""));
+    testbed.answers(("DELETE", "/networks/asked"), None, (204, ""));
 }
 
-pub fn ports_and_name_servers(house: &House<'_>) {
+pub fn ports_and_name_servers(testbed: &Testbed<'_>) {
     // The network has no address of that family.
     let six = json!({ "80/tcp": [{ "HostIp": "::", "HostPort": "8080" }] });
     let body = of_host(&json!({ "PortBindings": six }));
-    house.answers(CREATE, Some(&body), (400, "::"));
-    house.nothing_is_there();
+    testbed.answers(CREATE, Some(&body), (400, "::"));
+    testbed.nothing_is_there();
 
     let mut servers: Vec<String> = (1..=9).map(|last| format!("192.0.2.{last}")).collect();
     servers.push(servers[0].clone());
-    let answer = house.ask(
+    let answer = testbed.ask(
         CREATE.0,
         CREATE.1,
         Some(&of_host(&json!({ "Dns": servers }))),
@@ -239,29 +239,29 @@ pub fn ports_and_name_servers(house: &House<'_>) {
     assert_eq!(answer.status, 201, "{}", answer.body);
     let told = warnings.contains("has 9 name servers: the first 8 are asked");
     assert!(told, "{warnings}");
-    house.answers(("DELETE", "/containers/asked"), None, (204, ""));
+    testbed.answers(("DELETE", "/containers/asked"), None, (204, ""));
 }
 
-/// And one of its name that came: no stopped container is on it but by its own wish.
-pub fn a_network_that_went(house: &House<'_>) {
+/// And one of its name that came: no stopped container is on it but by its own request.
+pub fn a_network_that_went(testbed: &Testbed<'_>) {
     let network = json!({ "Name": "web" });
     let made = || {
-        let answer = house.ask("POST", "/networks/create", Some(&network));
+        let answer = testbed.ask("POST", "/networks/create", Some(&network));
         assert_eq!(answer.status, 201, "{}", answer.body);
         answer.body["Id"].as_str().unwrap().to_owned()
     };
     let old = made();
-    house.answers(
+    testbed.answers(
         CREATE,
         Some(&of_host(&json!({ "NetworkMode": "web" }))),
         (201, ""),
     );
-    house.answers(("DELETE", "/networks/web"), None, (204, ""));
+    testbed.answers(("DELETE", "/networks/web"), None, (204, ""));
     assert_ne!(made(), old);
     let words = format!("network {old} not found");
-    house.answers(("POST", "/containers/asked/start"), None, (404, &words));
-    let shown = house.ask("GET", "/networks/web", None).body;
+    testbed.answers(("POST", "/containers/asked/start"), None, (404, &words));
+    let shown = testbed.ask("GET", "/networks/web", None).body;
     assert_eq!(shown["Containers"], json!({}));
-    house.answers(("DELETE", "/containers/asked"), None, (204, ""));
-    house.answers(("DELETE", "/networks/web"), None, (204, ""));
+    testbed.answers(("DELETE", "/containers/asked"), None, (204, ""));
+    testbed.answers(("DELETE", "/networks/web"), None, (204, ""));
 }

@@ -19,25 +19,25 @@ const SOON: Duration = Duration::from_secs(60);
 const API: &str = "/v1.51";
 
 /// A VCH with an image of busybox, of which nothing is started.
-struct House<'a> {
+struct Testbed<'a> {
     vch: Coordinator<'a>,
 }
 
-impl<'a> House<'a> {
+impl<'a> Testbed<'a> {
     fn build(lab: &Lab, topology: &'a Topology) -> Self {
         let tables = [
             Coordinator::docker_table(&lab.path("docker.sock")),
             Coordinator::runtime_table().unwrap(),
         ];
         let vch = Coordinator::start_with(lab, &topology.vch, &tables.concat()).unwrap();
-        let house = Self { vch };
+        let testbed = Self { vch };
         let tar = RootFs::busybox(lab, "busybox").unwrap().tar().unwrap();
         let query = "fromSrc=-&repo=busybox&tag=latest&changes=CMD%20%5B%22sh%22%5D";
         let request = format!("POST {API}/images/create?{query}");
         let body = fs::read(tar).unwrap();
-        let answer = house.send(&request, &[], Some(("application/x-tar", &*body)));
+        let answer = testbed.send(&request, &[], Some(("application/x-tar", &*body)));
         assert_eq!(answer.status, 200, "{answer:?}");
-        house
+        testbed
     }
 
     fn send(
@@ -86,18 +86,18 @@ fn of_host(host: &Value) -> Value {
 fn what_is_empty_is_absent_and_what_is_wrong_is_refused_in_words_and_leaves_nothing() {
     let lab = Lab::of_namespaces("today").unwrap();
     let topology = lab.topology().unwrap();
-    let house = House::build(&lab, &topology);
-    requests::an_empty_text_is_an_absent_one(&house);
-    requests::a_body_that_cannot_be_read_is_refused_before_anything_else(&house);
-    requests::paths_and_versions(&house);
-    bodies::modes_of_namespaces(&house);
-    bodies::volumes_links_and_other_containers(&house);
-    bodies::volumes_and_links_of_their_own(&house);
-    bodies::long_names(&house);
-    bodies::options_of_networks(&house);
-    bodies::ports_and_name_servers(&house);
-    bodies::a_network_that_went(&house);
-    house.nothing_is_there();
+    let testbed = Testbed::build(&lab, &topology);
+    requests::an_empty_text_is_an_absent_one(&testbed);
+    requests::a_body_that_cannot_be_read_is_refused_before_anything_else(&testbed);
+    requests::paths_and_versions(&testbed);
+    bodies::modes_of_namespaces(&testbed);
+    bodies::volumes_links_and_other_containers(&testbed);
+    bodies::volumes_and_links_of_their_own(&testbed);
+    bodies::long_names(&testbed);
+    bodies::options_of_networks(&testbed);
+    bodies::ports_and_name_servers(&testbed);
+    bodies::a_network_that_went(&testbed);
+    testbed.nothing_is_there();
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn the_options_that_a_network_is_made_with_are_in_force() {
     prerequisites::check(Need::MEMBERS).unwrap();
     let lab = Lab::of_namespaces("today-options").unwrap();
     let topology = lab.topology().unwrap();
-    let house = House::build(&lab, &topology);
+    let testbed = Testbed::build(&lab, &topology);
     let network = json!({ "Name": "web", "IPAM": { "Config": [{ "Subnet": "10.79.0.0/16" }] }, "Options": {
         "com.docker.network.bridge.enable_icc": "false",
         "com.docker.network.bridge.enable_ip_masquerade": "false",
@@ -113,13 +113,13 @@ fn the_options_that_a_network_is_made_with_are_in_force() {
         "com.docker.network.container_iface_prefix": "lan",
         "com.docker.network.driver.mtu": "1400",
     } });
-    house.answers(("POST", "/networks/create"), Some(&network), (201, ""));
+    testbed.answers(("POST", "/networks/create"), Some(&network), (201, ""));
     let member = |words: &str| {
-        let mut member = Member::add(&lab, &house.vch, words).unwrap();
-        member.connect(&house.vch, "web").unwrap();
-        member.begin(&house.vch).unwrap();
+        let mut member = Member::add(&lab, &testbed.vch, words).unwrap();
+        member.connect(&testbed.vch, "web").unwrap();
+        member.begin(&testbed.vch).unwrap();
         member.restart_agent().unwrap();
-        house.vch.ready(member.name(), SOON).unwrap();
+        testbed.vch.ready(member.name(), SOON).unwrap();
         member
     };
     let one = member("one -p 8080:7000");
@@ -128,7 +128,7 @@ fn the_options_that_a_network_is_made_with_are_in_force() {
     let short = Duration::from_secs(1);
     let reaches = |to: IpAddr, way: Way| ask(two.namespace(), to, way, short).unwrap().is_some();
     assert!(!reaches(
-        one.address(&house.vch, "web").unwrap(),
+        one.address(&testbed.vch, "web").unwrap(),
         Way::Tcp(7000)
     ));
     let link = one.namespace().ip("link show lan0").unwrap();
@@ -160,6 +160,6 @@ fn the_options_that_a_network_is_made_with_are_in_force() {
         SOON,
     )
     .unwrap();
-    let own = two.address(&house.vch, "web").unwrap();
+    let own = two.address(&testbed.vch, "web").unwrap();
     assert_eq!(answer, Some(format!("outside {own}")));
 }

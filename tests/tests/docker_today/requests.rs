@@ -2,22 +2,22 @@
 
 use serde_json::{Value, json};
 
-use crate::{API, CREATE, House};
+use crate::{API, CREATE, Testbed};
 
-pub fn an_empty_text_is_an_absent_one(house: &House<'_>) {
+pub fn an_empty_text_is_an_absent_one(testbed: &Testbed<'_>) {
     let shown = |body: &Value| {
-        house.answers(CREATE, Some(body), (201, ""));
-        let shown = house.ask("GET", "/containers/asked/json", None).body;
-        house.answers(("DELETE", "/containers/asked"), None, (204, ""));
+        testbed.answers(CREATE, Some(body), (201, ""));
+        let shown = testbed.ask("GET", "/containers/asked/json", None).body;
+        testbed.answers(("DELETE", "/containers/asked"), None, (204, ""));
         let mut config = shown["Config"].clone();
         // The container's short ID.
         config["Hostname"] = Value::Null;
-        let place = &shown["NetworkSettings"]["Networks"]["bridge"];
+        let endpoint = &shown["NetworkSettings"]["Networks"]["bridge"];
         json!([
             config,
             shown["HostConfig"],
-            place["IPAMConfig"],
-            place["Aliases"]
+            endpoint["IPAMConfig"],
+            endpoint["Aliases"]
         ])
     };
     let empty = json!({
@@ -36,7 +36,7 @@ pub fn an_empty_text_is_an_absent_one(house: &House<'_>) {
     });
     assert_eq!(shown(&empty), shown(&json!({ "Image": "busybox" })));
 
-    house.answers(CREATE, Some(&json!({ "Image": "busybox" })), (201, ""));
+    testbed.answers(CREATE, Some(&json!({ "Image": "busybox" })), (201, ""));
     for (method, target, status) in [
         ("POST", "/containers/create?name=&platform=", 201),
         ("GET", "/containers/json?all=1&limit=&filters=", 200),
@@ -70,19 +70,19 @@ pub fn an_empty_text_is_an_absent_one(house: &House<'_>) {
         let body = target
             .contains("create")
             .then(|| json!({ "Image": "busybox" }));
-        let answer = house.ask(method, target, body.as_ref());
+        let answer = testbed.ask(method, target, body.as_ref());
         assert_eq!(answer.status, status, "{method} {target}: {}", answer.body);
     }
     // All of them were pruned.
-    house.nothing_is_there();
+    testbed.nothing_is_there();
     let network = json!({ "Name": "asked", "Driver": "", "Scope": "", "IPAM": { "Driver": "", "Config": null },
         "ConfigFrom": { "Network": "" }, "Options": null, "Labels": null });
-    house.answers(("POST", "/networks/create"), Some(&network), (201, ""));
-    house.answers(("DELETE", "/networks/asked"), None, (204, ""));
+    testbed.answers(("POST", "/networks/create"), Some(&network), (201, ""));
+    testbed.answers(("DELETE", "/networks/asked"), None, (204, ""));
 }
 
 /// Whatever else is wrong: what it names is not there, or a VCH does not have it.
-pub fn a_body_that_cannot_be_read_is_refused_before_anything_else(house: &House<'_>) {
+pub fn a_body_that_cannot_be_read_is_refused_before_anything_else(testbed: &Testbed<'_>) {
     const JSON: &str = "application/json";
     for path in [
         "/auth",
@@ -118,7 +118,7 @@ pub fn a_body_that_cannot_be_read_is_refused_before_anything_else(house: &House<
         ] {
             for version in ["", "/v1.24", API] {
                 let request = format!("POST {version}{path}");
-                let answer = house.send(&request, &[], Some((kind, body.as_bytes())));
+                let answer = testbed.send(&request, &[], Some((kind, body.as_bytes())));
                 assert_eq!(answer.status, 400, "{request} {body}: {}", answer.body);
                 let message = answer.message();
                 assert!(message.starts_with(words), "{request} {body}: {message}");
@@ -131,41 +131,41 @@ pub fn a_body_that_cannot_be_read_is_refused_before_anything_else(house: &House<
         "/networks/nothing/connect",
     ] {
         let request = format!("POST {API}{path}");
-        let answer = house.send(&request, &[], Some((JSON, &[])));
+        let answer = testbed.send(&request, &[], Some((JSON, &[])));
         assert_eq!(answer.status, 400, "{request}: {}", answer.body);
     }
 }
 
-pub fn paths_and_versions(house: &House<'_>) {
+pub fn paths_and_versions(testbed: &Testbed<'_>) {
     for path in [
         "/networks",
         "/containers/json",
         "/networks/bridge",
         "/images/busybox/json",
     ] {
-        let with = house.ask("GET", &format!("{path}/"), None);
-        let without = house.ask("GET", path, None);
+        let with = testbed.ask("GET", &format!("{path}/"), None);
+        let without = testbed.ask("GET", path, None);
         assert_eq!((with.status, with.body), (200, without.body), "{path}");
     }
     for minor in 24..=51 {
-        let answer = house.send(&format!("GET /v1.{minor}/containers/json"), &[], None);
+        let answer = testbed.send(&format!("GET /v1.{minor}/containers/json"), &[], None);
         assert_eq!(answer.status, 200, "{minor}: {}", answer.body);
     }
-    let newer = house.send("GET /v1.52/containers/json", &[], None);
+    let newer = testbed.send("GET /v1.52/containers/json", &[], None);
     assert_eq!(newer.status, 400);
     let words = "client version 1.52 is too new. Maximum supported API version is 1.51";
     assert!(newer.message().contains(words), "{}", newer.message());
-    house.answers(CREATE, Some(&json!({ "Image": "busybox" })), (201, ""));
+    testbed.answers(CREATE, Some(&json!({ "Image": "busybox" })), (201, ""));
     for (version, has) in [("1.47", false), ("1.48", true)] {
-        let answer = house.send(&format!("GET /v{version}/containers/asked/json"), &[], None);
+        let answer = testbed.send(&format!("GET /v{version}/containers/asked/json"), &[], None);
         let descriptor = answer.body.get("ImageManifestDescriptor");
         assert_eq!(descriptor.is_some(), has, "{version}");
         let platform = descriptor.map(|it| it["platform"]["os"].clone());
         assert_eq!(platform, has.then(|| json!("linux")), "{version}");
     }
-    house.answers(("DELETE", "/containers/asked"), None, (204, ""));
+    testbed.answers(("DELETE", "/containers/asked"), None, (204, ""));
     let target = "/containers/create?name=asked&platform=linux/arm64";
     let words = "does not match the specified platform (linux/arm64)";
     let body = json!({ "Image": "busybox" });
-    house.answers(("POST", target), Some(&body), (404, words));
+    testbed.answers(("POST", target), Some(&body), (404, words));
 }

@@ -16,10 +16,10 @@ const SOON: Duration = Duration::from_secs(10);
 pub type Pair = [IpAddr; 2];
 
 /// The networks beside the external ones, with IPv6 addresses that not every topology has: the VCH's and theirs.
-const MANAGEMENT: (Ipv6Addr, Ipv6Addr) = (station(1, 2), station(1, 1));
-const ENDPOINT: (Ipv6Addr, Ipv6Addr) = (station(2, 2), station(2, 1));
+const MANAGEMENT: (Ipv6Addr, Ipv6Addr) = (host_interface(1, 2), host_interface(1, 1));
+const ENDPOINT: (Ipv6Addr, Ipv6Addr) = (host_interface(2, 2), host_interface(2, 1));
 
-const fn station(network: u16, host: u16) -> Ipv6Addr {
+const fn host_interface(network: u16, host: u16) -> Ipv6Addr {
     Ipv6Addr::new(0xfd00, 0x77, network, 0, 0, 0, 0, host)
 }
 
@@ -157,7 +157,7 @@ fn member(lab: &Lab, vch: &Coordinator<'_>, name: &str, network: &str) -> Member
 /// Gives the networks beside the external ones IPv6 addresses, and whoever is there a way back; answers with what is
 /// known before there is a container.
 fn known(topology: &Topology) -> BTreeMap<&'static str, Pair> {
-    let stations = [
+    let host_interfaces = [
         (
             Topology::MANAGEMENT_INTERFACE,
             &topology.admin,
@@ -171,7 +171,7 @@ fn known(topology: &Topology) -> BTreeMap<&'static str, Pair> {
             Topology::ENDPOINT,
         ),
     ];
-    for (interface, neighbour, (own, theirs), v4) in stations {
+    for (interface, neighbour, (own, theirs), v4) in host_interfaces {
         topology
             .vch
             .ip(&format!("address add {own}/64 dev {interface} nodad"))

@@ -1,11 +1,9 @@
-//! A daemon, a place outside of it, and the workflows on bridge networks.
+//! A daemon, a namespace outside of it, and the workflows on bridge networks.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
-use lab::{
-    Docker, Lab, Namespace, RootFs, Terminal, Way, ask, eventually, eventually_some, places,
-};
+use lab::{Docker, Lab, Namespace, RootFs, Terminal, Way, ask, eventually, eventually_some, paths};
 use regex::Regex;
 
 /// Of a single step; the first VM of a kind boots.
@@ -56,7 +54,7 @@ impl Stage<'_> {
 
     /// Begins a script at a terminal.
     pub fn terminal(&self, script: &str, of: &str) -> Terminal {
-        let script = places::workspace().join("tests/workflows").join(script);
+        let script = paths::workspace().join("tests/workflows").join(script);
         let mut shell = self.docker.shell();
         shell.env("of", of);
         Terminal::run(shell, &format!("sh {}", script.display())).unwrap()

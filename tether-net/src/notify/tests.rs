@@ -48,8 +48,8 @@ fn it_is_ready_when_every_interface_is_up() {
 
 #[test]
 fn whoever_started_it_hears_it_once() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("notify");
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("notify");
     let heard = UnixDatagram::bind(&path).unwrap();
     heard.set_nonblocking(true).unwrap();
     let mut notify = Notify {
@@ -70,5 +70,5 @@ fn whoever_started_it_hears_it_once() {
     }
     assert_eq!(said.len(), 2, "{said:?}");
     assert!(said[1].starts_with("READY=1"), "{said:?}");
-    assert!(connected(folder.path().join("nobody").as_os_str()).is_none());
+    assert!(connected(dir.path().join("nobody").as_os_str()).is_none());
 }

@@ -40,7 +40,7 @@ pub async fn observe(
     let found = found.await.map_err(named("links"))?.into_iter();
     let mut links: BTreeMap<u32, Link> = found.filter_map(link).collect();
     for (index, link) in &mut links {
-        link.pci = sysfs.pci_place(*index, link);
+        link.pci = sysfs.pci_location(*index, link);
         link.sysctls = match link.kind {
             LinkKind::Ethernet => sysfs.sysctls(&link.name),
             LinkKind::Loopback | LinkKind::Other => Sysctls::default(),

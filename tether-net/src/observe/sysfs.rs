@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::{Link, PciPlace, Sysctls};
+use super::{Link, PciLocation, Sysctls};
 use protocol::spec::PciPath;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ impl Default for Sysfs {
 }
 
 impl Sysfs {
-    /// Reads below other folders than `/sys` and `/proc/sys`.
+    /// Reads below other directories than `/sys` and `/proc/sys`.
     pub fn at(sys: impl Into<PathBuf>, proc_sys: impl Into<PathBuf>) -> Self {
         Self {
             sys: sys.into(),
@@ -34,7 +34,7 @@ impl Sysfs {
     ///
     /// `/sys/class/net` shows the network namespace in which it was mounted, which may be another
     /// than the one that is observed: an entry counts only if it has the link's index and address.
-    pub(super) fn pci_place(&self, index: u32, link: &Link) -> Option<PciPlace> {
+    pub(super) fn pci_location(&self, index: u32, link: &Link) -> Option<PciLocation> {
         let mac = link.mac?;
         if link.name.contains('/') || link.name.starts_with('.') {
             return None;
@@ -55,7 +55,7 @@ impl Sysfs {
             .iter()
             .filter_map(|part| slot_and_function(part))
             .collect();
-        Some(PciPlace {
+        Some(PciLocation {
             path: PciPath::try_from(steps).ok()?,
             slot: self.slot_of(functions.last()?),
         })

@@ -6,13 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// One link an interface at most, one interface a link at most.
 ///
-/// What leaves no doubt comes first: the place on the bus; then a NIC that is already what the
+/// What leaves no doubt comes first: the position on the bus; then a NIC that is already what the
 /// interface wants; then the address of the hardware, and last the address at present, which may be
 /// one that another spec gave. Without the second, a NIC whose hardware has no address of its own
 /// could not be found again once its MAC was changed.
 pub(super) fn assign(links: &BTreeMap<u32, Link>, interfaces: &[Interface]) -> Vec<Option<u32>> {
     let rules: [fn(&Interface, &Link) -> bool; 4] =
-        [by_place, as_left, by_hardware, by_present_address];
+        [by_pci, as_left, by_hardware, by_present_address];
     let mut assigned = vec![None; interfaces.len()];
     let mut taken = BTreeSet::new();
     for rule in rules {
@@ -36,10 +36,10 @@ pub(super) fn assign(links: &BTreeMap<u32, Link>, interfaces: &[Interface]) -> V
     assigned
 }
 
-fn by_place(interface: &Interface, link: &Link) -> bool {
+fn by_pci(interface: &Interface, link: &Link) -> bool {
     match (&interface.nic, &link.pci) {
-        (NicMatch::PciPath(path), Some(place)) => place.path == *path,
-        (NicMatch::PciSlot(slot), Some(place)) => place.slot == Some(*slot),
+        (NicMatch::PciPath(path), Some(location)) => location.path == *path,
+        (NicMatch::PciSlot(slot), Some(location)) => location.slot == Some(*slot),
         _ => false,
     }
 }

@@ -14,7 +14,7 @@ pub(super) type Wanted = BTreeMap<u32, Vec<Route>>;
 
 /// Which routes each present interface gets.
 ///
-/// Of two routes to one place with one metric the kernel follows the first that it was given, which
+/// Of two routes to one destination with one metric the kernel follows the first that it was given, which
 /// nobody wants to depend on: the interface that comes later in the spec does not get its own, and
 /// says so.
 pub(super) fn wanted(interfaces: &[Interface], draft: &mut Draft) -> Wanted {

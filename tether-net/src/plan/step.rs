@@ -71,7 +71,7 @@ pub enum Step {
         /// The address with its prefix length.
         address: IpNet,
     },
-    /// Adds a route, marked as the agent's. Among IPv4 routes to the same place with the same
+    /// Adds a route, marked as the agent's. Among IPv4 routes to the same destination with the same
     /// metric it comes first.
     AddRoute {
         /// The link's index.

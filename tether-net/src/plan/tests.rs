@@ -1,5 +1,5 @@
 use super::*;
-use crate::observe::{Address, LinkRoute, PciPlace, Sysctls};
+use crate::observe::{Address, LinkRoute, PciLocation, Sysctls};
 use protocol::spec::{
     Generation, Incarnation, InterfaceName, InterfaceParts, MacAddress, Mtu, NetSpecParts,
     NicMatch, Route, SpecId,

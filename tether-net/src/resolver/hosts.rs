@@ -1,6 +1,6 @@
 //! The hosts(5) file: the agent's own lines, and others', which are kept.
 
-use super::{Folder, FolderError, write as write_file};
+use super::{Dir, DirError, write as write_file};
 use protocol::spec::HostEntry;
 use std::fmt::Write;
 
@@ -35,10 +35,10 @@ pub fn hosts(entries: &[HostEntry]) -> String {
 /// Makes the agent's part of the file so. Answers with that part; `None` where the spec says nothing
 /// and the file is not the agent's.
 pub(super) fn write(
-    etc: &Folder,
+    etc: &Dir,
     entries: &[HostEntry],
     last: Option<&str>,
-) -> Result<Option<String>, FolderError> {
+) -> Result<Option<String>, DirError> {
     let present = etc.read("hosts")?;
     let present = present.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     // An empty one is what a power failure leaves of it.

@@ -234,7 +234,7 @@ fn a_symbolic_link_is_replaced_and_what_it_leads_to_is_not_touched() {
 }
 
 #[test]
-fn a_folder_that_is_a_link_out_of_the_root_leads_to_a_place_inside() {
+fn a_folder_that_is_a_link_out_of_the_root_leads_to_a_path_inside() {
     let outside = tempfile::tempdir().unwrap();
     let root = tempfile::tempdir().unwrap();
     symlink(outside.path(), root.path().join("etc")).unwrap();

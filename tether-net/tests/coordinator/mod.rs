@@ -18,7 +18,7 @@ pub struct Coordinator {
     machine: Machine,
     opener: Opener,
     channel: Option<CoordinatorEnd>,
-    folder: tempfile::TempDir,
+    dir: tempfile::TempDir,
     hello: Option<Hello>,
     reports: Vec<Report>,
     links: Vec<LinkEvent>,
@@ -29,14 +29,14 @@ impl Coordinator {
         Self::over(tempfile::tempdir().unwrap())
     }
 
-    fn over(folder: tempfile::TempDir) -> Self {
+    fn over(dir: tempfile::TempDir) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread();
         let mut coordinator = Self {
             runtime: { runtime }.enable_all().build().unwrap(),
             machine: Machine::new(Instant::now(), DEFAULT_HEARTBEAT, seeded(1)),
-            opener: Opener::new(CoordinatorChannel::Unix(folder.path().join("vm.sock"))),
+            opener: Opener::new(CoordinatorChannel::Unix(dir.path().join("vm.sock"))),
             channel: None,
-            folder,
+            dir,
             hello: None,
             reports: Vec::new(),
             links: Vec::new(),
@@ -52,20 +52,20 @@ impl Coordinator {
     }
 
     pub fn socket(&self) -> PathBuf {
-        self.folder.path().join("vm.sock")
+        self.dir.path().join("vm.sock")
     }
 
     /// Another coordinator in its place, which knows nothing of the session.
     pub fn restart(self) -> Self {
         let Self {
-            folder,
+            dir,
             opener,
             channel,
             ..
         } = self;
         // The socket's file goes with who listens there: before the next one makes its own.
         drop((opener, channel));
-        Self::over(folder)
+        Self::over(dir)
     }
 
     /// The last hello.

@@ -13,7 +13,7 @@ const CASE: u8 = 0x20;
 pub enum Casing {
     /// As the client wrote them; an answer may write them as it likes.
     AsAsked,
-    /// A set bit changes the letter at its place; an answer must repeat them.
+    /// A set bit changes the letter at its position; an answer must repeat them.
     Mixed([u8; BITS / 8]),
 }
 

@@ -86,7 +86,7 @@ struct Question {
     forward: Forward,
     waiting: Vec<Waiting>,
     candidates: VecDeque<Candidate>,
-    give_up: Instant,
+    deadline: Instant,
 }
 
 /// A client that waits for the answer.
@@ -181,7 +181,7 @@ impl Forwarder {
             forward,
             waiting: vec![waiting],
             candidates,
-            give_up: now + self.deadline,
+            deadline: now + self.deadline,
         };
         self.in_flight.insert(subject, id);
         started.own = self.ask_next(reactor, question, now).pop();
@@ -315,7 +315,7 @@ impl Forwarder {
         now: Instant,
     ) -> Vec<Delivery> {
         self.caseless.retain(|_, until| *until > now);
-        while now < question.give_up
+        while now < question.deadline
             && let Some(Candidate { server, retried }) = question.candidates.pop_front()
         {
             let casing = match self.caseless.contains_key(&server) {
@@ -365,7 +365,7 @@ impl Forwarder {
                 return self.finish(question, &failure);
             }
         };
-        let until = (Instant::now() + self.timeout).min(question.give_up);
+        let until = (Instant::now() + self.timeout).min(question.deadline);
         reactor.arm(token, until);
         self.keep(Exchange {
             question,

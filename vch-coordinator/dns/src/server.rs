@@ -34,7 +34,7 @@ const COMMANDS: usize = 64;
 pub struct Server {
     port: u16,
     threads: Vec<Thread>,
-    state: Mutex<State>,
+    state: Mutex<ServerState>,
     own: Arc<DashSet<SocketAddr>>,
 }
 
@@ -47,7 +47,7 @@ struct Thread {
 }
 
 #[derive(Debug)]
-struct State {
+struct ServerState {
     listening: BTreeMap<IpAddr, Listening>,
     /// How many addresses each thread serves.
     load: Vec<usize>,
@@ -89,7 +89,7 @@ impl Server {
             own: Arc::clone(&shared.own),
             port: config.port,
             threads: Vec::with_capacity(config.threads),
-            state: Mutex::new(State {
+            state: Mutex::new(ServerState {
                 listening: BTreeMap::new(),
                 load: vec![0; config.threads],
                 upstreams: config.upstreams.clone(),
@@ -303,7 +303,7 @@ impl Server {
         self.state().load.clone()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ServerState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -25,7 +25,7 @@ pub(crate) enum Room<T> {
     Free,
     /// There is, once this one has given way: the oldest of the client with most.
     Instead(ClientKey, Number, T),
-    /// There is no place for this client.
+    /// There is no room for this client.
     None,
 }
 

@@ -70,10 +70,10 @@ pub fn apply(run: &mut Run, change: &str) -> Result<(), ChangeError> {
             }
         }
         "VOLUME" => {
-            let folders =
+            let dirs =
                 list(rest).unwrap_or_else(|| rest.split_whitespace().map(str::to_owned).collect());
             let volumes = run.volumes.get_or_insert_default();
-            volumes.extend(folders.into_iter().map(|folder| (folder, json!({}))));
+            volumes.extend(dirs.into_iter().map(|dir| (dir, json!({}))));
         }
         "ONBUILD" => {
             let triggers = run.others.entry("OnBuild").or_insert_with(|| json!([]));

@@ -83,7 +83,7 @@ pub struct Run {
     /// Its arguments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cmd: Option<Vec<String>>,
-    /// Folders that want a volume.
+    /// Directories that want a volume.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub volumes: Option<BTreeMap<String, Value>>,
     /// Where it is run.

@@ -7,10 +7,10 @@ use crate::oci::Distribution;
 use crate::reference::Reference;
 use serde::{Deserialize, Serialize};
 
-/// The finished root file system, in the staging folder.
+/// The finished root file system, in the staging directory.
 pub(crate) const ROOTFS: &str = "rootfs.squashfs";
 
-/// Name of the n-th layer that the store has put into the staging folder.
+/// Name of the n-th layer that the store has put into the staging directory.
 pub(crate) fn layer_file(n: usize) -> String {
     format!("layer{n}")
 }
@@ -37,7 +37,7 @@ pub(crate) enum Job {
     Inspect(Remote),
     /// Ask a registry for the tags of a repository.
     Tags(Remote),
-    /// Make a root file system of the layers in the staging folder, whose unpacked digests these are.
+    /// Make a root file system of the layers in the staging directory, whose unpacked digests these are.
     Rootfs { layers: Vec<Digest> },
 }
 
@@ -87,7 +87,7 @@ pub(crate) enum Word {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Done {
-    /// Images in the staging folder; none for a job that brings none.
+    /// Images in the staging directory; none for a job that brings none.
     Arrived(Vec<Arrived>),
     /// The registry's answer to [`Job::Inspect`].
     Described(Box<Distribution>),
@@ -140,7 +140,7 @@ pub struct Detail {
     pub total: Option<u64>,
 }
 
-/// A file in the staging folder.
+/// A file in the staging directory.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Piece {
     pub file: String,
@@ -158,7 +158,7 @@ pub(crate) struct ArrivedLayer {
     pub bytes: u64,
 }
 
-/// An image in the staging folder.
+/// An image in the staging directory.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Arrived {
     pub names: Vec<Reference>,

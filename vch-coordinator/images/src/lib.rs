@@ -2,9 +2,9 @@
 //! into one squashfs each, from which container VMs run.
 //!
 //! ```text
-//!  client's bytes ──► store ──stdin──► vch-image (own user and root, no network, one staging folder)
+//!  client's bytes ──► store ──stdin──► vch-image (own user and root, no network, one staging directory)
 //!                       ▲                  │ reads tar, gzip, zstd, JSON; takes digests
-//!                       └── JSON lines ────┘ leaves files in the staging folder
+//!                       └── JSON lines ────┘ leaves files in the staging directory
 //!  store: owns each file, takes its digest again, renames it into blobs/, replaces index.json
 //!  rootfs(image): layers ──► merge (pure) ──► one archive ──pipe──► sqfstar ──► rootfs/<id>.squashfs
 //! ```
@@ -13,7 +13,7 @@
 //! file system; a blob is never changed; index.json names only what is whole on disk.
 //!
 //! Use: [`Store::open`], then [`Store::import`] or [`Store::load`]; [`Store::find`] gives an [`Image`];
-//! [`Store::rootfs`] and [`Store::new_upper`] give a container its two disks.
+//! [`Store::rootfs`] and [`Store::new_writable_layer`] give a container its two disks.
 
 pub mod changes;
 pub mod config;

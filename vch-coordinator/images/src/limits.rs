@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub struct Limits {
     /// Layers.
     pub layers: usize,
-    /// Files and folders of one image, over all of its layers.
+    /// Files and directories of one image, over all of its layers.
     pub entries: u64,
     /// Bytes of an archive, or of all of an image's layers, as they arrive.
     pub packed_bytes: u64,

@@ -5,7 +5,7 @@
 //! lead out of it.
 
 mod emit;
-mod place;
+mod insert;
 
 pub use emit::{MergeError, Plan, emit};
 
@@ -17,7 +17,7 @@ use thiserror::Error;
 
 /// What marks a name as removed from the layers below.
 const WHITEOUT: &[u8] = b".wh.";
-/// What marks a folder's contents as removed from the layers below.
+/// What marks a directory's contents as removed from the layers below.
 const OPAQUE: &[u8] = b".wh..wh..opq";
 /// Other marks of aufs, without meaning here.
 const AUFS: &[u8] = b".wh..wh.";
@@ -72,7 +72,7 @@ struct Node {
 }
 
 enum What {
-    Folder(Entry, BTreeMap<Vec<u8>, usize>),
+    Dir(Entry, BTreeMap<Vec<u8>, usize>),
     /// Which of the leaves; hard links share one.
     Leaf(usize),
 }
@@ -80,7 +80,7 @@ enum What {
 struct Leaf {
     entry: Entry,
     layer: usize,
-    /// Its place among its layer's entries.
+    /// Its position among its layer's entries.
     ordinal: usize,
 }
 
@@ -155,13 +155,13 @@ pub(crate) fn too_many_entries(limits: Limits) -> LayerError {
 }
 
 impl Tree {
-    /// Without layers: an empty root folder.
+    /// Without layers: an empty root directory.
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
             nodes: vec![Node {
                 layer: 0,
-                what: What::Folder(implied(), BTreeMap::new()),
+                what: What::Dir(implied(), BTreeMap::new()),
             }],
             leaves: Vec::new(),
             layers: 0,
@@ -194,7 +194,7 @@ impl Tree {
             }
         }
         for (ordinal, path, entry) in wanted {
-            self.place(&path, entry, ordinal)?;
+            self.insert(&path, entry, ordinal)?;
         }
         self.layers += 1;
         Ok(())
@@ -239,26 +239,26 @@ impl Tree {
         Ok(names)
     }
 
-    /// Of a folder that is there, without following links.
+    /// Of a directory that is there, without following links.
     fn children(&mut self, path: &[Vec<u8>]) -> Option<&mut BTreeMap<Vec<u8>, usize>> {
         let mut at = ROOT;
         for name in path {
-            let What::Folder(_, children) = &self.nodes[at].what else {
+            let What::Dir(_, children) = &self.nodes[at].what else {
                 return None;
             };
             at = *children.get(name)?;
         }
         match &mut self.nodes[at].what {
-            What::Folder(_, children) => Some(children),
+            What::Dir(_, children) => Some(children),
             What::Leaf(_) => None,
         }
     }
 }
 
-/// A folder that no layer tells of.
+/// A directory that no layer tells of.
 fn implied() -> Entry {
     Entry {
-        kind: Kind::Folder,
+        kind: Kind::Dir,
         mode: 0o755,
         ..Entry::default()
     }

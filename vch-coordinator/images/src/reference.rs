@@ -204,7 +204,7 @@ impl From<Reference> for String {
     }
 }
 
-/// What stands before the first slash is a registry if it could be no folder: it has a dot, a port or
+/// What stands before the first slash is a registry if it could be no directory: it has a dot, a port or
 /// upper case, or is `localhost`.
 fn split_registry(name: &str) -> (&str, &str) {
     match name.split_once('/') {

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!  vch-image (root)          new mount, pid, ipc, uts and network namespaces; waits
-//!    └─ vch-image (pid 1)    private root: the staging folder, and what its job needs, read-only
+//!    └─ vch-image (pid 1)    private root: the staging directory, and what its job needs, read-only
 //!         user of its own, no capabilities, bounds, a list of system calls; then it reads its order
 //! ```
 //! The first process ends with the coordinator, the second with the first, and all else with the second.
@@ -40,7 +40,7 @@ pub(crate) const PROCESSORS: usize = 8;
 /// The last word of the command line of the process within.
 const WITHIN: &str = "within";
 
-/// What a job must have beside its staging folder.
+/// What a job must have beside its staging directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
     /// Nothing.
@@ -74,8 +74,8 @@ impl FromStr for Needs {
 /// How a helper is confined: its command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Confinement {
-    /// Its staging folder.
-    pub folder: PathBuf,
+    /// Its staging directory.
+    pub dir: PathBuf,
     /// User and group.
     pub user: u32,
     /// Of each file that it writes.
@@ -111,9 +111,9 @@ pub enum Entered {
 
 impl Confinement {
     /// The words of the command line.
-    pub fn words(&self) -> [OsString; 4] {
+    pub fn args(&self) -> [OsString; 4] {
         [
-            self.folder.clone().into(),
+            self.dir.clone().into(),
             self.user.to_string().into(),
             self.file_bytes.to_string().into(),
             self.needs.word().into(),
@@ -121,19 +121,19 @@ impl Confinement {
     }
 
     /// Parses the words of the command line; and whether this is the process within.
-    pub fn parse(words: impl IntoIterator<Item = OsString>) -> Option<(Self, bool)> {
-        let mut words = words.into_iter();
-        let folder = words.next()?.into();
-        let user = words.next()?.to_str()?.parse().ok()?;
-        let file_bytes = words.next()?.to_str()?.parse().ok()?;
-        let needs = words.next()?.to_str()?.parse().ok()?;
-        let within = match words.next() {
+    pub fn parse(args: impl IntoIterator<Item = OsString>) -> Option<(Self, bool)> {
+        let mut args = args.into_iter();
+        let dir = args.next()?.into();
+        let user = args.next()?.to_str()?.parse().ok()?;
+        let file_bytes = args.next()?.to_str()?.parse().ok()?;
+        let needs = args.next()?.to_str()?.parse().ok()?;
+        let within = match args.next() {
             None => false,
             Some(word) if word == WITHIN => true,
             Some(_) => return None,
         };
         let confinement = Self {
-            folder,
+            dir,
             user,
             file_bytes,
             needs,
@@ -158,13 +158,13 @@ impl Confinement {
             if self.user == 0 {
                 return Err(failed("work as root")(Errno::EPERM));
             }
-            private_root::enter(&self.folder, self.needs)?;
+            private_root::enter(&self.dir, self.needs)?;
             let (uid, gid) = (Uid::from_raw(self.user), Gid::from_raw(self.user));
             setgroups(&[]).map_err(failed("leave root's groups"))?;
             setresgid(gid, gid, gid).map_err(failed("change the group"))?;
             setresuid(uid, uid, uid).map_err(failed("change the user"))?;
         } else {
-            chdir(&self.folder).map_err(failed("enter the staging folder"))?;
+            chdir(&self.dir).map_err(failed("enter the staging folder"))?;
         }
         prctl::set_no_new_privs().map_err(failed("give up privileges"))?;
         // A change of user takes back what was said before of the parent's death.
@@ -185,7 +185,7 @@ impl Confinement {
         unshare(apart).map_err(failed("leave the host's namespaces"))?;
         // This very program, whatever lies by its name now.
         let mut child = Command::new(Path::new("/proc/self/exe"));
-        child.args(self.words()).arg(WITHIN);
+        child.args(self.args()).arg(WITHIN);
         child.status().map_err(failed("start the process within"))
     }
 

@@ -1,4 +1,4 @@
-//! The images of a VCH, in one folder: an OCI image layout, and beside it what is made of it.
+//! The images of a VCH, in one directory: an OCI image layout, and beside it what is made of it.
 //!
 //! ```text
 //! images/oci-layout, index.json     what there is; index.json is replaced as a whole
@@ -18,7 +18,7 @@ mod room;
 mod rootfs;
 mod staging;
 mod state;
-mod upper;
+mod writable_layer;
 
 pub use error::ImageError;
 pub use remove::{Conflict, Removed, Use};
@@ -45,13 +45,13 @@ use tokio::sync::mpsc;
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Where.
-    pub folder: PathBuf,
+    pub dir: PathBuf,
     /// The program `vch-image`.
     pub helper: PathBuf,
     /// The first of the user IDs that it runs as, if the coordinator is root: each job has one of its own.
     pub first_user: u32,
     /// Of a container's own disk.
-    pub upper_bytes: u64,
+    pub writable_layer_bytes: u64,
     /// Registries that are asked without TLS, as `host` or `host:port`.
     pub insecure: Vec<String>,
     /// Of one image.
@@ -118,7 +118,7 @@ impl Store {
     /// configuration: to be called where blocking is no harm.
     ///
     /// # Errors
-    /// The folder or its index.json can't be used. An image that can't be read is left out: it is kept, and looked
+    /// The directory or its index.json can't be used. An image that can't be read is left out: it is kept, and looked
     /// for again when it is asked for.
     pub fn open(settings: Settings) -> Result<Self, ImageError> {
         let state = index::open(&settings)?;
@@ -141,21 +141,21 @@ impl Store {
     pub async fn import(
         &self,
         archive: impl AsyncRead + Unpin,
-        wish: Import,
+        request: Import,
         progress: &mpsc::Sender<Progress>,
     ) -> Result<Arc<Image>, ImageError> {
         let mut run = Run::default();
-        for change in &wish.changes {
+        for change in &request.changes {
             changes::apply(&mut run, change)?;
         }
-        if let Some(name) = &wish.name
+        if let Some(name) = &request.name
             && matches!(name.which(), Which::Digest(_))
         {
             return Err(ImageError::DigestTag);
         }
         let staging = self.staging().await?;
         let done = self
-            .import_into(&staging, archive, wish, run, progress)
+            .import_into(&staging, archive, request, run, progress)
             .await;
         staging::finish(staging).await;
         done
@@ -165,15 +165,15 @@ impl Store {
         &self,
         staging: &Arc<Staging>,
         archive: impl AsyncRead + Unpin,
-        wish: Import,
+        request: Import,
         run: Run,
         progress: &mpsc::Sender<Progress>,
     ) -> Result<Arc<Image>, ImageError> {
         let arrived = self.ask(staging, Job::Import, archive, progress).await?;
         let one = only(arrived)?;
-        let config = adopt::imported(&wish, run, &one);
+        let config = adopt::imported(&request, run, &one);
         let arrived = Arrived {
-            names: wish.name.into_iter().collect(),
+            names: request.name.into_iter().collect(),
             ..one
         };
         self.adopt(staging, arrived, Some(config)).await
@@ -342,10 +342,10 @@ impl Store {
             let images = &state.images;
             let all = images.values().flat_map(|image| &image.layers);
             let layers: BTreeMap<_, _> = all.map(|layer| (layer.digest, layer.size)).collect();
-            let folder = &inner.settings.folder;
+            let dir = &inner.settings.dir;
             let rootfs = images
                 .keys()
-                .map(|id| std::fs::metadata(index::rootfs(folder, id)));
+                .map(|id| std::fs::metadata(index::rootfs(dir, id)));
             Ok(Usage {
                 layer_bytes: layers.values().sum(),
                 // Those that are not made yet take nothing.
@@ -361,7 +361,7 @@ impl Store {
         Ok(Arc::new(staging))
     }
 
-    /// Runs a helper for the images that it leaves in its folder.
+    /// Runs a helper for the images that it leaves in its directory.
     async fn ask(
         &self,
         staging: &Arc<Staging>,
@@ -375,7 +375,7 @@ impl Store {
         }
     }
 
-    /// Starts a helper and waits for its end, or for the disk to be nearly full. Its folder is the store's own
+    /// Starts a helper and waits for its end, or for the disk to be nearly full. Its directory is the store's own
     /// afterwards.
     async fn run(
         &self,
@@ -414,19 +414,19 @@ impl Store {
 
     async fn blocking<T: Send + 'static>(
         &self,
-        deed: impl FnOnce(&Arc<Inner>) -> Result<T, ImageError> + Send + 'static,
+        operation: impl FnOnce(&Arc<Inner>) -> Result<T, ImageError> + Send + 'static,
     ) -> Result<T, ImageError> {
         let inner = Arc::clone(&self.inner);
-        let done = tokio::task::spawn_blocking(move || deed(&inner)).await;
+        let done = tokio::task::spawn_blocking(move || operation(&inner)).await;
         done.map_err(|_| ImageError::Ending)?
     }
 }
 
 fn other_answer() -> ImageError {
-    ImageError::Untrue("the answer is one to another question".to_owned())
+    ImageError::DigestMismatch("the answer is one to another question".to_owned())
 }
 
 fn only(mut arrived: Vec<Arrived>) -> Result<Arrived, ImageError> {
     let one = arrived.pop();
-    one.ok_or_else(|| ImageError::Untrue("nothing arrived".to_owned()))
+    one.ok_or_else(|| ImageError::DigestMismatch("nothing arrived".to_owned()))
 }

@@ -50,7 +50,7 @@ pub enum HelperError {
     },
     /// What it says is no answer.
     #[error("the process that unpacks images does not make sense: {0}")]
-    Nonsense(String),
+    ProtocolError(String),
     /// The client's stream failed.
     #[error("the archive can't be read from the client: {0}")]
     Input(#[source] io::Error),
@@ -59,10 +59,10 @@ pub enum HelperError {
     Pipe(#[source] io::Error),
 }
 
-/// Starts a helper in `folder` and waits for its answer. Dropped, it is killed.
+/// Starts a helper in `dir` and waits for its answer. Dropped, it is killed.
 pub(crate) async fn run(
     settings: &Settings,
-    folder: &Path,
+    dir: &Path,
     user: u32,
     order: &Order,
     input: impl AsyncRead + Unpin,
@@ -74,7 +74,7 @@ pub(crate) async fn run(
         .max(limits.unpacked_bytes)
         .saturating_mul(2);
     let confinement = Confinement {
-        folder: folder.to_owned(),
+        dir: dir.to_owned(),
         user,
         file_bytes,
         needs: match order.job {
@@ -84,7 +84,7 @@ pub(crate) async fn run(
         },
     };
     let mut child = Command::new(&settings.helper)
-        .args(confinement.words())
+        .args(confinement.args())
         // Whatever secrets, proxies and switches the coordinator was started with are not for it.
         .env_clear()
         .env("PATH", PATH)
@@ -100,10 +100,10 @@ pub(crate) async fn run(
     let (Some(stdin), Some(stdout), Some(stderr)) =
         (child.stdin.take(), child.stdout.take(), child.stderr.take())
     else {
-        return Err(HelperError::Nonsense("it has no pipes".to_owned()));
+        return Err(HelperError::ProtocolError("it has no pipes".to_owned()));
     };
     let mut line =
-        serde_json::to_vec(order).map_err(|error| HelperError::Nonsense(error.to_string()))?;
+        serde_json::to_vec(order).map_err(|error| HelperError::ProtocolError(error.to_string()))?;
     line.push(b'\n');
     let (_, said, reason) = tokio::try_join!(
         feed(stdin, &line, input),
@@ -166,8 +166,9 @@ async fn listen(
         if line.is_empty() {
             return Ok(None);
         }
-        let nonsense = |error: serde_json::Error| HelperError::Nonsense(error.to_string());
-        match serde_json::from_slice(&line).map_err(nonsense)? {
+        let protocol_error =
+            |error: serde_json::Error| HelperError::ProtocolError(error.to_string());
+        match serde_json::from_slice(&line).map_err(protocol_error)? {
             Word::Progress(one) => drop(progress.send(one).await),
             last => return Ok(Some(last)),
         }

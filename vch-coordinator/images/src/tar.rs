@@ -22,7 +22,7 @@ const BLOCK: usize = 512;
 pub struct Entry {
     /// As the archive says; nothing is resolved yet.
     pub path: Vec<u8>,
-    /// File, folder, link.
+    /// File, directory, link.
     pub kind: Kind,
     /// Permissions with set-user-ID, set-group-ID and sticky bit: 12 bits.
     pub mode: u32,
@@ -44,8 +44,8 @@ pub enum Kind {
     /// A regular file.
     #[default]
     File,
-    /// A folder.
-    Folder,
+    /// A directory.
+    Dir,
     /// A symbolic link with its text.
     Symlink(Vec<u8>),
     /// Another name of the file with this path.

@@ -1,4 +1,4 @@
-//! What `vch-image` does, within its staging folder.
+//! What `vch-image` does, within its staging directory.
 
 mod budget;
 mod inspect;
@@ -98,7 +98,7 @@ pub fn work(input: impl BufRead, mut output: impl Write) -> io::Result<()> {
         Ok(done) => Word::Done(done),
         Err(error) => Word::Failed(error.failure(), error.to_string()),
     };
-    say(&mut output, &word)
+    send(&mut output, &word)
 }
 
 fn obey(mut input: impl BufRead, output: &mut impl Write) -> Result<Done, WorkError> {
@@ -120,17 +120,18 @@ fn obey(mut input: impl BufRead, output: &mut impl Write) -> Result<Done, WorkEr
             }]
         }
         Job::Load => load::load(input, limits, output)?,
-        Job::Pull(wish) => pull::pull(&wish, limits, output)?,
-        Job::Login(wish) => {
-            let credentials = Some(&wish.credentials);
-            let mut registry = Registry::new(&wish.registry, wish.plain, credentials, limits);
+        Job::Pull(request) => pull::pull(&request, limits, output)?,
+        Job::Login(request) => {
+            let credentials = Some(&request.credentials);
+            let mut registry = Registry::new(&request.registry, request.plain, credentials, limits);
             registry.log_in()?;
             Vec::new()
         }
-        Job::Inspect(wish) => {
-            return inspect::inspect(&wish, limits).map(|found| Done::Described(Box::new(found)));
+        Job::Inspect(request) => {
+            return inspect::inspect(&request, limits)
+                .map(|found| Done::Described(Box::new(found)));
         }
-        Job::Tags(wish) => return inspect::tags(&wish, limits).map(Done::Tags),
+        Job::Tags(request) => return inspect::tags(&request, limits).map(Done::Tags),
         Job::Rootfs { layers } => {
             rootfs::make(&layers, limits)?;
             Vec::new()
@@ -139,7 +140,7 @@ fn obey(mut input: impl BufRead, output: &mut impl Write) -> Result<Done, WorkEr
     Ok(Done::Arrived(arrived))
 }
 
-fn say(output: &mut impl Write, word: &Word) -> io::Result<()> {
+fn send(output: &mut impl Write, word: &Word) -> io::Result<()> {
     serde_json::to_writer(&mut *output, word)?;
     output.write_all(b"\n")?;
     output.flush()
@@ -152,10 +153,10 @@ fn tell(output: &mut impl Write, status: &str, id: &str, detail: Detail) -> Resu
         progress_detail: Some(detail),
         stream: None,
     };
-    say(output, &Word::Progress(progress)).map_err(WorkError::Answer)
+    send(output, &Word::Progress(progress)).map_err(WorkError::Answer)
 }
 
-/// A stream becomes a file of the staging folder.
+/// A stream becomes a file of the staging directory.
 fn receive(
     mut input: impl Read,
     file: &str,

@@ -24,10 +24,10 @@ impl Lab {
         let base = tempfile::tempdir().unwrap();
         fs::set_permissions(base.path(), fs::Permissions::from_mode(0o711)).unwrap();
         let store = Store::open(Settings {
-            folder: base.path().join("images"),
+            dir: base.path().join("images"),
             helper: env!("CARGO_BIN_EXE_vch-image").into(),
             first_user: Settings::FIRST_USER,
-            upper_bytes: 1 << 30,
+            writable_layer_bytes: 1 << 30,
             insecure: Vec::new(),
             limits,
             free_bytes: None,
@@ -59,9 +59,9 @@ impl Lab {
             }
         };
         assert!(self.store.list().is_empty());
-        for folder in ["staging", "blobs/sha256", "rootfs"] {
-            let left = self.base.path().join("images").join(folder);
-            assert_eq!(fs::read_dir(left).unwrap().count(), 0, "{folder}");
+        for dir in ["staging", "blobs/sha256", "rootfs"] {
+            let left = self.base.path().join("images").join(dir);
+            assert_eq!(fs::read_dir(left).unwrap().count(), 0, "{dir}");
         }
         done
     }
@@ -93,16 +93,16 @@ fn archive(entries: &[Entry]) -> Vec<u8> {
 }
 
 fn unsquashed(image: &Path) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir().unwrap();
     let mut unsquashfs = Command::new("unsquashfs");
     unsquashfs.args(["-quiet", "-no-progress", "-force", "-dest"]);
-    let output = unsquashfs.arg(folder.path()).arg(image).output().unwrap();
+    let output = unsquashfs.arg(dir.path()).arg(image).output().unwrap();
     assert!(
         output.status.success(),
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    folder
+    dir
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -120,9 +120,9 @@ async fn what_stands_in_place_of_a_file_that_is_looked_for_is_kept_as_what_it_is
         ] {
             let mut entries = vec![entry(target, kind.clone())];
             // A circle of links, beside what it leads to.
-            let folder = target.rsplit_once('/').map_or("", |(folder, _)| folder);
+            let dir = target.rsplit_once('/').map_or("", |(dir, _)| dir);
             let name = target.rsplit_once('/').map_or(target, |(_, name)| name);
-            entries.push(entry(format!("{folder}/loop"), link(name)));
+            entries.push(entry(format!("{dir}/loop"), link(name)));
             let done = lab.tried(archive(&entries), |image| {
                 let root = unsquashed(image);
                 let found = fs::symlink_metadata(root.path().join(target))

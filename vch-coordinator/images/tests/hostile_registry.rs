@@ -182,10 +182,10 @@ impl Lab {
         let base = tempfile::tempdir().unwrap();
         fs::set_permissions(base.path(), fs::Permissions::from_mode(0o711)).unwrap();
         let store = Store::open(Settings {
-            folder: base.path().join("images"),
+            dir: base.path().join("images"),
             helper: env!("CARGO_BIN_EXE_vch-image").into(),
             first_user: Settings::FIRST_USER,
-            upper_bytes: 1 << 30,
+            writable_layer_bytes: 1 << 30,
             insecure: Vec::new(),
             limits: Limits {
                 read_seconds: SILENCE_SECONDS,
@@ -221,11 +221,11 @@ impl Lab {
         assert!(error.to_string().contains(words), "{error}");
         assert!(begun.elapsed() < DEADLINE, "{:?}", begun.elapsed());
         assert!(self.store.list().is_empty());
-        for folder in ["staging", "blobs/sha256", "rootfs"] {
-            let left = fs::read_dir(self.base.path().join("images").join(folder))
+        for dir in ["staging", "blobs/sha256", "rootfs"] {
+            let left = fs::read_dir(self.base.path().join("images").join(dir))
                 .unwrap()
                 .count();
-            assert_eq!(left, 0, "{folder}");
+            assert_eq!(left, 0, "{dir}");
         }
     }
 }

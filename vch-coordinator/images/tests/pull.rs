@@ -18,13 +18,13 @@ use vch_images::{
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
-fn store(folder: &Path) -> Store {
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o711)).unwrap();
+fn store(dir: &Path) -> Store {
+    fs::set_permissions(dir, fs::Permissions::from_mode(0o711)).unwrap();
     Store::open(Settings {
-        folder: folder.join("images"),
+        dir: dir.join("images"),
         helper: env!("CARGO_BIN_EXE_vch-image").into(),
         first_user: Settings::FIRST_USER,
-        upper_bytes: 1 << 30,
+        writable_layer_bytes: 1 << 30,
         insecure: Vec::new(),
         limits: Limits::default(),
         free_bytes: None,
@@ -102,7 +102,7 @@ async fn pulled(store: &Store, name: &str) -> Result<(Image, Vec<String>), Image
 struct Registry {
     child: Child,
     address: String,
-    _folder: tempfile::TempDir,
+    _dir: tempfile::TempDir,
 }
 
 impl Registry {
@@ -118,13 +118,13 @@ impl Registry {
     fn with(table: &str) -> Self {
         let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/docker-registry");
         image::debian::unpacked("docker-registry", &target).unwrap();
-        let folder = tempfile::tempdir().unwrap();
+        let dir = tempfile::tempdir().unwrap();
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = free.local_addr().unwrap().to_string();
         drop(free);
-        let config = folder.path().join("config.yml");
-        let data = folder.path().join("data");
-        let users = folder.path().join("users");
+        let config = dir.path().join("config.yml");
+        let data = dir.path().join("data");
+        let users = dir.path().join("users");
         // bcrypt, of the least cost.
         let line = "me:$2b$04$GDMDNuVY2uKOH9gnhs/6cuS0rp/9.peeB/doD4xaDbBCERvKU4/Fq\n";
         fs::write(&users, line).unwrap();
@@ -144,7 +144,7 @@ impl Registry {
         let registry = Self {
             child,
             address,
-            _folder: folder,
+            _dir: dir,
         };
         let begun = Instant::now();
         while TcpStream::connect(&registry.address).is_err() {
@@ -160,8 +160,8 @@ impl Registry {
             let begun = ureq::post(format!("{base}/blobs/uploads/"))
                 .send_empty()
                 .unwrap();
-            let place = begun.headers()["location"].to_str().unwrap().to_owned();
-            let put = ureq::put(place).query("digest", Digest::of(blob).to_string());
+            let location = begun.headers()["location"].to_str().unwrap().to_owned();
+            let put = ureq::put(location).query("digest", Digest::of(blob).to_string());
             let put = put.header("Content-Type", "application/octet-stream");
             assert_eq!(put.send(blob.as_slice()).unwrap().status(), 201);
         }
@@ -191,8 +191,8 @@ async fn an_image_of_a_list_is_pulled_from_debians_registry_and_is_up_to_date_th
     // A list whose other machine has the same manifest: the registry wants all of them to be there.
     let registry = Registry::new();
     registry.push(&wares);
-    let folder = tempfile::tempdir().unwrap();
-    let store = store(folder.path());
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path());
     let name = format!("{}/me/app:1", registry.address);
     let (image, said) = pulled(&store, &name).await.unwrap();
     assert_eq!(image.id, Digest::of(&wares.config));
@@ -248,7 +248,7 @@ async fn an_image_of_a_list_is_pulled_from_debians_registry_and_is_up_to_date_th
     let words = format!("manifest for {missing} not found: manifest unknown: manifest unknown");
     assert_eq!(error, words);
     assert_eq!(
-        fs::read_dir(folder.path().join("images/staging"))
+        fs::read_dir(dir.path().join("images/staging"))
             .unwrap()
             .count(),
         0
@@ -320,8 +320,8 @@ fn grudging(wares: &Wares, lies: bool) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_is_fetched_a_transfer_that_breaks_off_is_taken_up_and_a_lie_is_found() {
     let wares = Wares::new(1_000_000);
-    let folder = tempfile::tempdir().unwrap();
-    let store = store(folder.path());
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path());
     let liar = grudging(&wares, true);
     let error = pulled(&store, &format!("{liar}/a/b:1"))
         .await
@@ -343,8 +343,8 @@ async fn a_token_is_fetched_a_transfer_that_breaks_off_is_taken_up_and_a_lie_is_
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_with_a_password_is_known_to_debians_registry_or_is_not() {
     let registry = Registry::with_a_user();
-    let folder = tempfile::tempdir().unwrap();
-    let store = store(folder.path());
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path());
     let pair = |password: &str| ("me".to_owned(), password.to_owned());
     let address = registry.address.clone();
     store.log_in(address.clone(), pair("p:ss w")).await.unwrap();

@@ -16,28 +16,28 @@ use vch_images::subprocess::{Confinement, Entered, Needs};
 
 const NAMES: [&str; 2] = [
     "a_job_reaches_no_file_socket_or_program_but_what_it_needs",
-    "a_file_limit_at_any_place_of_the_start_removes_no_image",
+    "a_file_limit_at_any_point_of_the_start_removes_no_image",
 ];
 /// In the environment: what the process within can't be told otherwise.
 const OPEN: &str = "open";
 
 fn main() {
-    let words: Vec<_> = std::env::args_os().skip(1).collect();
-    if let Some((confinement, within)) = Confinement::parse(words.iter().cloned()) {
+    let args: Vec<_> = std::env::args_os().skip(1).collect();
+    if let Some((confinement, within)) = Confinement::parse(args.iter().cloned()) {
         return probe(&confinement, within);
     }
-    let words: Vec<_> = words.iter().filter_map(|word| word.to_str()).collect();
-    if let [OPEN, folder, files] = words.as_slice() {
-        return open(Path::new(folder), files.parse().unwrap());
+    let args: Vec<_> = args.iter().filter_map(|word| word.to_str()).collect();
+    if let [OPEN, dir, files] = args.as_slice() {
+        return open(Path::new(dir), files.parse().unwrap());
     }
     // As libtest and nextest ask.
-    if words.contains(&"--list") {
-        if !words.contains(&"--ignored") {
+    if args.contains(&"--list") {
+        if !args.contains(&"--ignored") {
             NAMES.iter().for_each(|name| println!("{name}: test"));
         }
         return;
     }
-    let filter = words.iter().find(|word| !word.starts_with('-'));
+    let filter = args.iter().find(|word| !word.starts_with('-'));
     let wanted = |name: &str| filter.is_none_or(|filter| name.contains(*filter));
     if wanted(NAMES[0]) {
         reaches_nothing();
@@ -74,7 +74,7 @@ fn probe(confinement: &Confinement, within: bool) {
     for path in ["/etc/passwd", "/proc/self/status", "/sys/kernel"] {
         tell(path, fs::metadata(path).map(|_| String::new()));
     }
-    let others = confinement.folder.parent().unwrap();
+    let others = confinement.dir.parent().unwrap();
     tell("others", done(fs::metadata(others).map(drop)));
     tell("make root", done(fs::write("/evil", "")));
     tell(
@@ -116,19 +116,15 @@ fn probe(confinement: &Confinement, within: bool) {
     tell("environment", Ok(variables.join(",")));
 }
 
-fn probed(needs: Needs, folder: &Path, user: u32) -> BTreeMap<String, String> {
+fn probed(needs: Needs, dir: &Path, user: u32) -> BTreeMap<String, String> {
     let confinement = Confinement {
-        folder: folder.to_owned(),
+        dir: dir.to_owned(),
         user,
         file_bytes: 1 << 20,
         needs,
     };
     let mut probe = Command::new(std::env::current_exe().unwrap());
-    let output = probe
-        .args(confinement.words())
-        .env_clear()
-        .output()
-        .unwrap();
+    let output = probe.args(confinement.args()).env_clear().output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{needs:?}: {errors}");
     let text = String::from_utf8(output.stdout).unwrap();
@@ -145,12 +141,12 @@ fn reaches_nothing() {
     fs::create_dir(&staging).unwrap();
     let user = Settings::FIRST_USER;
     for (name, user) in [("mine", user), ("other", user + 1)] {
-        let folder = staging.join(name);
-        fs::create_dir(&folder).unwrap();
-        // A neighbour whose folder is open to all is hidden nevertheless.
-        fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
-        chown(&folder, Some(user), Some(user)).unwrap();
-        fs::write(folder.join("own"), name).unwrap();
+        let dir = staging.join(name);
+        fs::create_dir(&dir).unwrap();
+        // A neighbour whose directory is open to all is hidden nevertheless.
+        fs::set_permissions(&dir, fs::Permissions::from_mode(0o777)).unwrap();
+        chown(&dir, Some(user), Some(user)).unwrap();
+        fs::write(dir.join("own"), name).unwrap();
     }
     let mine = staging.join("mine");
     for needs in [Needs::Nothing, Needs::Network, Needs::Programs] {
@@ -209,12 +205,12 @@ fn reaches_nothing() {
     assert_eq!(other, 1, "nothing is left with a neighbour");
 }
 
-fn settings(folder: &Path) -> Settings {
+fn settings(dir: &Path) -> Settings {
     Settings {
-        folder: folder.to_owned(),
+        dir: dir.to_owned(),
         helper: env!("CARGO_BIN_EXE_vch-image").into(),
         first_user: Settings::FIRST_USER,
-        upper_bytes: 1 << 30,
+        writable_layer_bytes: 1 << 30,
         insecure: Vec::new(),
         limits: vch_images::Limits::default(),
         free_bytes: None,
@@ -222,10 +218,10 @@ fn settings(folder: &Path) -> Settings {
 }
 
 /// Opens a store with so few descriptors.
-fn open(folder: &Path, files: u64) {
+fn open(dir: &Path, files: u64) {
     nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE, files, files)
         .unwrap();
-    match vch_images::Store::open(settings(folder)) {
+    match vch_images::Store::open(settings(dir)) {
         Ok(store) => println!("{}", store.list().len()),
         Err(error) => println!("{error}"),
     }
@@ -234,13 +230,13 @@ fn open(folder: &Path, files: u64) {
 fn limits_remove_nothing() {
     let base = tempfile::tempdir().unwrap();
     fs::set_permissions(base.path(), fs::Permissions::from_mode(0o711)).unwrap();
-    let folder = base.path().join("images");
+    let dir = base.path().join("images");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
     runtime.block_on(async {
-        let store = vch_images::Store::open(settings(&folder)).unwrap();
+        let store = vch_images::Store::open(settings(&dir)).unwrap();
         let empty = vch_images::tar::Writer::new(Vec::new()).finish().unwrap();
         let progress = tokio::sync::mpsc::channel(1).0;
         let import = vch_images::Import {
@@ -254,22 +250,22 @@ fn limits_remove_nothing() {
         store.rootfs(&image.id).await.unwrap();
     });
     drop(runtime);
-    let files = |name: &str| fs::read_dir(folder.join(name)).unwrap().count();
+    let files = |name: &str| fs::read_dir(dir.join(name)).unwrap().count();
     let before = (
         files("blobs/sha256"),
         files("rootfs"),
-        fs::read(folder.join("index.json")).unwrap(),
+        fs::read(dir.join("index.json")).unwrap(),
     );
     let mut opened = 0;
     for limit in 1..16 {
         let mut program = Command::new(std::env::current_exe().unwrap());
-        program.arg(OPEN).arg(&folder).arg(limit.to_string());
+        program.arg(OPEN).arg(&dir).arg(limit.to_string());
         let output = program.output().unwrap();
         opened += usize::from(output.stdout == b"1\n");
         let now = (
             files("blobs/sha256"),
             files("rootfs"),
-            fs::read(folder.join("index.json")).unwrap(),
+            fs::read(dir.join("index.json")).unwrap(),
         );
         assert_eq!(now, before, "{limit} descriptors");
     }

@@ -13,23 +13,23 @@ use vch_images::tar::{Entry, Kind, Reader, Writer};
 use vch_images::{Digest, ImageError, Import, Limits, Progress, Settings, Store};
 
 struct Lab {
-    folder: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 impl Lab {
     fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let dir = tempfile::tempdir().unwrap();
         // Helpers run as another user, and pass through.
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o711)).unwrap();
-        Self { folder }
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o711)).unwrap();
+        Self { dir }
     }
 
     fn settings(&self) -> Settings {
         Settings {
-            folder: self.folder.path().join("images"),
+            dir: self.dir.path().join("images"),
             helper: env!("CARGO_BIN_EXE_vch-image").into(),
             first_user: Settings::FIRST_USER,
-            upper_bytes: 1 << 30,
+            writable_layer_bytes: 1 << 30,
             insecure: Vec::new(),
             limits: Limits::default(),
             free_bytes: None,
@@ -40,9 +40,9 @@ impl Lab {
         Store::open(self.settings()).unwrap()
     }
 
-    fn left(&self, folder: &str) -> Vec<String> {
-        let folder = fs::read_dir(self.folder.path().join("images").join(folder)).unwrap();
-        let names = folder.map(|entry| entry.unwrap().file_name());
+    fn left(&self, dir: &str) -> Vec<String> {
+        let dir = fs::read_dir(self.dir.path().join("images").join(dir)).unwrap();
+        let names = dir.map(|entry| entry.unwrap().file_name());
         let mut names: Vec<_> = names.map(|name| name.into_string().unwrap()).collect();
         names.sort();
         names
@@ -126,7 +126,7 @@ async fn an_imported_root_file_system_is_there_with_owners_modes_links_devices_a
         .insert(b"security.capability".to_vec(), capability);
     let attributes = capable.xattrs.clone();
     let bytes = archive(&[
-        (entry("./", Kind::Folder, 0o750), b""),
+        (entry("./", Kind::Dir, 0o750), b""),
         (capable, b"ping"),
         (
             entry("bin/ping6", Kind::Hardlink(b"bin/ping".to_vec()), 0),
@@ -148,7 +148,7 @@ async fn an_imported_root_file_system_is_there_with_owners_modes_links_devices_a
     let path = one.unwrap();
     assert_eq!(path, two.unwrap());
     assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o444);
-    let root = lab.folder.path().join("root");
+    let root = lab.dir.path().join("root");
     unsquash(&path, &root);
     let about = |path: &str| fs::symlink_metadata(root.join(path)).unwrap();
     for (path, mode) in [
@@ -204,20 +204,20 @@ async fn images_are_there_after_a_restart_and_what_a_crash_left_is_not() {
     assert_eq!(usage.layer_bytes, image.layers[0].size);
     assert_eq!(usage.rootfs_bytes, fs::metadata(&path).unwrap().len());
     drop(store);
-    let folder = lab.folder.path().join("images");
+    let dir = lab.dir.path().join("images");
     let garbage = [
         "staging/x/layer",
         "blobs/sha256/00",
         "rootfs/11.squashfs",
         "staging/index.json.partial",
     ];
-    fs::create_dir(folder.join("staging/x")).unwrap();
+    fs::create_dir(dir.join("staging/x")).unwrap();
     for garbage in garbage {
-        fs::write(folder.join(garbage), "half").unwrap();
+        fs::write(dir.join(garbage), "half").unwrap();
     }
     let store = lab.store();
     for garbage in garbage {
-        assert!(!folder.join(garbage).exists(), "{garbage}");
+        assert!(!dir.join(garbage).exists(), "{garbage}");
     }
     assert!(path.exists());
     for name in ["a:1", "b", &image.id.to_string(), &image.id.short()] {
@@ -290,7 +290,7 @@ async fn a_saved_image_of_several_layers_is_loaded_and_its_layers_are_merged() {
     assert_eq!(loaded[0].bytes, 4);
     let run = loaded[0].config.config.clone().unwrap();
     assert_eq!(run.others["Healthcheck"]["Test"][0], "NONE");
-    let root = lab.folder.path().join("root");
+    let root = lab.dir.path().join("root");
     unsquash(&store.rootfs(&loaded[0].id).await.unwrap(), &root);
     assert_eq!(fs::read(root.join("kept")).unwrap(), b"2");
     assert_eq!(fs::read(root.join("d/y")).unwrap(), b"4");
@@ -332,8 +332,8 @@ async fn broken_archives_and_those_beyond_their_bounds_are_refused_and_leave_not
         assert!(error.to_string().contains(words), "{error}");
     }
     assert!(store.list().is_empty());
-    for folder in ["staging", "blobs/sha256"] {
-        assert!(lab.left(folder).is_empty(), "{folder}");
+    for dir in ["staging", "blobs/sha256"] {
+        assert!(lab.left(dir).is_empty(), "{dir}");
     }
 }
 
@@ -382,8 +382,8 @@ async fn a_containers_own_disk_is_a_sound_empty_ext4_and_takes_little_room() {
     let lab = Lab::new();
     let store = lab.store();
     for (name, bytes) in [("one", None), ("two", None), ("own", Some(64 << 20))] {
-        let path = lab.folder.path().join(name);
-        store.new_upper(&path, bytes).await.unwrap();
+        let path = lab.dir.path().join(name);
+        store.new_writable_layer(&path, bytes).await.unwrap();
         let about = fs::metadata(&path).unwrap();
         assert_eq!(about.len(), bytes.unwrap_or(1 << 30));
         assert!(about.blocks() * 512 < 16 << 20, "{} blocks", about.blocks());
@@ -397,7 +397,7 @@ async fn a_containers_own_disk_is_a_sound_empty_ext4_and_takes_little_room() {
             "{}",
             String::from_utf8_lossy(&checked.stdout)
         );
-        let again = store.new_upper(&path, bytes).await.unwrap_err();
+        let again = store.new_writable_layer(&path, bytes).await.unwrap_err();
         let cause = std::error::Error::source(&again).unwrap().to_string();
         assert!(cause.contains("File exists"), "{again}: {cause}");
         assert!(path.exists(), "what was there before is nobody's to remove");

@@ -28,17 +28,17 @@ impl Lab {
 
     fn settings(&self) -> Settings {
         Settings {
-            folder: self.folder(),
+            dir: self.dir(),
             helper: env!("CARGO_BIN_EXE_vch-image").into(),
             first_user: Settings::FIRST_USER,
-            upper_bytes: 1 << 30,
+            writable_layer_bytes: 1 << 30,
             insecure: Vec::new(),
             limits: Limits::default(),
             free_bytes: None,
         }
     }
 
-    fn folder(&self) -> PathBuf {
+    fn dir(&self) -> PathBuf {
         self.base.path().join("images")
     }
 
@@ -54,9 +54,9 @@ impl Lab {
         path
     }
 
-    fn files(&self, folder: &str) -> Vec<String> {
-        let folder = self.folder().join(folder);
-        let Ok(entries) = fs::read_dir(folder) else {
+    fn files(&self, dir: &str) -> Vec<String> {
+        let dir = self.dir().join(dir);
+        let Ok(entries) = fs::read_dir(dir) else {
             return Vec::new();
         };
         let mut names: Vec<_> = entries
@@ -67,7 +67,7 @@ impl Lab {
     }
 
     fn blob(&self, digest: &vch_images::Digest) -> PathBuf {
-        self.folder().join("blobs/sha256").join(digest.hex())
+        self.dir().join("blobs/sha256").join(digest.hex())
     }
 }
 
@@ -163,8 +163,8 @@ async fn a_read_error_keeps_the_image_its_blobs_and_its_root_file_system() {
     let other = import(&store, "b").await.unwrap();
     store.rootfs(&image.id).await.unwrap();
     drop(store);
-    let index = fs::read_to_string(lab.folder().join("index.json")).unwrap();
-    // In the document's place: a folder (EISDIR), what gives EIO, a link to itself (ELOOP), nothing.
+    let index = fs::read_to_string(lab.dir().join("index.json")).unwrap();
+    // In the document's place: a directory (EISDIR), what gives EIO, a link to itself (ELOOP), nothing.
     type Fault = fn(&Path);
     let faults: [(&str, Fault); 4] = [
         ("EISDIR", |path| fs::create_dir(path).unwrap()),
@@ -199,7 +199,7 @@ async fn a_read_error_keeps_the_image_its_blobs_and_its_root_file_system() {
             drop(store);
         }
     }
-    let now = fs::read_to_string(lab.folder().join("index.json")).unwrap();
+    let now = fs::read_to_string(lab.dir().join("index.json")).unwrap();
     assert_eq!(now.len(), index.len());
     assert!(lab.files("lost").is_empty());
     let store = lab.store();
@@ -231,12 +231,12 @@ async fn what_is_damaged_is_moved_aside_and_another_image_goes_on() {
         assert!(lost.contains(&name), "{name} of {lost:?}");
     }
     assert_eq!(
-        fs::read(lab.folder().join("lost").join(image.id.hex())).unwrap(),
+        fs::read(lab.dir().join("lost").join(image.id.hex())).unwrap(),
         b"{}"
     );
     // An index without names says the same of all.
     drop(store);
-    fs::remove_file(lab.folder().join("index.json")).unwrap();
+    fs::remove_file(lab.dir().join("index.json")).unwrap();
     let store = lab.store();
     assert!(store.list().is_empty());
     assert!(lab.files("lost").contains(&other.layers[0].digest.hex()));
@@ -276,7 +276,7 @@ async fn with_too_little_room_nothing_is_begun_and_what_runs_is_stopped() {
     // A file system of 64 MiB of which half must stay: a helper that would fill it is ended.
     let small = Mounted::new(lab.base.path().join("small"));
     let mut settings = lab.settings();
-    settings.folder = small.path.join("images");
+    settings.dir = small.path.join("images");
     settings.free_bytes = Some(32 << 20);
     settings.helper = lab.helper(
         "cat >/dev/null\ndd if=/dev/zero of=layer bs=1M count=48 status=none\nexec sleep 1000",

@@ -3,7 +3,7 @@
 use crate::{
     AddressRange, Attachment, Change, Channel, ContainerId, ContainerName, ContainerPort,
     ContainerRef, Dns, DocumentKind, EndpointId, ExternalNetwork, NetworkId, NetworkName,
-    NetworkRef, PortBinding, Revision, Segment, Subnet,
+    NetworkRef, PortBinding, Revision, SegmentKind, Subnet,
 };
 use ipnet::IpNet;
 use protocol::spec::{
@@ -12,7 +12,7 @@ use protocol::spec::{
 };
 use std::{collections::BTreeMap, net::IpAddr};
 
-/// A wish that is decided as a whole: it becomes one transaction, or a refusal that changes nothing.
+/// What is decided as a whole: it becomes one transaction, or a refusal that changes nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Make a bridge network.
@@ -29,11 +29,11 @@ pub enum Command {
         /// Disconnect it from its networks too, where it would be refused otherwise.
         force: bool,
     },
-    /// Give a container a place on a network.
+    /// Connect a container to a network.
     Connect(Connect),
-    /// Take a container's place on a network away. Undoes `Connect`.
+    /// Disconnect a container from a network. Undoes `Connect`.
     Disconnect {
-        /// Whose place.
+        /// The container.
         container: ContainerRef,
         /// On which network.
         network: NetworkRef,
@@ -41,7 +41,7 @@ pub enum Command {
     /// A container's VM is about to be started, restored or cloned: it gets a new life, and its
     /// names and ports are in force. Undone by `StopContainer`.
     StartContainer(ContainerRef),
-    /// A container's VM has ended: its names and ports are no longer in force. Its places stay, with
+    /// A container's VM has ended: its names and ports are no longer in force. Its endpoints stay, with
     /// addresses and MAC addresses; stopped twice, nothing happens.
     StopContainer(ContainerRef),
     /// Expose or publish ports; of a running container at once.
@@ -85,7 +85,7 @@ pub enum Command {
         /// Its new name.
         name: ContainerName,
     },
-    /// Keep a document with a container, in the place of the one of its kind.
+    /// Keep a document with a container, in place of the one of its kind.
     Document {
         /// With which.
         container: ContainerRef,
@@ -96,7 +96,7 @@ pub enum Command {
     },
     /// Several commands, one after the other, as one transaction: all of them, or none. Neither this one nor
     /// [`Self::Configure`] may be among them.
-    Together(Vec<Command>),
+    Batch(Vec<Command>),
 }
 
 /// A network to be made.
@@ -111,7 +111,7 @@ pub struct CreateNetwork {
     /// Subnets that the caller chose.
     pub subnets: Vec<SubnetRequest>,
     /// The L2 that carries it; `None` for the VCH's default.
-    pub segment: Option<Segment>,
+    pub segment: Option<SegmentKind>,
     /// The MTU of its interfaces.
     pub mtu: Option<Mtu>,
     /// Without a way out.
@@ -212,7 +212,7 @@ pub struct AddContainer {
     pub publish_all: bool,
 }
 
-/// A place on a network to be given.
+/// An endpoint to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connect {
     /// To which container.
@@ -304,9 +304,9 @@ pub enum Answer {
         /// The endpoints that went with it.
         endpoints: Vec<EndpointId>,
     },
-    /// A container has a place on a network.
+    /// A container has an endpoint on a network.
     Connected {
-        /// Which place.
+        /// The endpoint.
         endpoint: EndpointId,
         /// Whose.
         container: ContainerId,
@@ -321,9 +321,9 @@ pub enum Answer {
         /// The number of the container's spec that has it.
         generation: Generation,
     },
-    /// A container's place on a network is gone.
+    /// A container's endpoint is gone.
     Disconnected {
-        /// Which place it was.
+        /// The endpoint that is gone.
         endpoint: EndpointId,
         /// Whose.
         container: ContainerId,
@@ -399,5 +399,5 @@ pub enum Answer {
         container: ContainerId,
     },
     /// Each command's answer, in their order.
-    Together(Vec<Answer>),
+    Batch(Vec<Answer>),
 }

@@ -1,30 +1,30 @@
-//! Decisions: a command against the books becomes changes and an answer, or a refusal.
+//! Decisions: a command against the state becomes changes and an answer, or a refusal.
 //!
-//! Nothing here writes to the books, so a refusal can't leave anything behind.
+//! Nothing here writes to the state, so a refusal can't leave anything behind.
 
 mod addresses;
 mod container;
+mod container_draft;
 mod document;
 mod endpoint;
 mod external;
 mod network;
-mod next;
 mod port;
 mod publish;
 mod subnets;
 
 use crate::{
-    Answer, Change, Command, Container, Refusal, Revision, Row, Settings, Surroundings,
-    books::Books,
-    spec::{self, Place},
+    Answer, Change, Command, Container, Environment, Refusal, Revision, Row, Settings,
+    spec::{self, EndpointRef},
+    state::LedgerState,
 };
 use protocol::spec::{Generation, Incarnation, NetSpec, SpecId};
 use std::collections::BTreeMap;
 
 /// Against what a command is decided.
 #[derive(Clone, Copy)]
-pub(crate) struct Scene<'a> {
-    pub(crate) books: &'a Books,
+pub(crate) struct DecisionContext<'a> {
+    pub(crate) state: &'a LedgerState,
     pub(crate) settings: &'a Settings,
     /// The number of the transaction that is being decided.
     pub(crate) revision: Revision,
@@ -38,49 +38,49 @@ pub(crate) struct Decision {
 
 /// Decides a command.
 pub(crate) fn decide(
-    scene: Scene<'_>,
+    context: DecisionContext<'_>,
     command: Command,
-    around: &mut Surroundings<'_>,
+    environment: &mut Environment<'_>,
 ) -> Result<Decision, Refusal> {
     match command {
-        Command::CreateNetwork(wish) => network::create(scene, wish, around),
-        Command::RemoveNetwork(network) => network::remove(scene, &network),
-        Command::AddContainer(wish) => container::add(scene, wish, around),
+        Command::CreateNetwork(request) => network::create(context, request, environment),
+        Command::RemoveNetwork(network) => network::remove(context, &network),
+        Command::AddContainer(request) => container::add(context, request, environment),
         Command::RemoveContainer { container, force } => {
-            container::remove(scene, &container, force)
+            container::remove(context, &container, force)
         }
-        Command::Connect(wish) => endpoint::connect(scene, wish, around),
+        Command::Connect(request) => endpoint::connect(context, request, environment),
         Command::Disconnect { container, network } => {
-            endpoint::disconnect(scene, &container, &network, around)
+            endpoint::disconnect(context, &container, &network, environment)
         }
-        Command::StartContainer(container) => container::start(scene, &container, around),
-        Command::StopContainer(container) => container::stop(scene, &container, around),
+        Command::StartContainer(container) => container::start(context, &container, environment),
+        Command::StopContainer(container) => container::stop(context, &container, environment),
         Command::RenameContainer { container, name } => {
-            container::rename(scene, &container, name, around)
+            container::rename(context, &container, name, environment)
         }
         Command::SetHealth {
             container,
             unhealthy,
-        } => container::set_health(scene, &container, unhealthy, around),
+        } => container::set_health(context, &container, unhealthy, environment),
         Command::SetAliases {
             container,
             network,
             aliases,
-        } => endpoint::set_aliases(scene, (&container, &network), aliases, around),
+        } => endpoint::set_aliases(context, (&container, &network), aliases, environment),
         Command::PublishPorts { container, ports } => {
-            publish::publish(scene, &container, ports, around)
+            publish::publish(context, &container, ports, environment)
         }
         Command::UnpublishPorts { container, ports } => {
-            publish::unpublish(scene, &container, &ports, around)
+            publish::unpublish(context, &container, &ports, environment)
         }
-        Command::Configure(externals) => external::configure(scene, &externals, around),
+        Command::Configure(externals) => external::configure(context, &externals, environment),
         Command::Document {
             container,
             kind,
             text,
-        } => document::keep(scene, &container, kind, text),
+        } => document::keep(context, &container, kind, text),
         // The ledger takes them one by one.
-        Command::Together(_) => Err(Refusal::Nested),
+        Command::Batch(_) => Err(Refusal::Nested),
     }
 }
 
@@ -131,13 +131,13 @@ impl Draft {
 /// one at all.
 fn renumber(
     settings: &Settings,
-    (before, places_before): (&Container, &[Place<'_>]),
+    (before, endpoints_before): (&Container, &[EndpointRef<'_>]),
     after: &mut Container,
-    places_after: &[Place<'_>],
+    endpoints_after: &[EndpointRef<'_>],
 ) -> Result<(), Refusal> {
-    let derived = possible(settings, after, places_after)?;
+    let derived = possible(settings, after, endpoints_after)?;
     let same =
-        spec::derive(before, places_before, settings, NO_SPEC).is_ok_and(|old| old == derived);
+        spec::derive(before, endpoints_before, settings, NO_SPEC).is_ok_and(|old| old == derived);
     if !same {
         after.generation = Generation(before.generation.0 + 1);
     }
@@ -154,18 +154,18 @@ const NO_SPEC: SpecId = SpecId {
 fn possible(
     settings: &Settings,
     container: &Container,
-    places: &[Place<'_>],
+    endpoints: &[EndpointRef<'_>],
 ) -> Result<NetSpec, Refusal> {
-    let derived = spec::derive(container, places, settings, NO_SPEC);
+    let derived = spec::derive(container, endpoints, settings, NO_SPEC);
     derived.map_err(|reason| Refusal::SpecImpossible {
         container: container.name.clone(),
         reason: reason.to_string(),
     })
 }
 
-fn random<const N: usize>(around: &mut Surroundings<'_>) -> [u8; N] {
+fn random<const N: usize>(environment: &mut Environment<'_>) -> [u8; N] {
     let mut bytes = [0; N];
-    (around.random)(&mut bytes);
+    (environment.random)(&mut bytes);
     bytes
 }
 

@@ -1,6 +1,6 @@
 //! What a transaction, or a whole ledger, means for the VCH: values, decided by pure functions.
 //!
-//! Each object stands here as it must be from now on, or as gone; following the same work twice
+//! Each object stands here as it must be from now on, or as gone; following the same delta twice
 //! changes nothing.
 
 mod follow;
@@ -9,24 +9,24 @@ pub use follow::follow;
 
 use crate::{
     Attachment, Channel, Container, ContainerId, ContainerName, Endpoint, EndpointId, External,
-    HostPort, Ledger, Link, Network, NetworkId, NetworkKind, PortBinding, PortNumber, Segment,
+    HostPort, Ledger, Link, Network, NetworkId, NetworkKind, PortBinding, PortNumber, SegmentKind,
     Subnet,
 };
 use ipnet::IpNet;
 use protocol::spec::{FirewallLevel, Hostname, InterfaceName, MacAddress, Mtu, NetSpec, NicMatch};
 use std::{collections::BTreeMap, net::IpAddr};
 
-/// What must be so: `None` is what must be gone.
+/// The desired state of what changed: `None` is what must not exist any more.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Work {
+pub struct Delta {
     /// Networks that something carries.
-    pub networks: BTreeMap<NetworkId, Option<Carried>>,
-    /// Places on them: what each was, and what it must be.
-    pub endpoints: BTreeMap<EndpointId, Places>,
+    pub networks: BTreeMap<NetworkId, Option<NetworkBacking>>,
+    /// Endpoints on them: what each was, and what it must be.
+    pub endpoints: BTreeMap<EndpointId, EndpointChange>,
     /// Containers' agents.
-    pub containers: BTreeMap<ContainerId, Option<Tethered>>,
+    pub containers: BTreeMap<ContainerId, Option<AgentTarget>>,
     /// Published ports: what each was, and what it must be.
-    pub bindings: BTreeMap<HostPort, Bindings>,
+    pub bindings: BTreeMap<HostPort, BindingChange>,
     /// Names that one container alone has for an address: whether they answer.
     pub links: BTreeMap<PrivateName, bool>,
 }
@@ -34,11 +34,11 @@ pub struct Work {
 /// Who asks, for which name, and an address that is its answer.
 pub type PrivateName = (ContainerId, Hostname, IpAddr);
 
-/// A network on the VCH.
+/// What a network is on the VCH.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Carried {
-    /// By what link.
-    pub by: Carrier,
+pub struct NetworkBacking {
+    /// The link that carries it.
+    pub segment: Segment,
     /// Its subnets.
     pub subnets: Vec<IpNet>,
     /// The VCH's own addresses on it, each with its subnet's prefix length.
@@ -48,14 +48,14 @@ pub struct Carried {
     /// No way out.
     pub internal: bool,
     /// Its containers reach one another by published ports alone.
-    pub apart: bool,
+    pub isolated: bool,
     /// What leaves it keeps its containers' addresses.
     pub untranslated: bool,
 }
 
-/// The link that carries a network.
+/// The L2 segment that carries a network: a link of the VCH.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Carrier {
+pub enum Segment {
     /// A bridge of its own.
     Dedicated(InterfaceName),
     /// The bridge of all shared networks.
@@ -64,7 +64,7 @@ pub enum Carrier {
     External(External),
 }
 
-impl Carrier {
+impl Segment {
     /// The link's name.
     pub fn link(&self) -> &InterfaceName {
         match self {
@@ -76,29 +76,29 @@ impl Carrier {
 
 /// A published port before and after.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Bindings {
-    /// As it was, as far as this work knows.
+pub struct BindingChange {
+    /// As it was, as far as this delta knows.
     pub before: Option<PortBinding>,
     /// As it must be.
     pub after: Option<PortBinding>,
 }
 
-/// A place before and after.
+/// An endpoint before and after.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Places {
-    /// As it was, as far as this work knows.
-    pub before: Option<Place>,
+pub struct EndpointChange {
+    /// As it was, as far as this delta knows.
+    pub before: Option<DesiredEndpoint>,
     /// As it must be.
-    pub after: Option<Place>,
+    pub after: Option<DesiredEndpoint>,
 }
 
-/// A container's place on a network.
+/// An endpoint, a container's connection to a network, as it must be on the VCH.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct DesiredEndpoint {
     /// The network.
     pub network: NetworkId,
-    /// What its network is carried by.
-    pub carrier: Carrier,
+    /// The segment of its network.
+    pub segment: Segment,
     /// Its link on the VCH.
     pub port: InterfaceName,
     /// What hangs on that.
@@ -144,7 +144,7 @@ pub struct Nic {
 
 /// A container's agent: how it is reached, and what it is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tethered {
+pub struct AgentTarget {
     /// The container's name, for people.
     pub name: String,
     /// The channel.
@@ -172,96 +172,101 @@ fn link_name(kind: &str, id: &str) -> InterfaceName {
     format!("{kind}-{id}").parse().expect("an interface name")
 }
 
-impl Work {
+impl Delta {
     /// All that a ledger holds.
     pub fn whole(ledger: &Ledger) -> Self {
-        let mut work = Self::default();
+        let mut delta = Self::default();
         for network in ledger.networks() {
-            work.network(ledger, network.id, Some(network));
+            delta.network(ledger, network.id, Some(network));
         }
         for container in ledger.containers() {
-            work.container(ledger, container.id, Some(container));
+            delta.container(ledger, container.id, Some(container));
             for endpoint in ledger.endpoints_of(container.id) {
                 let network = ledger.network_by_id(endpoint.network);
-                let after = network.and_then(|network| place(ledger, network, endpoint));
-                let places = Places {
+                let after = network.and_then(|network| desired_endpoint(ledger, network, endpoint));
+                let change = EndpointChange {
                     before: None,
                     after,
                 };
-                work.endpoints.insert(endpoint.id, places);
+                delta.endpoints.insert(endpoint.id, change);
                 for link in &endpoint.links {
                     let meant = ledger.endpoint_of(link.container, endpoint.network);
                     let answers = linked(endpoint.container, link, meant);
-                    work.links
+                    delta
+                        .links
                         .extend(answers.into_iter().map(|name| (name, true)));
                 }
             }
         }
         for binding in ledger.bindings() {
-            let bindings = Bindings {
+            let change = BindingChange {
                 before: None,
                 after: Some(binding.clone()),
             };
-            work.bindings.insert(binding.host, bindings);
+            delta.bindings.insert(binding.host, change);
         }
-        work
+        delta
     }
 
     fn network(&mut self, ledger: &Ledger, id: NetworkId, network: Option<&Network>) {
-        let carried = network.and_then(|network| {
-            let by = carrier(ledger, network)?;
-            Some(Carried {
-                by,
+        let backing = network.and_then(|network| {
+            let segment = segment_of(ledger, network)?;
+            Some(NetworkBacking {
+                segment,
                 subnets: network.subnets.iter().map(|subnet| subnet.net).collect(),
                 addresses: network.subnets.iter().filter_map(Subnet::vch_net).collect(),
                 mtu: network.mtu,
                 internal: network.internal,
-                apart: network.is_bridge() && !network.inter_container(),
+                isolated: network.is_bridge() && !network.inter_container(),
                 untranslated: network.is_bridge() && !network.masquerades(),
             })
         });
-        self.networks.insert(id, carried);
+        self.networks.insert(id, backing);
     }
 
     fn container(&mut self, ledger: &Ledger, id: ContainerId, container: Option<&Container>) {
-        let tethered = container.map(|container| Tethered {
+        let target = container.map(|container| AgentTarget {
             name: container.name.to_string(),
             channel: container.channel.clone(),
             spec: ledger.spec(id),
             forwards_to: container.dns.servers.clone(),
             asks_from: ledger
                 .endpoints_of(id)
-                .flat_map(|place| {
-                    place
+                .flat_map(|endpoint| {
+                    endpoint
                         .addresses
                         .iter()
-                        .map(|net| (place.network, net.addr()))
+                        .map(|net| (endpoint.network, net.addr()))
                 })
                 .collect(),
         });
-        self.containers.insert(id, tethered);
+        self.containers.insert(id, target);
     }
 }
 
-/// The link that carries a network; `None` where nothing does.
-pub fn carrier(ledger: &Ledger, network: &Network) -> Option<Carrier> {
+/// Returns the segment that carries a network; `None` where nothing does.
+pub fn segment_of(ledger: &Ledger, network: &Network) -> Option<Segment> {
     match &network.kind {
-        NetworkKind::Bridge(Segment::Dedicated) => {
-            Some(Carrier::Dedicated(bridge_name(network.id)))
+        NetworkKind::Bridge(SegmentKind::Dedicated) => {
+            Some(Segment::Dedicated(bridge_name(network.id)))
         }
-        NetworkKind::Bridge(Segment::Shared) => {
-            Some(Carrier::Shared(ledger.settings().shared_link.clone()))
+        NetworkKind::Bridge(SegmentKind::Shared) => {
+            Some(Segment::Shared(ledger.settings().shared_link.clone()))
         }
-        NetworkKind::External(external) => Some(Carrier::External(external.clone())),
+        NetworkKind::External(external) => Some(Segment::External(external.clone())),
         NetworkKind::None | NetworkKind::Configuration(_) => None,
     }
 }
 
 /// `None` where nothing carries the network.
-fn place(ledger: &Ledger, network: &Network, endpoint: &Endpoint) -> Option<Place> {
-    Some(Place {
+fn desired_endpoint(
+    ledger: &Ledger,
+    network: &Network,
+    endpoint: &Endpoint,
+) -> Option<DesiredEndpoint> {
+    Some(DesiredEndpoint {
         network: endpoint.network,
-        carrier: carrier(ledger, network)?,
+        segment: segment_of(ledger, network)?,
         port: port_name(endpoint.id),
         attachment: endpoint.attachment.clone(),
         interface: endpoint.interface.clone(),

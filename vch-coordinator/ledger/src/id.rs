@@ -89,7 +89,7 @@ id!(
     ContainerId
 );
 id!(
-    /// Names an endpoint, a container's place on a network, for ever.
+    /// Names an endpoint, a container's connection to a network, for ever.
     EndpointId
 );
 

@@ -11,4 +11,4 @@ pub(crate) use intervals::Intervals;
 pub use range::AddressRange;
 pub(crate) use range::{address, number};
 pub(crate) use space::Space;
-pub(crate) use subnet::{Choice, SubnetBook};
+pub(crate) use subnet::{Choice, SubnetState};

@@ -1,20 +1,20 @@
-//! The ledger: decides commands against its books.
+//! The ledger: decides commands against its state.
 
 use crate::{
     Answer, Change, Command, Container, ContainerId, ContainerRef, DocumentKind, Endpoint,
     EndpointId, HostPort, Link, LoadError, MAX_TOGETHER, Network, NetworkId, NetworkRef,
     PortBinding, Refusal, Revision, Row, RowKey, Settings, Transaction,
-    books::Books,
-    decide::{self, Decision, Scene},
+    decide::{self, Decision, DecisionContext},
     load, lookup, spec,
+    state::LedgerState,
 };
 use ipnet::IpNet;
 use protocol::spec::{MacAddress, NetSpec};
 use std::sync::Arc;
 use std::{collections::BTreeMap, net::IpAddr};
 
-/// What a decision needs from outside the books.
-pub struct Surroundings<'a> {
+/// What a decision needs from outside the state.
+pub struct Environment<'a> {
     /// Fills a slice with random bytes, of the quality of getrandom(2).
     pub random: &'a mut dyn FnMut(&mut [u8]),
     /// The time, milliseconds since 1970.
@@ -30,7 +30,7 @@ pub struct Surroundings<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ledger {
     settings: Settings,
-    books: Books,
+    state: LedgerState,
     revision: Revision,
 }
 
@@ -38,7 +38,7 @@ impl Ledger {
     /// A ledger without any row; [`bootstrap`](Self::bootstrap) makes the predefined networks.
     pub fn new(settings: Settings) -> Self {
         Self {
-            books: Books::new(&settings),
+            state: LedgerState::new(&settings),
             settings,
             revision: Revision(0),
         }
@@ -53,17 +53,17 @@ impl Ledger {
         rows: impl IntoIterator<Item = Row>,
         revision: Revision,
     ) -> Result<Self, LoadError> {
-        let books = load::books(&settings, rows, revision)?;
+        let state = load::state(&settings, rows, revision)?;
         Ok(Self {
             settings,
-            books,
+            state,
             revision,
         })
     }
 
     /// Every row, in the order of their keys: what [`load`](Self::load) makes the same ledger of.
     pub fn rows(&self) -> Vec<Row> {
-        load::rows(&self.books)
+        load::rows(&self.state)
     }
 
     /// Makes those of the predefined networks that do not exist, and the external ones what the
@@ -74,27 +74,27 @@ impl Ledger {
     /// can't be so, as by [`Command::Configure`].
     pub fn bootstrap(
         &mut self,
-        around: &mut Surroundings<'_>,
+        environment: &mut Environment<'_>,
     ) -> Result<Option<Transaction>, Refusal> {
-        let decision = decide::bootstrap(self.scene(), around)?;
+        let decision = decide::bootstrap(self.context(), environment)?;
         for change in &decision.changes {
             self.apply(change.key, change.after.as_ref());
         }
         Ok((!decision.changes.is_empty()).then(|| self.number(decision)))
     }
 
-    /// Decides a command and applies it to the books.
+    /// Decides a command and applies it to the state.
     ///
     /// # Errors
     /// The command is refused; nothing has changed then.
     pub fn decide(
         &mut self,
         command: Command,
-        around: &mut Surroundings<'_>,
+        environment: &mut Environment<'_>,
     ) -> Result<Transaction, Refusal> {
         let decision = match command {
-            Command::Together(commands) => self.together(commands, around)?,
-            command => self.one(command, around)?,
+            Command::Batch(commands) => self.batch(commands, environment)?,
+            command => self.one(command, environment)?,
         };
         Ok(self.number(decision))
     }
@@ -103,13 +103,13 @@ impl Ledger {
     fn one(
         &mut self,
         command: Command,
-        around: &mut Surroundings<'_>,
+        environment: &mut Environment<'_>,
     ) -> Result<Decision, Refusal> {
         let configured = match &command {
             Command::Configure(externals) => Some(externals.clone()),
             _ => None,
         };
-        let decision = decide::decide(self.scene(), command, around)?;
+        let decision = decide::decide(self.context(), command, environment)?;
         if let Some(externals) = configured {
             self.settings.externals = externals;
         }
@@ -119,12 +119,12 @@ impl Ledger {
         Ok(decision)
     }
 
-    /// Each command finds the books as those before it leave them; where one is refused, everything
+    /// Each command finds the state as those before it leave them; where one is refused, everything
     /// is as it was.
-    fn together(
+    fn batch(
         &mut self,
         commands: Vec<Command>,
-        around: &mut Surroundings<'_>,
+        environment: &mut Environment<'_>,
     ) -> Result<Decision, Refusal> {
         let count = commands.len();
         if count > MAX_TOGETHER {
@@ -142,7 +142,7 @@ impl Ledger {
         let mut changes: Vec<Change> = Vec::new();
         let mut answers = Vec::new();
         for command in commands {
-            match self.one(command, around) {
+            match self.one(command, environment) {
                 Ok(decision) => {
                     changes.extend(decision.changes);
                     answers.push(decision.answer);
@@ -157,13 +157,13 @@ impl Ledger {
         }
         Ok(Decision {
             changes: merged(changes),
-            answer: Answer::Together(answers),
+            answer: Answer::Batch(answers),
         })
     }
 
-    fn scene(&self) -> Scene<'_> {
-        Scene {
-            books: &self.books,
+    fn context(&self) -> DecisionContext<'_> {
+        DecisionContext {
+            state: &self.state,
             settings: &self.settings,
             revision: self.next_revision(),
         }
@@ -175,8 +175,8 @@ impl Ledger {
 
     fn apply(&mut self, key: RowKey, row: Option<&Row>) {
         match row {
-            Some(row) => self.books.put(row.clone(), &self.settings),
-            None => self.books.erase(key),
+            Some(row) => self.state.put(row.clone(), &self.settings),
+            None => self.state.erase(key),
         }
     }
 
@@ -207,17 +207,17 @@ impl Ledger {
     /// # Errors
     /// None, or several by an id's prefix.
     pub fn network(&self, network: &NetworkRef) -> Result<&Network, Refusal> {
-        lookup::network(&self.books, network).map(|book| &book.row)
+        lookup::network(&self.state, network).map(|entry| &entry.row)
     }
 
     /// The network of this identity.
     pub fn network_by_id(&self, id: NetworkId) -> Option<&Network> {
-        self.books.networks.get(&id).map(|book| &book.row)
+        self.state.networks.get(&id).map(|entry| &entry.row)
     }
 
     /// All networks, by id.
     pub fn networks(&self) -> impl ExactSizeIterator<Item = &Network> {
-        self.books.networks.values().map(|book| &book.row)
+        self.state.networks.values().map(|entry| &entry.row)
     }
 
     /// The container that a caller names.
@@ -225,65 +225,65 @@ impl Ledger {
     /// # Errors
     /// None, or several by an id's prefix.
     pub fn container(&self, container: &ContainerRef) -> Result<&Container, Refusal> {
-        lookup::container(&self.books, container).map(|book| &book.row)
+        lookup::container(&self.state, container).map(|entry| &entry.row)
     }
 
     /// The container of this identity.
     pub fn container_by_id(&self, id: ContainerId) -> Option<&Container> {
-        self.books.containers.get(&id).map(|book| &book.row)
+        self.state.containers.get(&id).map(|entry| &entry.row)
     }
 
     /// All containers, by id.
     pub fn containers(&self) -> impl ExactSizeIterator<Item = &Container> {
-        self.books.containers.values().map(|book| &book.row)
+        self.state.containers.values().map(|entry| &entry.row)
     }
 
     /// The endpoint of this identity.
     pub fn endpoint(&self, id: EndpointId) -> Option<&Endpoint> {
-        self.books.endpoints.get(&id)
+        self.state.endpoints.get(&id)
     }
 
     /// All endpoints, by id.
     pub fn endpoints(&self) -> impl ExactSizeIterator<Item = &Endpoint> {
-        self.books.endpoints.values()
+        self.state.endpoints.values()
     }
 
     /// A container's endpoints, by network id.
     pub fn endpoints_of(&self, container: ContainerId) -> impl Iterator<Item = &Endpoint> {
-        let book = self.books.containers.get(&container);
-        let ids = book.into_iter().flat_map(|book| book.endpoints.values());
-        ids.filter_map(|id| self.books.endpoints.get(id))
+        let entry = self.state.containers.get(&container);
+        let ids = entry.into_iter().flat_map(|entry| entry.endpoints.values());
+        ids.filter_map(|id| self.state.endpoints.get(id))
     }
 
     /// A network's endpoints, by id.
     pub fn endpoints_on(&self, network: NetworkId) -> impl Iterator<Item = &Endpoint> {
-        let book = self.books.networks.get(&network);
-        let ids = book.into_iter().flat_map(|book| &book.endpoints);
-        ids.filter_map(|id| self.books.endpoints.get(id))
+        let entry = self.state.networks.get(&network);
+        let ids = entry.into_iter().flat_map(|entry| &entry.endpoints);
+        ids.filter_map(|id| self.state.endpoints.get(id))
     }
 
-    /// A container's place on a network.
+    /// Returns a container's endpoint on a network.
     pub fn endpoint_of(&self, container: ContainerId, network: NetworkId) -> Option<&Endpoint> {
-        let book = self.books.containers.get(&container)?;
-        self.books.endpoints.get(book.endpoints.get(&network)?)
+        let entry = self.state.containers.get(&container)?;
+        self.state.endpoints.get(entry.endpoints.get(&network)?)
     }
 
     /// A document that is kept with a container.
     pub fn document(&self, container: ContainerId, kind: DocumentKind) -> Option<Arc<str>> {
-        let book = self.books.containers.get(&container)?;
-        Some(Arc::clone(&book.documents.get(&kind)?.text))
+        let entry = self.state.containers.get(&container)?;
+        Some(Arc::clone(&entry.documents.get(&kind)?.text))
     }
 
     /// All published ports that are in force, by the VCH's port.
     pub fn bindings(&self) -> impl Iterator<Item = &PortBinding> {
-        self.books.bindings.values().flat_map(BTreeMap::values)
+        self.state.bindings.values().flat_map(BTreeMap::values)
     }
 
     /// A container's published ports that are in force.
     pub fn bindings_of(&self, container: ContainerId) -> impl Iterator<Item = &PortBinding> {
-        let book = self.books.containers.get(&container);
-        let hosts = book.into_iter().flat_map(|book| &book.bindings);
-        hosts.filter_map(|host| self.books.binding(host))
+        let entry = self.state.containers.get(&container);
+        let hosts = entry.into_iter().flat_map(|entry| &entry.bindings);
+        hosts.filter_map(|host| self.state.binding(host))
     }
 
     /// Who has a name of its own for a container on a network: its endpoints there, each with the
@@ -293,9 +293,9 @@ impl Ledger {
         container: ContainerId,
         network: NetworkId,
     ) -> impl Iterator<Item = (&Endpoint, &Link)> {
-        let linked = self.books.linked.get(&(container, network));
+        let linked = self.state.linked.get(&(container, network));
         let askers = linked.into_iter().flatten();
-        let askers = askers.filter_map(|id| self.books.endpoints.get(id));
+        let askers = askers.filter_map(|id| self.state.endpoints.get(id));
         askers.flat_map(move |asker| {
             let links = asker.links.iter();
             let meant = links.filter(move |link| link.container == container);
@@ -305,41 +305,41 @@ impl Ledger {
 
     /// The network whose subnet covers an address.
     pub fn network_at(&self, address: IpAddr) -> Option<&Network> {
-        let (_, id) = self.books.space.overlap(&IpNet::from(address))?;
+        let (_, id) = self.state.space.overlap(&IpNet::from(address))?;
         self.network_by_id(id)
     }
 
     /// Whose address it is.
     pub fn endpoint_at(&self, address: IpAddr) -> Option<&Endpoint> {
-        let (_, id) = self.books.space.overlap(&IpNet::from(address))?;
-        let subnet = self.books.networks.get(&id)?.subnet_of(address)?;
-        self.books.endpoints.get(&subnet.holder(address)?)
+        let (_, id) = self.state.space.overlap(&IpNet::from(address))?;
+        let subnet = self.state.networks.get(&id)?.subnet_of(address)?;
+        self.state.endpoints.get(&subnet.holder(address)?)
     }
 
     /// Whose MAC address it is.
     pub fn endpoint_with(&self, mac: MacAddress) -> Option<&Endpoint> {
-        self.books.endpoints.get(self.books.macs.get(&mac)?)
+        self.state.endpoints.get(self.state.macs.get(&mac)?)
     }
 
     /// The network that a container's VM must have now; `None` before its first start.
     pub fn spec(&self, container: ContainerId) -> Option<NetSpec> {
-        let book = self.books.containers.get(&container)?;
-        let places = spec::places(&self.books, book);
+        let entry = self.state.containers.get(&container)?;
+        let endpoints = spec::endpoints(&self.state, entry);
         // Every transaction checks that the spec which it makes is possible.
-        spec::derive(&book.row, &places, &self.settings, book.row.spec_id()?).ok()
+        spec::derive(&entry.row, &endpoints, &self.settings, entry.row.spec_id()?).ok()
     }
 }
 
 /// One change for each row, from what it was before the first to what it is after the last; without
 /// those that come to nothing.
 fn merged(changes: Vec<Change>) -> Vec<Change> {
-    let mut places: BTreeMap<RowKey, usize> = BTreeMap::new();
+    let mut positions: BTreeMap<RowKey, usize> = BTreeMap::new();
     let mut merged: Vec<Change> = Vec::new();
     for change in changes {
-        match places.get(&change.key) {
-            Some(place) => merged[*place].after = change.after,
+        match positions.get(&change.key) {
+            Some(position) => merged[*position].after = change.after,
             None => {
-                places.insert(change.key, merged.len());
+                positions.insert(change.key, merged.len());
                 merged.push(change);
             }
         }

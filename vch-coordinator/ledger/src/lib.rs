@@ -1,23 +1,22 @@
 //! What the VCH has decided: networks, addresses, names. The one truth that everything else follows.
 //!
 //! ```text
-//!   Command ──► decide (pure, against the books) ──► Transaction { revision, changes, answer }
+//!   Command ──► decide (pure, against the state) ──► Transaction { revision, changes, answer }
 //!                        │                                   │            │
 //!                     Refusal                         the store writes,   the caller is told
 //!                (nothing has changed)                then effects follow
 //! ```
 //!
 //! Invariants: nothing here is asynchronous, and no clock, random source, file or socket is inside
-//! (see [`Surroundings`]); the same commands in the same surroundings make the same transactions;
-//! only a decided transaction changes the books, and books loaded from its rows are the same books;
+//! (see [`Environment`]); the same commands in the same environment make the same transactions;
+//! only a decided transaction changes the state, and a state loaded from its rows is the same state;
 //! a decision costs O(log n) of what is in use, plus the size of its change; a spec is derived from
 //! its container's own rows, so that an attach changes nobody else's.
 //!
-//! A container's places, addresses and wishes last until they are taken away. What is *in force* of
+//! A container's endpoints, addresses and requests last until they are taken away. What is *in force* of
 //! them follows from its life: names answer, ports are published and opened from `StartContainer` to
 //! `StopContainer`, and are rows too, so that nobody else need know when.
 
-mod books;
 mod command;
 mod decide;
 mod derived;
@@ -33,6 +32,7 @@ mod refusal;
 mod row;
 mod settings;
 mod spec;
+mod state;
 
 pub use command::{
     AddContainer, Answer, Command, Configuration, Connect, CreateNetwork, SubnetRequest,
@@ -42,7 +42,7 @@ pub use id::{
     ContainerId, ContainerRef, EndpointId, Id, IdError, NetworkId, NetworkRef, Reference, VchId,
 };
 pub use ipam::AddressRange;
-pub use ledger::{Ledger, Surroundings};
+pub use ledger::{Environment, Ledger};
 pub use load::{Contradiction, LoadError};
 pub use name::{ContainerName, MAX_NAME, NamespacePath, NetworkName, SocketPath};
 pub use published::{pointer_name, published_names};
@@ -51,7 +51,7 @@ pub use row::{
     AddressCursor, Attachment, AwaitedLink, CONFIG_FROM, Change, Channel, Container, ContainerPort,
     Dns, Document, DocumentKind, Endpoint, External, ExternalAddressing, HOST_BINDING, HostPort,
     ICC, IFNAME, INTERFACE_PREFIX, Link, MASQUERADE, Network, NetworkKind, PortBinding, PortNumber,
-    Protocol, Publish, RestingAddress, Revision, Row, RowKey, Segment, Subnet, go_bool,
+    Protocol, Publish, RestingAddress, Revision, Row, RowKey, SegmentKind, Subnet, go_bool,
 };
 pub use settings::{
     DEFAULT_EPHEMERAL, DefaultBridge, ExternalNetwork, Grants, Limits, MAX_ALIASES, MAX_AUXILIARY,

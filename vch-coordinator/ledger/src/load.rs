@@ -1,10 +1,10 @@
-//! From stored rows to books, and back.
+//! From stored rows to the state, and back.
 
 use crate::{
     AddressCursor, ContainerId, Endpoint, EndpointId, Network, NetworkId, PortBinding,
     RestingAddress, Revision, Row, RowKey, Settings,
-    books::{Books, ChannelKey},
     settings::unusable,
+    state::{ChannelKey, LedgerState},
 };
 use ipnet::IpNet;
 use std::{collections::BTreeMap, net::IpAddr};
@@ -49,7 +49,7 @@ pub enum Contradiction {
     NoEndpoint(EndpointId),
     /// Its container has another endpoint on its network.
     #[error("endpoint {0} is the container's place on that network")]
-    Place(EndpointId),
+    EndpointOfNetwork(EndpointId),
     /// Another endpoint has its MAC address.
     #[error("endpoint {0} has its MAC address")]
     Mac(EndpointId),
@@ -64,41 +64,41 @@ pub enum Contradiction {
     Revision,
 }
 
-/// Books of rows in any order.
-pub(crate) fn books(
+/// The state made of rows in any order.
+pub(crate) fn state(
     settings: &Settings,
     rows: impl IntoIterator<Item = Row>,
     last: Revision,
-) -> Result<Books, LoadError> {
+) -> Result<LedgerState, LoadError> {
     let mut rows: Vec<Row> = rows.into_iter().collect();
     // What a row refers to comes first: networks and containers, endpoints, then the rest.
     rows.sort_by_key(Row::key);
-    let mut books = Books::new(settings);
+    let mut state = LedgerState::new(settings);
     let mut previous = None;
     for row in rows {
         let key = row.key();
         let checked = if previous == Some(key) {
             Err(Contradiction::Twice)
         } else {
-            check(&books, &row, last)
+            check(&state, &row, last)
         };
         checked.map_err(|reason| LoadError { key, reason })?;
-        books.put(row, settings);
+        state.put(row, settings);
         previous = Some(key);
     }
-    Ok(books)
+    Ok(state)
 }
 
 /// Every row, in the order of their keys.
-pub(crate) fn rows(books: &Books) -> Vec<Row> {
-    let networks = books.networks.values().map(|b| Row::Network(b.row.clone()));
-    let containers = books.containers.values();
+pub(crate) fn rows(state: &LedgerState) -> Vec<Row> {
+    let networks = state.networks.values().map(|b| Row::Network(b.row.clone()));
+    let containers = state.containers.values();
     let containers = containers.map(|b| Row::Container(b.row.clone()));
-    let endpoints = books.endpoints.values().cloned().map(Row::Endpoint);
+    let endpoints = state.endpoints.values().cloned().map(Row::Endpoint);
     let mut rows: Vec<Row> = networks.chain(containers).chain(endpoints).collect();
-    for book in books.networks.values() {
-        let network = book.row.id;
-        for subnet in &book.subnets {
+    for entry in state.networks.values() {
+        let network = entry.row.id;
+        for subnet in &entry.subnets {
             rows.extend(subnet.all_resting().map(|(address, since)| {
                 Row::RestingAddress(RestingAddress {
                     network,
@@ -115,43 +115,43 @@ pub(crate) fn rows(books: &Books) -> Vec<Row> {
             }));
         }
     }
-    let bindings = books.bindings.values().flat_map(BTreeMap::values);
+    let bindings = state.bindings.values().flat_map(BTreeMap::values);
     rows.extend(bindings.cloned().map(Row::PortBinding));
-    let documents = books.containers.values().flat_map(|b| b.documents.values());
+    let documents = state.containers.values().flat_map(|b| b.documents.values());
     rows.extend(documents.cloned().map(Row::Document));
     rows.sort_by_key(Row::key);
     rows
 }
 
-fn check(books: &Books, row: &Row, last: Revision) -> Result<(), Contradiction> {
+fn check(state: &LedgerState, row: &Row, last: Revision) -> Result<(), Contradiction> {
     match row {
-        Row::Network(row) => check_network(books, row),
+        Row::Network(row) => check_network(state, row),
         Row::Container(row) => {
-            if books.container_names.contains_key(&row.name) {
+            if state.container_names.contains_key(&row.name) {
                 return Err(Contradiction::Name);
             }
             let key = ChannelKey::of(&row.channel);
-            match key.and_then(|key| books.channels.get(&key)) {
+            match key.and_then(|key| state.channels.get(&key)) {
                 Some(other) => Err(Contradiction::Channel(*other)),
                 None => Ok(()),
             }
         }
-        Row::Endpoint(row) => check_endpoint(books, row),
+        Row::Endpoint(row) => check_endpoint(state, row),
         Row::RestingAddress(row) => {
             if row.since > last {
                 return Err(Contradiction::Revision);
             }
-            check_resting(books, row)
+            check_resting(state, row)
         }
-        Row::AddressCursor(row) => check_cursor(books, row),
-        Row::PortBinding(row) => check_binding(books, row),
-        Row::Document(row) if books.containers.contains_key(&row.container) => Ok(()),
+        Row::AddressCursor(row) => check_cursor(state, row),
+        Row::PortBinding(row) => check_binding(state, row),
+        Row::Document(row) if state.containers.contains_key(&row.container) => Ok(()),
         Row::Document(row) => Err(Contradiction::NoContainer(row.container)),
     }
 }
 
-fn check_network(books: &Books, row: &Network) -> Result<(), Contradiction> {
-    if books.network_names.contains_key(&row.name) {
+fn check_network(state: &LedgerState, row: &Network) -> Result<(), Contradiction> {
+    if state.network_names.contains_key(&row.name) {
         return Err(Contradiction::Name);
     }
     for (index, subnet) in row.subnets.iter().enumerate() {
@@ -168,7 +168,7 @@ fn check_network(books: &Books, row: &Network) -> Result<(), Contradiction> {
         if own.next().is_some() {
             return Err(Contradiction::Overlap(net, row.id));
         }
-        if let Some((_, other)) = books.space.overlap(&net)
+        if let Some((_, other)) = state.space.overlap(&net)
             && !row.is_configuration()
         {
             return Err(Contradiction::Overlap(net, other));
@@ -177,19 +177,19 @@ fn check_network(books: &Books, row: &Network) -> Result<(), Contradiction> {
     Ok(())
 }
 
-fn check_endpoint(books: &Books, row: &Endpoint) -> Result<(), Contradiction> {
-    let network = books.networks.get(&row.network);
+fn check_endpoint(state: &LedgerState, row: &Endpoint) -> Result<(), Contradiction> {
+    let network = state.networks.get(&row.network);
     let network = network.ok_or(Contradiction::NoNetwork(row.network))?;
-    let container = books.containers.get(&row.container);
+    let container = state.containers.get(&row.container);
     let container = container.ok_or(Contradiction::NoContainer(row.container))?;
     if let Some(other) = container.endpoints.get(&row.network) {
-        return Err(Contradiction::Place(*other));
+        return Err(Contradiction::EndpointOfNetwork(*other));
     }
-    if let Some(other) = books.macs.get(&row.mac) {
+    if let Some(other) = state.macs.get(&row.mac) {
         return Err(Contradiction::Mac(*other));
     }
     let mut links = row.links.iter();
-    if let Some(link) = links.find(|link| !books.containers.contains_key(&link.container)) {
+    if let Some(link) = links.find(|link| !state.containers.contains_key(&link.container)) {
         return Err(Contradiction::NoContainer(link.container));
     }
     for net in &row.addresses {
@@ -207,8 +207,8 @@ fn check_endpoint(books: &Books, row: &Endpoint) -> Result<(), Contradiction> {
     Ok(())
 }
 
-fn check_binding(books: &Books, row: &PortBinding) -> Result<(), Contradiction> {
-    let endpoint = books.endpoints.get(&row.endpoint);
+fn check_binding(state: &LedgerState, row: &PortBinding) -> Result<(), Contradiction> {
+    let endpoint = state.endpoints.get(&row.endpoint);
     let own = endpoint.filter(|endpoint| endpoint.container == row.container);
     let Some(endpoint) = own else {
         return Err(Contradiction::NoEndpoint(row.endpoint));
@@ -220,8 +220,8 @@ fn check_binding(books: &Books, row: &PortBinding) -> Result<(), Contradiction> 
     }
 }
 
-fn check_resting(books: &Books, row: &RestingAddress) -> Result<(), Contradiction> {
-    let network = books.networks.get(&row.network);
+fn check_resting(state: &LedgerState, row: &RestingAddress) -> Result<(), Contradiction> {
+    let network = state.networks.get(&row.network);
     let network = network.ok_or(Contradiction::NoNetwork(row.network))?;
     let subnet = network.subnet_of(row.address);
     let subnet = subnet.filter(|subnet| subnet.is_automatic(row.address));
@@ -232,8 +232,8 @@ fn check_resting(books: &Books, row: &RestingAddress) -> Result<(), Contradictio
     Ok(())
 }
 
-fn check_cursor(books: &Books, row: &AddressCursor) -> Result<(), Contradiction> {
-    let network = books.networks.get(&row.network);
+fn check_cursor(state: &LedgerState, row: &AddressCursor) -> Result<(), Contradiction> {
+    let network = state.networks.get(&row.network);
     let network = network.ok_or(Contradiction::NoNetwork(row.network))?;
     let subnet = network.subnet_of(row.subnet);
     let subnet = subnet.filter(|subnet| subnet.net().network() == row.subnet);

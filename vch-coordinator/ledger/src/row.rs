@@ -15,7 +15,7 @@ pub use container::{Channel, Container, Dns};
 pub use document::{Document, DocumentKind};
 pub use endpoint::{Attachment, AwaitedLink, Endpoint, IFNAME, Link};
 pub use network::{
-    CONFIG_FROM, External, ExternalAddressing, Network, NetworkKind, Segment, Subnet,
+    CONFIG_FROM, External, ExternalAddressing, Network, NetworkKind, SegmentKind, Subnet,
 };
 pub use port::{ContainerPort, HostPort, PortBinding, PortNumber, Protocol, Publish};
 
@@ -29,14 +29,14 @@ use std::net::IpAddr;
 )]
 pub struct Revision(pub u64);
 
-/// One object of the books, as the store keeps it.
+/// One object of the state, as the store keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Row {
     /// A network.
     Network(Network),
     /// A container.
     Container(Container),
-    /// A container's place on a network.
+    /// A container's connection to a network.
     Endpoint(Endpoint),
     /// An address that was given back and waits before it is handed out again.
     RestingAddress(RestingAddress),

@@ -1,6 +1,6 @@
 //! What the ledger is told about its VCH.
 
-use crate::{AddressRange, External, NetworkName, PortNumber, Segment, Subnet, VchId, derived};
+use crate::{AddressRange, External, NetworkName, PortNumber, SegmentKind, Subnet, VchId, derived};
 use ipnet::IpNet;
 use protocol::spec::{DomainName, InterfaceName};
 use std::{collections::BTreeMap, fmt, net::IpAddr, ops::RangeInclusive, str::FromStr};
@@ -20,7 +20,7 @@ pub struct Settings {
     /// The network of containers that want none.
     pub none: NetworkName,
     /// The L2 of bridge networks that choose none themselves.
-    pub default_segment: Segment,
+    pub default_segment: SegmentKind,
     /// The link that carries all shared networks.
     pub shared_link: InterfaceName,
     /// The external networks, as the configuration declares them at present.
@@ -259,7 +259,7 @@ impl Settings {
                 net: None,
             },
             none: constant("none"),
-            default_segment: Segment::default(),
+            default_segment: SegmentKind::default(),
             shared_link: constant("vch-shared"),
             externals: Vec::new(),
             ephemeral: DEFAULT_EPHEMERAL,

@@ -4,8 +4,8 @@
 
 use crate::{
     Container, Endpoint, IFNAME, Network, Settings,
-    books::{Books, ContainerBook},
     published::full_hostname,
+    state::{ContainerState, LedgerState},
 };
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use protocol::spec::{
@@ -18,8 +18,8 @@ use thiserror::Error;
 
 /// An endpoint and the network that it is on.
 #[derive(Clone, Copy)]
-pub(crate) struct Place<'a> {
-    pub(crate) endpoint: &'a Endpoint,
+pub(crate) struct EndpointRef<'a> {
+    pub(crate) row: &'a Endpoint,
     pub(crate) network: &'a Network,
 }
 
@@ -38,32 +38,35 @@ pub(crate) enum ImpossibleSpec {
     Extension(crate::ContainerName),
 }
 
-/// A container's places, in any order.
-pub(crate) fn places<'a>(books: &'a Books, container: &'a ContainerBook) -> Vec<Place<'a>> {
+/// A container's endpoints, in any order.
+pub(crate) fn endpoints<'a>(
+    state: &'a LedgerState,
+    container: &'a ContainerState,
+) -> Vec<EndpointRef<'a>> {
     let ids = container.endpoints.iter();
-    let place = ids.filter_map(|(network, endpoint)| {
-        Some(Place {
-            endpoint: books.endpoints.get(endpoint)?,
-            network: &books.networks.get(network)?.row,
+    let endpoint = ids.filter_map(|(network, endpoint)| {
+        Some(EndpointRef {
+            row: state.endpoints.get(endpoint)?,
+            network: &state.networks.get(network)?.row,
         })
     });
-    place.collect()
+    endpoint.collect()
 }
 
-/// The spec of a container with these places.
+/// The spec of a container with these endpoints.
 pub(crate) fn derive(
     container: &Container,
-    places: &[Place<'_>],
+    endpoints: &[EndpointRef<'_>],
     settings: &Settings,
     id: SpecId,
 ) -> Result<NetSpec, ImpossibleSpec> {
-    let ranked = in_gateway_order(places);
-    let mut ordered = places.to_vec();
-    ordered.sort_by_key(|place| {
-        let name = place.endpoint.interface.as_str();
+    let ranked = in_gateway_order(endpoints);
+    let mut ordered = endpoints.to_vec();
+    ordered.sort_by_key(|endpoint| {
+        let name = endpoint.row.interface.as_str();
         (name.len(), name)
     });
-    let interfaces = ordered.iter().map(|place| interface(place, &ranked));
+    let interfaces = ordered.iter().map(|endpoint| interface(endpoint, &ranked));
     Ok(NetSpec::try_from(NetSpecParts {
         id,
         hostname: Some(container.hostname.clone()),
@@ -76,52 +79,55 @@ pub(crate) fn derive(
 
 /// Whose gateway is the default: priority, then networks with a way out, then dual stack, then by
 /// the network's name, as Docker has it.
-pub(crate) fn in_gateway_order<'a>(places: &[Place<'a>]) -> Vec<Place<'a>> {
-    let mut ranked = places.to_vec();
-    ranked.sort_by_key(|place| {
-        let dual = place.endpoint.addresses.len() > 1;
+pub(crate) fn in_gateway_order<'a>(endpoints: &[EndpointRef<'a>]) -> Vec<EndpointRef<'a>> {
+    let mut ranked = endpoints.to_vec();
+    ranked.sort_by_key(|endpoint| {
+        let dual = endpoint.row.addresses.len() > 1;
         (
-            Reverse(place.endpoint.gateway_priority),
-            ![true, false].iter().any(|v4| leads_out(place, *v4)),
+            Reverse(endpoint.row.gateway_priority),
+            ![true, false].iter().any(|v4| leads_out(endpoint, *v4)),
             !dual,
-            &place.network.name,
+            &endpoint.network.name,
         )
     });
     ranked
 }
 
-fn interface(place: &Place<'_>, ranked: &[Place<'_>]) -> Result<Interface, InterfaceError> {
-    let endpoint = place.endpoint;
+fn interface(
+    endpoint: &EndpointRef<'_>,
+    ranked: &[EndpointRef<'_>],
+) -> Result<Interface, InterfaceError> {
+    let row = endpoint.row;
     let routes = [true, false].into_iter().filter_map(|v4| {
         let mut ways_out = ranked.iter().filter(|rank| leads_out(rank, v4));
-        let rank = ways_out.position(|rank| rank.endpoint.id == endpoint.id)?;
-        default_route(place, v4, u32::try_from(rank).ok()?)
+        let rank = ways_out.position(|rank| rank.row.id == row.id)?;
+        default_route(endpoint, v4, u32::try_from(rank).ok()?)
     });
     Interface::try_from(InterfaceParts {
-        nic: endpoint.nic.clone(),
-        mac: endpoint.mac,
-        name: endpoint.interface.clone(),
-        mtu: place.network.mtu,
+        nic: row.nic.clone(),
+        mac: row.mac,
+        name: row.interface.clone(),
+        mtu: endpoint.network.mtu,
         addressing: Addressing::Static,
-        addresses: endpoint.addresses.clone(),
+        addresses: row.addresses.clone(),
         routes: routes.collect(),
         firewall: FirewallLevel::Open,
     })
 }
 
-fn leads_out(place: &Place<'_>, v4: bool) -> bool {
-    let mut addresses = place.endpoint.addresses.iter().map(IpNet::addr);
+fn leads_out(endpoint: &EndpointRef<'_>, v4: bool) -> bool {
+    let mut addresses = endpoint.row.addresses.iter().map(IpNet::addr);
     let own = addresses.find(|address| address.is_ipv4() == v4);
-    let subnet = own.and_then(|own| place.network.subnet_of(own));
-    !place.network.internal && subnet.is_some_and(|subnet| subnet.gateway.is_some())
+    let subnet = own.and_then(|own| endpoint.network.subnet_of(own));
+    !endpoint.network.internal && subnet.is_some_and(|subnet| subnet.gateway.is_some())
 }
 
 /// Every gateway that leads out has a default route, the first one with the least metric: the way
 /// out stays open while the first one's NIC is awaited, or gone.
-fn default_route(place: &Place<'_>, v4: bool, rank: u32) -> Option<Route> {
-    let mut addresses = place.endpoint.addresses.iter();
+fn default_route(endpoint: &EndpointRef<'_>, v4: bool, rank: u32) -> Option<Route> {
+    let mut addresses = endpoint.row.addresses.iter();
     let own = addresses.find(|address| address.addr().is_ipv4() == v4)?;
-    let gateway = place.network.subnet_of(own.addr())?.gateway?;
+    let gateway = endpoint.network.subnet_of(own.addr())?.gateway?;
     let (destination, metric) = if v4 {
         (IpNet::V4(Ipv4Net::default()), rank)
     } else {
@@ -145,10 +151,10 @@ fn default_route(place: &Place<'_>, v4: bool, rank: u32) -> Option<Route> {
 /// first network that has some.
 fn resolver(
     container: &Container,
-    ranked: &[Place<'_>],
+    ranked: &[EndpointRef<'_>],
     settings: &Settings,
 ) -> Result<Option<Resolver>, ResolverError> {
-    let servers: Vec<IpAddr> = match ranked.iter().find(|place| place.network.is_bridge()) {
+    let servers: Vec<IpAddr> = match ranked.iter().find(|endpoint| endpoint.network.is_bridge()) {
         Some(first) => gateway(first).into_iter().collect(),
         None => outside_servers(container, ranked),
     };
@@ -158,13 +164,15 @@ fn resolver(
     resolver_of(container, servers, settings).map(Some)
 }
 
-fn gateway(place: &Place<'_>) -> Option<IpAddr> {
-    let own = place.endpoint.addresses.first()?.addr();
-    place.network.subnet_of(own)?.gateway
+fn gateway(endpoint: &EndpointRef<'_>) -> Option<IpAddr> {
+    let own = endpoint.row.addresses.first()?.addr();
+    endpoint.network.subnet_of(own)?.gateway
 }
 
-fn outside_servers(container: &Container, ranked: &[Place<'_>]) -> Vec<IpAddr> {
-    let externals = ranked.iter().filter_map(|place| place.network.external());
+fn outside_servers(container: &Container, ranked: &[EndpointRef<'_>]) -> Vec<IpAddr> {
+    let externals = ranked
+        .iter()
+        .filter_map(|endpoint| endpoint.network.external());
     let configured = externals.map(|external| &external.dns);
     let mut choices = [&container.dns.servers].into_iter().chain(configured);
     let chosen = choices.find(|servers| !servers.is_empty());
@@ -196,7 +204,7 @@ pub(crate) fn resolver_of(
 
 /// Extra hosts, and the container's host name on each of its addresses; never peers. As with dockerd,
 /// the container's own name is not among them: DNS answers for it.
-fn hosts(container: &Container, ordered: &[Place<'_>]) -> Vec<HostEntry> {
+fn hosts(container: &Container, ordered: &[EndpointRef<'_>]) -> Vec<HostEntry> {
     // The first name of a line is the canonical one: `hostname -f` says it.
     let full = full_hostname(container);
     let first_label = full.split_once('.').map(|(label, _)| label.to_owned());
@@ -209,7 +217,7 @@ fn hosts(container: &Container, ordered: &[Place<'_>]) -> Vec<HostEntry> {
             names.push(name);
         }
     }
-    let addresses = ordered.iter().flat_map(|place| &place.endpoint.addresses);
+    let addresses = ordered.iter().flat_map(|endpoint| &endpoint.row.addresses);
     let own = addresses.flat_map(|address| {
         names.iter().map(|name| HostEntry {
             address: address.addr(),
@@ -220,14 +228,17 @@ fn hosts(container: &Container, ordered: &[Place<'_>]) -> Vec<HostEntry> {
 }
 
 /// What a spec says beyond version 1 of the protocol.
-fn extension(container: &Container, ordered: &[Place<'_>]) -> Result<Vec<u8>, ImpossibleSpec> {
+fn extension(
+    container: &Container,
+    ordered: &[EndpointRef<'_>],
+) -> Result<Vec<u8>, ImpossibleSpec> {
     let own = container.sysctls.iter();
     let mut sysctls: BTreeMap<String, String> = own
         .map(|(name, value)| (sysctl_path(name), value.clone()))
         .collect();
-    for place in ordered {
-        let interface = place.endpoint.interface.as_str();
-        for (name, value) in &place.endpoint.sysctls {
+    for endpoint in ordered {
+        let interface = endpoint.row.interface.as_str();
+        for (name, value) in &endpoint.row.sysctls {
             let path = sysctl_path(name).replace(IFNAME, interface);
             sysctls.insert(path, value.clone());
         }

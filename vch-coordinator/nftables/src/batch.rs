@@ -42,14 +42,14 @@ pub enum Operation {
     /// Deletes elements; one that is not there is refused.
     DeleteElements(Table, Set, Vec<Element>),
     /// Adds a rule at an end of a chain.
-    AddRule(Table, Name, Place, Rule),
+    AddRule(Table, Name, Position, Rule),
     /// Deletes one rule by the handle that the kernel gave it.
     DeleteRule(Table, Name, u64),
 }
 
 /// Where in its chain a rule is added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum Position {
     /// After all others.
     End,
     /// Before all others.
@@ -131,7 +131,7 @@ impl Batch {
         self.push(Operation::AddRule(
             table.clone(),
             chain.clone(),
-            Place::End,
+            Position::End,
             rule,
         ));
     }
@@ -192,10 +192,10 @@ impl fmt::Display for Operation {
             Self::DeleteElements(table, set, elements) => {
                 write_elements(f, "delete", table, set, elements)
             }
-            Self::AddRule(table, chain, Place::End, rule) => {
+            Self::AddRule(table, chain, Position::End, rule) => {
                 write!(f, "add rule {table} {chain} {rule}")
             }
-            Self::AddRule(table, chain, Place::Start, rule) => {
+            Self::AddRule(table, chain, Position::Start, rule) => {
                 write!(f, "insert rule {table} {chain} {rule}")
             }
             Self::DeleteRule(table, chain, handle) => {

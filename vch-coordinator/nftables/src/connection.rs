@@ -188,7 +188,7 @@ impl CommitError {
 /// Which operation of a batch an error speaks of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefusedOperation {
-    /// Its place in the batch, from 0.
+    /// Its position in the batch, from 0.
     pub index: usize,
     /// Its words, cut to 200 characters.
     pub words: String,

@@ -69,11 +69,11 @@ pub(crate) fn chain(message: Received<'_>) -> Result<Found<Chain>, DecodeError> 
 fn base(
     family: u8,
     attributes: Attributes<'_>,
-    place: Attributes<'_>,
+    nest: Attributes<'_>,
 ) -> Result<Option<Base>, DecodeError> {
-    let number = place.require(hook::NUMBER, "its hook has no number")?;
+    let number = nest.require(hook::NUMBER, "its hook has no number")?;
     let number = number.u32()?;
-    let priority = place.require(hook::PRIORITY, "its hook has no priority")?;
+    let priority = nest.require(hook::PRIORITY, "its hook has no priority")?;
     let priority = priority.u32()?.cast_signed();
     let policy = attributes.require(chain::POLICY, "it has no policy")?;
     let policy = policy.u32()?;

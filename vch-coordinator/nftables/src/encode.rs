@@ -5,7 +5,7 @@ mod elements;
 use elements::write_element;
 
 use crate::abi::{self, chain, data, element, hook, message, netlink, nfnetlink, rule, set, table};
-use crate::batch::{Batch, Operation, Place};
+use crate::batch::{Batch, Operation, Position};
 use crate::compile::{RuleError, write_rule};
 use crate::datum::DataType;
 use crate::object::{Base, Chain, Hook, Table};
@@ -157,8 +157,8 @@ impl Encoder {
             Operation::DeleteElements(table, set, elements) => {
                 self.elements(message::DELETE_ELEMENT, 0, table, set, elements)?;
             }
-            Operation::AddRule(table, chain, place, rule) => {
-                self.add_rule(table, chain.as_str(), *place, rule)?;
+            Operation::AddRule(table, chain, position, rule) => {
+                self.add_rule(table, chain.as_str(), *position, rule)?;
             }
             Operation::DeleteRule(table, chain, handle) => {
                 self.message(message::DELETE_RULE, 0, table, |w| {
@@ -180,7 +180,7 @@ impl Encoder {
     }
 
     fn add_chain(&mut self, table: &Table, chain: &Chain) -> Result<(), EncodeError> {
-        let place = match &chain.base {
+        let hook = match &chain.base {
             None => None,
             Some(base) => {
                 let number = base.hook.number(table.family);
@@ -195,7 +195,7 @@ impl Encoder {
         self.message(message::NEW_CHAIN, netlink::F_CREATE, table, |w| {
             w.text(chain::TABLE, table.name.as_str());
             w.text(chain::NAME, chain.name.as_str());
-            if let Some((base, number)) = place {
+            if let Some((base, number)) = hook {
                 write_base(w, base, number);
             }
         });
@@ -278,7 +278,7 @@ impl Encoder {
         &mut self,
         table: &Table,
         chain: &str,
-        place: Place,
+        position: Position,
         rule: &Rule,
     ) -> Result<(), EncodeError> {
         let mut expressions = Writer::default();
@@ -288,9 +288,9 @@ impl Encoder {
             let statements = rule.statements.len();
             return Err(EncodeError::RuleTooLong { statements });
         }
-        let append = match place {
-            Place::End => netlink::F_APPEND,
-            Place::Start => 0,
+        let append = match position {
+            Position::End => netlink::F_APPEND,
+            Position::Start => 0,
         };
         self.message(message::NEW_RULE, netlink::F_CREATE | append, table, |w| {
             w.text(rule::TABLE, table.name.as_str());

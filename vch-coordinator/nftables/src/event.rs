@@ -21,12 +21,12 @@ const BACKLOG: usize = 16 * 1024 * 1024;
 /// [`Subscription::next_event`] until it has no more.
 pub struct Subscription {
     channel: Channel,
-    ready: VecDeque<Event>,
+    ready: VecDeque<NftEvent>,
 }
 
 /// What was heard.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
+pub enum NftEvent {
     /// Something in a table changed, or the table itself.
     Change(Change),
     /// Events were lost: read the ruleset back.
@@ -95,7 +95,7 @@ impl Subscription {
     ///
     /// # Errors
     /// [`EventError`]; the subscription goes on.
-    pub fn next_event(&mut self) -> Result<Option<Event>, EventError> {
+    pub fn next_event(&mut self) -> Result<Option<NftEvent>, EventError> {
         loop {
             if let Some(event) = self.ready.pop_front() {
                 return Ok(Some(event));
@@ -104,12 +104,12 @@ impl Subscription {
                 Ok(Some(datagram)) => datagram,
                 Ok(None) => return Ok(None),
                 Err(error) if error.source.raw_os_error() == Some(Errno::ENOBUFS as i32) => {
-                    return Ok(Some(Event::Overrun));
+                    return Ok(Some(NftEvent::Overrun));
                 }
                 Err(error) => return Err(error.into()),
             };
             for message in messages(datagram) {
-                self.ready.extend(change(message?)?.map(Event::Change));
+                self.ready.extend(change(message?)?.map(NftEvent::Change));
             }
         }
     }

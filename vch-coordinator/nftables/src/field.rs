@@ -53,7 +53,7 @@ pub enum Field {
     Ip6Source,
     /// `ip6 daddr`
     Ip6Destination,
-    /// `th sport`: TCP, UDP and SCTP have it at one place; check [`Field::L4Proto`] too.
+    /// `th sport`: TCP, UDP and SCTP have it at one offset; check [`Field::L4Proto`] too.
     SourcePort,
     /// `th dport`
     DestinationPort,

@@ -83,14 +83,14 @@ mod set;
 mod socket;
 mod wire;
 
-pub use batch::{Batch, Operation, Place};
+pub use batch::{Batch, Operation, Position};
 pub use compile::RuleError;
 pub use connection::{CommitError, Connection, RefusedOperation};
 pub use conntrack::{Conntrack, Ends, Flow, FlowFilter};
 pub use datum::{AddressType, CtState, CtStatus, DataType, Datum, IpVersion, TcpFlags};
 pub use decode::{Found, FoundRule};
 pub use encode::EncodeError;
-pub use event::{Change, Event, EventError, Object, Subscription};
+pub use event::{Change, EventError, NftEvent, Object, Subscription};
 pub use field::Field;
 pub use name::{Comment, InterfaceName, InterfacePrefix, Name, NameError};
 pub use nix::errno::Errno;

@@ -1,7 +1,7 @@
 //! Bounds that shim and QEMU have of the host's kernel, beside the VM's cgroup: limits of each process, and which of
 //! them goes first where the host runs out of memory.
 
-use crate::{launch::Launch, say::say};
+use crate::{launch::Launch, stderr::log};
 use nix::{
     fcntl::{OFlag, open},
     sys::{
@@ -37,7 +37,7 @@ pub fn shim(launch: &Launch) -> io::Result<()> {
     ])?;
     // Needs CAP_SYS_RESOURCE, which root has unless it is in a container.
     if let Err(error) = fs::write("/proc/self/oom_score_adj", SHIM_SCORE) {
-        say(format_args!(
+        log(format_args!(
             "the shim is as good as any to be killed for memory: {error}"
         ));
     }

@@ -34,7 +34,7 @@ pub enum ClientError {
     Gone(#[from] io::Error),
     /// It does not answer.
     #[error("the container's shim has not answered within {0:?}")]
-    Late(Duration),
+    Timeout(Duration),
     /// It refuses.
     #[error("{reason}")]
     Refused {
@@ -45,7 +45,7 @@ pub enum ClientError {
     },
     /// It answers something else.
     #[error("the container's shim gave an answer without sense: it is of another release")]
-    Odd,
+    UnexpectedReply,
 }
 
 /// A shim, by its socket.
@@ -71,9 +71,9 @@ pub struct StreamReader(OwnedReadHalf);
 #[derive(Debug)]
 pub struct StreamWriter(OwnedWriteHalf);
 
-/// What comes of a process.
+/// One item of a process's stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Come {
+pub enum StreamItem {
     /// It wrote something.
     Output(Output, Vec<u8>),
     /// It has ended; `None` for the container's own, whose end is told by [`Client::watch`].
@@ -99,7 +99,7 @@ pub struct Stages(
 );
 
 impl Client {
-    /// The shim at a folder of sockets.
+    /// The shim at a directory of sockets.
     pub fn at(sockets: impl Into<PathBuf>) -> Self {
         Self {
             socket: sockets.into().join("shim.sock"),
@@ -117,13 +117,13 @@ impl Client {
             let (mut reader, _writer) = self.ask(&request).await?;
             reply(&mut reader).await
         });
-        asked.await.unwrap_or(Err(ClientError::Late(within)))
+        asked.await.unwrap_or(Err(ClientError::Timeout(within)))
     }
 
     async fn done(&self, request: Request, within: Duration) -> Result<(), ClientError> {
         match self.once(request, within).await? {
             Reply::Done => Ok(()),
-            _ => Err(ClientError::Odd),
+            _ => Err(ClientError::UnexpectedReply),
         }
     }
 
@@ -136,7 +136,7 @@ impl Client {
         Ok(Stages(reader, writer))
     }
 
-    /// The streams of the container's own process, from a place of the log on, or from now on: when this is answered,
+    /// The streams of the container's own process, from a position of the log on, or from now on: when this is answered,
     /// nothing that it writes is missed.
     ///
     /// # Errors
@@ -154,9 +154,9 @@ impl Client {
         };
         let (mut reader, writer) = self.ask(&request).await?;
         let first = timeout(DEADLINE, reply(&mut reader));
-        match first.await.unwrap_or(Err(ClientError::Late(DEADLINE)))? {
+        match first.await.unwrap_or(Err(ClientError::Timeout(DEADLINE)))? {
             Reply::Done => Ok(streams(reader, writer)),
-            _ => Err(ClientError::Odd),
+            _ => Err(ClientError::UnexpectedReply),
         }
     }
 
@@ -170,14 +170,14 @@ impl Client {
         let first = timeout(EXEC_DEADLINE, reply(&mut reader));
         match first
             .await
-            .unwrap_or(Err(ClientError::Late(EXEC_DEADLINE)))?
+            .unwrap_or(Err(ClientError::Timeout(EXEC_DEADLINE)))?
         {
             Reply::Started(id, pid) => Ok(Running {
                 id,
                 pid,
                 streams: streams(reader, writer),
             }),
-            _ => Err(ClientError::Odd),
+            _ => Err(ClientError::UnexpectedReply),
         }
     }
 
@@ -204,7 +204,7 @@ impl Client {
     pub async fn list(&self) -> Result<Vec<Listed>, ClientError> {
         match self.once(Request::List, DEADLINE).await? {
             Reply::Listed(processes) => Ok(processes),
-            _ => Err(ClientError::Odd),
+            _ => Err(ClientError::UnexpectedReply),
         }
     }
 
@@ -215,7 +215,7 @@ impl Client {
     pub async fn usage(&self) -> Result<Usage, ClientError> {
         match self.once(Request::Usage, DEADLINE).await? {
             Reply::Used(usage) => Ok(usage),
-            _ => Err(ClientError::Odd),
+            _ => Err(ClientError::UnexpectedReply),
         }
     }
 
@@ -228,7 +228,7 @@ impl Client {
         let request = Request::Update(Box::new(cgroup));
         match self.once(request, DEADLINE).await? {
             Reply::Updated(refused) => Ok(refused),
-            _ => Err(ClientError::Odd),
+            _ => Err(ClientError::UnexpectedReply),
         }
     }
 
@@ -253,8 +253,8 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn replug(&self, nic: Nic) -> Result<(), ClientError> {
-        self.done(Request::Replug(nic), NIC_DEADLINE).await
+    pub async fn reattach(&self, nic: Nic) -> Result<(), ClientError> {
+        self.done(Request::Reattach(nic), NIC_DEADLINE).await
     }
 
     /// Ends the VM at once.
@@ -289,7 +289,7 @@ impl Stages {
     pub async fn next(&mut self) -> Result<Stage, ClientError> {
         match reply(&mut self.0).await? {
             Reply::Stage(stage) => Ok(stage),
-            _ => Err(ClientError::Odd),
+            _ => Err(ClientError::UnexpectedReply),
         }
     }
 }
@@ -299,12 +299,12 @@ impl StreamReader {
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn next(&mut self) -> Result<Come, ClientError> {
+    pub async fn next(&mut self) -> Result<StreamItem, ClientError> {
         match reply(&mut self.0).await? {
-            Reply::Output(stream, bytes) => Ok(Come::Output(stream, bytes)),
-            Reply::Exited(exit) => Ok(Come::Ended(Some(exit))),
-            Reply::Done => Ok(Come::Ended(None)),
-            _ => Err(ClientError::Odd),
+            Reply::Output(stream, bytes) => Ok(StreamItem::Output(stream, bytes)),
+            Reply::Exited(exit) => Ok(StreamItem::Ended(Some(exit))),
+            Reply::Done => Ok(StreamItem::Ended(None)),
+            _ => Err(ClientError::UnexpectedReply),
         }
     }
 }

@@ -1,23 +1,23 @@
 //! The guest's init at the other end of `vch.process`: what it is told, and where what it tells goes.
 
-mod books;
 mod credit;
-mod ear;
+mod log_writer;
+mod pending;
 mod queue;
-mod scribe;
+mod reader;
 
 use crate::log::{Position, Writer};
-use books::Books;
 use credit::Credit;
-pub use ear::Breach;
-use ear::Ear;
+use log_writer::LogWriter;
+use pending::PendingRequests;
 use protocol::{
     frame,
     message::{Message, SessionNonce},
     process::{Fault, FromInit, MAX_CHUNK, Output, Phase, Process, ProcessId, ToInit},
 };
-pub use queue::{ExecNews, Queue};
-use scribe::Scribe;
+pub use queue::{ExecEvent, Queue};
+pub use reader::Breach;
+use reader::GuestReader;
 use std::{
     io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -39,7 +39,7 @@ pub const ANSWER: Duration = Duration::from_secs(8);
 
 /// What becomes of the container's own process.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum News {
+pub enum GuestEvent {
     /// Init is there, and speaks this version.
     Ready(u16),
     /// A phase of the start is at its end.
@@ -60,7 +60,7 @@ pub enum News {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unanswered {
     /// Not within [`ANSWER`].
-    Late,
+    Timeout,
     /// The VM has ended.
     Ended,
 }
@@ -70,7 +70,7 @@ pub struct Seated {
     /// Its number.
     pub id: ProcessId,
     /// What it says.
-    pub news: Arc<Queue>,
+    pub events: Arc<Queue>,
     credit: Arc<Credit>,
 }
 
@@ -78,7 +78,7 @@ pub struct Seated {
 #[derive(Clone)]
 pub struct Guest {
     outbox: mpsc::Sender<ToInit>,
-    books: Arc<Mutex<Books>>,
+    pending: Arc<Mutex<PendingRequests>>,
     written: watch::Receiver<Position>,
 }
 
@@ -88,24 +88,25 @@ impl Guest {
         line: UnixStream,
         nonce: SessionNonce,
         log: Writer,
-    ) -> (Self, mpsc::Receiver<News>) {
+    ) -> (Self, mpsc::Receiver<GuestEvent>) {
         let (reader, writer) = line.into_split();
         let (outbox, to_send) = mpsc::channel(WAITING);
-        let (news, told) = mpsc::channel(WAITING);
+        let (events, told) = mpsc::channel(WAITING);
         let (position, written) = watch::channel(log.end());
         let (said, to_keep) = mpsc::channel(WAITING);
         let (ended, ending) = watch::channel(false);
         let credit = Arc::new(Credit::default());
         let back = (outbox.clone(), Arc::clone(&credit));
-        let scribe = Scribe::new(log, position, back, news.clone(), ending);
-        tokio::spawn(scribe.write(to_keep));
-        let books = Arc::new(Mutex::new(Books::default()));
+        let log_writer = LogWriter::new(log, position, back, events.clone(), ending);
+        tokio::spawn(log_writer.write(to_keep));
+        let pending = Arc::new(Mutex::new(PendingRequests::default()));
         tokio::spawn(write(writer, nonce, to_send));
-        let ear = Ear::new(nonce, (said, ended), news, (Arc::clone(&books), credit));
-        tokio::spawn(ear.listen(reader));
+        let guest_reader =
+            GuestReader::new(nonce, (said, ended), events, (Arc::clone(&pending), credit));
+        tokio::spawn(guest_reader.listen(reader));
         let guest = Self {
             outbox,
-            books,
+            pending,
             written,
         };
         (guest, told)
@@ -137,15 +138,15 @@ impl Guest {
 
     /// Runs a process beside the container's own; `None` where there are too many.
     pub async fn exec(&self, process: Box<Process>) -> Option<Seated> {
-        let (id, news, credit) = self.books().seat()?;
+        let (id, events, credit) = self.pending().seat()?;
         self.tell(ToInit::Exec { id, process }).await;
-        Some(Seated { id, news, credit })
+        Some(Seated { id, events, credit })
     }
 
     /// Gives a process input, as fast as it takes it; `false` where it has ended.
     pub async fn input(&self, id: ProcessId, bytes: &[u8]) -> bool {
         for piece in bytes.chunks(MAX_CHUNK) {
-            let Some(window) = self.books().window(id) else {
+            let Some(window) = self.pending().window(id) else {
                 return false;
             };
             let count = u32::try_from(piece.len()).unwrap_or(u32::MAX);
@@ -170,9 +171,9 @@ impl Guest {
     /// Asks init something that it answers, within [`ANSWER`].
     pub async fn ask(&self, question: impl FnOnce(u32) -> ToInit) -> Result<FromInit, Unanswered> {
         let (answer, mut answered) = oneshot::channel();
-        let request = self.books().asks(answer);
+        let request = self.pending().asks(answer);
         let _asking = Asking {
-            books: &self.books,
+            pending: &self.pending,
             request,
         };
         let asked = timeout(ANSWER, async {
@@ -186,30 +187,30 @@ impl Guest {
         match asked.await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(_)) => Err(Unanswered::Ended),
-            Err(_) => Err(Unanswered::Late),
+            Err(_) => Err(Unanswered::Timeout),
         }
     }
 
-    fn books(&self) -> MutexGuard<'_, Books> {
-        locked(&self.books)
+    fn pending(&self) -> MutexGuard<'_, PendingRequests> {
+        locked(&self.pending)
     }
 }
 
 /// A question that is open; its answer is not awaited any more once this is dropped.
 struct Asking<'a> {
-    books: &'a Mutex<Books>,
+    pending: &'a Mutex<PendingRequests>,
     request: u32,
 }
 
 impl Drop for Asking<'_> {
     fn drop(&mut self) {
-        locked(self.books).forget(self.request);
+        locked(self.pending).forget(self.request);
     }
 }
 
-fn locked(books: &Mutex<Books>) -> MutexGuard<'_, Books> {
+fn locked(pending: &Mutex<PendingRequests>) -> MutexGuard<'_, PendingRequests> {
     // Nothing panics while it holds the lock; what it guards stays whole in any case.
-    books.lock().unwrap_or_else(PoisonError::into_inner)
+    pending.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn write(

@@ -18,8 +18,9 @@ pub const PORTS: u8 = 40;
 pub struct Launch {
     /// The container's ID, for messages.
     pub container: String,
-    /// Its folder, which lasts: the log and how it ended go there.
-    pub folder: PathBuf,
+    /// Its directory, which lasts: the log and how it ended go there.
+    #[serde(rename = "folder")]
+    pub dir: PathBuf,
     /// Where the sockets go, and the shim's number: `shim.sock`, `tether.sock`, `shim.pid`. Made by the shim, gone with
     /// it.
     pub sockets: PathBuf,
@@ -41,8 +42,9 @@ pub struct Launch {
     /// The image's root file system.
     pub image_disk: PathBuf,
     /// What the container writes.
-    pub upper_disk: PathBuf,
-    /// The folder of a saved VM with the same kernel, memory and processors, of which this one is a clone; `None`
+    #[serde(rename = "upper_disk")]
+    pub writable_disk: PathBuf,
+    /// The directory of a saved VM with the same kernel, memory and processors, of which this one is a clone; `None`
     /// boots.
     #[serde(default)]
     pub template: Option<PathBuf>,

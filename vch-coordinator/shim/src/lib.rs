@@ -29,15 +29,17 @@ mod overheard;
 mod pace;
 mod qemu;
 mod qmp;
-mod say;
 mod server;
 mod shim;
 mod stage;
+mod stderr;
 mod tap;
 pub mod template;
 mod wire;
 
-pub use client::{Client, ClientError, Come, Running, Stages, StreamReader, StreamWriter, Streams};
+pub use client::{
+    Client, ClientError, Running, Stages, StreamItem, StreamReader, StreamWriter, Streams,
+};
 pub use launch::{Launch, LaunchError, Nic};
 pub use outcome::{Blame, Failure, Outcome};
 pub use shim::run;

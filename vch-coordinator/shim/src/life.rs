@@ -1,7 +1,7 @@
 //! From the guest's init to the end of the container's process.
 
 use crate::{
-    guest::{self, Breach, Guest, News},
+    guest::{self, Breach, Guest, GuestEvent},
     launch::Launch,
     outcome::{Failure, Outcome},
     server::fault_code,
@@ -34,7 +34,7 @@ pub struct Life<'a> {
     pub launch: &'a Launch,
     pub guest: &'a Guest,
     pub stage: &'a watch::Sender<Stage>,
-    pub news: &'a mut mpsc::Receiver<News>,
+    pub events: &'a mut mpsc::Receiver<GuestEvent>,
 }
 
 /// Why there is nothing more to hear of a guest's init.
@@ -79,10 +79,10 @@ impl Life<'_> {
     /// The version that init speaks.
     async fn ready(&mut self) -> Result<u16, Gone> {
         loop {
-            match self.news.recv().await {
-                Some(News::Ready(version)) => return Ok(version),
-                Some(News::Closed) | None => return Err(Gone::Closed),
-                Some(News::Broke(breach)) => return Err(Gone::Broke(breach)),
+            match self.events.recv().await {
+                Some(GuestEvent::Ready(version)) => return Ok(version),
+                Some(GuestEvent::Closed) | None => return Err(Gone::Closed),
+                Some(GuestEvent::Broke(breach)) => return Err(Gone::Broke(breach)),
                 Some(_) => {}
             }
         }
@@ -92,25 +92,25 @@ impl Life<'_> {
     async fn process(&mut self, deadline: Instant) -> Outcome {
         loop {
             let started = self.stage.borrow().started_ms;
-            let news = match started {
-                Some(_) => self.news.recv().await,
-                None => match timeout_at(deadline, self.news.recv()).await {
-                    Ok(news) => news,
+            let event = match started {
+                Some(_) => self.events.recv().await,
+                None => match timeout_at(deadline, self.events.recv()).await {
+                    Ok(event) => event,
                     Err(_) => {
                         let text = "the VM's init did not start the process in time";
                         return failed("boot-timeout", text.to_owned());
                     }
                 },
             };
-            match news {
-                Some(News::Phase(phase, uptime)) => {
+            match event {
+                Some(GuestEvent::Phase(phase, uptime)) => {
                     note(self.stage, phase_name(phase), Some(uptime));
                 }
-                Some(News::Started) => {
+                Some(GuestEvent::Started) => {
                     self.stage
                         .send_modify(|stage| stage.started_ms = Some(now_ms()));
                 }
-                Some(News::NotStarted(fault, reason)) => {
+                Some(GuestEvent::NotStarted(fault, reason)) => {
                     return Outcome {
                         code: match fault {
                             Fault::NotFound => 127,
@@ -120,7 +120,7 @@ impl Life<'_> {
                         ..failed(fault_code(fault), reason)
                     };
                 }
-                Some(News::Exited(exit)) => {
+                Some(GuestEvent::Exited(exit)) => {
                     return Outcome {
                         code: exit.code,
                         out_of_memory: exit.out_of_memory,
@@ -129,9 +129,9 @@ impl Life<'_> {
                         ..Outcome::default()
                     };
                 }
-                Some(News::Closed) | None => return self.gone(Gone::Closed).await,
-                Some(News::Broke(breach)) => return self.gone(Gone::Broke(breach)).await,
-                Some(News::Ready(_)) => {}
+                Some(GuestEvent::Closed) | None => return self.gone(Gone::Closed).await,
+                Some(GuestEvent::Broke(breach)) => return self.gone(Gone::Broke(breach)).await,
+                Some(GuestEvent::Ready(_)) => {}
             }
         }
     }

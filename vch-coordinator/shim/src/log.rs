@@ -1,4 +1,4 @@
-//! What a container wrote, byte for byte: files `log.N` in its folder.
+//! What a container wrote, byte for byte: files `log.N` in its directory.
 //!
 //! ```text
 //!   record: stream, 1 byte │ time, 8 bytes LE, nanoseconds since 1970 │ length, 4 bytes LE │ bytes
@@ -19,7 +19,7 @@ const HEADER: usize = 1 + 8 + 4;
 /// Most bytes of one record.
 const MAX_RECORD: usize = 1 << 20;
 
-/// A place between two records.
+/// A position between two records.
 #[derive(
     Clone,
     Copy,
@@ -46,10 +46,10 @@ fn name(file: u64) -> String {
 /// The numbers of the files that are there, in ascending order.
 ///
 /// # Errors
-/// The folder can't be read.
-pub fn files(folder: &Path) -> io::Result<Vec<u64>> {
+/// The directory can't be read.
+pub fn files(dir: &Path) -> io::Result<Vec<u64>> {
     let mut numbers = Vec::new();
-    for entry in fs::read_dir(folder)? {
+    for entry in fs::read_dir(dir)? {
         let name = entry?.file_name();
         let number = name.to_str().and_then(|name| name.strip_prefix("log."));
         numbers.extend(number.and_then(|number| number.parse::<u64>().ok()));

@@ -179,7 +179,7 @@ impl Nics {
     }
 
     /// Lets a NIC work again whose tap was made anew.
-    pub fn replug(&mut self, nic: &Nic) -> Result<(), NicError> {
+    pub fn reattach(&mut self, nic: &Nic) -> Result<(), NicError> {
         let tap = self.taps.get(&nic.id);
         let tap = tap.ok_or_else(|| NicError::Unknown(nic.id.clone()))?;
         tap.attach_again(&nic.tap).map_err(|source| NicError::Tap {

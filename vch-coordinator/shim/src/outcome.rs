@@ -1,4 +1,4 @@
-//! How a VM's life ended: `exit.json` in the container's folder.
+//! How a VM's life ended: `exit.json` in the container's directory.
 
 use crate::{log::Position, stage::Phase};
 use serde::{Deserialize, Serialize};
@@ -82,8 +82,8 @@ impl Outcome {
 
     /// Writes it durably; nothing else is written after it. On a full disk it has the room that
     /// [`clear`](Self::clear) took for it.
-    pub(crate) fn write(&self, folder: &Path) -> io::Result<()> {
-        let partial = folder.join(PARTIAL);
+    pub(crate) fn write(&self, dir: &Path) -> io::Result<()> {
+        let partial = dir.join(PARTIAL);
         let mut file = File::options()
             .write(true)
             .create(true)
@@ -93,17 +93,17 @@ impl Outcome {
         file.write_all(&text)?;
         file.set_len(text.len() as u64)?;
         file.sync_all()?;
-        fs::rename(&partial, folder.join(FILE))?;
-        File::open(folder)?.sync_all()
+        fs::rename(&partial, dir.join(FILE))?;
+        File::open(dir)?.sync_all()
     }
 
     /// What a life that is over left behind; `None` where a life has begun and not ended.
     ///
     /// # Errors
     /// A file that is there and can't be read, or is none of ours.
-    pub fn read(folder: &Path) -> io::Result<Option<Self>> {
+    pub fn read(dir: &Path) -> io::Result<Option<Self>> {
         use io::Read;
-        let file = match File::open(folder.join(FILE)) {
+        let file = match File::open(dir.join(FILE)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             other => other?,
         };
@@ -116,12 +116,12 @@ impl Outcome {
     ///
     /// # Errors
     /// As remove(2), but for a file that is not there; a full disk.
-    pub(crate) fn clear(folder: &Path) -> io::Result<()> {
-        match fs::remove_file(folder.join(FILE)) {
+    pub(crate) fn clear(dir: &Path) -> io::Result<()> {
+        match fs::remove_file(dir.join(FILE)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        File::create(folder.join(PARTIAL))?.write_all(&[0; ROOM])
+        File::create(dir.join(PARTIAL))?.write_all(&[0; ROOM])
     }
 }
 

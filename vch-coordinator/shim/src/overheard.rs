@@ -1,7 +1,7 @@
 //! What a VM's console and QEMU itself say, for a person who looks for it: bounded in size and rate, and fit for a
 //! terminal.
 
-use crate::{foreign, pace::Pace, say::say};
+use crate::{foreign, pace::Pace, stderr::log};
 use std::{fs::File, io::Write, path::Path, time::Instant};
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
@@ -54,7 +54,7 @@ pub async fn record(mut stream: impl AsyncRead + Unpin, mut file: File) -> Vec<u
 /// Keeps the last bytes of a stream in a file.
 pub fn write(path: &Path, bytes: &[u8]) {
     if let Err(error) = std::fs::write(path, legible(bytes)) {
-        say(format_args!("{} is not kept: {error}", path.display()));
+        log(format_args!("{} is not kept: {error}", path.display()));
     }
 }
 
@@ -139,8 +139,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_log_has_what_was_said_first_and_last_and_is_bounded() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("qemu.log");
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("qemu.log");
         let mut said = b"first \x1b[31mwords\n".to_vec();
         said.extend(std::iter::repeat_n(b'x', 40 * FIRST));
         said.extend_from_slice(b"\nlast words\n");

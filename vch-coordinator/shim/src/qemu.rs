@@ -199,8 +199,8 @@ impl Qemu {
     pub fn start(launch: &Launch, tether: UnixListener) -> Result<Self, QemuError> {
         let mut board = Board::new(launch, tether)?;
         let image_disk = board.disk_file(&launch.image_disk, false)?;
-        let upper_disk = board.disk_file(&launch.upper_disk, true)?;
-        let disks = [image_disk.clone(), upper_disk.clone()];
+        let writable_disk = board.disk_file(&launch.writable_disk, true)?;
+        let disks = [image_disk.clone(), writable_disk.clone()];
         if let Some(template) = &launch.template {
             let memory = template::memory(template).map_err(|error| QemuError::Template {
                 reason: with_causes(&error),
@@ -218,7 +218,7 @@ impl Qemu {
             .root_ports(PORTS)
             .nics_in_ports()
             .disk(disk("image", image_disk, true))
-            .disk(disk("upper", upper_disk, false));
+            .disk(disk("upper", writable_disk, false));
         let mut taps = BTreeMap::new();
         for nic in &launch.nics {
             let failed = |source| QemuError::Tap {

@@ -41,7 +41,7 @@ pub enum QmpError {
     Closed(#[from] io::Error),
     /// No answer in time.
     #[error("QEMU has not answered `{0}` within {DEADLINE:?}")]
-    Late(String),
+    Timeout(String),
     /// It refuses.
     #[error("QEMU refuses `{command}`: {reason}")]
     Refused {
@@ -170,7 +170,7 @@ async fn in_time<T>(
     what: &str,
     done: impl Future<Output = Result<T, QmpError>>,
 ) -> Result<T, QmpError> {
-    let late = |_| Err(QmpError::Late(what.to_owned()));
+    let late = |_| Err(QmpError::Timeout(what.to_owned()));
     timeout(DEADLINE, done).await.unwrap_or_else(late)
 }
 

@@ -25,7 +25,7 @@ const LOOK: Duration = Duration::from_secs(2);
 
 /// What answers.
 pub struct Shared {
-    pub folder: PathBuf,
+    pub dir: PathBuf,
     pub guest: Guest,
     pub nics: Mutex<Option<Nics>>,
     pub stage: watch::Sender<Stage>,
@@ -73,8 +73,8 @@ async fn answer(stream: UnixStream, shared: &Arc<Shared>) -> io::Result<()> {
             Some(nics) => nics.unplug(&id).await,
             None => Ok(()),
         }),
-        Request::Replug(nic) => changed(match &mut *shared.nics.lock().await {
-            Some(nics) => nics.replug(&nic),
+        Request::Reattach(nic) => changed(match &mut *shared.nics.lock().await {
+            Some(nics) => nics.reattach(&nic),
             None => Ok(()),
         }),
         Request::Kill => {
@@ -151,7 +151,7 @@ fn asked(answer: Result<FromInit, Unanswered>) -> Reply {
             "guest",
             "the VM's init answers something else than it was asked",
         ),
-        Err(Unanswered::Late) => late(),
+        Err(Unanswered::Timeout) => late(),
         Err(Unanswered::Ended) => refused("vm-ended", "the VM has ended"),
     }
 }

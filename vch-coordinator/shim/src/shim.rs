@@ -11,9 +11,9 @@ use crate::{
     overheard,
     qemu::Qemu,
     qmp::{Qmp, QmpError},
-    say::say,
     server::{self, Shared, with_causes},
     stage::{Stage, now_ms},
+    stderr,
     tap::Tap,
     template::{self, TemplateError},
 };
@@ -51,14 +51,14 @@ const LAST_READS: Duration = Duration::from_secs(10);
 /// Lives one VM's life. `ready` is told when the sockets are there.
 ///
 /// # Errors
-/// The container's folder can't be written, or the VM's cgroup not joined: nothing was started.
+/// The container's directory can't be written, or the VM's cgroup not joined: nothing was started.
 pub async fn run(launch: Launch, ready: impl FnOnce()) -> io::Result<()> {
     umask(Mode::from_bits_truncate(0o077));
     bounds::shim(&launch)?;
-    fs::create_dir_all(&launch.folder)?;
+    fs::create_dir_all(&launch.dir)?;
     fs::create_dir_all(&launch.sockets)?;
-    Outcome::clear(&launch.folder)?;
-    let log = Writer::open(&launch.folder, launch.log_bytes, launch.log_files)?;
+    Outcome::clear(&launch.dir)?;
+    let log = Writer::open(&launch.dir, launch.log_bytes, launch.log_files)?;
     let own = bind_unix(&launch.sockets.join("shim.sock"), SOCKET_MODE)?;
     let tether = bind_unix(&launch.sockets.join("tether.sock"), SOCKET_MODE)?;
     // QEMU listens at it, which expects it as socket(2) makes it.
@@ -90,13 +90,13 @@ pub async fn run(launch: Launch, ready: impl FnOnce()) -> io::Result<()> {
         log_from: stage.borrow().log_from,
         ..outcome
     };
-    if let Err(error) = ended.write(&launch.folder) {
-        say(format_args!("how it ended is told, and not kept: {error}"));
+    if let Err(error) = ended.write(&launch.dir) {
+        stderr::log(format_args!("how it ended is told, and not kept: {error}"));
     }
     if let Some(serving) = serving {
         serving.abort();
     }
-    // Before anybody knows: the container's next shim has its sockets at the same place.
+    // Before anybody knows: the container's next shim has its sockets at the same path.
     fs::remove_dir_all(&launch.sockets)?;
     stage.send_modify(|stage| stage.ended = Some(ended));
     // Whoever watches or reads has what is left before the process goes.
@@ -121,12 +121,12 @@ async fn live(
         disks,
     } = qemu;
     let console = tokio::spawn(overheard::tail(tokio_stream(console)?));
-    let log_file = File::create(launch.folder.join("qemu.log"))?;
+    let log_file = File::create(launch.dir.join("qemu.log"))?;
     let words = child.stderr.take();
     let words = words.map(|words| tokio::spawn(overheard::record(words, log_file)));
-    let (guest, mut news) = Guest::spawn(tokio_stream(process)?, guest::nonce()?, log);
+    let (guest, mut events) = Guest::spawn(tokio_stream(process)?, guest::nonce()?, log);
     let shared = Arc::new(Shared {
-        folder: launch.folder.clone(),
+        dir: launch.dir.clone(),
         guest: guest.clone(),
         nics: Mutex::new(None),
         stage: stage.clone(),
@@ -153,7 +153,7 @@ async fn live(
         launch,
         guest: &guest,
         stage,
-        news: &mut news,
+        events: &mut events,
     };
     let mut outcome = tokio::select! {
         outcome = life.whole() => outcome,
@@ -176,7 +176,7 @@ async fn live(
     let _ = child.kill().await;
     let console = heard(Some(console)).await;
     let words = heard(words).await;
-    overheard::write(&launch.folder.join("console.log"), &console);
+    overheard::write(&launch.dir.join("console.log"), &console);
     if let Some(failure) = &mut outcome.failure {
         explain(failure, &words, &console);
     }
@@ -195,7 +195,7 @@ async fn connect(
         None => Nics::new(qmp, taps, &launch.nics),
         Some(template) => {
             let mut clone = cloned(qmp, template, disks).await?;
-            awake(stage).await;
+            wait_ready(stage).await;
             for nic in &launch.nics {
                 clone.plug(nic).await?;
             }
@@ -223,7 +223,7 @@ async fn cloned(mut qmp: Qmp, template: &Path, disks: &[PathBuf; 2]) -> Result<N
 }
 
 /// Waits until the guest's init has answered.
-async fn awake(stage: &watch::Sender<Stage>) {
+async fn wait_ready(stage: &watch::Sender<Stage>) {
     let answered = |stage: &Stage| stage.phases.iter().any(|phase| phase.name == INIT);
     // The sender lives as long as the shim.
     let _ = stage.subscribe().wait_for(answered).await;

@@ -32,7 +32,7 @@ use std::{
 use thiserror::Error;
 use tokio::{io::AsyncReadExt, net::UnixStream, time::timeout};
 
-/// The memory's file, and the devices' state, in a template's folder.
+/// The memory's file, and the devices' state, in a template's directory.
 const MEMORY: &str = "memory";
 const STATE: &str = "state";
 /// The state is a fraction of a megabyte.
@@ -61,7 +61,7 @@ pub enum TemplateError {
     },
     /// The guest does not come so far.
     #[error("the template's guest has not answered within {0:?}")]
-    Late(Duration),
+    Timeout(Duration),
     /// Its init is of another release.
     #[error(
         "the template's init speaks version {0} of vch.process, this shim version {VERSION}: make the VM's image and the VCH from one release (`make image`)"
@@ -76,14 +76,14 @@ fn file(what: &'static str) -> impl FnOnce(io::Error) -> TemplateError {
     move |source| TemplateError::File { what, source }
 }
 
-/// Boots what `launch` says, without disks and NICs, and saves it in `folder`, which appears when all is
+/// Boots what `launch` says, without disks and NICs, and saves it in `dir`, which appears when all is
 /// in it.
 ///
 /// # Errors
-/// [`TemplateError`]; there is no such folder then.
-pub async fn make(launch: &Launch, folder: &Path) -> Result<(), TemplateError> {
+/// [`TemplateError`]; there is no such directory then.
+pub async fn make(launch: &Launch, dir: &Path) -> Result<(), TemplateError> {
     umask(Mode::from_bits_truncate(0o077));
-    let partial = folder.with_extension("partial");
+    let partial = dir.with_extension("partial");
     match fs::remove_dir_all(&partial) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             return Err(file("remove what is left")(error));
@@ -112,7 +112,7 @@ pub async fn make(launch: &Launch, folder: &Path) -> Result<(), TemplateError> {
         copy(&mut from, &mut to)?;
         fs::remove_file(written).map_err(file("remove what was saved"))?;
     }
-    fs::rename(&partial, folder).map_err(file("name the folder"))
+    fs::rename(&partial, dir).map_err(file("name the folder"))
 }
 
 /// A new file that root alone opens.
@@ -134,7 +134,7 @@ async fn save(launch: &Launch, qemu: &mut Qemu, state: &Path) -> Result<(), Temp
     let waits = timeout(deadline, waiting(stream(line)?));
     let version = waits
         .await
-        .map_err(|_| TemplateError::Late(deadline))?
+        .map_err(|_| TemplateError::Timeout(deadline))?
         .map_err(file("reach the guest"))?;
     if version != VERSION {
         return Err(TemplateError::Version(version));
@@ -268,11 +268,9 @@ async fn carried(qmp: &mut Qmp) -> Result<(), TemplateError> {
     timeout(MIGRATION, carrying).await.map_err(|_| late())?
 }
 
-/// Whether there is one in a folder.
-pub fn is_there(folder: &Path) -> bool {
-    [MEMORY, STATE]
-        .iter()
-        .all(|name| folder.join(name).is_file())
+/// Whether there is one in a directory.
+pub fn is_there(dir: &Path) -> bool {
+    [MEMORY, STATE].iter().all(|name| dir.join(name).is_file())
 }
 
 #[cfg(test)]
@@ -286,19 +284,19 @@ mod tests {
 
     #[test]
     fn a_copy_has_the_same_bytes_and_no_room_for_what_is_not_there() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut from = create(&folder.path().join(MEMORY)).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let mut from = create(&dir.path().join(MEMORY)).unwrap();
         let mode = from.metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         from.set_len(64 << 20).unwrap();
-        for place in [0, 5 * CHUNK as u64 + 17, (64 << 20) - 4] {
-            from.seek(SeekFrom::Start(place)).unwrap();
+        for offset in [0, 5 * CHUNK as u64 + 17, (64 << 20) - 4] {
+            from.seek(SeekFrom::Start(offset)).unwrap();
             from.write_all(b"here").unwrap();
         }
-        let mut to = create(&folder.path().join("copy")).unwrap();
+        let mut to = create(&dir.path().join("copy")).unwrap();
         copy(&mut from, &mut to).unwrap();
-        let clone = File::from(memory(folder.path()).unwrap());
-        let whole = std::fs::read(folder.path().join(MEMORY)).unwrap();
+        let clone = File::from(memory(dir.path()).unwrap());
+        let whole = std::fs::read(dir.path().join(MEMORY)).unwrap();
         for mut copied in [to, clone] {
             assert!(copied.metadata().unwrap().blocks() < 16 << 10);
             let mut bytes = Vec::new();

@@ -23,7 +23,7 @@ const MAX_MESSAGE: usize = 2 << 20;
 pub enum Request {
     /// [`Reply::Stage`] now and at each change, up to the end.
     Watch,
-    /// [`Reply::Output`] of the container's process from a place of the log on, as it comes, up to its
+    /// [`Reply::Output`] of the container's process from a position of the log on, as it comes, up to its
     /// end, then [`Reply::Done`]. Meanwhile [`Request::Input`] may follow.
     Attach {
         /// From where; `None`: what comes from now on.
@@ -51,7 +51,7 @@ pub enum Request {
     /// Let the VM have no NIC of that id; [`Reply::Done`] also where it has none.
     Unplug(String),
     /// A NIC's tap was made anew: let the NIC work again; [`Reply::Done`].
-    Replug(Nic),
+    Reattach(Nic),
     /// End the VM at once, whatever its processes do.
     Kill,
     /// Bound the container's cgroup in the guest anew, as a whole: [`Reply::Updated`].

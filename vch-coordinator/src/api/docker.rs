@@ -18,7 +18,7 @@ mod extract;
 mod filters;
 mod images;
 mod json;
-mod lives;
+mod lifecycle;
 mod networks;
 mod preflight;
 pub mod server;
@@ -80,7 +80,7 @@ pub fn router(docker: Docker) -> Router {
         .route("/info", routing::get(system::info))
         .merge(containers::routes())
         .merge(images::routes())
-        .merge(lives::routes())
+        .merge(lifecycle::routes())
         .merge(streams::routes())
         .merge(execs::routes())
         .merge(events::routes())
@@ -102,7 +102,7 @@ pub fn router(docker: Docker) -> Router {
 
 /// What goes on beside the requests, until the coordinator stops.
 pub async fn follow(docker: Docker) {
-    events::follow(docker.events, docker.requests.keeper, docker.runtime).await;
+    events::follow(docker.events, docker.requests.ledger_handle, docker.runtime).await;
 }
 
 async fn answer(routes: Router, request: Request) -> Response {

@@ -11,7 +11,7 @@ use protocol::{
 use std::{collections::BTreeMap, fmt::Display, net::IpAddr, path::Path, str::FromStr};
 use vch_ledger::{
     AddContainer, Attachment, Channel, Connect, ContainerName, ContainerPort, ContainerRef,
-    CreateNetwork, Dns, Segment, SubnetRequest,
+    CreateNetwork, Dns, SegmentKind, SubnetRequest,
 };
 
 /// Most ports of one request: the ledger has a bound of its own for what a container may have.
@@ -41,7 +41,7 @@ where
     texts.iter().map(|text| field(name, text)).collect()
 }
 
-/// Servers that can be asked: refused here, and not when the container's first place is made.
+/// Servers that can be asked: refused here, and not when the container's first endpoint is made.
 fn dns_servers(texts: &[String]) -> Parsed<Vec<IpAddr>> {
     let servers: Vec<IpAddr> = list("dns", texts)?;
     for (at, (server, text)) in servers.iter().zip(texts).enumerate() {
@@ -89,10 +89,10 @@ pub fn create_network(request: shape::CreateNetwork) -> Parsed<CreateNetwork> {
     })
 }
 
-fn segment(text: &str) -> Parsed<Segment> {
+fn segment(text: &str) -> Parsed<SegmentKind> {
     match text {
-        "dedicated" => Ok(Segment::Dedicated),
-        "shared" => Ok(Segment::Shared),
+        "dedicated" => Ok(SegmentKind::Dedicated),
+        "shared" => Ok(SegmentKind::Shared),
         _ => Err(ApiError::invalid(
             "segment",
             text,
@@ -186,7 +186,7 @@ fn channel(text: &str) -> Parsed<Channel> {
     })
 }
 
-/// A place on a network to be given to a container.
+/// An endpoint on a network to be given to a container.
 pub fn connect(container: &str, request: &shape::Connect) -> Parsed<Connect> {
     let ip: Option<std::net::Ipv4Addr> = optional("ip", request.ip.as_ref())?;
     let ip6: Option<std::net::Ipv6Addr> = optional("ip6", request.ip6.as_ref())?;

@@ -2,11 +2,11 @@
 
 use super::shape::Problem;
 use crate::{
-    chain::chain,
+    error_chain::error_chain,
     reload::ReloadError,
     requests::RequestError,
     runtime::RuntimeError,
-    store::{ChangesError, KeeperError},
+    store::{ChangesError, WriterError},
 };
 use axum::{
     Json,
@@ -87,7 +87,7 @@ impl From<ChangesError> for ApiError {
             ChangesError::Store(_) => (StatusCode::INTERNAL_SERVER_ERROR, "store-failed"),
             ChangesError::Ended(error) => return error.into(),
         };
-        Self::new(status, code, chain(&error))
+        Self::new(status, code, error_chain(&error))
     }
 }
 
@@ -97,12 +97,12 @@ impl From<ReloadError> for ApiError {
             ReloadError::File(error) => Self::new(
                 StatusCode::BAD_REQUEST,
                 "configuration-refused",
-                chain(&error),
+                error_chain(&error),
             ),
             ReloadError::Tls(error) => Self::new(
                 StatusCode::BAD_REQUEST,
                 "configuration-refused",
-                chain(&error),
+                error_chain(&error),
             ),
             ReloadError::Request(error) => error.into(),
         }
@@ -131,7 +131,7 @@ impl From<RuntimeError> for ApiError {
     fn from(error: RuntimeError) -> Self {
         let (status, code) = match error {
             RuntimeError::Request(error) => return error.into(),
-            RuntimeError::Off => (StatusCode::CONFLICT, "no-runtime"),
+            RuntimeError::Disabled => (StatusCode::CONFLICT, "no-runtime"),
             RuntimeError::NotOurs(_) => (StatusCode::CONFLICT, "run-by-others"),
             RuntimeError::NotRunning(_) => (StatusCode::CONFLICT, "not-running"),
             RuntimeError::Running { .. } => (StatusCode::CONFLICT, "running"),
@@ -143,7 +143,7 @@ impl From<RuntimeError> for ApiError {
             }
             RuntimeError::File { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "file"),
         };
-        Self::new(status, code, chain(&error))
+        Self::new(status, code, error_chain(&error))
     }
 }
 
@@ -163,11 +163,11 @@ impl From<RequestError> for ApiError {
     }
 }
 
-impl From<KeeperError> for ApiError {
-    fn from(error: KeeperError) -> Self {
+impl From<WriterError> for ApiError {
+    fn from(error: WriterError) -> Self {
         let (status, code) = match error {
-            KeeperError::Ended => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
-            KeeperError::Full => (StatusCode::INSUFFICIENT_STORAGE, "disk-full"),
+            WriterError::Ended => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
+            WriterError::Full => (StatusCode::INSUFFICIENT_STORAGE, "disk-full"),
         };
         Self::new(status, code, error.to_string())
     }

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use vch_ledger::Ledger;
 
 type Body<T> = Result<Json<T>, JsonRejection>;
-type Shown<T> = Result<Json<T>, ApiError>;
+type Reply<T> = Result<Json<T>, ApiError>;
 type Made<T> = Result<(StatusCode, Json<shape::Answer<T>>), ApiError>;
 
 /// The names in a request's path; what can't be read is a problem like any other.
@@ -35,9 +35,9 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     }
 }
 
-pub async fn status(State(api): State<Api>) -> Shown<shape::Status> {
+pub async fn status(State(api): State<Api>) -> Reply<shape::Status> {
     let overlap = Arc::clone(&api.host.overlap);
-    let seen = api.requests.keeper.read(move |ledger| {
+    let seen = api.requests.ledger_handle.read(move |ledger| {
         (
             ledger.revision().0,
             (ledger.networks().len(), ledger.containers().len()),
@@ -59,7 +59,7 @@ pub async fn status(State(api): State<Api>) -> Shown<shape::Status> {
         sessions: api.requests.tether.live(),
         warnings,
         lost: api.runtime.lost().await,
-        unsettled: api.unsettled.words(),
+        unsettled: api.drift.messages(),
         vms_unlimited: api.runtime.vms_unlimited(),
     }))
 }

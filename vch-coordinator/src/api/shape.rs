@@ -220,7 +220,7 @@ pub struct Container {
     pub ports: Vec<String>,
     /// The ports of the VCH that lead to it now.
     pub bindings: Vec<Binding>,
-    /// Its places on networks: by network name.
+    /// Its endpoints on networks: by network name.
     pub endpoints: BTreeMap<String, Endpoint>,
     /// When it was added, seconds since 1970 (UTC).
     pub created: u64,
@@ -242,7 +242,7 @@ pub struct Session {
     pub failures: Vec<String>,
 }
 
-/// A container's place on a network.
+/// A container's endpoint on a network.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Endpoint {
     /// 64 hexadecimal digits.

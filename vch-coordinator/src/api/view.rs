@@ -10,19 +10,19 @@ use crate::effects::tether::{EndpointState, Readiness, SessionState, Tether, fai
 use protocol::spec::FirewallLevel;
 use vch_ledger::{
     Attachment, Channel, Container, Endpoint, External, ExternalAddressing, Ledger, Link, Network,
-    NetworkKind, Segment,
-    desired::{carrier, port_name},
+    NetworkKind, SegmentKind,
+    desired::{port_name, segment_of},
 };
 
-/// A container with its places, taken out of the ledger.
+/// A container with its endpoints, taken out of the ledger.
 pub struct ContainerRows {
     pub container: Container,
-    pub places: Vec<PlaceRow>,
+    pub endpoints: Vec<EndpointView>,
     pub bindings: Vec<shape::Binding>,
 }
 
-/// A place with the names of both its ends.
-pub struct PlaceRow {
+/// An endpoint with the names of both its ends.
+pub struct EndpointView {
     pub endpoint: Endpoint,
     pub container: Container,
     pub network: String,
@@ -31,11 +31,11 @@ pub struct PlaceRow {
 
 impl ContainerRows {
     pub fn of(ledger: &Ledger, container: &Container) -> Self {
-        let places = ledger.endpoints_of(container.id);
+        let endpoints = ledger.endpoints_of(container.id);
         Self {
             container: container.clone(),
-            places: places
-                .filter_map(|place| PlaceRow::of(ledger, place))
+            endpoints: endpoints
+                .filter_map(|endpoint| EndpointView::of(ledger, endpoint))
                 .collect(),
             bindings: ledger
                 .bindings_of(container.id)
@@ -62,16 +62,16 @@ impl ContainerRows {
             ports: ports(container),
             bindings: self.bindings.clone(),
             endpoints: self
-                .places
+                .endpoints
                 .iter()
-                .map(|place| (place.network.clone(), place.show_with(&state)))
+                .map(|endpoint| (endpoint.network.clone(), endpoint.show_with(&state)))
                 .collect(),
             created: container.created_ms / 1000,
         }
     }
 }
 
-impl PlaceRow {
+impl EndpointView {
     pub fn of(ledger: &Ledger, endpoint: &Endpoint) -> Option<Self> {
         Some(Self {
             endpoint: endpoint.clone(),
@@ -170,11 +170,10 @@ fn links(ledger: &Ledger, endpoint: &Endpoint) -> Vec<String> {
 
 fn segment(network: &Network) -> Option<&'static str> {
     match network.kind {
-        NetworkKind::Bridge(Segment::Dedicated)
-        | NetworkKind::Configuration(Segment::Dedicated) => Some("dedicated"),
-        NetworkKind::Bridge(Segment::Shared) | NetworkKind::Configuration(Segment::Shared) => {
-            Some("shared")
-        }
+        NetworkKind::Bridge(SegmentKind::Dedicated)
+        | NetworkKind::Configuration(SegmentKind::Dedicated) => Some("dedicated"),
+        NetworkKind::Bridge(SegmentKind::Shared)
+        | NetworkKind::Configuration(SegmentKind::Shared) => Some("shared"),
         NetworkKind::None | NetworkKind::External(_) => None,
     }
 }
@@ -200,7 +199,7 @@ fn external(external: &External) -> shape::External {
 }
 
 /// A network with everybody on it.
-pub fn network(ledger: &Ledger, network: &Network) -> (shape::Network, Vec<PlaceRow>) {
+pub fn network(ledger: &Ledger, network: &Network) -> (shape::Network, Vec<EndpointView>) {
     let (driver, scope) = match &network.kind {
         NetworkKind::Bridge(_) => ("bridge", "bridge"),
         NetworkKind::None => ("null", "none"),
@@ -234,14 +233,14 @@ pub fn network(ledger: &Ledger, network: &Network) -> (shape::Network, Vec<Place
         labels: network.labels.clone(),
         options: network.options.clone(),
         created: network.created_ms / 1000,
-        link: carrier(ledger, network).map(|carrier| carrier.link().to_string()),
+        link: segment_of(ledger, network).map(|segment| segment.link().to_string()),
         endpoints: std::collections::BTreeMap::new(),
     };
-    let places = ledger.endpoints_on(network.id);
+    let endpoints = ledger.endpoints_on(network.id);
     (
         shown,
-        places
-            .filter_map(|place| PlaceRow::of(ledger, place))
+        endpoints
+            .filter_map(|endpoint| EndpointView::of(ledger, endpoint))
             .collect(),
     )
 }

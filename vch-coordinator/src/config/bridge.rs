@@ -1,10 +1,10 @@
 //! What bridge networks are made of.
 
-use super::{ConfigError, Station, error::Source, fields, stations::interface};
+use super::{ConfigError, HostInterface, error::Source, fields, host_interfaces::interface};
 use ipnet::IpNet;
 use protocol::spec::InterfaceName;
 use toml::Spanned;
-use vch_ledger::{Pool, Segment, default_pools};
+use vch_ledger::{Pool, SegmentKind, default_pools};
 
 const DEFAULT_SHARED_INTERFACE: &str = "vch-shared";
 
@@ -12,7 +12,7 @@ const DEFAULT_SHARED_INTERFACE: &str = "vch-shared";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bridge {
     /// What carries a network that does not say itself.
-    pub segment: Segment,
+    pub segment: SegmentKind,
     /// The link, made by the coordinator, that carries all shared ones.
     pub shared_interface: InterfaceName,
     /// The subnet of the default bridge, when it is first made; none for the first free one.
@@ -24,7 +24,7 @@ pub struct Bridge {
 pub(super) fn bridge(
     source: &Source<'_>,
     table: Option<fields::Bridge>,
-    others: [&Station; 2],
+    others: [&HostInterface; 2],
 ) -> Result<Bridge, ConfigError> {
     let remedy = "write [bridge]; every field of it has a default";
     let table = table.ok_or_else(|| source.missing("bridge", remedy))?;
@@ -32,8 +32,8 @@ pub(super) fn bridge(
         Some(name) => interface(source, "bridge.shared_interface", name)?,
         None => default_shared_interface(),
     };
-    let mut stations = others.iter();
-    if stations.any(|station| station.interface == shared_interface) {
+    let mut host_interfaces = others.iter();
+    if host_interfaces.any(|host_interface| host_interface.interface == shared_interface) {
         let span = table.shared_interface.map_or(0..0, |name| name.span());
         let remedy = "another kind of network is there: write a name that is free";
         let shown = shared_interface.to_string();
@@ -45,8 +45,8 @@ pub(super) fn bridge(
     };
     Ok(Bridge {
         segment: match table.segment {
-            fields::Segment::Dedicated => Segment::Dedicated,
-            fields::Segment::Shared => Segment::Shared,
+            fields::Segment::Dedicated => SegmentKind::Dedicated,
+            fields::Segment::Shared => SegmentKind::Shared,
         },
         shared_interface,
         subnet,
@@ -62,15 +62,15 @@ fn default_shared_interface() -> InterfaceName {
 fn default_subnet(
     source: &Source<'_>,
     written: &Spanned<String>,
-    others: [&Station; 2],
+    others: [&HostInterface; 2],
 ) -> Result<IpNet, ConfigError> {
     let net = source.net("bridge.subnet", written)?;
-    let mut stations = others.iter();
-    match stations.find(|station| net.contains(&station.address)) {
-        Some(station) => {
+    let mut host_interfaces = others.iter();
+    match host_interfaces.find(|host_interface| net.contains(&host_interface.address)) {
+        Some(host_interface) => {
             let remedy = format!(
                 "{} of another kind of network is in it: choose another",
-                station.address
+                host_interface.address
             );
             Err(source.field(written.span(), "bridge.subnet", net.to_string(), &remedy))
         }

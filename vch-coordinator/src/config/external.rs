@@ -1,6 +1,8 @@
 //! The networks outside, one `[[external]]` each.
 
-use super::{ConfigError, Station, bridge::Bridge, error::Source, fields, stations::interface};
+use super::{
+    ConfigError, HostInterface, bridge::Bridge, error::Source, fields, host_interfaces::interface,
+};
 use ipnet::IpNet;
 use protocol::spec::FirewallLevel;
 use std::{collections::BTreeMap, net::IpAddr};
@@ -15,7 +17,7 @@ const PREDEFINED: [&str; 4] = ["none", "bridge", "host", "default"];
 
 /// The other kinds of network, which no external one may be.
 pub(super) struct Others<'a> {
-    pub stations: [(&'static str, &'a Station); 2],
+    pub host_interfaces: [(&'static str, &'a HostInterface); 2],
     pub bridge: &'a Bridge,
 }
 
@@ -56,7 +58,7 @@ fn published(source: &Source<'_>, tables: &[fields::External]) -> Result<Vec<boo
     }
     let tables = tables.iter().enumerate();
     Ok(tables
-        .map(|(place, table)| says(table).unwrap_or(!some_says_so && silent == Some(place)))
+        .map(|(index, table)| says(table).unwrap_or(!some_says_so && silent == Some(index)))
         .collect())
 }
 
@@ -216,8 +218,10 @@ fn check_identity(
         return refuse("external.name", &table.name, remedy);
     }
     let interface = &network.external.interface;
-    let mut stations = others.stations.iter();
-    if let Some((kind, _)) = stations.find(|(_, station)| station.interface == *interface) {
+    let mut host_interfaces = others.host_interfaces.iter();
+    if let Some((kind, _)) =
+        host_interfaces.find(|(_, host_interface)| host_interface.interface == *interface)
+    {
         let remedy =
             format!("it is {kind}.interface, where no container may come: give each its own");
         return refuse("external.interface", &table.interface, &remedy);
@@ -263,8 +267,8 @@ fn check_subnets(
                 .map(|subnet| (subnet.net, whose.clone())),
         );
     }
-    for (kind, station) in others.stations {
-        taken.push((station.address.into(), format!("{kind}.address")));
+    for (kind, host_interface) in others.host_interfaces {
+        taken.push((host_interface.address.into(), format!("{kind}.address")));
     }
     if let Some(net) = others.bridge.subnet {
         taken.push((net, "bridge.subnet".to_owned()));

@@ -12,7 +12,7 @@ pub(super) struct File {
     pub vch: Vch,
     #[serde(default)]
     pub api: Api,
-    pub management: Option<Station>,
+    pub management: Option<HostInterface>,
     pub docker_endpoint: Option<DockerEndpoint>,
     pub external: Option<Vec<External>>,
     pub bridge: Option<Bridge>,
@@ -42,8 +42,8 @@ pub(super) struct Api {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Station {
+#[serde(rename = "Station", deny_unknown_fields)]
+pub(super) struct HostInterface {
     pub interface: Spanned<String>,
     pub address: Spanned<String>,
 }

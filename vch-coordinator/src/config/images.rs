@@ -14,7 +14,7 @@ const MOST_ENTRIES: u64 = 4_000_000;
 pub struct Images {
     /// Of each.
     pub limits: Limits,
-    /// Bytes of the state folder's file system that they leave free; `None` for the store's own choice.
+    /// Bytes of the state directory's file system that they leave free; `None` for the store's own choice.
     pub free_bytes: Option<u64>,
 }
 

@@ -79,19 +79,19 @@ impl Links {
     /// # Errors
     /// The first field for which it is not so.
     pub fn verify(&self, config: &Config) -> Result<(), LinksError> {
-        let docker = &config.docker_endpoint.station;
-        for (kind, station) in [
+        let docker = &config.docker_endpoint.host_interface;
+        for (kind, host_interface) in [
             ("management", &config.management),
             ("docker_endpoint", docker),
         ] {
-            let borne = self.link(format!("`{kind}.interface`"), &station.interface)?;
-            if !borne.iter().any(|net| net.addr() == station.address) {
+            let borne = self.link(format!("`{kind}.interface`"), &host_interface.interface)?;
+            if !borne.iter().any(|net| net.addr() == host_interface.address) {
                 let field = format!("`{kind}.address`");
-                let remedy = format!("{}/PREFIX", station.address);
+                let remedy = format!("{}/PREFIX", host_interface.address);
                 return Err(no_address(
                     field,
-                    &station.interface,
-                    station.address,
+                    &host_interface.interface,
+                    host_interface.address,
                     borne,
                     remedy,
                 ));

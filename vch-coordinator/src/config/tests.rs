@@ -1,5 +1,5 @@
 use super::*;
-use vch_ledger::{Segment, default_pools};
+use vch_ledger::{SegmentKind, default_pools};
 
 mod external;
 mod links;
@@ -38,7 +38,7 @@ fn the_four_kinds_alone_are_a_working_vch() {
     let config = parse("").expect("defaults");
     assert_eq!(config.api_socket, Path::new("/run/vch/api.sock"));
     assert_eq!(config.bridge.pools, default_pools());
-    assert_eq!(config.bridge.segment, Segment::Dedicated);
+    assert_eq!(config.bridge.segment, SegmentKind::Dedicated);
     assert_eq!(config.bridge.shared_interface.as_str(), "vch-shared");
     assert_eq!(config.management.interface.as_str(), "eth0");
     assert_eq!(config.docker_endpoint.port, 2376);
@@ -96,7 +96,7 @@ fn a_station_has_an_address_that_others_can_reach_on_a_link_of_its_own() {
 fn management_and_docker_endpoint_may_share_a_link() {
     let both = "[docker_endpoint]\ninterface = \"eth0\"\naddress = \"192.0.2.2\"\nport = 2375\n";
     let config = parse(both).expect("valid");
-    assert_eq!(config.docker_endpoint.station, config.management);
+    assert_eq!(config.docker_endpoint.host_interface, config.management);
     assert_eq!(config.docker_endpoint.port, 2375);
     let none = format!("{both}\n").replace("2375", "0");
     assert!(refusal(&none).contains("`docker_endpoint.port` cannot be `0`: use 1 to 65535"));
@@ -106,7 +106,7 @@ fn management_and_docker_endpoint_may_share_a_link() {
 fn the_shared_segment_is_a_link_of_its_own() {
     let config = parse("[bridge]\nsegment = \"shared\"\nshared_interface = \"all\"\n");
     let config = config.expect("valid");
-    assert_eq!(config.bridge.segment, Segment::Shared);
+    assert_eq!(config.bridge.segment, SegmentKind::Shared);
     assert_eq!(config.bridge.shared_interface.as_str(), "all");
     for taken in ["eth0", "eth1", "eth2"] {
         let refused = refusal(&format!("[bridge]\nshared_interface = \"{taken}\"\n"));
@@ -220,7 +220,7 @@ fn the_ledger_is_told_what_the_file_says() {
     let config = parse(text).expect("valid");
     let settings = config.ledger_settings(VchId([7; 16]));
     assert_eq!(settings.externals, config.externals);
-    assert_eq!(settings.default_segment, Segment::Shared);
+    assert_eq!(settings.default_segment, SegmentKind::Shared);
     assert_eq!(settings.ephemeral, 50_000..=50_009);
     let subnet = settings.default_bridge.net.map(|net| net.to_string());
     assert_eq!(subnet.as_deref(), Some("172.30.0.0/16"));
@@ -264,7 +264,7 @@ fn the_readme_s_configuration_is_valid() {
     let (_, text) = readme.split_once("<<'END'\n").expect("begins");
     let (text, _) = text.split_once("\nEND\n").expect("ends");
     let config = Config::parse(Path::new("README.md"), text).expect("it parses");
-    assert_eq!(config.docker_endpoint.station, config.management);
+    assert_eq!(config.docker_endpoint.host_interface, config.management);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Names and listeners follow the ledger: one entry a change.
 
-use crate::{config, listeners};
+use crate::{config, port_probe};
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, SocketAddr},
@@ -9,7 +9,9 @@ use std::{
 use thiserror::Error;
 use tokio::sync::mpsc;
 use vch_dns::{ListenError, Name, Names, NamesError, Network, OnEnd, Server, SpawnError, View};
-use vch_ledger::desired::{Carried, Carrier, Place, PrivateName, Tethered, Work};
+use vch_ledger::desired::{
+    AgentTarget, Delta, DesiredEndpoint, NetworkBacking, PrivateName, Segment,
+};
 use vch_ledger::{ContainerId, EndpointId, Id, NetworkId, Protocol};
 
 /// Servers are asked where servers of names listen (RFC 1035, 4.2).
@@ -112,29 +114,29 @@ impl Dns {
     }
 
     /// Names and listeners of what must be so. What fails is told when the rest is done.
-    pub fn follow(&mut self, work: &Work) -> Result<(), DnsError> {
-        for (id, places) in &work.endpoints {
-            self.endpoint(*id, places.after.as_ref());
+    pub fn follow(&mut self, delta: &Delta) -> Result<(), DnsError> {
+        for (id, change) in &delta.endpoints {
+            self.endpoint(*id, change.after.as_ref());
         }
-        for (link, answers) in &work.links {
+        for (link, answers) in &delta.links {
             self.link(link, *answers);
         }
         let mut done = Ok(());
-        for (id, tethered) in &work.containers {
-            let one = self.container(*id, tethered.as_ref());
+        for (id, target) in &delta.containers {
+            let one = self.container(*id, target.as_ref());
             done = done.and(one);
         }
-        for (id, carried) in &work.networks {
-            let one = self.network(*id, carried.as_ref());
+        for (id, backing) in &delta.networks {
+            let one = self.network(*id, backing.as_ref());
             done = done.and(one);
         }
         done
     }
 
-    /// The same of a whole ledger: what is not in it ends, whichever work told of that and was not
+    /// The same of a whole ledger: what is not in it ends, whichever delta told of that and was not
     /// followed to here because something else failed.
-    pub fn reconcile(&mut self, whole: &Work) -> Result<(), DnsError> {
-        let mut gone = Work::default();
+    pub fn reconcile(&mut self, whole: &Delta) -> Result<(), DnsError> {
+        let mut gone = Delta::default();
         let endpoints = self.published.keys();
         let endpoints = endpoints.filter(|id| !whole.endpoints.contains_key(id));
         gone.endpoints
@@ -153,22 +155,22 @@ impl Dns {
         ended.and(rest)
     }
 
-    fn network(&mut self, id: NetworkId, carried: Option<&Carried>) -> Result<(), DnsError> {
+    fn network(&mut self, id: NetworkId, backing: Option<&NetworkBacking>) -> Result<(), DnsError> {
         // On an external network the VCH is nobody's name server; its names are found by those of
         // its containers that are on a bridge too.
-        let served = carried.filter(|carried| !matches!(carried.by, Carrier::External(_)));
+        let served = backing.filter(|backing| !matches!(backing.segment, Segment::External(_)));
         let wanted: BTreeSet<IpAddr> = served
             .iter()
-            .flat_map(|carried| &carried.addresses)
+            .flat_map(|backing| &backing.addresses)
             .map(ipnet::IpNet::addr)
             .collect();
-        match carried {
-            Some(carried) => {
+        match backing {
+            Some(backing) => {
                 self.names.declare_network(
                     zone(id),
                     Network {
-                        internal: carried.internal,
-                        subnets: carried.subnets.clone(),
+                        internal: backing.internal,
+                        subnets: backing.subnets.clone(),
                     },
                 )?;
                 self.declared.insert(id);
@@ -194,13 +196,13 @@ impl Dns {
         Ok(())
     }
 
-    fn endpoint(&mut self, id: EndpointId, place: Option<&Place>) {
-        let after: BTreeSet<Entry> = place.into_iter().flat_map(entries).collect();
+    fn endpoint(&mut self, id: EndpointId, endpoint: Option<&DesiredEndpoint>) {
+        let after: BTreeSet<Entry> = endpoint.into_iter().flat_map(entries).collect();
         let before = self.published.remove(&id).unwrap_or_default();
         for (network, name, address) in before.difference(&after) {
             self.names.withdraw(zone(*network), name, *address);
         }
-        let pointer = place.and_then(|place| place.pointer.as_str().parse::<Name>().ok());
+        let pointer = endpoint.and_then(|endpoint| endpoint.pointer.as_str().parse::<Name>().ok());
         for (network, name, address) in &after {
             self.names
                 .publish(zone(*network), name, *address, pointer.as_ref());
@@ -224,13 +226,13 @@ impl Dns {
         }
     }
 
-    fn container(&mut self, id: ContainerId, tethered: Option<&Tethered>) -> Result<(), DnsError> {
-        let places = tethered.map(|t| t.asks_from.clone()).unwrap_or_default();
-        let networks: BTreeSet<NetworkId> = places.iter().map(|(network, _)| *network).collect();
+    fn container(&mut self, id: ContainerId, target: Option<&AgentTarget>) -> Result<(), DnsError> {
+        let asks_from = target.map(|t| t.asks_from.clone()).unwrap_or_default();
+        let networks: BTreeSet<NetworkId> = asks_from.iter().map(|(network, _)| *network).collect();
         // From each of its addresses at each of its gateways: while a NIC is awaited the container
         // asks that network's gateway by way of another.
         let pairs = networks.iter().flat_map(|network| {
-            let addresses = places.iter().map(|(_, address)| *address);
+            let addresses = asks_from.iter().map(|(_, address)| *address);
             addresses.map(|address| (*network, address))
         });
         let wanted: BTreeSet<(NetworkId, IpAddr)> = pairs.collect();
@@ -248,7 +250,7 @@ impl Dns {
             subnets: Vec::new(),
         };
         self.names.declare_network(private(id), no_way_out)?;
-        let servers = tethered.iter().flat_map(|t| &t.forwards_to);
+        let servers = target.iter().flat_map(|t| &t.forwards_to);
         let upstreams: Vec<_> = servers.map(|ip| SocketAddr::new(*ip, PORT)).collect();
         let mut done = Ok(());
         for (network, address) in &wanted {
@@ -279,7 +281,7 @@ fn refusal(address: IpAddr, source: ListenError) -> DnsError {
             "udp" => Protocol::Udp,
             _ => Protocol::Tcp,
         };
-        if let Some(holder) = listeners::named(protocol, SocketAddr::new(address, port)) {
+        if let Some(holder) = port_probe::named(protocol, SocketAddr::new(address, port)) {
             return DnsError::Held {
                 address,
                 transport,
@@ -308,17 +310,17 @@ fn numbered(id: &[u8; 32]) -> vch_dns::NetworkId {
 }
 
 /// One entry a name and address.
-fn entries(place: &Place) -> Vec<Entry> {
-    let names = place
+fn entries(endpoint: &DesiredEndpoint) -> Vec<Entry> {
+    let names = endpoint
         .names
         .iter()
         .filter_map(|name| name.as_str().parse::<Name>().ok());
     names
         .flat_map(|name| {
-            place
+            endpoint
                 .addresses
                 .iter()
-                .map(move |ip| (place.network, name.clone(), *ip))
+                .map(move |ip| (endpoint.network, name.clone(), *ip))
         })
         .collect()
 }

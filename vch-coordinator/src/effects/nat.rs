@@ -2,10 +2,10 @@
 //! networks.
 //!
 //! ```text
-//!   Work ──► Book ──► Difference ──► Batch ──► kernel: tables `inet vch` and `bridge vch`
-//!            what is    elements       one        ▲
-//!            to be                 transaction    │ observe: the whole, at the start and after
-//!                                               Ruleset  a failure or somebody else's change
+//!   Delta ──► NatState ──► Difference ──► Batch ──► kernel: tables `inet vch` and `bridge vch`
+//!             what is       elements       one        ▲
+//!             to be                     transaction   │ observe: the whole, at the start and after
+//!                                                   Ruleset  a failure or another program's change
 //! ```
 //!
 //! The rules of both tables never change; what they are about stands in sets, an element a thing. Chains of their own
@@ -13,24 +13,24 @@
 //! (`remembered`). Invariants: a change costs in proportion to the things that it names; only this module, `watch`, `flows` and
 //! `bridged` touch the kernel; what a container was published by is cut only behind its rule.
 
-mod book;
 mod bridged;
 mod clients;
 mod flows;
-mod kept;
 mod remembered;
 mod rules;
 mod ruleset;
+mod sets;
+mod state;
 mod things;
 mod watch;
 
-use book::{Book, Changes};
 use flows::Move;
 use ruleset::Ruleset;
+use state::{Changes, NatState};
 use std::io;
-pub use things::Surroundings;
+pub use things::NatEnvironment;
 use thiserror::Error;
-use vch_ledger::desired::Work;
+use vch_ledger::desired::Delta;
 use vch_nftables::{
     CommitError, Connection, Conntrack, EventError, NameError, ReadError, SocketError, Subscription,
 };
@@ -74,8 +74,8 @@ pub struct Nat {
     /// Until somebody watches it.
     subscription: Option<Subscription>,
     ruleset: Ruleset,
-    book: Book,
-    /// The kernel may differ from the book: a change failed.
+    state: NatState,
+    /// The kernel may differ from the state: a change failed.
     unsure: bool,
     /// Cancelled by a test: others' changes can't be heard any more.
     #[cfg(test)]
@@ -84,13 +84,13 @@ pub struct Nat {
 
 impl Nat {
     /// Connects to the network namespace of the calling thread; nothing is changed yet.
-    pub fn open(surroundings: Surroundings) -> Result<Self, NatError> {
+    pub fn open(environment: NatEnvironment) -> Result<Self, NatError> {
         Ok(Self {
             subscription: Some(Subscription::open()?),
             connection: Connection::open()?,
             tracker: Conntrack::open()?,
             ruleset: Ruleset::new()?,
-            book: Book::new(surroundings),
+            state: NatState::new(environment),
             unsure: true,
             #[cfg(test)]
             events_fault: Default::default(),
@@ -114,16 +114,16 @@ impl Nat {
     }
 
     /// Adds and removes the elements of what came, changed or went.
-    pub fn follow(&mut self, work: &Work) -> Result<(), NatError> {
-        let moves = self.moves(work);
-        let difference = self.book.change(changes(work))?;
+    pub fn follow(&mut self, delta: &Delta) -> Result<(), NatError> {
+        let moves = self.moves(delta);
+        let difference = self.state.change(changes(delta))?;
         if self.unsure {
             return self.settle();
         }
         let batch = self.ruleset.change(&difference)?;
         self.unsure = true;
         self.connection.commit(&batch)?;
-        let cut = flows::cut(&mut self.tracker, &self.book, &moves)?;
+        let cut = flows::cut(&mut self.tracker, &self.state, &moves)?;
         self.unsure = false;
         if cut > 0 {
             tracing::debug!(cut, "flows of ports that are published otherwise now");
@@ -134,20 +134,20 @@ impl Nat {
     /// Makes the rules as they must be where they are missing or others changed them, and the sets
     /// as the whole ledger says. Established flows that a binding explains go on: they are the connection
     /// tracker's.
-    pub fn reconcile(&mut self, whole: &Work) -> Result<(), NatError> {
+    pub fn reconcile(&mut self, whole: &Delta) -> Result<(), NatError> {
         bridged::keep_off_ip()?;
-        let mut book = Book::new(self.book.surroundings().clone());
-        book.change(changes(whole))?;
-        self.book = book;
+        let mut state = NatState::new(self.state.environment().clone());
+        state.change(changes(whole))?;
+        self.state = state;
         self.settle()
     }
 
     fn settle(&mut self) -> Result<(), NatError> {
         self.unsure = true;
-        let whole = self.book.whole()?;
+        let whole = self.state.whole()?;
         let batch = self.ruleset.settle(&mut self.connection, &whole)?;
         self.connection.commit(&batch)?;
-        let cut = flows::sweep(&mut self.tracker, &self.book)?;
+        let cut = flows::sweep(&mut self.tracker, &self.state)?;
         self.unsure = false;
         if cut > 0 {
             tracing::info!(cut, "flows that no published port explains");
@@ -155,26 +155,26 @@ impl Nat {
         Ok(())
     }
 
-    /// The bindings of some work, as the book has them and as they are to be.
-    fn moves(&self, work: &Work) -> Vec<Move> {
-        let moves = work.bindings.iter().map(|(host, bindings)| Move {
-            before: self.book.binding(host).cloned(),
-            after: bindings.after.clone(),
+    /// The bindings of a delta, as the state has them and as they are to be.
+    fn moves(&self, delta: &Delta) -> Vec<Move> {
+        let moves = delta.bindings.iter().map(|(host, change)| Move {
+            before: self.state.binding(host).cloned(),
+            after: change.after.clone(),
         });
         moves.collect()
     }
 }
 
-fn changes(work: &Work) -> Changes {
-    let ports = work.endpoints.iter();
-    let bindings = work.bindings.iter();
+fn changes(delta: &Delta) -> Changes {
+    let ports = delta.endpoints.iter();
+    let bindings = delta.bindings.iter();
     Changes {
-        networks: work.networks.clone(),
+        networks: delta.networks.clone(),
         ports: ports
-            .map(|(id, places)| (*id, places.after.as_ref().map(Into::into)))
+            .map(|(id, change)| (*id, change.after.as_ref().map(Into::into)))
             .collect(),
         bindings: bindings
-            .map(|(host, bindings)| (*host, bindings.after.clone()))
+            .map(|(host, change)| (*host, change.after.clone()))
             .collect(),
     }
 }

@@ -24,7 +24,7 @@ pub trait Nics: Send + Sync {
     ///
     /// # Errors
     /// Returns [`NicError`] if the NIC stays disconnected.
-    fn replug<'a>(&'a self, nic: &'a Nic) -> BoxFuture<'a, Result<(), NicError>>;
+    fn reattach<'a>(&'a self, nic: &'a Nic) -> BoxFuture<'a, Result<(), NicError>>;
 }
 
 /// Why a VM's NIC is not as it must be.

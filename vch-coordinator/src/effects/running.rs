@@ -8,7 +8,7 @@ use super::{
     EffectError, Later, NicError, Nics,
     segments::{Port, Segments},
 };
-use crate::chain::chain;
+use crate::error_chain::error_chain;
 use futures_util::{
     FutureExt,
     future::{BoxFuture, join_all},
@@ -21,19 +21,19 @@ use std::{
 use tokio::sync::oneshot;
 use vch_ledger::{
     ContainerId,
-    desired::{Nic, Place, Work},
+    desired::{Delta, DesiredEndpoint, Nic},
 };
 
 /// The NICs of running VMs that are being changed.
 pub struct Running {
-    hands: Hands,
+    executor: Executor,
     /// Each container's last change: whoever comes next waits for its end.
     last: BTreeMap<ContainerId, oneshot::Receiver<()>>,
 }
 
-/// What carries a change out.
+/// Carries changes out.
 #[derive(Clone)]
-struct Hands {
+struct Executor {
     nics: Arc<dyn Nics>,
     segments: Segments,
     pending: Arc<Mutex<Pending>>,
@@ -44,8 +44,8 @@ struct Hands {
 struct Pending {
     /// To be unplugged, then removed.
     leaving: BTreeMap<InterfaceName, (Port, Nic)>,
-    /// Made anew under its NIC, to be mended.
-    torn: BTreeMap<InterfaceName, Nic>,
+    /// Made anew under its NIC, which is to be reattached.
+    stale: BTreeMap<InterfaceName, Nic>,
     /// Why the last try came to nothing.
     failed: BTreeMap<InterfaceName, String>,
 }
@@ -54,14 +54,14 @@ struct Pending {
 enum Change {
     Plug(Nic),
     Unplug(InterfaceName),
-    Mend(InterfaceName),
+    Reattach(InterfaceName),
 }
 
 impl Running {
     /// Nothing is asked yet.
     pub fn new(nics: Arc<dyn Nics>, segments: Segments) -> Self {
         Self {
-            hands: Hands {
+            executor: Executor {
                 nics,
                 segments,
                 pending: Arc::default(),
@@ -71,30 +71,34 @@ impl Running {
     }
 
     /// What a transaction changes of running VMs; `None` where it is nothing.
-    pub fn follow(&mut self, work: &Work, port: impl Fn(&Place) -> Port) -> Option<Later> {
+    pub fn follow(
+        &mut self,
+        delta: &Delta,
+        port: impl Fn(&DesiredEndpoint) -> Port,
+    ) -> Option<Later> {
         let mut changes: BTreeMap<ContainerId, Vec<Change>> = BTreeMap::new();
-        for places in work.endpoints.values() {
-            let (place, comes) = match (&places.before, &places.after) {
-                (None, Some(place)) => (place, true),
-                (Some(place), None) => (place, false),
+        for change in delta.endpoints.values() {
+            let (endpoint, comes) = match (&change.before, &change.after) {
+                (None, Some(endpoint)) => (endpoint, true),
+                (Some(endpoint), None) => (endpoint, false),
                 _ => continue,
             };
-            let Some(nic) = &place.nic else {
+            let Some(nic) = &endpoint.nic else {
                 continue;
             };
             let of = changes.entry(nic.container_id).or_default();
             if comes {
                 of.push(Change::Plug(nic.clone()));
             } else {
-                let leaving = (port(place), nic.clone());
-                self.hands
+                let leaving = (port(endpoint), nic.clone());
+                self.executor
                     .pending()
                     .leaving
-                    .insert(place.port.clone(), leaving);
-                of.push(Change::Unplug(place.port.clone()));
+                    .insert(endpoint.port.clone(), leaving);
+                of.push(Change::Unplug(endpoint.port.clone()));
             }
         }
-        for (id, container) in &work.containers {
+        for (id, container) in &delta.containers {
             if container.is_none() {
                 self.last.remove(id);
             }
@@ -106,22 +110,22 @@ impl Running {
     pub fn again(&mut self) -> Option<Later> {
         let mut changes: BTreeMap<ContainerId, Vec<Change>> = BTreeMap::new();
         {
-            let pending = self.hands.pending();
+            let pending = self.executor.pending();
             for (tap, (_, nic)) in &pending.leaving {
                 let of = changes.entry(nic.container_id).or_default();
                 of.push(Change::Unplug(tap.clone()));
             }
-            for (tap, nic) in &pending.torn {
+            for (tap, nic) in &pending.stale {
                 let of = changes.entry(nic.container_id).or_default();
-                of.push(Change::Mend(tap.clone()));
+                of.push(Change::Reattach(tap.clone()));
             }
         }
         self.in_order(changes)
     }
 
-    /// The ports that must stand although nobody has a place there: a VM still has a NIC on them.
+    /// The ports that must stand although no endpoint has them: a VM still has a NIC on them.
     pub fn leaving(&self) -> Vec<Port> {
-        let pending = self.hands.pending();
+        let pending = self.executor.pending();
         pending
             .leaving
             .values()
@@ -131,31 +135,31 @@ impl Running {
 
     /// Why something is not so yet, in words.
     pub fn failed(&self) -> Vec<String> {
-        self.hands.pending().failed.values().cloned().collect()
+        self.executor.pending().failed.values().cloned().collect()
     }
 
     /// Notes which taps were made anew under a running VM's NIC.
-    pub fn note_torn(&self, whole: &Work, created: &BTreeSet<InterfaceName>) {
-        let places = whole
+    pub fn note_stale(&self, whole: &Delta, created: &BTreeSet<InterfaceName>) {
+        let endpoints = whole
             .endpoints
             .values()
-            .filter_map(|places| places.after.as_ref());
-        let nics: BTreeMap<&InterfaceName, &Nic> = places
-            .filter_map(|place| Some((&place.port, place.nic.as_ref()?)))
+            .filter_map(|change| change.after.as_ref());
+        let nics: BTreeMap<&InterfaceName, &Nic> = endpoints
+            .filter_map(|endpoint| Some((&endpoint.port, endpoint.nic.as_ref()?)))
             .collect();
-        let mut pending = self.hands.pending();
-        let torn = created
+        let mut pending = self.executor.pending();
+        let stale = created
             .iter()
             .filter_map(|tap| Some((tap.clone(), (*nics.get(tap)?).clone())));
-        pending.torn.extend(torn);
+        pending.stale.extend(stale);
         // Whoever went meanwhile needs nothing.
         let Pending {
-            torn,
+            stale,
             leaving,
             failed,
         } = &mut *pending;
-        torn.retain(|tap, _| nics.contains_key(tap));
-        failed.retain(|tap, _| torn.contains_key(tap) || leaving.contains_key(tap));
+        stale.retain(|tap, _| nics.contains_key(tap));
+        failed.retain(|tap, _| stale.contains_key(tap) || leaving.contains_key(tap));
     }
 
     fn in_order(&mut self, changes: BTreeMap<ContainerId, Vec<Change>>) -> Option<Later> {
@@ -164,7 +168,7 @@ impl Running {
             .map(|(container, changes)| {
                 let (end, ended) = oneshot::channel();
                 let before = self.last.insert(container, ended);
-                let hands = self.hands.clone();
+                let executor = self.executor.clone();
                 async move {
                     if let Some(before) = before {
                         // Its sender goes with it, however it ends.
@@ -172,7 +176,7 @@ impl Running {
                     }
                     let mut done = Ok(());
                     for change in changes {
-                        done = done.and(hands.carry_out(&change).await);
+                        done = done.and(executor.carry_out(&change).await);
                     }
                     drop(end);
                     done
@@ -187,7 +191,7 @@ impl Running {
     }
 }
 
-impl Hands {
+impl Executor {
     fn pending(&self) -> MutexGuard<'_, Pending> {
         // Nothing panics while it holds the lock; what it guards stays whole in any case.
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
@@ -207,13 +211,13 @@ impl Hands {
                 self.pending().leaving.remove(tap);
                 Ok(())
             }
-            Change::Mend(tap) => {
-                let torn = self.pending().torn.get(tap).cloned();
-                let Some(nic) = torn else {
+            Change::Reattach(tap) => {
+                let stale = self.pending().stale.get(tap).cloned();
+                let Some(nic) = stale else {
                     return Ok(());
                 };
-                self.note(tap, self.nics.replug(&nic).await)?;
-                self.pending().torn.remove(tap);
+                self.note(tap, self.nics.reattach(&nic).await)?;
+                self.pending().stale.remove(tap);
                 tracing::info!(%tap, "a running VM's NIC was mended");
                 Ok(())
             }
@@ -226,7 +230,7 @@ impl Hands {
             Ok(()) => pending.failed.remove(tap),
             Err(error) => pending
                 .failed
-                .insert(tap.clone(), format!("runtime: {}", chain(error))),
+                .insert(tap.clone(), format!("runtime: {}", error_chain(error))),
         };
         done
     }

@@ -1,9 +1,9 @@
 //! One session a container: told the newest spec, heard for what became of it.
 //!
 //! ```text
-//!   follow(work) ──desired──► driver task ◄══ channel ══► agent
+//!   follow(delta) ─desired──► driver task ◄══ channel ══► agent
 //!                               │
-//!                               ├── keeper: each report is durable before it is acknowledged
+//!                               ├── writer: each report is durable before it is acknowledged
 //!                               └── state (watch): live?, newest report ──► requests, api
 //! ```
 
@@ -16,7 +16,7 @@ mod state;
 pub use channel::{ChannelError, Channels};
 pub use state::{EndpointState, Readiness, SessionState, failures};
 
-use crate::store::Keeper;
+use crate::store::LedgerHandle;
 use driver::Intake;
 use guest_log::GuestLog;
 use protocol::message::Report;
@@ -29,14 +29,14 @@ use std::{
 };
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use vch_ledger::desired::{Tethered, Work};
+use vch_ledger::desired::{AgentTarget, Delta};
 use vch_ledger::{Channel, ContainerId, SocketPath};
 
 /// All sessions of this VCH.
 pub struct Tether {
     sessions: Mutex<BTreeMap<ContainerId, Session>>,
     channels: Channels,
-    keeper: Keeper,
+    ledger_handle: LedgerHandle,
     heartbeat: Duration,
     /// Held once more by each live session.
     live: Arc<()>,
@@ -46,18 +46,18 @@ pub struct Tether {
 
 struct Session {
     channel: Channel,
-    desired: watch::Sender<Tethered>,
+    desired: watch::Sender<AgentTarget>,
     state: watch::Receiver<SessionState>,
     stop: CancellationToken,
 }
 
 impl Tether {
     /// No session yet.
-    pub fn new(channels: Channels, keeper: Keeper, heartbeat: Duration) -> Self {
+    pub fn new(channels: Channels, ledger_handle: LedgerHandle, heartbeat: Duration) -> Self {
         Self {
             sessions: Mutex::default(),
             channels,
-            keeper,
+            ledger_handle,
             heartbeat,
             live: Arc::default(),
             stop: CancellationToken::new(),
@@ -68,12 +68,12 @@ impl Tether {
     /// Sessions of the containers that must have one, with what they must be told.
     pub fn follow(
         &self,
-        work: &Work,
+        delta: &Delta,
         reports: &mut BTreeMap<ContainerId, Report>,
     ) -> Result<(), ChannelError> {
-        for (id, tethered) in &work.containers {
-            match tethered {
-                Some(tethered) => self.keep(*id, tethered, reports.remove(id))?,
+        for (id, target) in &delta.containers {
+            match target {
+                Some(target) => self.keep(*id, target, reports.remove(id))?,
                 None => self.end(*id),
             }
         }
@@ -83,16 +83,16 @@ impl Tether {
     fn keep(
         &self,
         id: ContainerId,
-        tethered: &Tethered,
+        target: &AgentTarget,
         report: Option<Report>,
     ) -> Result<(), ChannelError> {
         let mut sessions = self.sessions();
         if let Some(session) = sessions.get(&id)
-            && session.channel == tethered.channel
+            && session.channel == target.channel
         {
             session.desired.send_if_modified(|desired| {
-                let changed = desired != tethered;
-                desired.clone_from(tethered);
+                let changed = desired != target;
+                desired.clone_from(target);
                 changed
             });
             return Ok(());
@@ -101,8 +101,8 @@ impl Tether {
             before.stop.cancel();
             self.channels.forget(id, &before.channel);
         }
-        let opener = self.channels.opener(id, &tethered.channel)?;
-        let (desired, wanted) = watch::channel(tethered.clone());
+        let opener = self.channels.opener(id, &target.channel)?;
+        let (desired, wanted) = watch::channel(target.clone());
         let (publish, state) = watch::channel(SessionState {
             report,
             ..SessionState::default()
@@ -113,7 +113,7 @@ impl Tether {
             opener,
             wanted,
             state: publish,
-            keeper: self.keeper.clone(),
+            ledger_handle: self.ledger_handle.clone(),
             heartbeat: self.heartbeat,
             live: Arc::downgrade(&self.live),
             session: None,
@@ -126,7 +126,7 @@ impl Tether {
         sessions.insert(
             id,
             Session {
-                channel: tethered.channel.clone(),
+                channel: target.channel.clone(),
                 desired,
                 state,
                 stop,

@@ -1,6 +1,6 @@
 //! What a container writes and reads, for clients: before it starts, while it runs, and after its end.
 
-use super::{Looked, Runtime, RuntimeError, machine::Seen, workload::Status};
+use super::{ContainerSnapshot, Runtime, RuntimeError, machine::Seen, workload::Status};
 use futures_util::{
     FutureExt,
     future::{self, BoxFuture},
@@ -10,7 +10,7 @@ use std::{io, path::PathBuf};
 use tokio::sync::{OwnedRwLockReadGuard, watch};
 use vch_ledger::ContainerId;
 use vch_shim::{
-    Come, Outcome, StreamReader, StreamWriter, Streams,
+    Outcome, StreamItem, StreamReader, StreamWriter, Streams,
     log::{Position, Reader},
 };
 
@@ -42,8 +42,8 @@ impl Outputs {
     pub async fn next(&mut self) -> Result<Option<(Output, Vec<u8>)>, RuntimeError> {
         match &mut self.from {
             From::Shim(reader) => match reader.next().await? {
-                Come::Output(stream, bytes) => Ok(Some((stream, bytes))),
-                Come::Ended(_) => Ok(None),
+                StreamItem::Output(stream, bytes) => Ok(Some((stream, bytes))),
+                StreamItem::Ended(_) => Ok(None),
             },
             From::Log(reader) => {
                 let record = reader.read().map_err(unreadable)?;
@@ -62,7 +62,7 @@ fn unreadable(source: io::Error) -> RuntimeError {
 }
 
 impl Runtime {
-    /// Attaches a client: to a container that runs, from a place of its log or from now on; to one that does
+    /// Attaches a client: to a container that runs, from a position of its log or from now on; to one that does
     /// not, from the start of its next life on, for which what is given back waits. When this is answered, no
     /// start is missed.
     ///
@@ -74,17 +74,17 @@ impl Runtime {
         from: Option<Position>,
         input: bool,
     ) -> Result<BoxFuture<'static, Result<Attached, RuntimeError>>, RuntimeError> {
-        let looked = self.must(id).await?;
-        let machine = self.machine(id, &looked.life);
+        let snapshot = self.require(id).await?;
+        let machine = self.machine(id, &snapshot.life);
         let held = machine.read().await;
         let (seen, then) = {
             let mut seen = machine.watch();
             let then = seen.borrow_and_update().clone();
             (seen, then)
         };
-        if looked.container.runs() && looked.life.status == Status::Running {
-            let ends = looked.workload.input_once;
-            let streams = self.client(&looked)?.attach(from, input, ends).await?;
+        if snapshot.container.runs() && snapshot.life.status == Status::Running {
+            let ends = snapshot.workload.input_once;
+            let streams = self.client(&snapshot)?.attach(from, input, ends).await?;
             return Ok(future::ready(Ok(attached(streams, input, held))).boxed());
         }
         let runtime = self.clone();
@@ -103,8 +103,8 @@ impl Runtime {
         if gone {
             return Err(RuntimeError::NotRunning(id.to_string()));
         }
-        let looked = self.must(id).await?;
-        match self.attach_life(&looked, input).await {
+        let snapshot = self.require(id).await?;
+        match self.attach_life(&snapshot, input).await {
             Ok(streams) => Ok(attached(streams, input, held)),
             // It was faster: all that it wrote is in the log.
             Err(_) => Ok(Attached {
@@ -118,27 +118,31 @@ impl Runtime {
     }
 
     /// From the first byte of the present life on.
-    async fn attach_life(&self, looked: &Looked, input: bool) -> Result<Streams, RuntimeError> {
-        let client = self.client(looked)?;
+    async fn attach_life(
+        &self,
+        snapshot: &ContainerSnapshot,
+        input: bool,
+    ) -> Result<Streams, RuntimeError> {
+        let client = self.client(snapshot)?;
         let from = client.watch().await?.next().await?.log_from;
-        let ends = looked.workload.input_once;
+        let ends = snapshot.workload.input_once;
         Ok(client.attach(Some(from), input, ends).await?)
     }
 
     /// What the last life wrote.
     fn last_life(&self, id: ContainerId) -> Result<Reader, RuntimeError> {
-        let folder = self.0.folders.of(id);
-        let outcome = Outcome::read(&folder).map_err(unreadable)?;
+        let dir = self.0.dirs.of(id);
+        let outcome = Outcome::read(&dir).map_err(unreadable)?;
         let from = outcome.map(|outcome| outcome.log_from).unwrap_or_default();
-        Ok(Reader::open(&folder, from))
+        Ok(Reader::open(&dir, from))
     }
 
     /// Where what a container wrote is kept, as a log of `vch_shim::log`.
-    pub fn log_folder(&self, id: ContainerId) -> PathBuf {
-        self.0.folders.of(id)
+    pub fn log_dir(&self, id: ContainerId) -> PathBuf {
+        self.0.dirs.of(id)
     }
 
-    /// What a container writes behind a place of its log, up to its end; `None` where it does not run.
+    /// What a container writes behind a position of its log, up to its end; `None` where it does not run.
     ///
     /// # Errors
     /// [`RuntimeError`].
@@ -147,13 +151,16 @@ impl Runtime {
         id: ContainerId,
         from: Position,
     ) -> Result<Option<Outputs>, RuntimeError> {
-        let looked = self.must(id).await?;
-        if !looked.container.runs() {
+        let snapshot = self.require(id).await?;
+        if !snapshot.container.runs() {
             return Ok(None);
         }
-        let machine = self.machine(id, &looked.life);
+        let machine = self.machine(id, &snapshot.life);
         let held = machine.read().await;
-        let streams = self.client(&looked)?.attach(Some(from), false, false).await;
+        let streams = self
+            .client(&snapshot)?
+            .attach(Some(from), false, false)
+            .await;
         Ok(streams
             .ok()
             .map(|streams| attached(streams, false, held).output))

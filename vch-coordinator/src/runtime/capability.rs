@@ -51,8 +51,8 @@ const DEFAULT: [u8; 14] = [0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 29, 31];
 pub fn number(name: &str) -> Option<u8> {
     let name = name.to_ascii_uppercase();
     let name = name.strip_prefix("CAP_").unwrap_or(&name);
-    let place = NAMES.iter().position(|known| *known == name)?;
-    u8::try_from(place).ok()
+    let index = NAMES.iter().position(|known| *known == name)?;
+    u8::try_from(index).ok()
 }
 
 /// Docker's default ones, with those added and without those dropped; `ALL` means all.

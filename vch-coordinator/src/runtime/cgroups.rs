@@ -19,7 +19,7 @@ use vch_ledger::ContainerId;
 /// Where the unified hierarchy is mounted (file-hierarchy(7)).
 pub const MOUNT: &str = "/sys/fs/cgroup";
 /// Of all VMs, below the mount.
-const FOLDER: &str = "vch";
+const DIR: &str = "vch";
 /// What is needed of it.
 const CONTROLLERS: [&str; 3] = ["cpu", "memory", "pids"];
 /// The kernel's own period for `cpu.max`, microseconds.
@@ -88,26 +88,26 @@ fn quota(quota_us: u64, period_us: u64) -> String {
 /// The cgroups of VMs.
 #[derive(Clone, Debug)]
 pub struct Cgroups {
-    /// Their folder; or why there is none.
-    folder: Result<PathBuf, String>,
+    /// Their directory; or why there is none.
+    dir: Result<PathBuf, String>,
 }
 
 impl Cgroups {
-    /// Makes sure of their folder, and removes those of VMs that have ended.
+    /// Makes sure of their directory, and removes those of VMs that have ended.
     pub fn open(mount: &Path) -> Self {
-        let folder = prepare(mount);
-        if let Ok(folder) = &folder {
-            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let dir = prepare(mount);
+        if let Ok(dir) = &dir {
+            for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
                 // The kernel keeps one that has processes.
                 let _ = fs::remove_dir(entry.path());
             }
         }
-        Self { folder }
+        Self { dir }
     }
 
     /// Why VMs have no bounds; `None` where they have.
     pub fn unlimited(&self) -> Option<&str> {
-        self.folder.as_ref().err().map(String::as_str)
+        self.dir.as_ref().err().map(String::as_str)
     }
 
     /// Makes a VM's cgroup, or bounds the one that is there anew; `None` where VMs have none.
@@ -163,12 +163,12 @@ impl Cgroups {
     }
 
     fn of(&self, container: ContainerId) -> Option<PathBuf> {
-        let folder = self.folder.as_ref().ok()?;
-        Some(folder.join(container.to_string()))
+        let dir = self.dir.as_ref().ok()?;
+        Some(dir.join(container.to_string()))
     }
 }
 
-/// The folder of all VMs, whose children have the controllers.
+/// The directory of all VMs, whose children have the controllers.
 fn prepare(mount: &Path) -> Result<PathBuf, String> {
     let file = mount.join("cgroup.controllers");
     let there = fs::read_to_string(&file).map_err(|error| {
@@ -186,18 +186,18 @@ fn prepare(mount: &Path) -> Result<PathBuf, String> {
             file.display()
         ));
     }
-    let folder = mount.join(FOLDER);
+    let dir = mount.join(DIR);
     let told = |(path, error): (PathBuf, io::Error)| format!("{}: {error}", path.display());
     let on = CONTROLLERS.map(|name| format!("+{name}")).join(" ");
     write(&mount.join("cgroup.subtree_control"), &on).map_err(told)?;
-    match fs::create_dir(&folder) {
+    match fs::create_dir(&dir) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-            return Err(told((folder, error)));
+            return Err(told((dir, error)));
         }
         _ => {}
     }
-    write(&folder.join("cgroup.subtree_control"), &on).map_err(told)?;
-    Ok(folder)
+    write(&dir.join("cgroup.subtree_control"), &on).map_err(told)?;
+    Ok(dir)
 }
 
 fn write(path: &Path, value: &str) -> Result<(), (PathBuf, io::Error)> {
@@ -264,8 +264,8 @@ mod tests {
         let cgroups = Cgroups::open(mount.path());
         assert_eq!(cgroups.unlimited(), None);
         assert!(!stale.exists());
-        for folder in ["", "vch"] {
-            let control = read(&at(folder).join("cgroup.subtree_control"));
+        for dir in ["", "vch"] {
+            let control = read(&at(dir).join("cgroup.subtree_control"));
             assert_eq!(control, "+cpu +memory +pids");
         }
         let own = cgroups.make(container(), &BOUNDS).unwrap().unwrap();
@@ -274,7 +274,7 @@ mod tests {
         cgroups.run(container(), &BOUNDS).unwrap();
         assert_eq!(read(&own.join("cpu.max")), "50000 100000");
         cgroups.make(container(), &BOUNDS).unwrap();
-        // The kernel's files go with their folder; these do not.
+        // The kernel's files go with their directory; these do not.
         for file in fs::read_dir(&own).unwrap().flatten() {
             fs::remove_file(file.path()).unwrap();
         }

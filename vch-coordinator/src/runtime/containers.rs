@@ -1,9 +1,9 @@
 //! Containers that this VCH runs itself: looked at, awaited, changed.
 
 use super::{
-    Disks, Looked, RuntimeError, Unreadable,
+    ContainerSnapshot, Disks, RuntimeError, Unreadable,
     cgroups::{self, Cgroups},
-    event::{Event, Events, now_ns},
+    event::{ContainerEvent, Events, now_ns},
     launch,
     machine::{Machine, Seen},
     settings::Vms,
@@ -52,7 +52,7 @@ pub(super) struct Inside {
     pub requests: Requests,
     /// `None`: this VCH starts no VMs.
     pub vms: Option<Vms>,
-    pub folders: Folders,
+    pub dirs: Dirs,
     pub disks: Arc<dyn Disks>,
     pub events: Events,
     pub templates: Templates,
@@ -77,14 +77,14 @@ struct Told {
 
 /// Where what belongs to containers lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Folders {
+pub struct Dirs {
     /// Lasts over restarts.
     pub state: PathBuf,
     /// Sockets.
     pub run: PathBuf,
 }
 
-impl Folders {
+impl Dirs {
     /// What lasts of a container: its disk, its log, how it ended.
     pub fn of(&self, container: ContainerId) -> PathBuf {
         self.containers().join(container.to_string())
@@ -103,20 +103,15 @@ impl Folders {
 
 impl Runtime {
     /// Nothing is started yet.
-    pub fn new(
-        requests: Requests,
-        vms: Option<Vms>,
-        folders: Folders,
-        disks: Arc<dyn Disks>,
-    ) -> Self {
+    pub fn new(requests: Requests, vms: Option<Vms>, dirs: Dirs, disks: Arc<dyn Disks>) -> Self {
         let tasks = Tasks::default();
         Self(Arc::new(Inside {
             requests,
             vms,
-            templates: Templates::new(folders.state.join("templates"), tasks.clone()),
+            templates: Templates::new(dirs.state.join("templates"), tasks.clone()),
             uids: Uids::default(),
             cgroups: Cgroups::open(Path::new(cgroups::MOUNT)),
-            folders,
+            dirs,
             disks,
             events: Events::default(),
             tasks,
@@ -142,29 +137,29 @@ impl Runtime {
         &self.0.events
     }
 
-    /// A container with all that hangs on it; `None` where there is none, or somebody else runs it.
+    /// Returns a container's snapshot; `None` if it is not there, or is not run by this VCH.
     ///
     /// # Errors
     /// [`RuntimeError`].
-    pub async fn look(&self, id: ContainerId) -> Result<Option<Looked>, RuntimeError> {
-        let look = move |ledger: &vch_ledger::Ledger| Looked::of(ledger, id);
-        let looked = self.0.requests.keeper.read(look).await??;
-        Ok(looked.map(|looked| self.with_health(looked)))
+    pub async fn get(&self, id: ContainerId) -> Result<Option<ContainerSnapshot>, RuntimeError> {
+        let read = move |ledger: &vch_ledger::Ledger| ContainerSnapshot::of(ledger, id);
+        let snapshot = self.0.requests.ledger_handle.read(read).await??;
+        Ok(snapshot.map(|snapshot| self.with_health(snapshot)))
     }
 
-    fn with_health(&self, mut looked: Looked) -> Looked {
-        let machine = self.machines().get(&looked.container.id).cloned();
-        looked.health = machine.and_then(|machine| machine.health());
-        looked
+    fn with_health(&self, mut snapshot: ContainerSnapshot) -> ContainerSnapshot {
+        let machine = self.machines().get(&snapshot.container.id).cloned();
+        snapshot.health = machine.and_then(|machine| machine.health());
+        snapshot
     }
 
-    /// The same of one that must be there.
+    /// Returns a container's snapshot.
     ///
     /// # Errors
-    /// [`RuntimeError`].
-    pub async fn must(&self, id: ContainerId) -> Result<Looked, RuntimeError> {
-        let looked = self.look(id).await?;
-        looked.ok_or_else(|| RuntimeError::NotOurs(id.to_string()))
+    /// [`RuntimeError`]: `NotOurs` if this VCH runs no such container.
+    pub async fn require(&self, id: ContainerId) -> Result<ContainerSnapshot, RuntimeError> {
+        let snapshot = self.get(id).await?;
+        snapshot.ok_or_else(|| RuntimeError::NotOurs(id.to_string()))
     }
 
     /// All of them, the youngest first. Those of which a document can't be read are left out, and
@@ -172,11 +167,17 @@ impl Runtime {
     ///
     /// # Errors
     /// [`RuntimeError`].
-    pub async fn all(&self) -> Result<Vec<Looked>, RuntimeError> {
-        let (all, unreadable) = self.0.requests.keeper.read(Looked::all).await?;
+    pub async fn all(&self) -> Result<Vec<ContainerSnapshot>, RuntimeError> {
+        let (all, unreadable) = self
+            .0
+            .requests
+            .ledger_handle
+            .read(ContainerSnapshot::all)
+            .await?;
         self.note_unreadable(unreadable);
         let all = all.into_iter();
-        let mut all: Vec<Looked> = all.map(|looked| self.with_health(looked)).collect();
+        let mut all: Vec<ContainerSnapshot> =
+            all.map(|snapshot| self.with_health(snapshot)).collect();
         all.sort_by_key(|one| std::cmp::Reverse((one.container.created_ms, one.container.id)));
         Ok(all)
     }
@@ -216,9 +217,9 @@ impl Runtime {
 
     /// The directories in `lost/`, in words.
     pub async fn lost(&self) -> Vec<String> {
-        let folders = self.0.folders.clone();
+        let dirs = self.0.dirs.clone();
         // Its panic would be logged; there is nothing to tell then.
-        tokio::task::spawn_blocking(move || folders.lost_words())
+        tokio::task::spawn_blocking(move || dirs.lost_words())
             .await
             .unwrap_or_default()
     }
@@ -231,15 +232,15 @@ impl Runtime {
     pub async fn written(&self, id: ContainerId) -> u64 {
         /// What `stat(2)` counts in.
         const BLOCK: u64 = 512;
-        let disk = self.upper_disk(id);
+        let disk = self.writable_disk(id);
         // One that has not been started yet has none.
         let found = tokio::fs::metadata(disk).await;
         found.map_or(0, |found| found.blocks() * BLOCK)
     }
 
     /// Where a container's own disk lies.
-    pub(super) fn upper_disk(&self, id: ContainerId) -> PathBuf {
-        self.0.folders.of(id).join("upper.ext4")
+    pub(super) fn writable_disk(&self, id: ContainerId) -> PathBuf {
+        self.0.dirs.of(id).join("upper.ext4")
     }
 
     /// Waits for a container; answers with how its life is then. Never ends for one that stays as it is.
@@ -259,8 +260,8 @@ impl Runtime {
         id: ContainerId,
         until: Until,
     ) -> Result<impl Future<Output = Life> + Send + use<>, RuntimeError> {
-        let looked = self.must(id).await?;
-        let mut seen = self.machine(id, &looked.life).watch();
+        let snapshot = self.require(id).await?;
+        let mut seen = self.machine(id, &snapshot.life).watch();
         let before = seen.borrow_and_update().ends;
         Ok(async move {
             let done = |seen: &Seen| {
@@ -285,8 +286,8 @@ impl Runtime {
     /// # Errors
     /// [`RuntimeError`]; nothing has changed then.
     pub async fn update(&self, id: ContainerId, update: Update) -> Result<(), RuntimeError> {
-        let looked = self.must(id).await?;
-        let mut workload = Workload::clone(&looked.workload);
+        let snapshot = self.require(id).await?;
+        let mut workload = Workload::clone(&snapshot.workload);
         if let Some(restart) = update.restart {
             workload.restart = restart;
         }
@@ -301,13 +302,13 @@ impl Runtime {
 
     /// Lets the host's kernel give a running VM the processors that its container asks for by now.
     async fn bound_again(&self, id: ContainerId) -> Result<(), RuntimeError> {
-        let (Some(vms), looked) = (&self.0.vms, self.must(id).await?) else {
+        let (Some(vms), snapshot) = (&self.0.vms, self.require(id).await?) else {
             return Ok(());
         };
-        if !looked.container.runs() {
+        if !snapshot.container.runs() {
             return Ok(());
         }
-        let bounds = launch::bounds(&looked, vms);
+        let bounds = launch::bounds(&snapshot, vms);
         let bounded = self.0.cgroups.run(id, &bounds);
         bounded.map_err(|(path, source)| RuntimeError::File {
             what: "bound the VM by",
@@ -350,24 +351,29 @@ impl Runtime {
 
     /// Tells that something happened to a container that is there.
     pub async fn tell(&self, id: ContainerId, action: &str, attributes: &[(&str, String)]) {
-        if let Ok(Some(looked)) = self.look(id).await {
-            self.tell_of(&looked, action, attributes);
+        if let Ok(Some(snapshot)) = self.get(id).await {
+            self.tell_of(&snapshot, action, attributes);
         }
     }
 
     /// Tells that something happened to a container.
-    pub fn tell_of(&self, looked: &Looked, action: &str, attributes: &[(&str, String)]) {
-        let mut all = looked.workload.labels.clone();
+    pub fn tell_of(
+        &self,
+        snapshot: &ContainerSnapshot,
+        action: &str,
+        attributes: &[(&str, String)],
+    ) {
+        let mut all = snapshot.workload.labels.clone();
         let own = attributes
             .iter()
             .map(|(key, value)| ((*key).to_owned(), value.clone()));
         all.extend(own);
-        self.0.events.tell(Event {
+        self.0.events.tell(ContainerEvent {
             at_ns: now_ns(),
             action: action.to_owned(),
-            container: looked.container.id,
-            name: looked.container.name.to_string(),
-            image: looked.workload.image_name.clone(),
+            container: snapshot.container.id,
+            name: snapshot.container.name.to_string(),
+            image: snapshot.workload.image_name.clone(),
             attributes: all,
         });
     }

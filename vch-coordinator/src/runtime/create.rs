@@ -1,4 +1,4 @@
-//! Containers are made, and get their places on networks.
+//! Containers are made, and get their endpoints on networks.
 
 use super::{
     Runtime, RuntimeError,
@@ -18,28 +18,29 @@ pub struct Create {
     pub add: AddContainer,
     /// What it runs.
     pub workload: Workload,
-    /// Its places.
+    /// Its endpoints.
     pub connect: Vec<Connect>,
 }
 
 impl Runtime {
-    /// Makes a container, with its places and what it runs, as one transaction. As with dockerd, a place
+    /// Makes a container, with its endpoints and what it runs, as one transaction. As with dockerd, an endpoint
     /// that it can't have now is asked for again when it starts: the network may be made meanwhile, or
     /// its address become free. An address that its network can never have is refused at once.
     ///
     /// # Errors
     /// [`RuntimeError`]; there is nothing of it then.
-    pub async fn create(&self, mut wish: Create) -> Result<ContainerId, RuntimeError> {
+    pub async fn create(&self, mut request: Create) -> Result<ContainerId, RuntimeError> {
         if self.0.vms.is_none() {
-            return Err(RuntimeError::Off);
+            return Err(RuntimeError::Disabled);
         }
-        wish.add.channel = self.channel()?;
-        let made = self.made(wish.clone()).await;
+        request.add.channel = self.channel()?;
+        let made = self.made(request.clone()).await;
         let id = match made {
             Err(RuntimeError::Request(RequestError::Refused(refusal))) if awaits(&refusal) => {
-                let awaited = wish.connect.drain(..);
-                wish.workload.awaited = awaited.map(|place| Awaited::from(&place)).collect();
-                self.made(wish).await?
+                let awaited = request.connect.drain(..);
+                request.workload.awaited =
+                    awaited.map(|endpoint| Awaited::from(&endpoint)).collect();
+                self.made(request).await?
             }
             made => made?,
         };
@@ -48,12 +49,12 @@ impl Runtime {
         Ok(id)
     }
 
-    async fn made(&self, wish: Create) -> Result<ContainerId, RuntimeError> {
+    async fn made(&self, request: Create) -> Result<ContainerId, RuntimeError> {
         let Create {
             mut add,
             workload,
             connect,
-        } = wish;
+        } = request;
         let name = add.name.clone();
         // Behind its endpoints: of which families it has addresses is known then.
         let ports = std::mem::take(&mut add.ports);
@@ -71,12 +72,8 @@ impl Runtime {
                 ports,
             });
         }
-        let outcome = self
-            .0
-            .requests
-            .carry_out(Command::Together(commands))
-            .await?;
-        let Answer::Together(answers) = &outcome.committed.answer else {
+        let outcome = self.0.requests.carry_out(Command::Batch(commands)).await?;
+        let Answer::Batch(answers) = &outcome.committed.answer else {
             return Err(RuntimeError::NotOurs(name.to_string()));
         };
         let made = answers.iter().find_map(|answer| match answer {
@@ -86,24 +83,30 @@ impl Runtime {
         made.ok_or_else(|| RuntimeError::NotOurs(name.to_string()))
     }
 
-    /// A place that a container waits for is not asked for any more; whether it was.
+    /// An endpoint that a container waits for is not asked for any more; whether it was.
     ///
     /// # Errors
     /// [`RuntimeError`]; nothing has changed then.
-    pub async fn give_up(&self, id: ContainerId, network: &str) -> Result<bool, RuntimeError> {
-        let Some(looked) = self.look(id).await? else {
+    pub async fn cancel_pending(
+        &self,
+        id: ContainerId,
+        network: &str,
+    ) -> Result<bool, RuntimeError> {
+        let Some(snapshot) = self.get(id).await? else {
             return Ok(false);
         };
-        let mut workload = Workload::clone(&looked.workload);
-        workload.awaited.retain(|place| place.network != network);
-        if workload == *looked.workload {
+        let mut workload = Workload::clone(&snapshot.workload);
+        workload
+            .awaited
+            .retain(|endpoint| endpoint.network != network);
+        if workload == *snapshot.workload {
             return Ok(false);
         }
         self.keep(id, DocumentKind::Workload, &workload).await?;
         Ok(true)
     }
 
-    /// Gives a container, whoever runs it, a further place; what the user wrote of it is shown again, by
+    /// Gives a container, whoever runs it, a further endpoint; what the user wrote of it is shown again, by
     /// the network's name.
     ///
     /// # Errors
@@ -111,32 +114,29 @@ impl Runtime {
     pub async fn connect(
         &self,
         id: ContainerId,
-        wish: Connect,
+        request: Connect,
         (network, written): (String, String),
     ) -> Result<(), RuntimeError> {
-        let mut commands = vec![Command::Connect(wish)];
-        if let Some(looked) = self.look(id).await? {
-            let mut workload = Workload::clone(&looked.workload);
+        let mut commands = vec![Command::Connect(request)];
+        if let Some(snapshot) = self.get(id).await? {
+            let mut workload = Workload::clone(&snapshot.workload);
             workload.shown.endpoints.insert(network, written);
             commands.push(document(&id.into(), DocumentKind::Workload, &workload)?);
         }
-        self.0
-            .requests
-            .carry_out(Command::Together(commands))
-            .await?;
+        self.0.requests.carry_out(Command::Batch(commands)).await?;
         Ok(())
     }
 
-    /// A line of the VM's for its agent, at a place that no other container has.
+    /// A line of the VM's for its agent, at an address that no other container has.
     fn channel(&self) -> Result<Channel, RuntimeError> {
         let mut token = [0; 6];
         getrandom::fill(&mut token).map_err(|error| RuntimeError::File {
             what: "draw a random name in",
-            path: self.0.folders.run.clone(),
+            path: self.0.dirs.run.clone(),
             source: std::io::Error::other(error.to_string()),
         })?;
         let token: String = token.iter().map(|byte| format!("{byte:02x}")).collect();
-        let path = self.0.folders.sockets(&token).join("tether.sock");
+        let path = self.0.dirs.sockets(&token).join("tether.sock");
         let text = path.to_string_lossy().into_owned();
         let path = SocketPath::try_from(text).map_err(|error| RuntimeError::File {
             what: "make a socket at",
@@ -147,7 +147,7 @@ impl Runtime {
     }
 }
 
-/// Whether a place that is refused so may be had later.
+/// Whether an endpoint that is refused so may be had later.
 fn awaits(refusal: &Refusal) -> bool {
     matches!(
         refusal,

@@ -10,7 +10,7 @@ pub trait Disks: Send + Sync {
     fn root<'a>(&'a self, image: &'a str) -> BoxFuture<'a, Result<PathBuf, RuntimeError>>;
 
     /// An empty ext4 file system at `path`, of `bytes` or the VCH's default, of which only what is written takes room.
-    fn upper<'a>(
+    fn writable_layer<'a>(
         &'a self,
         path: &'a Path,
         bytes: Option<u64>,

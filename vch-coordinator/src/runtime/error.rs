@@ -1,6 +1,6 @@
 //! Why something of a container's life does not go as it was asked.
 
-use crate::{requests::RequestError, store::KeeperError};
+use crate::{requests::RequestError, store::WriterError};
 use std::{io, path::PathBuf};
 use thiserror::Error;
 use vch_ledger::Refusal;
@@ -16,7 +16,7 @@ pub enum RuntimeError {
     #[error(
         "this VCH starts no VMs: set `kind = \"qemu\"` in the table [runtime] of vch.toml and start the coordinator again"
     )]
-    Off,
+    Disabled,
     /// The container has no workload: somebody else starts its VM.
     #[error("container {0} is run by somebody else: it was made by `vchctl container add`")]
     NotOurs(String),
@@ -62,7 +62,7 @@ pub enum RuntimeError {
         /// Why.
         reason: String,
     },
-    /// A file or folder of the container.
+    /// A file or directory of the container.
     #[error("cannot {what} {}", path.display())]
     File {
         /// What was tried.
@@ -81,8 +81,8 @@ impl From<Refusal> for RuntimeError {
     }
 }
 
-impl From<KeeperError> for RuntimeError {
-    fn from(error: KeeperError) -> Self {
+impl From<WriterError> for RuntimeError {
+    fn from(error: WriterError) -> Self {
         Self::Request(error.into())
     }
 }

@@ -13,7 +13,7 @@ const BEHIND: usize = 1024;
 
 /// Something happened to a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
+pub struct ContainerEvent {
     /// When, nanoseconds since 1970.
     pub at_ns: u128,
     /// What, in Docker's words: `create`, `start`, `die`, `stop`, `kill`, `oom`, `restart`, `rename`,
@@ -32,7 +32,7 @@ pub struct Event {
 
 /// Where events are heard; cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Events(broadcast::Sender<Arc<Event>>);
+pub struct Events(broadcast::Sender<Arc<ContainerEvent>>);
 
 impl Default for Events {
     fn default() -> Self {
@@ -42,12 +42,12 @@ impl Default for Events {
 
 impl Events {
     /// From now on.
-    pub fn listen(&self) -> broadcast::Receiver<Arc<Event>> {
+    pub fn listen(&self) -> broadcast::Receiver<Arc<ContainerEvent>> {
         self.0.subscribe()
     }
 
     /// Tells whoever listens.
-    pub fn tell(&self, event: Event) {
+    pub fn tell(&self, event: ContainerEvent) {
         // Most often nobody listens.
         let _ = self.0.send(Arc::new(event));
     }

@@ -1,11 +1,13 @@
 //! Health checks: a process in the container, run again and again, says how it is.
 
-use super::{Looked, Runtime, event::now_ns, launch, machine::Machine, workload::HealthCheck};
+use super::{
+    ContainerSnapshot, Runtime, event::now_ns, launch, machine::Machine, workload::HealthCheck,
+};
 use protocol::process::{Output, Process};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep, timeout};
 use vch_ledger::{Command, ContainerId};
-use vch_shim::{ClientError, Come};
+use vch_shim::{ClientError, StreamItem};
 
 /// Docker's, where a check says nothing else.
 const INTERVAL: Duration = Duration::from_secs(30);
@@ -90,9 +92,9 @@ impl Health {
 }
 
 /// The words of a check; `None` where there is none.
-fn words(check: &HealthCheck) -> Option<Vec<String>> {
+fn args(check: &HealthCheck) -> Option<Vec<String>> {
     match check.test.split_first()? {
-        (kind, rest) if kind == "CMD" => Some(rest.to_vec()).filter(|words| !words.is_empty()),
+        (kind, rest) if kind == "CMD" => Some(rest.to_vec()).filter(|args| !args.is_empty()),
         (kind, rest) if kind == "CMD-SHELL" => {
             let line = rest.first()?;
             Some(vec!["/bin/sh".to_owned(), "-c".to_owned(), line.clone()])
@@ -121,19 +123,18 @@ fn pause(check: &HealthCheck, status: HealthStatus, since_start: Duration) -> Du
 
 /// Checks a container as long as it runs; ends when it is dropped. Never comes back without a check.
 pub(super) async fn keep(runtime: Runtime, id: ContainerId, machine: Arc<Machine>) {
-    let Ok(looked) = runtime.must(id).await else {
+    let Ok(snapshot) = runtime.require(id).await else {
         return;
     };
-    let check = looked.workload.health.clone();
-    let Some((check, words)) = check.and_then(|check| words(&check).map(|words| (check, words)))
-    else {
+    let check = snapshot.workload.health.clone();
+    let Some((check, args)) = check.and_then(|check| args(&check).map(|args| (check, args))) else {
         return std::future::pending().await;
     };
-    let Ok(process) = launch::process(&looked) else {
+    let Ok(process) = launch::process(&snapshot) else {
         return;
     };
     let process = Process {
-        words,
+        args,
         terminal: None,
         input: false,
         ..process
@@ -150,7 +151,7 @@ pub(super) async fn keep(runtime: Runtime, id: ContainerId, machine: Arc<Machine
         sleep(pause(&check, status, began.elapsed())).await;
         let start_ns = now_ns();
         let limit = or(check.timeout_ns, TIMEOUT);
-        let (code, output) = one(&runtime, &looked, process.clone(), limit).await;
+        let (code, output) = one(&runtime, &snapshot, process.clone(), limit).await;
         let result = HealthResult {
             start_ns,
             end_ns: now_ns(),
@@ -171,7 +172,7 @@ pub(super) async fn keep(runtime: Runtime, id: ContainerId, machine: Arc<Machine
                 tracing::warn!(container = %id, %error, "its health is not kept");
             }
             let action = format!("health_status: {}", status.as_str());
-            runtime.tell_of(&looked, &action, &[]);
+            runtime.tell_of(&snapshot, &action, &[]);
         }
     }
 }
@@ -179,11 +180,11 @@ pub(super) async fn keep(runtime: Runtime, id: ContainerId, machine: Arc<Machine
 /// One check: its code and what it wrote.
 async fn one(
     runtime: &Runtime,
-    looked: &Looked,
+    snapshot: &ContainerSnapshot,
     process: Process,
     limit: Duration,
 ) -> (i64, String) {
-    let Ok(client) = runtime.client(looked) else {
+    let Ok(client) = runtime.client(snapshot) else {
         return (-1, String::new());
     };
     let mut running = match client.exec(process).await {
@@ -195,11 +196,11 @@ async fn one(
     let ended = timeout(limit, async {
         loop {
             match running.streams.reader.next().await {
-                Ok(Come::Output(Output::Stdout | Output::Stderr, bytes)) => {
+                Ok(StreamItem::Output(Output::Stdout | Output::Stderr, bytes)) => {
                     let room = MAX_OUTPUT.saturating_sub(output.len());
                     output.extend_from_slice(&bytes[..bytes.len().min(room)]);
                 }
-                Ok(Come::Ended(exit)) => return exit.map_or(-1, |exit| i64::from(exit.code)),
+                Ok(StreamItem::Ended(exit)) => return exit.map_or(-1, |exit| i64::from(exit.code)),
                 Err(_) => return -1,
             }
         }

@@ -1,4 +1,4 @@
-//! The hook: asks whoever starts the VMs to plug, unplug and mend a running VM's NIC.
+//! The hook: asks the program that starts the VMs to plug, unplug and reattach a running VM's NIC.
 //!
 //! It is a Unix socket on which that program listens. The coordinator connects for each request,
 //! writes one line of JSON and reads one, within [`DEADLINE`]:
@@ -47,7 +47,8 @@ pub struct Hook {
 enum Request {
     Plug(HookNic),
     Unplug(HookNic),
-    Replug(HookNic),
+    #[serde(rename = "replug")]
+    Reattach(HookNic),
 }
 
 /// A NIC as the program is told of it.
@@ -105,7 +106,7 @@ pub enum HookError {
     },
     /// No answer in time.
     #[error("the runtime hook {} has not answered within {DEADLINE:?}", socket.display())]
-    Late {
+    Timeout {
         /// The socket.
         socket: PathBuf,
     },
@@ -141,7 +142,7 @@ impl Hook {
     ) -> Result<(), NicError> {
         let socket = self.socket.clone();
         let text = match timeout(DEADLINE, self.exchange(&request)).await {
-            Err(_) => return Err(HookError::Late { socket }.into()),
+            Err(_) => return Err(HookError::Timeout { socket }.into()),
             Ok(Err(source)) => return Err(HookError::Unreachable { socket, source }.into()),
             Ok(Ok(text)) => text,
         };
@@ -183,8 +184,9 @@ impl Nics for Hook {
         self.ask("unplug", Request::Unplug(nic.into()), nic).boxed()
     }
 
-    fn replug<'a>(&'a self, nic: &'a Nic) -> BoxFuture<'a, Result<(), NicError>> {
-        self.ask("replug", Request::Replug(nic.into()), nic).boxed()
+    fn reattach<'a>(&'a self, nic: &'a Nic) -> BoxFuture<'a, Result<(), NicError>> {
+        self.ask("replug", Request::Reattach(nic.into()), nic)
+            .boxed()
     }
 }
 

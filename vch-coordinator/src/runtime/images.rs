@@ -7,7 +7,7 @@ use vch_images::{Digest, ImageError, Store};
 
 impl From<ImageError> for RuntimeError {
     fn from(error: ImageError) -> Self {
-        Self::Disk(crate::chain::chain(&error).to_string())
+        Self::Disk(crate::error_chain::error_chain(&error).to_string())
     }
 }
 
@@ -22,11 +22,11 @@ impl Disks for Store {
         .boxed()
     }
 
-    fn upper<'a>(
+    fn writable_layer<'a>(
         &'a self,
         path: &'a Path,
         bytes: Option<u64>,
     ) -> BoxFuture<'a, Result<(), RuntimeError>> {
-        async move { Ok(self.new_upper(path, bytes).await?) }.boxed()
+        async move { Ok(self.new_writable_layer(path, bytes).await?) }.boxed()
     }
 }

@@ -1,7 +1,7 @@
 //! What a shim is told of a container: pure.
 
 use super::{
-    Looked, Vms, capability,
+    ContainerSnapshot, Vms, capability,
     cgroups::Bounds,
     uids,
     workload::{Resources, Workload},
@@ -33,25 +33,29 @@ const CPU_PERIOD_US: u64 = 100_000;
 /// Billionths of a processor that are one microsecond of each such period.
 const NANO_CPUS_PER_QUOTA_US: u64 = 1_000_000_000 / CPU_PERIOD_US;
 
-/// Where a container's files are.
-pub struct Places<'a> {
-    /// Its folder.
-    pub folder: &'a Path,
+/// Paths of a container's files.
+pub struct LaunchPaths<'a> {
+    /// Its directory.
+    pub dir: &'a Path,
     /// Of its sockets.
     pub sockets: &'a Path,
     /// Its image's root file system.
     pub image_disk: PathBuf,
     /// What it writes.
-    pub upper_disk: PathBuf,
+    pub writable_disk: PathBuf,
 }
 
 /// What to start for a container, as it is now.
 ///
 /// # Errors
 /// Why it can't be started: a name of a capability or limit that is none.
-pub fn launch(looked: &Looked, vms: &Vms, places: Places<'_>) -> Result<Launch, String> {
-    let workload = &*looked.workload;
-    let mut endpoints: Vec<&Endpoint> = looked
+pub fn launch(
+    snapshot: &ContainerSnapshot,
+    vms: &Vms,
+    paths: LaunchPaths<'_>,
+) -> Result<Launch, String> {
+    let workload = &*snapshot.workload;
+    let mut endpoints: Vec<&Endpoint> = snapshot
         .endpoints
         .iter()
         .map(|(_, endpoint)| endpoint)
@@ -59,9 +63,9 @@ pub fn launch(looked: &Looked, vms: &Vms, places: Places<'_>) -> Result<Launch, 
         .collect();
     endpoints.sort_by(|one, other| one.interface.cmp(&other.interface));
     Ok(Launch {
-        container: looked.container.id.to_string(),
-        folder: places.folder.to_owned(),
-        sockets: places.sockets.to_owned(),
+        container: snapshot.container.id.to_string(),
+        dir: paths.dir.to_owned(),
+        sockets: paths.sockets.to_owned(),
         program: PROGRAM.into(),
         kernel: vms.kernel.clone(),
         initramfs: vms.initramfs.clone(),
@@ -69,13 +73,13 @@ pub fn launch(looked: &Looked, vms: &Vms, places: Places<'_>) -> Result<Launch, 
         kvm: vms.accelerator == Accelerator::Kvm,
         memory_mib: memory_mib(workload, vms),
         cpus: cpus(workload, vms),
-        image_disk: places.image_disk,
-        upper_disk: places.upper_disk,
+        image_disk: paths.image_disk,
+        writable_disk: paths.writable_disk,
         template: None,
         nics: endpoints.into_iter().map(nic).collect(),
-        uid: uids::of(looked.container.id),
+        uid: uids::of(snapshot.container.id),
         cgroup: None,
-        start: start(looked, vms)?,
+        start: start(snapshot, vms)?,
         log_bytes: log_option(workload, "max-size", bytes).unwrap_or(DEFAULT_LOG_BYTES),
         log_files: log_option(workload, "max-file", |text| text.parse().ok())
             .unwrap_or(DEFAULT_LOG_FILES),
@@ -89,7 +93,7 @@ fn modules_disk(initramfs: &Path) -> Option<PathBuf> {
     beside.is_file().then_some(beside)
 }
 
-/// The NIC of a place, as a shim knows it.
+/// The NIC of an endpoint, as a shim knows it.
 pub fn nic(endpoint: &Endpoint) -> Nic {
     Nic {
         id: nic_id(endpoint.id),
@@ -104,8 +108,8 @@ pub fn nic_id(endpoint: EndpointId) -> String {
 }
 
 /// What the VM may have of the host.
-pub fn bounds(looked: &Looked, vms: &Vms) -> Bounds {
-    let workload = &*looked.workload;
+pub fn bounds(snapshot: &ContainerSnapshot, vms: &Vms) -> Bounds {
+    let workload = &*snapshot.workload;
     Bounds {
         memory_mib: memory_mib(workload, vms),
         emulated: vms.accelerator == Accelerator::Tcg,
@@ -136,8 +140,8 @@ fn cpus(workload: &Workload, vms: &Vms) -> u16 {
     wanted.max(named).min(MOST_CPUS)
 }
 
-fn start(looked: &Looked, vms: &Vms) -> Result<Start, String> {
-    let workload = &*looked.workload;
+fn start(snapshot: &ContainerSnapshot, vms: &Vms) -> Result<Start, String> {
+    let workload = &*snapshot.workload;
     let tmpfs = workload.tmpfs.iter();
     let sysctls = workload.sysctls.iter();
     let shm = workload
@@ -151,7 +155,7 @@ fn start(looked: &Looked, vms: &Vms) -> Result<Start, String> {
     });
     Ok(Start {
         image_disk: "image".to_owned(),
-        upper_disk: "upper".to_owned(),
+        writable_disk: "upper".to_owned(),
         read_only: workload.read_only,
         shm_bytes: shm.unwrap_or(DEFAULT_SHM),
         tmpfs: tmpfs
@@ -165,7 +169,7 @@ fn start(looked: &Looked, vms: &Vms) -> Result<Start, String> {
             .collect(),
         reaper: workload.reaper,
         network_deadline_ms: u32::try_from(network_ms).unwrap_or(u32::MAX),
-        process: process(looked)?,
+        process: process(snapshot)?,
         privileged: workload.privileged,
         domain: workload.domain.clone(),
         cgroup: cgroup_limits(&workload.resources),
@@ -188,8 +192,8 @@ fn covered(written: Option<&[String]>, default: &[&str]) -> Vec<String> {
 ///
 /// # Errors
 /// A name of a capability or limit that is none.
-pub fn process(looked: &Looked) -> Result<Process, String> {
-    let workload = &*looked.workload;
+pub fn process(snapshot: &ContainerSnapshot) -> Result<Process, String> {
+    let workload = &*snapshot.workload;
     let [add, drop] = &workload.capabilities;
     let capabilities = capability::of(add, drop)
         .map_err(|name| format!("invalid capability: {name:?}: see capabilities(7)"))?;
@@ -200,9 +204,9 @@ pub fn process(looked: &Looked) -> Result<Process, String> {
         Ok::<_, String>((number, value(*soft), value(*hard)))
     });
     Ok(Process {
-        words: [&workload.entrypoint[..], &workload.command].concat(),
-        environment: environment(looked),
-        folder: workload.folder.clone(),
+        args: [&workload.entrypoint[..], &workload.command].concat(),
+        environment: environment(snapshot),
+        dir: workload.dir.clone(),
         user: workload.user.clone(),
         groups: workload.groups.clone(),
         terminal: workload.terminal.then(|| {
@@ -243,22 +247,22 @@ pub fn cgroup_limits(resources: &Resources) -> CgroupLimits {
 }
 
 /// Docker's own variables, those of its links, then the container's.
-pub fn environment(looked: &Looked) -> Vec<String> {
+pub fn environment(snapshot: &ContainerSnapshot) -> Vec<String> {
     let mut all = vec![
         PATH.to_owned(),
-        format!("HOSTNAME={}", looked.container.hostname),
+        format!("HOSTNAME={}", snapshot.container.hostname),
     ];
-    if looked.workload.terminal {
+    if snapshot.workload.terminal {
         all.push("TERM=xterm".to_owned());
     }
-    all.extend(looked.link_variables());
-    for variable in &looked.workload.environment {
+    all.extend(snapshot.link_variables());
+    for variable in &snapshot.workload.environment {
         set(&mut all, variable);
     }
     all
 }
 
-/// Puts a variable in the place of the one of its name; one without a value takes it away.
+/// Puts a variable in place of the one of its name; one without a value takes it away.
 pub fn set(all: &mut Vec<String>, variable: &str) {
     let (name, given) = match variable.split_once('=') {
         Some((name, _)) => (name, true),

@@ -19,12 +19,12 @@ mod signal;
 pub use signal::signal_number;
 
 use super::{
-    Looked, Runtime, RuntimeError,
+    ContainerSnapshot, Runtime, RuntimeError,
     containers::sockets,
     machine::Machine,
     workload::{Life, Status},
 };
-use crate::store::KeeperError;
+use crate::store::WriterError;
 use change::Change;
 use protocol::process::ProcessId;
 use signal::{KILL, stop_signal};
@@ -98,7 +98,7 @@ impl Runtime {
         task: impl Future<Output = Result<T, RuntimeError>> + Send + 'static,
     ) -> Result<T, RuntimeError> {
         // The coordinator stops: the next one finds how far it came.
-        let stopping = || Err(KeeperError::Ended.into());
+        let stopping = || Err(WriterError::Ended.into());
         match self.0.tasks.spawn(task).await {
             Ok(Some(done)) => done,
             Ok(None) | Err(_) => stopping(),
@@ -106,10 +106,10 @@ impl Runtime {
     }
 
     async fn start_now(&self, id: ContainerId) -> Result<bool, RuntimeError> {
-        let looked = self.must(id).await?;
+        let looked = self.require(id).await?;
         let machine = self.machine(id, &looked.life);
         let turn = machine.turn.lock().await;
-        let looked = self.must(id).await?;
+        let looked = self.require(id).await?;
         if looked.container.runs() {
             return Ok(false);
         }
@@ -129,7 +129,7 @@ impl Runtime {
     /// # Errors
     /// [`RuntimeError`].
     pub async fn not_started(&self, id: ContainerId, reason: &str) -> Result<(), RuntimeError> {
-        let looked = self.must(id).await?;
+        let looked = self.require(id).await?;
         let machine = self.machine(id, &looked.life);
         self.change(id, &machine, |looked| {
             let life = Life {
@@ -143,10 +143,10 @@ impl Runtime {
     }
 
     async fn stop_now(&self, id: ContainerId, how: Stop) -> Result<bool, RuntimeError> {
-        let looked = self.must(id).await?;
+        let looked = self.require(id).await?;
         let machine = self.machine(id, &looked.life);
         let _turn = machine.turn.lock().await;
-        let looked = self.must(id).await?;
+        let looked = self.require(id).await?;
         if !looked.container.runs() {
             self.give_up_restarting(id, &machine).await?;
             return Ok(false);
@@ -157,10 +157,10 @@ impl Runtime {
     }
 
     async fn restart_now(&self, id: ContainerId, how: Stop) -> Result<(), RuntimeError> {
-        let looked = self.must(id).await?;
+        let looked = self.require(id).await?;
         let machine = self.machine(id, &looked.life);
         let _turn = machine.turn.lock().await;
-        let looked = self.must(id).await?;
+        let looked = self.require(id).await?;
         if looked.container.runs() {
             self.end(&looked, &machine, how).await?;
             self.tell_of(&looked, "stop", &[]);
@@ -175,7 +175,7 @@ impl Runtime {
     /// # Errors
     /// [`RuntimeError::NotRunning`].
     pub async fn kill(&self, id: ContainerId, signal: u8) -> Result<(), RuntimeError> {
-        let looked = self.must(id).await?;
+        let looked = self.require(id).await?;
         let machine = self.machine(id, &looked.life);
         if !looked.container.runs() {
             return Err(RuntimeError::NotRunning(looked.container.id.to_string()));
@@ -201,10 +201,10 @@ impl Runtime {
     }
 
     async fn remove_now(&self, id: ContainerId, force: bool) -> Result<(), RuntimeError> {
-        let looked = self.must(id).await?;
+        let looked = self.require(id).await?;
         let machine = self.machine(id, &looked.life);
         let _turn = machine.turn.lock().await;
-        let looked = self.must(id).await?;
+        let looked = self.require(id).await?;
         let state = match looked.life.status {
             _ if looked.container.runs() => Some("running"),
             Status::Restarting => Some("restarting"),
@@ -229,19 +229,19 @@ impl Runtime {
     /// Commits a removal, with a mark in the container's directory that tells the next coordinator that it
     /// may end it.
     async fn remove_row(&self, id: ContainerId) -> Result<(), RuntimeError> {
-        let folders = self.0.folders.clone();
-        let marked = blocking(move || folders.mark_removal(id)).await;
+        let dirs = self.0.dirs.clone();
+        let marked = blocking(move || dirs.mark_removal(id)).await;
         marked.map_err(|source| self.file("mark for removal", id, source))?;
         let command = Command::RemoveContainer {
             container: id.into(),
             force: true,
         };
         if let Err(error) = self.0.requests.carry_out(command).await {
-            let folders = self.0.folders.clone();
+            let dirs = self.0.dirs.clone();
             // It may be that it was committed and its answer is lost: then the ledger does not know it, and
             // its directory is kept aside at the next start.
             let _ = blocking(move || {
-                folders.unmark_removal(id);
+                dirs.unmark_removal(id);
                 Ok(())
             })
             .await;
@@ -253,8 +253,8 @@ impl Runtime {
     /// Removes what is kept of a container that was removed by the native API, which does not know whether
     /// its VM runs: then its directory stays, and is told of at the next start.
     pub async fn discard_removed(&self, id: ContainerId) {
-        let folders = self.0.folders.clone();
-        if let Err(error) = blocking(move || folders.discard_unused(id)).await {
+        let dirs = self.0.dirs.clone();
+        if let Err(error) = blocking(move || dirs.discard_unused(id)).await {
             tracing::warn!(container = %id, %error, "its directory stays");
         }
         self.forget(id);
@@ -265,15 +265,15 @@ impl Runtime {
     /// # Errors
     /// [`RuntimeError::File`]; what stays goes at the coordinator's next start.
     async fn discard(&self, id: ContainerId) -> Result<(), RuntimeError> {
-        let folders = self.0.folders.clone();
-        let gone = blocking(move || folders.discard(id)).await;
+        let dirs = self.0.dirs.clone();
+        let gone = blocking(move || dirs.discard(id)).await;
         gone.map_err(|source| self.file("remove", id, source))
     }
 
     fn file(&self, what: &'static str, id: ContainerId, source: io::Error) -> RuntimeError {
         RuntimeError::File {
             what,
-            path: self.0.folders.of(id),
+            path: self.0.dirs.of(id),
             source,
         }
     }
@@ -282,7 +282,7 @@ impl Runtime {
     ///
     /// # Errors
     /// [`RuntimeError::NotOurs`].
-    pub fn client(&self, looked: &Looked) -> Result<Client, RuntimeError> {
+    pub fn client(&self, looked: &ContainerSnapshot) -> Result<Client, RuntimeError> {
         let sockets = sockets(&looked.container.channel);
         let sockets = sockets.ok_or_else(|| not_ours(looked))?;
         Ok(Client::at(sockets))
@@ -294,11 +294,11 @@ impl Runtime {
     /// # Errors
     /// [`RuntimeError`].
     pub async fn trace(&self, id: ContainerId) -> Result<Vec<Phase>, RuntimeError> {
-        let looked = self.must(id).await?;
+        let looked = self.require(id).await?;
         let mut phases = self.machine(id, &looked.life).phases();
         let own = match self.client(&looked)?.watch().await {
             Ok(mut stages) => stages.next().await?.phases,
-            Err(_) => Outcome::read(&self.0.folders.of(id))
+            Err(_) => Outcome::read(&self.0.dirs.of(id))
                 .ok()
                 .flatten()
                 .map(|outcome| outcome.phases)
@@ -309,7 +309,12 @@ impl Runtime {
     }
 
     /// Ends a container that runs.
-    async fn end(&self, looked: &Looked, machine: &Machine, how: Stop) -> Result<(), RuntimeError> {
+    async fn end(
+        &self,
+        looked: &ContainerSnapshot,
+        machine: &Machine,
+        how: Stop,
+    ) -> Result<(), RuntimeError> {
         self.note_user(looked.container.id, machine).await?;
         let client = self.client(looked)?;
         let own = looked.workload.stop_timeout;
@@ -327,7 +332,7 @@ impl Runtime {
         Ok(())
     }
 
-    async fn end_now(&self, looked: &Looked, machine: &Machine) {
+    async fn end_now(&self, looked: &ContainerSnapshot, machine: &Machine) {
         let Ok(client) = self.client(looked) else {
             return;
         };
@@ -386,6 +391,6 @@ async fn blocking<T: Send + 'static>(
         .map_err(io::Error::other)?
 }
 
-fn not_ours(looked: &Looked) -> RuntimeError {
+fn not_ours(looked: &ContainerSnapshot) -> RuntimeError {
     RuntimeError::NotOurs(looked.container.name.to_string())
 }

@@ -4,7 +4,7 @@
 //! A removal marks the directory before it is committed, so that a coordinator that dies in between knows
 //! at its next start which directories are to go. Every other one that no row names is moved to `lost/`.
 
-use super::{Folders, event::now_ns};
+use super::{Dirs, event::now_ns};
 use std::{
     collections::BTreeSet,
     fs, io,
@@ -30,7 +30,7 @@ pub(super) struct Swept {
     pub left: Vec<String>,
 }
 
-impl Folders {
+impl Dirs {
     /// Returns the directory for directories of containers that the ledger does not know.
     pub fn lost(&self) -> PathBuf {
         self.state.join("lost")

@@ -28,8 +28,8 @@ pub async fn spawn(vms: &Vms, launch: &Launch) -> Result<u32, RuntimeError> {
         let path = path.to_owned();
         move |source| RuntimeError::File { what, path, source }
     };
-    let folder = &launch.folder;
-    let log = File::create(folder.join("shim.log")).map_err(failed("write into", folder))?;
+    let dir = &launch.dir;
+    let log = File::create(dir.join("shim.log")).map_err(failed("write into", dir))?;
     let mut child = Command::new(&program)
         .env_clear()
         .current_dir("/")
@@ -62,7 +62,7 @@ pub async fn spawn(vms: &Vms, launch: &Launch) -> Result<u32, RuntimeError> {
         other => {
             // It may have ended by itself.
             let _ = child.kill().await;
-            let said = std::fs::read_to_string(folder.join("shim.log")).unwrap_or_default();
+            let said = std::fs::read_to_string(dir.join("shim.log")).unwrap_or_default();
             let reason = match other {
                 Ok(Ok(_)) => said.trim().to_owned(),
                 Ok(Err(error)) => format!("{error}: {}", said.trim()),
@@ -76,8 +76,8 @@ pub async fn spawn(vms: &Vms, launch: &Launch) -> Result<u32, RuntimeError> {
     }
 }
 
-/// Makes a template of what a launch says, in a folder that appears when all is in it.
-pub async fn save(vms: &Vms, launch: &Launch, folder: &Path) -> Result<(), RuntimeError> {
+/// Makes a template of what a launch says, in a directory that appears when all is in it.
+pub async fn save(vms: &Vms, launch: &Launch, dir: &Path) -> Result<(), RuntimeError> {
     let program = program(vms)?;
     let failed = |source| RuntimeError::File {
         what: "start",
@@ -86,7 +86,7 @@ pub async fn save(vms: &Vms, launch: &Launch, folder: &Path) -> Result<(), Runti
     };
     let mut child = Command::new(&program)
         .arg("template")
-        .arg(folder)
+        .arg(dir)
         .env_clear()
         .current_dir("/")
         .stdin(Stdio::piped())

@@ -23,10 +23,10 @@ const IN_USE: Duration = Duration::from_secs(60);
 /// Between two tries to make the same template: one that is of no use, or can't be made, costs a boot each time.
 const AGAIN: Duration = Duration::from_secs(600);
 
-/// Saved VMs in a folder; cheap to clone.
+/// Saved VMs in a directory; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Templates {
-    folder: PathBuf,
+    dir: PathBuf,
     tasks: Tasks,
     book: Arc<Mutex<Book>>,
 }
@@ -74,10 +74,10 @@ fn name_of(template: &Path) -> String {
 }
 
 impl Templates {
-    /// In a folder that lasts.
-    pub fn new(folder: PathBuf, tasks: Tasks) -> Self {
+    /// In a directory that lasts.
+    pub fn new(dir: PathBuf, tasks: Tasks) -> Self {
         Self {
-            folder,
+            dir,
             tasks,
             book: Arc::default(),
         }
@@ -89,25 +89,25 @@ impl Templates {
             return None;
         }
         let name = name(launch)?;
-        let folder = self.folder.join(&name);
-        if template::is_there(&folder) {
-            used(&folder);
-            return Some(folder);
+        let dir = self.dir.join(&name);
+        if template::is_there(&dir) {
+            used(&dir);
+            return Some(dir);
         }
         if self.book().begins(name, Instant::now()) {
             let (vms, mut launch) = (vms.clone(), launch.clone());
             // No container's QEMU may write what others begin with.
             launch.uid = uids::TEMPLATE;
-            let all = self.folder.clone();
+            let all = self.dir.clone();
             self.tasks.spawn(async move {
                 let made = tokio::task::spawn_blocking(move || make_room(&all)).await;
                 if let Err(error) = made.unwrap_or_else(|error| Err(io::Error::other(error))) {
                     tracing::warn!(%error, "VMs are booted: there is no room for a template");
                     return;
                 }
-                match shim::save(&vms, &launch, &folder).await {
+                match shim::save(&vms, &launch, &dir).await {
                     Ok(()) => {
-                        tracing::info!(folder = %folder.display(), "VMs are cloned from now on");
+                        tracing::info!(folder = %dir.display(), "VMs are cloned from now on");
                     }
                     Err(error) => tracing::warn!(%error, "VMs are booted: there is no template"),
                 }
@@ -142,14 +142,14 @@ impl Templates {
 }
 
 /// Notes that a template is used. Best effort: one that was not used for long is made anew.
-fn used(folder: &Path) {
-    let noted = File::open(folder).and_then(|opened| opened.set_modified(SystemTime::now()));
+fn used(dir: &Path) {
+    let noted = File::open(dir).and_then(|opened| opened.set_modified(SystemTime::now()));
     if let Err(error) = noted {
         tracing::debug!(%error, "the use of a template is not noted");
     }
 }
 
-/// Removes those that were not used for longest, so that one more has its place.
+/// Removes those that were not used for longest, so that there is room for one more.
 fn make_room(all: &Path) -> io::Result<()> {
     let entries = match fs::read_dir(all) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -162,13 +162,13 @@ fn make_room(all: &Path) -> io::Result<()> {
     }
     found.sort_unstable();
     let surplus = (found.len() + 1).saturating_sub(MOST_TEMPLATES);
-    for (last_used, folder) in found.into_iter().take(surplus) {
+    for (last_used, dir) in found.into_iter().take(surplus) {
         if last_used.elapsed().is_ok_and(|since| since < IN_USE) {
             return Err(io::Error::other(format!(
                 "{MOST_TEMPLATES} templates are in use"
             )));
         }
-        fs::remove_dir_all(folder)?;
+        fs::remove_dir_all(dir)?;
     }
     Ok(())
 }
@@ -207,27 +207,27 @@ mod tests {
 
     #[test]
     fn a_template_is_of_one_kernel_memory_and_number_of_processors() {
-        let folder = tempfile::tempdir().unwrap();
+        let dir = tempfile::tempdir().unwrap();
         let mut launch = sample();
         for (file, text) in [("vmlinux", "kernel"), ("vm.cpio", "image")] {
-            std::fs::write(folder.path().join(file), text).unwrap();
+            std::fs::write(dir.path().join(file), text).unwrap();
         }
         assert_eq!(name(&launch), None, "there is no such kernel");
-        launch.kernel = folder.path().join("vmlinux");
-        launch.initramfs = folder.path().join("vm.cpio");
+        launch.kernel = dir.path().join("vmlinux");
+        launch.initramfs = dir.path().join("vm.cpio");
         let first = name(&launch).unwrap();
         assert_eq!(name(&launch).unwrap(), first);
         launch.memory_mib += 1;
         let other = name(&launch).unwrap();
         assert_ne!(other, first);
-        std::fs::write(folder.path().join("vm.cpio"), "another").unwrap();
+        std::fs::write(dir.path().join("vm.cpio"), "another").unwrap();
         assert_ne!(name(&launch).unwrap(), other);
     }
 
     #[test]
     fn those_that_were_not_used_for_longest_make_room_and_those_in_use_do_not() {
-        let folder = tempfile::tempdir().unwrap();
-        let all = folder.path().join("templates");
+        let dir = tempfile::tempdir().unwrap();
+        let all = dir.path().join("templates");
         make_room(&all).unwrap();
         let hour = Duration::from_secs(3_600);
         for (age, name) in ["now", "one", "two", "three"].iter().enumerate() {

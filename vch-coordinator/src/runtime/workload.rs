@@ -24,7 +24,8 @@ pub struct Workload {
     /// `NAME=value`: the image's, then the user's.
     pub environment: Vec<String>,
     /// Working directory; empty for `/`.
-    pub folder: String,
+    #[serde(rename = "folder")]
+    pub dir: String,
     /// User, and group behind a colon; empty for root.
     pub user: String,
     /// Further groups.
@@ -75,7 +76,7 @@ pub struct Workload {
     pub limits: Vec<(String, i64, i64)>,
     /// Bytes of /dev/shm; `None` for 64 MiB, 0 for no such file system (`--ipc none`).
     pub shm_bytes: Option<i64>,
-    /// Folders of the image that are to be there and writable: `VOLUME` of the image, `Volumes` of the user.
+    /// Directories of the image that are to be there and writable: `VOLUME` of the image, `Volumes` of the user.
     pub volumes: Vec<String>,
     /// Devices of the VM that it has beside the usual ones.
     pub devices: Vec<Device>,
@@ -91,7 +92,7 @@ pub struct Workload {
     pub oom_score: i16,
     /// The network that `--network` named first, as the user wrote it: `bridge` for none, `default` by an older release.
     pub network_mode: String,
-    /// Places that it could not have when it was made: it gets them at its next start, or does not start.
+    /// Endpoints that it could not have when it was made: it gets them at its next start, or does not start.
     pub awaited: Vec<Awaited>,
     /// The port bindings, links and names that the user wrote, as Docker shows them again.
     pub shown: Shown,
@@ -111,7 +112,7 @@ pub struct Device {
     pub access: String,
 }
 
-/// A place on a network that is not there yet, or whose address is not free.
+/// An endpoint on a network that is not there yet, or whose address is not free.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Awaited {
     /// The network as the user named it.
@@ -129,16 +130,16 @@ pub struct Awaited {
 }
 
 impl From<&Connect> for Awaited {
-    fn from(wish: &Connect) -> Self {
-        let links = wish.links.iter();
+    fn from(request: &Connect) -> Self {
+        let links = request.links.iter();
         Self {
-            network: wish.network.to_string(),
-            addresses: wish.addresses.clone(),
-            mac: wish.mac,
-            aliases: wish.aliases.clone(),
-            interface: wish.interface.clone(),
-            sysctls: wish.sysctls.clone(),
-            gateway_priority: wish.gateway_priority,
+            network: request.network.to_string(),
+            addresses: request.addresses.clone(),
+            mac: request.mac,
+            aliases: request.aliases.clone(),
+            interface: request.interface.clone(),
+            sysctls: request.sysctls.clone(),
+            gateway_priority: request.gateway_priority,
             links: links
                 .map(|(whom, name)| (whom.to_string(), name.clone()))
                 .collect(),

@@ -19,26 +19,26 @@ struct Running {
     serving: JoinHandle<Result<(), ServeError>>,
 }
 
-fn config(folder: &Path) -> Config {
+fn config(dir: &Path) -> Config {
     let text = format!(
         "[vch]\nstate_dir = \"{0}/state\"\nrun_dir = \"{0}/run\"\n\
          [management]\ninterface = \"management\"\naddress = \"192.0.2.2\"\n\
          [docker_endpoint]\ninterface = \"endpoint\"\naddress = \"198.51.100.2\"\nsocket = \"{0}/docker.sock\"\n\
          [[external]]\nname = \"default-external\"\ninterface = \"external\"\n\
          subnets = [{{ subnet = \"10.2.0.0/16\", gateway = \"10.2.0.1\", address = \"10.2.0.2\" }}]\n",
-        folder.display()
+        dir.display()
     );
     let text =
         text + "[bridge]\npools = [{ base = \"172.18.0.0/16\", size = 24 }]\n[dns]\nthreads = 2\n";
-    Config::parse(&folder.join("vch.toml"), &text).unwrap()
+    Config::parse(&dir.join("vch.toml"), &text).unwrap()
 }
 
-async fn start(folder: &Path) -> Running {
-    let config = config(folder);
+async fn start(dir: &Path) -> Running {
+    let config = config(dir);
     let socket = config.api_socket.clone();
     let (faults, stop) = (Faults::default(), CancellationToken::new());
     let parts = Parts::new(stop.clone(), faults.clone());
-    let file = folder.join("vch.toml");
+    let file = dir.join("vch.toml");
     let serving = tokio::spawn(serve_in(parts, file, config, Begin::AsBefore, stop.clone()));
     let answers = async {
         while tokio::net::UnixStream::connect(&socket).await.is_err() {
@@ -55,9 +55,12 @@ async fn start(folder: &Path) -> Running {
 }
 
 /// Faults of what is not a task: each is injected from inside, too.
-pub(super) fn arm(settler: &Settler, faults: &Faults, stop: CancellationToken) {
-    let (keeper, segments) = (settler.keeper.clone(), settler.effects.segments.clone());
-    let events = settler.effects.nat.events_fault.clone();
+pub(super) fn arm(reconciler: &Reconciler, faults: &Faults, stop: CancellationToken) {
+    let (ledger_handle, segments) = (
+        reconciler.ledger_handle.clone(),
+        reconciler.effects.segments.clone(),
+    );
+    let events = reconciler.effects.nat.events_fault.clone();
     let faults = faults.clone();
     tokio::spawn(async move {
         tokio::select! {
@@ -65,9 +68,9 @@ pub(super) fn arm(settler: &Settler, faults: &Faults, stop: CancellationToken) {
             _ = faults.injected("segments") => segments.panic().await,
             _ = faults.injected("nftables events") => events.cancel(),
             fault = faults.injected("store's writer") => match fault {
-                Fault::Return => keeper.end().await,
+                Fault::Return => ledger_handle.end().await,
                 Fault::Panic => {
-                    let _ = keeper.read(|_| panic!("a defect")).await;
+                    let _ = ledger_handle.read(|_| panic!("a defect")).await;
                 }
             },
         }
@@ -90,7 +93,7 @@ fn links() {
 fn any_part_that_ends_or_panics_ends_the_coordinator_with_an_error() {
     in_namespace(async |_room| {
         links();
-        let folder = tempfile::tempdir().unwrap();
+        let dir = tempfile::tempdir().unwrap();
         for (part, wanted) in [
             ("settler", "the settler"),
             ("name server", "the name server"),
@@ -102,18 +105,18 @@ fn any_part_that_ends_or_panics_ends_the_coordinator_with_an_error() {
             ("store's writer", "store"),
         ] {
             for fault in [Fault::Return, Fault::Panic] {
-                let running = start(folder.path()).await;
+                let running = start(dir.path()).await;
                 running.faults.inject(part, fault);
                 timeout(SOON, running.stop.cancelled())
                     .await
                     .unwrap_or_else(|_| panic!("the end of {part} is noticed"));
                 let ended = timeout(LONG, running.serving).await.unwrap().unwrap();
-                let told = chain(&ended.expect_err("it is an error")).to_string();
+                let told = error_chain(&ended.expect_err("it is an error")).to_string();
                 assert!(told.contains(wanted), "{part}: {told}");
             }
         }
         // The next coordinator finds everything in order, and ends well when it is told to.
-        let running = start(folder.path()).await;
+        let running = start(dir.path()).await;
         running.stop.cancel();
         timeout(LONG, running.serving)
             .await

@@ -1,31 +1,31 @@
 //! The stream of changes: what was committed behind a revision, then what is being committed.
 //!
 //! ```text
-//!   Changes ──page behind `revision`?──► keeper: transactions on disk; with the last page also
-//!      │                                         a place among those who hear of new ones
-//!      └──◄── broadcast of each commit ── keeper
+//!   Changes ──page behind `revision`?──► writer: transactions on disk; with the last page also
+//!      │                                         a subscription to new ones
+//!      └──◄── broadcast of each commit ── writer
 //! ```
 //!
-//! The keeper answers between two commits: what is on the last page and what is heard afterwards
+//! The writer answers between two commits: what is on the last page and what is heard afterwards
 //! have neither a gap nor an overlap.
 
 use super::{
-    KeeperError, Logged, StoreError,
-    keeper::{FollowJob, Jobs},
+    Logged, StoreError, WriterError,
     log::{Bounds, Encoded},
+    writer::{FollowJob, Jobs},
 };
 use std::{collections::VecDeque, sync::Arc};
 use thiserror::Error;
 use tokio::sync::{broadcast, oneshot};
 use vch_ledger::Revision;
 
-/// What the keeper hands out at once: so much of the past is in memory for a follower.
+/// What the writer hands out at once: so much of the past is in memory for a follower.
 pub(super) const PAGE: Bounds = Bounds {
     transactions: 256,
     bytes: 1 << 20,
 };
 /// Transactions that a follower may be behind before it must read from disk again: some groups of
-/// the keeper's.
+/// the writer's.
 pub(super) const BEHIND: usize = 1_024;
 
 /// Why a stream of changes does not go on.
@@ -64,14 +64,14 @@ pub enum ChangesError {
     /// What is kept can't be read.
     #[error("the changes that are kept cannot be read")]
     Store(#[from] StoreError),
-    /// The keeper has ended.
+    /// The writer has ended.
     #[error(transparent)]
-    Ended(#[from] KeeperError),
+    Ended(#[from] WriterError),
 }
 
 /// The transactions behind a revision, each once and in order, without end.
 ///
-/// It does not keep the keeper alive: with the last [`Keeper`](super::Keeper) it ends.
+/// It does not keep the writer alive: with the last [`LedgerHandle`](super::LedgerHandle) it ends.
 pub struct Changes {
     jobs: Jobs,
     after: Revision,
@@ -120,7 +120,7 @@ impl Changes {
             };
             match live.recv().await {
                 Ok(logged) => break logged,
-                Err(broadcast::error::RecvError::Closed) => return Err(KeeperError::Ended.into()),
+                Err(broadcast::error::RecvError::Closed) => return Err(WriterError::Ended.into()),
                 Err(broadcast::error::RecvError::Lagged(_)) => {
                     self.live = None;
                     return Err(ChangesError::Lagged { after: self.after });
@@ -136,7 +136,7 @@ impl Changes {
         let (answer, answered) = oneshot::channel();
         let after = self.after;
         self.jobs.send(FollowJob { after, answer }).await?;
-        let page = answered.await.map_err(|_| KeeperError::Ended)??;
+        let page = answered.await.map_err(|_| WriterError::Ended)??;
         self.page = page.transactions.into();
         self.live = page.live;
         Ok(())

@@ -1,4 +1,4 @@
-//! Power failures: random commands to keeper, ledger and store on a disk that forgets and tears
+//! Power failures: random commands to writer, ledger and store on a disk that forgets and tears
 //! what was not synced. After each failure everything that was acknowledged, or told to a follower,
 //! is there, and nothing but what was decided, group by group.
 //!
@@ -9,7 +9,7 @@
 mod dice;
 mod disk;
 mod life;
-mod wishes;
+mod requests;
 mod world;
 
 pub(super) use dice::Dice;

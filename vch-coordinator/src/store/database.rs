@@ -1,10 +1,9 @@
 //! Rows in redb. Keys and values are postcard, read back whole at start.
 
 use super::{
-    StoreError,
+    StoreError, dir,
     error::failed,
     facts::{self, Facts, REVISION, SCHEMA, VCH},
-    folder,
     lock::Lock,
     log::{Bounds, Encoded, Log, Logged},
     migration,
@@ -37,12 +36,12 @@ pub struct Store {
     database: Database,
     revision: Revision,
     log: Log,
-    /// `None` where it is not in a folder.
-    place: Option<Place>,
+    /// `None` where it is not in a directory.
+    location: Option<Location>,
 }
 
-/// The folder of a store, which nobody else uses meanwhile.
-pub(super) struct Place {
+/// The directory of a store, which no other process uses meanwhile.
+pub(super) struct Location {
     dir: PathBuf,
     _lock: Lock,
     reserve: Reserve,
@@ -72,7 +71,7 @@ impl Group {
         self.transactions.is_empty() && self.reports.is_empty()
     }
 
-    /// Whether something is in it that was not there before: a network, a container, a place.
+    /// Whether something is in it that was not there before: a network, a container, an endpoint.
     fn adds(&self) -> bool {
         let mut changes = self.transactions.iter().flat_map(|logged| &logged.changes);
         changes.any(|change| {
@@ -86,11 +85,11 @@ impl Group {
 }
 
 impl Store {
-    /// Opens the store in a folder, made if it is not there, and reads it whole. One that an older
+    /// Opens the store in a directory, made if it is not there, and reads it whole. One that an older
     /// release wrote is migrated; what it was stays beside it.
     ///
     /// # Errors
-    /// [`StoreError`], with a remedy; what is in the folder stays as it is.
+    /// [`StoreError`], with a remedy; what is in the directory stays as it is.
     pub fn open(dir: &Path) -> Result<(Self, Loaded), StoreError> {
         Self::open_in(dir, false)
     }
@@ -98,29 +97,29 @@ impl Store {
     /// The same, where it is made if it is not there although containers' directories are.
     ///
     /// # Errors
-    /// [`StoreError`], with a remedy; what is in the folder stays as it is.
+    /// [`StoreError`], with a remedy; what is in the directory stays as it is.
     pub fn begin_anew(dir: &Path) -> Result<(Self, Loaded), StoreError> {
         Self::open_in(dir, true)
     }
 
     fn open_in(dir: &Path, begin_anew: bool) -> Result<(Self, Loaded), StoreError> {
-        private::provide(dir, folder::MARKS, "vch.state_dir")?;
+        private::provide(dir, dir::MARKS, "vch.state_dir")?;
         let lock = Lock::take(dir)?;
         let open = || {
-            let database = folder::database(dir, begin_anew)?;
-            let place = Place {
-                reserve: Reserve::of(&dir.join(folder::FILE))?,
+            let database = dir::database(dir, begin_anew)?;
+            let location = Location {
+                reserve: Reserve::of(&dir.join(dir::FILE))?,
                 dir: dir.to_owned(),
                 _lock: lock,
             };
             let bounds = Bounds::default();
-            Self::begin(database, Some(place), bounds, &mut getrandom::fill)
+            Self::begin(database, Some(location), bounds, &mut getrandom::fill)
         };
         // Bytes that no release of redb wrote may lead it to an assertion; nothing of what it had opened is
         // used after that.
         let opened = panic::catch_unwind(AssertUnwindSafe(open));
         let opened = opened.unwrap_or(Err(StoreError::Panicked));
-        let path = dir.join(folder::FILE);
+        let path = dir.join(dir::FILE);
         opened.map_err(|source| match source {
             unwritable if unwritable.is_unwritable() => StoreError::Unwritable {
                 path,
@@ -138,7 +137,7 @@ impl Store {
 
     pub(super) fn begin(
         database: Database,
-        place: Option<Place>,
+        location: Option<Location>,
         bounds: Bounds,
         random: Random<'_>,
     ) -> Result<(Self, Loaded), StoreError> {
@@ -148,7 +147,7 @@ impl Store {
             database,
             revision: loaded.revision,
             log,
-            place,
+            location,
         };
         Ok((store, loaded))
     }
@@ -159,14 +158,14 @@ impl Store {
     /// [`StoreError`]: it can't be opened, or is nowhere.
     pub(super) fn reopen(self) -> Result<(Self, Loaded), StoreError> {
         let Self {
-            database, place, ..
+            database, location, ..
         } = self;
         drop(database);
-        let place = place.ok_or(StoreError::Nowhere)?;
-        let database = folder::database(&place.dir, false)?;
+        let location = location.ok_or(StoreError::Nowhere)?;
+        let database = dir::database(&location.dir, false)?;
         Self::begin(
             database,
-            Some(place),
+            Some(location),
             Bounds::default(),
             &mut getrandom::fill,
         )
@@ -177,8 +176,12 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; of a full disk it [is one](StoreError::is_full).
     pub(super) fn write(&mut self, group: &Group) -> Result<(), StoreError> {
-        let mut place = self.place.as_mut();
-        if group.adds() && place.as_mut().is_some_and(|place| !place.reserve.keep()) {
+        let mut location = self.location.as_mut();
+        if group.adds()
+            && location
+                .as_mut()
+                .is_some_and(|location| !location.reserve.keep())
+        {
             return Err(StoreError::Full);
         }
         let write = self.database.begin_write().map_err(failed("begin"))?;
@@ -192,9 +195,9 @@ impl Store {
         }
         write.commit().map_err(failed("commit"))?;
         self.revision = last.unwrap_or(self.revision);
-        if let Some(place) = &mut self.place {
+        if let Some(location) = &mut self.location {
             // Whether there was room is asked by whoever needs some.
-            let _ = place.reserve.keep();
+            let _ = location.reserve.keep();
         }
         Ok(())
     }

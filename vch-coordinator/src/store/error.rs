@@ -8,7 +8,7 @@ use thiserror::Error;
 /// Why the store does not serve.
 #[derive(Debug, Error)]
 pub enum StoreError {
-    /// Its folder can't be used.
+    /// Its directory can't be used.
     #[error("cannot use {}: make the folder writable, or set `vch.state_dir`", path.display())]
     Directory {
         /// What was tried.
@@ -17,7 +17,7 @@ pub enum StoreError {
         #[source]
         source: io::Error,
     },
-    /// Its folder is not root's alone.
+    /// Its directory is not root's alone.
     #[error(transparent)]
     Private(#[from] PrivateError),
     /// Another process holds it.
@@ -26,7 +26,7 @@ pub enum StoreError {
         dir.display()
     )]
     InUse {
-        /// The store's folder.
+        /// The store's directory.
         dir: PathBuf,
         /// The process that holds it.
         holder: Holder,

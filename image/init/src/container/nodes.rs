@@ -32,7 +32,7 @@ const ON_DEMAND: &[(&str, u32, u32)] = &[
     ("/dev/ppp", 108, 0),
     ("/dev/vhost-net", 10, 238),
 ];
-/// Folders and links of /dev that a container has of its own.
+/// Directories and links of /dev that a container has of its own.
 const OWN: &[&str] = &["console", "fd", "mqueue", "ptmx", "pts", "shm"];
 /// Of a node that every user may open; other nodes have the VM's own.
 const OPEN: u32 = 0o666;
@@ -82,8 +82,8 @@ impl Node {
 
     /// Makes it.
     pub fn make(&self) -> io::Result<()> {
-        if let Some(folder) = self.path.parent() {
-            fs::create_dir_all(folder)?;
+        if let Some(dir) = self.path.parent() {
+            fs::create_dir_all(dir)?;
         }
         let kind = if self.block {
             SFlag::S_IFBLK
@@ -152,9 +152,9 @@ pub fn asked(device: &Device) -> Result<Node, Refused> {
     })
 }
 
-/// All nodes below a folder of the VM's own /dev, but for those that the container has of its own.
-fn collect(folder: &Path, nodes: &mut Vec<Node>) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
+/// All nodes below a directory of the VM's own /dev, but for those that the container has of its own.
+fn collect(dir: &Path, nodes: &mut Vec<Node>) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
         let path = entry?.path();
         let own = path.parent() == Some(Path::new(DEV))
             && OWN.iter().any(|own| path.file_name() == Some(own.as_ref()));

@@ -57,7 +57,7 @@ const TERMINAL: u8 = 0;
 const IN_PLACE: u8 = u8::MAX;
 /// The child is about to run its program; its number in the container follows.
 const EXECUTES: u8 = u8::MAX - 1;
-/// All other first bytes: what went wrong, by its place here, from 1 on.
+/// All other first bytes: what went wrong, by its position here, from 1 on.
 const FAULTS: [Fault; 6] = [
     Fault::NotFound,
     Fault::NotExecutable,
@@ -274,8 +274,8 @@ fn ended() -> Refused {
 }
 
 fn number(fault: Fault) -> u8 {
-    let place = FAULTS.iter().position(|one| *one == fault);
-    let number = place.and_then(|place| u8::try_from(place + 1).ok());
+    let index = FAULTS.iter().position(|one| *one == fault);
+    let number = index.and_then(|index| u8::try_from(index + 1).ok());
     number.unwrap_or(1)
 }
 

@@ -46,9 +46,9 @@ pub fn make(start: &Start) -> Result<(), Refused> {
         restrict(start)?;
     }
     // An `exec` finds it or fails; what the container begins in is made for it.
-    let folder = &start.process.folder;
-    if !folder.is_empty() {
-        fs::create_dir_all(folder).map_err(|error| no_folder(folder, &error))?;
+    let dir = &start.process.dir;
+    if !dir.is_empty() {
+        fs::create_dir_all(dir).map_err(|error| no_dir(dir, &error))?;
     }
     for volume in &start.volumes {
         fs::create_dir_all(volume).map_err(failed("make the folder of a volume"))?;
@@ -65,10 +65,10 @@ pub fn make(start: &Start) -> Result<(), Refused> {
 }
 
 /// dockerd's words where a file stands in the way.
-fn no_folder(folder: &str, error: &io::Error) -> Refused {
+fn no_dir(dir: &str, error: &io::Error) -> Refused {
     let reason = match error.kind() {
         io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
-            format!("Cannot mkdir: {folder} is not a directory")
+            format!("Cannot mkdir: {dir} is not a directory")
         }
         _ => format!("make the working directory: {error}"),
     };
@@ -157,10 +157,10 @@ fn devices(shm_bytes: u64, nodes: &[Node]) -> Result<(), Refused> {
     Ok(())
 }
 
-fn mounted(kind: &str, place: &str, flags: MsFlags, options: &str) -> Result<(), Refused> {
-    let what = format!("mount {place}");
-    fs::create_dir_all(place).map_err(failed(&what))?;
-    mount(Some(kind), place, Some(kind), flags, Some(options)).map_err(failed(&what))
+fn mounted(kind: &str, path: &str, flags: MsFlags, options: &str) -> Result<(), Refused> {
+    let what = format!("mount {path}");
+    fs::create_dir_all(path).map_err(failed(&what))?;
+    mount(Some(kind), path, Some(kind), flags, Some(options)).map_err(failed(&what))
 }
 
 /// What is there, mounted once more with other flags.
@@ -195,13 +195,13 @@ fn options(mut flags: MsFlags, text: &str) -> (MsFlags, String) {
 
 /// The console of a container with a terminal is that. Of a process beside the first it is there already.
 pub fn console(terminal: &str) {
-    let place = "/dev/console";
-    if Path::new(place).exists() {
+    let path = "/dev/console";
+    if Path::new(path).exists() {
         return;
     }
-    let made = fs::File::create(place);
+    let made = fs::File::create(path);
     if made.is_ok() {
         // Without one the container has no console: as without a terminal.
-        let _ = mount(Some(terminal), place, NONE, MsFlags::MS_BIND, NONE);
+        let _ = mount(Some(terminal), path, NONE, MsFlags::MS_BIND, NONE);
     }
 }

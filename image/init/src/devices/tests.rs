@@ -13,15 +13,15 @@ const CHARACTER: u32 = 2;
 fn allows(program: &[Instruction], access: u32, kind: u32, major: u32, minor: u32) -> bool {
     let context = [access << 16 | kind, major, minor];
     let mut registers = [0_u64; 11];
-    let mut place = 0;
+    let mut next = 0;
     for _ in 0..1_000 {
         let Instruction {
             code,
             registers: pair,
             offset,
             value,
-        } = program[place];
-        place += 1;
+        } = program[next];
+        next += 1;
         let to = usize::from(pair & 0xf);
         let from = usize::from(pair >> 4);
         let number = u64::try_from(value).unwrap();
@@ -53,7 +53,7 @@ fn allows(program: &[Instruction], access: u32, kind: u32, major: u32, minor: u3
             other => panic!("code {other:#x}"),
         };
         if holds {
-            place += usize::try_from(offset).unwrap();
+            next += usize::try_from(offset).unwrap();
         }
     }
     panic!("it does not end");

@@ -26,7 +26,7 @@ fn assert_too_long(message: &ToCoordinator, expected: &str) {
 
 #[test]
 fn bytes_behind_a_message_are_an_error() {
-    let mut bytes = ToAgent::Knock.encode().unwrap();
+    let mut bytes = ToAgent::Probe.encode().unwrap();
     bytes.extend([1, 2, 3]);
     match ToAgent::decode(&bytes) {
         Err(DecodeError::Trailing { bytes: 3 }) => {}

@@ -15,13 +15,13 @@ impl Bench {
         Self { now, agent }
     }
 
-    /// With a session that has stood long enough for a knock to count.
+    /// With a session that has stood long enough for a probe to count.
     fn established() -> (Self, SessionNonce) {
         let mut bench = Self::new();
         bench.give(Input::ChannelOpened);
         let nonce = bench.hello().nonce;
         bench.message(nonce, ToAgent::Welcome(welcome()));
-        bench.now += KNOCK_QUIET;
+        bench.now += PROBE_QUIET;
         (bench, nonce)
     }
 
@@ -179,7 +179,7 @@ fn a_heartbeat_beyond_the_bounds_is_taken_as_the_nearest() {
 }
 
 #[test]
-fn after_a_refusal_it_asks_again_only_after_the_longest_pause_or_a_knock() {
+fn after_a_refusal_it_asks_again_only_after_the_longest_pause_or_a_probe() {
     let mut bench = Bench::new();
     bench.give(Input::ChannelOpened);
     let nonce = bench.hello().nonce;
@@ -187,17 +187,17 @@ fn after_a_refusal_it_asks_again_only_after_the_longest_pause_or_a_knock() {
     assert_eq!(bench.outputs(), [Output::Refused(Refusal::NotStarted)]);
     assert_eq!(bench.agent.deadline(), Some(bench.now + RETRY.1));
     bench.now += Duration::from_millis(200);
-    bench.message(SessionNonce::NONE, ToAgent::Knock);
+    bench.message(SessionNonce::NONE, ToAgent::Probe);
     assert_eq!(bench.hello().nonce, nonce);
 }
 
 #[test]
-fn a_burst_of_knocks_is_answered_by_one_hello() {
+fn a_burst_of_probes_is_answered_by_one_hello() {
     let mut bench = Bench::new();
     bench.give(Input::ChannelOpened);
     bench.hello();
     for _ in 0..100 {
-        bench.message(SessionNonce::NONE, ToAgent::Knock);
+        bench.message(SessionNonce::NONE, ToAgent::Probe);
     }
     assert_eq!(bench.sent(), []);
     assert!(bench.tick_at_deadline() <= HELLO_GAP);
@@ -205,21 +205,21 @@ fn a_burst_of_knocks_is_answered_by_one_hello() {
 }
 
 #[test]
-fn a_knock_in_a_session_begins_anew_under_a_fresh_nonce_and_tells_what_is_held() {
+fn a_probe_in_a_session_begins_anew_under_a_fresh_nonce_and_tells_what_is_held() {
     let (mut bench, nonce) = Bench::established();
     bench.message(nonce, ToAgent::Spec(spec(1, 3)));
     bench.outputs();
-    bench.message(SessionNonce::NONE, ToAgent::Knock);
+    bench.message(SessionNonce::NONE, ToAgent::Probe);
     let hello = bench.hello();
     assert_ne!(hello.nonce, nonce);
     assert_eq!(hello.held, Some(id(1, 3)));
 }
 
 #[test]
-fn a_knock_sent_before_the_session_began_does_not_end_it() {
+fn a_probe_sent_before_the_session_began_does_not_end_it() {
     let (mut bench, _) = Bench::established();
     bench.now -= Duration::from_millis(1);
-    bench.message(SessionNonce::NONE, ToAgent::Knock);
+    bench.message(SessionNonce::NONE, ToAgent::Probe);
     assert!(bench.agent.is_established());
 }
 

@@ -14,7 +14,7 @@ impl Bench {
         Self { now, coordinator }
     }
 
-    fn knocking() -> Self {
+    fn probing() -> Self {
         let mut bench = Self::new();
         bench.give(Input::Desired(spec(1, 5)));
         bench.give(Input::ChannelOpened);
@@ -23,7 +23,7 @@ impl Bench {
     }
 
     fn established() -> Self {
-        let mut bench = Self::knocking();
+        let mut bench = Self::probing();
         bench.greet(hello(7, None));
         bench.outputs();
         bench.now += HELLO_GAP;
@@ -111,12 +111,12 @@ fn the_channel_of_a_container_that_is_not_started_is_not_opened() {
 }
 
 #[test]
-fn it_knocks_when_the_channel_opens_and_again_with_pauses_of_up_to_a_second() {
+fn it_probes_when_the_channel_opens_and_again_with_pauses_of_up_to_a_second() {
     let mut bench = Bench::new();
     bench.give(Input::Desired(spec(1, 1)));
     bench.outputs();
     bench.give(Input::ChannelOpened);
-    assert_eq!(bench.sent(), [ToAgent::Knock]);
+    assert_eq!(bench.sent(), [ToAgent::Probe]);
     let pauses: Vec<_> = (0..10).map(|_| bench.tick_at_deadline()).collect();
     assert_eq!(bench.sent().len(), 10);
     assert!(
@@ -136,7 +136,7 @@ fn a_hello_is_welcomed_and_given_the_spec_that_it_lacks() {
         (Some(id(1, 5)), false),
         (Some(id(1, 6)), false),
     ] {
-        let mut bench = Bench::knocking();
+        let mut bench = Bench::probing();
         bench.greet(hello(7, held));
         let mut expected = vec![welcome()];
         expected.extend(lacks.then(|| ToAgent::Spec(spec(1, 5))));
@@ -178,7 +178,7 @@ fn hellos_faster_than_any_agent_says_them_do_not_replace_sessions() {
 
 #[test]
 fn a_hello_whose_frame_bears_another_nonce_or_none_is_ignored() {
-    let mut bench = Bench::knocking();
+    let mut bench = Bench::probing();
     bench.message(NONCE, ToCoordinator::Hello(hello(8, None)));
     bench.greet(hello(0, None));
     assert_eq!(bench.outputs(), []);
@@ -187,7 +187,7 @@ fn a_hello_whose_frame_bears_another_nonce_or_none_is_ignored() {
 #[test]
 fn an_agent_without_a_common_version_is_refused_with_the_versions_spoken() {
     for (oldest, newest) in [(2, 3), (0, 0), (5, 2)] {
-        let mut bench = Bench::knocking();
+        let mut bench = Bench::probing();
         bench.greet(Hello {
             oldest,
             newest,
@@ -218,20 +218,20 @@ fn an_agent_that_also_speaks_a_later_version_is_welcomed_to_ours() {
 }
 
 #[test]
-fn an_agent_of_a_container_that_is_not_started_is_refused_and_knocked_for_once_it_is() {
+fn an_agent_of_a_container_that_is_not_started_is_refused_and_probed_once_it_is() {
     let mut bench = Bench::new();
     bench.give(Input::ChannelOpened);
     bench.greet(hello(7, None));
     let refusal = ToAgent::Refuse(Refusal::NotStarted);
-    assert_eq!(bench.sent(), [ToAgent::Knock, refusal]);
-    bench.now += KNOCK_GAP;
+    assert_eq!(bench.sent(), [ToAgent::Probe, refusal]);
+    bench.now += PROBE_GAP;
     bench.give(Input::Desired(spec(1, 1)));
-    assert_eq!(bench.sent(), [ToAgent::Knock]);
+    assert_eq!(bench.sent(), [ToAgent::Probe]);
 }
 
 #[test]
-fn frames_of_an_unknown_session_are_knocked_for_but_not_each() {
-    let mut bench = Bench::knocking();
+fn frames_of_an_unknown_session_are_probed_for_but_not_each() {
+    let mut bench = Bench::probing();
     let reports = |bench: &mut Bench| {
         for sequence in 1..20 {
             bench.message(NONCE, ToCoordinator::Report(report(sequence)));
@@ -239,16 +239,16 @@ fn frames_of_an_unknown_session_are_knocked_for_but_not_each() {
         bench.outputs()
     };
     assert_eq!(reports(&mut bench), []);
-    // A stretch of time in which no knock was due by itself.
-    if let State::Knocking(knocking) = &mut bench.coordinator.state {
-        knocking.again += Duration::from_secs(1);
+    // A stretch of time in which no probe was due by itself.
+    if let CoordinatorState::Probing(probing) = &mut bench.coordinator.state {
+        probing.again += Duration::from_secs(1);
     }
-    bench.now += KNOCK_GAP;
-    let knock = Envelope {
+    bench.now += PROBE_GAP;
+    let probe = Envelope {
         nonce: SessionNonce::NONE,
-        message: ToAgent::Knock,
+        message: ToAgent::Probe,
     };
-    assert_eq!(reports(&mut bench), [Output::Send(knock)]);
+    assert_eq!(reports(&mut bench), [Output::Send(probe)]);
 }
 
 #[test]
@@ -262,7 +262,7 @@ fn frames_of_another_session_change_nothing_in_one_that_stands() {
 
 #[test]
 fn it_pings_each_heartbeat_and_loses_the_session_after_five_without_an_answer() {
-    let mut bench = Bench::knocking();
+    let mut bench = Bench::probing();
     bench.greet(hello(7, None));
     bench.outputs();
     for sequence in 1..5 {
@@ -331,16 +331,16 @@ fn of_desired_specs_the_newest_wins_whatever_their_order() {
 }
 
 #[test]
-fn another_incarnation_ends_the_session_and_knocks() {
+fn another_incarnation_ends_the_session_and_probes() {
     let mut bench = Bench::established();
     bench.give(Input::Desired(spec(2, 1)));
-    let knock = Envelope {
+    let probe = Envelope {
         nonce: SessionNonce::NONE,
-        message: ToAgent::Knock,
+        message: ToAgent::Probe,
     };
     assert_eq!(
         bench.outputs(),
-        [Output::Lost(Lost::NewIncarnation), Output::Send(knock)]
+        [Output::Lost(Lost::NewIncarnation), Output::Send(probe)]
     );
 }
 

@@ -5,11 +5,11 @@ use std::os::unix::fs::PermissionsExt;
 use tempfile::TempDir;
 use tokio::io::AsyncBufReadExt;
 
-struct Place {
+struct SocketDirectory {
     directory: TempDir,
 }
 
-impl Place {
+impl SocketDirectory {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         Self { directory }
@@ -41,9 +41,9 @@ async fn dial(path: &Path) -> ChannelStream {
 
 /// Opens by hybrid vsock against a VMM that answers so.
 async fn open_against(answer: &[u8]) -> Result<ChannelStream, OpenError> {
-    let place = Place::new();
-    let vmm = UnixListener::bind(place.socket()).unwrap();
-    let mut opener = place.hybrid();
+    let at = SocketDirectory::new();
+    let vmm = UnixListener::bind(at.socket()).unwrap();
+    let mut opener = at.hybrid();
     let serve = async {
         let (stream, _) = vmm.accept().await.unwrap();
         let mut stream = tokio::io::BufReader::new(stream);
@@ -89,53 +89,53 @@ async fn an_answer_other_than_ok_is_an_error_that_shows_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_vmm_that_does_not_answer_is_given_up_after_five_seconds() {
-    let place = Place::new();
-    let _vmm = UnixListener::bind(place.socket()).unwrap();
+    let at = SocketDirectory::new();
+    let _vmm = UnixListener::bind(at.socket()).unwrap();
     let begun = Instant::now();
-    let result = place.hybrid().open().await.map(|_| ());
+    let result = at.hybrid().open().await.map(|_| ());
     assert!(matches!(result, Err(OpenError::TimedOut { .. })));
     assert_eq!(begun.elapsed(), DIAL_DEADLINE);
 }
 
 #[tokio::test]
 async fn a_socket_that_is_not_there_is_an_error_that_names_it() {
-    let place = Place::new();
+    let at = SocketDirectory::new();
     for channel in [
-        place.hybrid().channel().clone(),
-        CoordinatorChannel::Chardev(place.socket()),
+        at.hybrid().channel().clone(),
+        CoordinatorChannel::Chardev(at.socket()),
     ] {
         let error = Opener::new(channel).open().await.map(|_| ()).unwrap_err();
         let text = error.to_string();
-        assert!(text.contains(&*place.socket().to_string_lossy()), "{text}");
+        assert!(text.contains(&*at.socket().to_string_lossy()), "{text}");
     }
 }
 
 #[tokio::test]
 async fn a_unix_channel_is_its_owners_alone_and_its_file_goes_with_it() {
-    let place = Place::new();
-    let mut opener = place.listening();
+    let at = SocketDirectory::new();
+    let mut opener = at.listening();
     let (opened, _stream) = tokio::join!(opener.open(), async {
-        while !place.socket().exists() {
+        while !at.socket().exists() {
             tokio::task::yield_now().await;
         }
-        dial(&place.socket()).await
+        dial(&at.socket()).await
     });
     opened.unwrap();
-    let mode = fs::metadata(place.socket()).unwrap().permissions().mode();
+    let mode = fs::metadata(at.socket()).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     drop(opener);
-    assert_eq!(fs::read_dir(place.directory.path()).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(at.directory.path()).unwrap().count(), 0);
 }
 
 #[tokio::test]
 async fn the_socket_of_a_coordinator_that_was_killed_is_replaced() {
-    let place = Place::new();
-    drop(UnixListener::bind(place.socket()).unwrap());
-    assert!(place.socket().exists(), "it left its socket");
-    let mut opener = place.listening();
+    let at = SocketDirectory::new();
+    drop(UnixListener::bind(at.socket()).unwrap());
+    assert!(at.socket().exists(), "it left its socket");
+    let mut opener = at.listening();
     let (opened, _stream) = tokio::join!(opener.open(), async {
         loop {
-            match UnixStream::connect(place.socket()).await {
+            match UnixStream::connect(at.socket()).await {
                 Ok(stream) => return stream,
                 Err(_) => tokio::task::yield_now().await,
             }
@@ -146,16 +146,16 @@ async fn the_socket_of_a_coordinator_that_was_killed_is_replaced() {
 
 #[tokio::test(start_paused = true)]
 async fn a_file_that_is_no_socket_is_left_alone_and_tried_again_after_a_second() {
-    let place = Place::new();
-    fs::write(place.socket(), "precious").unwrap();
-    let mut opener = place.listening();
+    let at = SocketDirectory::new();
+    fs::write(at.socket(), "precious").unwrap();
+    let mut opener = at.listening();
     let begun = Instant::now();
     for tries in 0..3 {
         let error = opener.open().await.map(|_| ()).unwrap_err();
         assert!(matches!(error, OpenError::NotASocket(_)), "{error}");
         assert_eq!(begun.elapsed(), LISTEN_AGAIN * tries);
     }
-    assert_eq!(fs::read_to_string(place.socket()).unwrap(), "precious");
+    assert_eq!(fs::read_to_string(at.socket()).unwrap(), "precious");
 }
 
 #[tokio::test]
@@ -200,13 +200,13 @@ async fn who_is_turned_away_and_says_nothing_is_dropped_after_two_seconds() {
 
 #[tokio::test]
 async fn a_listener_that_goes_late_leaves_its_successor_the_name() {
-    let place = Place::new();
-    let first = Socket::bind(&place.socket()).unwrap();
-    let second = Socket::bind(&place.socket()).unwrap();
+    let at = SocketDirectory::new();
+    let first = Socket::bind(&at.socket()).unwrap();
+    let second = Socket::bind(&at.socket()).unwrap();
     drop(first);
-    let path = place.socket();
+    let path = at.socket();
     let (_dialled, accepted) = tokio::join!(dial(&path), second.accept());
     accepted.unwrap();
     drop(second);
-    assert!(!place.socket().exists());
+    assert!(!at.socket().exists());
 }

@@ -43,7 +43,7 @@ async fn messages_go_over_a_serial_line_and_a_hang_up_is_its_end() {
     let mut line = vec![0xff; 40];
     crate::frame::encode(
         SessionNonce::NONE,
-        &ToAgent::Knock.encode().unwrap(),
+        &ToAgent::Probe.encode().unwrap(),
         &mut line,
     )
     .unwrap();

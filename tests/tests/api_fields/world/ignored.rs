@@ -2,7 +2,7 @@
 
 use super::{CONTAINER, Named, World, base, set};
 use crate::answer::{Answer, Kind};
-use crate::list::{Field, Operation, Place};
+use crate::list::{Field, Location, Operation};
 use serde_json::Value;
 
 /// What differs between two containers of one making.
@@ -33,7 +33,7 @@ impl World<'_> {
         let shown_of_a_container = operation.path == "/containers/create"
             || operation.path.ends_with("/update")
             || operation.path.ends_with("/connect");
-        if field.place != Place::Body || !shown_of_a_container || why.contains("cgroups") {
+        if field.location != Location::Body || !shown_of_a_container || why.contains("cgroups") {
             return None;
         }
         let without = self.effect(operation, &[]);

@@ -38,23 +38,23 @@ fn tree() -> tempfile::TempDir {
 }
 
 #[test]
-fn a_place_is_the_way_from_the_root_bus_and_its_slot() {
+fn a_location_is_the_way_from_the_root_bus_and_its_slot() {
     let sys = tree();
-    let place = Sysfs::at(sys.path(), "/none").pci_place(2, &link("eth0"));
-    let place = place.unwrap();
-    assert_eq!(place.path, "02.0/00.0".parse().unwrap());
-    assert_eq!(place.slot, Some(5));
+    let location = Sysfs::at(sys.path(), "/none").pci_location(2, &link("eth0"));
+    let location = location.unwrap();
+    assert_eq!(location.path, "02.0/00.0".parse().unwrap());
+    assert_eq!(location.slot, Some(5));
 }
 
 #[test]
 fn an_entry_of_another_namespaces_link_does_not_count() {
     let sys = tree();
     let sysfs = Sysfs::at(sys.path(), "/none");
-    assert_eq!(sysfs.pci_place(3, &link("eth0")), None);
+    assert_eq!(sysfs.pci_location(3, &link("eth0")), None);
     let mut other = link("eth0");
     other.mac = Some("02:00:00:00:00:08".parse().unwrap());
-    assert_eq!(sysfs.pci_place(2, &other), None);
-    assert_eq!(sysfs.pci_place(2, &link("../net/eth0")), None);
+    assert_eq!(sysfs.pci_location(2, &other), None);
+    assert_eq!(sysfs.pci_location(2, &link("../net/eth0")), None);
 }
 
 #[test]

@@ -92,15 +92,15 @@ fn loopback_comes_up_and_never_carries_an_interface() {
 }
 
 #[test]
-fn a_nic_is_found_by_its_place_on_the_bus_whatever_its_address() {
-    let place = |path: &str, slot| PciPlace {
+fn a_nic_is_found_by_its_position_on_the_bus_whatever_its_address() {
+    let location = |path: &str, slot| PciLocation {
         path: path.parse().unwrap(),
         slot,
     };
     let mut near = link("eth0", 7);
-    near.pci = Some(place("03.0", None));
+    near.pci = Some(location("03.0", None));
     let mut far = link("eth1", 1);
-    far.pci = Some(place("02.0/00.0", Some(5)));
+    far.pci = Some(location("02.0/00.0", Some(5)));
     let mut by_path = interface("a", 1, &[]);
     by_path.nic = NicMatch::PciPath("03.0".parse().unwrap());
     let mut by_slot = interface("b", 2, &[]);

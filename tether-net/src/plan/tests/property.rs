@@ -154,7 +154,7 @@ proptest! {
         let mut foreign_in_the_way = false;
         let after = match model::run(kernel.clone(), &first) {
             Ok(after) => after,
-            // A foreign IPv6 route may hold the place.
+            // A foreign IPv6 route may be there already.
             Err(why) => {
                 prop_assert!(why.starts_with("add route to ::/0") && why.ends_with("EEXIST"), "{why}");
                 foreign_in_the_way = true;

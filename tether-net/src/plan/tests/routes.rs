@@ -47,7 +47,7 @@ fn a_route_whose_source_has_a_wrong_prefix_length_stays() {
 }
 
 #[test]
-fn of_two_routes_to_one_place_with_one_metric_the_later_interface_yields() {
+fn of_two_routes_to_one_destination_with_one_metric_the_later_interface_yields() {
     let mut one = interface("eth0", 1, &["10.0.0.2/24"]);
     one.routes = vec![route("0.0.0.0/0", Some("10.0.0.1"))];
     let mut two = interface("eth1", 2, &["10.1.0.2/24"]);
@@ -102,7 +102,7 @@ fn going_down_for_a_new_mac_brings_ipv6_addresses_and_routes_back() {
     wanted.nic = NicMatch::PciPath("03.0".parse().unwrap());
     wanted.routes = vec![route("0.0.0.0/0", Some("10.0.0.1"))];
     let mut nic = settled("eth0", 7);
-    nic.pci = Some(PciPlace {
+    nic.pci = Some(PciLocation {
         path: "03.0".parse().unwrap(),
         slot: None,
     });

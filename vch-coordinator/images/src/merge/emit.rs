@@ -1,4 +1,4 @@
-//! From the tree to one archive: folders first, then each layer's files in the order in which they are read.
+//! From the tree to one archive: directories first, then each layer's files in the order in which they are read.
 
 use super::{LayerError, ROOT, Tree, What};
 use crate::limits::Limits;
@@ -11,8 +11,8 @@ use thiserror::Error;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// Parents before children, the root first.
-    pub folders: Vec<Entry>,
-    /// By layer and place in it.
+    pub dirs: Vec<Entry>,
+    /// By layer and position in it.
     pub leaves: BTreeMap<(usize, usize), Named>,
 }
 
@@ -42,7 +42,7 @@ impl Tree {
         let mut ahead = vec![(ROOT, Vec::new())];
         while let Some((node, path)) = ahead.pop() {
             match &self.nodes[node].what {
-                What::Folder(entry, children) => {
+                What::Dir(entry, children) => {
                     for (name, child) in children.iter().rev() {
                         let mut below: Vec<u8> = path.clone();
                         if !below.is_empty() {
@@ -54,7 +54,7 @@ impl Tree {
                     let mut entry = entry.clone();
                     entry.path = if path.is_empty() { b".".to_vec() } else { path };
                     entry.path.push(b'/');
-                    plan.folders.push(entry);
+                    plan.dirs.push(entry);
                 }
                 What::Leaf(leaf) => {
                     let leaf = &self.leaves[*leaf];
@@ -77,8 +77,8 @@ pub fn emit<R: Read, W: Write>(
     output: W,
 ) -> Result<W, MergeError> {
     let mut writer = Writer::new(output);
-    for folder in &plan.folders {
-        writer.append(&timed(folder.clone()))?;
+    for dir in &plan.dirs {
+        writer.append(&timed(dir.clone()))?;
     }
     for (layer, stream) in layers.into_iter().enumerate() {
         let broken = |source: TarError| match source {

@@ -47,7 +47,7 @@ fn merged(layers: &[Vec<u8>]) -> Result<BTreeMap<String, String>, LayerError> {
     while let Some(entry) = reader.next_entry()? {
         let path = String::from_utf8(entry.path.clone()).expect("text");
         let what = match entry.kind {
-            Kind::Folder => "dir".to_owned(),
+            Kind::Dir => "dir".to_owned(),
             Kind::Symlink(target) => format!("-> {}", String::from_utf8_lossy(&target)),
             Kind::Hardlink(target) => format!("= {}", String::from_utf8_lossy(&target)),
             _ => {
@@ -69,7 +69,7 @@ fn expected(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 #[test]
 fn whiteouts_and_opaque_folders_remove_only_what_is_below_them() {
     let lower = archive(&[
-        other("a/", Kind::Folder),
+        other("a/", Kind::Dir),
         file("a/old", b"1"),
         file("b", b"2"),
         file("c/x", b"3"),
@@ -145,38 +145,38 @@ fn paths_that_lead_out_links_in_a_circle_and_links_to_nothing_are_refused() {
 
 /// What a random layer does to one of a few paths.
 #[derive(Clone, Debug)]
-enum Deed {
+enum LayerEntry {
     File(u8),
-    Folder,
+    Dir,
     Remove,
     Empty,
 }
 
-fn deed() -> impl Strategy<Value = Deed> {
+fn entry() -> impl Strategy<Value = LayerEntry> {
     prop_oneof![
-        any::<u8>().prop_map(Deed::File),
-        Just(Deed::Folder),
-        Just(Deed::Remove),
-        Just(Deed::Empty),
+        any::<u8>().prop_map(LayerEntry::File),
+        Just(LayerEntry::Dir),
+        Just(LayerEntry::Remove),
+        Just(LayerEntry::Empty),
     ]
 }
 
 /// The reference: a flat map of paths, changed by prefix.
-fn reference(layers: &[BTreeMap<String, Deed>]) -> BTreeMap<String, String> {
+fn reference(layers: &[BTreeMap<String, LayerEntry>]) -> BTreeMap<String, String> {
     let mut paths: BTreeMap<String, String> = BTreeMap::new();
     for layer in layers {
-        for (path, deed) in layer {
+        for (path, entry) in layer {
             let below = format!("{path}/");
-            match deed {
-                Deed::Remove => paths.retain(|at, _| at != path && !at.starts_with(&below)),
-                Deed::Empty => paths.retain(|at, _| !at.starts_with(&below)),
+            match entry {
+                LayerEntry::Remove => paths.retain(|at, _| at != path && !at.starts_with(&below)),
+                LayerEntry::Empty => paths.retain(|at, _| !at.starts_with(&below)),
                 _ => {}
             }
         }
-        for (path, deed) in layer {
-            let what = match deed {
-                Deed::File(byte) => byte.to_string(),
-                Deed::Folder => "dir".to_owned(),
+        for (path, entry) in layer {
+            let what = match entry {
+                LayerEntry::File(byte) => byte.to_string(),
+                LayerEntry::Dir => "dir".to_owned(),
                 _ => continue,
             };
             for (end, _) in path.match_indices('/') {
@@ -197,19 +197,19 @@ proptest! {
     #[test]
     fn random_layers_merge_as_in_a_flat_map_of_paths(
         layers in prop::collection::vec(
-            prop::collection::btree_map("[abc](/[abc]){0,2}", deed(), 0..8), 0..5,
+            prop::collection::btree_map("[abc](/[abc]){0,2}", entry(), 0..8), 0..5,
         ),
     ) {
         let archives: Vec<_> = layers.iter().map(|layer| {
             let mut writer = Writer::new(Vec::new());
-            for (path, deed) in layer {
-                let (name, kind, data) = match deed {
-                    Deed::File(byte) => (path.clone(), Kind::File, byte.to_string()),
-                    Deed::Folder => (path.clone(), Kind::Folder, String::new()),
-                    Deed::Empty => (format!("{path}/.wh..wh..opq"), Kind::File, String::new()),
-                    Deed::Remove => {
-                        let (folder, name) = path.rsplit_once('/').unwrap_or((".", path));
-                        (format!("{folder}/.wh.{name}"), Kind::File, String::new())
+            for (path, entry) in layer {
+                let (name, kind, data) = match entry {
+                    LayerEntry::File(byte) => (path.clone(), Kind::File, byte.to_string()),
+                    LayerEntry::Dir => (path.clone(), Kind::Dir, String::new()),
+                    LayerEntry::Empty => (format!("{path}/.wh..wh..opq"), Kind::File, String::new()),
+                    LayerEntry::Remove => {
+                        let (dir, name) = path.rsplit_once('/').unwrap_or((".", path));
+                        (format!("{dir}/.wh.{name}"), Kind::File, String::new())
                     }
                 };
                 let size = data.len() as u64;

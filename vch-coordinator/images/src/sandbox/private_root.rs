@@ -1,4 +1,4 @@
-//! A root folder that has the staging folder and nothing else of the host but what a job needs.
+//! A root directory that has the staging directory and nothing else of the host but what a job needs.
 
 use super::{Needs, SandboxError, failed};
 use nix::errno::Errno;
@@ -10,7 +10,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
 
-/// Where the staging folder is within.
+/// Where the staging directory is within.
 const WORK: &str = "work";
 /// Of the private root itself: copies of small files.
 const ROOT: &str = "size=16m,mode=755";
@@ -29,13 +29,13 @@ const PROGRAMS: &[&str] = &["etc/ld.so.cache"];
 const OUTSIDE_USR: &[&str] = &["bin", "sbin", "lib", "lib32", "lib64", "libx32"];
 
 /// Makes it, and makes it this process's root for good. The process has a mount namespace of its own.
-pub(super) fn enter(folder: &Path, needs: Needs) -> Result<(), SandboxError> {
+pub(super) fn enter(dir: &Path, needs: Needs) -> Result<(), SandboxError> {
     const NONE: Option<&str> = None;
-    chdir(folder).map_err(failed("enter the staging folder"))?;
+    chdir(dir).map_err(failed("enter the staging folder"))?;
     let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
     mount(NONE, "/", NONE, private, NONE).map_err(failed("keep mounts to itself"))?;
-    // Hides the other helpers' folders too.
-    let root = folder.parent().unwrap_or(folder);
+    // Hides the other helpers' directories too.
+    let root = dir.parent().unwrap_or(dir);
     let closed = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount(Some("tmpfs"), root, Some("tmpfs"), closed, Some(ROOT))
         .map_err(failed("make a private root"))?;
@@ -127,8 +127,8 @@ fn copy(root: &Path, names: &[&str]) -> Result<(), SandboxError> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(failed("copy what a job needs")(error)),
         }
-        let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
-        make(root, folder)?;
+        let dir = name.rsplit_once('/').map_or("", |(dir, _)| dir);
+        make(root, dir)?;
         fs::write(root.join(name), bytes).map_err(failed("make a private root"))?;
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! From a staging folder into the store. Nothing that the helper says is believed: each file's digest is
+//! From a staging directory into the store. Nothing that the helper says is believed: each file's digest is
 //! taken again, once the helper is gone and the file is no longer its own.
 
 use super::state::{Inner, Lease};
@@ -17,13 +17,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// The configuration of an imported image, as dockerd makes it.
-pub(super) fn imported(wish: &Import, run: Run, arrived: &Arrived) -> Config {
-    let message = if wish.message.is_empty() {
+pub(super) fn imported(request: &Import, run: Run, arrived: &Arrived) -> Config {
+    let message = if request.message.is_empty() {
         "Imported from -".to_owned()
     } else {
-        wish.message.clone()
+        request.message.clone()
     };
-    let created = Some(wish.created.clone());
+    let created = Some(request.created.clone());
     Config {
         architecture: "amd64".to_owned(),
         os: "linux".to_owned(),
@@ -64,12 +64,12 @@ fn adopt_under(
     arrived: &Arrived,
     made: Option<Config>,
 ) -> Result<Arc<Image>, ImageError> {
-    let folder = &inner.settings.folder;
+    let dir = &inner.settings.dir;
     let known = arrived.config.as_ref().map(|config| config.digest);
     // It may have been known to the helper, which then has brought nothing.
     if let Some(id) = known
         && let Some(image) = inner.state().images.get(&id)
-        && (arrived.layers.is_empty() || index::is_whole(folder, image)?)
+        && (arrived.layers.is_empty() || index::is_whole(dir, image)?)
     {
         return name(inner, arrived, image);
     }
@@ -79,11 +79,11 @@ fn adopt_under(
 
 /// Names an image in index.json. One that is there already keeps what it has, unless a layer is missing.
 fn name(inner: &Inner, arrived: &Arrived, image: &Arc<Image>) -> Result<Arc<Image>, ImageError> {
-    let folder = &inner.settings.folder;
+    let dir = &inner.settings.dir;
     let id = image.id;
     inner.change(|images| {
         match images.get_mut(&id) {
-            Some(there) if index::is_whole(folder, there)? => {}
+            Some(there) if index::is_whole(dir, there)? => {}
             Some(there) => {
                 let names = there.names.clone();
                 let mended = Image {
@@ -115,11 +115,11 @@ fn blobs(
     arrived: &Arrived,
     made: Option<Config>,
 ) -> Result<Image, ImageError> {
-    let folder = &inner.settings.folder;
+    let dir = &inner.settings.dir;
     let limits = inner.settings.limits;
     let mut layers = Vec::new();
     for layer in &arrived.layers {
-        take(folder, staging, &layer.piece)?;
+        take(dir, staging, &layer.piece)?;
         let media_type = layer.packing.media_type();
         layers.push(Descriptor::new(
             media_type,
@@ -130,11 +130,15 @@ fn blobs(
     let bytes = match (made, &arrived.config) {
         (Some(config), _) => json(&config)?,
         (None, Some(piece)) if piece.size <= limits.document_bytes => {
-            take(folder, staging, piece)?;
-            let path = index::blob(folder, &piece.digest);
+            take(dir, staging, piece)?;
+            let path = index::blob(dir, &piece.digest);
             fs::read(&path).map_err(failed("read", &path))?
         }
-        (None, _) => return Err(ImageError::Untrue("it has no configuration".to_owned())),
+        (None, _) => {
+            return Err(ImageError::DigestMismatch(
+                "it has no configuration".to_owned(),
+            ));
+        }
     };
     let config = config(&bytes, &layers, limits)?;
     let id = Digest::of(&bytes);
@@ -146,9 +150,9 @@ fn blobs(
     })?;
     let digest = Digest::of(&manifest);
     lease.add([id, digest]);
-    put(folder, staging, id, &bytes)?;
-    put(folder, staging, digest, &manifest)?;
-    index::sync(&index::blobs(folder))?;
+    put(dir, staging, id, &bytes)?;
+    put(dir, staging, digest, &manifest)?;
+    index::sync(&index::blobs(dir))?;
     Ok(Image {
         id,
         config,
@@ -162,33 +166,33 @@ fn blobs(
 /// An image's configuration, which must be one of these layers and for this machine.
 fn config(bytes: &[u8], layers: &[Descriptor], limits: Limits) -> Result<Config, ImageError> {
     let config: Config = serde_json::from_slice(bytes)
-        .map_err(|error| ImageError::Untrue(format!("its configuration: {error}")))?;
+        .map_err(|error| ImageError::DigestMismatch(format!("its configuration: {error}")))?;
     if config.rootfs.diff_ids.len() != layers.len() || layers.len() > limits.layers {
         let what = "its layers are not those of its configuration, or too many";
-        return Err(ImageError::Untrue(what.to_owned()));
+        return Err(ImageError::DigestMismatch(what.to_owned()));
     }
     if config.os != "linux" || config.architecture != "amd64" {
         let what = format!(
             "it is for {}/{}, not for linux/amd64",
             config.os, config.architecture
         );
-        return Err(ImageError::Untrue(what));
+        return Err(ImageError::DigestMismatch(what));
     }
     Ok(config)
 }
 
 fn json(document: &impl serde::Serialize) -> Result<Vec<u8>, ImageError> {
-    serde_json::to_vec(document).map_err(|error| ImageError::Untrue(error.to_string()))
+    serde_json::to_vec(document).map_err(|error| ImageError::DigestMismatch(error.to_string()))
 }
 
 /// Bytes of the store's own become a blob.
-fn put(folder: &Path, staging: &Path, digest: Digest, bytes: &[u8]) -> Result<(), ImageError> {
-    let path = index::blob(folder, &digest);
+fn put(dir: &Path, staging: &Path, digest: Digest, bytes: &[u8]) -> Result<(), ImageError> {
+    let path = index::blob(dir, &digest);
     if is_there(&path, bytes.len() as u64)? {
         return Ok(());
     }
     let partial = staging.join(format!("{}.partial", digest.hex()));
-    // The folder was a helper's: what it may have left by this name is not followed.
+    // The directory was a helper's: what it may have left by this name is not followed.
     let written = File::create_new(&partial).and_then(|mut file| {
         file.write_all(bytes)?;
         file.set_permissions(Permissions::from_mode(0o444))?;
@@ -208,15 +212,15 @@ fn is_there(path: &Path, length: u64) -> Result<bool, ImageError> {
 }
 
 /// A file of a helper that has ended becomes a blob.
-fn take(folder: &Path, staging: &Path, piece: &Piece) -> Result<(), ImageError> {
-    let target = index::blob(folder, &piece.digest);
+fn take(dir: &Path, staging: &Path, piece: &Piece) -> Result<(), ImageError> {
+    let target = index::blob(dir, &piece.digest);
     if is_there(&target, piece.size)? {
         return Ok(());
     }
     let source = own(staging, &piece.file)?;
     let about = fs::metadata(&source).map_err(failed("read", &source))?;
     if about.len() != piece.size || index::digest_of(&source)? != piece.digest {
-        return Err(ImageError::Untrue(format!(
+        return Err(ImageError::DigestMismatch(format!(
             "{} holds something else",
             piece.file
         )));
@@ -230,7 +234,9 @@ fn take(folder: &Path, staging: &Path, piece: &Piece) -> Result<(), ImageError> 
 pub(super) fn own(staging: &Path, name: &str) -> Result<std::path::PathBuf, ImageError> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.';
     if name.starts_with('.') || !name.bytes().all(plain) {
-        return Err(ImageError::Untrue(format!("`{name}` is no name of a file")));
+        return Err(ImageError::DigestMismatch(format!(
+            "`{name}` is no name of a file"
+        )));
     }
     let path = staging.join(name);
     let file = OpenOptions::new()
@@ -240,7 +246,7 @@ pub(super) fn own(staging: &Path, name: &str) -> Result<std::path::PathBuf, Imag
         .map_err(failed("read", &path))?;
     let about = file.metadata().map_err(failed("read", &path))?;
     if !about.is_file() || about.nlink() != 1 {
-        return Err(ImageError::Untrue(format!(
+        return Err(ImageError::DigestMismatch(format!(
             "`{name}` is no file of its own"
         )));
     }

@@ -12,10 +12,10 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum ImageError {
     /// A file of the store can't be used.
-    #[error("can't {deed} {path}")]
+    #[error("can't {operation} {path}")]
     File {
         /// What was tried.
-        deed: &'static str,
+        operation: &'static str,
         /// The file.
         path: PathBuf,
         /// What the system said.
@@ -26,7 +26,7 @@ pub enum ImageError {
     Helper(#[from] HelperError),
     /// What the helper says is not what it left.
     #[error("image refused: {0}")]
-    Untrue(String),
+    DigestMismatch(String),
     /// No such image. The words are dockerd's.
     #[error("No such image: {0}")]
     Unknown(String),
@@ -67,7 +67,7 @@ pub enum ImageError {
          images or containers, or lower `images.free_disk_mib`"
     )]
     Room {
-        /// The store's folder.
+        /// The store's directory.
         path: PathBuf,
         /// What is free.
         free_mib: u64,
@@ -80,9 +80,13 @@ pub enum ImageError {
 }
 
 pub(super) fn failed(
-    deed: &'static str,
+    operation: &'static str,
     path: &Path,
 ) -> impl FnOnce(io::Error) -> ImageError + use<> {
     let path = path.to_owned();
-    move |source| ImageError::File { deed, path, source }
+    move |source| ImageError::File {
+        operation,
+        path,
+        source,
+    }
 }

@@ -1,6 +1,6 @@
 //! index.json and what it tells of.
 
-use super::state::State;
+use super::state::StoreState;
 use super::{Image, ImageError, Settings, failed, rename};
 use crate::config::Config;
 use crate::digest::{Digest, Hasher};
@@ -21,51 +21,49 @@ const EMPTY: &[u8] =
 /// Holds what is damaged; only the VCH's administrator removes anything of it.
 const LOST: &str = "lost";
 
-pub(super) fn blobs(folder: &Path) -> PathBuf {
-    folder.join("blobs/sha256")
+pub(super) fn blobs(dir: &Path) -> PathBuf {
+    dir.join("blobs/sha256")
 }
 
-pub(super) fn blob(folder: &Path, digest: &Digest) -> PathBuf {
-    blobs(folder).join(digest.hex())
+pub(super) fn blob(dir: &Path, digest: &Digest) -> PathBuf {
+    blobs(dir).join(digest.hex())
 }
 
-pub(super) fn rootfs(folder: &Path, image: &Digest) -> PathBuf {
-    folder
-        .join("rootfs")
-        .join(format!("{}.squashfs", image.hex()))
+pub(super) fn rootfs(dir: &Path, image: &Digest) -> PathBuf {
+    dir.join("rootfs").join(format!("{}.squashfs", image.hex()))
 }
 
 pub(super) fn mode(path: &Path, mode: u32) -> Result<(), ImageError> {
     fs::set_permissions(path, Permissions::from_mode(mode)).map_err(failed("protect", path))
 }
 
-/// Makes the folders, reads the images, and removes what belongs to no image. Where something is damaged, what
+/// Makes the directories, reads the images, and removes what belongs to no image. Where something is damaged, what
 /// belongs to no image is moved into `lost/` and not removed; where something can't be read, it stays.
-pub(super) fn open(settings: &Settings) -> Result<State, ImageError> {
-    let folder = settings.folder.as_path();
-    let folders = [
-        // Helpers pass through to their staging folders; root file systems are read by VMs' processes.
-        (folder.to_owned(), 0o711),
-        (folder.join("staging"), 0o711),
-        (folder.join("rootfs"), 0o711),
-        (folder.join("blobs"), 0o700),
-        (blobs(folder), 0o700),
+pub(super) fn open(settings: &Settings) -> Result<StoreState, ImageError> {
+    let dir = settings.dir.as_path();
+    let dirs = [
+        // Helpers pass through to their staging directories; root file systems are read by VMs' processes.
+        (dir.to_owned(), 0o711),
+        (dir.join("staging"), 0o711),
+        (dir.join("rootfs"), 0o711),
+        (dir.join("blobs"), 0o700),
+        (blobs(dir), 0o700),
     ];
-    for (path, bits) in &folders {
+    for (path, bits) in &dirs {
         fs::create_dir_all(path).map_err(failed("make", path))?;
         mode(path, *bits)?;
     }
-    let layout = folder.join("oci-layout");
+    let layout = dir.join("oci-layout");
     if !layout.try_exists().map_err(failed("read", &layout))? {
-        replace(folder, "oci-layout", LAYOUT)?;
+        replace(dir, "oci-layout", LAYOUT)?;
     }
     let (state, damaged) = read(settings)?;
     let images = state.images.values();
-    let mut kept: BTreeSet<PathBuf> = images.map(|one| rootfs(folder, &one.id)).collect();
+    let mut kept: BTreeSet<PathBuf> = images.map(|one| rootfs(dir, &one.id)).collect();
     for image in state.images.values() {
-        kept.extend(digests(image).map(|digest| blob(folder, &digest)));
+        kept.extend(digests(image).map(|digest| blob(dir, &digest)));
     }
-    sweep(&folders[1].0, remove)?;
+    sweep(&dirs[1].0, remove)?;
     if !state.unreadable.is_empty() {
         tracing::error!(
             count = state.unreadable.len(),
@@ -73,10 +71,10 @@ pub(super) fn open(settings: &Settings) -> Result<State, ImageError> {
         );
         return Ok(state);
     }
-    for (path, _) in &folders[2..] {
+    for (path, _) in &dirs[2..] {
         sweep(path, |path| match path {
             path if kept.contains(path) || path.ends_with("blobs/sha256") => Ok(()),
-            path if damaged => lose(folder, path),
+            path if damaged => lose(dir, path),
             path => remove(path),
         })?;
     }
@@ -90,12 +88,12 @@ pub(super) fn digests(image: &Image) -> impl Iterator<Item = Digest> {
 }
 
 fn sweep(
-    folder: &Path,
-    mut deed: impl FnMut(&Path) -> Result<(), ImageError>,
+    dir: &Path,
+    mut operation: impl FnMut(&Path) -> Result<(), ImageError>,
 ) -> Result<(), ImageError> {
-    let entries = fs::read_dir(folder).map_err(failed("list", folder))?;
+    let entries = fs::read_dir(dir).map_err(failed("list", dir))?;
     for entry in entries {
-        deed(&entry.map_err(failed("list", folder))?.path())?;
+        operation(&entry.map_err(failed("list", dir))?.path())?;
     }
     Ok(())
 }
@@ -111,8 +109,8 @@ fn remove(path: &Path) -> Result<(), ImageError> {
 }
 
 /// Moves what is damaged, or belonged to something that is, to where the store neither uses nor removes it.
-pub(super) fn lose(folder: &Path, path: &Path) -> Result<(), ImageError> {
-    let lost = folder.join(LOST);
+pub(super) fn lose(dir: &Path, path: &Path) -> Result<(), ImageError> {
+    let lost = dir.join(LOST);
     fs::create_dir_all(&lost).map_err(failed("make", &lost))?;
     mode(&lost, 0o700)?;
     let name = path.file_name().unwrap_or_default();
@@ -131,14 +129,14 @@ pub(super) fn lose(folder: &Path, path: &Path) -> Result<(), ImageError> {
 }
 
 /// What index.json names, and whether something of it is damaged.
-fn read(settings: &Settings) -> Result<(State, bool), ImageError> {
-    let path = settings.folder.join(NAME);
+fn read(settings: &Settings) -> Result<(StoreState, bool), ImageError> {
+    let path = settings.dir.join(NAME);
     let bytes = match fs::read(&path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             // Written when the store is made: without it, whatever is there has lost its names.
-            replace(&settings.folder, NAME, EMPTY)?;
-            return Ok((State::default(), true));
+            replace(&settings.dir, NAME, EMPTY)?;
+            return Ok((StoreState::default(), true));
         }
         Err(error) => return Err(failed("read", &path)(error)),
     };
@@ -146,9 +144,9 @@ fn read(settings: &Settings) -> Result<(State, bool), ImageError> {
         path: path.clone(),
         reason: error.to_string(),
     })?;
-    let mut state = State {
+    let mut state = StoreState {
         unreadable: index.manifests,
-        ..State::default()
+        ..StoreState::default()
     };
     let damaged = read_again(settings, &mut state);
     Ok((state, damaged))
@@ -156,13 +154,13 @@ fn read(settings: &Settings) -> Result<(State, bool), ImageError> {
 
 /// Reads the images that could not be read before. Those that are damaged are left out and their documents
 /// moved aside; returns whether there are any.
-pub(super) fn read_again(settings: &Settings, state: &mut State) -> bool {
+pub(super) fn read_again(settings: &Settings, state: &mut StoreState) -> bool {
     let mut damaged = BTreeSet::new();
     let mut known: BTreeMap<Digest, Result<Digest, ()>> = BTreeMap::new();
     for descriptor in std::mem::take(&mut state.unreadable) {
         let digest = descriptor.digest;
         let found = *known.entry(digest).or_insert_with(|| {
-            match image(&settings.folder, &descriptor, settings.limits) {
+            match image(&settings.dir, &descriptor, settings.limits) {
                 Ok(image) => {
                     let id = image.id;
                     state.images.entry(id).or_insert_with(|| Arc::new(image));
@@ -199,9 +197,9 @@ enum ReadError {
     Unreadable(ImageError),
 }
 
-fn image(folder: &Path, descriptor: &Descriptor, limits: Limits) -> Result<Image, ReadError> {
-    let manifest: Manifest = document(folder, &descriptor.digest, limits)?;
-    let config: Config = document(folder, &manifest.config.digest, limits)?;
+fn image(dir: &Path, descriptor: &Descriptor, limits: Limits) -> Result<Image, ReadError> {
+    let manifest: Manifest = document(dir, &descriptor.digest, limits)?;
+    let config: Config = document(dir, &manifest.config.digest, limits)?;
     let bytes = descriptor.annotations.get(UNPACKED);
     let mut plain = descriptor.clone();
     plain.annotations.clear();
@@ -217,15 +215,15 @@ fn image(folder: &Path, descriptor: &Descriptor, limits: Limits) -> Result<Image
 
 /// Whether all layers are there, by their length. One that has another length and another digest is moved
 /// aside: the image stays, and a pull or load of it brings the layer back.
-pub(super) fn is_whole(folder: &Path, image: &Image) -> Result<bool, ImageError> {
+pub(super) fn is_whole(dir: &Path, image: &Image) -> Result<bool, ImageError> {
     let mut whole = true;
     for layer in &image.layers {
-        let path = blob(folder, &layer.digest);
+        let path = blob(dir, &layer.digest);
         match fs::metadata(&path) {
             Ok(about) if about.len() == layer.size => {}
             Ok(_) => {
                 if digest_of(&path)? != layer.digest {
-                    lose(folder, &path)?;
+                    lose(dir, &path)?;
                     whole = false;
                 }
             }
@@ -250,11 +248,11 @@ pub(super) fn digest_of(path: &Path) -> Result<Digest, ImageError> {
 
 /// A document whose digest is checked. One that holds something else is moved aside.
 fn document<T: for<'a> serde::Deserialize<'a>>(
-    folder: &Path,
+    dir: &Path,
     digest: &Digest,
     limits: Limits,
 ) -> Result<T, ReadError> {
-    let path = blob(folder, digest);
+    let path = blob(dir, digest);
     let unreadable = |error| ReadError::Unreadable(failed("read", &path)(error));
     let file = File::open(&path).map_err(unreadable)?;
     let mut bytes = Vec::new();
@@ -265,22 +263,22 @@ fn document<T: for<'a> serde::Deserialize<'a>>(
         let whole = digest_of(&path).map_err(ReadError::Unreadable)?;
         if whole == *digest {
             let what = format!("{digest} is longer than a document may be");
-            return Err(ReadError::Unreadable(ImageError::Untrue(what)));
+            return Err(ReadError::Unreadable(ImageError::DigestMismatch(what)));
         }
-        lose(folder, &path).map_err(ReadError::Unreadable)?;
+        lose(dir, &path).map_err(ReadError::Unreadable)?;
         let what = format!("{digest} holds something else");
-        return Err(ReadError::Damaged(ImageError::Untrue(what)));
+        return Err(ReadError::Damaged(ImageError::DigestMismatch(what)));
     }
     // The bytes are what they were: a later release, or an earlier one, may know how to read them.
     let wrong = |error: serde_json::Error| {
-        ReadError::Unreadable(ImageError::Untrue(format!("{digest}: {error}")))
+        ReadError::Unreadable(ImageError::DigestMismatch(format!("{digest}: {error}")))
     };
     serde_json::from_slice(&bytes).map_err(wrong)
 }
 
 /// Replaces index.json: one descriptor for each name, and one for an image without.
 pub(super) fn write<'a>(
-    folder: &Path,
+    dir: &Path,
     images: impl Iterator<Item = &'a Arc<Image>>,
     unreadable: &[Descriptor],
 ) -> Result<(), ImageError> {
@@ -306,28 +304,28 @@ pub(super) fn write<'a>(
         manifests,
     };
     let bytes = serde_json::to_vec_pretty(&index).map_err(|error| ImageError::Index {
-        path: folder.join(NAME),
+        path: dir.join(NAME),
         reason: error.to_string(),
     })?;
-    replace(folder, NAME, &bytes)
+    replace(dir, NAME, &bytes)
 }
 
 /// Replaces a file as a whole; what was there is there until all of the new one is.
-pub(super) fn replace(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), ImageError> {
-    let path = folder.join(name);
-    // In a folder that is swept at the start.
-    let partial = folder.join("staging").join(format!("{name}.partial"));
+pub(super) fn replace(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), ImageError> {
+    let path = dir.join(name);
+    // In a directory that is swept at the start.
+    let partial = dir.join("staging").join(format!("{name}.partial"));
     let written = File::create(&partial).and_then(|mut file| {
         file.write_all(bytes)?;
         file.sync_all()
     });
     written.map_err(failed("write", &partial))?;
     fs::rename(&partial, &path).map_err(failed("replace", &path))?;
-    sync(folder)
+    sync(dir)
 }
 
-/// Names in a folder are on disk.
-pub(super) fn sync(folder: &Path) -> Result<(), ImageError> {
-    let synced = File::open(folder).and_then(|folder| folder.sync_all());
-    synced.map_err(failed("write", folder))
+/// Names in a directory are on disk.
+pub(super) fn sync(dir: &Path) -> Result<(), ImageError> {
+    let synced = File::open(dir).and_then(|dir| dir.sync_all());
+    synced.map_err(failed("write", dir))
 }

@@ -14,12 +14,12 @@ const MIB: u64 = 1 << 20;
 
 /// Whether there is more room than what is to stay free.
 pub(super) fn check(settings: &Settings) -> Result<(), ImageError> {
-    let about = match statvfs(&settings.folder) {
+    let about = match statvfs(&settings.dir) {
         Ok(about) => about,
         Err(source) => {
             return Err(ImageError::File {
-                deed: "look for room in",
-                path: settings.folder.clone(),
+                operation: "look for room in",
+                path: settings.dir.clone(),
                 source: source.into(),
             });
         }
@@ -34,7 +34,7 @@ pub(super) fn check(settings: &Settings) -> Result<(), ImageError> {
         return Ok(());
     }
     Err(ImageError::Room {
-        path: settings.folder.clone(),
+        path: settings.dir.clone(),
         free_mib: free / MIB,
         floor_mib: floor.div_ceil(MIB),
     })

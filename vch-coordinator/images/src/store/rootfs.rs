@@ -14,7 +14,7 @@ impl Store {
     /// The root file system of an image, a read-only squashfs. Made if it is not there; whoever asks
     /// meanwhile waits for it.
     pub async fn rootfs(&self, id: &Digest) -> Result<PathBuf, ImageError> {
-        let path = index::rootfs(&self.inner.settings.folder, id);
+        let path = index::rootfs(&self.inner.settings.dir, id);
         let image = self.image(id).await?;
         let alone = self.inner.alone(Some(*id)).await;
         let _alone = alone.lock().await;
@@ -50,8 +50,8 @@ impl Store {
         target: PathBuf,
     ) -> Result<(), ImageError> {
         let layers = image.config.rootfs.diff_ids.clone();
-        let (linked, folder) = (Arc::clone(&image), Arc::clone(&staging));
-        self.blocking(move |inner| link(inner, &linked, &folder))
+        let (linked, dir) = (Arc::clone(&image), Arc::clone(&staging));
+        self.blocking(move |inner| link(inner, &linked, &dir))
             .await?;
         // Nobody is told of the progress: the first container of an image waits for it.
         let (progress, _) = mpsc::channel(1);
@@ -63,7 +63,7 @@ impl Store {
             let synced = File::open(&made).and_then(|file| file.sync_all());
             synced.map_err(failed("write", &made))?;
             fs::rename(&made, &target).map_err(failed("make", &target))?;
-            index::sync(&inner.settings.folder.join("rootfs"))?;
+            index::sync(&inner.settings.dir.join("rootfs"))?;
             if !inner.state().images.contains_key(&image.id) {
                 return Err(ImageError::Unknown(image.id.to_string()));
             }
@@ -73,13 +73,13 @@ impl Store {
     }
 }
 
-/// Links an image's layers into a helper's folder, where it can read them and change nothing.
+/// Links an image's layers into a helper's directory, where it can read them and change nothing.
 fn link(inner: &Inner, image: &Image, staging: &Staging) -> Result<(), ImageError> {
-    if !index::is_whole(&inner.settings.folder, image)? {
+    if !index::is_whole(&inner.settings.dir, image)? {
         return Err(ImageError::Missing(image.id.short()));
     }
     for (n, layer) in image.layers.iter().enumerate() {
-        let source = index::blob(&inner.settings.folder, &layer.digest);
+        let source = index::blob(&inner.settings.dir, &layer.digest);
         fs::hard_link(&source, staging.path.join(layer_file(n)))
             .map_err(failed("link", &source))?;
     }

@@ -1,4 +1,4 @@
-//! Folders of helpers, each with a user ID of its own.
+//! Directories of helpers, each with a user ID of its own.
 
 use super::{ImageError, Settings, failed, index};
 use crate::digest::Digest;
@@ -16,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const ARRIVING: usize = 16;
 /// Helpers that make root file systems at the same time: a start of a container waits for no pull.
 const MAKING: usize = 16;
-/// How often the removal of a folder is tried: a helper that was killed a moment ago may still write.
+/// How often the removal of a directory is tried: a helper that was killed a moment ago may still write.
 const TRIES: u32 = 20;
 const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 
@@ -79,7 +79,7 @@ impl Drop for User {
     }
 }
 
-/// A folder for one helper, removed with this.
+/// A directory for one helper, removed with this.
 pub(super) struct Staging {
     pub path: PathBuf,
     user: Option<User>,
@@ -92,20 +92,20 @@ impl Staging {
         purpose: Purpose,
     ) -> Result<Self, ImageError> {
         let user = users.take(purpose).await?;
-        let folder = settings.folder.clone();
-        let made = tokio::task::spawn_blocking(move || Self::make(&folder, user)).await;
+        let dir = settings.dir.clone();
+        let made = tokio::task::spawn_blocking(move || Self::make(&dir, user)).await;
         made.map_err(|_| ImageError::Ending)?
     }
 
-    fn make(folder: &Path, user: User) -> Result<Self, ImageError> {
+    fn make(dir: &Path, user: User) -> Result<Self, ImageError> {
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(|error| ImageError::File {
-            deed: "name a folder in",
-            path: folder.to_owned(),
+            operation: "name a folder in",
+            path: dir.to_owned(),
             source: io::Error::other(error.to_string()),
         })?;
         let name = Digest::of(&random).hex();
-        let path = folder.join("staging").join(&name[..32]);
+        let path = dir.join("staging").join(&name[..32]);
         fs::create_dir(&path).map_err(failed("make", &path))?;
         let id = user.id;
         let staging = Self {
@@ -125,7 +125,7 @@ impl Staging {
         self.user.as_ref().map_or(u32::MAX, |user| user.id)
     }
 
-    /// Takes the folder from a helper that has ended: from now on no process of its user changes a name in it.
+    /// Takes the directory from a helper that has ended: from now on no process of its user changes a name in it.
     pub fn reclaim(&self) -> Result<(), ImageError> {
         if geteuid().is_root() {
             chown(&self.path, Some(0), Some(0)).map_err(failed("own", &self.path))?;
@@ -163,7 +163,7 @@ fn remove(path: &Path) {
     }
 }
 
-/// Removes a helper's folder before it returns, if it is held nowhere else.
+/// Removes a helper's directory before it returns, if it is held nowhere else.
 pub(super) async fn finish(staging: Arc<Staging>) {
     let Some(mut staging) = Arc::into_inner(staging) else {
         return;

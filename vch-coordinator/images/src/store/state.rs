@@ -18,7 +18,7 @@ pub(super) type Images = BTreeMap<Digest, Arc<Image>>;
 
 /// What index.json names.
 #[derive(Clone, Debug, Default)]
-pub(super) struct State {
+pub(super) struct StoreState {
     /// By ID.
     pub images: Images,
     /// Images of which something could not be read: they stay in index.json, and no blob is removed
@@ -29,7 +29,7 @@ pub(super) struct State {
 pub(super) struct Inner {
     pub settings: Settings,
     /// Replaced as a whole. Locked for no longer than the pointer's copy takes.
-    state: RwLock<Arc<State>>,
+    state: RwLock<Arc<StoreState>>,
     /// Held while index.json is changed, over its fsync.
     index: Mutex<()>,
     /// How many use a blob, or an image's root file system, that index.json need not name yet.
@@ -41,7 +41,7 @@ pub(super) struct Inner {
 }
 
 impl Inner {
-    pub fn new(settings: Settings, state: State) -> Self {
+    pub fn new(settings: Settings, state: StoreState) -> Self {
         Self {
             users: staging::Users::new(settings.first_user),
             state: RwLock::new(Arc::new(state)),
@@ -54,7 +54,7 @@ impl Inner {
     }
 
     /// What there is at this moment.
-    pub fn state(&self) -> Arc<State> {
+    pub fn state(&self) -> Arc<StoreState> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(&state)
     }
@@ -67,7 +67,7 @@ impl Inner {
     ) -> Result<T, ImageError> {
         // A panic leaves nothing half done: what is changed is a copy.
         let _alone = self.index.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut changed = State::clone(&self.state());
+        let mut changed = StoreState::clone(&self.state());
         index::read_again(&self.settings, &mut changed);
         let done = decide(&mut changed.images)?;
         self.commit(changed)?;
@@ -87,16 +87,16 @@ impl Inner {
         let state = self.state();
         let mut whole = Vec::new();
         for (id, image) in &state.images {
-            if index::is_whole(&self.settings.folder, image)? {
+            if index::is_whole(&self.settings.dir, image)? {
                 whole.push(*id);
             }
         }
         Ok(whole)
     }
 
-    fn commit(&self, changed: State) -> Result<(), ImageError> {
+    fn commit(&self, changed: StoreState) -> Result<(), ImageError> {
         let images = changed.images.values();
-        index::write(&self.settings.folder, images, &changed.unreadable)?;
+        index::write(&self.settings.dir, images, &changed.unreadable)?;
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         *state = Arc::new(changed);
         Ok(())
@@ -133,9 +133,9 @@ impl Inner {
         freed
     }
 
-    /// Renames them into the folder that is swept at the start: their removal may take its time.
+    /// Renames them into the directory that is swept at the start: their removal may take its time.
     fn move_aside(&self, digests: &BTreeSet<Digest>) -> Vec<PathBuf> {
-        let folder = &self.settings.folder;
+        let dir = &self.settings.dir;
         let leases = self.leases();
         // Read with the leases locked: a holder has committed before it gave its lease back.
         let state = self.state();
@@ -147,13 +147,13 @@ impl Inner {
         let unused = |digest: &&Digest| !leases.contains_key(digest);
         let mut aside = Vec::new();
         for digest in digests.iter().filter(unused) {
-            let blob = index::blob(folder, digest);
-            let rootfs = index::rootfs(folder, digest);
+            let blob = index::blob(dir, digest);
+            let rootfs = index::rootfs(dir, digest);
             let blob = (state.unreadable.is_empty() && !named.contains(digest)).then_some(blob);
             let rootfs = (!state.images.contains_key(digest)).then_some(rootfs);
             for path in [blob, rootfs].into_iter().flatten() {
                 let number = self.removed.fetch_add(1, Ordering::Relaxed);
-                let target = folder.join("staging").join(format!("{number}.removed"));
+                let target = dir.join("staging").join(format!("{number}.removed"));
                 match fs::rename(&path, &target) {
                     Ok(()) => aside.push(target),
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {}

@@ -249,8 +249,8 @@ impl<R: Read> Reader<R> {
         };
         let no_device = wrong("its device number is none");
         let kind = match flag {
-            // An old archive's folder is a file whose name ends with a slash.
-            0 if path.ends_with(b"/") => Kind::Folder,
+            // An old archive's directory is a file whose name ends with a slash.
+            0 if path.ends_with(b"/") => Kind::Dir,
             b'0' | 0 | b'7' | b'S' => Kind::File,
             b'1' => Kind::Hardlink(link),
             b'2' => Kind::Symlink(link),
@@ -258,7 +258,7 @@ impl<R: Read> Reader<R> {
                 .map(|(a, b)| Kind::Character(a, b))
                 .ok_or(no_device)?,
             b'4' => device().map(|(a, b)| Kind::Block(a, b)).ok_or(no_device)?,
-            b'5' => Kind::Folder,
+            b'5' => Kind::Dir,
             b'6' => Kind::Pipe,
             _ => return Err(wrong("its kind is unknown")),
         };

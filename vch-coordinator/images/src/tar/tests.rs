@@ -52,8 +52,8 @@ fn what_is_written_is_read_again_with_long_names_large_numbers_and_attributes() 
 
 #[test]
 fn sparse_files_of_gnu_tar_are_read_in_each_of_its_forms() {
-    let folder = tempfile::tempdir().expect("folder");
-    let file = std::fs::File::create(folder.path().join("s")).expect("file");
+    let dir = tempfile::tempdir().expect("folder");
+    let file = std::fs::File::create(dir.path().join("s")).expect("file");
     let mut expected = vec![0; 3 << 20];
     for at in (0..30).map(|part| part * 100_000) {
         std::os::unix::fs::FileExt::write_all_at(&file, b"here", at as u64).expect("data");
@@ -67,7 +67,7 @@ fn sparse_files_of_gnu_tar_are_read_in_each_of_its_forms() {
         ["--format=pax", "--sparse-version=1.0"],
     ] {
         let mut tar = std::process::Command::new("tar");
-        tar.args(["-S", "-cf", "-", "-C"]).arg(folder.path());
+        tar.args(["-S", "-cf", "-", "-C"]).arg(dir.path());
         let archive = tar.args(form).arg("s").output().expect("tar").stdout;
         assert!(archive.len() < expected.len(), "tar stores no holes");
         let found = read(&archive).expect("read");

@@ -47,7 +47,7 @@ impl<W: Write> Writer<W> {
             Kind::Symlink(_) => (b'2', (0, 0)),
             Kind::Character(major, minor) => (b'3', (major, minor)),
             Kind::Block(major, minor) => (b'4', (major, minor)),
-            Kind::Folder => (b'5', (0, 0)),
+            Kind::Dir => (b'5', (0, 0)),
             Kind::Pipe => (b'6', (0, 0)),
         };
         let mut header = Header::new(&entry.path, flag);

@@ -10,10 +10,10 @@ use crate::reference::Which;
 use serde_json::Value;
 
 /// Lists the tags of the repository, in the registry's order.
-pub(super) fn tags(wish: &Remote, limits: Limits) -> Result<Vec<String>, WorkError> {
-    let name = &wish.name;
-    let credentials = wish.credentials.as_ref();
-    let mut registry = Registry::new(name.registry(), wish.plain, credentials, limits);
+pub(super) fn tags(request: &Remote, limits: Limits) -> Result<Vec<String>, WorkError> {
+    let name = &request.name;
+    let credentials = request.credentials.as_ref();
+    let mut registry = Registry::new(name.registry(), request.plain, credentials, limits);
     let found = registry.tags(name.path(), limits);
     found
         .map_err(|error| pull::not_shown(error, name))?
@@ -26,10 +26,10 @@ pub(super) fn tags(wish: &Remote, limits: Limits) -> Result<Vec<String>, WorkErr
 }
 
 /// Reads the manifest or index, and of a manifest also its image's configuration. Fetches no layer.
-pub(super) fn inspect(wish: &Remote, limits: Limits) -> Result<Distribution, WorkError> {
-    let credentials = wish.credentials.as_ref();
-    let mut registry = Registry::new(wish.name.registry(), wish.plain, credentials, limits);
-    let (path, which) = (wish.name.path(), wish.name.which());
+pub(super) fn inspect(request: &Remote, limits: Limits) -> Result<Distribution, WorkError> {
+    let credentials = request.credentials.as_ref();
+    let mut registry = Registry::new(request.name.registry(), request.plain, credentials, limits);
+    let (path, which) = (request.name.path(), request.name.which());
     let found = registry.manifest(path, &which.reference(), limits)?;
     let unknown = || WorkError::Missing("manifest unknown: manifest unknown".to_owned());
     let (digest, bytes) = found.ok_or_else(unknown)?;

@@ -103,8 +103,8 @@ impl Members {
                 }
                 Kind::Symlink(target) => {
                     let target = String::from_utf8_lossy(target).into_owned();
-                    let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
-                    let target = normal(&format!("{folder}/{target}"));
+                    let dir = name.rsplit_once('/').map_or("", |(dir, _)| dir);
+                    let target = normal(&format!("{dir}/{target}"));
                     members.links.insert(name, target);
                 }
                 Kind::Hardlink(target) => {
@@ -267,7 +267,7 @@ fn normal(path: &str) -> String {
     names.join("/")
 }
 
-/// A file of the staging folder whose digest is taken as it is written.
+/// A file of the staging directory whose digest is taken as it is written.
 struct Sink {
     file: File,
     hasher: crate::digest::Hasher,

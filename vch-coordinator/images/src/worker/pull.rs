@@ -2,7 +2,7 @@
 
 use super::budget::Budget;
 use super::registry::Registry;
-use super::{WorkError, say};
+use super::{WorkError, send};
 use crate::config::Config;
 use crate::digest::{Digest, Hasher};
 use crate::job::{Arrived, ArrivedLayer, Detail, Piece, Progress, Pull, Word};
@@ -20,26 +20,28 @@ const STEP_BYTES: u64 = 1 << 20;
 /// A pull that goes on.
 struct Fetch<'a, W> {
     registry: Registry<'a>,
-    wish: &'a Pull,
+    request: &'a Pull,
     limits: Limits,
     output: &'a mut W,
     retries: u32,
 }
 
 pub(super) fn pull(
-    wish: &Pull,
+    request: &Pull,
     limits: Limits,
     output: &mut impl Write,
 ) -> Result<Vec<Arrived>, WorkError> {
-    let credentials = wish.credentials.as_ref();
+    let credentials = request.credentials.as_ref();
     let mut fetch = Fetch {
-        registry: Registry::new(wish.name.registry(), wish.plain, credentials, limits),
-        wish,
+        registry: Registry::new(request.name.registry(), request.plain, credentials, limits),
+        request,
         limits,
         output,
         retries: RETRIES,
     };
-    fetch.image().map_err(|error| not_shown(error, &wish.name))
+    fetch
+        .image()
+        .map_err(|error| not_shown(error, &request.name))
 }
 
 /// Docker says no more of what may not be seen.
@@ -56,7 +58,7 @@ pub(super) fn not_shown(error: WorkError, name: &Reference) -> WorkError {
 
 impl<W: Write> Fetch<'_, W> {
     fn image(&mut self) -> Result<Vec<Arrived>, WorkError> {
-        let name = &self.wish.name;
+        let name = &self.request.name;
         let tag = name.which().reference();
         let (top, bytes) = self.manifest(&tag)?;
         if let Which::Digest(said) = name.which() {
@@ -67,7 +69,7 @@ impl<W: Write> Fetch<'_, W> {
         let manifest = self.for_us(&bytes)?;
         self.measure(&manifest)?;
         let id = manifest.config.digest;
-        let known = self.wish.images.contains(&id);
+        let known = self.request.images.contains(&id);
         let mut layers = Vec::new();
         if !known {
             self.blob(&manifest.config, "config", None)?;
@@ -96,10 +98,10 @@ impl<W: Write> Fetch<'_, W> {
     }
 
     fn manifest(&mut self, reference: &str) -> Result<(Digest, Vec<u8>), WorkError> {
-        let path = self.wish.name.path();
+        let path = self.request.name.path();
         let found = self.registry.manifest(path, reference, self.limits)?;
         found.ok_or_else(|| {
-            let name = self.wish.name.familiar();
+            let name = self.request.name.familiar();
             let what = format!("manifest for {name} not found: manifest unknown: manifest unknown");
             WorkError::Missing(what)
         })
@@ -167,7 +169,7 @@ impl<W: Write> Fetch<'_, W> {
         serde_json::from_slice(&bytes).map_err(wrong)
     }
 
-    /// A blob becomes a file of the staging folder. A transfer that breaks off is taken up where it was.
+    /// A blob becomes a file of the staging directory. A transfer that breaks off is taken up where it was.
     fn blob(
         &mut self,
         descriptor: &Descriptor,
@@ -176,7 +178,7 @@ impl<W: Write> Fetch<'_, W> {
     ) -> Result<(), WorkError> {
         let mut sink = Transfer::new(file, descriptor, self.limits)?;
         loop {
-            let path = self.wish.name.path();
+            let path = self.request.name.path();
             let (mut body, from_start) = self.registry.blob(path, &descriptor.digest, sink.size)?;
             if from_start {
                 sink.restart()?;
@@ -216,7 +218,7 @@ impl<W: Write> Fetch<'_, W> {
             id: id.map(str::to_owned),
             ..Progress::default()
         };
-        say(self.output, &Word::Progress(progress)).map_err(WorkError::Answer)
+        send(self.output, &Word::Progress(progress)).map_err(WorkError::Answer)
     }
 }
 

@@ -266,11 +266,8 @@ impl<'a> Registry<'a> {
         } else if target.starts_with('/') {
             format!("{scheme}://{authority}{target}")
         } else {
-            let folder = from
-                .path()
-                .rsplit_once('/')
-                .map_or("", |(folder, _)| folder);
-            format!("{scheme}://{authority}{folder}/{target}")
+            let dir = from.path().rsplit_once('/').map_or("", |(dir, _)| dir);
+            format!("{scheme}://{authority}{dir}/{target}")
         };
         let url = parse(&text)?;
         if !self.plain && url.scheme_str() != Some("https") {

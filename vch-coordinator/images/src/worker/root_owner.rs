@@ -1,4 +1,4 @@
-//! `sqfstar` 4.5 gives the root folder to whoever runs it. Its owner is written into the finished file:
+//! `sqfstar` 4.5 gives the root directory to whoever runs it. Its owner is written into the finished file:
 //! the inode and the table of IDs are not compressed (squashfs_fs.h: squashfs_super_block,
 //! squashfs_dir_inode; all numbers little-endian).
 
@@ -12,7 +12,7 @@ const PLAIN: u16 = 1 << 15;
 /// IDs in the first block of their table.
 const IDS: u16 = 2048;
 
-/// Sets the root folder's owner. `spare` is an ID that no file of the image has: its place in the table
+/// Sets the root directory's owner. `spare` is an ID that no file of the image has: its position in the table
 /// is taken for an owner that has none.
 pub(super) fn set(file: &File, owner: [u32; 2], spare: Option<u32>) -> io::Result<()> {
     let wrong = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why);
@@ -28,21 +28,22 @@ pub(super) fn set(file: &File, owner: [u32; 2], spare: Option<u32>) -> io::Resul
         ids.push(word(file, ids_at + 4 * u64::from(n))?);
     }
     let mut spare = spare.and_then(|spare| ids.iter().position(|id| *id == spare));
-    // Behind the block's length, the inode's kind and its mode: two places in the table.
+    // Behind the block's length, the inode's kind and its mode: two positions in the table.
     let mut at = inode_at + 2 + (inode & 0xffff) + 4;
     for id in owner {
-        let place = match ids.iter().position(|have| *have == id) {
-            Some(place) => place,
+        let position = match ids.iter().position(|have| *have == id) {
+            Some(position) => position,
             None => {
-                let place = spare.take();
-                let place = place.ok_or(wrong("its root folder's owners own nothing else"))?;
-                file.write_all_at(&id.to_le_bytes(), ids_at + 4 * place as u64)?;
-                ids[place] = id;
-                place
+                let position = spare.take();
+                let position =
+                    position.ok_or(wrong("its root folder's owners own nothing else"))?;
+                file.write_all_at(&id.to_le_bytes(), ids_at + 4 * position as u64)?;
+                ids[position] = id;
+                position
             }
         };
-        let place = u16::try_from(place).map_err(io::Error::other)?;
-        file.write_all_at(&place.to_le_bytes(), at)?;
+        let position = u16::try_from(position).map_err(io::Error::other)?;
+        file.write_all_at(&position.to_le_bytes(), at)?;
         at += 2;
     }
     Ok(())

@@ -39,7 +39,7 @@ pub(super) fn make(layers: &[Digest], limits: Limits) -> Result<(), WorkError> {
     }
     let plan = tree.plan();
     // `sqfstar` 4.5 passes over the archive's own root.
-    let root = plan.folders.first();
+    let root = plan.dirs.first();
     let number = |number: Option<u64>| number.unwrap_or(0).to_string();
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let mut sqfstar = Command::new("sqfstar")
@@ -61,7 +61,7 @@ pub(super) fn make(layers: &[Digest], limits: Limits) -> Result<(), WorkError> {
         Some(pipe) => {
             // Opened one after the other, as they are reached.
             let streams = layers.iter().enumerate();
-            let streams = streams.map(|(n, _)| Late::Unopened(n, limits));
+            let streams = streams.map(|(n, _)| LazyReader::Unopened(n, limits));
             let pipe = BufWriter::with_capacity(PIPE_BYTES, pipe);
             merge::emit(&plan, streams, limits, pipe).map(drop)
         }
@@ -88,7 +88,7 @@ pub(super) fn make(layers: &[Digest], limits: Limits) -> Result<(), WorkError> {
     let owner = root.map_or([0; 2], |root| [root.uid, root.gid]);
     let own = nix::unistd::geteuid().as_raw();
     let leaves = plan.leaves.values().map(|(entry, _)| entry);
-    let mut others = plan.folders.iter().chain(leaves);
+    let mut others = plan.dirs.iter().chain(leaves);
     let used = others.any(|entry| entry.uid == own || entry.gid == own);
     let squashed = OpenOptions::new().read(true).write(true).open(ROOTFS);
     squashed
@@ -107,12 +107,12 @@ fn open(n: usize, limits: Limits) -> Result<Unpacked<File>, WorkError> {
 }
 
 /// A layer that is opened when it is first read.
-enum Late {
+enum LazyReader {
     Unopened(usize, Limits),
     Open(Box<Unpacked<File>>),
 }
 
-impl Read for Late {
+impl Read for LazyReader {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         if let Self::Unopened(n, limits) = self {
             let opened = open(*n, *limits).map_err(std::io::Error::other)?;

@@ -1,19 +1,19 @@
 //! Which addresses an endpoint has, and what becomes of them afterwards.
 
-use super::{Draft, Scene, subnets::family};
+use super::{DecisionContext, Draft, subnets::family};
 use crate::{
     AddressCursor, Endpoint, Network, Refusal, RestingAddress, Row, Subnet,
-    books::NetworkBook,
-    ipam::{Choice, SubnetBook, number},
+    ipam::{Choice, SubnetState, number},
     lookup,
+    state::NetworkState,
 };
 use ipnet::IpNet;
 use std::net::IpAddr;
 
 /// One address a family that the network has: those asked for, the rest automatic. IPv4 comes first.
 pub(super) fn choose(
-    scene: Scene<'_>,
-    network: &NetworkBook,
+    context: DecisionContext<'_>,
+    network: &NetworkState,
     wanted: &[IpAddr],
     draft: &mut Draft,
 ) -> Result<Vec<IpNet>, Refusal> {
@@ -24,7 +24,7 @@ pub(super) fn choose(
             continue;
         }
         let (address, subnet) = match wanted.iter().find(|address| address.is_ipv4() == v4) {
-            Some(address) => (*address, requested(scene, network, *address)?),
+            Some(address) => (*address, requested(context, network, *address)?),
             None => automatic(network, v4, draft)?,
         };
         rouse(&network.row, subnet, address, draft);
@@ -34,7 +34,7 @@ pub(super) fn choose(
     Ok(addresses)
 }
 
-fn check_wanted(network: &NetworkBook, wanted: &[IpAddr]) -> Result<(), Refusal> {
+fn check_wanted(network: &NetworkState, wanted: &[IpAddr]) -> Result<(), Refusal> {
     let Some(first) = wanted.first() else {
         return Ok(());
     };
@@ -53,10 +53,10 @@ fn check_wanted(network: &NetworkBook, wanted: &[IpAddr]) -> Result<(), Refusal>
 
 /// The subnet of an address that was asked for and can be had.
 fn requested<'a>(
-    scene: Scene<'_>,
-    network: &'a NetworkBook,
+    context: DecisionContext<'_>,
+    network: &'a NetworkState,
     address: IpAddr,
-) -> Result<&'a SubnetBook, Refusal> {
+) -> Result<&'a SubnetState, Refusal> {
     let name = || network.row.name.clone();
     let found = network
         .row
@@ -83,10 +83,10 @@ fn requested<'a>(
         });
     }
     let endpoint = subnet.holder(address);
-    if let Some(holder) = endpoint.and_then(|id| lookup::holder(scene.books, id)) {
+    if let Some(holder) = endpoint.and_then(|id| lookup::holder(context.state, id)) {
         return Err(Refusal::AddressInUse { address, holder });
     }
-    let granted = scene.settings.grants.of(row);
+    let granted = context.settings.grants.of(row);
     if !granted.iter().any(|range| range.contains(address)) {
         return Err(Refusal::AddressNotGranted {
             address,
@@ -110,10 +110,10 @@ pub(super) fn kept_as(subnet: &Subnet, address: IpAddr) -> Option<String> {
 
 /// The next address of the first subnet of a family that has one.
 fn automatic<'a>(
-    network: &'a NetworkBook,
+    network: &'a NetworkState,
     v4: bool,
     draft: &mut Draft,
-) -> Result<(IpAddr, &'a SubnetBook), Refusal> {
+) -> Result<(IpAddr, &'a SubnetState), Refusal> {
     let mut subnets = network
         .subnets
         .iter()
@@ -131,7 +131,7 @@ fn automatic<'a>(
     Ok((address, subnet))
 }
 
-fn move_cursor(network: &Network, subnet: &SubnetBook, next: IpAddr, draft: &mut Draft) {
+fn move_cursor(network: &Network, subnet: &SubnetState, next: IpAddr, draft: &mut Draft) {
     let row = |next| {
         Row::AddressCursor(AddressCursor {
             network: network.id,
@@ -146,7 +146,7 @@ fn move_cursor(network: &Network, subnet: &SubnetBook, next: IpAddr, draft: &mut
 }
 
 /// An address that is handed out no longer rests.
-fn rouse(network: &Network, subnet: &SubnetBook, address: IpAddr, draft: &mut Draft) {
+fn rouse(network: &Network, subnet: &SubnetState, address: IpAddr, draft: &mut Draft) {
     if let Some(since) = subnet.rests_since(address) {
         draft.remove(Row::RestingAddress(RestingAddress {
             network: network.id,
@@ -159,8 +159,8 @@ fn rouse(network: &Network, subnet: &SubnetBook, address: IpAddr, draft: &mut Dr
 /// Lets an endpoint's addresses rest; where too many do, the one that has rested longest is free
 /// again: it lies behind the cursor.
 pub(super) fn release(
-    scene: Scene<'_>,
-    network: &NetworkBook,
+    context: DecisionContext<'_>,
+    network: &NetworkState,
     endpoint: &Endpoint,
     draft: &mut Draft,
 ) {
@@ -174,9 +174,9 @@ pub(super) fn release(
         draft.add(Row::RestingAddress(RestingAddress {
             network: id,
             address,
-            since: scene.revision,
+            since: context.revision,
         }));
-        if subnet.resting() >= scene.settings.limits.resting
+        if subnet.resting() >= context.settings.limits.resting
             && let Some((oldest, since)) = subnet.oldest_resting()
         {
             draft.remove(Row::RestingAddress(RestingAddress {

@@ -1,72 +1,71 @@
 //! Containers come, start, are renamed and go.
 
 use super::{
-    Decision, Draft, Scene, addresses, at_most, bounded_map,
-    next::{Next, Ports},
+    Decision, DecisionContext, Draft, addresses, at_most, bounded_map,
+    container_draft::{ContainerDraft, Ports},
     possible, publish, random, short_enough,
 };
 use crate::{
-    AddContainer, Answer, Channel, Container, ContainerId, ContainerName, ContainerRef, Dns, Id,
-    MAX_DNS_SERVERS, MAX_EXTRA_HOSTS, MAX_SYSCTLS, MAX_UTS_NAME, NetworkId, Refusal, Row,
-    Surroundings,
-    books::{Books, ChannelKey},
-    lookup,
+    AddContainer, Answer, Channel, Container, ContainerId, ContainerName, ContainerRef, Dns,
+    Environment, Id, MAX_DNS_SERVERS, MAX_EXTRA_HOSTS, MAX_SYSCTLS, MAX_UTS_NAME, NetworkId,
+    Refusal, Row, lookup,
     published::short_hostname,
     spec,
+    state::{ChannelKey, LedgerState},
 };
 use protocol::spec::{Generation, Incarnation};
 use std::{collections::BTreeMap, net::IpAddr};
 
 /// Makes a container known.
 pub(super) fn add(
-    scene: Scene<'_>,
-    wish: AddContainer,
-    around: &mut Surroundings<'_>,
+    context: DecisionContext<'_>,
+    request: AddContainer,
+    environment: &mut Environment<'_>,
 ) -> Result<Decision, Refusal> {
-    let limit = scene.settings.limits.containers;
-    at_most("containers", scene.books.containers.len() + 1, limit)?;
-    at_most("extra hosts", wish.extra_hosts.len(), MAX_EXTRA_HOSTS)?;
-    if let Some(hostname) = &wish.hostname {
+    let limit = context.settings.limits.containers;
+    at_most("containers", context.state.containers.len() + 1, limit)?;
+    at_most("extra hosts", request.extra_hosts.len(), MAX_EXTRA_HOSTS)?;
+    if let Some(hostname) = &request.hostname {
         short_enough("hostname", hostname.as_str(), MAX_UTS_NAME)?;
     }
-    if let Some(domain) = &wish.domain {
+    if let Some(domain) = &request.domain {
         short_enough("domainname", domain.as_str(), MAX_UTS_NAME)?;
     }
-    bounded_map("sysctls", &wish.sysctls, MAX_SYSCTLS, String::as_str)?;
-    check_name(scene.books, &wish.name)?;
-    check_channel(scene.books, &wish.channel)?;
-    let id = fresh_id(scene.books, around);
+    bounded_map("sysctls", &request.sysctls, MAX_SYSCTLS, String::as_str)?;
+    check_name(context.state, &request.name)?;
+    check_channel(context.state, &request.channel)?;
+    let id = fresh_id(context.state, environment);
     let container = Container {
         id,
-        hostname: wish.hostname.unwrap_or_else(|| short_hostname(id)),
-        domain: wish.domain,
-        sysctls: wish.sysctls,
+        hostname: request.hostname.unwrap_or_else(|| short_hostname(id)),
+        domain: request.domain,
+        sysctls: request.sysctls,
         missing: BTreeMap::new(),
-        name: wish.name,
-        channel: wish.channel,
+        name: request.name,
+        channel: request.channel,
         dns: Dns {
-            servers: asked(&wish.dns.servers),
-            ..wish.dns
+            servers: asked(&request.dns.servers),
+            ..request.dns
         },
-        extra_hosts: wish.extra_hosts,
-        ports: publish::checked(scene, wish.ports)?,
-        publish_all: wish.publish_all,
+        extra_hosts: request.extra_hosts,
+        ports: publish::checked(context, request.ports)?,
+        publish_all: request.publish_all,
         chosen: BTreeMap::new(),
         unhealthy: false,
         incarnation: None,
         generation: Generation(0),
-        created_ms: around.now_ms,
+        created_ms: environment.now_ms,
     };
     // Refused now, and not when the first endpoint makes a resolver of it.
-    spec::resolver_of(&container, Vec::new(), scene.settings).map_err(|reason| {
+    spec::resolver_of(&container, Vec::new(), context.settings).map_err(|reason| {
         Refusal::Resolver {
             container: container.name.clone(),
             reason: reason.to_string(),
         }
     })?;
-    possible(scene.settings, &container, &[])?;
+    possible(context.settings, &container, &[])?;
     let mut draft = Draft::default();
-    link(scene.books, &container, &mut draft);
+    link(context.state, &container, &mut draft);
     draft.add(Row::Container(container));
     Ok(draft.answered(Answer::ContainerAdded { container: id }))
 }
@@ -84,48 +83,48 @@ fn asked(given: &[IpAddr]) -> Vec<IpAddr> {
 
 /// Forgets a container.
 pub(super) fn remove(
-    scene: Scene<'_>,
+    context: DecisionContext<'_>,
     container: &ContainerRef,
     force: bool,
 ) -> Result<Decision, Refusal> {
-    let book = lookup::container(scene.books, container)?;
-    if !force && !book.endpoints.is_empty() {
-        let networks = book.endpoints.keys();
-        let names = networks.filter_map(|id| scene.books.networks.get(id));
+    let entry = lookup::container(context.state, container)?;
+    if !force && !entry.endpoints.is_empty() {
+        let networks = entry.endpoints.keys();
+        let names = networks.filter_map(|id| context.state.networks.get(id));
         let names: Vec<&str> = names.map(|network| network.row.name.as_str()).collect();
         return Err(Refusal::ContainerConnected {
-            container: book.row.name.clone(),
+            container: entry.row.name.clone(),
             networks: names.join(", "),
         });
     }
     let mut draft = Draft::default();
-    let bindings = book.bindings.iter();
-    for binding in bindings.filter_map(|host| scene.books.binding(host)) {
+    let bindings = entry.bindings.iter();
+    for binding in bindings.filter_map(|host| context.state.binding(host)) {
         draft.remove(Row::PortBinding(binding.clone()));
     }
-    for (network, id) in &book.endpoints {
-        let endpoint = scene.books.endpoints.get(id);
-        let network = scene.books.networks.get(network);
+    for (network, id) in &entry.endpoints {
+        let endpoint = context.state.endpoints.get(id);
+        let network = context.state.networks.get(network);
         if let Some((endpoint, network)) = endpoint.zip(network) {
             draft.remove(Row::Endpoint(endpoint.clone()));
-            addresses::release(scene, network, endpoint, &mut draft);
+            addresses::release(context, network, endpoint, &mut draft);
         }
     }
-    unlink(scene, &book.row, &mut draft);
-    for document in book.documents.values() {
+    unlink(context, &entry.row, &mut draft);
+    for document in entry.documents.values() {
         draft.remove(Row::Document(document.clone()));
     }
-    draft.remove(Row::Container(book.row.clone()));
+    draft.remove(Row::Container(entry.row.clone()));
     Ok(draft.answered(Answer::ContainerRemoved {
-        container: book.row.id,
-        endpoints: book.endpoints.values().copied().collect(),
+        container: entry.row.id,
+        endpoints: entry.endpoints.values().copied().collect(),
     }))
 }
 
 /// Gives other containers the names that they await for one of this name.
-fn link(books: &Books, new: &Container, draft: &mut Draft) {
-    let askers = books.awaited.get(&new.name).into_iter().flatten();
-    for asker in askers.filter_map(|id| books.endpoints.get(id)) {
+fn link(state: &LedgerState, new: &Container, draft: &mut Draft) {
+    let askers = state.awaited.get(&new.name).into_iter().flatten();
+    for asker in askers.filter_map(|id| state.endpoints.get(id)) {
         if asker.container != new.id {
             let mut row = asker.clone();
             row.link(new.id, &new.name);
@@ -136,13 +135,15 @@ fn link(books: &Books, new: &Container, draft: &mut Draft) {
 
 /// Takes away the names that other containers have for one that goes; on all networks but the default bridge they
 /// await another one of its name.
-fn unlink(scene: Scene<'_>, gone: &Container, draft: &mut Draft) {
-    let (books, id) = (scene.books, gone.id);
+fn unlink(context: DecisionContext<'_>, gone: &Container, draft: &mut Draft) {
+    let (state, id) = (context.state, gone.id);
     let all = (id, NetworkId::from_bytes([0; 32]))..=(id, NetworkId::from_bytes([0xff; 32]));
-    let default = books.network_names.get(&scene.settings.default_bridge.name);
-    for ((_, network), askers) in books.linked.range(all) {
+    let default = state
+        .network_names
+        .get(&context.settings.default_bridge.name);
+    for ((_, network), askers) in state.linked.range(all) {
         let awaits = default != Some(network);
-        for asker in askers.iter().filter_map(|id| books.endpoints.get(id)) {
+        for asker in askers.iter().filter_map(|id| state.endpoints.get(id)) {
             if asker.container != id {
                 let mut row = asker.clone();
                 row.unlink(id, &gone.name, awaits);
@@ -154,25 +155,25 @@ fn unlink(scene: Scene<'_>, gone: &Container, draft: &mut Draft) {
 
 /// Gives a container a new life, of whose health nothing bad is known.
 pub(super) fn start(
-    scene: Scene<'_>,
+    context: DecisionContext<'_>,
     container: &ContainerRef,
-    around: &mut Surroundings<'_>,
+    environment: &mut Environment<'_>,
 ) -> Result<Decision, Refusal> {
-    let book = lookup::container(scene.books, container)?;
-    if let Some((network, id)) = book.row.missing.iter().next() {
+    let entry = lookup::container(context.state, container)?;
+    if let Some((network, id)) = entry.row.missing.iter().next() {
         return Err(Refusal::NetworkMissing {
-            container: book.row.name.clone(),
+            container: entry.row.name.clone(),
             network: network.clone(),
             id: *id,
         });
     }
-    let incarnation = Incarnation(random(around));
-    let mut next = Next::of(scene, book);
-    next.container.incarnation = Some(incarnation);
-    next.container.generation = Generation(book.row.generation.0 + 1);
-    next.container.unhealthy = false;
+    let incarnation = Incarnation(random(environment));
+    let mut container_draft = ContainerDraft::of(context, entry);
+    container_draft.container.incarnation = Some(incarnation);
+    container_draft.container.generation = Generation(entry.row.generation.0 + 1);
+    container_draft.container.unhealthy = false;
     let mut draft = Draft::default();
-    let (row, _) = next.settle(Ports::Require, around, &mut draft)?;
+    let (row, _) = container_draft.settle(Ports::Require, environment, &mut draft)?;
     Ok(draft.answered(Answer::Started {
         container: row.id,
         incarnation,
@@ -182,55 +183,55 @@ pub(super) fn start(
 
 /// Ends a container's life; one that does not run stays as it is.
 pub(super) fn stop(
-    scene: Scene<'_>,
+    context: DecisionContext<'_>,
     container: &ContainerRef,
-    around: &mut Surroundings<'_>,
+    environment: &mut Environment<'_>,
 ) -> Result<Decision, Refusal> {
-    let book = lookup::container(scene.books, container)?;
-    let mut next = Next::of(scene, book);
-    next.container.incarnation = None;
+    let entry = lookup::container(context.state, container)?;
+    let mut container_draft = ContainerDraft::of(context, entry);
+    container_draft.container.incarnation = None;
     let mut draft = Draft::default();
-    let (row, _) = next.settle(Ports::Allow, around, &mut draft)?;
+    let (row, _) = container_draft.settle(Ports::Allow, environment, &mut draft)?;
     Ok(draft.answered(Answer::Stopped { container: row.id }))
 }
 
 /// Gives a container another name, and its endpoints the names that follow from it.
 pub(super) fn rename(
-    scene: Scene<'_>,
+    context: DecisionContext<'_>,
     container: &ContainerRef,
     name: ContainerName,
-    around: &mut Surroundings<'_>,
+    environment: &mut Environment<'_>,
 ) -> Result<Decision, Refusal> {
-    let book = lookup::container(scene.books, container)?;
-    check_name(scene.books, &name)?;
-    let mut next = Next::of(scene, book);
-    for place in &mut next.places {
-        place.endpoint.link(book.row.id, &name);
+    let entry = lookup::container(context.state, container)?;
+    check_name(context.state, &name)?;
+    let mut container_draft = ContainerDraft::of(context, entry);
+    for endpoint in &mut container_draft.endpoints {
+        endpoint.row.link(entry.row.id, &name);
     }
-    next.container.name = name;
+    container_draft.container.name = name;
     let mut draft = Draft::default();
-    let (row, _) = next.settle(Ports::Keep, around, &mut draft)?;
-    link(scene.books, &row, &mut draft);
+    let (row, _) = container_draft.settle(Ports::Keep, environment, &mut draft)?;
+    link(context.state, &row, &mut draft);
     Ok(draft.answered(Answer::Renamed { container: row.id }))
 }
 
 /// Notes what a container's health check says.
 pub(super) fn set_health(
-    scene: Scene<'_>,
+    context: DecisionContext<'_>,
     container: &ContainerRef,
     unhealthy: bool,
-    around: &mut Surroundings<'_>,
+    environment: &mut Environment<'_>,
 ) -> Result<Decision, Refusal> {
-    let book = lookup::container(scene.books, container)?;
-    let mut next = Next::of(scene, book);
-    next.container.unhealthy = unhealthy;
+    let entry = lookup::container(context.state, container)?;
+    let mut container_draft = ContainerDraft::of(context, entry);
+    container_draft.container.unhealthy = unhealthy;
     let mut draft = Draft::default();
-    let (row, _) = next.settle(Ports::Keep, around, &mut draft)?;
+    let (row, _) = container_draft.settle(Ports::Keep, environment, &mut draft)?;
     Ok(draft.answered(Answer::HealthSet { container: row.id }))
 }
 
-fn check_name(books: &Books, name: &ContainerName) -> Result<(), Refusal> {
-    match books.container_names.get(name) {
+fn check_name(state: &LedgerState, name: &ContainerName) -> Result<(), Refusal> {
+    match state.container_names.get(name) {
         None => Ok(()),
         Some(holder) => Err(Refusal::ContainerNameTaken {
             name: name.clone(),
@@ -239,14 +240,14 @@ fn check_name(books: &Books, name: &ContainerName) -> Result<(), Refusal> {
     }
 }
 
-fn check_channel(books: &Books, channel: &Channel) -> Result<(), Refusal> {
+fn check_channel(state: &LedgerState, channel: &Channel) -> Result<(), Refusal> {
     if let Channel::Vsock { cid } = channel
         && (*cid < 3 || *cid == u32::MAX)
     {
         return Err(Refusal::ReservedCid(*cid));
     }
-    let holder = ChannelKey::of(channel).and_then(|key| books.channels.get(&key));
-    match holder.and_then(|holder| books.containers.get(holder)) {
+    let holder = ChannelKey::of(channel).and_then(|key| state.channels.get(&key));
+    match holder.and_then(|holder| state.containers.get(holder)) {
         None => Ok(()),
         Some(holder) => Err(Refusal::ChannelTaken {
             channel: channel.to_string(),
@@ -255,10 +256,10 @@ fn check_channel(books: &Books, channel: &Channel) -> Result<(), Refusal> {
     }
 }
 
-fn fresh_id(books: &Books, around: &mut Surroundings<'_>) -> ContainerId {
+fn fresh_id(state: &LedgerState, environment: &mut Environment<'_>) -> ContainerId {
     loop {
-        let id = ContainerId::from_bytes(random(around));
-        if !books.containers.contains_key(&id) {
+        let id = ContainerId::from_bytes(random(environment));
+        if !state.containers.contains_key(&id) {
             return id;
         }
     }

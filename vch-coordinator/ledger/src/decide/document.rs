@@ -1,25 +1,25 @@
 //! What others keep with a container.
 
-use super::{Decision, Draft, Scene, short_enough};
+use super::{Decision, DecisionContext, Draft, short_enough};
 use crate::{Answer, ContainerRef, Document, DocumentKind, MAX_DOCUMENT, Refusal, Row, lookup};
 
-/// Keeps a document, in the place of the one of its kind.
+/// Keeps a document, in place of the one of its kind.
 pub(super) fn keep(
-    scene: Scene<'_>,
+    context: DecisionContext<'_>,
     container: &ContainerRef,
     kind: DocumentKind,
     text: String,
 ) -> Result<Decision, Refusal> {
     short_enough("document", &text, MAX_DOCUMENT)?;
-    let book = lookup::container(scene.books, container)?;
-    let container = book.row.id;
+    let entry = lookup::container(context.state, container)?;
+    let container = entry.row.id;
     let row = Row::Document(Document {
         container,
         kind,
         text: text.into(),
     });
     let mut draft = Draft::default();
-    match book.documents.get(&kind) {
+    match entry.documents.get(&kind) {
         Some(old) => draft.replace(Row::Document(old.clone()), row),
         None => draft.add(row),
     }

@@ -1,37 +1,37 @@
-//! Containers get places on networks, and lose them.
+//! Containers get endpoints on networks, and lose them.
 
 use super::{
-    Decision, Draft, Scene, addresses, at_most, bounded_map,
-    next::{Next, Ports, Standing},
+    Decision, DecisionContext, Draft, addresses, at_most, bounded_map,
+    container_draft::{ContainerDraft, EndpointDraft, Ports},
     port, random,
 };
 use crate::{
-    Answer, AwaitedLink, Connect, ContainerRef, Endpoint, EndpointId, ExternalAddressing,
-    ExternalRefusal, Id, Link, MAX_ALIASES, MAX_ENDPOINTS, MAX_LINKS, MAX_SYSCTLS, NetworkId,
-    NetworkKind, NetworkName, NetworkRef, Reference, Refusal, Row, Surroundings,
-    books::{Books, ContainerBook, NetworkBook},
-    derived, lookup, pointer_name,
+    Answer, AwaitedLink, Connect, ContainerRef, Endpoint, EndpointId, Environment,
+    ExternalAddressing, ExternalRefusal, Id, Link, MAX_ALIASES, MAX_ENDPOINTS, MAX_LINKS,
+    MAX_SYSCTLS, NetworkId, NetworkKind, NetworkName, NetworkRef, Reference, Refusal, Row, derived,
+    lookup, pointer_name,
+    state::{ContainerState, LedgerState, NetworkState},
 };
 use protocol::spec::{Hostname, InterfaceName, MacAddress, NicMatch};
 use std::collections::BTreeSet;
 
-/// Gives a container a place on a network.
+/// Gives a container an endpoint on a network.
 pub(super) fn connect(
-    scene: Scene<'_>,
-    wish: Connect,
-    around: &mut Surroundings<'_>,
+    context: DecisionContext<'_>,
+    request: Connect,
+    environment: &mut Environment<'_>,
 ) -> Result<Decision, Refusal> {
-    let container = lookup::container(scene.books, &wish.container)?;
-    let network = lookup::network(scene.books, &wish.network)?;
-    check_place(container, network, &wish)?;
+    let container = lookup::container(context.state, &request.container)?;
+    let network = lookup::network(context.state, &request.network)?;
+    check_connect(container, network, &request)?;
     let mut draft = Draft::default();
-    let addresses = addresses::choose(scene, network, &wish.addresses, &mut draft)?;
-    let id = fresh_id(scene.books, around);
-    let mac = choose_mac(scene, id, wish.mac)?;
-    let awaits = network.row.name != scene.settings.default_bridge.name;
-    let (links, awaited_links) = links(scene.books, &wish.links, awaits)?;
-    let nic = wish.nic.unwrap_or(NicMatch::Mac(mac));
-    check_nic(scene.books, container, &nic)?;
+    let addresses = addresses::choose(context, network, &request.addresses, &mut draft)?;
+    let id = fresh_id(context.state, environment);
+    let mac = choose_mac(context, id, request.mac)?;
+    let awaits = network.row.name != context.settings.default_bridge.name;
+    let (links, awaited_links) = links(context.state, &request.links, awaits)?;
+    let nic = request.nic.unwrap_or(NicMatch::Mac(mac));
+    check_nic(context.state, container, &nic)?;
     let endpoint = Endpoint {
         id,
         container: container.row.id,
@@ -40,28 +40,32 @@ pub(super) fn connect(
         mac,
         names: Vec::new(),
         pointer: pointer_name(container.row.id, &container.row.name, &network.row.name),
-        aliases: wish.aliases,
-        interface: match wish.interface {
-            Some(name) => check_interface(scene.books, container, name)?,
-            None => free_interface(scene.books, container, network.row.interface_prefix())?,
+        aliases: request.aliases,
+        interface: match request.interface {
+            Some(name) => check_interface(context.state, container, name)?,
+            None => free_interface(context.state, container, network.row.interface_prefix())?,
         },
-        sysctls: wish.sysctls,
+        sysctls: request.sysctls,
         nic,
-        attachment: wish.attachment,
-        gateway_priority: wish.gateway_priority,
+        attachment: request.attachment,
+        gateway_priority: request.gateway_priority,
         links,
-        only_healthy: wish.only_healthy,
+        only_healthy: request.only_healthy,
         opened: Vec::new(),
         awaited_links,
     };
-    let mut next = Next::of(scene, container);
-    next.container.missing.remove(&network.row.name);
-    next.places.push(Standing {
-        endpoint: endpoint.clone(),
+    let mut container_draft = ContainerDraft::of(context, container);
+    container_draft.container.missing.remove(&network.row.name);
+    container_draft.endpoints.push(EndpointDraft {
+        row: endpoint.clone(),
         network: &network.row,
     });
-    port::check_external(&next.container, &next.container.ports, &next.networks())?;
-    let (row, _) = next.settle(Ports::Require, around, &mut draft)?;
+    port::check_external(
+        &container_draft.container,
+        &container_draft.container.ports,
+        &container_draft.networks(),
+    )?;
+    let (row, _) = container_draft.settle(Ports::Require, environment, &mut draft)?;
     Ok(draft.answered(Answer::Connected {
         endpoint: id,
         container: row.id,
@@ -73,22 +77,24 @@ pub(super) fn connect(
     }))
 }
 
-/// Takes a container's place on a network away.
+/// Takes a container's endpoint on a network away.
 pub(super) fn disconnect(
-    scene: Scene<'_>,
+    context: DecisionContext<'_>,
     container: &ContainerRef,
     network: &NetworkRef,
-    around: &mut Surroundings<'_>,
+    environment: &mut Environment<'_>,
 ) -> Result<Decision, Refusal> {
-    let found = place(scene.books, container, network);
+    let found = find_endpoint(context.state, container, network);
     let (container, network, endpoint) = match found {
         Ok(found) => found,
-        Err(refusal) => return forget(scene, container, network, refusal),
+        Err(refusal) => return forget(context, container, network, refusal),
     };
-    let mut next = Next::of(scene, container);
-    next.places.retain(|place| place.endpoint.id != endpoint.id);
+    let mut container_draft = ContainerDraft::of(context, container);
+    container_draft
+        .endpoints
+        .retain(|kept| kept.row.id != endpoint.id);
     let mut draft = Draft::default();
-    let (row, _) = next.settle(Ports::Allow, around, &mut draft)?;
+    let (row, _) = container_draft.settle(Ports::Allow, environment, &mut draft)?;
     Ok(draft.answered(Answer::Disconnected {
         endpoint: endpoint.id,
         container: row.id,
@@ -100,64 +106,64 @@ pub(super) fn disconnect(
 /// Takes a network away that was removed while the container was stopped; refuses with `refusal`
 /// where it misses no network of that name.
 fn forget(
-    scene: Scene<'_>,
+    context: DecisionContext<'_>,
     container: &ContainerRef,
     network: &NetworkRef,
     refusal: Refusal,
 ) -> Result<Decision, Refusal> {
-    let book = lookup::container(scene.books, container)?;
+    let entry = lookup::container(context.state, container)?;
     let text = network.to_string();
     let named = |(name, id): &(&NetworkName, &NetworkId)| {
-        let same = scene.books.network_names.get(*name);
+        let same = context.state.network_names.get(*name);
         let meant = same.is_some_and(|same| same.to_string() == text);
         name.as_str() == text || id.to_string() == text || meant
     };
-    let missing = book.row.missing.iter().find(named);
+    let missing = entry.row.missing.iter().find(named);
     let Some((name, id)) = missing.map(|(name, id)| (name.clone(), *id)) else {
         return Err(refusal);
     };
-    let mut row = book.row.clone();
+    let mut row = entry.row.clone();
     row.missing.remove(&name);
     let mut draft = Draft::default();
-    draft.replace(Row::Container(book.row.clone()), Row::Container(row));
+    draft.replace(Row::Container(entry.row.clone()), Row::Container(row));
     Ok(draft.answered(Answer::Forgotten {
-        container: book.row.id,
+        container: entry.row.id,
         network: id,
     }))
 }
 
 /// Gives a container other aliases on a network.
 pub(super) fn set_aliases(
-    scene: Scene<'_>,
+    context: DecisionContext<'_>,
     (container, network): (&ContainerRef, &NetworkRef),
     aliases: Vec<Hostname>,
-    around: &mut Surroundings<'_>,
+    environment: &mut Environment<'_>,
 ) -> Result<Decision, Refusal> {
-    let (container, network, endpoint) = place(scene.books, container, network)?;
+    let (container, network, endpoint) = find_endpoint(context.state, container, network)?;
     at_most("aliases", aliases.len(), MAX_ALIASES)?;
-    let mut next = Next::of(scene, container);
-    let mut places = next.places.iter_mut();
-    if let Some(place) = places.find(|place| place.endpoint.id == endpoint.id) {
-        place.endpoint.aliases = aliases;
+    let mut container_draft = ContainerDraft::of(context, container);
+    let mut endpoints = container_draft.endpoints.iter_mut();
+    if let Some(changed) = endpoints.find(|other| other.row.id == endpoint.id) {
+        changed.row.aliases = aliases;
     }
     let mut draft = Draft::default();
-    let (row, _) = next.settle(Ports::Keep, around, &mut draft)?;
+    let (row, _) = container_draft.settle(Ports::Keep, environment, &mut draft)?;
     Ok(draft.answered(Answer::AliasesSet {
         container: row.id,
         network: network.row.id,
     }))
 }
 
-/// A container's place on a network that a caller names.
-fn place<'a>(
-    books: &'a Books,
+/// Returns the endpoint of a container on a network, both as a caller names them.
+fn find_endpoint<'a>(
+    state: &'a LedgerState,
     container: &ContainerRef,
     network: &NetworkRef,
-) -> Result<(&'a ContainerBook, &'a NetworkBook, &'a Endpoint), Refusal> {
-    let container = lookup::container(books, container)?;
-    let network = lookup::network(books, network)?;
+) -> Result<(&'a ContainerState, &'a NetworkState, &'a Endpoint), Refusal> {
+    let container = lookup::container(state, container)?;
+    let network = lookup::network(state, network)?;
     let endpoint = container.endpoints.get(&network.row.id);
-    let endpoint = endpoint.and_then(|id| books.endpoints.get(id));
+    let endpoint = endpoint.and_then(|id| state.endpoints.get(id));
     let endpoint = endpoint.ok_or_else(|| Refusal::NotConnected {
         container: container.row.name.clone(),
         network: network.row.name.clone(),
@@ -168,7 +174,7 @@ fn place<'a>(
 /// Links as the row has them, in lower case, none twice: to containers that are there, and, where they are awaited,
 /// to names of containers that are not.
 fn links(
-    books: &Books,
+    state: &LedgerState,
     wanted: &[(ContainerRef, Hostname)],
     awaits: bool,
 ) -> Result<(Vec<Link>, Vec<AwaitedLink>), Refusal> {
@@ -178,7 +184,7 @@ fn links(
         let lower = alias.as_str().to_ascii_lowercase();
         // A host name in lower case is one, too.
         let alias = Hostname::try_from(lower).unwrap_or_else(|_| alias.clone());
-        match (lookup::container(books, container), container) {
+        match (lookup::container(state, container), container) {
             (Ok(found), _) => {
                 let container = found.row.id;
                 links.insert(Link { container, alias });
@@ -193,10 +199,10 @@ fn links(
     Ok((links.into_iter().collect(), awaited.into_iter().collect()))
 }
 
-fn check_place(
-    container: &ContainerBook,
-    network: &NetworkBook,
-    wish: &Connect,
+fn check_connect(
+    container: &ContainerState,
+    network: &NetworkState,
+    request: &Connect,
 ) -> Result<(), Refusal> {
     if network.row.kind == NetworkKind::None {
         return Err(Refusal::NoEndpointsOnNone(network.row.name.clone()));
@@ -220,19 +226,19 @@ fn check_place(
         });
     }
     at_most("endpoints", container.endpoints.len() + 1, MAX_ENDPOINTS)?;
-    bounded_map("sysctls", &wish.sysctls, MAX_SYSCTLS, String::as_str)?;
-    at_most("aliases", wish.aliases.len(), MAX_ALIASES)
+    bounded_map("sysctls", &request.sysctls, MAX_SYSCTLS, String::as_str)?;
+    at_most("aliases", request.aliases.len(), MAX_ALIASES)
 }
 
 /// An interface name that none of the container's endpoints has.
 fn check_interface(
-    books: &Books,
-    container: &ContainerBook,
+    state: &LedgerState,
+    container: &ContainerState,
     name: InterfaceName,
 ) -> Result<InterfaceName, Refusal> {
     let mut endpoints = container.endpoints.values();
     let taken = endpoints.any(|id| {
-        let endpoint = books.endpoints.get(id);
+        let endpoint = state.endpoints.get(id);
         endpoint.is_some_and(|endpoint| endpoint.interface == name)
     });
     if taken || name.as_str() == "lo" {
@@ -244,24 +250,24 @@ fn check_interface(
     Ok(name)
 }
 
-fn fresh_id(books: &Books, around: &mut Surroundings<'_>) -> EndpointId {
+fn fresh_id(state: &LedgerState, environment: &mut Environment<'_>) -> EndpointId {
     loop {
-        let id = EndpointId::from_bytes(random(around));
-        if !books.endpoints.contains_key(&id) {
+        let id = EndpointId::from_bytes(random(environment));
+        if !state.endpoints.contains_key(&id) {
             return id;
         }
     }
 }
 
 fn choose_mac(
-    scene: Scene<'_>,
+    context: DecisionContext<'_>,
     endpoint: EndpointId,
     wanted: Option<MacAddress>,
 ) -> Result<MacAddress, Refusal> {
-    let taken = &scene.books.macs;
+    let taken = &context.state.macs;
     let Some(mac) = wanted else {
         let hashed =
-            (0..).filter_map(|attempt| derived::mac(scene.settings.vch, endpoint, attempt));
+            (0..).filter_map(|attempt| derived::mac(context.settings.vch, endpoint, attempt));
         let mut free = hashed.filter(|mac| !taken.contains_key(mac));
         #[expect(
             clippy::expect_used,
@@ -271,16 +277,20 @@ fn choose_mac(
     };
     match taken
         .get(&mac)
-        .and_then(|other| lookup::holder(scene.books, *other))
+        .and_then(|other| lookup::holder(context.state, *other))
     {
         None => Ok(mac),
         Some(holder) => Err(Refusal::MacTaken { mac, holder }),
     }
 }
 
-fn check_nic(books: &Books, container: &ContainerBook, nic: &NicMatch) -> Result<(), Refusal> {
+fn check_nic(
+    state: &LedgerState,
+    container: &ContainerState,
+    nic: &NicMatch,
+) -> Result<(), Refusal> {
     let others = container.endpoints.values();
-    let mut others = others.filter_map(|id| books.endpoints.get(id));
+    let mut others = others.filter_map(|id| state.endpoints.get(id));
     if others.any(|other| other.nic == *nic) {
         return Err(Refusal::NicTaken {
             nic: nic.clone(),
@@ -292,14 +302,14 @@ fn check_nic(books: &Books, container: &ContainerBook, nic: &NicMatch) -> Result
 
 /// The lowest of eth0, eth1, … that none of the container's endpoints has.
 fn free_interface(
-    books: &Books,
-    container: &ContainerBook,
+    state: &LedgerState,
+    container: &ContainerState,
     prefix: &str,
 ) -> Result<InterfaceName, Refusal> {
     let used: Vec<&InterfaceName> = container
         .endpoints
         .values()
-        .filter_map(|id| books.endpoints.get(id))
+        .filter_map(|id| state.endpoints.get(id))
         .map(|endpoint| &endpoint.interface)
         .collect();
     let names = (0..=used.len()).filter_map(|n| format!("{prefix}{n}").parse().ok());

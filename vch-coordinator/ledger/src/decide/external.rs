@@ -1,19 +1,19 @@
 //! External networks come, change and go with the configuration.
 
 use super::{
-    Decision, Draft, Scene, addresses, at_most,
+    Decision, DecisionContext, Draft, addresses, at_most,
+    container_draft::{ContainerDraft, Ports},
     network::{self, forget_addresses},
-    next::{Next, Ports},
     port,
 };
 use crate::{
-    AddressCursor, Answer, ContainerId, Endpoint, ExternalAddressing, ExternalNetwork,
+    AddressCursor, Answer, ContainerId, Endpoint, Environment, ExternalAddressing, ExternalNetwork,
     ExternalRefusal, MAX_AUXILIARY, MAX_SUBNETS, Network, NetworkId, NetworkKind, NetworkName,
-    PortRefusal, Refusal, RestingAddress, Row, Settings, Subnet, Surroundings,
-    books::NetworkBook,
-    ipam::{SubnetBook, number},
+    PortRefusal, Refusal, RestingAddress, Row, Settings, Subnet,
+    ipam::{SubnetState, number},
     lookup,
     settings::unusable,
+    state::NetworkState,
 };
 use ipnet::IpNet;
 use std::{
@@ -34,16 +34,16 @@ pub(super) struct Drawn {
 
 /// Makes the external networks what the configuration has.
 pub(super) fn configure(
-    scene: Scene<'_>,
+    context: DecisionContext<'_>,
     wanted: &[ExternalNetwork],
-    around: &mut Surroundings<'_>,
+    environment: &mut Environment<'_>,
 ) -> Result<Decision, Refusal> {
     let mut draft = Draft::default();
     let Drawn {
         added,
         changed,
         removed,
-    } = draw(scene, wanted, around, &mut draft)?;
+    } = draw(context, wanted, environment, &mut draft)?;
     Ok(draft.answered(Answer::Configured {
         added,
         changed,
@@ -53,26 +53,26 @@ pub(super) fn configure(
 
 /// Draws up what makes the external networks so.
 pub(super) fn draw(
-    scene: Scene<'_>,
+    context: DecisionContext<'_>,
     wanted: &[ExternalNetwork],
-    around: &mut Surroundings<'_>,
+    environment: &mut Environment<'_>,
     draft: &mut Draft,
 ) -> Result<Drawn, Refusal> {
     let settings = Settings {
         externals: wanted.to_vec(),
-        ..scene.settings.clone()
+        ..context.settings.clone()
     };
-    let scene = Scene {
+    let context = DecisionContext {
         settings: &settings,
-        ..scene
+        ..context
     };
-    check_all(scene, wanted)?;
+    check_all(context, wanted)?;
     let mut drawn = Drawn::default();
-    for gone in gone(scene, wanted) {
+    for gone in gone(context, wanted) {
         if !gone.endpoints.is_empty() {
             return Err(ExternalRefusal::InUse {
                 network: gone.row.name.clone(),
-                endpoints: network::holders(scene.books, &gone.endpoints),
+                endpoints: network::holders(context.state, &gone.endpoints),
             }
             .into());
         }
@@ -81,34 +81,38 @@ pub(super) fn draw(
         drawn.removed.push(gone.row.id);
     }
     let mut changed = BTreeMap::new();
-    for wish in wanted {
-        match existing(scene, &wish.name)? {
+    for request in wanted {
+        match existing(context, &request.name)? {
             None => {
-                let row = row(wish, network::fresh_id(scene.books, around), around.now_ms);
+                let row = row(
+                    request,
+                    network::fresh_id(context.state, environment),
+                    environment.now_ms,
+                );
                 drawn.added.push(row.id);
                 draft.add(Row::Network(row));
             }
-            Some(book) => {
-                let row = row(wish, book.row.id, book.row.created_ms);
-                if row != book.row {
-                    check_orphans(scene, book, &row)?;
+            Some(entry) => {
+                let row = row(request, entry.row.id, entry.row.created_ms);
+                if row != entry.row {
+                    check_orphans(context, entry, &row)?;
                     changed.insert(row.id, row);
                 }
             }
         }
     }
     drawn.changed.extend(changed.keys());
-    change(scene, &changed, around, draft)?;
+    change(context, &changed, environment, draft)?;
     Ok(drawn)
 }
 
-fn row(wish: &ExternalNetwork, id: NetworkId, created_ms: u64) -> Network {
+fn row(request: &ExternalNetwork, id: NetworkId, created_ms: u64) -> Network {
     Network {
         id,
-        name: wish.name.clone(),
-        kind: NetworkKind::External(wish.external.clone()),
+        name: request.name.clone(),
+        kind: NetworkKind::External(request.external.clone()),
         predefined: true,
-        subnets: wish.subnets.clone(),
+        subnets: request.subnets.clone(),
         mtu: None,
         internal: false,
         labels: BTreeMap::new(),
@@ -118,57 +122,63 @@ fn row(wish: &ExternalNetwork, id: NetworkId, created_ms: u64) -> Network {
 }
 
 /// The external networks that the configuration no longer has.
-fn gone<'a>(scene: Scene<'a>, wanted: &[ExternalNetwork]) -> Vec<&'a NetworkBook> {
-    let networks = scene.books.networks.values();
-    let externals = networks.filter(|book| book.row.external().is_some());
+fn gone<'a>(context: DecisionContext<'a>, wanted: &[ExternalNetwork]) -> Vec<&'a NetworkState> {
+    let networks = context.state.networks.values();
+    let externals = networks.filter(|entry| entry.row.external().is_some());
     externals
-        .filter(|book| !wanted.iter().any(|wish| wish.name == book.row.name))
+        .filter(|entry| !wanted.iter().any(|request| request.name == entry.row.name))
         .collect()
 }
 
 /// The external network of a name.
-fn existing<'a>(scene: Scene<'a>, name: &NetworkName) -> Result<Option<&'a NetworkBook>, Refusal> {
-    let id = scene.books.network_names.get(name);
-    match id.and_then(|id| scene.books.networks.get(id)) {
-        Some(book) if book.row.external().is_none() => Err(Refusal::NetworkExists(name.clone())),
+fn existing<'a>(
+    context: DecisionContext<'a>,
+    name: &NetworkName,
+) -> Result<Option<&'a NetworkState>, Refusal> {
+    let id = context.state.network_names.get(name);
+    match id.and_then(|id| context.state.networks.get(id)) {
+        Some(entry) if entry.row.external().is_none() => Err(Refusal::NetworkExists(name.clone())),
         found => Ok(found),
     }
 }
 
-fn check_all(scene: Scene<'_>, wanted: &[ExternalNetwork]) -> Result<(), Refusal> {
-    let own = [&scene.settings.none, &scene.settings.default_bridge.name];
+fn check_all(context: DecisionContext<'_>, wanted: &[ExternalNetwork]) -> Result<(), Refusal> {
+    let own = [
+        &context.settings.none,
+        &context.settings.default_bridge.name,
+    ];
     let mut names = BTreeSet::new();
-    for wish in wanted {
-        if own.contains(&&wish.name) {
-            return Err(Refusal::PredefinedName(wish.name.clone()));
+    for request in wanted {
+        if own.contains(&&request.name) {
+            return Err(Refusal::PredefinedName(request.name.clone()));
         }
-        if !names.insert(&wish.name) {
-            return Err(Refusal::NetworkExists(wish.name.clone()));
+        if !names.insert(&request.name) {
+            return Err(Refusal::NetworkExists(request.name.clone()));
         }
-        existing(scene, &wish.name)?;
-        check_wish(wish)?;
+        existing(context, &request.name)?;
+        check_request(request)?;
     }
-    if !wanted.is_empty() && !wanted.iter().any(|wish| wish.external.published) {
-        let names: Vec<&str> = wanted.iter().map(|wish| wish.name.as_str()).collect();
+    if !wanted.is_empty() && !wanted.iter().any(|request| request.external.published) {
+        let names: Vec<&str> = wanted.iter().map(|request| request.name.as_str()).collect();
         return Err(ExternalRefusal::NoDefault(names.join(", ")).into());
     }
     let new = names
         .iter()
-        .filter(|name| !scene.books.network_names.contains_key(**name));
-    let count = scene.books.networks.len() + new.count();
-    at_most("networks", count, scene.settings.limits.networks)?;
-    check_overlaps(scene, wanted)?;
-    check_ports(scene)
+        .filter(|name| !context.state.network_names.contains_key(**name));
+    let count = context.state.networks.len() + new.count();
+    at_most("networks", count, context.settings.limits.networks)?;
+    check_overlaps(context, wanted)?;
+    check_ports(context)
 }
 
-fn check_wish(wish: &ExternalNetwork) -> Result<(), Refusal> {
-    let network = || wish.name.clone();
-    at_most("subnets", wish.subnets.len(), MAX_SUBNETS)?;
-    at_most("dns", wish.external.dns.len(), crate::MAX_DNS_SERVERS)?;
-    if wish.subnets.is_empty() && wish.external.addressing == ExternalAddressing::Static {
+fn check_request(request: &ExternalNetwork) -> Result<(), Refusal> {
+    let network = || request.name.clone();
+    at_most("subnets", request.subnets.len(), MAX_SUBNETS)?;
+    at_most("dns", request.external.dns.len(), crate::MAX_DNS_SERVERS)?;
+    if request.subnets.is_empty() && request.external.addressing == ExternalAddressing::Static {
         return Err(ExternalRefusal::NoSubnet(network()).into());
     }
-    for subnet in &wish.subnets {
+    for subnet in &request.subnets {
         let net = subnet.net;
         at_most("auxiliary", subnet.auxiliary.len(), MAX_AUXILIARY)?;
         let reason = if net.trunc() != net {
@@ -222,20 +232,25 @@ fn is_host(subnet: &Subnet, address: IpAddr) -> bool {
 }
 
 /// Refuses a subnet that meets another network's, but for those that go.
-fn check_overlaps(scene: Scene<'_>, wanted: &[ExternalNetwork]) -> Result<(), Refusal> {
-    let gone: Vec<NetworkId> = gone(scene, wanted).iter().map(|book| book.row.id).collect();
+fn check_overlaps(context: DecisionContext<'_>, wanted: &[ExternalNetwork]) -> Result<(), Refusal> {
+    let gone: Vec<NetworkId> = gone(context, wanted)
+        .iter()
+        .map(|entry| entry.row.id)
+        .collect();
     let mut before: Vec<(IpNet, &NetworkName)> = Vec::new();
-    for wish in wanted {
-        let own = scene.books.network_names.get(&wish.name);
-        for Subnet { net, .. } in &wish.subnets {
+    for request in wanted {
+        let own = context.state.network_names.get(&request.name);
+        for Subnet { net, .. } in &request.subnets {
             let net = *net;
             let meets = |other: &IpNet| other.contains(&net) || net.contains(other);
-            let mut met = scene
-                .books
+            let mut met = context
+                .state
                 .space
                 .overlaps(&net)
                 .filter(|(_, id)| Some(id) != own && !gone.contains(id))
-                .filter_map(|(other, id)| Some((other, &scene.books.networks.get(&id)?.row.name)));
+                .filter_map(|(other, id)| {
+                    Some((other, &context.state.networks.get(&id)?.row.name))
+                });
             let met = met.next();
             let met = met.or_else(|| before.iter().copied().find(|(other, _)| meets(other)));
             if let Some((other, network)) = met {
@@ -245,22 +260,22 @@ fn check_overlaps(scene: Scene<'_>, wanted: &[ExternalNetwork]) -> Result<(), Re
                     network: network.clone(),
                 });
             }
-            before.push((net, &wish.name));
+            before.push((net, &request.name));
         }
     }
     Ok(())
 }
 
 /// Refuses what would let two published ports meet that do not meet now.
-fn check_ports(scene: Scene<'_>) -> Result<(), Refusal> {
-    for there in scene.books.bindings.values() {
+fn check_ports(context: DecisionContext<'_>) -> Result<(), Refusal> {
+    for there in context.state.bindings.values() {
         let Some(everywhere) = there.get(&None) else {
             continue;
         };
         let mut others = there.iter().filter(|(address, _)| address.is_some());
-        let met = others.find(|(address, _)| port::meet(scene.settings, None, **address));
+        let met = others.find(|(address, _)| port::meet(context.settings, None, **address));
         if let Some((_, met)) = met
-            && let Some(holder) = scene.books.containers.get(&met.container)
+            && let Some(holder) = context.state.containers.get(&met.container)
         {
             return Err(PortRefusal::Taken {
                 host: everywhere.host,
@@ -274,19 +289,23 @@ fn check_ports(scene: Scene<'_>) -> Result<(), Refusal> {
 }
 
 /// Refuses a change that leaves an endpoint without its address.
-fn check_orphans(scene: Scene<'_>, book: &NetworkBook, row: &Network) -> Result<(), Refusal> {
+fn check_orphans(
+    context: DecisionContext<'_>,
+    entry: &NetworkState,
+    row: &Network,
+) -> Result<(), Refusal> {
     let lost = |address: IpAddr| {
         let subnet = row.subnet_of(address);
         !subnet.is_some_and(|subnet| {
             is_host(subnet, address) && addresses::kept_as(subnet, address).is_none()
         })
     };
-    let endpoints = book.endpoints.iter();
-    let endpoints = endpoints.filter_map(|id| scene.books.endpoints.get(id));
+    let endpoints = entry.endpoints.iter();
+    let endpoints = endpoints.filter_map(|id| context.state.endpoints.get(id));
     let orphans = endpoints.filter_map(|endpoint| {
         let mut own = endpoint.addresses.iter().map(IpNet::addr);
         let address = own.find(|address| lost(*address))?;
-        let holder = lookup::holder(scene.books, endpoint.id)?;
+        let holder = lookup::holder(context.state, endpoint.id)?;
         Some(format!("{holder} ({address})"))
     });
     let orphans: Vec<String> = orphans.collect();
@@ -306,34 +325,34 @@ fn check_orphans(scene: Scene<'_>, book: &NetworkBook, row: &Network) -> Result<
 
 /// What follows from networks that are otherwise: their allocators, and their containers' rows.
 fn change(
-    scene: Scene<'_>,
+    context: DecisionContext<'_>,
     changed: &BTreeMap<NetworkId, Network>,
-    around: &mut Surroundings<'_>,
+    environment: &mut Environment<'_>,
     draft: &mut Draft,
 ) -> Result<(), Refusal> {
     let mut touched: BTreeSet<ContainerId> = BTreeSet::new();
     for (id, row) in changed {
-        let Some(book) = scene.books.networks.get(id) else {
+        let Some(entry) = context.state.networks.get(id) else {
             continue;
         };
-        draft.replace(Row::Network(book.row.clone()), Row::Network(row.clone()));
-        forget_outside(scene, book, row, draft);
-        let endpoints = book.endpoints.iter();
-        let endpoints = endpoints.filter_map(|id| scene.books.endpoints.get(id));
+        draft.replace(Row::Network(entry.row.clone()), Row::Network(row.clone()));
+        forget_outside(context, entry, row, draft);
+        let endpoints = entry.endpoints.iter();
+        let endpoints = endpoints.filter_map(|id| context.state.endpoints.get(id));
         touched.extend(endpoints.map(|endpoint| endpoint.container));
     }
-    for book in touched
+    for entry in touched
         .iter()
-        .filter_map(|id| scene.books.containers.get(id))
+        .filter_map(|id| context.state.containers.get(id))
     {
-        let mut next = Next::of(scene, book);
-        for place in &mut next.places {
-            if let Some(row) = changed.get(&place.network.id) {
-                place.network = row;
-                lengthen(&mut place.endpoint, row);
+        let mut container_draft = ContainerDraft::of(context, entry);
+        for endpoint in &mut container_draft.endpoints {
+            if let Some(row) = changed.get(&endpoint.network.id) {
+                endpoint.network = row;
+                lengthen(&mut endpoint.row, row);
             }
         }
-        next.settle(Ports::Keep, around, draft)?;
+        container_draft.settle(Ports::Keep, environment, draft)?;
     }
     Ok(())
 }
@@ -348,15 +367,20 @@ fn lengthen(endpoint: &mut Endpoint, network: &Network) {
 }
 
 /// Takes away what an allocator's rows say of addresses that are no longer its own.
-fn forget_outside(scene: Scene<'_>, book: &NetworkBook, row: &Network, draft: &mut Draft) {
-    let grants = &scene.settings.grants;
-    let fresh: Vec<SubnetBook> = row
+fn forget_outside(
+    context: DecisionContext<'_>,
+    entry: &NetworkState,
+    row: &Network,
+    draft: &mut Draft,
+) {
+    let grants = &context.settings.grants;
+    let fresh: Vec<SubnetState> = row
         .subnets
         .iter()
-        .map(|subnet| SubnetBook::new(subnet, grants))
+        .map(|subnet| SubnetState::new(subnet, grants))
         .collect();
-    let covers = |subnet: &SubnetBook, address: IpAddr| subnet.net().contains(&address);
-    for old in &book.subnets {
+    let covers = |subnet: &SubnetState, address: IpAddr| subnet.net().contains(&address);
+    for old in &entry.subnets {
         for (address, since) in old.all_resting() {
             let mut now = fresh.iter().filter(|subnet| covers(subnet, address));
             if !now.any(|subnet| subnet.is_automatic(address)) {

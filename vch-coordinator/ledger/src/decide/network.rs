@@ -1,12 +1,11 @@
 //! Networks come and go.
 
-use super::{Decision, Draft, Scene, at_most, bounded_map, external, random, subnets};
+use super::{Decision, DecisionContext, Draft, at_most, bounded_map, external, random, subnets};
 use crate::{
-    AddressCursor, Answer, CONFIG_FROM, Configuration, CreateNetwork, EndpointId, Id, MAX_LABELS,
-    Network, NetworkId, NetworkKind, NetworkRef, Refusal, RestingAddress, Row, Segment, Settings,
-    Subnet, SubnetRequest, Surroundings,
-    books::{Books, NetworkBook},
-    lookup,
+    AddressCursor, Answer, CONFIG_FROM, Configuration, CreateNetwork, EndpointId, Environment, Id,
+    MAX_LABELS, Network, NetworkId, NetworkKind, NetworkRef, Refusal, RestingAddress, Row,
+    SegmentKind, Settings, Subnet, SubnetRequest, lookup,
+    state::{LedgerState, NetworkState},
 };
 use ipnet::IpNet;
 use protocol::spec::Generation;
@@ -14,9 +13,9 @@ use std::collections::BTreeMap;
 
 /// Makes a bridge network.
 pub(super) fn create(
-    scene: Scene<'_>,
-    wish: CreateNetwork,
-    around: &mut Surroundings<'_>,
+    context: DecisionContext<'_>,
+    request: CreateNetwork,
+    environment: &mut Environment<'_>,
 ) -> Result<Decision, Refusal> {
     let Settings {
         default_bridge,
@@ -24,19 +23,30 @@ pub(super) fn create(
         externals,
         limits,
         ..
-    } = scene.settings;
-    let external = externals.iter().any(|external| external.name == wish.name);
-    if wish.name == default_bridge.name || wish.name == *none || external {
-        return Err(Refusal::PredefinedName(wish.name));
+    } = context.settings;
+    let external = externals
+        .iter()
+        .any(|external| external.name == request.name);
+    if request.name == default_bridge.name || request.name == *none || external {
+        return Err(Refusal::PredefinedName(request.name));
     }
-    if scene.books.network_names.contains_key(&wish.name) {
-        return Err(Refusal::NetworkExists(wish.name));
+    if context.state.network_names.contains_key(&request.name) {
+        return Err(Refusal::NetworkExists(request.name));
     }
-    at_most("networks", scene.books.networks.len() + 1, limits.networks)?;
-    let network = match wish.configuration.clone() {
-        Configuration::Own => bridge(scene, wish, false, around)?,
-        Configuration::ForOthers => configuration(scene, wish, around)?,
-        Configuration::Of(other) => bridge(scene, configured(scene, wish, &other)?, false, around)?,
+    at_most(
+        "networks",
+        context.state.networks.len() + 1,
+        limits.networks,
+    )?;
+    let network = match request.configuration.clone() {
+        Configuration::Own => bridge(context, request, false, environment)?,
+        Configuration::ForOthers => configuration(context, request, environment)?,
+        Configuration::Of(other) => bridge(
+            context,
+            configured(context, request, &other)?,
+            false,
+            environment,
+        )?,
     };
     let answer = Answer::NetworkCreated {
         network: network.id,
@@ -49,20 +59,20 @@ pub(super) fn create(
 
 /// Makes the predefined networks that do not exist, and the external ones what the settings have.
 pub(crate) fn bootstrap(
-    scene: Scene<'_>,
-    around: &mut Surroundings<'_>,
+    context: DecisionContext<'_>,
+    environment: &mut Environment<'_>,
 ) -> Result<Decision, Refusal> {
     let Settings {
         default_bridge,
         none,
         externals,
         ..
-    } = scene.settings;
+    } = context.settings;
     let mut draft = Draft::default();
-    let mut made = external::draw(scene, externals, around, &mut draft)?.added;
-    if !scene.books.network_names.contains_key(none) {
+    let mut made = external::draw(context, externals, environment, &mut draft)?.added;
+    if !context.state.network_names.contains_key(none) {
         let network = Network {
-            id: fresh_id(scene.books, around),
+            id: fresh_id(context.state, environment),
             name: none.clone(),
             kind: NetworkKind::None,
             predefined: true,
@@ -71,34 +81,38 @@ pub(crate) fn bootstrap(
             internal: false,
             labels: BTreeMap::new(),
             options: BTreeMap::new(),
-            created_ms: around.now_ms,
+            created_ms: environment.now_ms,
         };
         made.push(network.id);
         draft.add(Row::Network(network));
     }
-    if !scene.books.network_names.contains_key(&default_bridge.name) {
-        let mut wish = CreateNetwork::named(default_bridge.name.clone());
-        wish.subnets = default_bridge
+    if !context
+        .state
+        .network_names
+        .contains_key(&default_bridge.name)
+    {
+        let mut request = CreateNetwork::named(default_bridge.name.clone());
+        request.subnets = default_bridge
             .net
             .map(SubnetRequest::from)
             .into_iter()
             .collect();
-        // The external networks are not in the books before this is decided.
+        // The external networks are not in the state before this is decided.
         let outside = externals.iter().flat_map(|external| &external.subnets);
         let outside: Vec<IpNet> = outside.map(|subnet| subnet.net).collect();
-        let routes = around.host_overlap;
+        let routes = environment.host_overlap;
         let overlap = |net: &IpNet| {
             let mut met = outside.iter();
             let met = met.find(|other| other.contains(net) || net.contains(*other));
             met.copied().or_else(|| routes(net))
         };
-        let mut around = Surroundings {
-            random: &mut *around.random,
-            now_ms: around.now_ms,
+        let mut environment = Environment {
+            random: &mut *environment.random,
+            now_ms: environment.now_ms,
             host_overlap: &overlap,
-            listener: around.listener,
+            listener: environment.listener,
         };
-        let network = bridge(scene, wish, true, &mut around)?;
+        let network = bridge(context, request, true, &mut environment)?;
         made.push(network.id);
         draft.add(Row::Network(network));
     }
@@ -106,41 +120,41 @@ pub(crate) fn bootstrap(
 }
 
 fn bridge(
-    scene: Scene<'_>,
-    wish: CreateNetwork,
+    context: DecisionContext<'_>,
+    request: CreateNetwork,
     predefined: bool,
-    around: &mut Surroundings<'_>,
+    environment: &mut Environment<'_>,
 ) -> Result<Network, Refusal> {
-    check_maps(&wish)?;
-    let subnets = subnets::choose(scene, &wish, around)?;
-    let kind = NetworkKind::Bridge(segment(scene, &wish));
+    check_maps(&request)?;
+    let subnets = subnets::choose(context, &request, environment)?;
+    let kind = NetworkKind::Bridge(segment(context, &request));
     Ok(Network {
         predefined,
-        ..made(scene, wish, kind, subnets, around)
+        ..made(context, request, kind, subnets, environment)
     })
 }
 
 /// A network that carries nothing: its subnets are checked, and taken by those that are made of it.
 fn configuration(
-    scene: Scene<'_>,
-    wish: CreateNetwork,
-    around: &mut Surroundings<'_>,
+    context: DecisionContext<'_>,
+    request: CreateNetwork,
+    environment: &mut Environment<'_>,
 ) -> Result<Network, Refusal> {
-    check_maps(&wish)?;
-    let subnets = subnets::checked_alone(&wish.subnets)?;
-    let kind = NetworkKind::Configuration(segment(scene, &wish));
-    Ok(made(scene, wish, kind, subnets, around))
+    check_maps(&request)?;
+    let subnets = subnets::checked_alone(&request.subnets)?;
+    let kind = NetworkKind::Configuration(segment(context, &request));
+    Ok(made(context, request, kind, subnets, environment))
 }
 
-/// The wish with what a configuration has in place of its own.
+/// The request with what a configuration has in place of its own.
 fn configured(
-    scene: Scene<'_>,
-    wish: CreateNetwork,
+    context: DecisionContext<'_>,
+    request: CreateNetwork,
     other: &NetworkRef,
 ) -> Result<CreateNetwork, Refusal> {
-    let found = lookup::network(scene.books, other)
+    let found = lookup::network(context.state, other)
         .ok()
-        .map(|book| &book.row);
+        .map(|entry| &entry.row);
     let Some((row, NetworkKind::Configuration(segment))) = found.map(|row| (row, &row.kind)) else {
         return Err(Refusal::NoConfiguration(other.to_string()));
     };
@@ -153,107 +167,110 @@ fn configured(
         options,
         mtu: row.mtu,
         segment: Some(*segment),
-        ..wish
+        ..request
     })
 }
 
-fn check_maps(wish: &CreateNetwork) -> Result<(), Refusal> {
-    bounded_map("labels", &wish.labels, MAX_LABELS, String::as_str)?;
-    bounded_map("options", &wish.options, MAX_LABELS, String::as_str)
+fn check_maps(request: &CreateNetwork) -> Result<(), Refusal> {
+    bounded_map("labels", &request.labels, MAX_LABELS, String::as_str)?;
+    bounded_map("options", &request.options, MAX_LABELS, String::as_str)
 }
 
-fn segment(scene: Scene<'_>, wish: &CreateNetwork) -> Segment {
-    wish.segment.unwrap_or(scene.settings.default_segment)
+fn segment(context: DecisionContext<'_>, request: &CreateNetwork) -> SegmentKind {
+    request.segment.unwrap_or(context.settings.default_segment)
 }
 
 fn made(
-    scene: Scene<'_>,
-    wish: CreateNetwork,
+    context: DecisionContext<'_>,
+    request: CreateNetwork,
     kind: NetworkKind,
     subnets: Vec<Subnet>,
-    around: &mut Surroundings<'_>,
+    environment: &mut Environment<'_>,
 ) -> Network {
     Network {
-        id: fresh_id(scene.books, around),
-        name: wish.name,
+        id: fresh_id(context.state, environment),
+        name: request.name,
         kind,
         predefined: false,
         subnets,
-        mtu: wish.mtu,
-        internal: wish.internal,
-        labels: wish.labels,
-        options: wish.options,
-        created_ms: around.now_ms,
+        mtu: request.mtu,
+        internal: request.internal,
+        labels: request.labels,
+        options: request.options,
+        created_ms: environment.now_ms,
     }
 }
 
-pub(super) fn fresh_id(books: &Books, around: &mut Surroundings<'_>) -> NetworkId {
+pub(super) fn fresh_id(state: &LedgerState, environment: &mut Environment<'_>) -> NetworkId {
     loop {
-        let id = NetworkId::from_bytes(random(around));
-        if !books.networks.contains_key(&id) {
+        let id = NetworkId::from_bytes(random(environment));
+        if !state.networks.contains_key(&id) {
             return id;
         }
     }
 }
 
 /// Removes a network that no running container is on.
-pub(super) fn remove(scene: Scene<'_>, network: &NetworkRef) -> Result<Decision, Refusal> {
-    let book = lookup::network(scene.books, network)?;
-    if book.row.predefined {
-        return Err(Refusal::PredefinedNetwork(book.row.name.clone()));
+pub(super) fn remove(
+    context: DecisionContext<'_>,
+    network: &NetworkRef,
+) -> Result<Decision, Refusal> {
+    let entry = lookup::network(context.state, network)?;
+    if entry.row.predefined {
+        return Err(Refusal::PredefinedNetwork(entry.row.name.clone()));
     }
-    let active = active(scene.books, book);
+    let active = active(context.state, entry);
     if !active.is_empty() {
         return Err(Refusal::NetworkInUse {
-            network: book.row.name.clone(),
-            endpoints: holders(scene.books, &active),
+            network: entry.row.name.clone(),
+            endpoints: holders(context.state, &active),
         });
     }
-    if book.row.is_configuration() {
-        let mut others = scene.books.networks.values();
-        if others.any(|other| other.row.config_from() == Some(book.row.id)) {
-            return Err(Refusal::ConfigurationInUse(book.row.name.clone()));
+    if entry.row.is_configuration() {
+        let mut others = context.state.networks.values();
+        if others.any(|other| other.row.config_from() == Some(entry.row.id)) {
+            return Err(Refusal::ConfigurationInUse(entry.row.name.clone()));
         }
     }
     let mut draft = Draft::default();
-    end_endpoints(scene.books, book, &mut draft);
-    forget_addresses(book, &mut draft);
-    draft.remove(Row::Network(book.row.clone()));
+    end_endpoints(context.state, entry, &mut draft);
+    forget_addresses(entry, &mut draft);
+    draft.remove(Row::Network(entry.row.clone()));
     Ok(draft.answered(Answer::NetworkRemoved {
-        network: book.row.id,
+        network: entry.row.id,
     }))
 }
 
 /// The endpoints of running containers on a network.
-fn active(books: &Books, book: &NetworkBook) -> Vec<EndpointId> {
+fn active(state: &LedgerState, entry: &NetworkState) -> Vec<EndpointId> {
     let runs = |id: &&EndpointId| {
-        let endpoint = books.endpoints.get(id);
-        let container = endpoint.and_then(|endpoint| books.containers.get(&endpoint.container));
+        let endpoint = state.endpoints.get(id);
+        let container = endpoint.and_then(|endpoint| state.containers.get(&endpoint.container));
         container.is_some_and(|container| container.row.runs())
     };
-    book.endpoints.iter().filter(runs).copied().collect()
+    entry.endpoints.iter().filter(runs).copied().collect()
 }
 
 /// The endpoints of stopped containers end with their network. What a container asked for, it still
 /// asks for: it misses the network, and says so when it is started.
-fn end_endpoints(books: &Books, book: &NetworkBook, draft: &mut Draft) {
-    let endpoints = book.endpoints.iter();
-    for endpoint in endpoints.filter_map(|id| books.endpoints.get(id)) {
+fn end_endpoints(state: &LedgerState, entry: &NetworkState, draft: &mut Draft) {
+    let endpoints = entry.endpoints.iter();
+    for endpoint in endpoints.filter_map(|id| state.endpoints.get(id)) {
         draft.remove(Row::Endpoint(endpoint.clone()));
-        if let Some(container) = books.containers.get(&endpoint.container) {
+        if let Some(container) = state.containers.get(&endpoint.container) {
             let before = container.row.clone();
             let mut after = before.clone();
             after.generation = Generation(before.generation.0 + 1);
-            after.missing.insert(book.row.name.clone(), book.row.id);
+            after.missing.insert(entry.row.name.clone(), entry.row.id);
             draft.replace(Row::Container(before), Row::Container(after));
         }
     }
 }
 
 /// The rows of a network's allocators: bounded by the limit on resting addresses.
-pub(super) fn forget_addresses(book: &NetworkBook, draft: &mut Draft) {
-    let network = book.row.id;
-    for subnet in &book.subnets {
+pub(super) fn forget_addresses(entry: &NetworkState, draft: &mut Draft) {
+    let network = entry.row.id;
+    for subnet in &entry.subnets {
         for (address, since) in subnet.all_resting() {
             draft.remove(Row::RestingAddress(RestingAddress {
                 network,
@@ -273,14 +290,14 @@ pub(super) fn forget_addresses(book: &NetworkBook, draft: &mut Draft) {
 
 /// Names of the first few containers on a network.
 pub(super) fn holders<'a>(
-    books: &Books,
+    state: &LedgerState,
     endpoints: impl IntoIterator<Item = &'a EndpointId>,
 ) -> String {
     const SHOWN: usize = 5;
     let endpoints: Vec<&EndpointId> = endpoints.into_iter().collect();
     let names = endpoints.iter().take(SHOWN).filter_map(|id| {
-        let endpoint = books.endpoints.get(id)?;
-        let container = books.containers.get(&endpoint.container)?;
+        let endpoint = state.endpoints.get(id)?;
+        let container = state.containers.get(&endpoint.container)?;
         Some(container.row.name.to_string())
     });
     let mut text = names.collect::<Vec<_>>().join(", ");

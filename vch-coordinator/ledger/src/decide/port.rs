@@ -1,9 +1,9 @@
 //! Which ports of the VCH lead to a container, and which of its own are open.
 
-use super::{next::Next, publish};
+use super::{container_draft::ContainerDraft, publish};
 use crate::{
-    Container, ContainerId, ContainerPort, Endpoint, HostPort, Network, PortBinding, PortNumber,
-    PortRefusal, Protocol, Publish, Refusal, Settings, Surroundings, books::Books, spec,
+    Container, ContainerId, ContainerPort, Endpoint, Environment, HostPort, Network, PortBinding,
+    PortNumber, PortRefusal, Protocol, Publish, Refusal, Settings, spec, state::LedgerState,
 };
 use ipnet::IpNet;
 use std::{
@@ -18,7 +18,7 @@ pub(super) fn opened(container: &Container) -> Vec<PortNumber> {
     numbers.into_iter().collect()
 }
 
-/// What of a wish an external network can't do: a port is open there or not.
+/// What of a request an external network can't do: a port is open there or not.
 fn no_nat(port: &ContainerPort) -> Option<&'static str> {
     let publish = port.publish.as_ref()?;
     let other = publish.port.is_some_and(|host| host != port.number.port);
@@ -50,7 +50,7 @@ pub(super) fn check_external(
     match impossible.next() {
         None => Ok(()),
         Some((port, reason)) => Err(PortRefusal::OnExternal {
-            wish: port.to_string(),
+            request: port.to_string(),
             container: container.name.clone(),
             network: first.name.clone(),
             reason,
@@ -64,8 +64,8 @@ pub(super) fn check_external(
     }
 }
 
-/// A wish for a port of the VCH.
-struct Wish {
+/// A request for a port of the VCH.
+struct PortRequest {
     number: PortNumber,
     publish: Publish,
     /// The port that was chosen for it last.
@@ -73,33 +73,36 @@ struct Wish {
 }
 
 /// Refuses a port at an address whose family no endpoint has that it could lead to.
-pub(super) fn check_family(next: &Next<'_>, ports: &[ContainerPort]) -> Result<(), PortRefusal> {
-    let carriers = carriers(next);
-    if carriers.is_empty() {
+pub(super) fn check_family(
+    container_draft: &ContainerDraft<'_>,
+    ports: &[ContainerPort],
+) -> Result<(), PortRefusal> {
+    let targets = targets(container_draft);
+    if targets.is_empty() {
         return Ok(());
     }
-    let wishes = ports.iter().filter_map(|port| {
-        Some(Wish {
+    let requests = ports.iter().filter_map(|port| {
+        Some(PortRequest {
             number: port.number,
             publish: port.publish.clone()?,
             chosen: None,
         })
     });
-    for wish in wishes {
-        if !carriers.iter().any(|place| place.fits(&wish)) {
-            return Err(no_family(&wish, &next.container));
+    for request in requests {
+        if !targets.iter().any(|endpoint| endpoint.fits(&request)) {
+            return Err(no_family(&request, &container_draft.container));
         }
     }
     Ok(())
 }
 
-fn no_family(wish: &Wish, container: &Container) -> PortRefusal {
+fn no_family(request: &PortRequest, container: &Container) -> PortRefusal {
     PortRefusal::Family {
-        number: wish.number,
+        number: request.number,
         host: HostPort {
-            protocol: wish.number.protocol,
-            address: wish.publish.address,
-            port: wish.publish.port.unwrap_or_default(),
+            protocol: request.number.protocol,
+            address: request.publish.address,
+            port: request.publish.port.unwrap_or_default(),
         },
         container: container.name.clone(),
     }
@@ -107,7 +110,7 @@ fn no_family(wish: &Wish, container: &Container) -> PortRefusal {
 
 /// What a container wants published, in the order in which it is decided: named ports, then ranges,
 /// then those that have had one, then the rest.
-fn wishes(container: &Container) -> Vec<Wish> {
+fn requests(container: &Container) -> Vec<PortRequest> {
     let chosen = |number, address| container.chosen.get(&(number, address)).copied();
     let asked = container.ports.iter().filter_map(|port| {
         let publish = port.publish.clone()?;
@@ -125,20 +128,24 @@ fn wishes(container: &Container) -> Vec<Wish> {
         let range = publish.through.is_some();
         (publish.port.is_none(), range, chosen.is_none())
     });
-    let wishes = all.into_iter().map(|(number, publish, chosen)| Wish {
-        number,
-        publish,
-        chosen,
-    });
-    wishes.collect()
+    let requests = all
+        .into_iter()
+        .map(|(number, publish, chosen)| PortRequest {
+            number,
+            publish,
+            chosen,
+        });
+    requests.collect()
 }
 
-/// Forgets the ports that were chosen for what is no longer wished.
+/// Forgets the ports that were chosen for what is no longer requested.
 pub(super) fn forget_chosen(container: &mut Container) {
-    let wishes = wishes(container);
-    let unnamed = wishes.iter().filter(|wish| wish.publish.port.is_none());
+    let requests = requests(container);
+    let unnamed = requests
+        .iter()
+        .filter(|request| request.publish.port.is_none());
     let keys: BTreeSet<_> = unnamed
-        .map(|wish| (wish.number, wish.publish.address))
+        .map(|request| (request.number, request.publish.address))
         .collect();
     container.chosen.retain(|key, _| keys.contains(key));
 }
@@ -146,136 +153,145 @@ pub(super) fn forget_chosen(container: &mut Container) {
 /// The published ports of a container that are in force, by the VCH's port; remembers on its row
 /// those that are chosen. One that can't be is left out, or refused where all must be.
 pub(super) fn in_force(
-    next: &mut Next<'_>,
+    container_draft: &mut ContainerDraft<'_>,
     all: bool,
-    around: &mut Surroundings<'_>,
+    environment: &mut Environment<'_>,
 ) -> Result<Vec<PortBinding>, Refusal> {
-    let carriers = carriers(next);
-    if !next.container.runs() || carriers.is_empty() {
+    let targets = targets(container_draft);
+    if !container_draft.container.runs() || targets.is_empty() {
         return Ok(Vec::new());
     }
     let mut bindings = BTreeMap::new();
     let mut claims = Claims {
-        books: next.scene.books,
-        settings: next.scene.settings,
-        container: next.container.id,
+        state: container_draft.context.state,
+        settings: container_draft.context.settings,
+        container: container_draft.container.id,
         decided: BTreeMap::new(),
     };
     let mut chosen = BTreeMap::new();
-    for wish in wishes(&next.container) {
-        let decided = bind(&claims, &next.container, &carriers, &wish, around);
+    for request in requests(&container_draft.container) {
+        let decided = bind(
+            &claims,
+            &container_draft.container,
+            &targets,
+            &request,
+            environment,
+        );
         match decided {
             Ok(binding) => {
                 if binding.ephemeral {
-                    let key = (wish.number, wish.publish.address);
+                    let key = (request.number, request.publish.address);
                     chosen.insert(key, binding.host.port);
                 }
                 let there = claims.decided.entry(binding.host.number());
-                there.or_default().push((binding.host.address, wish.number));
+                there
+                    .or_default()
+                    .push((binding.host.address, request.number));
                 bindings.insert(binding.host, binding);
             }
             Err(refusal) if all => return Err(refusal.into()),
             Err(_) => {}
         }
     }
-    next.container.chosen.extend(chosen);
+    container_draft.container.chosen.extend(chosen);
     Ok(bindings.into_values().collect())
 }
 
 /// An endpoint that published ports may lead to.
-struct CarrierPlace {
-    endpoint: Endpoint,
+struct PublishTarget {
+    row: Endpoint,
     /// Where its network publishes ports that name no address.
     binding: Option<IpAddr>,
 }
 
-impl CarrierPlace {
-    /// At which address of the VCH a wish is bound that leads here.
-    fn address(&self, wish: &Wish) -> Option<IpAddr> {
-        wish.publish.address.or(self.binding)
+impl PublishTarget {
+    /// At which address of the VCH a request is bound that leads here.
+    fn address(&self, request: &PortRequest) -> Option<IpAddr> {
+        request.publish.address.or(self.binding)
     }
 
-    /// Whether it has an address to which the wish may lead.
-    fn fits(&self, wish: &Wish) -> bool {
-        !target(&self.endpoint, self.address(wish)).is_empty()
+    /// Whether it has an address to which the request may lead.
+    fn fits(&self, request: &PortRequest) -> bool {
+        !target(&self.row, self.address(request)).is_empty()
     }
 }
 
 /// The endpoints that published ports may lead to, the first one's gateway being the default. An
 /// internal network is none of them: nothing comes in from outside.
-fn carriers(next: &Next<'_>) -> Vec<CarrierPlace> {
-    let places = next.view();
-    let ranked = spec::in_gateway_order(&places).into_iter();
-    let bridges = ranked.filter(|place| place.network.is_bridge() && !place.network.internal);
-    let places = bridges.map(|place| CarrierPlace {
-        endpoint: place.endpoint.clone(),
-        binding: place.network.host_binding(),
+fn targets(container_draft: &ContainerDraft<'_>) -> Vec<PublishTarget> {
+    let endpoints = container_draft.view();
+    let ranked = spec::in_gateway_order(&endpoints).into_iter();
+    let bridges =
+        ranked.filter(|endpoint| endpoint.network.is_bridge() && !endpoint.network.internal);
+    let endpoints = bridges.map(|endpoint| PublishTarget {
+        row: endpoint.row.clone(),
+        binding: endpoint.network.host_binding(),
     });
-    places.collect()
+    endpoints.collect()
 }
 
-/// One wish as a binding.
+/// One request as a binding.
 fn bind(
     claims: &Claims<'_>,
     container: &Container,
-    carriers: &[CarrierPlace],
-    wish: &Wish,
-    around: &mut Surroundings<'_>,
+    targets: &[PublishTarget],
+    request: &PortRequest,
+    environment: &mut Environment<'_>,
 ) -> Result<PortBinding, PortRefusal> {
-    let wanted = wish.publish.port;
-    let Some(first) = carriers.iter().find(|place| place.fits(wish)) else {
-        return Err(no_family(wish, container));
+    let wanted = request.publish.port;
+    let Some(first) = targets.iter().find(|endpoint| endpoint.fits(request)) else {
+        return Err(no_family(request, container));
     };
-    let address = first.address(wish);
-    if let Some(address) = address.filter(|_| wish.publish.address.is_none()) {
-        publish::check_address(claims.books, claims.settings, wish.number, address)?;
+    let address = first.address(request);
+    if let Some(address) = address.filter(|_| request.publish.address.is_none()) {
+        publish::check_address(claims.state, claims.settings, request.number, address)?;
     }
     let host = |port| HostPort {
-        protocol: wish.number.protocol,
+        protocol: request.number.protocol,
         address,
         port,
     };
     let own = |port: u16| claims.own(&host(port));
     let (host, ephemeral) = match wanted {
-        Some(first) if let Some(last) = wish.publish.through => (
-            host(claims.within(wish, address, (first, last), around)?),
+        Some(first) if let Some(last) = request.publish.through => (
+            host(claims.within(request, address, (first, last), environment)?),
             false,
         ),
         Some(port) => {
-            claims.check_own(&host(port), wish)?;
+            claims.check_own(&host(port), request)?;
             match own(port) {
-                None => claims.check(&host(port), around)?,
-                // One that the VCH chose is not taken from the wish that has it.
+                None => claims.check(&host(port), environment)?,
+                // One that the VCH chose is not taken from the request that has it.
                 Some(chosen) if chosen.ephemeral => {
-                    return Err(twice(wish, chosen.container_number()));
+                    return Err(twice(request, chosen.container_number()));
                 }
                 Some(_) => {}
             }
             (host(port), false)
         }
         None => {
-            let kept = wish.chosen.filter(|port| own(*port).is_some());
+            let kept = request.chosen.filter(|port| own(*port).is_some());
             let port = match kept {
                 Some(port) => port,
-                None => claims.choose(wish, address, around)?,
+                None => claims.choose(request, address, environment)?,
             };
             (host(port), true)
         }
     };
-    // A binding stays where it is as long as that place does.
+    // A binding stays where it is as long as that endpoint does.
     let before = claims.own(&host).map(|binding| binding.endpoint);
-    let mut same = carriers
+    let mut same = targets
         .iter()
-        .filter(|place| place.fits(wish) && place.address(wish) == address);
-    let stays = same.find(|place| Some(place.endpoint.id) == before);
-    let endpoint = &stays.unwrap_or(first).endpoint;
+        .filter(|endpoint| endpoint.fits(request) && endpoint.address(request) == address);
+    let stays = same.find(|endpoint| Some(endpoint.row.id) == before);
+    let endpoint = &stays.unwrap_or(first).row;
     Ok(PortBinding {
         host,
         container: container.id,
         endpoint: endpoint.id,
-        container_port: wish.number.port,
+        container_port: request.number.port,
         target: target(endpoint, address),
-        clients: wish.publish.clients.clone(),
+        clients: request.publish.clients.clone(),
         ephemeral,
     })
 }
@@ -289,7 +305,7 @@ fn target(endpoint: &Endpoint, host: Option<IpAddr>) -> Vec<IpAddr> {
 
 /// Who has which ports of the VCH, for one container that wants some.
 struct Claims<'a> {
-    books: &'a Books,
+    state: &'a LedgerState,
     settings: &'a Settings,
     container: ContainerId,
     /// What it gets in this decision, and for which of its ports.
@@ -299,27 +315,27 @@ struct Claims<'a> {
 impl Claims<'_> {
     /// What the container has of it already.
     fn own(&self, host: &HostPort) -> Option<&PortBinding> {
-        let binding = self.books.binding(host)?;
+        let binding = self.state.binding(host)?;
         (binding.container == self.container).then_some(binding)
     }
 
-    /// Refuses a port that the container has by another of its wishes: since they were checked, the
+    /// Refuses a port that the container has by another of its requests: since they were checked, the
     /// default external networks may have become others.
-    fn check_own(&self, host: &HostPort, wish: &Wish) -> Result<(), PortRefusal> {
+    fn check_own(&self, host: &HostPort, request: &PortRequest) -> Result<(), PortRefusal> {
         let mut there = self.decided.get(&host.number()).into_iter().flatten();
         let met = there.find(|(address, _)| meet(self.settings, host.address, *address));
         match met {
             None => Ok(()),
-            Some((_, other)) => Err(twice(wish, *other)),
+            Some((_, other)) => Err(twice(request, *other)),
         }
     }
 
     /// Refuses a port that somebody else has, or what the VCH itself needs.
-    fn check(&self, host: &HostPort, around: &Surroundings<'_>) -> Result<(), PortRefusal> {
+    fn check(&self, host: &HostPort, environment: &Environment<'_>) -> Result<(), PortRefusal> {
         check_reserved(self.settings, host)?;
         // As many as addresses of the VCH have this one port.
         let there = self
-            .books
+            .state
             .bindings
             .get(&host.number())
             .into_iter()
@@ -327,7 +343,7 @@ impl Claims<'_> {
         let mut others = there.filter(|(_, other)| other.container != self.container);
         let met = others.find(|(address, _)| meet(self.settings, host.address, **address));
         let holder = met.and_then(|(_, met)| {
-            let holder = self.books.containers.get(&met.container)?;
+            let holder = self.state.containers.get(&met.container)?;
             Some((met.host, holder.row.name.clone()))
         });
         if let Some((taken, holder)) = holder {
@@ -337,7 +353,7 @@ impl Claims<'_> {
                 holder,
             });
         }
-        match (around.listener)(host) {
+        match (environment.listener)(host) {
             None => Ok(()),
             Some(holder) => Err(PortRefusal::InUse {
                 host: *host,
@@ -349,32 +365,32 @@ impl Claims<'_> {
     /// The first port of a range that is free; a binding stays where it is.
     fn within(
         &self,
-        wish: &Wish,
+        request: &PortRequest,
         address: Option<IpAddr>,
         (first, last): (u16, u16),
-        around: &Surroundings<'_>,
+        environment: &Environment<'_>,
     ) -> Result<u16, PortRefusal> {
-        let protocol = wish.number.protocol;
+        let protocol = request.number.protocol;
         let host = |port| HostPort {
             protocol,
             address,
             port,
         };
-        let undecided = |port: &u16| self.check_own(&host(*port), wish).is_ok();
+        let undecided = |port: &u16| self.check_own(&host(*port), request).is_ok();
         let had = (first..=last).find(|port| {
             let own = self.own(&host(*port));
-            own.is_some_and(|own| own.container_number() == wish.number && !own.ephemeral)
+            own.is_some_and(|own| own.container_number() == request.number && !own.ephemeral)
                 && undecided(port)
         });
         let free = |port: &u16| {
             let mine = self.own(&host(*port)).is_some();
-            !mine && undecided(port) && self.check(&host(*port), around).is_ok()
+            !mine && undecided(port) && self.check(&host(*port), environment).is_ok()
         };
         let found = had.or_else(|| (first..=last).find(free));
         found.ok_or(PortRefusal::RangeTaken {
             host: host(first),
             last,
-            number: wish.number,
+            number: request.number,
         })
     }
 
@@ -382,27 +398,27 @@ impl Claims<'_> {
     /// address, from a random one on.
     fn choose(
         &self,
-        wish: &Wish,
+        request: &PortRequest,
         address: Option<IpAddr>,
-        around: &mut Surroundings<'_>,
+        environment: &mut Environment<'_>,
     ) -> Result<u16, PortRefusal> {
-        let protocol = wish.number.protocol;
-        let usable = |port: u16, around: &Surroundings<'_>| {
+        let protocol = request.number.protocol;
+        let usable = |port: u16, environment: &Environment<'_>| {
             let host = HostPort {
                 protocol,
                 address,
                 port,
             };
-            !self.decided.contains_key(&host.number()) && self.check(&host, around).is_ok()
+            !self.decided.contains_key(&host.number()) && self.check(&host, environment).is_ok()
         };
-        if let Some(last) = wish.chosen.filter(|port| usable(*port, around)) {
+        if let Some(last) = request.chosen.filter(|port| usable(*port, environment)) {
             return Ok(last);
         }
         let (first, last) = (
             *self.settings.ephemeral.start(),
             *self.settings.ephemeral.end(),
         );
-        let draw = u16::from_be_bytes(super::random(around));
+        let draw = u16::from_be_bytes(super::random(environment));
         // An empty range has nothing to draw from.
         let width = u32::from(last.saturating_sub(first)) + 1;
         let begin = first.saturating_add(u16::try_from(u32::from(draw) % width).unwrap_or(0));
@@ -410,19 +426,19 @@ impl Claims<'_> {
             .into_iter()
             .find_map(|(low, high)| {
                 self.free(protocol, low, high)
-                    .find(|port| usable(*port, around))
+                    .find(|port| usable(*port, environment))
             });
         found.ok_or(PortRefusal::Exhausted {
             protocol,
             first,
             last,
-            number: wish.number,
+            number: request.number,
         })
     }
 
     /// The ports from `low` to `high` that no container has, in ascending order.
     fn free(&self, protocol: Protocol, low: u16, high: u16) -> impl Iterator<Item = u16> {
-        let free = self.books.free_ports.get(&protocol);
+        let free = self.state.free_ports.get(&protocol);
         let next = move |from: u16| {
             let port = free?.next_from(u128::from(from))?;
             u16::try_from(port).ok().filter(|port| *port <= high)
@@ -431,13 +447,13 @@ impl Claims<'_> {
     }
 }
 
-fn twice(wish: &Wish, other: PortNumber) -> PortRefusal {
-    let wish = ContainerPort {
-        number: wish.number,
-        publish: Some(wish.publish.clone()),
+fn twice(request: &PortRequest, other: PortNumber) -> PortRefusal {
+    let request = ContainerPort {
+        number: request.number,
+        publish: Some(request.publish.clone()),
     };
     PortRefusal::Twice {
-        wish: wish.to_string(),
+        request: request.to_string(),
         other,
     }
 }

@@ -1,34 +1,38 @@
 //! Containers expose and publish ports, and cease to.
 
 use super::{
-    Decision, Draft, Scene, at_most,
-    next::{Next, Ports},
+    Decision, DecisionContext, Draft, at_most,
+    container_draft::{ContainerDraft, Ports},
     port,
 };
 use crate::{
-    Answer, Container, ContainerPort, ContainerRef, HostPort, MAX_CLIENTS, MAX_PORTS, PortNumber,
-    PortRefusal, Refusal, Settings, Surroundings, books::Books, lookup,
+    Answer, Container, ContainerPort, ContainerRef, Environment, HostPort, MAX_CLIENTS, MAX_PORTS,
+    PortNumber, PortRefusal, Refusal, Settings, lookup, state::LedgerState,
 };
 use std::{collections::BTreeMap, net::IpAddr};
 
 /// Exposes or publishes further ports.
 pub(super) fn publish(
-    scene: Scene<'_>,
+    context: DecisionContext<'_>,
     container: &ContainerRef,
     ports: Vec<ContainerPort>,
-    around: &mut Surroundings<'_>,
+    environment: &mut Environment<'_>,
 ) -> Result<Decision, Refusal> {
-    let book = lookup::container(scene.books, container)?;
-    let mut next = Next::of(scene, book);
-    let had = std::mem::take(&mut next.container.ports);
-    next.container.ports = checked(scene, had.iter().cloned().chain(ports))?;
-    let now = next.container.ports.iter();
+    let entry = lookup::container(context.state, container)?;
+    let mut container_draft = ContainerDraft::of(context, entry);
+    let had = std::mem::take(&mut container_draft.container.ports);
+    container_draft.container.ports = checked(context, had.iter().cloned().chain(ports))?;
+    let now = container_draft.container.ports.iter();
     let added: Vec<ContainerPort> = now.filter(|port| !had.contains(port)).cloned().collect();
-    port::check_external(&next.container, &added, &next.networks())?;
-    port::check_family(&next, &added)?;
+    port::check_external(
+        &container_draft.container,
+        &added,
+        &container_draft.networks(),
+    )?;
+    port::check_family(&container_draft, &added)?;
     let mut draft = Draft::default();
-    let (row, bindings) = next.settle(Ports::Require, around, &mut draft)?;
-    let fresh = |host: &HostPort| scene.books.binding(host).is_none();
+    let (row, bindings) = container_draft.settle(Ports::Require, environment, &mut draft)?;
+    let fresh = |host: &HostPort| context.state.binding(host).is_none();
     Ok(draft.answered(Answer::PortsPublished {
         container: row.id,
         ports: added,
@@ -41,32 +45,32 @@ pub(super) fn publish(
 
 /// Exposes and publishes ports no longer.
 pub(super) fn unpublish(
-    scene: Scene<'_>,
+    context: DecisionContext<'_>,
     container: &ContainerRef,
     ports: &[ContainerPort],
-    around: &mut Surroundings<'_>,
+    environment: &mut Environment<'_>,
 ) -> Result<Decision, Refusal> {
-    let book = lookup::container(scene.books, container)?;
-    let mut next = Next::of(scene, book);
+    let entry = lookup::container(context.state, container)?;
+    let mut container_draft = ContainerDraft::of(context, entry);
     for gone in ports {
-        let row = &mut next.container;
+        let row = &mut container_draft.container;
         let found = row.ports.iter().position(|port| means(row, gone, port));
         let Some(found) = found else {
             return Err(PortRefusal::NotPublished {
-                wish: gone.to_string(),
+                request: gone.to_string(),
                 container: row.name.clone(),
             }
             .into());
         };
         row.ports.remove(found);
     }
-    port::forget_chosen(&mut next.container);
+    port::forget_chosen(&mut container_draft.container);
     let mut draft = Draft::default();
-    let (row, _) = next.settle(Ports::Allow, around, &mut draft)?;
+    let (row, _) = container_draft.settle(Ports::Allow, environment, &mut draft)?;
     Ok(draft.answered(Answer::PortsUnpublished { container: row.id }))
 }
 
-/// Whether a caller's words mean this wish of a container: by what is published where, or by the
+/// Whether a caller's words mean this request of a container: by what is published where, or by the
 /// port that the VCH chose.
 fn means(container: &Container, words: &ContainerPort, port: &ContainerPort) -> bool {
     if words.number != port.number {
@@ -87,12 +91,12 @@ fn means(container: &Container, words: &ContainerPort, port: &ContainerPort) -> 
 
 /// A container's ports as its row has them: each possible, none twice, in ascending order.
 pub(super) fn checked(
-    scene: Scene<'_>,
+    context: DecisionContext<'_>,
     ports: impl IntoIterator<Item = ContainerPort>,
 ) -> Result<Vec<ContainerPort>, Refusal> {
     let mut ports: Vec<ContainerPort> = ports.into_iter().collect();
     for port in &mut ports {
-        check(scene, port)?;
+        check(context, port)?;
         if let Some(publish) = &mut port.publish {
             publish.clients.sort_unstable();
             publish.clients.dedup();
@@ -101,11 +105,11 @@ pub(super) fn checked(
     ports.sort_unstable();
     ports.dedup();
     at_most("ports", ports.len(), MAX_PORTS)?;
-    check_apart(scene.settings, &ports)?;
+    check_apart(context.settings, &ports)?;
     Ok(ports)
 }
 
-fn check(scene: Scene<'_>, port: &ContainerPort) -> Result<(), Refusal> {
+fn check(context: DecisionContext<'_>, port: &ContainerPort) -> Result<(), Refusal> {
     let number = port.number;
     if number.port == 0 {
         return Err(PortRefusal::Zero(number).into());
@@ -115,7 +119,7 @@ fn check(scene: Scene<'_>, port: &ContainerPort) -> Result<(), Refusal> {
     };
     at_most("clients", publish.clients.len(), MAX_CLIENTS)?;
     if let Some(address) = publish.address {
-        check_address(scene.books, scene.settings, number, address)?;
+        check_address(context.state, context.settings, number, address)?;
     }
     for net in &publish.clients {
         if net.trunc() != *net {
@@ -160,12 +164,12 @@ fn check(scene: Scene<'_>, port: &ContainerPort) -> Result<(), Refusal> {
     if publish.through.is_some() {
         return Ok(());
     }
-    Ok(port::check_reserved(scene.settings, &host)?)
+    Ok(port::check_reserved(context.settings, &host)?)
 }
 
 /// Refuses an address at which no port can be published.
 pub(super) fn check_address(
-    books: &Books,
+    state: &LedgerState,
     settings: &Settings,
     number: PortNumber,
     address: IpAddr,
@@ -187,7 +191,7 @@ pub(super) fn check_address(
     };
     let reason = match special {
         Some(reason) => reason.to_owned(),
-        None => match (settings.private.get(&address), endpoint_at(books, address)) {
+        None => match (settings.private.get(&address), endpoint_at(state, address)) {
             (Some(network), _) => {
                 format!("it is the VCH's on {network}, where no port is published")
             }
@@ -202,13 +206,13 @@ pub(super) fn check_address(
     })
 }
 
-fn endpoint_at(books: &Books, address: IpAddr) -> Option<crate::ContainerName> {
-    let (_, network) = books.space.overlap(&address.into())?;
-    let subnet = books.networks.get(&network)?.subnet_of(address)?;
-    lookup::holder(books, subnet.holder(address)?)
+fn endpoint_at(state: &LedgerState, address: IpAddr) -> Option<crate::ContainerName> {
+    let (_, network) = state.space.overlap(&address.into())?;
+    let subnet = state.networks.get(&network)?.subnet_of(address)?;
+    lookup::holder(state, subnet.holder(address)?)
 }
 
-/// Refuses two wishes for what can't be had twice.
+/// Refuses two requests for what can't be had twice.
 fn check_apart(settings: &Settings, ports: &[ContainerPort]) -> Result<(), PortRefusal> {
     let mut named: BTreeMap<PortNumber, Vec<(Option<IpAddr>, PortNumber)>> = BTreeMap::new();
     let mut unnamed: BTreeMap<(PortNumber, Option<IpAddr>), PortNumber> = BTreeMap::new();
@@ -236,8 +240,8 @@ fn check_apart(settings: &Settings, ports: &[ContainerPort]) -> Result<(), PortR
             None => unnamed.insert((number, address), number),
         };
         if let Some(other) = other {
-            let wish = port.to_string();
-            return Err(PortRefusal::Twice { wish, other });
+            let request = port.to_string();
+            return Err(PortRefusal::Twice { request, other });
         }
     }
     Ok(())

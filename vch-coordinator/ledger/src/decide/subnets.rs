@@ -1,9 +1,9 @@
 //! Which subnets a new network has.
 
-use super::{Scene, at_most, bounded_map};
+use super::{DecisionContext, at_most, bounded_map};
 use crate::{
-    AddressRange, CreateNetwork, MAX_AUXILIARY, MAX_SUBNETS, Refusal, Subnet, SubnetRequest,
-    Surroundings,
+    AddressRange, CreateNetwork, Environment, MAX_AUXILIARY, MAX_SUBNETS, Refusal, Subnet,
+    SubnetRequest,
     ipam::{address, number},
     settings::unusable,
 };
@@ -12,27 +12,30 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 /// The subnets that were asked for, and automatic ones for the families that lack one.
 pub(super) fn choose(
-    scene: Scene<'_>,
-    wish: &CreateNetwork,
-    around: &Surroundings<'_>,
+    context: DecisionContext<'_>,
+    params: &CreateNetwork,
+    environment: &Environment<'_>,
 ) -> Result<Vec<Subnet>, Refusal> {
-    at_most("subnets", wish.subnets.len(), MAX_SUBNETS)?;
+    at_most("subnets", params.subnets.len(), MAX_SUBNETS)?;
     let mut subnets: Vec<Subnet> = Vec::new();
-    for request in &wish.subnets {
-        check_net(scene, &request.net, &subnets, around)?;
+    for request in &params.subnets {
+        check_net(context, &request.net, &subnets, environment)?;
         subnets.push(checked(request)?);
     }
-    for (v4, wanted) in [(true, wish.ipv4), (false, wish.ipv6)] {
+    for (v4, wanted) in [(true, params.ipv4), (false, params.ipv6)] {
         if wanted && !subnets.iter().any(|subnet| subnet.is_v4() == v4) {
             let taken: Vec<IpNet> = subnets.iter().map(|subnet| subnet.net).collect();
-            let chosen = scene.books.space.choose(v4, &taken, around.host_overlap);
+            let chosen = context
+                .state
+                .space
+                .choose(v4, &taken, environment.host_overlap);
             let family = family(v4);
             let net = chosen.ok_or(Refusal::PoolsExhausted { family })?;
             subnets.push(checked(&SubnetRequest::from(net))?);
         }
     }
     if subnets.is_empty() {
-        return Err(Refusal::NoSubnet(wish.name.clone()));
+        return Err(Refusal::NoSubnet(params.name.clone()));
     }
     Ok(subnets)
 }
@@ -53,24 +56,24 @@ pub(super) fn family(v4: bool) -> &'static str {
 }
 
 fn check_net(
-    scene: Scene<'_>,
+    context: DecisionContext<'_>,
     net: &IpNet,
     others: &[Subnet],
-    around: &Surroundings<'_>,
+    environment: &Environment<'_>,
 ) -> Result<(), Refusal> {
     check_shape(net, others)?;
     let net = *net;
-    if let Some((other, network)) = scene.books.space.overlap(&net)
-        && let Some(book) = scene.books.networks.get(&network)
+    if let Some((other, network)) = context.state.space.overlap(&net)
+        && let Some(entry) = context.state.networks.get(&network)
     {
-        let network = book.row.name.clone();
+        let network = entry.row.name.clone();
         return Err(Refusal::SubnetOverlap {
             net,
             other,
             network,
         });
     }
-    match (around.host_overlap)(&net) {
+    match (environment.host_overlap)(&net) {
         Some(route) => Err(Refusal::RouteOverlap { net, route }),
         None => Ok(()),
     }

@@ -1,43 +1,47 @@
 //! What a transaction means: the difference that it makes.
 
-use super::{Bindings, Places, PrivateName, Work, carrier, linked, place};
+use super::{
+    BindingChange, Delta, EndpointChange, PrivateName, desired_endpoint, linked, segment_of,
+};
 use crate::{ContainerId, Endpoint, EndpointId, Ledger, Network, NetworkId, Row, Transaction};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a transaction means; `ledger` is as the transaction left it.
-pub fn follow(ledger: &Ledger, transaction: &Transaction) -> Work {
-    let mut work = Work::default();
+pub fn follow(ledger: &Ledger, transaction: &Transaction) -> Delta {
+    let mut delta = Delta::default();
     for change in &transaction.changes {
         match (&change.before, &change.after) {
-            (_, Some(Row::Network(network))) => work.network(ledger, network.id, Some(network)),
-            (Some(Row::Network(network)), None) => work.network(ledger, network.id, None),
+            (_, Some(Row::Network(network))) => delta.network(ledger, network.id, Some(network)),
+            (Some(Row::Network(network)), None) => delta.network(ledger, network.id, None),
             (_, Some(Row::Container(container))) => {
-                work.container(ledger, container.id, Some(container));
+                delta.container(ledger, container.id, Some(container));
             }
-            (Some(Row::Container(container)), None) => work.container(ledger, container.id, None),
+            (Some(Row::Container(container)), None) => delta.container(ledger, container.id, None),
             (Some(Row::PortBinding(binding)), _) | (None, Some(Row::PortBinding(binding))) => {
                 let known = |row: &Option<Row>| match row {
                     Some(Row::PortBinding(binding)) => Some(binding.clone()),
                     _ => None,
                 };
                 let (before, after) = (known(&change.before), known(&change.after));
-                work.bindings
-                    .insert(binding.host, Bindings { before, after });
+                delta
+                    .bindings
+                    .insert(binding.host, BindingChange { before, after });
             }
             _ => {}
         }
     }
     let past = Past::of(ledger, transaction);
     for (id, (before, after)) in past.endpoints() {
-        let before = before.and_then(|row| place(ledger, past.network(row.network)?, row));
+        let before =
+            before.and_then(|row| desired_endpoint(ledger, past.network(row.network)?, row));
         let after = after.and_then(|row| {
             let network = ledger.network_by_id(row.network)?;
-            place(ledger, network, row)
+            desired_endpoint(ledger, network, row)
         });
-        work.endpoints.insert(id, Places { before, after });
+        delta.endpoints.insert(id, EndpointChange { before, after });
     }
-    work.links = past.links();
-    work
+    delta.links = past.links();
+    delta
 }
 
 /// A transaction's rows as they were before it.
@@ -47,7 +51,7 @@ struct Past<'a> {
     /// Of endpoints whose row changed: before and after.
     changed: BTreeMap<EndpointId, (Option<&'a Endpoint>, Option<&'a Endpoint>)>,
     /// The same, by container and network.
-    places: BTreeMap<(ContainerId, NetworkId), Option<&'a Endpoint>>,
+    by_network: BTreeMap<(ContainerId, NetworkId), Option<&'a Endpoint>>,
 }
 
 impl<'a> Past<'a> {
@@ -56,7 +60,7 @@ impl<'a> Past<'a> {
             ledger,
             networks: BTreeMap::new(),
             changed: BTreeMap::new(),
-            places: BTreeMap::new(),
+            by_network: BTreeMap::new(),
         };
         for change in &transaction.changes {
             if let Some(Row::Network(row)) = &change.before {
@@ -69,7 +73,7 @@ impl<'a> Past<'a> {
             let (before, after) = (known(&change.before), known(&change.after));
             if let Some(row) = after.or(before) {
                 past.changed.insert(row.id, (before, after));
-                past.places.insert((row.container, row.network), before);
+                past.by_network.insert((row.container, row.network), before);
             }
         }
         past
@@ -82,9 +86,9 @@ impl<'a> Past<'a> {
         before.or_else(|| self.ledger.network_by_id(id))
     }
 
-    /// A container's place on a network as it was.
-    fn place(&self, container: ContainerId, network: NetworkId) -> Option<&'a Endpoint> {
-        match self.places.get(&(container, network)) {
+    /// Returns a container's endpoint on a network as it was.
+    fn endpoint(&self, container: ContainerId, network: NetworkId) -> Option<&'a Endpoint> {
+        match self.by_network.get(&(container, network)) {
             Some(before) => *before,
             None => self.ledger.endpoint_of(container, network),
         }
@@ -97,7 +101,7 @@ impl<'a> Past<'a> {
             let Some(after) = self.ledger.network_by_id(*id) else {
                 continue;
             };
-            if carrier(self.ledger, before) != carrier(self.ledger, after) {
+            if segment_of(self.ledger, before) != segment_of(self.ledger, after) {
                 for endpoint in self.ledger.endpoints_on(*id) {
                     let same = (Some(endpoint), Some(endpoint));
                     all.entry(endpoint.id).or_insert(same);
@@ -107,14 +111,14 @@ impl<'a> Past<'a> {
         all
     }
 
-    /// Private names that answer no longer, or from now on: of those whose links or place changed,
+    /// Private names that answer no longer, or from now on: of those whose links or endpoint changed,
     /// and of those who have links to them.
     fn links(&self) -> BTreeMap<PrivateName, bool> {
         let (mut before, mut after) = (BTreeSet::new(), BTreeSet::new());
         for (old, new) in self.changed.values() {
             for asker in old.iter() {
                 for link in &asker.links {
-                    let meant = self.place(link.container, asker.network);
+                    let meant = self.endpoint(link.container, asker.network);
                     before.extend(linked(asker.container, link, meant));
                 }
             }

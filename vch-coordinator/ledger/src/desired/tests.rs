@@ -1,9 +1,7 @@
 mod live;
 
 use super::*;
-use crate::{
-    AddContainer, Command, Connect, CreateNetwork, Dns, Id, Settings, Surroundings, VchId,
-};
+use crate::{AddContainer, Command, Connect, CreateNetwork, Dns, Environment, Id, Settings, VchId};
 
 struct World {
     ledger: Ledger,
@@ -17,14 +15,14 @@ impl World {
             seed: 0,
         };
         world
-            .surrounded(|ledger, around| ledger.bootstrap(around))
+            .surrounded(|ledger, environment| ledger.bootstrap(environment))
             .unwrap();
         world
     }
 
-    fn surrounded<T>(&mut self, act: impl FnOnce(&mut Ledger, &mut Surroundings<'_>) -> T) -> T {
+    fn surrounded<T>(&mut self, act: impl FnOnce(&mut Ledger, &mut Environment<'_>) -> T) -> T {
         let seed = &mut self.seed;
-        let mut around = Surroundings {
+        let mut environment = Environment {
             random: &mut |bytes| {
                 *seed += 1;
                 bytes.fill(*seed);
@@ -33,20 +31,20 @@ impl World {
             host_overlap: &|_| None,
             listener: &|_| None,
         };
-        act(&mut self.ledger, &mut around)
+        act(&mut self.ledger, &mut environment)
     }
 
     /// What a command means for the VCH.
-    fn work(&mut self, command: Command) -> Work {
-        let done = self.surrounded(|ledger, around| ledger.decide(command, around));
+    fn delta(&mut self, command: Command) -> Delta {
+        let done = self.surrounded(|ledger, environment| ledger.decide(command, environment));
         follow(&self.ledger, &done.unwrap())
     }
 
     /// A world with network `app` and container `web`.
     fn furnished() -> Self {
         let mut world = Self::new();
-        world.work(network("app"));
-        world.work(add("web"));
+        world.delta(network("app"));
+        world.delta(add("web"));
         world
     }
 }
@@ -67,10 +65,10 @@ fn add(name: &str) -> Command {
 }
 
 fn network(name: &str) -> Command {
-    let mut wish = CreateNetwork::named(name.parse().unwrap());
-    wish.subnets = vec!["10.9.8.0/24".parse::<IpNet>().unwrap().into()];
-    wish.internal = true;
-    Command::CreateNetwork(wish)
+    let mut request = CreateNetwork::named(name.parse().unwrap());
+    request.subnets = vec!["10.9.8.0/24".parse::<IpNet>().unwrap().into()];
+    request.internal = true;
+    Command::CreateNetwork(request)
 }
 
 fn connect(attachment: Attachment) -> Command {
@@ -104,54 +102,54 @@ fn names_of_links_fit_the_kernel_and_tell_their_kind() {
 #[test]
 fn a_network_is_a_bridge_with_its_gateway() {
     let mut world = World::new();
-    let work = world.work(network("app"));
-    let carried = only(&work.networks).as_ref().unwrap();
+    let delta = world.delta(network("app"));
+    let backing = only(&delta.networks).as_ref().unwrap();
     let gateway: IpNet = "10.9.8.1/24".parse().unwrap();
-    assert_eq!(carried.addresses, [gateway]);
-    assert!(carried.internal);
-    assert!(work.endpoints.is_empty() && work.containers.is_empty());
-    let gone = world.work(Command::RemoveNetwork("app".into()));
+    assert_eq!(backing.addresses, [gateway]);
+    assert!(backing.internal);
+    assert!(delta.endpoints.is_empty() && delta.containers.is_empty());
+    let gone = world.delta(Command::RemoveNetwork("app".into()));
     assert_eq!(only(&gone.networks), &None);
 }
 
 #[test]
 fn the_whole_of_a_new_ledger_has_a_bridge_for_bridge_and_none_for_none() {
     let world = World::new();
-    let whole = Work::whole(&world.ledger);
+    let whole = Delta::whole(&world.ledger);
     assert_eq!(whole.networks.len(), world.ledger.networks().len());
     for network in world.ledger.networks() {
-        let carried = network.is_bridge();
-        assert_eq!(whole.networks[&network.id].is_some(), carried);
+        let backing = network.is_bridge();
+        assert_eq!(whole.networks[&network.id].is_some(), backing);
     }
 }
 
 #[test]
 fn a_connection_is_a_port_with_names_and_a_new_spec() {
     let mut world = World::furnished();
-    world.work(Command::StartContainer("web".into()));
-    let work = world.work(connect(Attachment::Tap));
-    let places = only(&work.endpoints);
-    assert_eq!(places.before, None);
-    let place = places.after.as_ref().unwrap();
-    assert_eq!(place.attachment, Attachment::Tap);
-    let bridge = Carrier::Dedicated(bridge_name(place.network));
-    assert_eq!(place.carrier, bridge);
+    world.delta(Command::StartContainer("web".into()));
+    let delta = world.delta(connect(Attachment::Tap));
+    let change = only(&delta.endpoints);
+    assert_eq!(change.before, None);
+    let endpoint = change.after.as_ref().unwrap();
+    assert_eq!(endpoint.attachment, Attachment::Tap);
+    let bridge = Segment::Dedicated(bridge_name(endpoint.network));
+    assert_eq!(endpoint.segment, bridge);
     let address: IpAddr = "10.9.8.2".parse().unwrap();
-    assert_eq!(place.addresses, [address]);
-    let names: Vec<_> = place.names.iter().map(ToString::to_string).collect();
+    assert_eq!(endpoint.addresses, [address]);
+    let names: Vec<_> = endpoint.names.iter().map(ToString::to_string).collect();
     assert!(names.contains(&"web".to_owned()) && names.contains(&"www".to_owned()));
-    let tethered = only(&work.containers).as_ref().unwrap();
-    assert_eq!(tethered.asks_from, [(place.network, address)]);
-    let spec = tethered.spec.as_ref().unwrap();
+    let target = only(&delta.containers).as_ref().unwrap();
+    assert_eq!(target.asks_from, [(endpoint.network, address)]);
+    let spec = target.spec.as_ref().unwrap();
     assert_eq!(spec.parts().interfaces.len(), 1);
 
-    let gone = world.work(disconnect());
-    let places = only(&gone.endpoints);
-    assert_eq!(places.before.as_ref(), Some(place));
-    assert_eq!(places.after, None);
-    let tethered = only(&gone.containers).as_ref().unwrap();
-    assert!(tethered.asks_from.is_empty());
-    let after = tethered.spec.as_ref().unwrap();
+    let gone = world.delta(disconnect());
+    let change = only(&gone.endpoints);
+    assert_eq!(change.before.as_ref(), Some(endpoint));
+    assert_eq!(change.after, None);
+    let target = only(&gone.containers).as_ref().unwrap();
+    assert!(target.asks_from.is_empty());
+    let after = target.spec.as_ref().unwrap();
     assert!(after.parts().interfaces.is_empty());
     assert!(after.id().generation > spec.id().generation);
 }
@@ -161,40 +159,40 @@ fn a_veth_goes_to_its_namespace_with_the_endpoints_mac() {
     let mut world = World::furnished();
     let namespace = "/run/netns/web".parse().unwrap();
     let attachment = Attachment::Veth { namespace };
-    let work = world.work(connect(attachment.clone()));
-    let place = only(&work.endpoints).after.as_ref().unwrap();
-    assert_eq!(place.attachment, attachment);
-    assert_eq!(place.interface.to_string(), "eth0");
+    let delta = world.delta(connect(attachment.clone()));
+    let endpoint = only(&delta.endpoints).after.as_ref().unwrap();
+    assert_eq!(endpoint.attachment, attachment);
+    assert_eq!(endpoint.interface.to_string(), "eth0");
     let endpoint = world.ledger.endpoints().next().unwrap();
-    assert_eq!(place.mac, endpoint.mac);
+    assert_eq!(endpoint.mac, endpoint.mac);
 }
 
 #[test]
 fn a_container_has_no_spec_before_its_first_start() {
     let mut world = World::furnished();
-    let work = world.work(connect(Attachment::Tap));
-    assert_eq!(only(&work.containers).as_ref().unwrap().spec, None);
-    let started = world.work(Command::StartContainer("web".into()));
+    let delta = world.delta(connect(Attachment::Tap));
+    assert_eq!(only(&delta.containers).as_ref().unwrap().spec, None);
+    let started = world.delta(Command::StartContainer("web".into()));
     assert!(only(&started.containers).as_ref().unwrap().spec.is_some());
 }
 
 #[test]
-fn a_container_that_goes_takes_its_places_along() {
+fn a_container_that_goes_takes_its_endpoints_along() {
     let mut world = World::furnished();
-    world.work(connect(Attachment::Tap));
-    let work = world.work(Command::RemoveContainer {
+    world.delta(connect(Attachment::Tap));
+    let delta = world.delta(Command::RemoveContainer {
         container: "web".into(),
         force: true,
     });
-    assert_eq!(only(&work.containers), &None);
-    let places = only(&work.endpoints);
-    assert!(places.before.is_some() && places.after.is_none());
+    assert_eq!(only(&delta.containers), &None);
+    let change = only(&delta.endpoints);
+    assert!(change.before.is_some() && change.after.is_none());
 }
 
 #[test]
 fn what_was_followed_step_by_step_is_the_whole() {
     let mut world = World::furnished();
-    let mut followed = Work::whole(&World::furnished().ledger);
+    let mut followed = Delta::whole(&World::furnished().ledger);
     let steps = [
         connect(Attachment::Tap),
         Command::StartContainer("web".into()),
@@ -203,16 +201,16 @@ fn what_was_followed_step_by_step_is_the_whole() {
         disconnect(),
     ];
     for step in steps {
-        let work = world.work(step);
-        followed.networks.extend(work.networks);
-        followed.containers.extend(work.containers);
-        for (id, places) in work.endpoints {
-            match places.after {
+        let delta = world.delta(step);
+        followed.networks.extend(delta.networks);
+        followed.containers.extend(delta.containers);
+        for (id, change) in delta.endpoints {
+            match change.after {
                 Some(after) => {
                     let after = Some(after);
                     followed.endpoints.insert(
                         id,
-                        Places {
+                        EndpointChange {
                             before: None,
                             after,
                         },
@@ -224,5 +222,5 @@ fn what_was_followed_step_by_step_is_the_whole() {
             }
         }
     }
-    assert_eq!(followed, Work::whole(&world.ledger));
+    assert_eq!(followed, Delta::whole(&world.ledger));
 }

@@ -10,14 +10,14 @@ use std::collections::BTreeMap;
 pub(crate) struct Space {
     /// By family and first address; disjoint.
     used: BTreeMap<(bool, u128), (IpNet, NetworkId)>,
-    pools: Vec<PoolBook>,
+    pools: Vec<PoolState>,
 }
 
 impl Space {
     pub(crate) fn new(pools: impl IntoIterator<Item = Pool>) -> Self {
         Self {
             used: BTreeMap::new(),
-            pools: pools.into_iter().map(PoolBook::new).collect(),
+            pools: pools.into_iter().map(PoolState::new).collect(),
         }
     }
 
@@ -74,7 +74,7 @@ impl Space {
 
 /// One pool, cut into blocks that are numbered from zero.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct PoolBook {
+struct PoolState {
     pool: Pool,
     first: u128,
     last: u128,
@@ -87,7 +87,7 @@ struct PoolBook {
     ends: BTreeMap<u128, u32>,
 }
 
-impl PoolBook {
+impl PoolState {
     fn new(pool: Pool) -> Self {
         let (first, last) = AddressRange::from(pool.base()).bounds();
         let shift = u32::from(pool.base().max_prefix_len() - pool.size());

@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 /// behind it; those given back last rest by name, and are reused, oldest first, only when nothing
 /// else is left.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct SubnetBook {
+pub(crate) struct SubnetState {
     net: IpNet,
     /// What automatic addresses may be: granted, in the range, a host's, not kept back.
     automatic: Intervals,
@@ -31,7 +31,7 @@ pub(crate) struct Choice {
     pub(crate) cursor: Option<IpAddr>,
 }
 
-impl SubnetBook {
+impl SubnetState {
     pub(crate) fn new(subnet: &Subnet, grants: &Grants) -> Self {
         let automatic = automatic(subnet, grants);
         Self {
@@ -139,7 +139,7 @@ impl SubnetBook {
         self.free_if_idle(number);
     }
 
-    /// What of another book's is of this subnet too: who has which address, what rests, and the
+    /// What another state has that is of this subnet too: who has which address, what rests, and the
     /// cursor where the subnet begins at the same address.
     pub(crate) fn take_over(&mut self, other: &Self) {
         for (number, endpoint) in &other.taken {

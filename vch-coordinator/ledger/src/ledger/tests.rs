@@ -1,4 +1,5 @@
 mod addresses;
+mod batch;
 mod complaints;
 mod configurations;
 mod containers;
@@ -11,9 +12,8 @@ mod networks;
 mod ports;
 mod scale;
 mod specs;
-mod together;
 
-use super::{Ledger, Surroundings};
+use super::{Environment, Ledger};
 use crate::{
     AddContainer, Answer, Channel, Command, Connect, CreateNetwork, Dns, External,
     ExternalAddressing, ExternalNetwork, PortNumber, Refusal, Row, RowKey, Settings, Subnet,
@@ -40,7 +40,7 @@ impl World {
 
     fn with(settings: Settings) -> Self {
         let mut world = Self::bare(settings);
-        let done = world.surrounded(|ledger, around| ledger.bootstrap(around));
+        let done = world.surrounded(|ledger, environment| ledger.bootstrap(environment));
         let done = done.expect("the pools are free");
         world.follow(&done.expect("nothing exists"));
         world
@@ -56,7 +56,7 @@ impl World {
         }
     }
 
-    fn surrounded<T>(&mut self, act: impl FnOnce(&mut Ledger, &mut Surroundings<'_>) -> T) -> T {
+    fn surrounded<T>(&mut self, act: impl FnOnce(&mut Ledger, &mut Environment<'_>) -> T) -> T {
         let (seed, routes) = (&mut self.seed, &self.routes);
         let listeners = &self.listeners;
         let mut random = |bytes: &mut [u8]| fill(seed, bytes);
@@ -65,17 +65,17 @@ impl World {
             let met = routes.find(|route| route.contains(net) || net.contains(*route));
             met.copied()
         };
-        let mut around = Surroundings {
+        let mut environment = Environment {
             random: &mut random,
             now_ms: 1_000,
             host_overlap: &meets,
             listener: &|host| listeners.get(&host.number()).cloned(),
         };
-        act(&mut self.ledger, &mut around)
+        act(&mut self.ledger, &mut environment)
     }
 
     fn run(&mut self, command: Command) -> Result<Transaction, Refusal> {
-        let done = self.surrounded(|ledger, around| ledger.decide(command, around))?;
+        let done = self.surrounded(|ledger, environment| ledger.decide(command, environment))?;
         self.follow(&done);
         Ok(done)
     }
@@ -158,10 +158,10 @@ fn list(nets: &[IpNet]) -> String {
 }
 
 fn network(name: &str, subnets: &[&str]) -> CreateNetwork {
-    let mut wish = CreateNetwork::named(name.parse().unwrap());
+    let mut request = CreateNetwork::named(name.parse().unwrap());
     let nets = subnets.iter().map(|net| net.parse::<IpNet>().unwrap());
-    wish.subnets = nets.map(Into::into).collect();
-    wish
+    request.subnets = nets.map(Into::into).collect();
+    request
 }
 
 fn container(name: &str) -> AddContainer {

@@ -22,13 +22,13 @@ pub enum PortRefusal {
         /// Whose that is.
         holder: ContainerName,
     },
-    /// Two wishes of one container meet.
+    /// Two requests of one container meet.
     #[error(
-        "port {wish} is wished twice: port {other} of the same container has it: choose another host port, or leave one of them out"
+        "port {request} is wished twice: port {other} of the same container has it: choose another host port, or leave one of them out"
     )]
     Twice {
-        /// The wish, as it is written.
-        wish: String,
+        /// The request, as it is written.
+        request: String,
         /// The container's port that has it.
         other: PortNumber,
     },
@@ -137,11 +137,11 @@ pub enum PortRefusal {
     },
     /// External networks have no NAT.
     #[error(
-        "port {wish} of container {container} is not possible on external network {network}, {reason}: write `-p {plain}`, or connect the container to a bridge network first"
+        "port {request} of container {container} is not possible on external network {network}, {reason}: write `-p {plain}`, or connect the container to a bridge network first"
     )]
     OnExternal {
-        /// The wish, as it is written.
-        wish: String,
+        /// The request, as it is written.
+        request: String,
         /// The container.
         container: ContainerName,
         /// The network, or the first of them.
@@ -151,13 +151,13 @@ pub enum PortRefusal {
         /// What is.
         plain: String,
     },
-    /// The container has no such wish.
+    /// The container has no such request.
     #[error(
-        "port {wish} of container {container} is not published: see `vchctl port ls {container}`"
+        "port {request} of container {container} is not published: see `vchctl port ls {container}`"
     )]
     NotPublished {
-        /// The wish, as it is written.
-        wish: String,
+        /// The request, as it is written.
+        request: String,
         /// The container.
         container: ContainerName,
     },

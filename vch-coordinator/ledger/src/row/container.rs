@@ -29,7 +29,7 @@ pub struct Container {
     pub ports: Vec<ContainerPort>,
     /// Publish what is exposed, too, at ports that the VCH chooses.
     pub publish_all: bool,
-    /// The port of the VCH that was chosen last for each wish that names none, by the container's
+    /// The port of the VCH that was chosen last for each request that names none, by the container's
     /// port and [`HostPort::address`](crate::HostPort::address): chosen again while it is free.
     pub chosen: BTreeMap<(PortNumber, Option<IpAddr>), u16>,
     /// Kernel settings of its network that it asks for, as sysctl(8) writes them: they win over the
@@ -76,7 +76,7 @@ pub struct Dns {
 
 /// How a container's agent is reached. It names the container: a message never does.
 ///
-/// This is what is wished and stored; the coordinator makes a
+/// This is what is requested and stored; the coordinator makes a
 /// [`CoordinatorChannel`](protocol::transport::CoordinatorChannel) of it, in which every path is
 /// chosen, when it opens it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -9,12 +9,12 @@ use std::collections::BTreeMap;
 /// What stands for the interface's name in [`Endpoint::sysctls`], as with Docker.
 pub const IFNAME: &str = "IFNAME";
 
-/// A container's place on a network.
+/// A container's connection to a network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {
     /// Its identity.
     pub id: EndpointId,
-    /// Whose place.
+    /// The container.
     pub container: ContainerId,
     /// On which network.
     pub network: NetworkId,

@@ -10,13 +10,13 @@ use std::{collections::BTreeMap, net::IpAddr};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NetworkKind {
     /// A segment of the VCH, with the VCH on it as gateway and name server.
-    Bridge(Segment),
+    Bridge(SegmentKind),
     /// Nothing: the network of containers that want none.
     None,
     /// A network outside, which the configuration declares.
     External(External),
     /// Nothing: a configuration of which bridge networks are made, on this segment.
-    Configuration(Segment),
+    Configuration(SegmentKind),
 }
 
 /// The option by which a bridge network names the configuration that it was made of, by ID.
@@ -24,7 +24,7 @@ pub const CONFIG_FROM: &str = "vch.config-from";
 
 /// The L2 that carries a bridge network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Segment {
+pub enum SegmentKind {
     /// A Linux bridge of its own.
     #[default]
     Dedicated,

@@ -133,7 +133,7 @@ pub struct PortBinding {
     pub host: HostPort,
     /// Whose port it leads to.
     pub container: ContainerId,
-    /// By which of its places.
+    /// By which of its endpoints.
     pub endpoint: EndpointId,
     /// The container's port.
     pub container_port: u16,

@@ -84,13 +84,13 @@ proptest! {
 
     #[test]
     fn no_damaged_message_panics(
-        place in any::<prop::sample::Index>(),
+        index in any::<prop::sample::Index>(),
         byte in any::<u8>(),
         cut in any::<prop::sample::Index>(),
     ) {
         let elements = vec![port((1, 2, 3)), port((4, 5, 6))];
         let mut bytes = batch_of(&sets()[0], elements);
-        let at = place.index(bytes.len());
+        let at = index.index(bytes.len());
         bytes[at] = byte;
         read_as_all(&bytes);
         bytes.truncate(cut.index(bytes.len()));

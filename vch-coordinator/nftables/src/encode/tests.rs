@@ -137,7 +137,7 @@ fn elements_are_spread_over_messages_of_one_operation() {
 }
 
 #[test]
-fn what_cannot_be_said_is_refused_with_its_place() {
+fn what_cannot_be_said_is_refused_with_its_position() {
     let table = Table::new(Family::Ip, name!("t"));
     let set = Set::new(name!("s"), [DataType::Ipv4]);
     let refusal = |operation: Operation| {
@@ -168,7 +168,7 @@ fn what_cannot_be_said_is_refused_with_its_place() {
     let error = refusal(Operation::AddRule(
         table.clone(),
         name!("c"),
-        Place::End,
+        Position::End,
         rule,
     ));
     assert!(matches!(error, EncodeError::Rule(RuleError::Type { .. })));
@@ -180,7 +180,7 @@ fn what_cannot_be_said_is_refused_with_its_place() {
     let error = refusal(Operation::AddRule(
         table.clone(),
         name!("c"),
-        Place::End,
+        Position::End,
         long,
     ));
     assert!(matches!(

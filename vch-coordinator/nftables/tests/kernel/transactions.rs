@@ -274,7 +274,7 @@ fn rules_are_deleted_by_handle_and_inserted_in_front() {
         batch.push(Operation::AddRule(
             vch.inet.clone(),
             rules[0].chain.clone(),
-            Place::Start,
+            Position::Start,
             Rule::new().counter().comment(first),
         ));
         connection.commit(&batch).unwrap();
@@ -379,7 +379,7 @@ fn a_subscription_tells_others_changes_from_ones_own() {
         readable(&subscription);
         let mut own = 0;
         while let Some(event) = subscription.next_event().unwrap() {
-            let Event::Change(change) = event else {
+            let NftEvent::Change(change) = event else {
                 panic!("{event:?}");
             };
             assert_eq!(change.port, connection.port());
@@ -391,7 +391,7 @@ fn a_subscription_tells_others_changes_from_ones_own() {
         readable(&subscription);
         let mut deleted = BTreeSet::new();
         while let Some(event) = subscription.next_event().unwrap() {
-            let Event::Change(change) = event else {
+            let NftEvent::Change(change) = event else {
                 panic!("{event:?}");
             };
             assert_ne!(change.port, connection.port());

@@ -8,10 +8,10 @@ fn main() -> ExitCode {
         return ended(Err(error.into()));
     }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let [word, folder] = &arguments[..]
+    if let [word, dir] = &arguments[..]
         && word == "template"
     {
-        return ended(save(Path::new(folder)));
+        return ended(save(Path::new(dir)));
     }
     if !arguments.is_empty() {
         eprintln!(
@@ -34,12 +34,12 @@ fn ended(done: Result<(), Box<dyn std::error::Error>>) -> ExitCode {
 }
 
 /// Makes a template of what the launch says, without disks and NICs.
-fn save(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
+fn save(dir: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let launch = Launch::read(std::io::stdin().lock())?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    Ok(runtime.block_on(template::make(&launch, folder))?)
+    Ok(runtime.block_on(template::make(&launch, dir))?)
 }
 
 fn live() -> Result<(), Box<dyn std::error::Error>> {

@@ -13,8 +13,8 @@ use tokio::{io::AsyncReadExt, net::UnixStream, time::timeout};
 
 #[tokio::test]
 async fn a_guest_hears_the_host_s_clock_as_it_is_when_it_is_sent() {
-    let folder = tempfile::tempdir().unwrap();
-    let log = Writer::open(folder.path(), 1 << 20, 1).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let log = Writer::open(dir.path(), 1 << 20, 1).unwrap();
     let (line, mut init) = UnixStream::pair().unwrap();
     let (guest, _news) = Guest::spawn(line, SessionNonce(7), log);
     // A host whose clock jumps.

@@ -1,6 +1,6 @@
 //! The guest's init, played by a test at the other end of a socket pair.
 
-use super::{Guest, News};
+use super::{Guest, GuestEvent};
 use crate::log::Writer;
 use protocol::{
     frame::{self, Decoder},
@@ -25,18 +25,18 @@ pub struct FakeInit {
 }
 
 impl FakeInit {
-    /// At the other end of a shim's line, whose log is in the folder.
-    pub fn new() -> (Self, Guest, mpsc::Receiver<News>, TempDir) {
-        let folder = tempfile::tempdir().unwrap();
-        let log = Writer::open(folder.path(), 1 << 20, 2).unwrap();
+    /// At the other end of a shim's line, whose log is in the directory.
+    pub fn new() -> (Self, Guest, mpsc::Receiver<GuestEvent>, TempDir) {
+        let dir = tempfile::tempdir().unwrap();
+        let log = Writer::open(dir.path(), 1 << 20, 2).unwrap();
         let (ours, its) = UnixStream::pair().unwrap();
-        let (guest, news) = Guest::spawn(ours, NONCE, log);
+        let (guest, events) = Guest::spawn(ours, NONCE, log);
         let own = Self {
             stream: its,
             decoder: Decoder::new(),
             waiting: Vec::new(),
         };
-        (own, guest, news, folder)
+        (own, guest, events, dir)
     }
 
     /// Says something; returns whether the line is still open.

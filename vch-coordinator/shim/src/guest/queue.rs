@@ -20,7 +20,7 @@ const ENTRY: usize = 96;
 
 /// What becomes of a process that `exec` started.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ExecNews {
+pub enum ExecEvent {
     /// It runs, under this number.
     Started(u32),
     /// It does not start; nothing comes after this.
@@ -33,7 +33,7 @@ pub enum ExecNews {
     Exited(Exit),
 }
 
-/// The news of one process, with one reader.
+/// The events of one process, with one reader.
 #[derive(Debug)]
 pub struct Queue {
     inner: Mutex<Inner>,
@@ -44,7 +44,7 @@ pub struct Queue {
 
 #[derive(Debug, Default)]
 struct Inner {
-    news: VecDeque<ExecNews>,
+    events: VecDeque<ExecEvent>,
     held: usize,
     closed: bool,
 }
@@ -60,10 +60,10 @@ impl Queue {
     }
 
     /// Adds one.
-    pub fn push(&self, one: ExecNews) {
+    pub fn push(&self, one: ExecEvent) {
         let mut inner = self.inner();
-        if let (Some(ExecNews::Output(last, bytes)), ExecNews::Output(stream, more)) =
-            (inner.news.back_mut(), &one)
+        if let (Some(ExecEvent::Output(last, bytes)), ExecEvent::Output(stream, more)) =
+            (inner.events.back_mut(), &one)
             && last == stream
             && bytes.len() + more.len() <= MAX_CHUNK
         {
@@ -71,7 +71,7 @@ impl Queue {
             self.hold(&mut inner, more.len());
         } else {
             self.hold(&mut inner, cost(&one));
-            inner.news.push_back(one);
+            inner.events.push_back(one);
         }
         drop(inner);
         self.changed.notify_one();
@@ -84,11 +84,11 @@ impl Queue {
     }
 
     /// What came next; `None` where nothing more comes. Cancel-safe.
-    pub async fn next(&self) -> Option<ExecNews> {
+    pub async fn next(&self) -> Option<ExecEvent> {
         loop {
             {
                 let mut inner = self.inner();
-                if let Some(one) = inner.news.pop_front() {
+                if let Some(one) = inner.events.pop_front() {
                     self.release(&mut inner, cost(&one));
                     return Some(one);
                 }
@@ -107,26 +107,26 @@ impl Queue {
     }
 
     /// Gives up all output that it holds; what else it holds stays.
-    pub fn give_up(&self) {
+    pub fn discard(&self) {
         let mut inner = self.inner();
         let mut lost = [0_u32; 2];
-        let held = std::mem::take(&mut inner.news);
+        let held = std::mem::take(&mut inner.events);
         self.release_all(&mut inner);
         for one in held {
             match one {
-                ExecNews::Output(stream, bytes) => {
+                ExecEvent::Output(stream, bytes) => {
                     let count = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
                     let of = &mut lost[usize::from(stream == Output::Stderr)];
                     *of = of.saturating_add(count);
                 }
-                ExecNews::Lost([out, err]) => {
+                ExecEvent::Lost([out, err]) => {
                     lost = [lost[0].saturating_add(out), lost[1].saturating_add(err)];
                 }
-                other => inner.news.push_back(other),
+                other => inner.events.push_back(other),
             }
         }
-        inner.news.push_back(ExecNews::Lost(lost));
-        let kept: usize = inner.news.iter().map(cost).sum();
+        inner.events.push_back(ExecEvent::Lost(lost));
+        let kept: usize = inner.events.iter().map(cost).sum();
         self.hold(&mut inner, kept);
         drop(inner);
         self.changed.notify_one();
@@ -161,11 +161,11 @@ impl Drop for Queue {
     }
 }
 
-fn cost(one: &ExecNews) -> usize {
+fn cost(one: &ExecEvent) -> usize {
     let bytes = match one {
-        ExecNews::Output(_, bytes) => bytes.len(),
-        ExecNews::NotStarted(_, reason) => reason.len(),
-        ExecNews::Started(_) | ExecNews::Lost(_) | ExecNews::Exited(_) => 0,
+        ExecEvent::Output(_, bytes) => bytes.len(),
+        ExecEvent::NotStarted(_, reason) => reason.len(),
+        ExecEvent::Started(_) | ExecEvent::Lost(_) | ExecEvent::Exited(_) => 0,
     };
     ENTRY + bytes
 }

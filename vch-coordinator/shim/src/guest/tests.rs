@@ -1,5 +1,5 @@
 use super::{
-    ANSWER, Breach, ExecNews, News, Unanswered,
+    ANSWER, Breach, ExecEvent, GuestEvent, Unanswered,
     fake::{FakeInit, framed},
 };
 use crate::log::Reader;
@@ -48,7 +48,7 @@ async fn soon<T>(what: impl Future<Output = T>) -> T {
 
 #[tokio::test]
 async fn each_step_of_a_start_is_news_once_whatever_the_guest_repeats() {
-    let (mut init, _guest, mut news, _folder) = FakeInit::new();
+    let (mut init, _guest, mut events, _dir) = FakeInit::new();
     for _ in 0..3 {
         init.floods((0..500).flat_map(|at| [FromInit::Ready { version: VERSION }, phase(at)]))
             .await;
@@ -69,16 +69,16 @@ async fn each_step_of_a_start_is_news_once_whatever_the_guest_repeats() {
     init.says(&started(MAIN)).await;
     drop(init);
     let mut all = Vec::new();
-    while let Some(one) = soon(news.recv()).await {
+    while let Some(one) = soon(events.recv()).await {
         all.push(one);
     }
     let expected = [
-        News::Ready(VERSION),
-        News::Phase(Phase::Process, 0),
-        News::Phase(Phase::Init, 1),
-        News::Started,
-        News::Exited(EXIT),
-        News::Closed,
+        GuestEvent::Ready(VERSION),
+        GuestEvent::Phase(Phase::Process, 0),
+        GuestEvent::Phase(Phase::Init, 1),
+        GuestEvent::Started,
+        GuestEvent::Exited(EXIT),
+        GuestEvent::Closed,
     ];
     assert_eq!(all, expected);
 }
@@ -86,7 +86,7 @@ async fn each_step_of_a_start_is_news_once_whatever_the_guest_repeats() {
 #[tokio::test]
 async fn a_guest_that_sends_beyond_its_window_is_not_listened_to_any_more() {
     for id in [MAIN, ProcessId(1)] {
-        let (mut init, guest, mut news, _folder) = FakeInit::new();
+        let (mut init, guest, mut events, _dir) = FakeInit::new();
         let seated = guest.exec(Box::default()).await.unwrap();
         assert_eq!(seated.id, ProcessId(1));
         // The exec's output is not read, and nothing of the main process's is taken: init does not read its line.
@@ -96,8 +96,8 @@ async fn a_guest_that_sends_beyond_its_window_is_not_listened_to_any_more() {
         });
         let told = async {
             loop {
-                match news.recv().await {
-                    Some(News::Broke(breach)) => return Some(breach),
+                match events.recv().await {
+                    Some(GuestEvent::Broke(breach)) => return Some(breach),
                     Some(_) => {}
                     None => return None,
                 }
@@ -114,12 +114,12 @@ async fn a_guest_that_sends_beyond_its_window_is_not_listened_to_any_more() {
 
 #[tokio::test]
 async fn a_process_that_keeps_to_its_window_writes_for_ever() {
-    let (mut init, guest, _news, folder) = FakeInit::new();
+    let (mut init, guest, _news, dir) = FakeInit::new();
     let seated = guest.exec(Box::default()).await.unwrap();
     let reading = tokio::spawn(async move {
         let mut count = 0_u32;
-        while let Some(one) = seated.news.next().await {
-            if let ExecNews::Output(stream, bytes) = one {
+        while let Some(one) = seated.events.next().await {
+            if let ExecEvent::Output(stream, bytes) = one {
                 let bytes = u32::try_from(bytes.len()).unwrap();
                 count += bytes;
                 guest.taken(&seated, stream, bytes).await;
@@ -146,13 +146,13 @@ async fn a_process_that_keeps_to_its_window_writes_for_ever() {
     }
     init.says(&exited(ProcessId(1))).await;
     assert_eq!(soon(reading).await.unwrap(), sent);
-    let mut reader = Reader::from_start(folder.path()).unwrap();
+    let mut reader = Reader::from_start(dir.path()).unwrap();
     assert!(reader.read().unwrap().is_some());
 }
 
 #[tokio::test]
 async fn what_a_guest_says_in_words_is_cut_and_cleaned_where_it_enters() {
-    let (mut init, guest, mut news, _folder) = FakeInit::new();
+    let (mut init, guest, mut events, _dir) = FakeInit::new();
     let words = format!("\x1b]0;title\x07{}", "w".repeat(60_000));
     let (listing, using) = tokio::join!(
         async { soon(guest.ask(|request| ToInit::List { request })).await },
@@ -166,7 +166,7 @@ async fn what_a_guest_says_in_words_is_cut_and_cleaned_where_it_enters() {
                 uid: 0,
                 cpu_ms: 0,
                 started_ms: 0,
-                words: words.clone(),
+                command_line: words.clone(),
                 state: "S".repeat(100),
                 memory_kib: [0; 2],
             };
@@ -178,8 +178,8 @@ async fn what_a_guest_says_in_words_is_cut_and_cleaned_where_it_enters() {
     let Ok(FromInit::Listed { processes, .. }) = listing else {
         panic!("{listing:?}");
     };
-    assert!(processes[0].words.starts_with("]0;titlewww"));
-    assert!(processes[0].words.len() <= 4096);
+    assert!(processes[0].command_line.starts_with("]0;titlewww"));
+    assert!(processes[0].command_line.len() <= 4096);
     assert!(processes[0].state.len() <= 8);
 
     let interface = InterfaceUsage {
@@ -211,7 +211,7 @@ async fn what_a_guest_says_in_words_is_cut_and_cleaned_where_it_enters() {
         })
         .await;
     }
-    let Some(News::NotStarted(Fault::Other, reason)) = soon(news.recv()).await else {
+    let Some(GuestEvent::NotStarted(Fault::Other, reason)) = soon(events.recv()).await else {
         panic!("it does not start");
     };
     assert!(reason.starts_with("]0;titlewww") && reason.len() <= 4096);
@@ -219,20 +219,20 @@ async fn what_a_guest_says_in_words_is_cut_and_cleaned_where_it_enters() {
 
 #[tokio::test(start_paused = true)]
 async fn a_question_to_a_silent_guest_has_a_deadline_and_leaves_nothing() {
-    let (_init, guest, _news, _folder) = FakeInit::new();
+    let (_init, guest, _news, _dir) = FakeInit::new();
     for _ in 0..200 {
         let asked = guest.ask(|request| ToInit::Usage { request });
-        assert_eq!(asked.await, Err(Unanswered::Late));
+        assert_eq!(asked.await, Err(Unanswered::Timeout));
     }
-    assert!(guest.books().is_quiet());
+    assert!(guest.pending().is_quiet());
     let dropped = timeout(ANSWER / 2, guest.ask(|request| ToInit::List { request }));
     assert!(dropped.await.is_err());
-    assert!(guest.books().is_quiet(), "who asked went away");
+    assert!(guest.pending().is_quiet(), "who asked went away");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_guest_that_does_not_read_its_line_holds_nobody_up_for_ever() {
-    let (_init, guest, _news, _folder) = FakeInit::new();
+    let (_init, guest, _news, _dir) = FakeInit::new();
     let signal = ToInit::Signal {
         id: MAIN,
         signal: 15,
@@ -244,13 +244,13 @@ async fn a_guest_that_does_not_read_its_line_holds_nobody_up_for_ever() {
     }
     assert_eq!(
         guest.ask(|request| ToInit::List { request }).await,
-        Err(Unanswered::Late)
+        Err(Unanswered::Timeout)
     );
 }
 
 #[tokio::test]
 async fn garbage_and_frames_of_other_lives_are_nothing_between_messages() {
-    let (mut init, _guest, mut news, _folder) = FakeInit::new();
+    let (mut init, _guest, mut events, _dir) = FakeInit::new();
     let mut line = vec![0xff; 300_000];
     line.push(0);
     line.extend([1, 2, 3, 0, 0, 9, 0]);
@@ -262,30 +262,33 @@ async fn garbage_and_frames_of_other_lives_are_nothing_between_messages() {
     line.extend_from_slice(&cut);
     line.extend_from_slice(&framed(&FromInit::Ready { version: VERSION }));
     init.stream.write_all(&line).await.unwrap();
-    assert_eq!(soon(news.recv()).await, Some(News::Ready(VERSION)));
+    assert_eq!(soon(events.recv()).await, Some(GuestEvent::Ready(VERSION)));
 }
 
 #[tokio::test]
 async fn a_flood_of_small_messages_waits_in_the_guest() {
-    let (mut init, guest, mut news, _folder) = FakeInit::new();
+    let (mut init, guest, mut events, _dir) = FakeInit::new();
     let seated = guest.exec(Box::new(Process::default())).await.unwrap();
     let line: Vec<u8> = std::iter::repeat_n(framed(&FromInit::Taken { id: MAIN, bytes: 1 }), 1000)
         .flatten()
         .collect();
     let began = std::time::Instant::now();
     // Twice a second's budget, and the burst: three seconds' worth, of which the last may still be in the socket.
-    for _ in 0..3 * super::ear::PACE / 1000 {
+    for _ in 0..3 * super::reader::PACE / 1000 {
         init.stream.write_all(&line).await.unwrap();
     }
     init.says(&exited(seated.id)).await;
-    assert_eq!(soon(seated.news.next()).await, Some(ExecNews::Exited(EXIT)));
+    assert_eq!(
+        soon(seated.events.next()).await,
+        Some(ExecEvent::Exited(EXIT))
+    );
     assert!(
         began.elapsed() > Duration::from_millis(1500),
         "{:?}",
         began.elapsed()
     );
     init.says(&FromInit::Ready { version: VERSION }).await;
-    assert_eq!(soon(news.recv()).await, Some(News::Ready(VERSION)));
+    assert_eq!(soon(events.recv()).await, Some(GuestEvent::Ready(VERSION)));
     let empty = output(MAIN, Stderr, b"");
     assert!(init.says(&empty).await);
 }

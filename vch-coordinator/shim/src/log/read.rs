@@ -23,7 +23,7 @@ pub struct Record {
 /// Reads records in their order.
 #[derive(Debug)]
 pub struct Reader {
-    folder: PathBuf,
+    dir: PathBuf,
     at: Position,
     file: Option<File>,
     /// What was read of the file, from an offset on: records may be a byte each.
@@ -35,10 +35,10 @@ pub struct Reader {
 const PAGE: usize = 64 << 10;
 
 impl Reader {
-    /// From a place on.
-    pub fn open(folder: &Path, from: Position) -> Self {
+    /// From a position on.
+    pub fn open(dir: &Path, from: Position) -> Self {
         Self {
-            folder: folder.to_owned(),
+            dir: dir.to_owned(),
             at: from,
             file: None,
             page: Vec::new(),
@@ -49,9 +49,9 @@ impl Reader {
     /// From the first record that is kept.
     ///
     /// # Errors
-    /// The folder can't be read.
-    pub fn from_start(folder: &Path) -> io::Result<Self> {
-        let first = match files(folder) {
+    /// The directory can't be read.
+    pub fn from_start(dir: &Path) -> io::Result<Self> {
+        let first = match files(dir) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
             other => other?.first().copied().unwrap_or(0),
         };
@@ -59,7 +59,7 @@ impl Reader {
             file: first,
             offset: 0,
         };
-        Ok(Self::open(folder, from))
+        Ok(Self::open(dir, from))
     }
 
     /// Behind the last record that was read.
@@ -83,7 +83,7 @@ impl Reader {
             }
             // The writer goes on to the next file only behind a whole record, and never comes back.
             let next = self.at.file + 1;
-            if !self.folder.join(name(next)).exists() {
+            if !self.dir.join(name(next)).exists() {
                 return Ok(None);
             }
             if self.record()?.is_none() {
@@ -100,10 +100,10 @@ impl Reader {
     /// `None` before the first record of the first file.
     fn file(&mut self) -> io::Result<Option<&mut File>> {
         if self.file.is_none() {
-            match File::open(self.folder.join(name(self.at.file))) {
+            match File::open(self.dir.join(name(self.at.file))) {
                 Ok(file) => self.file = Some(file),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    let later = files(&self.folder).unwrap_or_default();
+                    let later = files(&self.dir).unwrap_or_default();
                     if later.iter().any(|file| *file > self.at.file) {
                         return Err(error);
                     }

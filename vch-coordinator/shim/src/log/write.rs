@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Least bytes of a file before the next one is begun: each costs a listing of the folder and an fsync(2).
+/// Least bytes of a file before the next one is begun: each costs a listing of the directory and an fsync(2).
 pub const LEAST_BYTES: u64 = 64 << 10;
 /// The file in which the writer notes how far the log is whole: two numbers of 8 bytes, as in [`Position`].
 const NOTE: &str = "log.whole";
@@ -21,7 +21,7 @@ const NOTE_EACH: u64 = 1 << 20;
 /// Appends records; the shim is the only one.
 #[derive(Debug)]
 pub struct Writer {
-    folder: PathBuf,
+    dir: PathBuf,
     file: File,
     end: Position,
     noted: Position,
@@ -40,23 +40,23 @@ impl Writer {
     ///
     /// # Errors
     /// What the file system says.
-    pub fn open(folder: &Path, bytes: u64, kept: u32) -> io::Result<Self> {
-        let last = files(folder)?.last().copied().unwrap_or(0);
-        let path = folder.join(name(last));
+    pub fn open(dir: &Path, bytes: u64, kept: u32) -> io::Result<Self> {
+        let last = files(dir)?.last().copied().unwrap_or(0);
+        let path = dir.join(name(last));
         let file = OpenOptions::new().create(true).append(true).open(&path)?;
-        let noted = noted(folder, last, file.metadata()?.len());
-        let (from, end) = match last_whole(folder, noted) {
+        let noted = noted(dir, last, file.metadata()?.len());
+        let (from, end) = match last_whole(dir, noted) {
             Ok(end) => (noted, end),
             // The note does not fit the log: all of the file is read.
             Err(_) if noted.offset > 0 => {
                 let from = Position { offset: 0, ..noted };
-                (from, last_whole(folder, from)?)
+                (from, last_whole(dir, from)?)
             }
             Err(error) => return Err(error),
         };
         file.set_len(end.offset)?;
         Ok(Self {
-            folder: folder.to_owned(),
+            dir: dir.to_owned(),
             file,
             end,
             noted: from,
@@ -104,7 +104,7 @@ impl Writer {
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&self.end.file.to_le_bytes());
         bytes[8..].copy_from_slice(&self.end.offset.to_le_bytes());
-        let _ = fs::write(self.folder.join(NOTE), bytes);
+        let _ = fs::write(self.dir.join(NOTE), bytes);
         self.noted = self.end;
     }
 
@@ -122,15 +122,15 @@ impl Writer {
         self.file = OpenOptions::new()
             .create_new(true)
             .append(true)
-            .open(self.folder.join(name(next)))?;
+            .open(self.dir.join(name(next)))?;
         self.end = Position {
             file: next,
             offset: 0,
         };
         self.noted = self.end;
-        for old in files(&self.folder)? {
+        for old in files(&self.dir)? {
             if old + self.limits.files <= next {
-                fs::remove_file(self.folder.join(name(old)))?;
+                fs::remove_file(self.dir.join(name(old)))?;
             }
         }
         Ok(())
@@ -138,12 +138,12 @@ impl Writer {
 }
 
 /// How far the last file was noted to be whole; its beginning, where nothing is noted of it.
-fn noted(folder: &Path, last: u64, length: u64) -> Position {
+fn noted(dir: &Path, last: u64, length: u64) -> Position {
     let beginning = Position {
         file: last,
         offset: 0,
     };
-    let bytes = fs::read(folder.join(NOTE)).unwrap_or_default();
+    let bytes = fs::read(dir.join(NOTE)).unwrap_or_default();
     let Ok([file, offset]) = <[u8; 16]>::try_from(bytes).map(|bytes| {
         let number = |half: &[u8]| {
             half.iter()
@@ -162,8 +162,8 @@ fn noted(folder: &Path, last: u64, length: u64) -> Position {
 }
 
 /// Behind the last whole record.
-fn last_whole(folder: &Path, from: Position) -> io::Result<Position> {
-    let mut reader = Reader::open(folder, from);
+fn last_whole(dir: &Path, from: Position) -> io::Result<Position> {
+    let mut reader = Reader::open(dir, from);
     while reader.read()?.is_some() {}
     Ok(reader.position())
 }

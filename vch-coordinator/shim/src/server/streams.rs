@@ -2,7 +2,7 @@
 
 use super::{Shared, fault_code, gone, refused};
 use crate::{
-    guest::{ExecNews, Guest, Seated},
+    guest::{ExecEvent, Guest, Seated},
     log::{Position, Reader},
     wire::{Reply, Request, receive, send},
 };
@@ -67,7 +67,7 @@ async fn tell_of_log(
     let mut written = shared.guest.written();
     let mut stage = shared.stage.subscribe();
     let from = from.unwrap_or_else(|| *written.borrow());
-    let mut reader = Reader::open(&shared.folder, from);
+    let mut reader = Reader::open(&shared.dir, from);
     // Says that nothing of what comes from now on is missed.
     send(to, &Reply::Done).await?;
     loop {
@@ -136,7 +136,7 @@ pub async fn exec(
     // Its client has gone: it runs on, without input, and what it writes goes nowhere.
     drop((from, to));
     let draining = async {
-        while let Some(one) = seated.news.next().await {
+        while let Some(one) = seated.events.next().await {
             given_up(guest, &seated, one).await;
         }
     };
@@ -155,25 +155,25 @@ pub async fn exec(
 async fn tell(to: &mut OwnedWriteHalf, guest: &Guest, seated: &Seated) -> io::Result<()> {
     loop {
         let one = tokio::select! {
-            one = seated.news.next() => one,
+            one = seated.events.next() => one,
             () = gone(to) => return Ok(()),
         };
         match one {
-            Some(ExecNews::Started(pid)) => send(to, &Reply::Started(seated.id, pid)).await?,
-            Some(ExecNews::Output(stream, bytes)) => {
+            Some(ExecEvent::Started(pid)) => send(to, &Reply::Started(seated.id, pid)).await?,
+            Some(ExecEvent::Output(stream, bytes)) => {
                 let count = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
                 let sent = send(to, &Reply::Output(stream, bytes)).await;
                 guest.taken(seated, stream, count).await;
                 sent?;
             }
-            Some(lost @ ExecNews::Lost(_)) => {
+            Some(lost @ ExecEvent::Lost(_)) => {
                 given_up(guest, seated, lost).await;
                 let reason =
                     "output was given up: the client reads too slowly, beside others that do";
                 return send(to, &refused("slow-client", reason)).await;
             }
-            Some(ExecNews::Exited(exit)) => return send(to, &Reply::Exited(exit)).await,
-            Some(ExecNews::NotStarted(fault, reason)) => {
+            Some(ExecEvent::Exited(exit)) => return send(to, &Reply::Exited(exit)).await,
+            Some(ExecEvent::NotStarted(fault, reason)) => {
                 return send(to, &refused(fault_code(fault), &reason)).await;
             }
             None => return send(to, &refused("vm-ended", "the VM has ended")).await,
@@ -182,14 +182,14 @@ async fn tell(to: &mut OwnedWriteHalf, guest: &Guest, seated: &Seated) -> io::Re
 }
 
 /// Output without a reader is carried on nevertheless: its process goes on.
-async fn given_up(guest: &Guest, seated: &Seated, one: ExecNews) {
+async fn given_up(guest: &Guest, seated: &Seated, one: ExecEvent) {
     let bytes = match one {
-        ExecNews::Output(stream, bytes) => {
+        ExecEvent::Output(stream, bytes) => {
             let count = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
             return guest.taken(seated, stream, count).await;
         }
-        ExecNews::Lost(bytes) => bytes,
-        ExecNews::Started(_) | ExecNews::NotStarted(..) | ExecNews::Exited(_) => return,
+        ExecEvent::Lost(bytes) => bytes,
+        ExecEvent::Started(_) | ExecEvent::NotStarted(..) | ExecEvent::Exited(_) => return,
     };
     for (stream, count) in [Output::Stdout, Output::Stderr].into_iter().zip(bytes) {
         if count > 0 {

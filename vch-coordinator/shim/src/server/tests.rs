@@ -20,11 +20,11 @@ async fn a_stage_at_its_bounds_is_sent_and_takes_little() {
         phases: vec![phase.clone(); 16],
         ..Outcome::default()
     };
-    let folder = tempfile::tempdir().unwrap();
-    Outcome::clear(folder.path()).unwrap();
-    outcome.write(folder.path()).unwrap();
-    assert_eq!(Outcome::read(folder.path()).unwrap(), Some(outcome.clone()));
-    let written = folder.path().join(crate::outcome::FILE);
+    let dir = tempfile::tempdir().unwrap();
+    Outcome::clear(dir.path()).unwrap();
+    outcome.write(dir.path()).unwrap();
+    assert_eq!(Outcome::read(dir.path()).unwrap(), Some(outcome.clone()));
+    let written = dir.path().join(crate::outcome::FILE);
     let written = written.metadata().unwrap().len();
     assert!(
         written < 16 << 10,

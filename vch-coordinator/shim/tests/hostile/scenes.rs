@@ -16,7 +16,7 @@ use vch_shim::{ClientError, Outcome};
 /// Most memory that a shim has, whatever its guest says.
 const MOST_KIB: u64 = 32 << 10;
 /// What a guest has said, in bytes, when its flood has shown what comes of it: more than the shim may keep. Small
-/// messages are slowed down long before (`guest/ear.rs`, `PACE`): of these it is twice what passes at once.
+/// messages are slowed down long before (`guest/reader.rs`, `PACE`): of these it is twice what passes at once.
 const FLOOD: u64 = MOST_KIB << 10;
 const SMALL: u64 = 1 << 20;
 /// How long that may take, where several guests share a busy machine.
@@ -139,7 +139,7 @@ fn beyond_the_window() {
         let mut running = world.client().exec(Default::default()).await.unwrap();
         // Nothing of it is read until the VM is ended.
         until("the VM is ended", || {
-            world.folder.path().join("exit.json").exists()
+            world.dir.path().join("exit.json").exists()
         })
         .await;
         while running.streams.reader.next().await.is_ok() {}
@@ -211,7 +211,7 @@ fn other_release() {
     for word in &words {
         assert!(world.log().contains(word), "{}", world.log());
     }
-    assert!(!world.folder.path().join("template").exists());
+    assert!(!world.dir.path().join("template").exists());
 }
 
 fn flood_before_the_start() {
@@ -236,7 +236,7 @@ fn console() {
     });
     world.outcome();
     for (file, most) in [("console.log", 128 << 10), ("qemu.log", 256 << 10)] {
-        let text = fs::read(world.folder.path().join(file)).unwrap();
+        let text = fs::read(world.dir.path().join(file)).unwrap();
         assert!(
             !text.is_empty() && text.len() <= most,
             "{file}: {}",
@@ -255,7 +255,7 @@ fn inherited() {
     let world = World::start("descriptors");
     let read = || {
         let mut text = Vec::new();
-        let mut reader = vch_shim::log::Reader::from_start(world.folder.path()).unwrap();
+        let mut reader = vch_shim::log::Reader::from_start(world.dir.path()).unwrap();
         while let Some(record) = reader.read().unwrap() {
             text.extend(record.bytes);
         }
@@ -287,18 +287,18 @@ fn inherited() {
 }
 
 fn cgroup() {
-    // What is joined is a file of a folder: the kernel's part is tested where cgroup v2 has controllers.
-    let folder = tempfile::tempdir().unwrap();
+    // What is joined is a file of a directory: the kernel's part is tested where cgroup v2 has controllers.
+    let dir = tempfile::tempdir().unwrap();
     let world = World::start_with("idle", |launch| {
-        launch.cgroup = Some(folder.path().to_owned());
+        launch.cgroup = Some(dir.path().to_owned());
     });
     run(world.started());
-    let joined = fs::read_to_string(folder.path().join("cgroup.procs")).unwrap();
+    let joined = fs::read_to_string(dir.path().join("cgroup.procs")).unwrap();
     assert_eq!(joined, "0");
     // One that is not there is not done without.
     let world = World::start_with("idle", |launch| {
-        launch.cgroup = Some(folder.path().join("missing"));
+        launch.cgroup = Some(dir.path().join("missing"));
     });
     run(until("the shim ends", || world.log().contains("vch-shim:")));
-    assert!(!world.folder.path().join("exit.json").exists());
+    assert!(!world.dir.path().join("exit.json").exists());
 }

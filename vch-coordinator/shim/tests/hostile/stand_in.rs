@@ -167,7 +167,7 @@ fn answers(request: u32) -> [FromInit; 2] {
         uid: 0,
         cpu_ms: 0,
         started_ms: 0,
-        words: String::new(),
+        command_line: String::new(),
         state: String::new(),
         memory_kib: [0; 2],
     };

@@ -1,4 +1,4 @@
-//! Waiting for conditions, each with a deadline: the only place of these tests that sleeps.
+//! Waiting for conditions, each with a deadline: the only module of these tests that sleeps.
 
 use std::time::{Duration, Instant};
 

@@ -18,17 +18,17 @@ static STAND_IN: OnceLock<PathBuf> = OnceLock::new();
 /// Copies this program to where an ordinary user finds it: before any thread starts a process, which would inherit the
 /// file while it is written, and so keep it from being run. Removed when dropped.
 pub fn prepare() -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let path = folder.path().join("stand-in");
+    let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let path = dir.path().join("stand-in");
     fs::copy(std::env::current_exe().unwrap(), &path).unwrap();
     STAND_IN.set(path).unwrap();
-    folder
+    dir
 }
 
-/// A shim and its folder; ended and removed when dropped, and with it its stand-in for QEMU.
+/// A shim and its directory; ended and removed when dropped, and with it its stand-in for QEMU.
 pub struct World {
-    pub folder: TempDir,
+    pub dir: TempDir,
     child: Child,
 }
 
@@ -43,36 +43,36 @@ impl World {
         Self::start_as(behaviour, &[], change)
     }
 
-    /// Starts a shim that is to save such a VM as a template, in the folder `template` beside its own files.
+    /// Starts a shim that is to save such a VM as a template, in the directory `template` beside its own files.
     pub fn save(behaviour: &str) -> Self {
         Self::start_as(behaviour, &["template", "template"], |_| {})
     }
 
     fn start_as(behaviour: &str, words: &[&str], change: impl FnOnce(&mut Launch)) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let dir = tempfile::tempdir().unwrap();
         // QEMU is an ordinary user, who must get there.
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let at = |name: &str| folder.path().join(name);
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let at = |name: &str| dir.path().join(name);
         symlink(STAND_IN.get().unwrap(), at(behaviour)).unwrap();
         for file in ["kernel", "initramfs", "image", "upper"] {
             File::create(at(file)).unwrap();
         }
-        let mut launch = launch(&folder, behaviour);
+        let mut launch = launch(&dir, behaviour);
         change(&mut launch);
         fs::write(at("launch.json"), serde_json::to_vec(&launch).unwrap()).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_vch-shim"))
             .args(words)
-            .current_dir(folder.path())
+            .current_dir(dir.path())
             .stdin(File::open(at("launch.json")).unwrap())
             .stdout(Stdio::null())
             .stderr(File::create(at("shim.log")).unwrap())
             .spawn()
             .unwrap();
-        Self { folder, child }
+        Self { dir, child }
     }
 
     pub fn client(&self) -> Client {
-        Client::at(self.folder.path().join("sockets"))
+        Client::at(self.dir.path().join("sockets"))
     }
 
     /// Waits until the process runs.
@@ -131,7 +131,7 @@ impl World {
     /// How it ended, once it has.
     pub fn outcome(&mut self) -> Outcome {
         self.end();
-        Outcome::read(self.folder.path()).unwrap().unwrap()
+        Outcome::read(self.dir.path()).unwrap().unwrap()
     }
 
     /// Waits until the shim has ended.
@@ -141,7 +141,7 @@ impl World {
     }
 
     pub fn log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("shim.log")).unwrap_or_default()
+        fs::read_to_string(self.dir.path().join("shim.log")).unwrap_or_default()
     }
 }
 
@@ -153,11 +153,11 @@ impl Drop for World {
     }
 }
 
-fn launch(folder: &TempDir, behaviour: &str) -> Launch {
-    let at = |name: &str| -> PathBuf { folder.path().join(name) };
+fn launch(dir: &TempDir, behaviour: &str) -> Launch {
+    let at = |name: &str| -> PathBuf { dir.path().join(name) };
     Launch {
         container: "c".repeat(64),
-        folder: folder.path().to_owned(),
+        dir: dir.path().to_owned(),
         sockets: at("sockets"),
         program: at(behaviour),
         kernel: at("kernel"),
@@ -167,14 +167,14 @@ fn launch(folder: &TempDir, behaviour: &str) -> Launch {
         memory_mib: 64,
         cpus: 1,
         image_disk: at("image"),
-        upper_disk: at("upper"),
+        writable_disk: at("upper"),
         template: None,
         nics: Vec::new(),
         uid: 1_234_567,
         cgroup: None,
         start: Start {
             image_disk: "image".to_owned(),
-            upper_disk: "upper".to_owned(),
+            writable_disk: "upper".to_owned(),
             network_deadline_ms: 5_000,
             ..Start::default()
         },

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   body ──► create (pure) ──► Runtime::create ──► one transaction
-//!   ledger ──► scene ──► inspect, list (pure) ──► JSON
+//!   ledger ──► view ──► inspect, list (pure) ──► JSON
 //! ```
 
 mod body;
@@ -10,23 +10,23 @@ mod create;
 mod inspect;
 mod list;
 pub mod names;
-mod scene;
 mod stats;
 mod status;
 mod update;
+mod view;
 
 pub use create::{Image, is_log_read, only_ours};
 
 use super::{Docker, DockerError, Json, Parameters, Path, Version, filters::Filters, time};
 use crate::{
     requests::RequestError,
-    runtime::{Looked, RuntimeError, workload::Status},
+    runtime::{ContainerSnapshot, RuntimeError, workload::Status},
 };
 use axum::{Router, extract::State, http::StatusCode, routing};
-use scene::{Scene, Sizes};
 use serde_json::{Value, json};
 use std::net::IpAddr;
 use vch_ledger::{ContainerId, ContainerName, ContainerRef, Ledger, Refusal};
+use view::{ContainerView, Sizes};
 
 /// From this version on a container is made for a platform.
 const PLATFORM: Version = Version(41);
@@ -57,36 +57,36 @@ impl Docker {
     ///
     /// # Errors
     /// There is none.
-    async fn scene(&self, named: &str) -> Result<Scene, DockerError> {
+    async fn view(&self, named: &str) -> Result<ContainerView, DockerError> {
         let id = self.container(named).await?;
-        let scene = self
+        let view = self
             .requests
-            .keeper
-            .read(move |ledger| Scene::of(ledger, id));
-        let mut scene = scene
+            .ledger_handle
+            .read(move |ledger| ContainerView::of(ledger, id));
+        let mut view = view
             .await??
             .ok_or_else(|| DockerError::from(RuntimeError::NotOurs(named.to_owned())))?;
-        scene.looked = self.runtime.must(id).await?;
-        Ok(scene)
+        view.snapshot = self.runtime.require(id).await?;
+        Ok(view)
     }
 
     /// All of them, the youngest first.
-    async fn scenes(&self) -> Result<Vec<Scene>, DockerError> {
+    async fn views(&self) -> Result<Vec<ContainerView>, DockerError> {
         let all = self.runtime.all().await?;
-        let ids: Vec<ContainerId> = all.iter().map(|looked| looked.container.id).collect();
-        let scenes = self.requests.keeper.read(move |ledger| {
-            let scenes = ids.into_iter().map(|id| Scene::of(ledger, id));
-            scenes.collect::<Result<Vec<_>, _>>()
+        let ids: Vec<ContainerId> = all.iter().map(|snapshot| snapshot.container.id).collect();
+        let views = self.requests.ledger_handle.read(move |ledger| {
+            let views = ids.into_iter().map(|id| ContainerView::of(ledger, id));
+            views.collect::<Result<Vec<_>, _>>()
         });
-        let mut scenes: Vec<Scene> = scenes.await??.into_iter().flatten().collect();
-        for scene in &mut scenes {
-            let id = scene.looked.container.id;
+        let mut views: Vec<ContainerView> = views.await??.into_iter().flatten().collect();
+        for view in &mut views {
+            let id = view.snapshot.container.id;
             // Their health the ledger does not know.
-            if let Some(looked) = all.iter().find(|looked| looked.container.id == id) {
-                scene.looked.health.clone_from(&looked.health);
+            if let Some(snapshot) = all.iter().find(|snapshot| snapshot.container.id == id) {
+                view.snapshot.health.clone_from(&snapshot.health);
             }
         }
-        Ok(scenes)
+        Ok(views)
     }
 }
 
@@ -112,14 +112,14 @@ async fn create(
     if let Some(platform) = platform.filter(|_| version >= PLATFORM) {
         create::check_platform(platform, &body.image, &image)?;
     }
-    let host_gateway = docker.requests.keeper.read(host_gateway).await?;
-    let around = create::Around {
+    let host_gateway = docker.requests.ledger_handle.read(host_gateway).await?;
+    let context = create::CreateContext {
         version,
         name,
         image: &image,
         host_gateway,
     };
-    let create::Planned { create, warnings } = create::plan(&body, around)?;
+    let create::Planned { create, warnings } = create::plan(&body, context)?;
     let made = docker.runtime.create(create).await;
     let id = made.map_err(not_made)?;
     let answer = json!({ "Id": id.to_string(), "Warnings": warnings });
@@ -160,7 +160,7 @@ impl Docker {
             let container = ContainerRef::from(name.as_str());
             let taken = self
                 .requests
-                .keeper
+                .ledger_handle
                 .read(move |ledger| ledger.container(&container).is_ok());
             if !taken.await? {
                 return names::chosen(&name);
@@ -178,20 +178,20 @@ impl Docker {
     /// # Errors
     /// The coordinator goes down, or what is kept of one can't be read.
     pub async fn summaries(&self, version: Version) -> Result<Vec<Value>, DockerError> {
-        let mut scenes = self.scenes().await?;
-        for scene in &mut scenes {
-            scene.sizes = Some(self.sizes(&scene.looked).await);
+        let mut views = self.views().await?;
+        for view in &mut views {
+            view.sizes = Some(self.sizes(&view.snapshot).await);
         }
-        let shown = scenes
+        let shown = views
             .iter()
-            .map(|scene| list::summary(scene, version, now_ms()));
+            .map(|view| list::summary(view, version, now_ms()));
         Ok(shown.collect())
     }
 
-    async fn sizes(&self, looked: &Looked) -> Sizes {
-        let image = self.images.find(&looked.workload.image);
+    async fn sizes(&self, snapshot: &ContainerSnapshot) -> Sizes {
+        let image = self.images.find(&snapshot.workload.image);
         Sizes {
-            written: self.runtime.written(looked.container.id).await,
+            written: self.runtime.written(snapshot.container.id).await,
             // One that was removed by force meanwhile.
             image: image.map_or(0, |image| image.bytes),
         }
@@ -213,23 +213,23 @@ async fn list(
             DockerError::invalid(format!("invalid value for limit: {text}: give a number"))
         })?,
     };
-    let wish = list::Wish {
+    let params = list::ListParams {
         all: parameters.flag("all"),
         // -1 is none.
         limit: usize::try_from(limit).unwrap_or(0),
         filters: Filters::parse(parameters.get("filters"))?,
     };
-    let mut scenes = docker.scenes().await?;
+    let mut views = docker.views().await?;
     if parameters.flag("size") {
-        for scene in &mut scenes {
-            scene.sizes = Some(docker.sizes(&scene.looked).await);
+        for view in &mut views {
+            view.sizes = Some(docker.sizes(&view.snapshot).await);
         }
     }
     let now_ms = now_ms();
-    let chosen = list::chosen(&scenes, &wish)?;
+    let chosen = list::chosen(&views, &params)?;
     let shown = chosen
         .into_iter()
-        .map(|scene| list::summary(scene, version, now_ms));
+        .map(|view| list::summary(view, version, now_ms));
     Ok(Json(shown.collect()))
 }
 
@@ -239,13 +239,13 @@ async fn inspect(
     Path(container): Path<String>,
     parameters: Parameters,
 ) -> Result<Json<Value>, DockerError> {
-    let mut scene = docker.scene(&container).await?;
+    let mut view = docker.view(&container).await?;
     if parameters.flag("size") {
-        scene.sizes = Some(docker.sizes(&scene.looked).await);
+        view.sizes = Some(docker.sizes(&view.snapshot).await);
     }
-    let execs = docker.execs.of(scene.looked.container.id);
-    let mut shown = inspect::inspect(&scene, version, &execs);
-    if let Some(descriptor) = docker.image_descriptor(&scene.looked.workload.image, version) {
+    let execs = docker.execs.of(view.snapshot.container.id);
+    let mut shown = inspect::inspect(&view, version, &execs);
+    if let Some(descriptor) = docker.image_descriptor(&view.snapshot.workload.image, version) {
         shown["ImageManifestDescriptor"] = descriptor;
     }
     Ok(Json(shown))
@@ -266,14 +266,14 @@ async fn prune(
         })?),
     };
     let (mut removed, mut freed) = (Vec::new(), 0);
-    for looked in docker.runtime.all().await? {
-        let created = u128::from(looked.container.created_ms);
+    for snapshot in docker.runtime.all().await? {
+        let created = u128::from(snapshot.container.created_ms);
         let old = until.is_none_or(|until| created < until.as_millis());
-        let ended = matches!(looked.life.status, Status::Created | Status::Exited);
-        if !(ended && old && filters.prunes(&looked.workload.labels)) {
+        let ended = matches!(snapshot.life.status, Status::Created | Status::Exited);
+        if !(ended && old && filters.prunes(&snapshot.workload.labels)) {
             continue;
         }
-        let id = looked.container.id;
+        let id = snapshot.container.id;
         let written = docker.runtime.written(id).await;
         match docker.runtime.remove(id, false).await {
             Ok(()) => {

@@ -1,6 +1,6 @@
 //! Errors as dockerd has them: a status and a sentence.
 
-use crate::{requests::RequestError, store::KeeperError};
+use crate::{requests::RequestError, store::WriterError};
 use axum::{
     body::Body,
     http::{StatusCode, header::CONTENT_TYPE},
@@ -231,11 +231,11 @@ impl From<RequestError> for DockerError {
     }
 }
 
-impl From<KeeperError> for DockerError {
-    fn from(error: KeeperError) -> Self {
+impl From<WriterError> for DockerError {
+    fn from(error: WriterError) -> Self {
         let status = match error {
-            KeeperError::Ended => StatusCode::SERVICE_UNAVAILABLE,
-            KeeperError::Full => StatusCode::INTERNAL_SERVER_ERROR,
+            WriterError::Ended => StatusCode::SERVICE_UNAVAILABLE,
+            WriterError::Full => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self::new(status, error.to_string())
     }

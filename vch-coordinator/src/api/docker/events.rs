@@ -52,7 +52,7 @@ impl Kind {
 
 /// Something happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
+pub struct DockerEvent {
     /// To what sort of thing.
     pub kind: Kind,
     /// What, in Docker's words.
@@ -94,7 +94,7 @@ struct Actor<'a> {
     attributes: &'a BTreeMap<String, String>,
 }
 
-impl Serialize for Event {
+impl Serialize for DockerEvent {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         // The fields of before API 1.22, which dockerd still writes for these two.
         let old = matches!(self.kind, Kind::Container | Kind::Image);
@@ -124,8 +124,8 @@ pub struct Events(Arc<Hub>);
 
 #[derive(Debug)]
 struct Hub {
-    past: Mutex<VecDeque<Arc<Event>>>,
-    sender: broadcast::Sender<Arc<Event>>,
+    past: Mutex<VecDeque<Arc<DockerEvent>>>,
+    sender: broadcast::Sender<Arc<DockerEvent>>,
 }
 
 impl Default for Events {
@@ -139,7 +139,7 @@ impl Default for Events {
 
 impl Events {
     /// Tells whoever listens, now or later.
-    pub fn tell(&self, event: Event) {
+    pub fn tell(&self, event: DockerEvent) {
         let event = Arc::new(event);
         let mut past = self.past();
         if past.len() == KEPT {
@@ -158,7 +158,7 @@ impl Events {
         id: &str,
         attributes: BTreeMap<String, String>,
     ) {
-        self.tell(Event {
+        self.tell(DockerEvent {
             kind,
             action: action.to_owned(),
             id: id.to_owned(),
@@ -168,13 +168,13 @@ impl Events {
     }
 
     /// What is kept of the past, and all from now on: without a gap, and none twice.
-    pub fn listen(&self) -> (Vec<Arc<Event>>, broadcast::Receiver<Arc<Event>>) {
+    pub fn listen(&self) -> (Vec<Arc<DockerEvent>>, broadcast::Receiver<Arc<DockerEvent>>) {
         let past = self.past();
         let receiver = self.0.sender.subscribe();
         (past.iter().cloned().collect(), receiver)
     }
 
-    fn past(&self) -> MutexGuard<'_, VecDeque<Arc<Event>>> {
+    fn past(&self) -> MutexGuard<'_, VecDeque<Arc<DockerEvent>>> {
         // Nothing in between can panic and leave it half changed.
         self.0.past.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -10,7 +10,7 @@ use super::{
     Docker, DockerError, Json, Parameters, Path, Version,
     streams::{Hijack, Keys, Shape, size},
 };
-use crate::runtime::{Looked, RuntimeError, process, set_variable};
+use crate::runtime::{ContainerSnapshot, RuntimeError, process, set_variable};
 use axum::{
     Router,
     extract::State,
@@ -40,9 +40,9 @@ pub fn routes() -> Router<Docker> {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename = "Wish", rename_all = "PascalCase", default)]
 #[derive(Default)]
-struct Wish {
+struct ExecParams {
     attach_stdin: bool,
     attach_stdout: bool,
     attach_stderr: bool,
@@ -60,66 +60,70 @@ async fn create(
     State(docker): State<Docker>,
     Path(container): Path<String>,
     version: Version,
-    Json(wish): Json<Wish>,
+    Json(params): Json<ExecParams>,
 ) -> Result<Response, DockerError> {
-    Keys::of(wish.detach_keys.as_deref(), false)?;
+    Keys::of(params.detach_keys.as_deref(), false)?;
     let id = docker.container(&container).await?;
-    let looked = docker.runtime.must(id).await?;
-    if !looked.container.runs() {
+    let snapshot = docker.runtime.require(id).await?;
+    if !snapshot.container.runs() {
         return Err(DockerError::conflict(format!(
             "container {id} is not running"
         )));
     }
-    let words = wish.cmd.unwrap_or_default();
-    if words.is_empty() {
+    let args = params.cmd.unwrap_or_default();
+    if args.is_empty() {
         return Err(DockerError::invalid("No exec command specified"));
     }
-    let own = process(&looked).map_err(DockerError::invalid)?;
+    let own = process(&snapshot).map_err(DockerError::invalid)?;
     let mut environment = own.environment.clone();
-    if wish.tty {
+    if params.tty {
         set_variable(&mut environment, "TERM=xterm");
     }
-    for variable in wish.env.unwrap_or_default() {
+    for variable in params.env.unwrap_or_default() {
         set_variable(&mut environment, &variable);
     }
-    let or_own = |wished: String, own: &String| {
-        if wished.is_empty() {
+    let or_own = |requested: String, own: &String| {
+        if requested.is_empty() {
             own.clone()
         } else {
-            wished
+            requested
         }
     };
-    let shown = told(&words);
+    let shown = told(&args);
     let exec = docker.execs.add(Exec {
         number: 0,
         container: id,
-        attach: [wish.attach_stdin, wish.attach_stdout, wish.attach_stderr],
-        detach_keys: wish.detach_keys,
+        attach: [
+            params.attach_stdin,
+            params.attach_stdout,
+            params.attach_stderr,
+        ],
+        detach_keys: params.detach_keys,
         state: Stage::Created,
         process: Process {
-            words,
+            args,
             environment,
-            folder: or_own(wish.working_dir, &own.folder),
-            user: or_own(wish.user, &own.user),
-            terminal: wish.tty.then_some(match wish.console_size {
+            dir: or_own(params.working_dir, &own.dir),
+            user: or_own(params.user, &own.user),
+            terminal: params.tty.then_some(match params.console_size {
                 Some((rows, columns)) if version >= Version(42) => TerminalSize { rows, columns },
                 _ => CONSOLE,
             }),
-            input: wish.attach_stdin,
-            privileged: wish.privileged || own.privileged,
+            input: params.attach_stdin,
+            privileged: params.privileged || own.privileged,
             ..own
         },
     })?;
     let known = [("execID", exec.clone())];
     docker
         .runtime
-        .tell_of(&looked, &format!("exec_create: {shown}"), &known);
+        .tell_of(&snapshot, &format!("exec_create: {shown}"), &known);
     Ok((StatusCode::CREATED, Json(json!({"Id": exec}))).into_response())
 }
 
 /// A command as events tell of it: dockerd's space stands behind a program without arguments, too.
-fn told(words: &[String]) -> String {
-    let (program, arguments) = words.split_first().unzip();
+fn told(args: &[String]) -> String {
+    let (program, arguments) = args.split_first().unzip();
     let arguments: &[String] = arguments.unwrap_or_default();
     format!(
         "{} {}",
@@ -129,8 +133,8 @@ fn told(words: &[String]) -> String {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct StartWish {
+#[serde(rename = "StartWish", rename_all = "PascalCase", default)]
+struct ExecStartParams {
     detach: bool,
     tty: bool,
     console_size: Option<(u16, u16)>,
@@ -141,16 +145,16 @@ async fn start(
     Path(exec): Path<String>,
     version: Version,
     hijack: Result<Hijack, DockerError>,
-    Json(wish): Json<StartWish>,
+    Json(params): Json<ExecStartParams>,
 ) -> Result<Response, DockerError> {
     let asked = docker.execs.get(&exec)?;
-    let hijack = match wish.detach {
+    let hijack = match params.detach {
         true => None,
         false => Some(hijack?),
     };
-    let looked = docker.runtime.must(asked.container).await?;
-    if !looked.container.runs() {
-        let id = looked.container.id;
+    let snapshot = docker.runtime.require(asked.container).await?;
+    if !snapshot.container.runs() {
+        let id = snapshot.container.id;
         return Err(DockerError::conflict(format!(
             "container {id} is not running"
         )));
@@ -160,18 +164,18 @@ async fn start(
         out: asked.attach[1],
         err: asked.attach[2],
         // What the client is ready for, whatever the process has.
-        terminal: wish.tty,
+        terminal: params.tty,
     };
     let start = Start {
         claim,
-        console_size: wish
+        console_size: params
             .console_size
-            .filter(|_| wish.tty && version >= Version(42)),
+            .filter(|_| params.tty && version >= Version(42)),
         shape,
         version,
     };
     // A client that goes meanwhile leaves the process running, and known: so this is a task of its own.
-    let started = tokio::spawn(start.run(docker, looked, hijack));
+    let started = tokio::spawn(start.run(docker, snapshot, hijack));
     let started = started.await;
     started.map_err(|error| DockerError::failed(error.to_string()))?
 }
@@ -189,7 +193,7 @@ impl Start {
     async fn run(
         self,
         docker: Docker,
-        looked: Looked,
+        snapshot: ContainerSnapshot,
         hijack: Option<Hijack>,
     ) -> Result<Response, DockerError> {
         let Self { claim, shape, .. } = self;
@@ -199,7 +203,7 @@ impl Start {
             *terminal = TerminalSize { rows, columns };
         }
         let kind = shape.kind(self.version);
-        let client = docker.runtime.client(&looked)?;
+        let client = docker.runtime.client(&snapshot)?;
         let running = match client.exec(process).await {
             Ok(running) => running,
             Err(error) => {
@@ -215,9 +219,9 @@ impl Start {
         };
         claim.runs(running.id, running.pid);
         let known = [("execID", claim.id().to_owned())];
-        let words = told(&claim.exec.process.words);
+        let args = told(&claim.exec.process.args);
         let runtime = &docker.runtime;
-        runtime.tell_of(&looked, &format!("exec_start: {words}"), &known);
+        runtime.tell_of(&snapshot, &format!("exec_start: {args}"), &known);
         let (input, terminal) = (claim.exec.attach[0], claim.exec.process.terminal.is_some());
         let keys = Keys::of(claim.exec.detach_keys.as_deref(), terminal)?;
         let ending = Ending { docker, claim };
@@ -269,8 +273,8 @@ async fn resize(
             "container {exec} is not running"
         )));
     };
-    let looked = docker.runtime.must(one.container).await?;
-    let client = docker.runtime.client(&looked)?;
+    let snapshot = docker.runtime.require(one.container).await?;
+    let client = docker.runtime.client(&snapshot)?;
     client.resize(id, size).await.map_err(RuntimeError::from)?;
     Ok(StatusCode::CREATED)
 }
@@ -285,7 +289,7 @@ async fn inspect(
         Stage::Running(_, pid) => (true, Value::Null, pid),
         Stage::Ended(code) => (false, code.into(), 0),
     };
-    let (program, arguments) = one.process.words.split_first().unzip();
+    let (program, arguments) = one.process.args.split_first().unzip();
     let mut shown = json!({
         "ID": exec,
         "Running": running,

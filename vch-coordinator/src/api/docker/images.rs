@@ -1,13 +1,13 @@
-//! Images: brought in, listed, looked at, named, removed.
+//! Images: pulled, loaded, listed, inspected, named, removed.
 //!
 //! What comes in is read by the store's own process without privileges; its progress goes to the client
 //! as it comes, one JSON line each.
 
-mod bring;
 mod distribution;
 mod login;
+mod pull;
+mod response;
 mod sharing;
-mod shown;
 
 use super::{
     Docker, DockerError, Json, Parameters, Path, Version, containers, events::Kind,
@@ -36,8 +36,8 @@ pub fn routes() -> Router<Docker> {
         .route("/images/search", routing::get(search))
         .route("/distribution/{*name}", routing::get(distribution::inspect))
         .route("/images/prune", routing::post(prune))
-        .route("/images/create", routing::post(bring::create))
-        .route("/images/load", routing::post(bring::load))
+        .route("/images/create", routing::post(pull::create))
+        .route("/images/load", routing::post(pull::load))
         .route("/images/get", routing::get(save))
         .route("/system/df", routing::get(usage))
         // A name may have slashes: what is asked of it stands behind its last one.
@@ -46,7 +46,7 @@ pub fn routes() -> Router<Docker> {
 
 impl From<ImageError> for DockerError {
     fn from(error: ImageError) -> Self {
-        let message = crate::chain::chain(&error).to_string();
+        let message = crate::error_chain::error_chain(&error).to_string();
         match error {
             ImageError::Unknown(_) => Self::not_found(message),
             ImageError::Conflict(_) => Self::conflict(message),
@@ -54,7 +54,7 @@ impl From<ImageError> for DockerError {
             | ImageError::Name(_)
             | ImageError::DigestTag
             | ImageError::Change(_)
-            | ImageError::Untrue(_) => Self::invalid(message),
+            | ImageError::DigestMismatch(_) => Self::invalid(message),
             ImageError::Helper(HelperError::Refused { failure, .. }) => match failure {
                 Failure::Content => Self::invalid(message),
                 Failure::Missing => Self::not_found(message),
@@ -78,23 +78,23 @@ impl Docker {
     /// # Errors
     /// There is no such image.
     pub fn image(&self, name: &str) -> Result<containers::Image, DockerError> {
-        Ok(shown::for_container(&*self.images.find(name)?))
+        Ok(response::for_container(&*self.images.find(name)?))
     }
 
     /// The manifest of a container's image, where the image is still there and the version shows it.
     pub fn image_descriptor(&self, id: &str, version: Version) -> Option<Value> {
         let image = self.images.find(id).ok()?;
-        (version >= shown::DESCRIBED).then(|| shown::platform_descriptor(&image))
+        (version >= response::DESCRIBED).then(|| response::platform_descriptor(&image))
     }
 
     /// Which containers are made of which image.
     async fn uses(&self) -> Result<Vec<Use>, DockerError> {
         let all = self.runtime.all().await?;
-        let one = |looked: crate::runtime::Looked| {
+        let one = |snapshot: crate::runtime::ContainerSnapshot| {
             Some(Use {
-                container: looked.container.id.to_string(),
-                image: looked.workload.image.parse().ok()?,
-                running: looked.container.runs(),
+                container: snapshot.container.id.to_string(),
+                image: snapshot.workload.image.parse().ok()?,
+                running: snapshot.container.runs(),
             })
         };
         let unreadable = self
@@ -141,15 +141,15 @@ async fn list(
     let filters = Filters::parse(parameters.get("filters"))?;
     let images = docker.images.list();
     let shared = parameters.flag("shared-size").then(|| Sharing::of(&images));
-    let mut chosen = shown::chosen(&docker.images, images, &filters)?;
-    chosen.sort_by_key(|image| std::cmp::Reverse(shown::created(image)));
-    let uses = match version >= shown::COUNTED {
+    let mut chosen = response::chosen(&docker.images, images, &filters)?;
+    chosen.sort_by_key(|image| std::cmp::Reverse(response::created(image)));
+    let uses = match version >= response::COUNTED {
         true => Some(docker.uses().await?),
         false => None,
     };
     let manifests = parameters.flag("manifests");
     let shown = chosen.iter().map(|image| {
-        let mut summary = shown::summary(image, &filters, version);
+        let mut summary = response::summary(image, &filters, version);
         if let Some(uses) = &uses {
             let used = uses.iter().filter(|one| one.image == image.id).count();
             summary["Containers"] = json!(used);
@@ -157,9 +157,9 @@ async fn list(
         if let Some(shared) = &shared {
             summary["SharedSize"] = json!(shared.bytes(image));
         }
-        if manifests && version >= shown::MANIFESTS {
+        if manifests && version >= response::MANIFESTS {
             let used = docker_uses(uses.as_deref(), image);
-            summary["Manifests"] = shown::manifests(image, &used);
+            summary["Manifests"] = response::manifests(image, &used);
         }
         summary
     });
@@ -199,14 +199,14 @@ async fn one(
     let answer = match (method, what) {
         (Method::GET, "json") => {
             let image = find()?;
-            let mut answer = shown::inspect(&image, version);
-            if parameters.flag("manifests") && version >= shown::DESCRIBED {
+            let mut answer = response::inspect(&image, version);
+            if parameters.flag("manifests") && version >= response::DESCRIBED {
                 let used = docker_uses(Some(&docker.uses().await?), &image);
-                answer["Manifests"] = shown::manifests(&image, &used);
+                answer["Manifests"] = response::manifests(&image, &used);
             }
             answer
         }
-        (Method::GET, "history") => shown::history(&*find()?),
+        (Method::GET, "history") => response::history(&*find()?),
         (Method::POST, "tag") => {
             tag(&docker, bare, &parameters).await?;
             return Ok(StatusCode::CREATED.into_response());
@@ -257,8 +257,8 @@ async fn prune(
         })?),
     };
     let wanted = move |image: &Image| {
-        until.is_none_or(|until| shown::created(image) < until)
-            && filters.prunes(&shown::labels(image))
+        until.is_none_or(|until| response::created(image) < until)
+            && filters.prunes(&response::labels(image))
     };
     let uses = docker.uses().await?;
     let (records, freed) = docker.images.prune(all, uses, wanted).await?;
@@ -301,7 +301,7 @@ async fn usage(
     let uses = docker.uses().await?;
     let shared = Sharing::of(&images);
     let shown = images.iter().map(|image| {
-        let mut summary = shown::summary(image, &Filters::default(), version);
+        let mut summary = response::summary(image, &Filters::default(), version);
         let used = uses.iter().filter(|one| one.image == image.id).count();
         if let Some(map) = summary.as_object_mut() {
             map.insert("Containers".to_owned(), json!(used));

@@ -1,10 +1,10 @@
 //! Networks: one function a route.
 
+pub mod endpoint;
 mod ipam;
 mod listed;
-pub mod place;
-pub mod shown;
-mod wish;
+mod params;
+pub mod response;
 
 use super::{Docker, DockerError, Json, Parameters, Path, Version, filters::Filters, time};
 use axum::{
@@ -13,15 +13,15 @@ use axum::{
     http::StatusCode,
     routing::{get, post},
 };
-use place::EndpointSettings;
+use endpoint::EndpointSettings;
+use params::Create;
+use response::{NetworkSummary, scope};
 use serde::{Deserialize, Serialize};
-use shown::{Shown, scope};
 use std::{collections::BTreeSet, time::Duration};
 use vch_ledger::{
     Answer, Command, Container, ContainerId, ContainerRef, Ledger, Network, NetworkId, NetworkRef,
     Refusal, go_bool,
 };
-use wish::Create;
 
 /// Before this version a list shows containers, too.
 const LISTS_WITHOUT_CONTAINERS: Version = Version(28);
@@ -40,15 +40,15 @@ async fn list(
     State(docker): State<Docker>,
     version: Version,
     parameters: Parameters,
-) -> Result<Json<Vec<Shown>>, DockerError> {
+) -> Result<Json<Vec<NetworkSummary>>, DockerError> {
     let filters = Filters::parse(parameters.get("filters"))?;
-    let all = docker.requests.keeper.read(move |ledger| {
+    let all = docker.requests.ledger_handle.read(move |ledger| {
         let all = listed::listed(ledger, &filters)?;
         let all = all.into_iter().map(|network| {
             if version < LISTS_WITHOUT_CONTAINERS {
-                Shown::with_containers(ledger, network, version)
+                NetworkSummary::with_containers(ledger, network, version)
             } else {
-                Shown::bare(ledger, network, version)
+                NetworkSummary::bare(ledger, network, version)
             }
         });
         Ok::<_, DockerError>(all.collect())
@@ -62,7 +62,7 @@ async fn inspect(
     version: Version,
     Path(name): Path<String>,
     parameters: Parameters,
-) -> Result<Json<Shown>, DockerError> {
+) -> Result<Json<NetworkSummary>, DockerError> {
     if let Some(verbose) = parameters.get("verbose")
         && go_bool(verbose).is_none()
     {
@@ -72,12 +72,12 @@ async fn inspect(
         )));
     }
     let wanted = parameters.get("scope").map(str::to_owned);
-    let shown = docker.requests.keeper.read(move |ledger| {
+    let shown = docker.requests.ledger_handle.read(move |ledger| {
         let network = find(ledger, &name)?;
         if wanted.is_some_and(|wanted| wanted != scope(network)) {
             return Err(Refusal::NetworkNotFound(name).into());
         }
-        Ok::<_, DockerError>(Shown::with_containers(ledger, network, version))
+        Ok::<_, DockerError>(NetworkSummary::with_containers(ledger, network, version))
     });
     Ok(Json(shown.await??))
 }
@@ -100,7 +100,7 @@ fn find<'a>(ledger: &'a Ledger, name: &str) -> Result<&'a Network, DockerError> 
 async fn find_id(docker: &Docker, name: String) -> Result<NetworkId, DockerError> {
     let found = docker
         .requests
-        .keeper
+        .ledger_handle
         .read(move |ledger| Ok::<_, DockerError>(find(ledger, &name)?.id));
     found.await?
 }
@@ -157,7 +157,7 @@ async fn connect(
     let container: ContainerRef = body.container.as_str().into();
     let settings = body.endpoint_config.unwrap_or_default();
     let aliased = settings.aliases().next().is_some();
-    let meant = docker.requests.keeper.read(move |ledger| {
+    let meant = docker.requests.ledger_handle.read(move |ledger| {
         // dockerd looks for the container first.
         let container = ledger.container(&container)?.id;
         let network = find(ledger, &name)?;
@@ -169,12 +169,12 @@ async fn connect(
         Ok((container, network.id, network.name.clone()))
     });
     let (container, network, name) = meant.await??;
-    let wish = settings.connect(container.into(), network.into(), version)?;
+    let request = settings.connect(container.into(), network.into(), version)?;
     let written = serde_json::to_string(&settings)
         .map_err(|error| DockerError::failed(format!("EndpointConfig cannot be kept: {error}")))?;
     docker
         .runtime
-        .connect(container, wish, (name.to_string(), written))
+        .connect(container, request, (name.to_string(), written))
         .await?;
     Ok(StatusCode::OK)
 }
@@ -196,7 +196,7 @@ async fn disconnect(
 ) -> Result<StatusCode, DockerError> {
     let container: ContainerRef = body.container.as_str().into();
     let force = body.force;
-    let meant = docker.requests.keeper.read(move |ledger| {
+    let meant = docker.requests.ledger_handle.read(move |ledger| {
         let container = match ledger.container(&container) {
             Err(Refusal::ContainerNotFound(container)) if force => {
                 find(ledger, &name)?;
@@ -216,8 +216,8 @@ async fn disconnect(
             }
             found => found?,
         };
-        let place = ledger.endpoint_of(container.id, network.id);
-        let there = place.is_some() || missed(network.name.as_str());
+        let endpoint = ledger.endpoint_of(container.id, network.id);
+        let there = endpoint.is_some() || missed(network.name.as_str());
         let there = there.then_some(());
         let there = there.ok_or_else(|| not_connected(container.id, network));
         let name = network.name.to_string();
@@ -225,7 +225,7 @@ async fn disconnect(
     });
     let (container, network, name, there) = meant.await??;
     if let Err(error) = there {
-        let awaited = docker.runtime.give_up(container, &name).await?;
+        let awaited = docker.runtime.cancel_pending(container, &name).await?;
         return awaited.then_some(StatusCode::OK).ok_or(error);
     }
     let command = Command::Disconnect {
@@ -257,7 +257,7 @@ async fn prune(
     let filters = Filters::parse(parameters.get("filters"))?;
     filters.only(&["label", "label!", "until"])?;
     let until = until(&filters)?;
-    let unused = docker.requests.keeper.read(move |ledger| {
+    let unused = docker.requests.ledger_handle.read(move |ledger| {
         let networks = ledger.networks().filter(|network| {
             let old = until.is_none_or(|until| Duration::from_millis(network.created_ms) <= until);
             !network.predefined

@@ -215,7 +215,7 @@ async fn read(body: Body, room: &Room) -> Result<(Vec<u8>, Held), DockerError> {
         let chunk = chunk.map_err(|error| {
             DockerError::invalid(format!(
                 "the body cannot be read: {}",
-                crate::chain::chain(&error)
+                crate::error_chain::error_chain(&error)
             ))
         })?;
         if text.len() + chunk.len() > MAX_BODY {

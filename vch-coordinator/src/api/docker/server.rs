@@ -15,9 +15,9 @@ pub use socket::Peer;
 pub use tls::{Certificates, TlsError};
 
 use crate::{
-    api::door::Connection,
-    chain::chain,
-    config::{DockerEndpoint, Station},
+    api::limiter::Connection,
+    config::{DockerEndpoint, HostInterface},
+    error_chain::error_chain,
     log_budget::LogBudget,
 };
 use axum::Router;
@@ -94,22 +94,25 @@ pub enum DockerListenError {
     },
 }
 
-/// The doors to the Docker API, open but not served yet.
-pub struct Doors {
+/// The listeners of the Docker API, open but not served yet.
+pub struct Listeners {
     tcp: Option<(TcpListener, Certificates)>,
     unix: Option<UnixListener>,
 }
 
-impl Doors {
+impl Listeners {
     /// Listens where the configuration says.
     ///
     /// # Errors
-    /// A door can't be opened; none is then.
+    /// If a listener can't be opened; none is then.
     pub fn open(endpoint: &DockerEndpoint) -> Result<Self, DockerListenError> {
         let tcp = match &endpoint.tls {
             Some(files) => {
                 let certificates = Certificates::read(files)?;
-                Some((listen(&endpoint.station, endpoint.port)?, certificates))
+                Some((
+                    listen(&endpoint.host_interface, endpoint.port)?,
+                    certificates,
+                ))
             }
             None => {
                 tracing::info!(
@@ -135,21 +138,21 @@ impl Doors {
 
     /// Serves until `stop`, and gives what is under way then a moment to end.
     pub async fn serve(self, app: Router, stop: CancellationToken) {
-        let house = House { app, stop };
+        let server = Server { app, stop };
         tokio::join!(
             async {
                 if let Some((listener, certificates)) = self.tcp {
-                    let looking = house.stop.child_token();
-                    let looked = look_at(certificates.clone());
+                    let looking = server.stop.child_token();
+                    let snapshot = look_at(certificates.clone());
                     tokio::join!(
-                        house.serve_tcp(listener, certificates),
-                        looking.run_until_cancelled(looked),
+                        server.serve_tcp(listener, certificates),
+                        looking.run_until_cancelled(snapshot),
                     );
                 }
             },
             async {
                 if let Some(listener) = self.unix {
-                    house.serve_unix(listener).await;
+                    server.serve_unix(listener).await;
                 }
             },
         );
@@ -164,21 +167,21 @@ async fn look_at(certificates: Certificates) {
     }
 }
 
-fn listen(station: &Station, port: u16) -> Result<TcpListener, DockerListenError> {
-    let address = SocketAddr::new(station.address, port);
+fn listen(host_interface: &HostInterface, port: u16) -> Result<TcpListener, DockerListenError> {
+    let address = SocketAddr::new(host_interface.address, port);
     let bound = || {
         let socket = match address {
             SocketAddr::V4(_) => TcpSocket::new_v4()?,
             SocketAddr::V6(_) => TcpSocket::new_v6()?,
         };
         socket.set_reuseaddr(true)?;
-        socket.bind_device(Some(station.interface.as_str().as_bytes()))?;
+        socket.bind_device(Some(host_interface.interface.as_str().as_bytes()))?;
         socket.bind(address)?;
         socket.listen(BACKLOG)
     };
     bound().map_err(|source| DockerListenError::Tcp {
         address,
-        interface: station.interface.to_string(),
+        interface: host_interface.interface.to_string(),
         source,
     })
 }
@@ -187,8 +190,8 @@ fn listen(station: &Station, port: u16) -> Result<TcpListener, DockerListenError
 /// lock has shown that it is dead.
 fn listen_unix(path: &Path) -> Result<UnixListener, DockerListenError> {
     let bind = || {
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
+        if let Some(dir) = path.parent() {
+            fs::create_dir_all(dir)?;
         }
         UnixListener::from_std(bind_unix(path, 0o660)?)
     };
@@ -203,7 +206,7 @@ static STRANGERS: LogBudget =
     LogBudget::new("clients that were not let in", 20, Duration::from_secs(10));
 
 /// What both listeners lead to.
-struct House {
+struct Server {
     app: Router,
     stop: CancellationToken,
 }
@@ -244,14 +247,14 @@ impl Entrance {
             NotAdmitted::Crowded => {
                 self.not(from, "too many clients have not said yet who they are");
             }
-            NotAdmitted::Late => self.not(from, "other handshakes took too long"),
+            NotAdmitted::Timeout => self.not(from, "other handshakes took too long"),
         });
         let admitted = admitted.ok()?;
         let handshake = self.certificates.acceptor().accept(socket);
         let stream = match admitted.within(handshake).await {
             Some(Ok(stream)) => stream,
             Some(Err(error)) => {
-                self.not(from, &chain(&error));
+                self.not(from, &error_chain(&error));
                 return None;
             }
             None => {
@@ -273,7 +276,7 @@ impl Entrance {
     }
 }
 
-impl House {
+impl Server {
     async fn serve_tcp(&self, listener: TcpListener, certificates: Certificates) {
         let entrance = Entrance {
             certificates,
@@ -354,7 +357,7 @@ async fn permit(permits: &Arc<Semaphore>) -> OwnedSemaphorePermit {
     }
 }
 
-/// One client's requests. A connection that is taken over (`Upgrade: tcp`) leaves this with its place.
+/// One client's requests. A connection that is taken over (`Upgrade: tcp`) leaves this with its permit.
 async fn serve<S>(connection: Connection<S>, peer: Peer, app: Router, stop: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -382,7 +385,10 @@ where
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(error = chain(&error), "a Docker client's connection broke");
+        tracing::debug!(
+            error = error_chain(&error),
+            "a Docker client's connection broke"
+        );
     }
 }
 

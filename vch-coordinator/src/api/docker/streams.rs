@@ -15,7 +15,7 @@ pub use detach::Keys;
 pub use hijack::{Hijack, Left, ToClient, end};
 
 use super::{Docker, DockerError, Parameters, Path, Version};
-use crate::runtime::{Attached, Looked, RuntimeError};
+use crate::runtime::{Attached, ContainerSnapshot, RuntimeError};
 use axum::{
     Router,
     extract::State,
@@ -24,7 +24,7 @@ use axum::{
     routing,
 };
 use hijack::{FromClient, Presence};
-use lines::Wish;
+use lines::LogParams;
 use pages::Pages;
 use protocol::process::{Output, ProcessId, TerminalSize};
 use std::{io, path::Path as FilePath};
@@ -49,11 +49,11 @@ pub struct Shape {
 
 impl Shape {
     /// As a request names them.
-    fn of(parameters: &Parameters, looked: &Looked) -> Self {
+    fn of(parameters: &Parameters, snapshot: &ContainerSnapshot) -> Self {
         Self {
             out: parameters.flag("stdout"),
             err: parameters.flag("stderr"),
-            terminal: looked.workload.terminal,
+            terminal: snapshot.workload.terminal,
         }
     }
 
@@ -105,18 +105,18 @@ async fn attach(
     // Looked at before the container is looked for.
     Keys::of(written, false)?;
     let id = docker.container(&container).await?;
-    let looked = docker.runtime.must(id).await?;
-    let shape = Shape::of(&parameters, &looked);
-    let input = parameters.flag("stdin") && looked.workload.input;
+    let snapshot = docker.runtime.require(id).await?;
+    let shape = Shape::of(&parameters, &snapshot);
+    let input = parameters.flag("stdin") && snapshot.workload.input;
     let keys = Keys::of(written, shape.terminal)?;
     let hijack = hijack?;
     let (wants_past, wants_more) = (parameters.flag("logs"), parameters.flag("stream"));
-    let folder = docker.runtime.log_folder(id);
-    // What a running container wrote and what it writes comes from one place, without a gap.
-    let whole = wants_past && wants_more && looked.container.runs();
-    let from = if whole { Some(first(&folder)?) } else { None };
+    let dir = docker.runtime.log_dir(id);
+    // What a running container wrote and what it writes comes from one source, without a gap.
+    let whole = wants_past && wants_more && snapshot.container.runs();
+    let from = if whole { Some(first(&dir)?) } else { None };
     let past = if wants_past && !whole {
-        Some(Pages::of(folder, Wish::all(shape)).map_err(|error| unreadable(&error))?)
+        Some(Pages::of(dir, LogParams::all(shape)).map_err(|error| unreadable(&error))?)
     } else {
         None
     };
@@ -126,7 +126,7 @@ async fn attach(
     } else {
         None
     };
-    docker.runtime.tell_of(&looked, "attach", &[]);
+    docker.runtime.tell_of(&snapshot, "attach", &[]);
     let answer = hijack.answer(shape.kind(version));
     let streams = async move {
         let Some(client) = hijack.taken().await else {
@@ -150,7 +150,7 @@ async fn attach(
             return end(to_client).await;
         };
         if carry(attached, (from_client, to_client), shape, keys).await == Some(Left::Detached) {
-            docker.runtime.tell_of(&looked, "detach", &[]);
+            docker.runtime.tell_of(&snapshot, "detach", &[]);
         }
     };
     tokio::spawn(streams);
@@ -158,8 +158,8 @@ async fn attach(
 }
 
 /// The first record of a log.
-fn first(folder: &FilePath) -> Result<Position, DockerError> {
-    let reader = Reader::from_start(folder).map_err(|error| unreadable(&error))?;
+fn first(dir: &FilePath) -> Result<Position, DockerError> {
+    let reader = Reader::from_start(dir).map_err(|error| unreadable(&error))?;
     Ok(reader.position())
 }
 
@@ -246,14 +246,14 @@ async fn resize(
 ) -> Result<StatusCode, DockerError> {
     let size = size(&parameters)?;
     let id = docker.container(&container).await?;
-    let looked = docker.runtime.must(id).await?;
-    if !looked.container.runs() {
+    let snapshot = docker.runtime.require(id).await?;
+    if !snapshot.container.runs() {
         return Err(DockerError::conflict(format!(
             "container {} is not running",
-            looked.container.id
+            snapshot.container.id
         )));
     }
-    let client = docker.runtime.client(&looked)?;
+    let client = docker.runtime.client(&snapshot)?;
     client
         .resize(ProcessId::MAIN, size)
         .await
@@ -262,6 +262,6 @@ async fn resize(
         ("height", size.rows.to_string()),
         ("width", size.columns.to_string()),
     ];
-    docker.runtime.tell_of(&looked, "resize", &shown);
+    docker.runtime.tell_of(&snapshot, "resize", &shown);
     Ok(StatusCode::OK)
 }

@@ -128,7 +128,7 @@ pub async fn info(
     State(docker): State<Docker>,
     asked: Version,
 ) -> Result<Json<Value>, DockerError> {
-    let counts = docker.requests.keeper.read(|ledger| {
+    let counts = docker.requests.ledger_handle.read(|ledger| {
         let running = ledger.containers().filter(|one| one.runs()).count();
         (ledger.containers().len(), running)
     });

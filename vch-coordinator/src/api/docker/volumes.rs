@@ -25,18 +25,18 @@ async fn list(parameters: Parameters) -> Result<Json<Value>, DockerError> {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct Wish {
+#[serde(rename = "Wish", rename_all = "PascalCase", default)]
+struct VolumeParams {
     name: String,
     driver: String,
 }
 
-async fn create(Json(wish): Json<Wish>) -> Result<Json<Value>, DockerError> {
-    if !wish.name.is_empty() {
-        check_name(&wish.name)?;
+async fn create(Json(params): Json<VolumeParams>) -> Result<Json<Value>, DockerError> {
+    if !params.name.is_empty() {
+        check_name(&params.name)?;
     }
-    if !matches!(&*wish.driver, "" | "local") {
-        let (name, driver) = (shown(&wish.name), shown(&wish.driver));
+    if !matches!(&*params.driver, "" | "local") {
+        let (name, driver) = (shown(&params.name), shown(&params.driver));
         return Err(DockerError::not_found(format!(
             "create {name}: error looking up volume plugin {driver}: plugin \"{driver}\" not found"
         )));
@@ -84,10 +84,10 @@ fn check_name(name: &str) -> Result<(), DockerError> {
 /// Passes `source:target` and `source:target:mode`, and a target alone, as Docker's `--volume` writes them.
 ///
 /// # Errors
-/// In dockerd's words; `place` says what is wrong with a place at which something is to be mounted.
+/// In dockerd's words; `check_target` says what is wrong with a path at which something is to be mounted.
 pub fn check_bind(
     bind: &str,
-    place: impl Fn(&str) -> Result<(), String>,
+    check_target: impl Fn(&str) -> Result<(), String>,
 ) -> Result<(), DockerError> {
     let invalid = format!("invalid volume specification: '{}'", shown(bind));
     let parts: Vec<&str> = bind.splitn(4, ':').collect();
@@ -112,7 +112,7 @@ pub fn check_bind(
     };
     let wrong = match target {
         "" => Err("field Target must not be empty".to_owned()),
-        target => place(target),
+        target => check_target(target),
     };
     wrong.map_err(|reason| {
         DockerError::invalid(format!(
@@ -168,7 +168,7 @@ fn is_mode(text: &str) -> bool {
 mod tests {
     use super::check_bind;
 
-    fn place(path: &str) -> Result<(), String> {
+    fn check_target(path: &str) -> Result<(), String> {
         match path.starts_with('/') {
             true => Ok(()),
             false => Err("not absolute".to_owned()),
@@ -185,7 +185,7 @@ mod tests {
             "data:/x:rw,z,nocopy",
             "/x:/y:ro,rshared",
         ] {
-            assert_eq!(check_bind(bind, place), Ok(()), "{bind}");
+            assert_eq!(check_bind(bind, check_target), Ok(()), "{bind}");
         }
         for (bind, words) in [
             ("", "invalid volume specification: ''"),
@@ -200,7 +200,7 @@ mod tests {
             ("relative/path:/x", "use absolute path"),
             ("a:/x", "volume name is too short"),
         ] {
-            let error = check_bind(bind, place).unwrap_err();
+            let error = check_bind(bind, check_target).unwrap_err();
             assert_eq!(error.status.as_u16(), 400, "{bind}");
             assert!(error.message.contains(words), "{bind}: {}", error.message);
         }

@@ -16,7 +16,7 @@ fn add(channel: &str) -> shape::AddContainer {
     }
 }
 
-fn place() -> shape::Connect {
+fn endpoint() -> shape::Connect {
     shape::Connect {
         network: "app".to_owned(),
         ..shape::Connect::default()
@@ -122,7 +122,14 @@ fn an_attachment_is_a_tap_or_a_veth_with_a_namespace() {
 fn addresses_of_an_endpoint_have_their_family() {
     let with = |ip: &str, ip6: &str| {
         let (ip, ip6) = (Some(ip.to_owned()), Some(ip6.to_owned()));
-        connect("web", &shape::Connect { ip, ip6, ..place() })
+        connect(
+            "web",
+            &shape::Connect {
+                ip,
+                ip6,
+                ..endpoint()
+            },
+        )
     };
     let parsed = with("10.0.0.2", "fd00::2").unwrap();
     assert_eq!(parsed.addresses.len(), 2);
@@ -136,7 +143,7 @@ fn a_mac_address_that_is_none_is_named() {
     for text in ["", "02:00", "02:00:00:00:00:zz", "ff:ff:ff:ff:ff:ff"] {
         let mac = Some(text.to_owned());
         refused(
-            connect("web", &shape::Connect { mac, ..place() }),
+            connect("web", &shape::Connect { mac, ..endpoint() }),
             "mac",
             text,
         );
@@ -232,7 +239,7 @@ proptest! {
         let connection = shape::Connect {
             nic: Some(text.clone()),
             attachment: Some(text.clone()),
-            ..place()
+            ..endpoint()
         };
         let errors = [
             add_container(&container).err(),

@@ -32,8 +32,16 @@ pub async fn follow_changes(
     query: Result<Query<From>, QueryRejection>,
 ) -> Result<Response, ApiError> {
     let From { from, follow } = query?.0;
-    let changes = api.requests.keeper.changes_since(Revision(from)).await?;
-    let newest = api.requests.keeper.read(|ledger| ledger.revision()).await?;
+    let changes = api
+        .requests
+        .ledger_handle
+        .changes_since(Revision(from))
+        .await?;
+    let newest = api
+        .requests
+        .ledger_handle
+        .read(|ledger| ledger.revision())
+        .await?;
     let stream = Stream {
         changes,
         until: (!follow).then_some(newest),

@@ -1,6 +1,6 @@
 //! Containers, and their lives.
 
-use super::{Api, ApiError, Body, Made, Path, Shown, answer, made, removed};
+use super::{Api, ApiError, Body, Made, Path, Reply, answer, made, removed};
 use crate::{
     api::{parse, shape, view::ContainerRows},
     effects::tether::Readiness,
@@ -20,8 +20,8 @@ use vch_ledger::{Answer, Command, ContainerId, ContainerRef, Refusal};
 /// Longest that a client may wait for readiness, in seconds.
 const MAX_WAIT: u32 = 600;
 
-pub async fn list_containers(State(api): State<Api>) -> Shown<Vec<shape::Container>> {
-    let all = api.requests.keeper.read(|ledger| {
+pub async fn list_containers(State(api): State<Api>) -> Reply<Vec<shape::Container>> {
+    let all = api.requests.ledger_handle.read(|ledger| {
         let rows = ledger
             .containers()
             .map(|one| ContainerRows::of(ledger, one));
@@ -38,13 +38,13 @@ pub async fn list_containers(State(api): State<Api>) -> Shown<Vec<shape::Contain
 pub async fn inspect_container(
     State(api): State<Api>,
     Path(container): Path<String>,
-) -> Shown<shape::Container> {
+) -> Reply<shape::Container> {
     let rows = look_at_container(&api, container.as_str().into()).await?;
     Ok(Json(rows.show(&api.requests.tether)))
 }
 
 async fn look_at_container(api: &Api, container: ContainerRef) -> Result<ContainerRows, ApiError> {
-    let rows = api.requests.keeper.read(move |ledger| {
+    let rows = api.requests.ledger_handle.read(move |ledger| {
         let container = ledger.container(&container)?;
         Ok::<_, Refusal>(ContainerRows::of(ledger, container))
     });
@@ -75,7 +75,7 @@ pub async fn remove_container(
     State(api): State<Api>,
     Path(container): Path<String>,
     query: Result<Query<Removal>, QueryRejection>,
-) -> Shown<shape::Answer<shape::Removed>> {
+) -> Reply<shape::Answer<shape::Removed>> {
     let command = Command::RemoveContainer {
         container: container.as_str().into(),
         force: query?.force,
@@ -94,7 +94,7 @@ pub async fn start_container(
     State(api): State<Api>,
     Path(container): Path<String>,
     _body: Result<Bytes, BytesRejection>,
-) -> Shown<shape::Answer<shape::Started>> {
+) -> Reply<shape::Answer<shape::Started>> {
     let command = Command::StartContainer(container.as_str().into());
     let outcome = api.requests.carry_out(command).await?;
     let Answer::Started {
@@ -128,7 +128,7 @@ pub async fn wait_container(
     State(api): State<Api>,
     Path(container): Path<String>,
     query: Result<Query<Waiting>, QueryRejection>,
-) -> Shown<shape::Container> {
+) -> Reply<shape::Container> {
     let seconds = query?.timeout;
     if seconds > MAX_WAIT {
         let remedy = format!("use 0 to {MAX_WAIT} seconds");
@@ -165,7 +165,7 @@ async fn wait_until_ready(api: &Api, id: ContainerId) -> Result<(), ApiError> {
 pub async fn trace_container(
     State(api): State<Api>,
     Path(container): Path<String>,
-) -> Shown<Vec<shape::Phase>> {
+) -> Reply<Vec<shape::Phase>> {
     let id = look_at_container(&api, container.as_str().into())
         .await?
         .container
@@ -184,7 +184,7 @@ pub async fn stop_container(
     State(api): State<Api>,
     Path(container): Path<String>,
     _body: Result<Bytes, BytesRejection>,
-) -> Shown<shape::Answer<shape::Container>> {
+) -> Reply<shape::Answer<shape::Container>> {
     let command = Command::StopContainer(container.as_str().into());
     carry_out(&api, command).await
 }
@@ -193,7 +193,7 @@ pub async fn rename_container(
     State(api): State<Api>,
     Path(container): Path<String>,
     body: Body<shape::Rename>,
-) -> Shown<shape::Answer<shape::Container>> {
+) -> Reply<shape::Answer<shape::Container>> {
     let command = Command::RenameContainer {
         container: container.as_str().into(),
         name: parse::rename(&body?.0)?,
@@ -205,7 +205,7 @@ pub async fn set_health(
     State(api): State<Api>,
     Path(container): Path<String>,
     body: Body<shape::Health>,
-) -> Shown<shape::Answer<shape::Container>> {
+) -> Reply<shape::Answer<shape::Container>> {
     let command = Command::SetHealth {
         container: container.as_str().into(),
         unhealthy: !body?.0.healthy,
@@ -214,7 +214,7 @@ pub async fn set_health(
 }
 
 /// Carries a command out that changes a container, and shows what it is then.
-async fn carry_out(api: &Api, command: Command) -> Shown<shape::Answer<shape::Container>> {
+async fn carry_out(api: &Api, command: Command) -> Reply<shape::Answer<shape::Container>> {
     let outcome = api.requests.carry_out(command).await?;
     let (Answer::Stopped { container }
     | Answer::Renamed { container }

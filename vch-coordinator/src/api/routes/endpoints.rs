@@ -1,7 +1,7 @@
-//! Places on networks.
+//! Endpoints on networks.
 
-use super::{Api, ApiError, Body, Made, Path, Shown, answer, made, removed};
-use crate::api::{parse, shape, view::PlaceRow};
+use super::{Api, ApiError, Body, Made, Path, Reply, answer, made, removed};
+use crate::api::{parse, shape, view::EndpointView};
 use axum::{Json, extract::State};
 use vch_ledger::{Answer, Command, EndpointId};
 
@@ -20,19 +20,19 @@ pub async fn connect(
 }
 
 async fn show(api: &Api, endpoint: EndpointId) -> Result<shape::Endpoint, ApiError> {
-    let place = api.requests.keeper.read(move |ledger| {
+    let endpoint = api.requests.ledger_handle.read(move |ledger| {
         let endpoint = ledger.endpoint(endpoint)?;
-        PlaceRow::of(ledger, endpoint)
+        EndpointView::of(ledger, endpoint)
     });
     // Somebody else may have disconnected it in the same moment.
-    let place = place.await?.ok_or_else(ApiError::gone)?;
-    Ok(place.show(&api.requests.tether))
+    let endpoint = endpoint.await?.ok_or_else(ApiError::gone)?;
+    Ok(endpoint.show(&api.requests.tether))
 }
 
 pub async fn disconnect(
     State(api): State<Api>,
     Path((container, network)): Path<(String, String)>,
-) -> Shown<shape::Answer<shape::Removed>> {
+) -> Reply<shape::Answer<shape::Removed>> {
     let command = Command::Disconnect {
         container: container.as_str().into(),
         network: network.as_str().into(),
@@ -51,7 +51,7 @@ pub async fn set_aliases(
     State(api): State<Api>,
     Path((container, network)): Path<(String, String)>,
     body: Body<shape::Aliases>,
-) -> Shown<shape::Answer<shape::Endpoint>> {
+) -> Reply<shape::Answer<shape::Endpoint>> {
     let command = Command::SetAliases {
         container: container.as_str().into(),
         network: network.as_str().into(),
@@ -61,11 +61,11 @@ pub async fn set_aliases(
     let Answer::AliasesSet { container, network } = outcome.committed.answer else {
         return Err(ApiError::gone());
     };
-    let place = api.requests.keeper.read(move |ledger| {
+    let endpoint = api.requests.ledger_handle.read(move |ledger| {
         let endpoint = ledger.endpoint_of(container, network)?;
         Some(endpoint.id)
     });
-    let endpoint = place.await?.ok_or_else(ApiError::gone)?;
+    let endpoint = endpoint.await?.ok_or_else(ApiError::gone)?;
     let shown = show(&api, endpoint).await?;
     Ok(Json(answer(&outcome, shown)))
 }

@@ -1,15 +1,15 @@
 //! Networks.
 
-use super::{Api, ApiError, Body, Made, Path, Shown, answer, made, removed};
+use super::{Api, ApiError, Body, Made, Path, Reply, answer, made, removed};
 use crate::api::{
     parse, shape,
-    view::{self, PlaceRow},
+    view::{self, EndpointView},
 };
 use axum::{Json, extract::State};
 use vch_ledger::{Answer, Command, NetworkRef, Refusal};
 
-pub async fn list_networks(State(api): State<Api>) -> Shown<Vec<shape::Network>> {
-    let all = api.requests.keeper.read(|ledger| {
+pub async fn list_networks(State(api): State<Api>) -> Reply<Vec<shape::Network>> {
+    let all = api.requests.ledger_handle.read(|ledger| {
         let mut all: Vec<_> = ledger
             .networks()
             .map(|n| view::network(ledger, n))
@@ -28,12 +28,12 @@ pub async fn list_networks(State(api): State<Api>) -> Shown<Vec<shape::Network>>
 pub async fn inspect_network(
     State(api): State<Api>,
     Path(network): Path<String>,
-) -> Shown<shape::Network> {
+) -> Reply<shape::Network> {
     Ok(Json(look_at_network(&api, network.as_str().into()).await?))
 }
 
 async fn look_at_network(api: &Api, network: NetworkRef) -> Result<shape::Network, ApiError> {
-    let rows = api.requests.keeper.read(move |ledger| {
+    let rows = api.requests.ledger_handle.read(move |ledger| {
         let network = ledger.network(&network)?;
         Ok::<_, Refusal>(view::network(ledger, network))
     });
@@ -42,14 +42,14 @@ async fn look_at_network(api: &Api, network: NetworkRef) -> Result<shape::Networ
 
 fn show_network(
     api: &Api,
-    (mut network, places): (shape::Network, Vec<PlaceRow>),
+    (mut network, endpoints): (shape::Network, Vec<EndpointView>),
 ) -> shape::Network {
-    network.endpoints = places
+    network.endpoints = endpoints
         .iter()
-        .map(|place| {
+        .map(|endpoint| {
             (
-                place.container.name.to_string(),
-                place.show(&api.requests.tether),
+                endpoint.container.name.to_string(),
+                endpoint.show(&api.requests.tether),
             )
         })
         .collect();
@@ -72,7 +72,7 @@ pub async fn create_network(
 pub async fn remove_network(
     State(api): State<Api>,
     Path(network): Path<String>,
-) -> Shown<shape::Answer<shape::Removed>> {
+) -> Reply<shape::Answer<shape::Removed>> {
     let command = Command::RemoveNetwork(network.as_str().into());
     let outcome = api.requests.carry_out(command).await?;
     let Answer::NetworkRemoved { network } = outcome.committed.answer else {

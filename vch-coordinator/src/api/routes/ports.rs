@@ -1,6 +1,6 @@
 //! Published ports.
 
-use super::{Api, ApiError, Body, Made, Path, Shown, answer, made};
+use super::{Api, ApiError, Body, Made, Path, Reply, answer, made};
 use crate::api::{
     parse, shape,
     view::{self, ContainerRows},
@@ -9,8 +9,8 @@ use axum::{Json, extract::State};
 use vch_ledger::{Answer, Command, ContainerId, ContainerRef, Refusal};
 
 /// Of all containers, by the VCH's port.
-pub async fn list_ports(State(api): State<Api>) -> Shown<Vec<shape::Binding>> {
-    let all = api.requests.keeper.read(|ledger| {
+pub async fn list_ports(State(api): State<Api>) -> Reply<Vec<shape::Binding>> {
+    let all = api.requests.ledger_handle.read(|ledger| {
         let bindings = ledger.bindings();
         bindings
             .filter_map(|one| view::binding(ledger, one))
@@ -22,9 +22,9 @@ pub async fn list_ports(State(api): State<Api>) -> Shown<Vec<shape::Binding>> {
 pub async fn list_ports_of(
     State(api): State<Api>,
     Path(container): Path<String>,
-) -> Shown<Vec<shape::Binding>> {
+) -> Reply<Vec<shape::Binding>> {
     let container = ContainerRef::from(container.as_str());
-    let rows = api.requests.keeper.read(move |ledger| {
+    let rows = api.requests.ledger_handle.read(move |ledger| {
         let container = ledger.container(&container)?;
         Ok::<_, Refusal>(ContainerRows::of(ledger, container).bindings)
     });
@@ -52,7 +52,7 @@ pub async fn unpublish_ports(
     State(api): State<Api>,
     Path(container): Path<String>,
     body: Body<shape::Ports>,
-) -> Shown<shape::Answer<shape::Container>> {
+) -> Reply<shape::Answer<shape::Container>> {
     let command = Command::UnpublishPorts {
         container: container.as_str().into(),
         ports: parse::ports(&body?.0)?,
@@ -66,7 +66,7 @@ pub async fn unpublish_ports(
 }
 
 async fn show(api: &Api, container: ContainerId) -> Result<shape::Container, ApiError> {
-    let rows = api.requests.keeper.read(move |ledger| {
+    let rows = api.requests.ledger_handle.read(move |ledger| {
         let container = ledger.container(&container.into())?;
         Ok::<_, Refusal>(ContainerRows::of(ledger, container))
     });

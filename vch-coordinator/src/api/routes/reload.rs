@@ -1,6 +1,6 @@
 //! The configuration, read again.
 
-use super::{Api, ApiError, Shown, answer};
+use super::{Api, ApiError, Reply, answer};
 use crate::api::shape;
 use axum::{
     Json,
@@ -13,7 +13,7 @@ use vch_ledger::{Answer, NetworkId};
 pub async fn reload(
     State(api): State<Api>,
     _body: Result<Bytes, BytesRejection>,
-) -> Shown<shape::Answer<shape::Reloaded>> {
+) -> Reply<shape::Answer<shape::Reloaded>> {
     let outcome = api.reload.reload().await?;
     let Answer::Configured {
         added,
@@ -23,7 +23,7 @@ pub async fn reload(
     else {
         return Err(ApiError::gone());
     };
-    let named = api.requests.keeper.read(move |ledger| {
+    let named = api.requests.ledger_handle.read(move |ledger| {
         let name = |id: &NetworkId| {
             let network = ledger.network_by_id(*id);
             network.map_or_else(|| id.to_string(), |network| network.name.to_string())

@@ -25,7 +25,7 @@ const FOLDER: u32 = 0o700;
 /// What the certificates are for.
 #[derive(clap::Args)]
 pub struct Certs {
-    /// Where they are written: `ca`, `server` and `client`, a folder each
+    /// Where they are written: `ca`, `server` and `client`, a directory each
     #[arg(long)]
     pub dir: PathBuf,
     /// Under which address or name clients know the VCH: `docker_endpoint.address`; may be repeated,
@@ -43,7 +43,7 @@ pub enum CertsError {
     /// Something is there already.
     #[error("{} is there already: remove it, or write another --dir; nothing was written", .0.display())]
     Exists(PathBuf),
-    /// A file or folder can't be made.
+    /// A file or directory can't be made.
     #[error("cannot write {}: write a --dir in a folder that can be written", path.display())]
     Write {
         /// Which.
@@ -78,8 +78,8 @@ pub fn make(certs: &Certs) -> Result<String, CertsError> {
         path: certs.dir.clone(),
         source,
     })?;
-    let folders = ["ca", "server", "client"].map(|name| dir.join(name));
-    if let Some(there) = folders.iter().find(|folder| folder.exists()) {
+    let subdirs = ["ca", "server", "client"].map(|name| dir.join(name));
+    if let Some(there) = subdirs.iter().find(|subdir| subdir.exists()) {
         return Err(CertsError::Exists(there.clone()));
     }
     let failed = |source| CertsError::Certificate {
@@ -87,7 +87,7 @@ pub fn make(certs: &Certs) -> Result<String, CertsError> {
         source,
     };
     let [ca, server, client] = pairs(&certs.addresses).map_err(failed)?;
-    let [of_ca, of_server, of_client] = &folders;
+    let [of_ca, of_server, of_client] = &subdirs;
     write_all(&dir, of_ca, &ca, None)?;
     write_all(&dir, of_server, &server, Some(&ca))?;
     write_all(&dir, of_client, &client, Some(&ca))?;
@@ -133,8 +133,8 @@ fn params(name: &str, addresses: &[String]) -> Result<CertificateParams, rcgen::
 }
 
 /// `ca.pem`, `cert.pem` and `key.pem` as the docker CLI looks for them.
-fn write_all(dir: &Path, folder: &Path, pair: &Pair, ca: Option<&Pair>) -> Result<(), CertsError> {
-    for path in [dir, folder] {
+fn write_all(dir: &Path, subdir: &Path, pair: &Pair, ca: Option<&Pair>) -> Result<(), CertsError> {
+    for path in [dir, subdir] {
         let made = DirBuilder::new().recursive(true).mode(FOLDER).create(path);
         made.map_err(|source| CertsError::Write {
             path: path.to_owned(),
@@ -142,10 +142,10 @@ fn write_all(dir: &Path, folder: &Path, pair: &Pair, ca: Option<&Pair>) -> Resul
         })?;
     }
     if let Some(ca) = ca {
-        write(&folder.join("ca.pem"), &ca.certificate, PUBLIC)?;
+        write(&subdir.join("ca.pem"), &ca.certificate, PUBLIC)?;
     }
-    write(&folder.join("cert.pem"), &pair.certificate, PUBLIC)?;
-    write(&folder.join("key.pem"), &pair.key, SECRET)
+    write(&subdir.join("cert.pem"), &pair.certificate, PUBLIC)?;
+    write(&subdir.join("key.pem"), &pair.key, SECRET)
 }
 
 fn write(path: &Path, text: &str, mode: u32) -> Result<(), CertsError> {
@@ -164,7 +164,7 @@ fn told(dir: &Path, addresses: &[String], port: u16) -> String {
         Ok(IpAddr::V6(v6)) => format!("[{v6}]"),
         _ => address.to_owned(),
     };
-    let at = |folder: &str, file: &str| dir.join(folder).join(file).display().to_string();
+    let at = |subdir: &str, file: &str| dir.join(subdir).join(file).display().to_string();
     format!(
         "# In the coordinator's vch.toml, under [docker_endpoint]:
 #   tls = {{ ca = {:?}, cert = {:?}, key = {:?} }}

@@ -132,9 +132,9 @@ async fn container(client: &Client, format: Format, command: &Container) -> Resu
             let request = shape::Aliases {
                 aliases: aliases.clone(),
             };
-            let place: shape::Answer<shape::Endpoint> = client.put(&path, &request).await?;
-            Ok(show(format, &place, || {
-                println!("{}", place.body.names.join(" "));
+            let endpoint: shape::Answer<shape::Endpoint> = client.put(&path, &request).await?;
+            Ok(show(format, &endpoint, || {
+                println!("{}", endpoint.body.names.join(" "));
             }))
         }
         Container::Wait { container, timeout } => {

@@ -63,8 +63,8 @@ fn everything_else_needs_a_restart_and_is_named() {
 
 #[test]
 fn a_file_that_can_t_be_taken_over_says_why() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("vch.toml");
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("vch.toml");
     let config = parse("").expect("valid");
     let reread = |text: &str| {
         std::fs::write(&file, text).unwrap();

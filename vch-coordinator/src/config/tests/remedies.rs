@@ -34,8 +34,8 @@ fn is_setting(name: &str) -> bool {
     }
 }
 
-fn sources(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
-    for entry in fs::read_dir(folder).expect("sources") {
+fn sources(dir: &Path, found: &mut Vec<std::path::PathBuf>) {
+    for entry in fs::read_dir(dir).expect("sources") {
         let path = entry.expect("entry").path();
         let name = path
             .file_name()

@@ -5,7 +5,7 @@ use std::{
     process::Command,
 };
 use vch_ledger::Channel;
-use vch_ledger::{Attachment, desired::Places};
+use vch_ledger::{Attachment, desired::EndpointChange};
 
 /// Runs a test in a network namespace of its own, in which port 53 is free.
 fn in_namespace(test: impl FnOnce() + Send) {
@@ -46,42 +46,42 @@ fn container_id(number: u8) -> ContainerId {
 }
 
 /// Network N is 127.0.N.0/24, and the VCH is .1 on it.
-fn network(number: u8) -> (NetworkId, Option<Carried>) {
+fn network(number: u8) -> (NetworkId, Option<NetworkBacking>) {
     let address = format!("127.0.{number}.1/24").parse().unwrap();
-    let carried = Carried {
-        by: Carrier::Dedicated(format!("br-{number}").parse().unwrap()),
+    let backing = NetworkBacking {
+        segment: Segment::Dedicated(format!("br-{number}").parse().unwrap()),
         subnets: vec![ipnet::IpNet::trunc(&address)],
         addresses: vec![address],
         mtu: None,
         internal: false,
-        apart: false,
+        isolated: false,
         untranslated: false,
     };
-    (id(number), Some(carried))
+    (id(number), Some(backing))
 }
 
 /// A container that asks from these addresses.
 fn container(
     number: u8,
-    places: &[(u8, &str)],
+    asks_from: &[(u8, &str)],
     servers: &[&str],
-) -> (ContainerId, Option<Tethered>) {
-    let places = places.iter();
-    let tethered = Tethered {
+) -> (ContainerId, Option<AgentTarget>) {
+    let asks_from = asks_from.iter();
+    let target = AgentTarget {
         name: number.to_string(),
         channel: Channel::Unix { path: None },
         spec: None,
-        asks_from: places.map(|(net, at)| (id(*net), ip(at))).collect(),
+        asks_from: asks_from.map(|(net, at)| (id(*net), ip(at))).collect(),
         forwards_to: servers.iter().map(|server| ip(server)).collect(),
     };
-    (container_id(number), Some(tethered))
+    (container_id(number), Some(target))
 }
 
-/// The place of one name on a network.
-fn endpoint(number: u8, on: u8, name: &str, address: &str) -> (EndpointId, Places) {
-    let after = Place {
+/// The endpoint of one name on a network.
+fn endpoint(number: u8, on: u8, name: &str, address: &str) -> (EndpointId, EndpointChange) {
+    let after = DesiredEndpoint {
         network: id(on),
-        carrier: Carrier::Dedicated(format!("br-{on}").parse().unwrap()),
+        segment: Segment::Dedicated(format!("br-{on}").parse().unwrap()),
         port: format!("vt-{number}").parse().unwrap(),
         attachment: Attachment::Tap,
         interface: "eth0".parse().unwrap(),
@@ -94,11 +94,11 @@ fn endpoint(number: u8, on: u8, name: &str, address: &str) -> (EndpointId, Place
         opened: Vec::new(),
         nic: None,
     };
-    let places = Places {
+    let change = EndpointChange {
         before: None,
         after: Some(after),
     };
-    (id(number), places)
+    (id(number), change)
 }
 
 fn link(asker: u8, alias: &str, address: &str) -> PrivateName {
@@ -124,8 +124,8 @@ fn does_not_exist(from: &str, gateway: &str, name: &str) -> bool {
 }
 
 /// Two containers on network 1, of which the second is `db`.
-fn two() -> Work {
-    Work {
+fn two() -> Delta {
+    Delta {
         networks: [network(1)].into(),
         endpoints: [endpoint(2, 1, "db", "127.0.1.3")].into(),
         containers: [
@@ -133,7 +133,7 @@ fn two() -> Work {
             container(2, &[(1, "127.0.1.3")], &[]),
         ]
         .into(),
-        ..Work::default()
+        ..Delta::default()
     }
 }
 
@@ -141,19 +141,19 @@ fn two() -> Work {
 fn a_link_answers_its_asker_alone_and_changes_no_reverse_name() {
     in_namespace(|| {
         let mut dns = started();
-        let mut work = two();
+        let mut delta = two();
         let alias = link(1, "database", "127.0.1.3");
-        work.links.insert(alias.clone(), true);
-        dns.follow(&work).unwrap();
+        delta.links.insert(alias.clone(), true);
+        dns.follow(&delta).unwrap();
         assert_eq!(found("127.0.1.2", "127.0.1.1", "database"), "127.0.1.3");
         assert!(does_not_exist("127.0.1.3", "127.0.1.1", "database"));
         assert_eq!(found("127.0.1.2", "127.0.1.1", "db"), "127.0.1.3");
         let reverse = dig("127.0.1.2", "127.0.1.1", &["+short", "-x", "127.0.1.3"]);
         assert_eq!(reverse, "db.\n");
 
-        let ended = Work {
+        let ended = Delta {
             links: [(alias, false)].into(),
-            ..Work::default()
+            ..Delta::default()
         };
         dns.follow(&ended).unwrap();
         assert!(does_not_exist("127.0.1.2", "127.0.1.1", "database"));
@@ -165,11 +165,12 @@ fn a_link_answers_its_asker_alone_and_changes_no_reverse_name() {
 fn a_containers_own_name_for_another_comes_before_the_networks() {
     in_namespace(|| {
         let mut dns = started();
-        let mut work = two();
-        work.endpoints
+        let mut delta = two();
+        delta
+            .endpoints
             .extend([endpoint(4, 1, "cache", "127.0.1.4")]);
-        work.links.insert(link(1, "db", "127.0.1.4"), true);
-        dns.follow(&work).unwrap();
+        delta.links.insert(link(1, "db", "127.0.1.4"), true);
+        dns.follow(&delta).unwrap();
         assert_eq!(found("127.0.1.2", "127.0.1.1", "db"), "127.0.1.4");
         assert_eq!(found("127.0.1.3", "127.0.1.1", "db"), "127.0.1.3");
         dns.close();
@@ -180,10 +181,10 @@ fn a_containers_own_name_for_another_comes_before_the_networks() {
 fn private_names_are_no_way_out_of_internal_networks() {
     in_namespace(|| {
         let mut dns = started();
-        let mut work = two();
-        let carried = work.networks.values_mut().flatten();
-        carried.for_each(|carried| carried.internal = true);
-        dns.follow(&work).unwrap();
+        let mut delta = two();
+        let backing = delta.networks.values_mut().flatten();
+        backing.for_each(|backing| backing.internal = true);
+        dns.follow(&delta).unwrap();
         assert!(does_not_exist("127.0.1.2", "127.0.1.1", "example.org"));
         assert_eq!(found("127.0.1.2", "127.0.1.1", "db"), "127.0.1.3");
         dns.close();
@@ -195,29 +196,29 @@ fn private_names_are_no_way_out_of_internal_networks() {
 fn each_containers_outside_questions_go_to_its_own_servers() {
     in_namespace(|| {
         let mut outside = started();
-        let mut world = Work {
+        let mut world = Delta {
             networks: [network(8), network(9)].into(),
             endpoints: [
                 endpoint(8, 8, "www.example", "127.0.8.80"),
                 endpoint(9, 9, "www.example", "127.0.9.80"),
             ]
             .into(),
-            ..Work::default()
+            ..Delta::default()
         };
         // Whoever asks is heard.
-        let carried = world.networks.values_mut().flatten();
-        carried.for_each(|carried| carried.subnets.clear());
+        let backing = world.networks.values_mut().flatten();
+        backing.for_each(|backing| backing.subnets.clear());
         outside.follow(&world).unwrap();
 
         let mut dns = started();
-        let mut work = two();
-        work.containers = [
+        let mut delta = two();
+        delta.containers = [
             container(1, &[(1, "127.0.1.2")], &["127.0.8.1"]),
             container(2, &[(1, "127.0.1.3")], &["127.0.9.1"]),
             container(3, &[(1, "127.0.1.4")], &[]),
         ]
         .into();
-        dns.follow(&work).unwrap();
+        dns.follow(&delta).unwrap();
         dns.server
             .set_upstreams(&["127.0.8.1:53".parse().unwrap()])
             .unwrap();
@@ -233,13 +234,16 @@ fn each_containers_outside_questions_go_to_its_own_servers() {
 fn what_a_whole_ledger_does_not_have_ends() {
     in_namespace(|| {
         let mut dns = started();
-        let mut work = two();
-        work.networks.extend([network(2)]);
-        work.endpoints.extend([endpoint(5, 1, "gone", "127.0.1.5")]);
-        work.containers
+        let mut delta = two();
+        delta.networks.extend([network(2)]);
+        delta
+            .endpoints
+            .extend([endpoint(5, 1, "gone", "127.0.1.5")]);
+        delta
+            .containers
             .extend([container(5, &[(1, "127.0.1.5"), (2, "127.0.2.5")], &[])]);
-        work.links.insert(link(1, "database", "127.0.1.3"), true);
-        dns.follow(&work).unwrap();
+        delta.links.insert(link(1, "database", "127.0.1.3"), true);
+        dns.follow(&delta).unwrap();
         assert_eq!(found("127.0.1.2", "127.0.1.1", "gone"), "127.0.1.5");
         assert_eq!(found("127.0.1.2", "127.0.1.1", "database"), "127.0.1.3");
 
@@ -250,7 +254,7 @@ fn what_a_whole_ledger_does_not_have_ends() {
         assert_eq!(found("127.0.1.2", "127.0.1.1", "db"), "127.0.1.3");
         assert_eq!(dns.server.listening().len(), 1);
         assert_eq!(dns.askers.len(), 2);
-        dns.reconcile(&Work::default()).unwrap();
+        dns.reconcile(&Delta::default()).unwrap();
         assert!(dns.names.is_empty());
         assert!(dns.server.listening().is_empty());
         dns.close();
@@ -303,9 +307,9 @@ fn who_holds_port_53_at_his_own_address_is_in_nobodys_way() {
 
         // One gateway that is taken leaves the others served.
         let _in_the_way = UdpSocket::bind("127.0.2.1:53").unwrap();
-        let mut work = two();
-        work.networks.extend([network(2), network(3)]);
-        let refused = dns.follow(&work).unwrap_err();
+        let mut delta = two();
+        delta.networks.extend([network(2), network(3)]);
+        let refused = dns.follow(&delta).unwrap_err();
         assert_eq!(held(refused), (ip("127.0.2.1"), "udp"));
         let served: Vec<IpAddr> = dns
             .server

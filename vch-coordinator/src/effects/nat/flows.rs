@@ -6,11 +6,11 @@
 //! to it (of IPv6: translated at all), or asked for them. A walk of 262,144 buckets takes 6 ms.
 
 use super::NatError;
-use super::book::Book;
+use super::state::NatState;
 use super::things::{protocol_number, targets};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use vch_ledger::desired::Carrier;
+use vch_ledger::desired::Segment;
 use vch_ledger::{HostPort, PortBinding, Protocol};
 use vch_nftables::{Conntrack, Flow, FlowFilter, IpVersion};
 
@@ -44,7 +44,7 @@ impl Move {
 
 /// Deletes the entries of bindings that went or moved, and those that keep datagrams from bindings
 /// that came. Says how many.
-pub fn cut(tracker: &mut Conntrack, book: &Book, moves: &[Move]) -> Result<usize, NatError> {
+pub fn cut(tracker: &mut Conntrack, state: &NatState, moves: &[Move]) -> Result<usize, NatError> {
     let mut gone: BTreeMap<IpAddr, Vec<&PortBinding>> = BTreeMap::new();
     for before in moves.iter().filter_map(Move::ended) {
         for (_, target) in targets(before) {
@@ -54,7 +54,7 @@ pub fn cut(tracker: &mut Conntrack, book: &Book, moves: &[Move]) -> Result<usize
     let mut flows = BTreeSet::new();
     for (target, bindings) in gone {
         let found = tracker.flows(FlowFilter::TranslatedTo(target))?;
-        let ended = |flow: &Flow| bindings.iter().any(|one| is_of(one, flow, book));
+        let ended = |flow: &Flow| bindings.iter().any(|one| is_of(one, flow, state));
         flows.extend(found.into_iter().filter(ended));
     }
     let mut come: BTreeMap<_, Vec<&PortBinding>> = BTreeMap::new();
@@ -76,7 +76,7 @@ pub fn cut(tracker: &mut Conntrack, book: &Book, moves: &[Move]) -> Result<usize
             protocol,
             port,
         })?;
-        let kept = |flow: &Flow| bindings.iter().any(|one| stays(one, flow, book));
+        let kept = |flow: &Flow| bindings.iter().any(|one| stays(one, flow, state));
         flows.extend(found.into_iter().filter(kept));
     }
     delete(tracker, flows)
@@ -84,11 +84,11 @@ pub fn cut(tracker: &mut Conntrack, book: &Book, moves: &[Move]) -> Result<usize
 
 /// Deletes the entries that lead to containers and that no binding explains: for the start, and for
 /// after a failure.
-pub fn sweep(tracker: &mut Conntrack, book: &Book) -> Result<usize, NatError> {
+pub fn sweep(tracker: &mut Conntrack, state: &NatState) -> Result<usize, NatError> {
     let mut flows = BTreeSet::new();
     for version in [IpVersion::V4, IpVersion::V6] {
         let found = tracker.flows(FlowFilter::Translated(version))?;
-        flows.extend(found.into_iter().filter(|flow| is_stray(flow, book)));
+        flows.extend(found.into_iter().filter(|flow| is_stray(flow, state)));
     }
     delete(tracker, flows)
 }
@@ -103,7 +103,7 @@ fn delete(tracker: &mut Conntrack, flows: BTreeSet<Flow>) -> Result<usize, NatEr
 
 /// Whether the binding led the flow: it asked for the binding's port, and it is the binding's
 /// target that answers. A binding of the same port at that very address would have led it instead.
-fn is_of(binding: &PortBinding, flow: &Flow, book: &Book) -> bool {
+fn is_of(binding: &PortBinding, flow: &Flow, state: &NatState) -> bool {
     let (asked, port) = flow.original.destination;
     let host = &binding.host;
     let at = match host.address {
@@ -113,7 +113,7 @@ fn is_of(binding: &PortBinding, flow: &Flow, book: &Book) -> bool {
                 address: Some(asked),
                 ..*host
             };
-            book.binding(&particular).is_none()
+            state.binding(&particular).is_none()
         }
     };
     let answers = targets(binding).any(|(_, target)| target == flow.reply.source.0);
@@ -124,13 +124,13 @@ fn is_of(binding: &PortBinding, flow: &Flow, book: &Book) -> bool {
 }
 
 /// Whether the flow went to the VCH itself at an address at which the binding has its port.
-fn stays(binding: &PortBinding, flow: &Flow, book: &Book) -> bool {
+fn stays(binding: &PortBinding, flow: &Flow, state: &NatState) -> bool {
     let asked = flow.original.destination;
-    let mut networks = book.networks();
+    let mut networks = state.networks();
     let own = networks.any(|network| {
-        let default = match &network.by {
-            Carrier::External(external) => external.published,
-            Carrier::Dedicated(_) | Carrier::Shared(_) => !network.internal,
+        let default = match &network.segment {
+            Segment::External(external) => external.published,
+            Segment::Dedicated(_) | Segment::Shared(_) => !network.internal,
         };
         let at = match binding.host.address {
             None => default,
@@ -147,11 +147,11 @@ fn stays(binding: &PortBinding, flow: &Flow, book: &Book) -> bool {
 }
 
 /// Whether a flow leads to a container, and no binding says so.
-fn is_stray(flow: &Flow, book: &Book) -> bool {
+fn is_stray(flow: &Flow, state: &NatState) -> bool {
     let (asked, port) = flow.original.destination;
     let target = flow.reply.source.0;
-    let ours = book.networks().any(|network| {
-        !matches!(network.by, Carrier::External(_))
+    let ours = state.networks().any(|network| {
+        !matches!(network.segment, Segment::External(_))
             && network.subnets.iter().any(|net| net.contains(&target))
     });
     let any: IpAddr = match asked {
@@ -169,8 +169,9 @@ fn is_stray(flow: &Flow, book: &Book) -> bool {
                 address,
                 port,
             };
-            book.binding(&host)
-                .is_some_and(|binding| is_of(binding, flow, book) && may_use(binding, flow))
+            state
+                .binding(&host)
+                .is_some_and(|binding| is_of(binding, flow, state) && may_use(binding, flow))
         })
     });
     ours && !explained

@@ -6,8 +6,8 @@
 //! forgot (they were made anew) comes back with the container's next packet. Of full sets no new flow is answered;
 //! those that are there go on.
 
-use super::kept::{VERSIONS, address_type};
 use super::rules::{chain, destination, source};
+use super::sets::{VERSIONS, address_type};
 use protocol::spec::InterfaceName;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -8,14 +8,14 @@ mod inet;
 pub(super) use inet::FLOWS_OF_ONE;
 mod nat;
 
-use super::kept::Kept;
+use super::sets::NftSet;
 use vch_nftables::{
     Chain, Comment, Datum, Family, Field, IpVersion, NameError, Operator, Rule, Set, Statement,
     Table, name,
 };
 
 /// One table: its chains with their rules, and the sets that packets fill. Those that follow the
-/// ledger are [`Kept`].
+/// ledger are [`NftSet`].
 pub struct Rules {
     /// Family and name.
     pub table: Table,
@@ -47,9 +47,9 @@ impl Rules {
     /// All sets of the table.
     pub fn sets(&self) -> impl Iterator<Item = Set> {
         let family = self.table.family;
-        Kept::all()
+        NftSet::all()
             .filter(move |kept| kept.family() == family)
-            .map(Kept::set)
+            .map(NftSet::set)
             .chain(self.flows.iter().cloned())
     }
 }
@@ -85,14 +85,14 @@ pub fn destination(version: IpVersion) -> Field {
 /// they would be must not be taken for them. The bridge family's rules see fragments; IP's see
 /// packets that the connection tracker has put together.
 fn later_fragment(version: IpVersion) -> Rule {
-    // RFC 791: the low 13 bits are the place; RFC 8200, 4.5: the high ones.
-    let (field, place) = match version {
+    // RFC 791: the low 13 bits are the offset; RFC 8200, 4.5: the high ones.
+    let (field, offset) = match version {
         IpVersion::V4 => (Field::IpFragment, 0x1fff),
         IpVersion::V6 => (Field::Ip6Fragment, 0xfff8),
     };
     Rule::new().then(Statement::CompareBits {
         field,
-        mask: Datum::Number(place),
+        mask: Datum::Number(offset),
         operator: Operator::NotEqual,
         value: Datum::Number(0),
     })

@@ -1,11 +1,11 @@
 //! Both tables: how they are made, what differs in them, what the kernel has of them.
 
 use super::NatError;
-use super::book::Difference;
 use super::clients::ClientList;
-use super::kept::Kept;
 use super::remembered::{self, Remembered};
 use super::rules::Rules;
+use super::sets::NftSet;
+use super::state::Difference;
 use super::things::Held;
 use std::collections::{BTreeMap, BTreeSet};
 use vch_nftables::{
@@ -21,7 +21,7 @@ pub struct Ruleset {
 /// What the kernel has of a table that stands as we make it.
 #[derive(Debug, Default)]
 struct Found {
-    elements: BTreeMap<Kept, BTreeSet<Element>>,
+    elements: BTreeMap<NftSet, BTreeSet<Element>>,
     lists: BTreeSet<Name>,
     remembered: BTreeSet<Remembered>,
 }
@@ -56,11 +56,11 @@ impl Ruleset {
             for port in &new.remembered {
                 port.add(&mut batch, &rules.table)?;
             }
-            for (kept, elements) in gone.elements {
-                batch.delete_elements(&rules.table, &kept.set(), elements);
+            for (set, elements) in gone.elements {
+                batch.delete_elements(&rules.table, &set.set(), elements);
             }
-            for (kept, elements) in new.elements {
-                batch.add_elements(&rules.table, &kept.set(), elements);
+            for (set, elements) in new.elements {
+                batch.add_elements(&rules.table, &set.set(), elements);
             }
             for list in gone.lists {
                 delete_list(&mut batch, &rules.table, list.chain()?);
@@ -98,7 +98,7 @@ impl Ruleset {
 /// What is held, by where it stands.
 #[derive(Default)]
 struct Parts {
-    elements: BTreeMap<Kept, Vec<Element>>,
+    elements: BTreeMap<NftSet, Vec<Element>>,
     lists: Vec<ClientList>,
     remembered: Vec<Remembered>,
 }
@@ -107,11 +107,8 @@ impl Parts {
     fn take(&mut self, family: Family, held: &BTreeSet<Held>) {
         for one in held {
             match one {
-                Held::Element(kept, element) if kept.family() == family => {
-                    self.elements
-                        .entry(*kept)
-                        .or_default()
-                        .push(element.clone());
+                Held::Element(set, element) if set.family() == family => {
+                    self.elements.entry(*set).or_default().push(element.clone());
                 }
                 Held::Clients(list) if family == Family::Inet => self.lists.push(list.clone()),
                 Held::Remembered(port) if family == Family::Bridge => {
@@ -157,8 +154,8 @@ fn make(rules: &Rules, wanted: Parts) -> Result<Batch, NameError> {
     for port in &wanted.remembered {
         port.add(&mut batch, table)?;
     }
-    for (kept, elements) in wanted.elements {
-        batch.add_elements(table, &kept.set(), elements);
+    for (set, elements) in wanted.elements {
+        batch.add_elements(table, &set.set(), elements);
     }
     Ok(batch)
 }
@@ -179,19 +176,19 @@ fn differing(table: &Table, wanted: Parts, found: Found) -> Result<Batch, NameEr
     }
     let (mut gone, mut new) = (Batch::new(), Batch::new());
     let mut wanted = wanted.elements;
-    for (kept, found) in found.elements {
+    for (set, found) in found.elements {
         let wanted: BTreeSet<Element> = wanted
-            .remove(&kept)
+            .remove(&set)
             .unwrap_or_default()
             .into_iter()
             .collect();
         let excess: Vec<_> = found.difference(&wanted).cloned().collect();
         let missing: Vec<_> = wanted.difference(&found).cloned().collect();
         if !excess.is_empty() {
-            gone.delete_elements(table, &kept.set(), excess);
+            gone.delete_elements(table, &set.set(), excess);
         }
         if !missing.is_empty() {
-            new.add_elements(table, &kept.set(), missing);
+            new.add_elements(table, &set.set(), missing);
         }
     }
     batch.append(gone);
@@ -249,9 +246,9 @@ fn read(
         remembered,
         ..Found::default()
     };
-    for kept in Kept::all().filter(|kept| kept.family() == table.family) {
-        let elements = connection.elements(table, &kept.set())?;
-        found.elements.insert(kept, elements);
+    for set in NftSet::all().filter(|set| set.family() == table.family) {
+        let elements = connection.elements(table, &set.set())?;
+        found.elements.insert(set, elements);
     }
     Ok(Some(found))
 }

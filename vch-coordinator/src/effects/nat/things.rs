@@ -1,31 +1,35 @@
 //! What the rules are about: things of the ledger, and what the sets hold of each.
 
 use super::clients::ClientList;
-use super::kept::{Kept, Reach};
 use super::remembered::Remembered;
+use super::sets::{NftSet, Reach};
 use crate::config::Config;
 use protocol::spec::{FirewallLevel, InterfaceName, MacAddress};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv6Addr};
-use vch_ledger::desired::{Carried, Carrier, Place};
+use vch_ledger::desired::{DesiredEndpoint, NetworkBacking, Segment};
 use vch_ledger::{NetworkId, PortBinding, PortNumber, Protocol};
 use vch_nftables::{Datum, Element, InterfaceName as NftInterface, IpVersion, NameError, Verdict};
 
 /// What the VCH's configuration says that no network does.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Surroundings {
+pub struct NatEnvironment {
     /// Links of the management and docker endpoint networks: never a way for containers.
     pub private: BTreeSet<InterfaceName>,
     /// The VCH's addresses there: no port is published at them.
     pub private_addresses: BTreeSet<IpAddr>,
 }
 
-impl From<&Config> for Surroundings {
+impl From<&Config> for NatEnvironment {
     fn from(config: &Config) -> Self {
-        let stations = [&config.management, &config.docker_endpoint.station];
+        let host_interfaces = [&config.management, &config.docker_endpoint.host_interface];
         Self {
-            private: stations.map(|station| station.interface.clone()).into(),
-            private_addresses: stations.map(|station| station.address).into(),
+            private: host_interfaces
+                .map(|host_interface| host_interface.interface.clone())
+                .into(),
+            private_addresses: host_interfaces
+                .map(|host_interface| host_interface.address)
+                .into(),
         }
     }
 }
@@ -63,22 +67,22 @@ pub enum On {
     },
 }
 
-impl From<&Place> for Port {
-    fn from(place: &Place) -> Self {
-        let on = match &place.carrier {
-            Carrier::Dedicated(_) => On::Dedicated,
-            Carrier::Shared(_) => On::Shared,
-            Carrier::External(external) => On::External {
+impl From<&DesiredEndpoint> for Port {
+    fn from(endpoint: &DesiredEndpoint) -> Self {
+        let on = match &endpoint.segment {
+            Segment::Dedicated(_) => On::Dedicated,
+            Segment::Shared(_) => On::Shared,
+            Segment::External(external) => On::External {
                 link: external.interface.clone(),
-                level: place.level.unwrap_or(external.level),
-                opened: place.opened.clone(),
+                level: endpoint.level.unwrap_or(external.level),
+                opened: endpoint.opened.clone(),
             },
         };
         Self {
-            network: place.network,
-            name: place.port.clone(),
-            mac: place.mac,
-            addresses: place.addresses.clone(),
+            network: endpoint.network,
+            name: endpoint.port.clone(),
+            mac: endpoint.mac,
+            addresses: endpoint.addresses.clone(),
             on,
         }
     }
@@ -88,7 +92,7 @@ impl From<&Place> for Port {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Held {
     /// An element.
-    Element(Kept, Element),
+    Element(NftSet, Element),
     /// The chain of a list of clients.
     Clients(ClientList),
     /// What remembers the flows of a container on an external network.
@@ -100,9 +104,9 @@ impl Held {
     /// bindings a list of clients.
     pub fn may_be_shared(&self) -> bool {
         match self {
-            Self::Element(kept, _) => matches!(
-                kept,
-                Kept::Bridges | Kept::Within | Kept::External | Kept::Defaults(_)
+            Self::Element(set, _) => matches!(
+                set,
+                NftSet::Bridges | NftSet::IntraBridge | NftSet::External | NftSet::Defaults(_)
             ),
             Self::Clients(_) => true,
             Self::Remembered(_) => false,
@@ -115,19 +119,19 @@ impl Held {
 struct Holding(Vec<Held>);
 
 impl Holding {
-    fn add(&mut self, kept: Kept, key: impl Into<Vec<Datum>>) {
-        self.0.push(Held::Element(kept, Element::new(key)));
+    fn add(&mut self, set: NftSet, key: impl Into<Vec<Datum>>) {
+        self.0.push(Held::Element(set, Element::new(key)));
     }
 
     /// The flows that a port's container begins.
     fn remember(&mut self, name: Datum, port: &InterfaceName) -> Result<(), NameError> {
         let remembered = Remembered::of(port);
-        for (kept, chain) in [
-            (Kept::Leaving, remembered.leaving()?),
-            (Kept::Arriving, remembered.arriving()?),
+        for (set, chain) in [
+            (NftSet::Leaving, remembered.leaving()?),
+            (NftSet::Arriving, remembered.arriving()?),
         ] {
             let element = Element::new([name]).to_verdict(chain);
-            self.0.push(Held::Element(kept, element));
+            self.0.push(Held::Element(set, element));
         }
         self.0.push(Held::Remembered(remembered));
         Ok(())
@@ -138,51 +142,54 @@ fn link(name: &InterfaceName) -> Result<Datum, NameError> {
     Ok(Datum::Interface(NftInterface::new(name.as_str())?))
 }
 
-impl Surroundings {
+impl NatEnvironment {
     /// What is held of the configuration.
     pub fn held(&self) -> Result<Vec<Held>, NameError> {
         let mut holding = Holding::default();
         for name in &self.private {
-            holding.add(Kept::Private, [link(name)?]);
+            holding.add(NftSet::Private, [link(name)?]);
         }
         for address in &self.private_addresses {
-            holding.add(Kept::PrivateAddresses(address.into()), [(*address).into()]);
+            holding.add(
+                NftSet::PrivateAddresses(address.into()),
+                [(*address).into()],
+            );
         }
         Ok(holding.0)
     }
 }
 
 /// What is held of a network.
-pub fn of_network(network: &Carried) -> Result<Vec<Held>, NameError> {
+pub fn of_network(network: &NetworkBacking) -> Result<Vec<Held>, NameError> {
     let mut holding = Holding::default();
     let addresses = network.addresses.iter().map(ipnet::IpNet::addr);
-    let (bridge, own) = match &network.by {
-        Carrier::Dedicated(name) => (link(name)?, true),
-        Carrier::Shared(name) => (link(name)?, false),
-        Carrier::External(external) => {
-            holding.add(Kept::External, [link(&external.interface)?]);
+    let (bridge, own) = match &network.segment {
+        Segment::Dedicated(name) => (link(name)?, true),
+        Segment::Shared(name) => (link(name)?, false),
+        Segment::External(external) => {
+            holding.add(NftSet::External, [link(&external.interface)?]);
             for address in addresses.filter(|_| external.published) {
-                holding.add(Kept::Defaults((&address).into()), [address.into()]);
+                holding.add(NftSet::Defaults((&address).into()), [address.into()]);
             }
             return Ok(holding.0);
         }
     };
-    holding.add(Kept::Bridges, [bridge]);
-    holding.add(Kept::Within, [bridge, bridge]);
+    holding.add(NftSet::Bridges, [bridge]);
+    holding.add(NftSet::IntraBridge, [bridge, bridge]);
     if network.internal && own {
-        holding.add(Kept::Internal, [bridge]);
+        holding.add(NftSet::Internal, [bridge]);
     }
     // Shared networks have no way from one container to another by the VCH.
-    if network.apart && own {
-        holding.add(Kept::Apart, [bridge, bridge]);
+    if network.isolated && own {
+        holding.add(NftSet::Isolated, [bridge, bridge]);
     }
     for address in addresses {
         let version = (&address).into();
-        holding.add(Kept::Gateways(version), [address.into()]);
+        holding.add(NftSet::Gateways(version), [address.into()]);
         if !network.internal {
-            holding.add(Kept::OpenGateways(version), [address.into()]);
+            holding.add(NftSet::OpenGateways(version), [address.into()]);
         }
-        holding.add(Kept::Doors(version), [bridge, address.into()]);
+        holding.add(NftSet::AllowedGateways(version), [bridge, address.into()]);
     }
     Ok(holding.0)
 }
@@ -191,38 +198,38 @@ pub fn of_network(network: &Carried) -> Result<Vec<Held>, NameError> {
 pub fn of_port(
     port: &Port,
     segment: u32,
-    network: Option<&Carried>,
+    network: Option<&NetworkBacking>,
 ) -> Result<Vec<Held>, NameError> {
     let mut holding = Holding::default();
     let name = link(&port.name)?;
     let mac = Datum::Ether(port.mac.octets());
-    holding.add(Kept::Macs, [name, mac]);
+    holding.add(NftSet::Macs, [name, mac]);
     let local = IpAddr::V6(link_local(port.mac));
     for address in port.addresses.iter().chain([&local]) {
         let key = [name, mac, (*address).into()];
-        holding.add(Kept::Sources(address.into()), key);
+        holding.add(NftSet::Sources(address.into()), key);
     }
     let number = Datum::Mark(segment);
     let segment = Element::new([name]).to_values([number]);
-    holding.0.push(Held::Element(Kept::Segments, segment));
-    holding.add(Kept::Members, [name, number]);
-    if network.is_some_and(|network| network.apart) {
-        holding.add(Kept::Silent, [name]);
+    holding.0.push(Held::Element(NftSet::Segments, segment));
+    holding.add(NftSet::Members, [name, number]);
+    if network.is_some_and(|network| network.isolated) {
+        holding.add(NftSet::IccOff, [name]);
     }
     if network.is_some_and(|network| network.untranslated) {
         for address in &port.addresses {
-            holding.add(Kept::Untranslated(address.into()), [(*address).into()]);
+            holding.add(NftSet::Untranslated(address.into()), [(*address).into()]);
         }
     }
     match &port.on {
         On::Dedicated => {}
         On::Shared => {
-            holding.add(Kept::Commons, [name]);
+            holding.add(NftSet::SharedPorts, [name]);
             for address in &port.addresses {
                 let version = address.into();
-                holding.add(Kept::Shared(version), [(*address).into()]);
+                holding.add(NftSet::Shared(version), [(*address).into()]);
                 if network.is_some_and(|network| network.internal) {
-                    holding.add(Kept::Confined(version), [(*address).into()]);
+                    holding.add(NftSet::InternalAddresses(version), [(*address).into()]);
                 }
             }
         }
@@ -233,7 +240,7 @@ pub fn of_port(
         } => {
             for address in &port.addresses {
                 let key = [link(outside)?, (*address).into()];
-                holding.add(Kept::Attached(address.into()), key);
+                holding.add(NftSet::Attached(address.into()), key);
             }
             level_of(&mut holding, name, *level, opened);
             if !matches!(level, FirewallLevel::Open | FirewallLevel::Closed) {
@@ -246,16 +253,16 @@ pub fn of_port(
 
 fn level_of(holding: &mut Holding, name: Datum, level: FirewallLevel, opened: &[PortNumber]) {
     if level != FirewallLevel::Open {
-        holding.add(Kept::Walled, [name]);
+        holding.add(NftSet::Restricted, [name]);
     }
     match level {
         FirewallLevel::Open | FirewallLevel::Outbound => {}
-        FirewallLevel::Closed => holding.add(Kept::Closed, [name]),
-        FirewallLevel::Peers => holding.add(Kept::Friendly, [name]),
+        FirewallLevel::Closed => holding.add(NftSet::Closed, [name]),
+        FirewallLevel::Peers => holding.add(NftSet::PeersAllowed, [name]),
         FirewallLevel::Published => {
             for port in opened {
                 let number = Datum::Service(port.port);
-                holding.add(Kept::Opened, [name, protocol(port.protocol), number]);
+                holding.add(NftSet::Opened, [name, protocol(port.protocol), number]);
             }
         }
     }
@@ -324,11 +331,11 @@ pub fn of_binding(binding: &PortBinding) -> Result<Vec<Held>, NameError> {
         if let Some(list) = &clients {
             let chain = Verdict::Jump(list.chain()?);
             let element = element.clone().to_verdict(chain);
-            held.push(Held::Element(Kept::Clients(reach, version), element));
+            held.push(Held::Element(NftSet::Clients(reach, version), element));
         }
         let port = Datum::Service(binding.container_port);
         let element = element.to_values([target.into(), port]);
-        held.push(Held::Element(Kept::Published(reach, version), element));
+        held.push(Held::Element(NftSet::Published(reach, version), element));
     }
     if !held.is_empty() {
         held.extend(clients.map(Held::Clients));

@@ -4,7 +4,7 @@ use super::NatError;
 #[cfg(test)]
 use std::io;
 use tokio::io::unix::AsyncFd;
-use vch_nftables::{Event, EventError, Family, SocketError, Subscription, Table};
+use vch_nftables::{EventError, Family, NftEvent, SocketError, Subscription, Table};
 
 /// Tells of changes to our tables that we did not make.
 pub struct Watch {
@@ -30,8 +30,8 @@ impl Heard {
     /// told is lost, as in an overrun.
     fn take(
         &mut self,
-        next: Result<Option<Event>, EventError>,
-    ) -> Result<Option<Event>, SocketError> {
+        next: Result<Option<NftEvent>, EventError>,
+    ) -> Result<Option<NftEvent>, SocketError> {
         match next {
             Ok(event) => Ok(event),
             Err(EventError::Socket(error)) => Err(error),
@@ -42,16 +42,16 @@ impl Heard {
                     let unreadable = self.unreadable;
                     tracing::warn!(%error, unreadable, "an event of nftables can't be read");
                 }
-                Ok(Some(Event::Overrun))
+                Ok(Some(NftEvent::Overrun))
             }
         }
     }
 
     /// Our tables that an event says to be changed by others.
-    fn tables_of(&self, event: &Event) -> Vec<Family> {
+    fn tables_of(&self, event: &NftEvent) -> Vec<Family> {
         let meant = |table: &&Table| match event {
-            Event::Change(change) => change.port != self.own && **table == change.table,
-            Event::Overrun => true,
+            NftEvent::Change(change) => change.port != self.own && **table == change.table,
+            NftEvent::Overrun => true,
         };
         let tables = self.tables.iter().filter(meant);
         tables.map(|table| table.family).collect()

@@ -13,7 +13,7 @@ use tokio::{
 };
 use vch_ledger::{
     Attachment, EndpointId, Id, NetworkId,
-    desired::{Carrier, Places},
+    desired::{EndpointChange, Segment},
 };
 
 const SOON: Duration = Duration::from_secs(5);
@@ -26,19 +26,19 @@ const REFUSED: &str = "{\"error\":\"busy\"}\n";
 /// Whoever runs the VMs.
 struct Program {
     listener: UnixListener,
-    _folder: tempfile::TempDir,
+    _dir: tempfile::TempDir,
 }
 
 impl Program {
     async fn start() -> (Self, Running, Segments) {
-        let folder = tempfile::tempdir().unwrap();
-        let socket = folder.path().join("hook");
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("hook");
         let listener = UnixListener::bind(&socket).unwrap();
         let (segments, _thread) = spawn().await;
         let running = Running::new(Arc::new(Hook::new(socket)), segments.clone());
         let program = Self {
             listener,
-            _folder: folder,
+            _dir: dir,
         };
         (program, running, segments)
     }
@@ -71,7 +71,7 @@ impl Program {
     }
 }
 
-fn place(container: u8, tap: &str) -> Place {
+fn endpoint(container: u8, tap: &str) -> DesiredEndpoint {
     let nic = Nic {
         container: format!("c{container}").parse().unwrap(),
         container_id: ContainerId::from_bytes([container; 32]),
@@ -81,9 +81,9 @@ fn place(container: u8, tap: &str) -> Place {
         mac: MAC.parse().unwrap(),
         found_by: NicMatch::Mac(MAC.parse().unwrap()),
     };
-    Place {
+    DesiredEndpoint {
         network: NetworkId::from_bytes([1; 32]),
-        carrier: Carrier::Dedicated(world::name("br-1")),
+        segment: Segment::Dedicated(world::name("br-1")),
         port: world::name(tap),
         attachment: Attachment::Tap,
         interface: world::name("eth0"),
@@ -98,31 +98,31 @@ fn place(container: u8, tap: &str) -> Place {
     }
 }
 
-/// A transaction in which places come and go.
-fn work(comes: &[Place], goes: &[Place]) -> Work {
-    let mut work = Work::default();
-    let comes = comes.iter().map(|place| (None, Some(place.clone())));
-    let goes = goes.iter().map(|place| (Some(place.clone()), None));
+/// A transaction in which endpoints come and go.
+fn delta(comes: &[DesiredEndpoint], goes: &[DesiredEndpoint]) -> Delta {
+    let mut delta = Delta::default();
+    let comes = comes.iter().map(|endpoint| (None, Some(endpoint.clone())));
+    let goes = goes.iter().map(|endpoint| (Some(endpoint.clone()), None));
     for (number, (before, after)) in comes.chain(goes).enumerate() {
         let id = EndpointId::from_bytes([u8::try_from(number).unwrap(); 32]);
-        work.endpoints.insert(id, Places { before, after });
+        delta.endpoints.insert(id, EndpointChange { before, after });
     }
-    work
+    delta
 }
 
-fn port(place: &Place) -> Port {
-    world::tap(place.port.as_str())
+fn port(endpoint: &DesiredEndpoint) -> Port {
+    world::tap(endpoint.port.as_str())
 }
 
 #[test]
 fn changes_of_one_container_are_asked_for_in_their_order() {
     in_namespace(async |_| {
         let (program, mut running, _segments) = Program::start().await;
-        let web = place(1, "vt-1");
+        let web = endpoint(1, "vt-1");
         let first = running
-            .follow(&work(std::slice::from_ref(&web), &[]), port)
+            .follow(&delta(std::slice::from_ref(&web), &[]), port)
             .unwrap();
-        let second = running.follow(&work(&[], &[web]), port).unwrap();
+        let second = running.follow(&delta(&[], &[web]), port).unwrap();
         // Whichever is begun first.
         let second = tokio::spawn(second);
         let first = tokio::spawn(first);
@@ -140,8 +140,8 @@ fn changes_of_one_container_are_asked_for_in_their_order() {
 fn containers_do_not_wait_for_one_another() {
     in_namespace(async |_| {
         let (program, mut running, _segments) = Program::start().await;
-        let both = [place(1, "vt-1"), place(2, "vt-2")];
-        let all = running.follow(&work(&both, &[]), port).unwrap();
+        let both = [endpoint(1, "vt-1"), endpoint(2, "vt-2")];
+        let all = running.follow(&delta(&both, &[]), port).unwrap();
         let all = tokio::spawn(all);
         let (one, other) = (program.asked().await, program.asked().await);
         for (_, mut stream) in [one, other] {
@@ -160,7 +160,7 @@ fn a_tap_stands_until_its_nic_is_unplugged_and_is_asked_for_again() {
             .await
             .unwrap();
         segments.ensure_port(&world::tap("vt-1")).await.unwrap();
-        let gone = work(&[], &[place(1, "vt-1")]);
+        let gone = delta(&[], &[endpoint(1, "vt-1")]);
         let (refused, ()) = tokio::join!(
             running.follow(&gone, port).unwrap(),
             program.answer("unplug vt-1", REFUSED)
@@ -192,11 +192,11 @@ fn a_tap_stands_until_its_nic_is_unplugged_and_is_asked_for_again() {
 fn a_tap_made_anew_is_mended_if_a_running_vm_is_on_it() {
     in_namespace(async |_| {
         let (program, mut running, _segments) = Program::start().await;
-        let mut stopped = place(2, "vt-2");
+        let mut stopped = endpoint(2, "vt-2");
         stopped.nic = None;
-        let whole = work(&[place(1, "vt-1"), stopped], &[]);
+        let whole = delta(&[endpoint(1, "vt-1"), stopped], &[]);
         let created = ["vt-1", "vt-2", "br-1"].map(world::name).into();
-        running.note_torn(&whole, &created);
+        running.note_stale(&whole, &created);
         let (refused, ()) = tokio::join!(
             running.again().unwrap(),
             program.answer("replug vt-1", REFUSED)
@@ -209,8 +209,8 @@ fn a_tap_made_anew_is_mended_if_a_running_vm_is_on_it() {
         done.unwrap();
         assert!(running.again().is_none());
         // Whoever has gone needs nothing.
-        running.note_torn(&whole, &created);
-        running.note_torn(&Work::default(), &BTreeSet::new());
+        running.note_stale(&whole, &created);
+        running.note_stale(&Delta::default(), &BTreeSet::new());
         assert!(running.again().is_none());
     });
 }

@@ -2,7 +2,7 @@
 
 mod listen;
 
-use listen::Unsettled;
+use listen::LinkDrift;
 
 use super::{
     Bridge, Desired, HostRoutes, Owner, Port, Reconciled, SegmentError,
@@ -55,7 +55,7 @@ pub struct Actor {
     own: BTreeMap<u32, InterfaceName>,
     routes: HostRoutes,
     disturbed: watch::Sender<BTreeSet<InterfaceName>>,
-    unsettled: Unsettled,
+    drift: LinkDrift,
 }
 
 impl Actor {
@@ -74,7 +74,7 @@ impl Actor {
             own: BTreeMap::new(),
             routes,
             disturbed,
-            unsettled: Unsettled::default(),
+            drift: LinkDrift::default(),
         };
         let observed = actor.kernel.observe([]).await?;
         actor.learn_links(&observed);
@@ -85,8 +85,8 @@ impl Actor {
     /// Works until no one is left who could ask.
     pub async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         loop {
-            let settle = self.unsettled.settle_at();
-            let listening = self.unsettled.heeds_events();
+            let settle = self.drift.settle_at();
+            let listening = self.drift.heeds_events();
             tokio::select! {
                 command = commands.recv() => match command {
                     Some(command) => {

@@ -32,8 +32,10 @@ impl Kernel {
         match step {
             Step::Forward(family) => write(&Sysctl::forward(*family)),
             Step::Remove { name, index } => self.remove(name, *index).await,
-            Step::Doom { name, index } => self.doom(name, *index).await,
-            Step::RemoveDoomed => self.remove_doomed().await,
+            Step::MarkPendingDeletion { name, index } => {
+                self.mark_pending_deletion(name, *index).await
+            }
+            Step::RemovePendingDeletion => self.remove_pending_deletion().await,
             Step::CreateBridge { name, mac } => self.create_bridge(name, *mac).await,
             Step::MakePlain { name } => self
                 .change_link(link(name, [bridge_info()]))
@@ -73,10 +75,14 @@ impl Kernel {
         }
     }
 
-    async fn doom(&mut self, name: &InterfaceName, index: u32) -> Result<(), SegmentError> {
+    async fn mark_pending_deletion(
+        &mut self,
+        name: &InterfaceName,
+        index: u32,
+    ) -> Result<(), SegmentError> {
         let mut message = LinkMessage::default();
         message.header.index = index;
-        let group = LinkAttribute::Group(self.owner.doomed());
+        let group = LinkAttribute::Group(self.owner.pending_deletion());
         message.attributes.push(group);
         match self.change_link(message).await {
             // Somebody was faster.
@@ -85,9 +91,9 @@ impl Kernel {
         }
     }
 
-    async fn remove_doomed(&mut self) -> Result<(), SegmentError> {
+    async fn remove_pending_deletion(&mut self) -> Result<(), SegmentError> {
         let mut message = LinkMessage::default();
-        let group = LinkAttribute::Group(self.owner.doomed());
+        let group = LinkAttribute::Group(self.owner.pending_deletion());
         message.attributes.push(group);
         match self.perform(RouteNetlinkMessage::DelLink(message), 0).await {
             // Somebody was faster.

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fmt, path::PathBuf};
 
 // The kernel reads a group as a positive `int`: bit 30 is the highest.
 const MARKED: u32 = 1 << 30;
-const DOOMED: u32 = 1 << 29;
+const PENDING_DELETION: u32 = 1 << 29;
 
 /// Whose links these are: each link that a VCH makes bears its mark, and a VCH changes and removes
 /// marked links only.
@@ -23,7 +23,7 @@ impl Owner {
     pub fn of(vch: &[u8]) -> Self {
         let [.., a, b, c, d] = hash([vch]).to_be_bytes();
         let value = u32::from_be_bytes([a, b, c, d]);
-        Self((value % DOOMED) | MARKED)
+        Self((value % PENDING_DELETION) | MARKED)
     }
 
     /// The group of this VCH's links.
@@ -32,13 +32,13 @@ impl Owner {
     }
 
     /// The group of those that are about to be removed.
-    pub fn doomed(self) -> u32 {
-        self.0 | DOOMED
+    pub fn pending_deletion(self) -> u32 {
+        self.0 | PENDING_DELETION
     }
 
     /// Whether a link of this group is this VCH's.
     pub fn owns(self, group: u32) -> bool {
-        group == self.group() || group == self.doomed()
+        group == self.group() || group == self.pending_deletion()
     }
 
     /// The address of this VCH's bridge of that name: fixed, since a bridge without one of its own

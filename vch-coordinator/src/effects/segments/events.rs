@@ -21,16 +21,16 @@ const DATAGRAM_BYTES: usize = 64 << 10;
 
 /// One event.
 #[derive(Debug)]
-pub enum Event {
+pub enum SegmentEvent {
     /// A link came or changed.
     Link(InterfaceName, Link),
     /// A link went.
     LinkGone(u32),
-    /// A link's place on a bridge changed.
+    /// A link's port on a bridge changed.
     PortChanged(u32),
     /// A link's addresses changed.
     AddressChanged(u32),
-    /// A route came, in the place of others of its metric if it `replaces`.
+    /// A route came, in place of others of its metric if it `replaces`.
     Route {
         /// The route.
         route: RouteMessage,
@@ -81,7 +81,7 @@ impl Events {
     ///
     /// # Errors
     /// ENOBUFS if events were lost: what is known has to be looked at again.
-    pub async fn next(&mut self) -> io::Result<Vec<Event>> {
+    pub async fn next(&mut self) -> io::Result<Vec<SegmentEvent>> {
         self.datagram.clear();
         self.socket.recv(&mut self.datagram).await?;
         Ok(decode(&self.datagram))
@@ -89,7 +89,7 @@ impl Events {
 }
 
 /// Reads the events of one datagram; what can't be read, or concerns nobody here, is left out.
-fn decode(mut bytes: &[u8]) -> Vec<Event> {
+fn decode(mut bytes: &[u8]) -> Vec<SegmentEvent> {
     let mut events = Vec::new();
     while let Ok(message) = NetlinkMessage::<RouteNetlinkMessage>::deserialize(bytes) {
         // NLMSG_ALIGN of linux/netlink.h.
@@ -103,7 +103,7 @@ fn decode(mut bytes: &[u8]) -> Vec<Event> {
     events
 }
 
-fn event(message: NetlinkMessage<RouteNetlinkMessage>) -> Option<Event> {
+fn event(message: NetlinkMessage<RouteNetlinkMessage>) -> Option<SegmentEvent> {
     let replaces = message.header.flags & NLM_F_REPLACE != 0;
     let NetlinkPayload::InnerMessage(message) = message.payload else {
         return None;
@@ -114,18 +114,18 @@ fn event(message: NetlinkMessage<RouteNetlinkMessage>) -> Option<Event> {
         RouteNetlinkMessage::NewLink(message) | RouteNetlinkMessage::DelLink(message)
             if is_port(&message) =>
         {
-            Some(Event::PortChanged(message.header.index))
+            Some(SegmentEvent::PortChanged(message.header.index))
         }
         RouteNetlinkMessage::NewLink(message) => {
-            Link::parse(&message).map(|(name, link)| Event::Link(name, link))
+            Link::parse(&message).map(|(name, link)| SegmentEvent::Link(name, link))
         }
-        RouteNetlinkMessage::DelLink(message) => Some(Event::LinkGone(message.header.index)),
+        RouteNetlinkMessage::DelLink(message) => Some(SegmentEvent::LinkGone(message.header.index)),
         RouteNetlinkMessage::NewAddress(AddressMessage { header, .. })
         | RouteNetlinkMessage::DelAddress(AddressMessage { header, .. }) => {
-            Some(Event::AddressChanged(header.index))
+            Some(SegmentEvent::AddressChanged(header.index))
         }
-        RouteNetlinkMessage::NewRoute(route) => Some(Event::Route { route, replaces }),
-        RouteNetlinkMessage::DelRoute(route) => Some(Event::RouteGone(route)),
+        RouteNetlinkMessage::NewRoute(route) => Some(SegmentEvent::Route { route, replaces }),
+        RouteNetlinkMessage::DelRoute(route) => Some(SegmentEvent::RouteGone(route)),
         _ => None,
     }
 }

@@ -58,7 +58,7 @@ impl Kernel {
         })
     }
 
-    /// Puts a new connection in the place of one that failed. What was asked of the old one may have
+    /// Puts a new connection in place of one that failed. What was asked of the old one may have
     /// been done: whoever asked is told that it failed, and looks again.
     fn reconnect(&mut self) {
         match open() {

@@ -297,12 +297,12 @@ fn remove_all<'a>(links: impl Iterator<Item = (&'a InterfaceName, &'a Link)>) ->
     if let [(name, link)] = links[..] {
         return vec![remove(name, link)];
     }
-    let doom = links.iter().map(|(name, link)| Step::Doom {
+    let mark_pending_deletion = links.iter().map(|(name, link)| Step::MarkPendingDeletion {
         name: (*name).clone(),
         index: link.index,
     });
-    let removal = (!links.is_empty()).then_some(Step::RemoveDoomed);
-    doom.chain(removal).collect()
+    let removal = (!links.is_empty()).then_some(Step::RemovePendingDeletion);
+    mark_pending_deletion.chain(removal).collect()
 }
 
 fn ours<'a>(

@@ -87,7 +87,7 @@ impl Table {
         ways.insert(route.way);
     }
 
-    /// Adds a route in the place of those of its table and metric.
+    /// Adds a route in place of those of its table and metric.
     pub fn replace(&mut self, route: Route) {
         if let Some(ways) = self.routes.get_mut(&route.destination) {
             ways.retain(|way| way.rank != route.way.rank);

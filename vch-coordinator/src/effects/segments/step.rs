@@ -16,15 +16,15 @@ pub enum Step {
         /// Its number: a link that took the name since then is not meant.
         index: u32,
     },
-    /// Move a link of ours to the group of those that [`Step::RemoveDoomed`] removes.
-    Doom {
+    /// Move a link of ours to the group of those that [`Step::RemovePendingDeletion`] removes.
+    MarkPendingDeletion {
         /// Its name.
         name: InterfaceName,
         /// Its number.
         index: u32,
     },
-    /// Remove all doomed links: the kernel waits for its readers once, not for each link.
-    RemoveDoomed,
+    /// Remove all links that are pending deletion: the kernel waits for its readers once, not for each link.
+    RemovePendingDeletion,
     /// Make a bridge, marked, without spanning tree, forward delay and multicast snooping.
     CreateBridge {
         /// Its name.
@@ -103,9 +103,9 @@ impl Step {
     /// The link that it is about; none for the namespace as a whole.
     pub fn link(&self) -> Option<&InterfaceName> {
         match self {
-            Self::Forward(_) | Self::RemoveDoomed => None,
+            Self::Forward(_) | Self::RemovePendingDeletion => None,
             Self::Remove { name, .. }
-            | Self::Doom { name, .. }
+            | Self::MarkPendingDeletion { name, .. }
             | Self::CreateBridge { name, .. }
             | Self::MakePlain { name }
             | Self::CreateTap { name }

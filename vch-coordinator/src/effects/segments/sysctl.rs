@@ -1,4 +1,4 @@
-//! Settings that netlink can't change: the only place that writes below `/proc/sys`.
+//! Settings that netlink can't change: the only module that writes below `/proc/sys`.
 //!
 //! `/proc/sys/net` shows the network namespace of the thread that looks.
 

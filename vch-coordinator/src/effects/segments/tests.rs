@@ -9,7 +9,7 @@ mod users;
 pub mod world;
 
 use super::{
-    events::{Event, Events},
+    events::{Events, SegmentEvent},
     *,
 };
 use room::{eventually, in_namespace, ip, links};
@@ -25,7 +25,7 @@ async fn changes(monitor: &mut Events, mark: &str) -> usize {
     loop {
         for event in monitor.next().await.unwrap() {
             match event {
-                Event::Link(name, _) if name.as_str() == "lo" => return changes,
+                SegmentEvent::Link(name, _) if name.as_str() == "lo" => return changes,
                 _ => changes += 1,
             }
         }

@@ -1,7 +1,7 @@
 //! How the coordinator comes by a container's channel.
 
 use super::guest_log::GuestLog;
-use crate::chain::chain;
+use crate::error_chain::error_chain;
 use protocol::transport::{
     ChannelStream, CoordinatorChannel, OpenError,
     coordinator::{NativeListener, NativePeer, Opener as TransportOpener},
@@ -31,10 +31,10 @@ pub enum ChannelError {
         /// The container's context ID.
         cid: u32,
     },
-    /// The folder of the sockets can't be made.
+    /// The directory of the sockets can't be made.
     #[error("cannot make {}: make the folder writable, or set `vch.run_dir`", path.display())]
-    Folder {
-        /// The folder.
+    Dir {
+        /// The directory.
         path: PathBuf,
         /// Why.
         #[source]
@@ -76,25 +76,25 @@ type Native = Arc<Mutex<BTreeMap<u32, (ContainerId, mpsc::Sender<ChannelStream>)
 
 /// All containers' channels.
 pub struct Channels {
-    folder: PathBuf,
+    dir: PathBuf,
     native: Option<Native>,
 }
 
 impl Channels {
-    /// Sockets of our own lie in `folder`, which is made here for root alone; native vsock is there
+    /// Sockets of our own lie in `dir`, which is made here for root alone; native vsock is there
     /// if it `listens`.
-    pub fn new(folder: PathBuf, listens: bool) -> Result<Self, ChannelError> {
+    pub fn new(dir: PathBuf, listens: bool) -> Result<Self, ChannelError> {
         use std::os::unix::fs::DirBuilderExt;
         let made = fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
-            .create(&folder);
-        made.map_err(|source| ChannelError::Folder {
-            path: folder.clone(),
+            .create(&dir);
+        made.map_err(|source| ChannelError::Dir {
+            path: dir.clone(),
             source,
         })?;
         Ok(Self {
-            folder,
+            dir,
             native: listens.then(Native::default),
         })
     }
@@ -126,7 +126,7 @@ impl Channels {
                         turned_away(&peer, "not from a privileged port");
                     }
                     Err(error) => {
-                        tracing::error!(error = chain(&error), "native vsock");
+                        tracing::error!(error = error_chain(&error), "native vsock");
                         tokio::time::sleep(ACCEPT_RETRY).await;
                     }
                 }
@@ -173,7 +173,7 @@ impl Channels {
     pub fn unix_path(&self, id: ContainerId, path: Option<&SocketPath>) -> PathBuf {
         match path {
             Some(path) => Path::new(path.as_str()).to_owned(),
-            None => self.folder.join(format!("{}.sock", id.short())),
+            None => self.dir.join(format!("{}.sock", id.short())),
         }
     }
 }

@@ -7,8 +7,8 @@ use super::{
     state::{AHEAD, SessionState},
 };
 use crate::{
-    chain::chain,
-    store::{Keeper, KeeperError},
+    error_chain::error_chain,
+    store::{LedgerHandle, WriterError},
 };
 use protocol::{
     message::{LogLevel, LogLine, Refusal, Report, ToAgent},
@@ -26,7 +26,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::{sync::watch, task::JoinSet};
-use vch_ledger::{ContainerId, desired::Tethered};
+use vch_ledger::{ContainerId, desired::AgentTarget};
 
 /// Connections beside the live one that are being told to go, at a time; more are just closed.
 const TURNED_AWAY: usize = 4;
@@ -34,9 +34,9 @@ const TURNED_AWAY: usize = 4;
 pub(super) struct Driver {
     pub container: ContainerId,
     pub opener: Opener,
-    pub wanted: watch::Receiver<Tethered>,
+    pub wanted: watch::Receiver<AgentTarget>,
     pub state: watch::Sender<SessionState>,
-    pub keeper: Keeper,
+    pub ledger_handle: LedgerHandle,
     pub heartbeat: Duration,
     /// Held once more by each live session.
     pub live: Weak<()>,
@@ -82,7 +82,7 @@ impl Intake {
 }
 
 /// What the driver waited for.
-enum Event {
+enum DriverEvent {
     Wanted,
     Opened(Result<ChannelStream, OpenError>),
     Received(Result<Received<protocol::message::ToCoordinator>, ChannelError>),
@@ -112,7 +112,7 @@ impl Driver {
                         if let Some(open) = &mut channel
                             && let Err(error) = open.send(&envelope).await
                         {
-                            self.tell(&chain(&error));
+                            self.tell(&error_chain(&error));
                             channel = None;
                             machine.handle(Instant::now(), Input::ChannelClosed);
                         }
@@ -122,41 +122,43 @@ impl Driver {
                 }
             }
             match self.next(machine.deadline(), &mut channel, opening).await {
-                Event::Gone => return,
-                Event::Wanted => self.desire(&mut machine),
-                Event::Deadline => machine.handle(Instant::now(), Input::Tick),
-                Event::Due => self.late().await,
+                DriverEvent::Gone => return,
+                DriverEvent::Wanted => self.desire(&mut machine),
+                DriverEvent::Deadline => machine.handle(Instant::now(), Input::Tick),
+                DriverEvent::Due => self.late().await,
                 // Who has not become a session, or is none any more, gives way: what only connects
                 // and is silent keeps no agent out.
-                Event::Opened(Ok(stream)) if channel.is_none() || !machine.is_established() => {
+                DriverEvent::Opened(Ok(stream))
+                    if channel.is_none() || !machine.is_established() =>
+                {
                     (channel, opening) = (Some(CoordinatorEnd::new(stream)), false);
                     machine.handle(Instant::now(), Input::ChannelOpened);
                 }
-                Event::Opened(Ok(second)) => {
+                DriverEvent::Opened(Ok(second)) => {
                     self.tell("a second agent connected: refused");
                     while turned_away.try_join_next().is_some() {}
                     if turned_away.len() < TURNED_AWAY {
                         turned_away.spawn(turn_away(second, Refusal::Occupied));
                     }
                 }
-                Event::Opened(Err(error)) => {
-                    tracing::debug!(container = ?self.container, error = chain(&error), "channel");
+                DriverEvent::Opened(Err(error)) => {
+                    tracing::debug!(container = ?self.container, error = error_chain(&error), "channel");
                     if opening {
                         opening = false;
                         machine.handle(Instant::now(), Input::ChannelClosed);
                     }
                 }
-                Event::Received(Ok(Received::Message(envelope))) => {
+                DriverEvent::Received(Ok(Received::Message(envelope))) => {
                     machine.handle(Instant::now(), Input::Message(envelope));
                 }
-                Event::Received(Ok(Received::Skipped(skipped))) => {
+                DriverEvent::Received(Ok(Received::Skipped(skipped))) => {
                     if self.log.line() {
-                        let error = chain(&skipped);
+                        let error = error_chain(&skipped);
                         tracing::debug!(container = ?self.container, error, "skipped");
                     }
                 }
-                Event::Received(Err(error)) => {
-                    self.tell(&chain(&error));
+                DriverEvent::Received(Err(error)) => {
+                    self.tell(&error_chain(&error));
                     channel = None;
                     machine.handle(Instant::now(), Input::ChannelClosed);
                 }
@@ -169,7 +171,7 @@ impl Driver {
         deadline: Option<Instant>,
         channel: &mut Option<CoordinatorEnd>,
         opening: bool,
-    ) -> Event {
+    ) -> DriverEvent {
         let accepting = opening || self.opener.listens();
         let paused = self.intake.paused_until(Instant::now());
         let due = [paused, self.reports.due()].into_iter().flatten().min();
@@ -179,8 +181,8 @@ impl Driver {
         tokio::select! {
             biased;
             changed = self.wanted.changed() => match changed {
-                Ok(()) => Event::Wanted,
-                Err(_) => Event::Gone,
+                Ok(()) => DriverEvent::Wanted,
+                Err(_) => DriverEvent::Gone,
             },
             received = async {
                 match channel {
@@ -189,11 +191,11 @@ impl Driver {
                 }
             }, if paused.is_none() => {
                 self.intake.took(Instant::now());
-                Event::Received(received)
+                DriverEvent::Received(received)
             }
-            () = at(due) => Event::Due,
-            opened = self.opener.open(), if accepting => Event::Opened(opened),
-            () = at(deadline) => Event::Deadline,
+            () = at(due) => DriverEvent::Due,
+            opened = self.opener.open(), if accepting => DriverEvent::Opened(opened),
+            () = at(deadline) => DriverEvent::Deadline,
         }
     }
 
@@ -243,13 +245,17 @@ impl Driver {
     /// Keeps a report; durable when this returns.
     async fn write(&mut self, report: Report) {
         let sequence = report.sequence;
-        match self.keeper.record(self.container, report.clone()).await {
+        match self
+            .ledger_handle
+            .record(self.container, report.clone())
+            .await
+        {
             // On a full disk it is shown all the same: the agent says it anew in its next session.
-            Ok(()) | Err(KeeperError::Full) => {
+            Ok(()) | Err(WriterError::Full) => {
                 self.reports.settled(sequence);
                 self.state.send_modify(|state| state.report = Some(report));
             }
-            Err(KeeperError::Ended) => {}
+            Err(WriterError::Ended) => {}
         }
     }
 

@@ -1,4 +1,4 @@
-use super::{Health, HealthResult, HealthStatus, pause, words};
+use super::{Health, HealthResult, HealthStatus, args, pause};
 use crate::runtime::workload::HealthCheck;
 use std::time::Duration;
 
@@ -50,7 +50,7 @@ fn failures_while_it_starts_do_not_count() {
 #[test]
 fn a_check_is_words_or_a_line_for_the_shell() {
     let check = |test: &[&str]| {
-        words(&HealthCheck {
+        args(&HealthCheck {
             test: test.iter().map(|&word| word.to_owned()).collect(),
             ..HealthCheck::default()
         })

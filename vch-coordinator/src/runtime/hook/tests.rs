@@ -24,8 +24,8 @@ fn unanswered(error: &NicError) -> &HookError {
 
 /// Asks a program that answers so; gives what it was asked and what came of it.
 async fn asked(answer: &str) -> (String, Result<(), NicError>) {
-    let folder = tempfile::tempdir().unwrap();
-    let socket = folder.path().join("hook");
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("hook");
     let listener = UnixListener::bind(&socket).unwrap();
     let hook = Hook::new(&socket);
     let program = async {
@@ -87,12 +87,12 @@ async fn nobody_at_the_socket_is_said_so() {
 
 #[tokio::test(start_paused = true)]
 async fn a_program_that_does_not_answer_is_not_waited_for() {
-    let folder = tempfile::tempdir().unwrap();
-    let socket = folder.path().join("hook");
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("hook");
     let _listener = UnixListener::bind(&socket).unwrap();
     let late = Hook::new(&socket).plug(&nic()).await.unwrap_err();
     assert!(
-        matches!(unanswered(&late), HookError::Late { .. }),
+        matches!(unanswered(&late), HookError::Timeout { .. }),
         "{late}"
     );
 }

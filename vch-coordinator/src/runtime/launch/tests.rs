@@ -11,7 +11,7 @@ use vch_shim::Launch;
 pub fn sample() -> Launch {
     Launch {
         container: "c".repeat(64),
-        folder: "/nowhere".into(),
+        dir: "/nowhere".into(),
         sockets: "/nowhere".into(),
         program: "qemu".into(),
         kernel: "/nowhere/vmlinux".into(),
@@ -21,14 +21,14 @@ pub fn sample() -> Launch {
         memory_mib: 256,
         cpus: 1,
         image_disk: "/nowhere/image".into(),
-        upper_disk: "/nowhere/upper".into(),
+        writable_disk: "/nowhere/upper".into(),
         template: None,
         nics: Vec::new(),
         uid: 1,
         cgroup: None,
         start: Start {
             image_disk: "image".to_owned(),
-            upper_disk: "upper".to_owned(),
+            writable_disk: "upper".to_owned(),
             shm_bytes: 1,
             network_deadline_ms: 1,
             ..Start::default()

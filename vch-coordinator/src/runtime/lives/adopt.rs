@@ -1,7 +1,7 @@
 //! What a coordinator finds at its start: containers that run on, that have ended, that are to be started.
 
 use super::blocking;
-use crate::runtime::{Looked, Runtime, RuntimeError, restart, workload::Status};
+use crate::runtime::{ContainerSnapshot, Runtime, RuntimeError, restart, workload::Status};
 use std::sync::Arc;
 use vch_ledger::ContainerId;
 
@@ -29,16 +29,16 @@ impl Runtime {
     /// Looks at the directories of containers: ends removals that a coordinator did not live to end, and
     /// moves aside what the ledger does not know. One whose documents can't be read is known.
     async fn sweep(&self) -> Result<(), RuntimeError> {
-        let known = self.0.requests.keeper.read(|ledger| {
+        let known = self.0.requests.ledger_handle.read(|ledger| {
             let ids = ledger.containers().map(|one| one.id.to_string());
             ids.collect()
         });
         let known = known.await?;
-        let folders = self.0.folders.clone();
-        let swept = blocking(move || folders.sweep(&known)).await;
+        let dirs = self.0.dirs.clone();
+        let swept = blocking(move || dirs.sweep(&known)).await;
         let swept = swept.map_err(|source| RuntimeError::File {
             what: "read",
-            path: self.0.folders.containers(),
+            path: self.0.dirs.containers(),
             source,
         })?;
         for path in &swept.lost {
@@ -51,7 +51,7 @@ impl Runtime {
         Ok(())
     }
 
-    async fn adopt_one(&self, looked: Looked) -> Result<(), RuntimeError> {
+    async fn adopt_one(&self, looked: ContainerSnapshot) -> Result<(), RuntimeError> {
         let id = looked.container.id;
         let machine = self.machine(id, &looked.life);
         let runs = looked.container.runs();
@@ -66,7 +66,7 @@ impl Runtime {
         }
         // One that waited to be started again has ended without a user's doing, too.
         let was_running = runs || looked.life.status == Status::Restarting;
-        let looked = self.must(id).await?;
+        let looked = self.require(id).await?;
         if restart::at_start(&looked.workload.restart, &looked.life, was_running) {
             self.start_beside(id);
         } else {

@@ -2,13 +2,13 @@
 
 use super::{END_GRACE, NOT_LAUNCHED, change::Change, not_ours, sockets};
 use crate::{
-    chain::chain,
+    error_chain::error_chain,
     requests::RequestError,
     runtime::{
-        Looked, Runtime, RuntimeError, Vms,
+        ContainerSnapshot, Runtime, RuntimeError, Vms,
         containers::document,
         event::now_ms,
-        launch::{self, Places},
+        launch::{self, LaunchPaths},
         machine::Machine,
         shim,
         uids::Uid,
@@ -25,7 +25,7 @@ use vch_shim::{Blame, Client, ClientError, Launch, Outcome, Stages};
 
 /// A container whose process runs.
 struct Begun {
-    looked: Looked,
+    looked: ContainerSnapshot,
     stages: Stages,
     pid: u32,
     started_ms: u64,
@@ -40,7 +40,7 @@ impl Runtime {
         machine: &Arc<Machine>,
         restarts: u32,
     ) -> Result<(), RuntimeError> {
-        let vms = self.0.vms.as_ref().ok_or(RuntimeError::Off)?;
+        let vms = self.0.vms.as_ref().ok_or(RuntimeError::Disabled)?;
         machine.begin_phases();
         let disks = self.disks(id).await?;
         machine.phase("disks");
@@ -48,7 +48,7 @@ impl Runtime {
         machine.phase("committed");
         match self.launched(id, machine, vms, disks).await {
             Ok(begun) => {
-                let running = |looked: &Looked| {
+                let running = |looked: &ContainerSnapshot| {
                     Some(Change::started(Life {
                         status: Status::Running,
                         started_ms: begun.started_ms,
@@ -70,11 +70,11 @@ impl Runtime {
             Err(error) => {
                 let (code, reason) = match &error {
                     RuntimeError::NotStarted { code, reason } => (*code, reason.clone()),
-                    other => (NOT_LAUNCHED, chain(other).to_string()),
+                    other => (NOT_LAUNCHED, error_chain(other).to_string()),
                 };
                 // Whatever came of it ends: nobody would follow it.
                 self.end_shim(id).await?;
-                let stopped = |looked: &Looked| {
+                let stopped = |looked: &ContainerSnapshot| {
                     Some(Change::ended(Life {
                         status: Status::Created,
                         exit_code: code.into(),
@@ -93,7 +93,7 @@ impl Runtime {
 
     /// Names and ports are in force from here on.
     async fn commit_start(&self, id: ContainerId) -> Result<(), RuntimeError> {
-        let looked = self.must(id).await?;
+        let looked = self.require(id).await?;
         if !looked.workload.awaited.is_empty() {
             self.connect_awaited(&looked).await?;
         }
@@ -102,22 +102,22 @@ impl Runtime {
         Ok(())
     }
 
-    /// The places that it had to wait for become its own, before it runs: a running VM's NICs are plugged,
+    /// The endpoints that it had to wait for become its own, before it runs: a running VM's NICs are plugged,
     /// which waits for its start.
-    async fn connect_awaited(&self, looked: &Looked) -> Result<(), RuntimeError> {
+    async fn connect_awaited(&self, looked: &ContainerSnapshot) -> Result<(), RuntimeError> {
         let id = looked.container.id;
         let mut workload = Workload::clone(&looked.workload);
         let awaited = workload.awaited.drain(..);
         let mut commands: Vec<Command> = awaited
-            .map(|place| Command::Connect(place.connect(id)))
+            .map(|endpoint| Command::Connect(endpoint.connect(id)))
             .collect();
         commands.push(document(&id.into(), DocumentKind::Workload, &workload)?);
-        let carried = self.0.requests.carry_out(Command::Together(commands));
+        let carried = self.0.requests.carry_out(Command::Batch(commands));
         match carried.await {
             Ok(_) => Ok(()),
             Err(error @ RequestError::Refused(_)) => Err(error.into()),
             Err(error) => {
-                // It was committed, and undone: the places are awaited again.
+                // It was committed, and undone: the endpoints are awaited again.
                 self.keep(id, DocumentKind::Workload, &*looked.workload)
                     .await?;
                 Err(error.into())
@@ -127,7 +127,7 @@ impl Runtime {
 
     /// Ends a shim of which nothing more is wanted, if there is one.
     async fn end_shim(&self, id: ContainerId) -> Result<(), RuntimeError> {
-        let looked = self.must(id).await?;
+        let looked = self.require(id).await?;
         let client = self.client(&looked)?;
         let Ok(mut stages) = client.watch().await else {
             return Ok(());
@@ -141,14 +141,14 @@ impl Runtime {
 
     /// Its image's root file system, and its own disk, made at its first start.
     async fn disks(&self, id: ContainerId) -> Result<[PathBuf; 2], RuntimeError> {
-        let looked = self.must(id).await?;
+        let looked = self.require(id).await?;
         let image = self.0.disks.root(&looked.workload.image).await?;
-        let folder = self.0.folders.of(id);
-        let upper = self.upper_disk(id);
+        let dir = self.0.dirs.of(id);
+        let upper = self.writable_disk(id);
         if !tokio::fs::try_exists(&upper).await.unwrap_or(false) {
-            make_folder(&folder).await?;
+            make_dir(&dir).await?;
             let bytes = looked.workload.disk_bytes;
-            self.0.disks.upper(&upper, bytes).await?;
+            self.0.disks.writable_layer(&upper, bytes).await?;
         }
         Ok([image, upper])
     }
@@ -164,7 +164,7 @@ impl Runtime {
         let _boots = self.0.boots.acquire().await;
         machine.phase("turn");
         // As the ledger has it now: whoever connects from here on plugs the NIC.
-        let looked = self.must(id).await?;
+        let looked = self.require(id).await?;
         let sockets = sockets(&looked.container.channel).ok_or_else(|| not_ours(&looked))?;
         let mut launch = self.launch(&looked, vms, sockets, disks)?;
         // Kept until its QEMU runs, and is seen by its user.
@@ -218,7 +218,7 @@ impl Runtime {
 
     /// A shim's stages from the start of the process on; or how it ended without one.
     async fn watched(&self, id: ContainerId, sockets: &Path) -> Result<(Stages, u64), Outcome> {
-        // A shim that does not answer has ended: what came of it is in its folder.
+        // A shim that does not answer has ended: what came of it is in its directory.
         let ended = |_| self.outcome(id);
         let mut stages = Client::at(sockets).watch().await.map_err(ended)?;
         let started_ms = started(&mut stages).await.map_err(ended)??;
@@ -227,19 +227,19 @@ impl Runtime {
 
     fn launch(
         &self,
-        looked: &Looked,
+        looked: &ContainerSnapshot,
         vms: &Vms,
         sockets: &Path,
-        [image_disk, upper_disk]: [PathBuf; 2],
+        [image_disk, writable_disk]: [PathBuf; 2],
     ) -> Result<Launch, RuntimeError> {
-        let places = Places {
-            folder: &self.0.folders.of(looked.container.id),
+        let paths = LaunchPaths {
+            dir: &self.0.dirs.of(looked.container.id),
             sockets,
             image_disk,
-            upper_disk,
+            writable_disk,
         };
         let code = NOT_LAUNCHED;
-        let mut launch = launch::launch(looked, vms, places)
+        let mut launch = launch::launch(looked, vms, paths)
             .map_err(|reason| RuntimeError::NotStarted { code, reason })?;
         if vms.clones {
             launch.template = self.0.templates.of(vms, &launch);
@@ -280,12 +280,12 @@ fn not_started(outcome: Outcome) -> RuntimeError {
     }
 }
 
-async fn make_folder(folder: &Path) -> Result<(), RuntimeError> {
-    tokio::fs::create_dir_all(folder)
+async fn make_dir(dir: &Path) -> Result<(), RuntimeError> {
+    tokio::fs::create_dir_all(dir)
         .await
         .map_err(|source| RuntimeError::File {
             what: "make",
-            path: folder.to_owned(),
+            path: dir.to_owned(),
             source,
         })
 }

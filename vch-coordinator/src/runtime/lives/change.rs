@@ -3,9 +3,10 @@
 use crate::{
     requests::RequestError,
     runtime::{
-        Looked, Runtime, RuntimeError, containers::document, machine::Machine, workload::Life,
+        ContainerSnapshot, Runtime, RuntimeError, containers::document, machine::Machine,
+        workload::Life,
     },
-    store::KeeperError,
+    store::WriterError,
 };
 use std::time::Duration;
 use vch_ledger::{Command, ContainerId, DocumentKind};
@@ -57,10 +58,10 @@ impl Runtime {
         &self,
         id: ContainerId,
         machine: &Machine,
-        decide: impl FnOnce(&Looked) -> Option<Change>,
+        decide: impl FnOnce(&ContainerSnapshot) -> Option<Change>,
     ) -> Result<(), RuntimeError> {
         let _writes = machine.writes.lock().await;
-        let looked = self.must(id).await?;
+        let looked = self.require(id).await?;
         let Some(Change { life, stage }) = decide(&looked) else {
             return Ok(());
         };
@@ -69,11 +70,11 @@ impl Runtime {
             Stage::Ended => vec![Command::StopContainer(id.into()), keep],
             Stage::Same | Stage::Started => vec![keep],
         };
-        let commands = Command::Together(commands);
+        let commands = Command::Batch(commands);
         loop {
             match self.0.requests.carry_out(commands.clone()).await {
                 // It has ended whether or not there is room on the disk to say so.
-                Err(RequestError::NotKept(KeeperError::Full)) if matches!(stage, Stage::Ended) => {
+                Err(RequestError::NotKept(WriterError::Full)) if matches!(stage, Stage::Ended) => {
                     tokio::time::sleep(FULL).await;
                 }
                 Err(error) => return Err(error.into()),

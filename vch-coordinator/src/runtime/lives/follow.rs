@@ -2,7 +2,7 @@
 
 use super::change::Change;
 use crate::runtime::{
-    Looked, Runtime, RuntimeError,
+    ContainerSnapshot, Runtime, RuntimeError,
     event::now_ms,
     health,
     machine::Machine,
@@ -70,7 +70,7 @@ impl Runtime {
 
     /// Its process runs: known already, but where another coordinator died while it was starting it.
     async fn runs(&self, id: ContainerId, machine: &Machine, started_ms: u64) {
-        let running = |looked: &Looked| {
+        let running = |looked: &ContainerSnapshot| {
             let life = Life {
                 status: Status::Running,
                 started_ms,
@@ -86,7 +86,7 @@ impl Runtime {
 
     /// How its last life ended, as its shim wrote it.
     pub(super) fn outcome(&self, id: ContainerId) -> Outcome {
-        let read = Outcome::read(&self.0.folders.of(id)).ok().flatten();
+        let read = Outcome::read(&self.0.dirs.of(id)).ok().flatten();
         read.unwrap_or_else(|| Outcome {
             code: LOST,
             finished_ms: now_ms(),
@@ -105,7 +105,7 @@ impl Runtime {
         machine: &Machine,
         outcome: Outcome,
     ) -> Result<(), RuntimeError> {
-        let looked = self.must(id).await?;
+        let looked = self.require(id).await?;
         let Outcome {
             code,
             out_of_memory,
@@ -116,7 +116,7 @@ impl Runtime {
         if out_of_memory {
             self.tell_of(&looked, "oom", &[]);
         }
-        let ended = |looked: &Looked| {
+        let ended = |looked: &ContainerSnapshot| {
             Some(Change::ended(Life {
                 status: Status::Exited,
                 exit_code: code.into(),
@@ -137,14 +137,14 @@ impl Runtime {
 
     /// What the container's policy says after its end.
     async fn after(&self, id: ContainerId, machine: &Arc<Machine>, ran: Duration) {
-        let Ok(looked) = self.must(id).await else {
+        let Ok(looked) = self.require(id).await else {
             return;
         };
         let mut tries = machine.tries();
         let again = restart::after_end(&looked.workload.restart, &looked.life, ran, &mut tries);
         machine.set_tries(tries);
         if let Some(pause) = again {
-            let waits = |looked: &Looked| {
+            let waits = |looked: &ContainerSnapshot| {
                 let life = Life {
                     status: Status::Restarting,
                     ..looked.life.clone()
@@ -173,7 +173,7 @@ impl Runtime {
     ) -> BoxFuture<'a, ()> {
         async move {
             let _turn = machine.turn.lock().await;
-            let Ok(looked) = self.must(id).await else {
+            let Ok(looked) = self.require(id).await else {
                 return;
             };
             if looked.life.status != Status::Restarting || looked.container.runs() {

@@ -12,10 +12,10 @@ impl Runtime {
     /// A running VM's shim, once nobody is starting or stopping it.
     async fn shim_of(&self, nic: &Nic) -> Option<Client> {
         let id = nic.container_id;
-        let looked = self.look(id).await.ok()??;
+        let looked = self.get(id).await.ok()??;
         let machine = self.machine(id, &looked.life);
         let _turn = machine.turn.lock().await;
-        let looked = self.look(id).await.ok()??;
+        let looked = self.get(id).await.ok()??;
         let client = self.client(&looked).ok()?;
         looked.container.runs().then_some(client)
     }
@@ -62,8 +62,8 @@ impl Nics for Runtime {
         self.asked("unplug", nic, ask).boxed()
     }
 
-    fn replug<'a>(&'a self, nic: &'a Nic) -> BoxFuture<'a, Result<(), NicError>> {
-        let ask = async |client: Client| client.replug(known(nic)).await;
+    fn reattach<'a>(&'a self, nic: &'a Nic) -> BoxFuture<'a, Result<(), NicError>> {
+        let ask = async |client: Client| client.reattach(known(nic)).await;
         self.asked("replug", nic, ask).boxed()
     }
 }

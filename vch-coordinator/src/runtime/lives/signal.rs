@@ -1,6 +1,6 @@
 //! Signals by number and name (signal(7)).
 
-use super::Looked;
+use super::ContainerSnapshot;
 use nix::sys::signal::Signal;
 
 /// SIGKILL.
@@ -14,7 +14,7 @@ const FROM_LEAST: u8 = 15;
 const FROM_MOST: u8 = 14;
 
 /// Returns the signal that stops a container: SIGTERM where it names no signal, or an unknown one.
-pub fn stop_signal(looked: &Looked) -> u8 {
+pub fn stop_signal(looked: &ContainerSnapshot) -> u8 {
     let named = looked.workload.stop_signal.as_deref();
     named.and_then(signal_number).unwrap_or(TERMINATE)
 }

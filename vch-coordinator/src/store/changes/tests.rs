@@ -2,9 +2,9 @@ use super::*;
 use crate::{
     sample::add,
     store::{
-        Keeper, Kept, Store,
+        LedgerHandle, SpawnedWriter, Store,
         database::Loaded,
-        outside::{Host, Outside},
+        environment::{HostChecks, SystemEnvironment},
     },
 };
 use redb::{Database, backends::InMemoryBackend};
@@ -17,22 +17,22 @@ fn store(bounds: Bounds) -> (Store, Loaded) {
     Store::begin(database.unwrap(), None, bounds, &mut getrandom::fill).unwrap()
 }
 
-fn start(bounds: Bounds) -> Kept {
+fn start(bounds: Bounds) -> SpawnedWriter {
     let (store, loaded) = store(bounds);
     let settings = Settings::of(loaded.vch);
-    let outside = Outside::system(Host::alone());
-    Keeper::spawn_amid(outside, store, loaded, settings).unwrap()
+    let environment = SystemEnvironment::system(HostChecks::alone());
+    LedgerHandle::spawn_amid(environment, store, loaded, settings).unwrap()
 }
 
-async fn done(kept: &mut Kept, command: Command) -> Revision {
-    let (decision, _) = kept.keeper.decide(command).await.unwrap();
+async fn done(kept: &mut SpawnedWriter, command: Command) -> Revision {
+    let (decision, _) = kept.ledger_handle.decide(command).await.unwrap();
     // What is published waits in a channel with an end.
     kept.published.recv().await.unwrap();
     decision.unwrap().revision
 }
 
 /// Adds containers with these numbers.
-async fn add_many(kept: &mut Kept, numbers: std::ops::Range<usize>) -> Revision {
+async fn add_many(kept: &mut SpawnedWriter, numbers: std::ops::Range<usize>) -> Revision {
     let mut last = Revision(0);
     for number in numbers {
         last = done(kept, add(&format!("c{number}"))).await;
@@ -64,7 +64,7 @@ async fn a_follower_hears_what_is_kept_then_what_comes_and_rebuilds_the_ledger()
     let mut kept = start(Bounds::default());
     // More than a page.
     add_many(&mut kept, 0..300).await;
-    let mut changes = kept.keeper.changes_since(Revision(0)).await.unwrap();
+    let mut changes = kept.ledger_handle.changes_since(Revision(0)).await.unwrap();
     add_many(&mut kept, 300..310).await;
     let remove = Command::RemoveContainer {
         container: "c5".into(),
@@ -87,7 +87,7 @@ async fn a_follower_hears_what_is_kept_then_what_comes_and_rebuilds_the_ledger()
             assert_eq!(before, change.before);
         }
     }
-    let ledger = kept.keeper.read(Ledger::clone).await.unwrap();
+    let ledger = kept.ledger_handle.read(Ledger::clone).await.unwrap();
     assert_eq!(rows.into_values().collect::<Vec<_>>(), ledger.rows());
 }
 
@@ -98,18 +98,21 @@ async fn followers_that_begin_while_much_is_committed_miss_nothing() {
     const LAST: u64 = 201;
     for number in 0..200 {
         if number % 10 == 0 {
-            let keeper = kept.keeper.clone();
+            let ledger_handle = kept.ledger_handle.clone();
             followers.spawn(async move {
                 let from = Revision(number / 2);
-                let mut changes = keeper.changes_since(from).await.unwrap();
+                let mut changes = ledger_handle.changes_since(from).await.unwrap();
                 for revision in from.0 + 1..=LAST {
                     assert_eq!(next(&mut changes).await.revision.0, revision);
                 }
             });
         }
-        let keeper = kept.keeper.clone();
+        let ledger_handle = kept.ledger_handle.clone();
         followers.spawn(async move {
-            let (decision, _) = keeper.decide(add(&format!("c{number}"))).await.unwrap();
+            let (decision, _) = ledger_handle
+                .decide(add(&format!("c{number}")))
+                .await
+                .unwrap();
             decision.unwrap();
         });
         // Followers and callers take turns.
@@ -130,7 +133,7 @@ async fn what_is_not_kept_any_more_is_refused_with_the_oldest_revision_that_is()
     let mut kept = start(few(5));
     let last = add_many(&mut kept, 0..20).await;
     let oldest = Revision(last.0 - 5);
-    let error = refused(kept.keeper.changes_since(Revision(3)).await);
+    let error = refused(kept.ledger_handle.changes_since(Revision(3)).await);
     match &error {
         ChangesError::Compacted {
             after,
@@ -143,7 +146,7 @@ async fn what_is_not_kept_any_more_is_refused_with_the_oldest_revision_that_is()
     let words = error.to_string();
     assert!(words.contains("revision 3"), "{words}");
     assert!(words.contains("read everything"), "{words}");
-    let mut changes = kept.keeper.changes_since(oldest).await.unwrap();
+    let mut changes = kept.ledger_handle.changes_since(oldest).await.unwrap();
     assert_eq!(next(&mut changes).await.revision.0, oldest.0 + 1);
 }
 
@@ -154,7 +157,7 @@ async fn the_past_is_bounded_in_bytes_and_the_newest_transaction_is_always_kept(
         bytes: 1,
     });
     let last = add_many(&mut kept, 0..20).await;
-    let error = refused(kept.keeper.changes_since(Revision(1)).await);
+    let error = refused(kept.ledger_handle.changes_since(Revision(1)).await);
     assert!(
         matches!(error, ChangesError::Compacted { oldest, .. } if oldest.0 == last.0 - 1),
         "{error}"
@@ -164,7 +167,7 @@ async fn the_past_is_bounded_in_bytes_and_the_newest_transaction_is_always_kept(
 #[tokio::test]
 async fn a_revision_that_has_not_come_is_refused() {
     let kept = start(Bounds::default());
-    let error = refused(kept.keeper.changes_since(Revision(7)).await);
+    let error = refused(kept.ledger_handle.changes_since(Revision(7)).await);
     assert!(
         matches!(error, ChangesError::Ahead { newest, .. } if newest == Revision(1)),
         "{error}"
@@ -174,7 +177,7 @@ async fn a_revision_that_has_not_come_is_refused() {
 #[tokio::test]
 async fn a_slow_follower_is_told_and_goes_on_without_a_loss() {
     let mut kept = start(Bounds::default());
-    let mut changes = kept.keeper.changes_since(Revision(1)).await.unwrap();
+    let mut changes = kept.ledger_handle.changes_since(Revision(1)).await.unwrap();
     add_many(&mut kept, 0..1).await;
     assert_eq!(next(&mut changes).await.revision, Revision(2));
     let last = add_many(&mut kept, 1..BEHIND + 10).await;
@@ -191,7 +194,7 @@ async fn a_slow_follower_is_told_and_goes_on_without_a_loss() {
 #[tokio::test]
 async fn a_slow_follower_of_whom_the_past_was_let_go_must_read_everything() {
     let mut kept = start(few(5));
-    let mut changes = kept.keeper.changes_since(Revision(1)).await.unwrap();
+    let mut changes = kept.ledger_handle.changes_since(Revision(1)).await.unwrap();
     add_many(&mut kept, 0..BEHIND + 10).await;
     let error = changes.next().await.unwrap_err();
     assert!(matches!(error, ChangesError::Lagged { .. }), "{error}");
@@ -201,15 +204,15 @@ async fn a_slow_follower_of_whom_the_past_was_let_go_must_read_everything() {
 
 #[tokio::test]
 async fn a_follower_does_not_keep_the_keeper_alive() {
-    let Kept {
-        keeper,
+    let SpawnedWriter {
+        ledger_handle,
         thread,
         published,
         ..
     } = start(Bounds::default());
-    let mut changes = keeper.changes_since(Revision(0)).await.unwrap();
+    let mut changes = ledger_handle.changes_since(Revision(0)).await.unwrap();
     assert_eq!(next(&mut changes).await.revision, Revision(1));
-    drop((keeper, published));
+    drop((ledger_handle, published));
     let ended = tokio::task::spawn_blocking(|| thread.join());
     ended.await.unwrap().unwrap();
     let error = changes.next().await.unwrap_err();
@@ -219,7 +222,7 @@ async fn a_follower_does_not_keep_the_keeper_alive() {
 #[tokio::test]
 async fn a_change_that_was_waited_for_and_given_up_comes_again() {
     let mut kept = start(Bounds::default());
-    let mut changes = kept.keeper.changes_since(Revision(0)).await.unwrap();
+    let mut changes = kept.ledger_handle.changes_since(Revision(0)).await.unwrap();
     assert_eq!(next(&mut changes).await.revision, Revision(1));
     {
         let waiting = pin!(changes.next());
@@ -233,21 +236,22 @@ async fn a_change_that_was_waited_for_and_given_up_comes_again() {
 #[tokio::test]
 async fn nothing_is_told_before_it_is_durable() {
     let mut kept = start(Bounds::default());
-    let mut changes = kept.keeper.changes_since(Revision(1)).await.unwrap();
-    // The keeper is kept busy between two commits: what waits there is not told.
+    let mut changes = kept.ledger_handle.changes_since(Revision(1)).await.unwrap();
+    // The writer is kept busy between two commits: what waits there is not told.
     let (entered, busy) = oneshot::channel();
     let (release, released) = mpsc::channel::<()>();
-    let keeper = kept.keeper.clone();
+    let ledger_handle = kept.ledger_handle.clone();
     let gate = tokio::spawn(async move {
         let look = move |_: &Ledger| {
             let _ = entered.send(());
             let _ = released.recv();
         };
-        keeper.read(look).await.unwrap();
+        ledger_handle.read(look).await.unwrap();
     });
     busy.await.unwrap();
-    let keeper = kept.keeper.clone();
-    let adding = tokio::spawn(async move { keeper.decide(add("web")).await.unwrap().0.is_ok() });
+    let ledger_handle = kept.ledger_handle.clone();
+    let adding =
+        tokio::spawn(async move { ledger_handle.decide(add("web")).await.unwrap().0.is_ok() });
     tokio::task::yield_now().await;
     {
         let waiting = pin!(changes.next());
@@ -267,20 +271,20 @@ async fn the_past_is_there_after_a_restart() {
     let begin = || {
         let (store, loaded) = Store::open(dir.path()).unwrap();
         let settings = Settings::of(loaded.vch);
-        Keeper::spawn(store, loaded, settings, Host::alone()).unwrap()
+        LedgerHandle::spawn(store, loaded, settings, HostChecks::alone()).unwrap()
     };
     let mut kept = begin();
     let last = add_many(&mut kept, 0..3).await;
-    let Kept {
-        keeper,
+    let SpawnedWriter {
+        ledger_handle,
         thread,
         published,
         ..
     } = kept;
-    drop((keeper, published));
+    drop((ledger_handle, published));
     thread.join().unwrap();
     let kept = begin();
-    let mut changes = kept.keeper.changes_since(Revision(1)).await.unwrap();
+    let mut changes = kept.ledger_handle.changes_since(Revision(1)).await.unwrap();
     for revision in 2..=last.0 {
         assert_eq!(next(&mut changes).await.revision.0, revision);
     }

@@ -3,13 +3,13 @@
 use super::{
     dice::Dice,
     disk::Disk,
-    wishes::{Wish, wish},
-    world::{Amid, Difference, State, open},
+    requests::{StoreRequest, request},
+    world::{Amid, Difference, WorldState, open},
 };
 use crate::store::{
-    Changes, Keeper, Kept, Store,
+    Changes, LedgerHandle, SpawnedWriter, Store,
     database::Loaded,
-    outside::{Host, Outside},
+    environment::{HostChecks, SystemEnvironment},
 };
 use std::{
     collections::BTreeSet,
@@ -19,21 +19,21 @@ use std::{
     task::{self, Poll},
 };
 use tokio::sync::oneshot;
-use vch_ledger::{Answer, Command, Ledger, Revision, Surroundings};
+use vch_ledger::{Answer, Command, Environment, Ledger, Revision};
 
 /// Groups in a life whose power lasts.
 const GROUPS: usize = 20;
-/// Most wishes that share a commit.
+/// Most requests that share a commit.
 const GROUP: usize = 8;
 
 pub(super) struct Life {
     dice: Dice,
-    /// What the ledger is given from outside, once for the keeper and once for the model.
-    outside: Given,
+    /// What the ledger is given from outside, once for the writer and once for the model.
+    given: Given,
     /// What was acknowledged.
-    pub sure: State,
+    pub sure: WorldState,
     /// What is there if the commit that was going on came through.
-    pub maybe: Option<State>,
+    pub maybe: Option<WorldState>,
     /// What a follower was told last.
     pub told: Revision,
     pub acknowledged: usize,
@@ -50,10 +50,10 @@ struct Given {
 }
 
 impl Given {
-    fn outside(&self) -> Outside {
+    fn environment(&self) -> SystemEnvironment {
         let (mut chance, mut now_ms) = (self.dice.clone(), self.now_ms);
-        Outside {
-            host: Host::alone(),
+        SystemEnvironment {
+            host: HostChecks::alone(),
             random: Box::new(move |bytes| chance.fill(bytes)),
             clock: Box::new(move || {
                 now_ms += 1;
@@ -62,9 +62,9 @@ impl Given {
         }
     }
 
-    fn decide<T>(&mut self, decide: impl FnOnce(&mut Surroundings<'_>) -> T) -> (T, u64) {
+    fn decide<T>(&mut self, decide: impl FnOnce(&mut Environment<'_>) -> T) -> (T, u64) {
         self.now_ms += 1;
-        let decided = decide(&mut Surroundings {
+        let decided = decide(&mut Environment {
             random: &mut |bytes| self.dice.fill(bytes),
             now_ms: self.now_ms,
             host_overlap: &|_| None,
@@ -74,16 +74,16 @@ impl Given {
     }
 }
 
-/// What the model says that the keeper answers: the refusal's code, or nothing for a report.
+/// What the model says that the writer answers: the refusal's code, or nothing for a report.
 type Verdict = Option<Result<Answer, &'static str>>;
 
 impl Life {
-    pub fn of(state: State, dice: &mut Dice) -> Self {
+    pub fn of(state: WorldState, dice: &mut Dice) -> Self {
         let mut own = || Dice::new(dice.roll());
         let told = state.ledger.revision();
         Self {
             dice: own(),
-            outside: Given {
+            given: Given {
                 dice: own(),
                 now_ms: 1_764_000_000_000,
             },
@@ -110,34 +110,34 @@ impl Life {
 
     async fn serve(&mut self, disk: &Disk, store: Store, loaded: Loaded) -> Result<(), Difference> {
         self.amid = Amid::Starting;
-        let outside = self.outside.outside();
+        let environment = self.given.environment();
         let mut begun = self.sure.clone();
         let (made, at_ms) = self
-            .outside
-            .decide(|around| begun.ledger.bootstrap(around).unwrap());
+            .given
+            .decide(|environment| begun.ledger.bootstrap(environment).unwrap());
         if let Some(made) = made {
             begun.follow(&made, at_ms);
             self.maybe = Some(begun);
         }
         let settings = self.sure.ledger.settings().clone();
-        let kept = match Keeper::spawn_amid(outside, store, loaded, settings) {
+        let kept = match LedgerHandle::spawn_amid(environment, store, loaded, settings) {
             Ok(kept) => kept,
             Err(_) if disk.has_power() => return Err(Difference::Unreadable),
             Err(_) => return Ok(()),
         };
         self.acknowledge();
         self.amid = Amid::Rest;
-        let Kept {
-            keeper,
+        let SpawnedWriter {
+            ledger_handle,
             thread,
             mut published,
             ..
         } = kept;
-        let changes = keeper.changes_since(self.told).await;
+        let changes = ledger_handle.changes_since(self.told).await;
         let mut changes = changes.map_err(|_| Difference::Answer)?;
         let mut asked = Ok(());
         for _ in 0..GROUPS {
-            asked = self.group(&keeper).await;
+            asked = self.group(&ledger_handle).await;
             while published.try_recv().is_ok() {}
             asked = asked.and(self.listen(&mut changes));
             if asked.is_err() || !disk.has_power() {
@@ -146,7 +146,7 @@ impl Life {
         }
         let failed_early = self.maybe.is_some() && disk.has_power();
         disk.cut_power();
-        drop((keeper, published));
+        drop((ledger_handle, published));
         // It may have ended because the disk did.
         let _ = thread.join();
         if failed_early {
@@ -162,20 +162,20 @@ impl Life {
         }
     }
 
-    /// Wishes that share one commit.
-    async fn group(&mut self, keeper: &Keeper) -> Result<(), Difference> {
+    /// Requests that share one commit.
+    async fn group(&mut self, ledger_handle: &LedgerHandle) -> Result<(), Difference> {
         let mut next = self.sure.clone();
         let mut asked = Vec::new();
         for _ in 0..=self.dice.below(GROUP) {
-            let wish = wish(&next.ledger, &mut self.dice);
-            let verdict = self.verdict(&mut next, &wish);
-            asked.push((wish, verdict));
+            let request = request(&next.ledger, &mut self.dice);
+            let verdict = self.verdict(&mut next, &request);
+            asked.push((request, verdict));
         }
         self.maybe = (next != self.sure).then_some(next);
-        let (wishes, verdicts): (Vec<_>, Vec<_>) = asked.into_iter().unzip();
-        let answers = ask_together(keeper, wishes).await;
+        let (requests, verdicts): (Vec<_>, Vec<_>) = asked.into_iter().unzip();
+        let answers = ask_together(ledger_handle, requests).await;
         match answers.into_iter().collect::<Option<Vec<_>>>() {
-            // The keeper has ended, and nobody was told anything.
+            // The writer has ended, and nobody was told anything.
             None => Ok(()),
             Some(answers) if answers == verdicts => {
                 self.acknowledge();
@@ -201,18 +201,19 @@ impl Life {
         Ok(())
     }
 
-    fn verdict(&mut self, state: &mut State, wish: &Wish) -> Verdict {
-        match wish {
-            Wish::Report(container, report) => {
+    fn verdict(&mut self, state: &mut WorldState, request: &StoreRequest) -> Verdict {
+        match request {
+            StoreRequest::Report(container, report) => {
                 if state.ledger.container_by_id(*container).is_some() {
                     state.reports.insert(*container, report.clone());
                 }
                 None
             }
-            Wish::Command(command) => {
+            StoreRequest::Command(command) => {
                 let ledger: &mut Ledger = &mut state.ledger;
-                let decide = |around: &mut Surroundings<'_>| ledger.decide(command.clone(), around);
-                let (decided, at_ms) = self.outside.decide(decide);
+                let decide =
+                    |environment: &mut Environment<'_>| ledger.decide(command.clone(), environment);
+                let (decided, at_ms) = self.given.decide(decide);
                 Some(match decided {
                     Ok(done) => {
                         state.follow(&done, at_ms);
@@ -228,14 +229,17 @@ impl Life {
     }
 }
 
-/// Asks everything while the keeper is busy, so that it all shares one commit. An answer is `None`
-/// where the keeper has ended.
-async fn ask_together(keeper: &Keeper, wishes: Vec<Wish>) -> Vec<Option<Verdict>> {
+/// Asks everything while the writer is busy, so that it all shares one commit. An answer is `None`
+/// where the writer has ended.
+async fn ask_together(
+    ledger_handle: &LedgerHandle,
+    requests: Vec<StoreRequest>,
+) -> Vec<Option<Verdict>> {
     let (entered, busy) = oneshot::channel();
     let (release, released) = mpsc::channel::<()>();
-    let gate = keeper.clone();
+    let gate = ledger_handle.clone();
     let gate = tokio::spawn(async move {
-        // The keeper may have ended.
+        // The writer may have ended.
         let _ = gate
             .read(move |_| {
                 let _ = entered.send(());
@@ -245,8 +249,8 @@ async fn ask_together(keeper: &Keeper, wishes: Vec<Wish>) -> Vec<Option<Verdict>
     });
     let _ = busy.await;
     let mut asking = Vec::new();
-    for wish in wishes {
-        asking.push(tokio::spawn(ask(keeper.clone(), wish)));
+    for request in requests {
+        asking.push(tokio::spawn(ask(ledger_handle.clone(), request)));
     }
     // On one thread tasks begin in the order in which they were spawned.
     let last = tokio::spawn(async move { drop(release) });
@@ -259,18 +263,21 @@ async fn ask_together(keeper: &Keeper, wishes: Vec<Wish>) -> Vec<Option<Verdict>
     answers
 }
 
-async fn ask(keeper: Keeper, wish: Wish) -> Option<Verdict> {
-    match wish {
-        Wish::Report(container, report) => {
-            keeper.record(container, report).await.ok()?;
+async fn ask(ledger_handle: LedgerHandle, request: StoreRequest) -> Option<Verdict> {
+    match request {
+        StoreRequest::Report(container, report) => {
+            ledger_handle.record(container, report).await.ok()?;
             Some(None)
         }
-        Wish::Command(command) => Some(Some(answer(&keeper, command).await?)),
+        StoreRequest::Command(command) => Some(Some(answer(&ledger_handle, command).await?)),
     }
 }
 
-async fn answer(keeper: &Keeper, command: Command) -> Option<Result<Answer, &'static str>> {
-    let (decision, _) = keeper.decide(command).await.ok()?;
+async fn answer(
+    ledger_handle: &LedgerHandle,
+    command: Command,
+) -> Option<Result<Answer, &'static str>> {
+    let (decision, _) = ledger_handle.decide(command).await.ok()?;
     Some(match decision {
         Ok(committed) => Ok(committed.answer.clone()),
         Err(refusal) => Err(refusal.code()),

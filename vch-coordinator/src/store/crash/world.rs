@@ -30,13 +30,13 @@ const OPERATIONS: u64 = 12;
 
 /// What should be on the disk, and the configuration at that time.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct State {
+pub(super) struct WorldState {
     pub ledger: Ledger,
     pub reports: BTreeMap<ContainerId, Report>,
     pub log: VecDeque<Logged>,
 }
 
-impl State {
+impl WorldState {
     /// Whether this is what is on the disk, and whether a ledger begins with it as if nothing had
     /// happened.
     fn is(&self, found: &Found) -> bool {
@@ -97,7 +97,7 @@ pub(super) enum Difference {
     Strange,
     /// The store or the ledger does not open.
     Unreadable,
-    /// The keeper acknowledged something else than the model.
+    /// The writer acknowledged something else than the model.
     Answer,
 }
 
@@ -136,7 +136,7 @@ pub(super) enum Amid {
 
 pub(super) struct World {
     pub image: Vec<u8>,
-    pub state: State,
+    pub state: WorldState,
     vch: VchId,
     dice: Dice,
     lies: bool,
@@ -151,7 +151,7 @@ impl World {
         drop(store);
         Self {
             image: disk.cached(),
-            state: State {
+            state: WorldState {
                 ledger: Ledger::new(Settings::of(loaded.vch)),
                 reports: BTreeMap::new(),
                 log: VecDeque::new(),

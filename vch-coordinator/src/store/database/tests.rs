@@ -1,7 +1,7 @@
 use super::*;
 use crate::sample::{add, report};
 use std::fs;
-use vch_ledger::{Answer, Change, Command, Ledger, Settings, Surroundings, Transaction};
+use vch_ledger::{Answer, Change, Command, Environment, Ledger, Settings, Transaction};
 
 fn refused(dir: &Path) -> StoreError {
     match Store::open(dir) {
@@ -11,13 +11,13 @@ fn refused(dir: &Path) -> StoreError {
 }
 
 fn decide(ledger: &mut Ledger, command: Command) -> Transaction {
-    let mut around = Surroundings {
+    let mut environment = Environment {
         random: &mut |bytes| bytes.fill(7),
         now_ms: 1,
         host_overlap: &|_| None,
         listener: &|_| None,
     };
-    ledger.decide(command, &mut around).unwrap()
+    ledger.decide(command, &mut environment).unwrap()
 }
 
 /// A group with one container and its report, and who it is.
@@ -217,13 +217,13 @@ fn assert_kept(disk: &Path) {
 fn a_store_that_is_missing_beside_containers_is_not_made_unless_asked_for() {
     let dir = tempfile::tempdir().unwrap();
     let disk = with_a_container(dir.path());
-    fs::remove_file(dir.path().join(folder::FILE)).unwrap();
+    fs::remove_file(dir.path().join(dir::FILE)).unwrap();
     let told = refused(dir.path()).to_string();
     assert!(
         told.contains("--begin-anew") && told.contains("of 1 containers"),
         "{told}"
     );
-    assert!(!dir.path().join(folder::FILE).exists());
+    assert!(!dir.path().join(dir::FILE).exists());
     assert_kept(&disk);
     let (_, loaded) = Store::begin_anew(dir.path()).unwrap();
     assert!(loaded.rows.is_empty());
@@ -234,7 +234,7 @@ fn a_store_that_is_missing_beside_containers_is_not_made_unless_asked_for() {
 fn a_store_with_flipped_bits_is_read_right_or_refused_with_a_remedy_and_nothing_is_removed() {
     let dir = tempfile::tempdir().unwrap();
     let disk = with_a_container(dir.path());
-    let path = dir.path().join(folder::FILE);
+    let path = dir.path().join(dir::FILE);
     let (store, right) = Store::open(dir.path()).unwrap();
     drop(store);
     let after_open = fs::read(&path).unwrap();
@@ -268,7 +268,7 @@ fn a_store_on_a_read_only_file_system_is_told_so() {
     use nix::sched::{CloneFlags, unshare};
     let dir = tempfile::tempdir().unwrap();
     let disk = with_a_container(dir.path());
-    let path = dir.path().join(folder::FILE);
+    let path = dir.path().join(dir::FILE);
     let shown = path.display().to_string();
     // Mounts of a thread in a mount namespace of its own go with it.
     let mount = |arguments: &[&str]| {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::store::{
-    Host, Keeper, Store,
+    HostChecks, LedgerHandle, Store,
     crash::{Dice, Disk, Power},
     database::Loaded,
     facts::{self, SCHEMA},
@@ -9,7 +9,7 @@ use crate::store::{
 use redb::{Database, ReadableDatabase};
 use std::{collections::BTreeMap, fs};
 use vch_ledger::{
-    Attachment, Channel, Ledger, NetworkKind, Refusal, Row, Segment, Settings, VchId,
+    Attachment, Channel, Ledger, NetworkKind, Refusal, Row, SegmentKind, Settings, VchId,
 };
 
 /// A store that the last release of schema 1 wrote: networks with every kind of subnet, containers
@@ -85,11 +85,11 @@ fn a_store_of_schema_2_is_the_same_ledger_afterwards() {
     let published = ["8080:80/tcp", "81/tcp", "82/tcp", "0.0.0.0:8443:443/tcp"];
     assert_eq!(ports, published);
     assert_eq!(ledger.bindings_of(web.id).count(), 4);
-    let [place] = ledger.endpoints_of(web.id).collect::<Vec<_>>()[..] else {
-        panic!("one place");
+    let [endpoint] = ledger.endpoints_of(web.id).collect::<Vec<_>>()[..] else {
+        panic!("one endpoint");
     };
-    assert_eq!(place.gateway_priority, 7);
-    assert!(place.sysctls.is_empty());
+    assert_eq!(endpoint.gateway_priority, 7);
+    assert!(endpoint.sysctls.is_empty());
     assert_eq!(ledger.endpoints_of(container("db").id).count(), 2);
 }
 
@@ -106,7 +106,7 @@ fn a_store_of_schema_1_is_the_same_ledger_afterwards() {
 
     let network = |name: &str| ledger.network(&name.into()).unwrap();
     let app = network("app");
-    assert_eq!(app.kind, NetworkKind::Bridge(Segment::Dedicated));
+    assert_eq!(app.kind, NetworkKind::Bridge(SegmentKind::Dedicated));
     assert_eq!(network("none").kind, NetworkKind::None);
     assert!(network("back").internal && network("bridge").predefined);
     let subnet = &app.subnets[0];
@@ -138,12 +138,12 @@ fn names_of_schema_1_are_in_force_where_the_container_was_started() {
         let network = ledger.network_by_id(endpoint.network).unwrap();
         let names = endpoint.names.iter().map(|name| name.as_str().to_owned());
         let names: Vec<_> = names.filter(|name| name.contains('.')).collect();
-        let place = format!("{}.{}", container.name, network.name);
-        assert_eq!(endpoint.pointer.as_str(), place);
+        let pointer = format!("{}.{}", container.name, network.name);
+        assert_eq!(endpoint.pointer.as_str(), pointer);
         let veth = matches!(endpoint.attachment, Attachment::Veth { .. });
         assert_eq!(veth, container.name.as_str() == "db");
         assert!(endpoint.links.is_empty() && endpoint.opened.is_empty());
-        seen.insert(place, names);
+        seen.insert(pointer, names);
     }
     let names = |text: &str| vec![text.to_owned()];
     let expected = [
@@ -153,7 +153,7 @@ fn names_of_schema_1_are_in_force_where_the_container_was_started() {
         ("web.app", names("web.app")),
         ("web.back", names("web.back")),
     ];
-    let expected = expected.map(|(place, names)| (place.to_owned(), names));
+    let expected = expected.map(|(pointer, names)| (pointer.to_owned(), names));
     assert_eq!(seen, BTreeMap::from(expected));
 }
 
@@ -172,10 +172,14 @@ async fn a_migrated_store_goes_on_and_stays_beside_itself_as_it_was() {
     for name in ["mail", "mail"] {
         let (store, loaded) = Store::open(dir.path()).unwrap();
         let settings = Settings::of(loaded.vch);
-        let kept = Keeper::spawn(store, loaded, settings, Host::alone()).unwrap();
-        let (decision, _) = kept.keeper.decide(crate::sample::add(name)).await.unwrap();
+        let kept = LedgerHandle::spawn(store, loaded, settings, HostChecks::alone()).unwrap();
+        let (decision, _) = kept
+            .ledger_handle
+            .decide(crate::sample::add(name))
+            .await
+            .unwrap();
         revisions.push(decision.map(|committed| committed.revision.0));
-        drop((kept.keeper, kept.published));
+        drop((kept.ledger_handle, kept.published));
         kept.thread.join().unwrap();
     }
     assert_eq!(revisions[0], Ok(19));

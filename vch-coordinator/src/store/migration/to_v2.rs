@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use v2::{Container, Endpoint, Row};
 use vch_ledger::{
     AddressCursor, AddressRange, Attachment, Channel, ContainerId, Dns, Network, NetworkKind,
-    RestingAddress, Segment, Subnet,
+    RestingAddress, SegmentKind, Subnet,
 };
 
 /// All rows of a store. What schema 1 did not know is as it was without it: every bridge network is
@@ -45,7 +45,7 @@ fn network(row: v1::Network) -> Network {
         id: row.id,
         name: row.name,
         kind: match row.kind {
-            v1::NetworkKind::Bridge => NetworkKind::Bridge(Segment::Dedicated),
+            v1::NetworkKind::Bridge => NetworkKind::Bridge(SegmentKind::Dedicated),
             v1::NetworkKind::None => NetworkKind::None,
         },
         predefined: row.predefined,

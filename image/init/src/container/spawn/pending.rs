@@ -227,6 +227,6 @@ fn owned(descriptor: RawFd) -> OwnedFd {
 }
 
 fn fault(number: u8) -> Fault {
-    let place = usize::from(number).saturating_sub(1);
-    FAULTS.get(place).copied().unwrap_or(Fault::Other)
+    let index = usize::from(number).saturating_sub(1);
+    FAULTS.get(index).copied().unwrap_or(Fault::Other)
 }

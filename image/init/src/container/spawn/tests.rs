@@ -18,7 +18,7 @@ const SOON: Duration = Duration::from_secs(10);
 /// A child that enters nothing; what it does in place of its program is `instead`.
 fn child(instead: impl FnOnce() -> Result<(), Refused>) -> PendingChild {
     let process = Process {
-        words: vec!["/bin/true".to_owned()],
+        args: vec!["/bin/true".to_owned()],
         ..Process::default()
     };
     let spawn = Spawn::prepare(&process).unwrap();

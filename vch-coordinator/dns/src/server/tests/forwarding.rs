@@ -160,7 +160,7 @@ fn questions_over_the_bound_fail_at_once() {
 }
 
 #[test]
-fn one_client_cannot_take_all_places() {
+fn one_client_cannot_take_all_outstanding_queries() {
     let silent = Upstream::silent();
     let mut config = asking(&[silent.at]);
     config.max_outstanding_per_client = 1;
@@ -178,7 +178,7 @@ fn one_client_cannot_take_all_places() {
         assert!(Instant::now() < until);
         std::thread::yield_now();
     }
-    // Another client of the same network still has a place.
+    // Another client of the same network still has room.
     let other = UdpSocket::bind("127.0.0.9:0").unwrap();
     other
         .send_to(&query(3, "b.example", Rtype::A), served.at)

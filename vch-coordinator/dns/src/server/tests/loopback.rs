@@ -243,7 +243,7 @@ fn one_client_has_its_bound_of_connections() {
         if next.0.write_all(&[0]).is_ok() && !closes_soon(&mut next) {
             break;
         }
-        assert!(Instant::now() < until, "the place was never freed");
+        assert!(Instant::now() < until, "the connection was never freed");
     }
 }
 
@@ -254,7 +254,7 @@ fn closes_soon(client: &mut Client) -> bool {
 }
 
 #[test]
-fn when_all_places_are_taken_the_connection_idle_longest_gives_way() {
+fn when_the_limit_is_reached_the_connection_idle_longest_gives_way() {
     let served = Served::with(Config {
         threads: 1,
         max_connections: 2,

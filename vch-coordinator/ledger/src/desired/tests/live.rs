@@ -12,8 +12,8 @@ fn link(container: &str, network: &str, to: &str, alias: &str) -> Command {
     })
 }
 
-fn shown(work: &Work) -> Vec<(String, String, bool)> {
-    let links = work.links.iter();
+fn shown(delta: &Delta) -> Vec<(String, String, bool)> {
+    let links = delta.links.iter();
     links
         .map(|((_, alias, address), answers)| (alias.to_string(), address.to_string(), *answers))
         .collect()
@@ -26,13 +26,13 @@ fn one(alias: &str, address: &str, answers: bool) -> Vec<(String, String, bool)>
 #[test]
 fn a_link_answers_its_owner_while_the_other_one_has_names_there() {
     let mut world = World::furnished();
-    world.work(add("db"));
-    // The place is not there yet, then it is, without names, then it has some.
-    let linked = world.work(link("web", "app", "db", "Store"));
+    world.delta(add("db"));
+    // The endpoint is not there yet, then it is, without names, then it has some.
+    let linked = world.delta(link("web", "app", "db", "Store"));
     assert!(linked.links.is_empty());
-    let connected = world.work(Command::Connect(Connect::tap("db", "app")));
+    let connected = world.delta(Command::Connect(Connect::tap("db", "app")));
     assert!(connected.links.is_empty());
-    let started = world.work(Command::StartContainer("db".into()));
+    let started = world.delta(Command::StartContainer("db".into()));
     let store = one("store", "10.9.8.3", true);
     assert_eq!(shown(&started), store);
     let (asker, ..) = only_key(&started.links);
@@ -41,37 +41,37 @@ fn a_link_answers_its_owner_while_the_other_one_has_names_there() {
         world.ledger.container(&"web".into()).unwrap().id,
         "private to the one that has the link"
     );
-    assert_eq!(shown(&Work::whole(&world.ledger)), store);
+    assert_eq!(shown(&Delta::whole(&world.ledger)), store);
     // A change that takes nothing away says nothing.
-    let renamed = world.work(Command::RenameContainer {
+    let renamed = world.delta(Command::RenameContainer {
         container: "db".into(),
         name: "other".parse().unwrap(),
     });
     assert!(renamed.links.is_empty());
     let gone = one("store", "10.9.8.3", false);
-    let stopped = world.work(Command::StopContainer("other".into()));
+    let stopped = world.delta(Command::StopContainer("other".into()));
     assert_eq!(shown(&stopped), gone);
-    world.work(Command::StartContainer("other".into()));
-    let removed = world.work(Command::RemoveContainer {
+    world.delta(Command::StartContainer("other".into()));
+    let removed = world.delta(Command::RemoveContainer {
         container: "other".into(),
         force: true,
     });
     assert_eq!(shown(&removed), gone);
-    assert!(Work::whole(&world.ledger).links.is_empty());
+    assert!(Delta::whole(&world.ledger).links.is_empty());
     let endpoint = world.ledger.endpoints().next().unwrap();
     assert!(endpoint.links.is_empty(), "no row names what is gone");
 }
 
 #[test]
-fn a_link_goes_with_the_place_that_has_it() {
+fn a_link_goes_with_the_endpoint_that_has_it() {
     let mut world = World::furnished();
-    world.work(add("db"));
-    world.work(Command::Connect(Connect::tap("db", "app")));
-    world.work(Command::StartContainer("db".into()));
-    let connected = world.work(link("web", "app", "db", "store"));
+    world.delta(add("db"));
+    world.delta(Command::Connect(Connect::tap("db", "app")));
+    world.delta(Command::StartContainer("db".into()));
+    let connected = world.delta(link("web", "app", "db", "store"));
     assert_eq!(shown(&connected), one("store", "10.9.8.2", true));
     assert_eq!(
-        shown(&world.work(disconnect())),
+        shown(&world.delta(disconnect())),
         one("store", "10.9.8.2", false)
     );
 }
@@ -97,19 +97,19 @@ fn published(port: u16, host: u16) -> ContainerPort {
 #[test]
 fn a_published_port_is_a_binding_before_and_after() {
     let mut world = World::new();
-    world.work(add("web"));
-    world.work(Command::Connect(Connect::tap("web", "bridge")));
-    let wish = Command::PublishPorts {
+    world.delta(add("web"));
+    world.delta(Command::Connect(Connect::tap("web", "bridge")));
+    let request = Command::PublishPorts {
         container: "web".into(),
         ports: vec![published(80, 8080)],
     };
-    assert!(world.work(wish).bindings.is_empty(), "it does not run");
-    let started = world.work(Command::StartContainer("web".into()));
+    assert!(world.delta(request).bindings.is_empty(), "it does not run");
+    let started = world.delta(Command::StartContainer("web".into()));
     let bindings = only(&started.bindings);
     assert_eq!(bindings.before, None);
     let after = bindings.after.as_ref().unwrap();
     assert_eq!((after.host.port, after.container_port), (8080, 80));
-    let stopped = world.work(Command::StopContainer("web".into()));
+    let stopped = world.delta(Command::StopContainer("web".into()));
     assert_eq!(only(&stopped.bindings).before.as_ref(), Some(after));
     assert_eq!(only(&stopped.bindings).after, None);
 }
@@ -137,32 +137,32 @@ fn outside(interface: &str, level: FirewallLevel) -> Command {
 #[test]
 fn a_container_outside_has_open_ports_and_follows_its_networks_link_and_level() {
     let mut world = World::new();
-    world.work(outside("ext0", FirewallLevel::Published));
-    world.work(add("web"));
-    let connected = world.work(Command::Connect(Connect::tap("web", "outside")));
-    let place = only(&connected.endpoints).after.clone().unwrap();
-    assert_eq!(place.carrier.link().to_string(), "ext0");
-    assert_eq!(place.level, Some(FirewallLevel::Published));
-    let open = |work: &Work| only(&work.endpoints).after.clone().unwrap().opened;
-    let wish = Command::PublishPorts {
+    world.delta(outside("ext0", FirewallLevel::Published));
+    world.delta(add("web"));
+    let connected = world.delta(Command::Connect(Connect::tap("web", "outside")));
+    let endpoint = only(&connected.endpoints).after.clone().unwrap();
+    assert_eq!(endpoint.segment.link().to_string(), "ext0");
+    assert_eq!(endpoint.level, Some(FirewallLevel::Published));
+    let open = |delta: &Delta| only(&delta.endpoints).after.clone().unwrap().opened;
+    let request = Command::PublishPorts {
         container: "web".into(),
         ports: vec![published(80, 80)],
     };
-    world.work(wish);
-    let started = world.work(Command::StartContainer("web".into()));
+    world.delta(request);
+    let started = world.delta(Command::StartContainer("web".into()));
     let eighty = PortNumber {
         protocol: Protocol::Tcp,
         port: 80,
     };
     assert_eq!(open(&started), [eighty]);
     assert!(started.bindings.is_empty(), "there is no NAT");
-    let work = world.work(outside("ext1", FirewallLevel::Closed));
-    let places = only(&work.endpoints);
-    let (before, after) = (places.before.as_ref(), places.after.as_ref().unwrap());
-    assert_eq!(before.unwrap().carrier.link().to_string(), "ext0");
+    let delta = world.delta(outside("ext1", FirewallLevel::Closed));
+    let change = only(&delta.endpoints);
+    let (before, after) = (change.before.as_ref(), change.after.as_ref().unwrap());
+    assert_eq!(before.unwrap().segment.link().to_string(), "ext0");
     assert_eq!(before.unwrap().level, Some(FirewallLevel::Published));
-    assert_eq!(after.carrier.link().to_string(), "ext1");
+    assert_eq!(after.segment.link().to_string(), "ext1");
     assert_eq!(after.level, Some(FirewallLevel::Closed));
     assert_eq!(after.opened, [eighty]);
-    assert!(work.containers.is_empty(), "its VM's network is the same");
+    assert!(delta.containers.is_empty(), "its VM's network is the same");
 }

@@ -4,12 +4,12 @@ use protocol::spec::MacAddress;
 use std::{collections::BTreeSet, net::IpAddr};
 
 fn with_address(container: &str, network: &str, addresses: &[&str]) -> Command {
-    let mut wish = Connect::tap(container, network);
-    wish.addresses = addresses.iter().map(|a| a.parse().unwrap()).collect();
-    Command::Connect(wish)
+    let mut request = Connect::tap(container, network);
+    request.addresses = addresses.iter().map(|a| a.parse().unwrap()).collect();
+    Command::Connect(request)
 }
 
-fn crowd(world: &mut World, count: usize) -> Vec<String> {
+fn add_containers(world: &mut World, count: usize) -> Vec<String> {
     let names: Vec<String> = (0..count).map(|n| format!("c{n}")).collect();
     for name in &names {
         world.container(name);
@@ -20,7 +20,7 @@ fn crowd(world: &mut World, count: usize) -> Vec<String> {
 #[test]
 fn a_freed_address_is_not_handed_out_at_once() {
     let mut world = World::new();
-    crowd(&mut world, 2);
+    add_containers(&mut world, 2);
     world.network("app", &["10.9.8.0/24"]);
     assert_eq!(world.connect("c0", "app"), "10.9.8.2/24");
     for last in 3..=254 {
@@ -34,7 +34,7 @@ fn a_freed_address_is_not_handed_out_at_once() {
 #[test]
 fn the_rest_survives_a_restart() {
     let mut world = World::new();
-    crowd(&mut world, 3);
+    add_containers(&mut world, 3);
     world.network("app", &["10.9.8.0/29"]);
     for _ in 0..2 {
         world.connect("c0", "app");
@@ -52,7 +52,7 @@ fn more_rest_than_the_limit_lets_the_oldest_go_but_behind_the_cursor() {
     let mut settings = Settings::of(VchId([7; 16]));
     settings.limits.resting = 2;
     let mut world = World::with(settings);
-    crowd(&mut world, 1);
+    add_containers(&mut world, 1);
     world.network("app", &["10.9.8.0/29"]);
     let given = (0..12).map(|_| {
         let address = world.connect("c0", "app");
@@ -76,7 +76,7 @@ fn more_rest_than_the_limit_lets_the_oldest_go_but_behind_the_cursor() {
 #[test]
 fn a_chosen_address_may_be_one_that_rests() {
     let mut world = World::new();
-    crowd(&mut world, 2);
+    add_containers(&mut world, 2);
     world.network("app", &["10.9.8.0/24"]);
     world.connect("c0", "app");
     world.disconnect("c0", "app");
@@ -98,11 +98,11 @@ fn a_chosen_address_may_be_one_that_rests() {
 #[test]
 fn an_address_that_can_not_be_had_is_refused_with_the_reason() {
     let mut world = World::new();
-    crowd(&mut world, 1);
-    let mut wish = network("app", &["10.9.8.0/24", "fd00:9::/64"]);
+    add_containers(&mut world, 1);
+    let mut request = network("app", &["10.9.8.0/24", "fd00:9::/64"]);
     let kept = ("printer".to_owned(), "10.9.8.9".parse().unwrap());
-    wish.subnets[0].auxiliary.extend([kept]);
-    world.must(Command::CreateNetwork(wish));
+    request.subnets[0].auxiliary.extend([kept]);
+    world.must(Command::CreateNetwork(request));
     for (addresses, code) in [
         (vec!["10.9.9.2"], "address-outside"),
         (vec!["10.9.8.0"], "not-a-host"),
@@ -134,7 +134,7 @@ fn an_address_that_can_not_be_had_is_refused_with_the_reason() {
 #[test]
 fn an_endpoint_has_one_address_of_each_family_of_its_network() {
     let mut world = World::new();
-    crowd(&mut world, 3);
+    add_containers(&mut world, 3);
     world.network("app", &["fd00:9::/64", "10.9.8.0/24"]);
     assert_eq!(world.connect("c0", "app"), "10.9.8.2/24 fd00:9::2/64");
     world.must(with_address("c1", "app", &["fd00:9::1:7"]));
@@ -143,16 +143,16 @@ fn an_endpoint_has_one_address_of_each_family_of_its_network() {
         .endpoint_at("fd00:9::1:7".parse().unwrap())
         .unwrap();
     assert_eq!(super::list(&c1.addresses), "10.9.8.3/24 fd00:9::1:7/64");
-    let mut wish = network("v6", &["fd00:8::/64"]);
-    wish.ipv4 = false;
-    world.must(Command::CreateNetwork(wish));
+    let mut request = network("v6", &["fd00:8::/64"]);
+    request.ipv4 = false;
+    world.must(Command::CreateNetwork(request));
     assert_eq!(world.connect("c2", "v6"), "fd00:8::2/64");
 }
 
 #[test]
 fn a_second_subnet_is_used_when_the_first_is_full() {
     let mut world = World::new();
-    let names = crowd(&mut world, 3);
+    let names = add_containers(&mut world, 3);
     world.network("app", &["10.9.8.0/30", "10.9.9.0/30"]);
     let given: Vec<_> = names[..2]
         .iter()
@@ -171,10 +171,10 @@ fn a_second_subnet_is_used_when_the_first_is_full() {
 #[test]
 fn automatic_addresses_come_from_the_range_and_chosen_ones_from_anywhere() {
     let mut world = World::new();
-    crowd(&mut world, 5);
-    let mut wish = network("app", &["10.9.0.0/16"]);
-    wish.subnets[0].range = Some("10.9.8.0/30".parse().unwrap());
-    world.must(Command::CreateNetwork(wish));
+    add_containers(&mut world, 5);
+    let mut request = network("app", &["10.9.0.0/16"]);
+    request.subnets[0].range = Some("10.9.8.0/30".parse().unwrap());
+    world.must(Command::CreateNetwork(request));
     world.must(with_address("c4", "app", &["10.9.200.1"]));
     for n in 0..4 {
         assert_eq!(
@@ -191,7 +191,7 @@ fn automatic_addresses_come_from_the_range_and_chosen_ones_from_anywhere() {
 fn a_mac_address_is_local_unique_and_the_same_in_every_run() {
     let given = || {
         let mut world = World::new();
-        let names = crowd(&mut world, 20);
+        let names = add_containers(&mut world, 20);
         let endpoints = names.iter().map(|name| {
             world.connect(name, "bridge");
             let container = world.ledger.container(&name.as_str().into()).unwrap();
@@ -208,42 +208,42 @@ fn a_mac_address_is_local_unique_and_the_same_in_every_run() {
 #[test]
 fn a_chosen_mac_address_is_kept_and_is_nobody_elses() {
     let mut world = World::new();
-    crowd(&mut world, 2);
+    add_containers(&mut world, 2);
     let mac: MacAddress = "02:42:ac:11:00:09".parse().unwrap();
-    let wish = |container: &str| {
-        let mut wish = Connect::tap(container, "bridge");
-        wish.mac = Some(mac);
-        Command::Connect(wish)
+    let request = |container: &str| {
+        let mut request = Connect::tap(container, "bridge");
+        request.mac = Some(mac);
+        Command::Connect(request)
     };
-    match world.must(wish("c0")) {
+    match world.must(request("c0")) {
         Answer::Connected { mac: given, .. } => assert_eq!(given, mac),
         other => panic!("{other:?}"),
     }
     assert_eq!(world.ledger.endpoint_with(mac).map(|e| e.mac), Some(mac));
-    let refusal = world.refused(wish("c1"));
+    let refusal = world.refused(request("c1"));
     assert_eq!(
         (refusal.code(), refusal.kind()),
         ("mac-taken", RefusalKind::Conflict)
     );
     assert!(refusal.to_string().contains("container c0"), "{refusal}");
     world.disconnect("c0", "bridge");
-    world.must(wish("c1"));
+    world.must(request("c1"));
 }
 
 #[test]
 fn a_hashed_mac_address_that_is_taken_is_hashed_again() {
     let mut world = World::new();
-    crowd(&mut world, 2);
+    add_containers(&mut world, 2);
     let mut twin = World::new();
-    crowd(&mut twin, 2);
+    add_containers(&mut twin, 2);
     let seed = world.seed;
     world.connect("c0", "bridge");
     let mac = world.ledger.endpoints().next().unwrap().mac;
     // The twin is about to make the same endpoint id, but another has the address hashed from it.
     twin.seed = seed + 1;
-    let mut wish = Connect::tap("c1", "bridge");
-    wish.mac = Some(mac);
-    twin.must(Command::Connect(wish));
+    let mut request = Connect::tap("c1", "bridge");
+    request.mac = Some(mac);
+    twin.must(Command::Connect(request));
     twin.seed = seed;
     twin.connect("c0", "bridge");
     let (ours, other) = (&world.ledger, &twin.ledger);
@@ -254,7 +254,7 @@ fn a_hashed_mac_address_that_is_taken_is_hashed_again() {
 #[test]
 fn an_address_leads_to_its_network_and_endpoint() {
     let mut world = World::new();
-    crowd(&mut world, 1);
+    add_containers(&mut world, 1);
     world.network("app", &["10.9.8.0/24"]);
     world.connect("c0", "app");
     let at = |text: &str| text.parse::<IpAddr>().unwrap();

@@ -47,10 +47,10 @@ fn complaint_1_a_stopped_container_keeps_its_address_over_power_cycles() {
     world.container("greedy");
     let connect = Command::Connect(Connect::tap("greedy", "app"));
     assert_eq!(world.refused(connect).code(), "addresses-exhausted");
-    let mut wish = Connect::tap("greedy", "app");
-    wish.addresses = vec!["10.9.8.2".parse().unwrap()];
+    let mut request = Connect::tap("greedy", "app");
+    request.addresses = vec!["10.9.8.2".parse().unwrap()];
     assert_eq!(
-        world.refused(Command::Connect(wish)).code(),
+        world.refused(Command::Connect(request)).code(),
         "address-in-use"
     );
     (0..13).rev().for_each(|n| world.start(&format!("c{n}")));
@@ -87,9 +87,9 @@ fn complaint_2_hundreds_that_attach_at_once_have_hundreds_of_addresses() {
 fn complaint_4_a_removed_container_leaves_no_port_behind() {
     let mut world = World::new();
     for round in 0..50 {
-        let mut wish = super::container("web");
-        wish.ports = vec![port("8080:80"), port(":81"), port("53:53/udp")];
-        world.must(Command::AddContainer(wish));
+        let mut request = super::container("web");
+        request.ports = vec![port("8080:80"), port(":81"), port("53:53/udp")];
+        world.must(Command::AddContainer(request));
         world.connect("web", "bridge");
         world.start("web");
         assert_eq!(world.ledger.bindings().count(), 3);
@@ -152,20 +152,20 @@ fn complaint_19_address_mac_and_subnet_outlive_stop_start_and_restart() {
     };
     world.running("web");
     world.connect("web", "app");
-    let place = |world: &World| {
+    let endpoint = |world: &World| {
         let endpoint = world.ledger.endpoints().next().unwrap();
         (endpoint.addresses.clone(), endpoint.mac)
     };
-    let before = place(&world);
+    let before = endpoint(&world);
     for _ in 0..3 {
         world.stop("web");
         reload(&mut world);
-        let nothing = world.surrounded(|ledger, around| ledger.bootstrap(around));
+        let nothing = world.surrounded(|ledger, environment| ledger.bootstrap(environment));
         assert_eq!(nothing, Ok(None));
         world.network("other", &[]);
         world.start("web");
         world.must(Command::RemoveNetwork("other".into()));
-        assert_eq!(place(&world), before);
+        assert_eq!(endpoint(&world), before);
         let app = world.ledger.network(&"app".into()).unwrap();
         assert_eq!(app.subnets, subnets);
     }

@@ -2,7 +2,7 @@
 
 use super::{World, network};
 use crate::{
-    Command, Configuration, Connect, CreateNetwork, Ledger, Network, NetworkKind, Segment,
+    Command, Configuration, Connect, CreateNetwork, Ledger, Network, NetworkKind, SegmentKind,
 };
 
 fn configuration(name: &str, subnets: &[&str]) -> CreateNetwork {
@@ -10,7 +10,7 @@ fn configuration(name: &str, subnets: &[&str]) -> CreateNetwork {
         labels: [("of".to_owned(), "a configuration".to_owned())].into(),
         options: [("an".to_owned(), "option".to_owned())].into(),
         mtu: Some(1400.try_into().unwrap()),
-        segment: Some(Segment::Shared),
+        segment: Some(SegmentKind::Shared),
         configuration: Configuration::ForOthers,
         ..network(name, subnets)
     }
@@ -38,14 +38,14 @@ fn loads_again(world: &World) {
 #[test]
 fn a_network_is_made_of_a_configuration_and_has_all_of_it() {
     let mut world = World::new();
-    let wish = configuration("later", &["10.99.0.0/16", "fd00:99::/64"]);
-    world.must(Command::CreateNetwork(wish));
+    let request = configuration("later", &["10.99.0.0/16", "fd00:99::/64"]);
+    world.must(Command::CreateNetwork(request));
     let later = shown(&world, "later").clone();
-    assert_eq!(later.kind, NetworkKind::Configuration(Segment::Shared));
+    assert_eq!(later.kind, NetworkKind::Configuration(SegmentKind::Shared));
 
     world.must(of("web", "later"));
     let web = shown(&world, "web");
-    assert_eq!(web.kind, NetworkKind::Bridge(Segment::Shared));
+    assert_eq!(web.kind, NetworkKind::Bridge(SegmentKind::Shared));
     assert_eq!(web.subnets, later.subnets);
     assert_eq!((&web.labels, web.mtu), (&later.labels, later.mtu));
     assert_eq!(web.options["an"], "option");
@@ -60,8 +60,8 @@ fn a_network_is_made_of_a_configuration_and_has_all_of_it() {
 fn a_configuration_is_in_nobodys_way_and_one_without_subnets_leaves_them_to_the_pools() {
     let mut world = World::new();
     for name in ["one", "two"] {
-        let wish = configuration(name, &["10.99.0.0/16"]);
-        world.must(Command::CreateNetwork(wish));
+        let request = configuration(name, &["10.99.0.0/16"]);
+        world.must(Command::CreateNetwork(request));
     }
     world.network("own", &["10.99.0.0/16"]);
     world.must(Command::CreateNetwork(configuration("empty", &[])));
@@ -80,8 +80,8 @@ fn a_configuration_is_in_nobodys_way_and_one_without_subnets_leaves_them_to_the_
 #[test]
 fn a_configuration_stays_while_a_network_is_made_of_it_and_nobody_is_on_it() {
     let mut world = World::new();
-    let wish = configuration("later", &["10.99.0.0/16"]);
-    world.must(Command::CreateNetwork(wish));
+    let request = configuration("later", &["10.99.0.0/16"]);
+    world.must(Command::CreateNetwork(request));
     world.must(of("web", "later"));
     world.container("cc");
     let connect = |network: &str| Command::Connect(Connect::tap("cc", network));

@@ -11,9 +11,9 @@ fn id(world: &World, name: &str) -> ContainerId {
 }
 
 fn on(name: &str, channel: Channel) -> Command {
-    let mut wish = container(name);
-    wish.channel = channel;
-    Command::AddContainer(wish)
+    let mut request = container(name);
+    request.channel = channel;
+    Command::AddContainer(request)
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn a_connected_container_goes_only_by_force_and_takes_its_endpoints_along() {
 }
 
 #[test]
-fn a_place_is_given_once_and_taken_once() {
+fn an_endpoint_is_made_once_and_removed_once() {
     let mut world = World::new();
     world.container("web");
     world.connect("web", "bridge");
@@ -204,13 +204,13 @@ fn a_nic_carries_one_endpoint() {
     let mut world = World::new();
     world.network("app", &[]);
     world.container("web");
-    let wish = |network: &str| {
-        let mut wish = Connect::tap("web", network);
-        wish.nic = Some(NicMatch::PciPath("02.0/00.0".parse().unwrap()));
-        Command::Connect(wish)
+    let request = |network: &str| {
+        let mut request = Connect::tap("web", network);
+        request.nic = Some(NicMatch::PciPath("02.0/00.0".parse().unwrap()));
+        Command::Connect(request)
     };
-    world.must(wish("bridge"));
-    assert_eq!(world.refused(wish("app")).code(), "nic-taken");
+    world.must(request("bridge"));
+    assert_eq!(world.refused(request("app")).code(), "nic-taken");
 }
 
 #[test]
@@ -239,11 +239,11 @@ fn interfaces_keep_their_names_and_the_lowest_free_one_is_next() {
 #[test]
 fn of_many_dns_servers_the_first_are_asked_each_once() {
     let mut world = World::new();
-    let mut wish = container("web");
+    let mut request = container("web");
     let servers = [1, 1, 2, 3, 2, 4, 5, 6, 7, 8, 9, 10];
     let servers = servers.map(|n| format!("10.0.0.{n}").parse().unwrap());
-    wish.dns.servers = servers.to_vec();
-    world.must(Command::AddContainer(wish));
+    request.dns.servers = servers.to_vec();
+    world.must(Command::AddContainer(request));
     let row = world.ledger.container(&"web".into()).unwrap();
     let expected = (1..=8).map(|n| format!("10.0.0.{n}").parse().unwrap());
     assert_eq!(row.dns.servers, expected.collect::<Vec<std::net::IpAddr>>());
@@ -252,25 +252,25 @@ fn of_many_dns_servers_the_first_are_asked_each_once() {
 #[test]
 fn lists_of_a_container_are_bounded() {
     let mut world = World::new();
-    let mut wish = container("web");
+    let mut request = container("web");
     let line = HostEntry {
         address: "10.0.0.1".parse().unwrap(),
         name: "db".parse().unwrap(),
     };
-    wish.extra_hosts = vec![line; 65];
+    request.extra_hosts = vec![line; 65];
     assert_eq!(
-        world.refused(Command::AddContainer(wish)).code(),
+        world.refused(Command::AddContainer(request)).code(),
         "too-many"
     );
-    let mut wish = container("web");
-    wish.dns.options = vec!["two words".to_owned()];
-    let refusal = world.refused(Command::AddContainer(wish));
+    let mut request = container("web");
+    request.dns.options = vec!["two words".to_owned()];
+    let refusal = world.refused(Command::AddContainer(request));
     assert_eq!(refusal.code(), "resolver");
     assert!(refusal.to_string().contains("two words"), "{refusal}");
     world.container("web");
-    let mut wish = Connect::tap("web", "bridge");
-    wish.aliases = vec!["db".parse().unwrap(); 65];
-    assert_eq!(world.refused(Command::Connect(wish)).code(), "too-many");
+    let mut request = Connect::tap("web", "bridge");
+    request.aliases = vec!["db".parse().unwrap(); 65];
+    assert_eq!(world.refused(Command::Connect(request)).code(), "too-many");
     for n in 0..32 {
         world.network(&format!("n{n}"), &[]);
         world.connect("web", &format!("n{n}"));

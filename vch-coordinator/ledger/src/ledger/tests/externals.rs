@@ -72,7 +72,7 @@ fn the_default_bridge_keeps_away_from_them() {
     assert_eq!(bridge.subnets[0].net.to_string(), "172.18.0.0/16");
     settings.default_bridge.net = Some("172.16.5.0/24".parse().unwrap());
     let mut world = World::bare(settings);
-    let refused = world.surrounded(|ledger, around| ledger.bootstrap(around));
+    let refused = world.surrounded(|ledger, environment| ledger.bootstrap(environment));
     let refusal = refused.unwrap_err();
     assert_eq!(refusal.code(), "route-overlap");
     assert!(refusal.to_string().contains("172.16.0.0/15"), "{refusal}");
@@ -90,12 +90,12 @@ fn a_start_with_another_file_is_a_configuration_like_any_other() {
         ..World::bare(Settings::of(VchId([7; 16])))
     };
     again.store = world.store.clone();
-    let done = again.surrounded(|ledger, around| ledger.bootstrap(around));
+    let done = again.surrounded(|ledger, environment| ledger.bootstrap(environment));
     again.follow(&done.unwrap().expect("something is different"));
     assert!(again.ledger.network(&"production".into()).is_err());
     let outside = again.ledger.network(&"outside".into()).unwrap();
     assert_eq!(outside.subnets[0].net.to_string(), "10.2.0.0/15");
-    let nothing = again.surrounded(|ledger, around| ledger.bootstrap(around));
+    let nothing = again.surrounded(|ledger, environment| ledger.bootstrap(environment));
     assert_eq!(nothing, Ok(None));
 }
 
@@ -153,9 +153,9 @@ fn a_container_outside_has_an_address_a_route_and_the_networks_name_servers() {
         "with a bridge the VCH is asked, and it alone"
     );
     // Its own servers come before the network's.
-    let mut wish = super::container("own");
-    wish.dns.servers = vec!["192.0.2.53".parse().unwrap()];
-    world.must(Command::AddContainer(wish));
+    let mut request = super::container("own");
+    request.dns.servers = vec!["192.0.2.53".parse().unwrap()];
+    world.must(Command::AddContainer(request));
     world.start("own");
     world.connect("own", "production");
     assert_eq!(shown(&spec(&world, "own")), ["192.0.2.53"]);
@@ -172,7 +172,7 @@ fn a_network_without_a_gateway_gives_no_default_route() {
     settings.externals = vec![dead_end];
     let mut world = World::with(settings);
     world.running("web");
-    // The gateway's place is a host's like any other there.
+    // The gateway's address is a host's like any other there.
     assert_eq!(world.connect("web", "outside"), "10.2.0.1/16");
     world.connect("web", "bridge");
     let made = spec(&world, "web");
@@ -203,9 +203,9 @@ fn addresses_come_from_the_given_ranges_and_are_never_the_vchs_own() {
     let connect = Command::Connect(Connect::tap("c3", "outside"));
     assert_eq!(world.refused(connect).code(), "addresses-exhausted");
     let chosen = |address: &str| {
-        let mut wish = Connect::tap("c3", "outside");
-        wish.addresses = vec![address.parse().unwrap()];
-        Command::Connect(wish)
+        let mut request = Connect::tap("c3", "outside");
+        request.addresses = vec![address.parse().unwrap()];
+        Command::Connect(request)
     };
     let refusal = world.refused(chosen("10.2.0.2"));
     assert_eq!(refusal.code(), "address-reserved");

@@ -67,7 +67,7 @@ fn aliases_of_a_running_container_change_in_one_transaction() {
 }
 
 #[test]
-fn an_unhealthy_container_has_no_names_where_its_place_asks_for_that() {
+fn an_unhealthy_container_has_no_names_where_its_endpoint_asks_for_that() {
     let mut world = World::new();
     world.network("app", &["10.9.0.0/24"]);
     world.running("web");
@@ -78,9 +78,9 @@ fn an_unhealthy_container_has_no_names_where_its_place_asks_for_that() {
     world.connect("web", "app");
     let named = |world: &World| {
         let id = world.ledger.container(&"web".into()).unwrap().id;
-        let places = world.ledger.endpoints_of(id);
-        let named = places.filter(|place| !place.names.is_empty());
-        let mut careful: Vec<bool> = named.map(|place| place.only_healthy).collect();
+        let endpoints = world.ledger.endpoints_of(id);
+        let named = endpoints.filter(|endpoint| !endpoint.names.is_empty());
+        let mut careful: Vec<bool> = named.map(|endpoint| endpoint.only_healthy).collect();
         careful.sort_unstable();
         careful
     };
@@ -106,9 +106,9 @@ fn an_unhealthy_container_has_no_names_where_its_place_asks_for_that() {
 #[test]
 fn a_running_container_has_its_names_and_ports_as_soon_as_it_is_connected() {
     let mut world = World::new();
-    let mut wish = container("web");
-    wish.ports = vec![super::ports::port("8080:80")];
-    world.must(Command::AddContainer(wish));
+    let mut request = container("web");
+    request.ports = vec![super::ports::port("8080:80")];
+    world.must(Command::AddContainer(request));
     world.start("web");
     world.connect("web", "bridge");
     assert_eq!(names(&world, "web"), ["web", "web.bridge"]);
@@ -122,9 +122,9 @@ fn a_running_container_has_its_names_and_ports_as_soon_as_it_is_connected() {
 #[test]
 fn a_rename_takes_the_ports_along() {
     let mut world = World::new();
-    let mut wish = container("web");
-    wish.ports = vec![super::ports::port("8080:80")];
-    world.must(Command::AddContainer(wish));
+    let mut request = container("web");
+    request.ports = vec![super::ports::port("8080:80")];
+    world.must(Command::AddContainer(request));
     world.connect("web", "bridge");
     world.start("web");
     let before = world.ledger.bindings().next().cloned();
@@ -242,7 +242,7 @@ fn a_link_on_another_network_awaits_its_container_and_the_next_one_of_its_name()
 }
 
 #[test]
-fn links_go_with_the_place_that_has_them() {
+fn links_go_with_the_endpoint_that_has_them() {
     let mut world = World::new();
     world.container("db");
     world.container("web");

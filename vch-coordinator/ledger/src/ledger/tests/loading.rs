@@ -12,9 +12,9 @@ fn furnished() -> (World, Vec<Row>) {
     }
     world.connect("web", "bridge");
     world.disconnect("db", "app");
-    let mut wish = Connect::tap("db", "app");
-    wish.links = vec![("web".into(), "front".parse().unwrap())];
-    world.must(Command::Connect(wish));
+    let mut request = Connect::tap("db", "app");
+    request.links = vec![("web".into(), "front".parse().unwrap())];
+    world.must(Command::Connect(request));
     world.must(Command::PublishPorts {
         container: "web".into(),
         ports: vec![port("8080:80"), port(":53/udp")],
@@ -187,7 +187,7 @@ fn ports_and_links_refer_to_what_is_there() {
 }
 
 #[test]
-fn shared_macs_channels_places_and_subnets_are_refused() {
+fn shared_macs_channels_endpoints_and_subnets_are_refused() {
     let (world, rows) = furnished();
     let mut other = World::new();
     other.network("app", &["10.9.0.0/16"]);
@@ -228,5 +228,8 @@ fn shared_macs_channels_places_and_subnets_are_refused() {
     second.id = EndpointId::from_bytes([255; 32]);
     rows.push(Row::Endpoint(second));
     let found = loaded(&world, rows);
-    assert!(matches!(found, Err(Contradiction::Place(_))), "{found:?}");
+    assert!(
+        matches!(found, Err(Contradiction::EndpointOfNetwork(_))),
+        "{found:?}"
+    );
 }

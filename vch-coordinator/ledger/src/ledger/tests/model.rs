@@ -11,7 +11,7 @@ mod verdict;
 
 use super::{Ledger, World};
 use crate::{Command, Container, ContainerId, Row, Settings, VchId};
-use op::{CONTAINERS, EPHEMERAL, NETWORKS, Op, command, op, route, undo, wish};
+use op::{CONTAINERS, EPHEMERAL, NETWORKS, Op, command, op, request, route, undo};
 use proptest::{
     prelude::*,
     test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
@@ -53,7 +53,7 @@ fn row(ledger: &Ledger, name: usize) -> &Container {
     ledger.container(&CONTAINERS[name].into()).unwrap()
 }
 
-/// The port that the VCH chose for a container: none of them has two such wishes.
+/// The port that the VCH chose for a container: none of them has two such requests.
 fn chosen(ledger: &Ledger, name: usize) -> u16 {
     let mut bindings = ledger.bindings_of(row(ledger, name).id);
     let binding = bindings.find(|binding| binding.ephemeral);
@@ -64,7 +64,7 @@ fn check_against(model: &Model, world: &World) {
     let ledger = &world.ledger;
     assert_eq!(ledger.containers().count(), model.containers.len());
     assert_eq!(ledger.networks().count(), model.networks.len());
-    let held = check_places(model, ledger);
+    let held = check_endpoints(model, ledger);
     assert_eq!(ledger.endpoints().count(), held);
     let macs: BTreeSet<_> = ledger.endpoints().map(|endpoint| endpoint.mac).collect();
     assert_eq!(macs.len(), held, "MAC addresses are unique");
@@ -78,10 +78,10 @@ fn check_against(model: &Model, world: &World) {
     );
 }
 
-fn check_places(model: &Model, ledger: &Ledger) -> usize {
+fn check_endpoints(model: &Model, ledger: &Ledger) -> usize {
     let mut held = 0;
-    for (network, place) in &model.networks {
-        for (address, holder) in &place.taken {
+    for (network, known) in &model.networks {
+        for (address, holder) in &known.taken {
             let endpoint = ledger.endpoint_at(*address).expect("the address is held");
             let container = ledger.container_by_id(endpoint.container).unwrap();
             assert_eq!(container.name.as_str(), CONTAINERS[*holder]);
@@ -92,13 +92,13 @@ fn check_places(model: &Model, ledger: &Ledger) -> usize {
             let names: BTreeSet<String> =
                 names.filter(|name| *name != container.id.short()).collect();
             assert_eq!(names, model.names(*holder, *network));
-            let opened = if place.outside {
+            let opened = if known.outside {
                 model.opened(*holder)
             } else {
                 Vec::new()
             };
             assert_eq!(endpoint.opened, opened);
-            let link = model.places[&(*holder, *network)].link;
+            let link = model.endpoints[&(*holder, *network)].link;
             let meant: Vec<ContainerId> =
                 endpoint.links.iter().map(|link| link.container).collect();
             let there = link.filter(|to| model.containers.contains_key(to));
@@ -117,12 +117,12 @@ fn check_places(model: &Model, ledger: &Ledger) -> usize {
 
 fn check_bindings(model: &Model, ledger: &Ledger) {
     let expected = model.bound.iter().map(|((container, n), bound)| {
-        let publish = wish(n).publish.unwrap();
+        let publish = request(n).publish.unwrap();
         (
-            (wish(n).number.protocol, publish.address, bound.port),
+            (request(n).number.protocol, publish.address, bound.port),
             (
                 row(ledger, *container).id,
-                wish(n).number.port,
+                request(n).number.port,
                 NETWORKS[bound.network].to_owned(),
             ),
         )
@@ -151,7 +151,7 @@ fn check_bindings(model: &Model, ledger: &Ledger) {
 /// an address that rested was handed out.
 type Tally = BTreeMap<&'static str, u32>;
 
-/// Containers and networks, so that places can be taken from the first command on.
+/// Containers and networks, so that endpoints can be made from the first command on.
 fn furniture() -> Vec<Op> {
     let containers = (0..CONTAINERS.len()).zip(3..);
     let containers = containers.map(|(name, cid)| Op::AddContainer { name, cid });
@@ -226,8 +226,8 @@ fn play(ops: &[Op], tally: &mut Tally) -> World {
 fn taken_back(command: &Command, before: &Ledger, world: &mut World) {
     let seed = world.seed;
     let refused = Command::StopContainer("nobody".into());
-    let together = Command::Together(vec![command.clone(), refused]);
-    world.run(together).unwrap_err();
+    let batch = Command::Batch(vec![command.clone(), refused]);
+    world.run(batch).unwrap_err();
     assert_eq!(&world.ledger, before, "{command:?} is not taken back");
     world.seed = seed;
 }

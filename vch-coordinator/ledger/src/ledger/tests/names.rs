@@ -4,9 +4,9 @@ use proptest::prelude::*;
 use protocol::spec::Hostname;
 
 fn connect_as(container: &str, aliases: &[&str]) -> Command {
-    let mut wish = Connect::tap(container, "bridge");
-    wish.aliases = aliases.iter().map(|alias| alias.parse().unwrap()).collect();
-    Command::Connect(wish)
+    let mut request = Connect::tap(container, "bridge");
+    request.aliases = aliases.iter().map(|alias| alias.parse().unwrap()).collect();
+    Command::Connect(request)
 }
 
 /// The names of a container's endpoint, its short id as `ID`; then the one that addresses lead to.
@@ -38,10 +38,10 @@ fn an_endpoint_is_found_by_host_name_with_and_without_its_domain() {
         ("bb", "box.D.example", None, &["box.d.example"]),
         ("cc", "box", Some("d.example"), &["box", "box.d.example"]),
     ] {
-        let mut wish = container(name);
-        wish.hostname = Some(hostname.parse().unwrap());
-        wish.domain = domain.map(|domain| domain.parse().unwrap());
-        world.must(Command::AddContainer(wish));
+        let mut request = container(name);
+        request.hostname = Some(hostname.parse().unwrap());
+        request.domain = domain.map(|domain| domain.parse().unwrap());
+        world.must(Command::AddContainer(request));
         world.start(name);
         world.connect(name, "bridge");
         let own = [name.to_owned(), "ID".to_owned()].into_iter();
@@ -63,10 +63,10 @@ fn a_host_name_is_as_long_as_the_kernel_holds() {
         (None, Some(long.as_str()), "too-long"),
         (Some(&long[1..]), Some(&long[1..]), ""),
     ] {
-        let mut wish = container("web");
-        wish.hostname = hostname.map(|name| name.parse().unwrap());
-        wish.domain = domain.map(|name| name.parse().unwrap());
-        let add = Command::AddContainer(wish);
+        let mut request = container("web");
+        request.hostname = hostname.map(|name| name.parse().unwrap());
+        request.domain = domain.map(|name| name.parse().unwrap());
+        let add = Command::AddContainer(request);
         if code.is_empty() {
             world.must(add);
         } else {
@@ -123,7 +123,7 @@ fn a_rename_takes_the_old_names_away_in_the_same_transaction() {
 }
 
 #[test]
-fn names_answer_while_the_container_runs_and_its_place_outlives_that() {
+fn names_answer_while_the_container_runs_and_its_endpoint_outlives_that() {
     let mut world = World::new();
     world.container("web");
     world.must(connect_as("web", &["www"]));

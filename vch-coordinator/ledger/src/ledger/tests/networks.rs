@@ -1,6 +1,6 @@
 use super::{World, container, network};
 use crate::{
-    Answer, Command, Connect, Id, NetworkId, NetworkKind, RefusalKind, Segment, Settings, VchId,
+    Answer, Command, Connect, Id, NetworkId, NetworkKind, RefusalKind, SegmentKind, Settings, VchId,
 };
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ fn the_predefined_networks_are_made_once() {
     );
     let none = world.ledger.network(&"none".into()).unwrap();
     assert_eq!((&none.kind, none.subnets.len()), (&NetworkKind::None, 0));
-    let again = world.surrounded(|ledger, around| ledger.bootstrap(around));
+    let again = world.surrounded(|ledger, environment| ledger.bootstrap(environment));
     assert_eq!(again, Ok(None));
 }
 
@@ -143,18 +143,18 @@ fn the_first_automatic_subnets_are_dockers() {
 
 #[test]
 fn a_network_is_dedicated_or_shared_as_it_asks_or_as_the_vch_has_it() {
-    for default in [Segment::Dedicated, Segment::Shared] {
+    for default in [SegmentKind::Dedicated, SegmentKind::Shared] {
         let mut settings = Settings::of(VchId([7; 16]));
         settings.default_segment = default;
         let mut world = World::with(settings);
         for (name, wanted) in [
             ("none-said", None),
-            ("own", Some(Segment::Dedicated)),
-            ("common", Some(Segment::Shared)),
+            ("own", Some(SegmentKind::Dedicated)),
+            ("common", Some(SegmentKind::Shared)),
         ] {
-            let mut wish = network(name, &[]);
-            wish.segment = wanted;
-            world.must(Command::CreateNetwork(wish));
+            let mut request = network(name, &[]);
+            request.segment = wanted;
+            world.must(Command::CreateNetwork(request));
             let made = world.ledger.network(&name.into()).unwrap();
             let expected = NetworkKind::Bridge(wanted.unwrap_or(default));
             assert_eq!(made.kind, expected, "{name}");
@@ -235,13 +235,13 @@ fn range_gateway_and_auxiliary_addresses_lie_inside_their_subnet() {
         (None, None, vec!["10.9.8.4", "10.9.8.4"], "reserved-twice"),
     ];
     for (range, gateway, auxiliary, code) in cases {
-        let mut wish = network("app", &["10.9.8.0/24"]);
-        wish.subnets[0].range = range.map(|range| range.parse().unwrap());
-        wish.subnets[0].gateway = gateway.map(|gateway| gateway.parse().unwrap());
+        let mut request = network("app", &["10.9.8.0/24"]);
+        request.subnets[0].range = range.map(|range| range.parse().unwrap());
+        request.subnets[0].gateway = gateway.map(|gateway| gateway.parse().unwrap());
         let named = auxiliary.iter().enumerate();
         let named = named.map(|(n, address)| (format!("kept{n}"), address.parse().unwrap()));
-        wish.subnets[0].auxiliary = named.collect();
-        let refusal = world.refused(Command::CreateNetwork(wish));
+        request.subnets[0].auxiliary = named.collect();
+        let refusal = world.refused(Command::CreateNetwork(request));
         assert_eq!(
             refusal.code(),
             code,
@@ -253,9 +253,9 @@ fn range_gateway_and_auxiliary_addresses_lie_inside_their_subnet() {
 #[test]
 fn a_range_may_be_the_whole_subnet() {
     let mut world = World::new();
-    let mut wish = network("app", &["10.9.8.0/24"]);
-    wish.subnets[0].range = Some("10.9.8.0/24".parse().unwrap());
-    world.must(Command::CreateNetwork(wish));
+    let mut request = network("app", &["10.9.8.0/24"]);
+    request.subnets[0].range = Some("10.9.8.0/24".parse().unwrap());
+    world.must(Command::CreateNetwork(request));
     world.container("web");
     assert_eq!(world.connect("web", "app"), "10.9.8.2/24");
 }
@@ -263,10 +263,10 @@ fn a_range_may_be_the_whole_subnet() {
 #[test]
 fn the_gateway_is_the_first_address_that_is_not_kept_back() {
     let mut world = World::new();
-    let mut wish = network("app", &["10.9.8.0/24"]);
+    let mut request = network("app", &["10.9.8.0/24"]);
     let kept = ["10.9.8.1", "10.9.8.2"].map(|a| (a.to_owned(), a.parse().unwrap()));
-    wish.subnets[0].auxiliary = BTreeMap::from(kept);
-    world.must(Command::CreateNetwork(wish));
+    request.subnets[0].auxiliary = BTreeMap::from(kept);
+    world.must(Command::CreateNetwork(request));
     assert_eq!(subnets(&world, "app"), [pair("10.9.8.0/24", "10.9.8.3")]);
 }
 
@@ -274,9 +274,9 @@ fn the_gateway_is_the_first_address_that_is_not_kept_back() {
 fn a_dual_stack_network_gets_a_subnet_of_the_vchs_own_ula_prefix() {
     let mut world = World::new();
     for name in ["one", "two"] {
-        let mut wish = network(name, &[]);
-        wish.ipv6 = true;
-        world.must(Command::CreateNetwork(wish));
+        let mut request = network(name, &[]);
+        request.ipv6 = true;
+        world.must(Command::CreateNetwork(request));
     }
     let (one, two) = (subnets(&world, "one"), subnets(&world, "two"));
     assert_eq!((one.len(), two.len()), (2, 2));
@@ -424,9 +424,9 @@ fn limits_are_kept() {
         "too-many"
     );
     world.must(Command::RemoveNetwork("one".into()));
-    let mut wish = network("two", &[]);
-    wish.labels.insert("key".to_owned(), "v".repeat(5_000));
-    let refusal = world.refused(Command::CreateNetwork(wish));
+    let mut request = network("two", &[]);
+    request.labels.insert("key".to_owned(), "v".repeat(5_000));
+    let refusal = world.refused(Command::CreateNetwork(request));
     assert_eq!(refusal.code(), "too-long");
     assert!(refusal.to_string().len() < 200, "{refusal}");
 }

@@ -63,9 +63,9 @@ fn unpublish(name: &str, ports: &[&str]) -> Command {
 
 /// A container on the default bridge that wants ports.
 fn with_ports(world: &mut World, name: &str, ports: &[&str]) {
-    let mut wish = container(name);
-    wish.ports = ports.iter().map(|text| port(text)).collect();
-    world.must(Command::AddContainer(wish));
+    let mut request = container(name);
+    request.ports = ports.iter().map(|text| port(text)).collect();
+    world.must(Command::AddContainer(request));
     world.connect(name, "bridge");
 }
 
@@ -103,10 +103,10 @@ fn world() -> World {
 fn a_range_is_written_the_lower_port_first() {
     let mut world = world();
     for text in ["8001-8000:80", "8000-8000:80"] {
-        let mut wish = container("web");
-        wish.ports = vec![port(text)];
+        let mut request = container("web");
+        request.ports = vec![port(text)];
         assert_eq!(
-            world.refused(Command::AddContainer(wish)).code(),
+            world.refused(Command::AddContainer(request)).code(),
             "port-range",
             "{text}"
         );
@@ -183,7 +183,7 @@ fn a_port_comes_and_goes_while_the_container_runs() {
 }
 
 #[test]
-fn a_binding_stays_with_its_place_then_moves_to_the_next_then_ends() {
+fn a_binding_stays_with_its_endpoint_then_moves_to_the_next_then_ends() {
     let mut world = world();
     world.network("app", &["10.9.0.0/24"]);
     let mut internal = network("inner", &["10.8.0.0/24"]);
@@ -221,9 +221,9 @@ fn a_binding_stays_with_its_place_then_moves_to_the_next_then_ends() {
 fn a_host_address_leads_to_addresses_of_its_family() {
     let mut world = world();
     world.network("app", &["10.9.0.0/24", "fd00:9::/64"]);
-    let mut wish = container("web");
-    wish.ports = vec![port("80:80"), port("0.0.0.0:81:81"), port("[::]:82:82")];
-    world.must(Command::AddContainer(wish));
+    let mut request = container("web");
+    request.ports = vec![port("80:80"), port("0.0.0.0:81:81"), port("[::]:82:82")];
+    world.must(Command::AddContainer(request));
     world.connect("web", "app");
     world.start("web");
     assert_eq!(
@@ -247,9 +247,9 @@ fn a_host_address_leads_to_addresses_of_its_family() {
 
 /// A network whose option says where ports are published that name no address.
 fn bound(world: &mut World, name: &str, address: &str) {
-    let mut wish = crate::CreateNetwork::named(name.parse().unwrap());
-    wish.options = [(crate::HOST_BINDING.to_owned(), address.to_owned())].into();
-    world.must(Command::CreateNetwork(wish));
+    let mut request = crate::CreateNetwork::named(name.parse().unwrap());
+    request.options = [(crate::HOST_BINDING.to_owned(), address.to_owned())].into();
+    world.must(Command::CreateNetwork(request));
 }
 
 #[test]
@@ -263,9 +263,9 @@ fn a_network_says_at_which_address_its_containers_ports_are_published() {
         ("other", "anywhere", &["8082:80"]),
         ("lonely", "alone", &["8083:80"]),
     ] {
-        let mut wish = container(name);
-        wish.ports = ports.iter().map(|text| port(text)).collect();
-        world.must(Command::AddContainer(wish));
+        let mut request = container(name);
+        request.ports = ports.iter().map(|text| port(text)).collect();
+        world.must(Command::AddContainer(request));
         world.connect(name, network);
     }
     world.start("web");

@@ -26,7 +26,7 @@ fn attach_and_detach(world: &mut World, network: &str) -> Duration {
     })
 }
 
-fn crowd(world: &mut World, names: std::ops::Range<u32>) {
+fn add_containers(world: &mut World, names: std::ops::Range<u32>) {
     for n in names {
         let name = format!("c{n}");
         world.container(&name);
@@ -37,16 +37,16 @@ fn crowd(world: &mut World, names: std::ops::Range<u32>) {
 #[test]
 fn an_attach_among_fifty_thousand_costs_what_it_costs_among_few() {
     let mut world = World::new();
-    let mut wish = network("app", &["10.0.0.0/8"]);
-    wish.subnets[0].range = Some("10.200.0.0/16".parse().unwrap());
-    world.must(Command::CreateNetwork(wish));
+    let mut request = network("app", &["10.0.0.0/8"]);
+    request.subnets[0].range = Some("10.200.0.0/16".parse().unwrap());
+    world.must(Command::CreateNetwork(request));
     world.container("probe");
-    crowd(&mut world, 0..100);
+    add_containers(&mut world, 0..100);
     let few = attach_and_detach(&mut world, "app");
-    crowd(&mut world, 100..50_000);
+    add_containers(&mut world, 100..50_000);
     let many = attach_and_detach(&mut world, "app");
     // The range has 15,000 left: go round until only what rests is there.
-    crowd(&mut world, 50_000..65_500);
+    add_containers(&mut world, 50_000..65_500);
     let full = attach_and_detach(&mut world, "app");
     println!(
         "attach and detach among 100: {few:?}, 50,000: {many:?}, in a range all but full: {full:?}"
@@ -59,10 +59,10 @@ fn an_attach_among_fifty_thousand_costs_what_it_costs_among_few() {
 #[test]
 fn a_port_among_sixteen_thousand_is_published_as_quickly_as_the_first() {
     let mut world = World::new();
-    let publish = |world: &mut World, name: &str, wish: &str| {
+    let publish = |world: &mut World, name: &str, request: &str| {
         world.must(Command::PublishPorts {
             container: name.into(),
-            ports: vec![port(wish)],
+            ports: vec![port(request)],
         });
     };
     let running = |world: &mut World, name: &str| {
@@ -82,9 +82,9 @@ fn a_port_among_sixteen_thousand_is_published_as_quickly_as_the_first() {
     let few = probe(&mut world);
     for n in 0..16_380 {
         let name = format!("c{n}");
-        let mut wish = super::container(&name);
-        wish.ports = vec![port(":80")];
-        world.must(Command::AddContainer(wish));
+        let mut request = super::container(&name);
+        request.ports = vec![port(":80")];
+        world.must(Command::AddContainer(request));
         world.must(Command::Connect(Connect::tap(name.as_str(), "bridge")));
         world.start(&name);
     }
@@ -110,9 +110,9 @@ fn a_change_costs_no_more_for_ten_thousand_who_have_links_elsewhere() {
     for n in 0..10_000 {
         let name = format!("c{n}");
         world.container(&name);
-        let mut wish = Connect::tap(name.as_str(), "bridge");
-        wish.links = vec![("db".into(), "store".parse().unwrap())];
-        world.must(Command::Connect(wish));
+        let mut request = Connect::tap(name.as_str(), "bridge");
+        request.links = vec![("db".into(), "store".parse().unwrap())];
+        world.must(Command::Connect(request));
     }
     let many = probe(&mut world);
     println!("stop and start: {few:?}, among 10,000 links: {many:?}");

@@ -33,9 +33,9 @@ fn started(name: &str) -> World {
 }
 
 fn internal(name: &str, net: &str) -> Command {
-    let mut wish = network(name, &[net]);
-    wish.internal = true;
-    Command::CreateNetwork(wish)
+    let mut request = network(name, &[net]);
+    request.internal = true;
+    Command::CreateNetwork(request)
 }
 
 #[test]
@@ -56,13 +56,13 @@ fn the_root_asks_for_no_search_line_and_other_options_keep_ndots() {
             (vec![], vec!["ndots:2"]),
         ),
     ] {
-        let mut wish = container(name);
-        wish.dns.search = search
+        let mut request = container(name);
+        request.dns.search = search
             .iter()
             .map(|domain| domain.parse().unwrap())
             .collect();
-        wish.dns.options = options.into_iter().map(str::to_owned).collect();
-        world.must(Command::AddContainer(wish));
+        request.dns.options = options.into_iter().map(str::to_owned).collect();
+        world.must(Command::AddContainer(request));
         world.must(Command::StartContainer(name.into()));
         world.connect(name, "app");
         let spec = spec(&world, name);
@@ -80,19 +80,19 @@ fn the_root_asks_for_no_search_line_and_other_options_keep_ndots() {
 #[test]
 fn a_spec_says_all_of_a_container_and_nothing_of_its_peers() {
     let mut world = World::new();
-    let mut wish = container("web");
-    wish.hostname = Some("host.example".parse().unwrap());
-    wish.extra_hosts = vec![HostEntry {
+    let mut request = container("web");
+    request.hostname = Some("host.example".parse().unwrap());
+    request.extra_hosts = vec![HostEntry {
         address: "192.0.2.7".parse().unwrap(),
         name: "db".parse().unwrap(),
     }];
-    wish.dns.search = vec!["example".parse().unwrap()];
-    wish.dns.servers = vec!["192.0.2.53".parse().unwrap()];
-    world.must(Command::AddContainer(wish));
+    request.dns.search = vec!["example".parse().unwrap()];
+    request.dns.servers = vec!["192.0.2.53".parse().unwrap()];
+    world.must(Command::AddContainer(request));
     world.must(Command::StartContainer("web".into()));
-    let mut wish = network("app", &["10.9.8.0/24"]);
-    wish.mtu = Some(1400.try_into().unwrap());
-    world.must(Command::CreateNetwork(wish));
+    let mut request = network("app", &["10.9.8.0/24"]);
+    request.mtu = Some(1400.try_into().unwrap());
+    world.must(Command::CreateNetwork(request));
     world.container("peer");
     world.connect("peer", "app");
     world.connect("web", "app");
@@ -124,27 +124,27 @@ fn a_spec_says_all_of_a_container_and_nothing_of_its_peers() {
 #[test]
 fn a_spec_carries_the_domain_and_the_kernel_settings_that_the_container_asks_for() {
     let mut world = World::new();
-    let mut wish = container("web");
-    wish.hostname = Some("box".parse().unwrap());
-    wish.domain = Some("d.example".parse().unwrap());
-    wish.sysctls = [
+    let mut request = container("web");
+    request.hostname = Some("box".parse().unwrap());
+    request.domain = Some("d.example".parse().unwrap());
+    request.sysctls = [
         ("net.ipv6.conf.eth0.accept_ra", "2"),
         ("net/ipv4/conf/eth0.5/forwarding", "1"),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into();
-    wish.dns.options = vec!["timeout:1".to_owned()];
-    world.must(Command::AddContainer(wish));
+    request.dns.options = vec!["timeout:1".to_owned()];
+    world.must(Command::AddContainer(request));
     world.start("web");
     assert!(spec(&world, "web").parts().resolver.is_none());
-    let mut wish = Connect::tap("web", "bridge");
-    wish.interface = Some("lan.7".parse().unwrap());
-    wish.sysctls = [(
+    let mut request = Connect::tap("web", "bridge");
+    request.interface = Some("lan.7".parse().unwrap());
+    request.sysctls = [(
         "net.ipv4.conf.IFNAME.log_martians".to_owned(),
         "1".to_owned(),
     )]
     .into();
-    world.must(Command::Connect(wish));
+    world.must(Command::Connect(request));
     let spec = spec(&world, "web");
     let parts = spec.parts();
     assert_eq!(parts.interfaces[0].name.as_str(), "lan.7");
@@ -167,10 +167,10 @@ fn a_spec_carries_the_domain_and_the_kernel_settings_that_the_container_asks_for
     assert_eq!(names, ["box.d.example", "box"]);
     // A name of another endpoint's is taken, and one that a network asks for is numbered.
     world.network("other", &[]);
-    let mut wish = Connect::tap("web", "other");
-    wish.interface = Some("lan.7".parse().unwrap());
+    let mut request = Connect::tap("web", "other");
+    request.interface = Some("lan.7".parse().unwrap());
     assert_eq!(
-        world.refused(Command::Connect(wish)).code(),
+        world.refused(Command::Connect(request)).code(),
         "interface-taken"
     );
     let mut lan = crate::CreateNetwork::named("lan".parse().unwrap());
@@ -235,9 +235,9 @@ fn the_first_gateway_is_by_priority_then_by_name() {
     world.connect("web", "alpha");
     let lines = routes(&world, "web");
     assert!(lines[1].contains("via 10.2.0.1 metric 0"), "{lines:?}");
-    let mut wish = Connect::tap("web", "zoo");
-    wish.gateway_priority = 1;
-    world.must(Command::Connect(wish));
+    let mut request = Connect::tap("web", "zoo");
+    request.gateway_priority = 1;
+    world.must(Command::Connect(request));
     let lines = routes(&world, "web");
     for (line, way_out) in [
         (0, "via 10.1.0.1 metric 2"),
@@ -296,9 +296,9 @@ fn the_largest_container_that_may_be_has_a_spec() {
     let label = "h".repeat(63);
     let long = format!("{label}.{label}.{label}.{}", "h".repeat(61));
     let name = format!("{label}.{label}");
-    let mut wish = container(&name);
-    wish.hostname = Some("h.".repeat(32).trim_end_matches('.').parse().unwrap());
-    wish.domain = Some(
+    let mut request = container(&name);
+    request.hostname = Some("h.".repeat(32).trim_end_matches('.').parse().unwrap());
+    request.domain = Some(
         long[long.len() - 63..]
             .trim_start_matches('.')
             .parse()
@@ -308,19 +308,19 @@ fn the_largest_container_that_may_be_has_a_spec() {
         address: "2001:db8::ffff".parse().unwrap(),
         name: long.parse().unwrap(),
     };
-    wish.extra_hosts = vec![line; crate::MAX_EXTRA_HOSTS];
-    wish.dns.search = vec![long.parse().unwrap(); 32];
-    wish.dns.options = vec!["o".repeat(64); 32];
-    world.must(Command::AddContainer(wish));
+    request.extra_hosts = vec![line; crate::MAX_EXTRA_HOSTS];
+    request.dns.search = vec![long.parse().unwrap(); 32];
+    request.dns.options = vec!["o".repeat(64); 32];
+    world.must(Command::AddContainer(request));
     world.must(Command::StartContainer(name.as_str().into()));
     for n in 0..crate::MAX_ENDPOINTS {
         let network = format!("n{n}");
         let nets = [format!("10.0.{n}.0/24"), format!("fd00:{n}::/64")];
         world.network(&network, &nets.each_ref().map(String::as_str));
-        let mut wish = Connect::tap(name.as_str(), network.as_str());
+        let mut request = Connect::tap(name.as_str(), network.as_str());
         let way = format!("1f.7/1f.7/1f.7/1f.7/1f.7/1f.7/1f.7/{n:02x}.0");
-        wish.nic = Some(NicMatch::PciPath(way.parse().unwrap()));
-        world.must(Command::Connect(wish));
+        request.nic = Some(NicMatch::PciPath(way.parse().unwrap()));
+        world.must(Command::Connect(request));
     }
     assert_eq!(
         spec(&world, &name).parts().interfaces.len(),

@@ -1,4 +1,4 @@
-use super::{ENTRY, ExecNews, Queue};
+use super::{ENTRY, ExecEvent, Queue};
 use protocol::process::{
     MAX_CHUNK,
     Output::{Stderr, Stdout},
@@ -16,13 +16,13 @@ fn queue() -> (Queue, Arc<AtomicUsize>) {
 #[tokio::test]
 async fn pieces_of_one_stream_are_joined_and_streams_stay_in_order() {
     let (queue, all) = queue();
-    queue.push(ExecNews::Started(7));
+    queue.push(ExecEvent::Started(7));
     for byte in b"abc" {
-        queue.push(ExecNews::Output(Stdout, vec![*byte]));
+        queue.push(ExecEvent::Output(Stdout, vec![*byte]));
     }
-    queue.push(ExecNews::Output(Stderr, b"d".to_vec()));
-    queue.push(ExecNews::Output(Stdout, vec![b'e'; MAX_CHUNK]));
-    queue.push(ExecNews::Output(Stdout, b"f".to_vec()));
+    queue.push(ExecEvent::Output(Stderr, b"d".to_vec()));
+    queue.push(ExecEvent::Output(Stdout, vec![b'e'; MAX_CHUNK]));
+    queue.push(ExecEvent::Output(Stdout, b"f".to_vec()));
     queue.close();
     assert_eq!(all.load(Relaxed), 5 * ENTRY + 4 + MAX_CHUNK + 1);
     let mut read = Vec::new();
@@ -30,11 +30,11 @@ async fn pieces_of_one_stream_are_joined_and_streams_stay_in_order() {
         read.push(one);
     }
     let expected = [
-        ExecNews::Started(7),
-        ExecNews::Output(Stdout, b"abc".to_vec()),
-        ExecNews::Output(Stderr, b"d".to_vec()),
-        ExecNews::Output(Stdout, vec![b'e'; MAX_CHUNK]),
-        ExecNews::Output(Stdout, b"f".to_vec()),
+        ExecEvent::Started(7),
+        ExecEvent::Output(Stdout, b"abc".to_vec()),
+        ExecEvent::Output(Stderr, b"d".to_vec()),
+        ExecEvent::Output(Stdout, vec![b'e'; MAX_CHUNK]),
+        ExecEvent::Output(Stdout, b"f".to_vec()),
     ];
     assert_eq!(read, expected);
     assert_eq!(all.load(Relaxed), 0);
@@ -43,15 +43,15 @@ async fn pieces_of_one_stream_are_joined_and_streams_stay_in_order() {
 #[tokio::test]
 async fn what_is_given_up_is_counted_by_stream_and_the_rest_stays() {
     let (queue, all) = queue();
-    queue.push(ExecNews::Started(7));
-    queue.push(ExecNews::Output(Stdout, vec![0; 100]));
-    queue.push(ExecNews::Output(Stderr, vec![0; 10]));
-    queue.give_up();
-    queue.push(ExecNews::Output(Stdout, vec![0; 1]));
-    queue.give_up();
+    queue.push(ExecEvent::Started(7));
+    queue.push(ExecEvent::Output(Stdout, vec![0; 100]));
+    queue.push(ExecEvent::Output(Stderr, vec![0; 10]));
+    queue.discard();
+    queue.push(ExecEvent::Output(Stdout, vec![0; 1]));
+    queue.discard();
     assert_eq!(queue.held(), 2 * ENTRY);
-    assert_eq!(queue.next().await, Some(ExecNews::Started(7)));
-    assert_eq!(queue.next().await, Some(ExecNews::Lost([101, 10])));
+    assert_eq!(queue.next().await, Some(ExecEvent::Started(7)));
+    assert_eq!(queue.next().await, Some(ExecEvent::Lost([101, 10])));
     drop(queue);
     assert_eq!(all.load(Relaxed), 0);
 }
@@ -65,8 +65,8 @@ async fn a_reader_that_waits_is_woken_by_news_and_by_the_end() {
         async move { (queue.next().await, queue.next().await) }
     });
     tokio::task::yield_now().await;
-    queue.push(ExecNews::Started(1));
+    queue.push(ExecEvent::Started(1));
     tokio::task::yield_now().await;
     queue.close();
-    assert_eq!(reading.await.unwrap(), (Some(ExecNews::Started(1)), None));
+    assert_eq!(reading.await.unwrap(), (Some(ExecEvent::Started(1)), None));
 }

@@ -232,7 +232,7 @@ pub struct Healthcheck {
     pub retries: i64,
 }
 
-/// Its places on networks.
+/// Its endpoints on networks.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct NetworkingConfig {

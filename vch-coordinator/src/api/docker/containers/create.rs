@@ -1,11 +1,11 @@
 //! From the body of `POST /containers/create` and its image to what the ledger and the runtime are
 //! asked: pure. Every field is carried out, or refused by its name.
 
+mod endpoints;
 mod host;
 mod log;
 mod modes;
 mod mounts;
-mod places;
 mod platform;
 mod ports;
 mod process;
@@ -14,10 +14,10 @@ mod resources;
 mod security;
 mod shown;
 
+pub use endpoints::{DEFAULT, network};
 pub use host::restart_policy;
 pub use log::is_read as is_log_read;
 pub use modes::RUNTIME;
-pub use places::{DEFAULT, network};
 pub use platform::{check as check_platform, only_ours};
 pub use resources::read as resources;
 
@@ -49,7 +49,7 @@ pub struct Image {
     /// `Cmd`.
     pub command: Vec<String>,
     /// `WorkingDir`.
-    pub folder: String,
+    pub dir: String,
     /// `Labels`.
     pub labels: BTreeMap<String, String>,
     /// `StopSignal`.
@@ -64,7 +64,7 @@ pub struct Image {
 
 /// What else decides.
 #[derive(Clone, Debug)]
-pub struct Around<'a> {
+pub struct CreateContext<'a> {
     /// Of the request.
     pub version: Version,
     /// The container's name.
@@ -94,8 +94,8 @@ const MAC_WARNING: &str = "The container-wide MacAddress field is now deprecated
 ///
 /// # Errors
 /// In dockerd's words where it has the case; else the field, its value, and what to do instead.
-pub fn plan(body: &Body, around: Around<'_>) -> Result<Planned, DockerError> {
-    let Around { version, image, .. } = around;
+pub fn plan(body: &Body, context: CreateContext<'_>) -> Result<Planned, DockerError> {
+    let CreateContext { version, image, .. } = context;
     let host = &body.host_config;
     let mut workload = Workload {
         image: image.id.clone(),
@@ -121,23 +121,23 @@ pub fn plan(body: &Body, around: Around<'_>) -> Result<Planned, DockerError> {
     if version >= ENDPOINTS_MAC && !body.mac_address.is_empty() {
         warnings.push(MAC_WARNING.to_owned());
     }
-    if around.name.as_str().parse::<Hostname>().is_err() {
-        let name = &around.name;
+    if context.name.as_str().parse::<Hostname>().is_err() {
+        let name = &context.name;
         warnings.push(format!(
             "Containers do not find {name} by its name, which DNS cannot hold: each part between dots has 1 to 63 letters, digits, - and _, and begins and ends with a letter or digit. They find it by its ID, host name and aliases."
         ));
     }
-    let connect = places::wanted(body, version)?;
+    let connect = endpoints::wanted(body, version)?;
     let ports = ports::wanted(body, &image.exposed)?;
     let add = AddContainer {
-        name: around.name,
+        name: context.name,
         hostname: host::hostname(body)?,
         domain: host::domain(body)?,
         sysctls: host::link_sysctls(&body.host_config.sysctls),
         // The runtime knows it.
         channel: Channel::Unix { path: None },
         dns: host::dns(body, &mut warnings)?,
-        extra_hosts: host::extra_hosts(body, around.host_gateway)?,
+        extra_hosts: host::extra_hosts(body, context.host_gateway)?,
         ports,
         publish_all: host.publish_all_ports,
     };

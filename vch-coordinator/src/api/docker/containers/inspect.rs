@@ -1,10 +1,10 @@
 //! `GET /containers/{id}/json`: pure. Keys stand in dockerd's order, in which people read them.
 
 use super::{
-    super::{Version, networks::place::link_parts},
+    super::{Version, networks::endpoint::link_parts},
     create::{DEFAULT, RUNTIME, network},
-    scene::Scene,
     status,
+    view::ContainerView,
 };
 use crate::runtime::workload::{HealthCheck, RestartWhen, Workload};
 use protocol::process::{COVERED, READ_ONLY};
@@ -44,28 +44,28 @@ fn list(list: &[String]) -> Value {
 }
 
 /// All that Docker shows of a container.
-pub fn inspect(scene: &Scene, version: Version, execs: &[String]) -> Value {
-    let looked = &scene.looked;
-    let workload = &*looked.workload;
+pub fn inspect(view: &ContainerView, version: Version, execs: &[String]) -> Value {
+    let snapshot = &view.snapshot;
+    let workload = &*snapshot.workload;
     let words = [&workload.entrypoint[..], &workload.command].concat();
     let (path, arguments) = match words.split_first() {
         Some((first, rest)) => (first.clone(), rest.to_vec()),
         None => (String::new(), Vec::new()),
     };
-    let sizes = scene.sizes;
+    let sizes = view.sizes;
     without_empty(json!({
-        "Id": looked.container.id.to_string(),
-        "Created": status::moment(looked.container.created_ms),
+        "Id": snapshot.container.id.to_string(),
+        "Created": status::moment(snapshot.container.created_ms),
         "Path": path,
         "Args": arguments,
-        "State": status::state(looked, looked.health.as_ref()),
+        "State": status::state(snapshot, snapshot.health.as_ref()),
         "Image": workload.image,
         "ResolvConfPath": "",
         "HostnamePath": "",
         "HostsPath": "",
         "LogPath": "",
-        "Name": format!("/{}", looked.container.name),
-        "RestartCount": looked.life.restarts,
+        "Name": format!("/{}", snapshot.container.name),
+        "RestartCount": snapshot.life.restarts,
         "Driver": "squashfs",
         "Platform": "linux",
         "MountLabel": "",
@@ -75,13 +75,13 @@ pub fn inspect(scene: &Scene, version: Version, execs: &[String]) -> Value {
             [] => Value::Null,
             execs => json!(execs),
         },
-        "HostConfig": host_config(workload, scene.looked.container.name.as_str()),
+        "HostConfig": host_config(workload, view.snapshot.container.name.as_str()),
         "GraphDriver": { "Data": null, "Name": "squashfs" },
         "SizeRw": sizes.map(|sizes| sizes.written),
         "SizeRootFs": sizes.map(|sizes| sizes.all()),
         "Mounts": mounts(workload),
-        "Config": config(scene, version),
-        "NetworkSettings": network_settings(scene, version),
+        "Config": config(view, version),
+        "NetworkSettings": network_settings(view, version),
     }))
 }
 
@@ -101,18 +101,18 @@ pub fn mounts(workload: &Workload) -> Vec<Value> {
     shown.collect()
 }
 
-fn config(scene: &Scene, version: Version) -> Value {
-    let looked = &scene.looked;
-    let workload = &*looked.workload;
+fn config(view: &ContainerView, version: Version) -> Value {
+    let snapshot = &view.snapshot;
+    let workload = &*snapshot.workload;
     let [stdin, stdout, stderr] = workload.attach;
     let exposed = workload.shown.exposed.iter();
     let exposed: Map<String, Value> = exposed.map(|port| (key(port), json!({}))).collect();
     let mac = match version < Version(44) {
-        true => written_mac(scene),
+        true => written_mac(view),
         false => None,
     };
     let mut shown = without_empty(json!({
-        "Hostname": hostname(scene),
+        "Hostname": hostname(view),
         "Domainname": workload.domain,
         "User": workload.user,
         "AttachStdin": stdin,
@@ -130,7 +130,7 @@ fn config(scene: &Scene, version: Version) -> Value {
         "Healthcheck": workload.health.as_ref().map(healthcheck),
         "Image": workload.image_name,
         "Volumes": null,
-        "WorkingDir": workload.folder,
+        "WorkingDir": workload.dir,
         "Entrypoint": list(&workload.entrypoint),
         "MacAddress": mac,
         "OnBuild": null,
@@ -143,14 +143,14 @@ fn config(scene: &Scene, version: Version) -> Value {
 }
 
 /// As the user wrote it: with a domain, the ledger has both together.
-fn hostname(scene: &Scene) -> String {
-    match &scene.looked.workload.hostname {
+fn hostname(view: &ContainerView) -> String {
+    match &view.snapshot.workload.hostname {
         Some(written) => written.clone(),
-        None => scene.looked.container.hostname.to_string(),
+        None => view.snapshot.container.hostname.to_string(),
     }
 }
 
-/// What was written stands in the place of what would be shown else.
+/// What was written stands in place of what would be shown else.
 fn as_written(shown: &mut Value, written: &Map<String, Value>) {
     if let Some(shown) = shown.as_object_mut() {
         let written = written.iter();
@@ -159,8 +159,8 @@ fn as_written(shown: &mut Value, written: &Map<String, Value>) {
 }
 
 /// A MAC address that the user chose.
-fn written_mac(scene: &Scene) -> Option<String> {
-    let mut written = scene.looked.workload.shown.endpoints.values();
+fn written_mac(view: &ContainerView) -> Option<String> {
+    let mut written = view.snapshot.workload.shown.endpoints.values();
     written.find_map(|text| {
         let value: Value = serde_json::from_str(text).ok()?;
         let mac = value.get("MacAddress")?.as_str()?;
@@ -195,7 +195,7 @@ fn healthcheck(health: &HealthCheck) -> Value {
     Value::Object(shown)
 }
 
-/// The links of a container on the default bridge, as `/other:/own/alias`; on other networks they are their places'.
+/// The links of a container on the default bridge, as `/other:/own/alias`; on other networks they are their endpoints'.
 fn links(workload: &Workload, own: &str) -> Vec<String> {
     if network(&workload.network_mode) != DEFAULT {
         return Vec::new();
@@ -344,24 +344,24 @@ fn resources(workload: &Workload) -> Value {
     }))
 }
 
-fn network_settings(scene: &Scene, version: Version) -> Value {
-    let places = scene.places(version);
+fn network_settings(view: &ContainerView, version: Version) -> Value {
+    let endpoints = view.endpoints(version);
     let mut shown = json!({
         "Bridge": "",
-        "SandboxID": match scene.looked.container.incarnation {
-            Some(_) => scene.looked.container.id.to_string(),
+        "SandboxID": match view.snapshot.container.incarnation {
+            Some(_) => view.snapshot.container.id.to_string(),
             None => String::new(),
         },
         "HairpinMode": false,
         "LinkLocalIPv6Address": "",
         "LinkLocalIPv6PrefixLen": 0,
-        "Ports": scene.ports(),
+        "Ports": view.ports(),
         "SandboxKey": "",
         "SecondaryIPAddresses": null,
         "SecondaryIPv6Addresses": null,
     });
-    // The place on the default bridge is repeated, for old clients.
-    let bridge = places.get("bridge");
+    // The endpoint on the default bridge is repeated, for old clients.
+    let bridge = endpoints.get("bridge");
     if let Some(map) = shown.as_object_mut() {
         for (key, nothing) in [
             ("EndpointID", json!("")),
@@ -373,10 +373,10 @@ fn network_settings(scene: &Scene, version: Version) -> Value {
             ("IPv6Gateway", json!("")),
             ("MacAddress", json!("")),
         ] {
-            let value = bridge.and_then(|place| place.get(key)).cloned();
+            let value = bridge.and_then(|endpoint| endpoint.get(key)).cloned();
             map.insert(key.to_owned(), value.unwrap_or(nothing));
         }
-        map.insert("Networks".to_owned(), Value::Object(places));
+        map.insert("Networks".to_owned(), Value::Object(endpoints));
     }
     shown
 }

@@ -2,9 +2,8 @@
 
 use super::{
     super::{DockerError, Version, filters::Filters},
-    inspect,
-    scene::Scene,
-    status,
+    inspect, status,
+    view::ContainerView,
 };
 use crate::runtime::workload::{Status, Workload};
 use serde_json::{Map, Value, json};
@@ -43,7 +42,7 @@ const HEALTHS: &[&str] = &["starting", "healthy", "unhealthy", "none"];
 
 /// What a list is asked for.
 #[derive(Clone, Debug, Default)]
-pub struct Wish {
+pub struct ListParams {
     /// Those that do not run, too.
     pub all: bool,
     /// At most so many, whether they run or not; 0 for all.
@@ -56,8 +55,11 @@ pub struct Wish {
 ///
 /// # Errors
 /// A filter that is none, in dockerd's words.
-pub fn chosen<'a>(all: &'a [Scene], wish: &Wish) -> Result<Vec<&'a Scene>, DockerError> {
-    let filters = &wish.filters;
+pub fn chosen<'a>(
+    all: &'a [ContainerView],
+    params: &ListParams,
+) -> Result<Vec<&'a ContainerView>, DockerError> {
+    let filters = &params.filters;
     filters.only(KNOWN)?;
     if let Some(value) = filters
         .values("status")
@@ -96,10 +98,10 @@ pub fn chosen<'a>(all: &'a [Scene], wish: &Wish) -> Result<Vec<&'a Scene>, Docke
         let Some(text) = filters.values(name).next() else {
             return Ok(None);
         };
-        let found = all.iter().find(|scene| names(scene, text));
-        let scene =
+        let found = all.iter().find(|view| names(view, text));
+        let view =
             found.ok_or_else(|| DockerError::not_found(format!("No such container: {text}")))?;
-        let container = &scene.looked.container;
+        let container = &view.snapshot.container;
         Ok(Some((container.created_ms, container.id.to_string())))
     };
     let (before, since) = (bound("before")?, bound("since")?);
@@ -107,26 +109,26 @@ pub fn chosen<'a>(all: &'a [Scene], wish: &Wish) -> Result<Vec<&'a Scene>, Docke
         .switch("is-task")
         .map_err(|_| filters.invalid("is-task"))?
         .unwrap_or(false);
-    let everything = wish.all
-        || wish.limit > 0
+    let everything = params.all
+        || params.limit > 0
         || ["status", "exited", "before", "since"]
             .iter()
             .any(|name| filters.has(name));
-    let own = |scene: &&Scene| {
-        let container = &scene.looked.container;
+    let own = |view: &&ContainerView| {
+        let container = &view.snapshot.container;
         let at = (container.created_ms, container.id.to_string());
-        let exited = scene.looked.life.status == Status::Exited
-            && codes.contains(&scene.looked.life.exit_code);
+        let exited = view.snapshot.life.status == Status::Exited
+            && codes.contains(&view.snapshot.life.exit_code);
         (everything
-            || scene.looked.life.status == Status::Running
-            || scene.looked.life.status == Status::Restarting)
+            || view.snapshot.life.status == Status::Running
+            || view.snapshot.life.status == Status::Restarting)
             && !task
             && before.as_ref().is_none_or(|before| at < *before)
             && since.as_ref().is_none_or(|since| at > *since)
             && (codes.is_empty() || exited)
-            && passes(scene, filters)
+            && passes(view, filters)
     };
-    let limit = match wish.limit {
+    let limit = match params.limit {
         0 => usize::MAX,
         limit => limit,
     };
@@ -134,27 +136,26 @@ pub fn chosen<'a>(all: &'a [Scene], wish: &Wish) -> Result<Vec<&'a Scene>, Docke
 }
 
 /// Whether a text names it: by name, ID, or the beginning of its ID.
-fn names(scene: &Scene, text: &str) -> bool {
-    let container = &scene.looked.container;
+fn names(view: &ContainerView, text: &str) -> bool {
+    let container = &view.snapshot.container;
     let bare = text.strip_prefix('/').unwrap_or(text);
     container.name.as_str() == bare || container.id.to_string().starts_with(text)
 }
 
-fn passes(scene: &Scene, filters: &Filters) -> bool {
-    let looked = &scene.looked;
-    let workload = &*looked.workload;
-    let id = looked.container.id.to_string();
-    let name = looked.container.name.as_str();
+fn passes(view: &ContainerView, filters: &Filters) -> bool {
+    let snapshot = &view.snapshot;
+    let workload = &*snapshot.workload;
+    let id = snapshot.container.id.to_string();
+    let name = snapshot.container.name.as_str();
     // A name is sought with its slash, too, as dockerd keeps it.
     let named = filters.pattern("name", name) || filters.pattern("name", &format!("/{name}"));
-    let health = looked
+    let health = snapshot
         .health
         .as_ref()
         .map_or("none", |health| health.status.as_str());
     let network = !filters.has("network")
         || filters.values("network").any(|wanted| {
-            scene
-                .networks
+            view.networks
                 .values()
                 .any(|network| network.name.as_str() == wanted || network.id.to_string() == wanted)
         });
@@ -169,12 +170,12 @@ fn passes(scene: &Scene, filters: &Filters) -> bool {
     named
         && filters.prefix("id", &id)
         && filters.labels("label", &workload.labels)
-        && filters.exact("status", status::word(&looked.life))
+        && filters.exact("status", status::word(&snapshot.life))
         && filters.exact("health", health)
         && network
         && ancestor
         && !filters.has("volume")
-        && ports(scene, filters)
+        && ports(view, filters)
 }
 
 /// The ports and the protocol of `80`, `80/udp`, `8000-8010`; `None` for any other text.
@@ -185,46 +186,49 @@ fn port_range(text: &str) -> Option<(RangeInclusive<u16>, &str)> {
 }
 
 /// `publish` and `expose`, of one that runs: `80`, `80/udp`, `8000-8010`.
-fn ports(scene: &Scene, filters: &Filters) -> bool {
+fn ports(view: &ContainerView, filters: &Filters) -> bool {
     let wanted = |text: &str, port: u16, protocol: Protocol| {
         port_range(text)
             .is_some_and(|(range, own)| own == protocol.to_string() && range.contains(&port))
     };
     let publish = !filters.has("publish")
         || filters.values("publish").any(|text| {
-            let bindings = &scene.looked.bindings;
+            let bindings = &view.snapshot.bindings;
             bindings
                 .iter()
                 .any(|one| wanted(text, one.host.port, one.host.protocol))
         });
     let expose = !filters.has("expose")
         || filters.values("expose").any(|text| {
-            let ports = &scene.looked.container.ports;
+            let ports = &view.snapshot.container.ports;
             ports
                 .iter()
                 .any(|one| wanted(text, one.number.port, one.number.protocol))
         });
     let asks = filters.has("publish") || filters.has("expose");
-    publish && expose && (scene.looked.container.runs() || !asks)
+    publish && expose && (view.snapshot.container.runs() || !asks)
 }
 
 /// What a list shows of one.
-pub fn summary(scene: &Scene, version: Version, now_ms: u64) -> Value {
-    let looked = &scene.looked;
-    let workload = &*looked.workload;
+pub fn summary(view: &ContainerView, version: Version, now_ms: u64) -> Value {
+    let snapshot = &view.snapshot;
+    let workload = &*snapshot.workload;
     let mut settings = Map::new();
-    settings.insert("Networks".to_owned(), Value::Object(scene.places(version)));
+    settings.insert(
+        "Networks".to_owned(),
+        Value::Object(view.endpoints(version)),
+    );
     let mut shown = json!({
-        "Id": looked.container.id.to_string(),
-        "Names": [format!("/{}", looked.container.name)],
+        "Id": snapshot.container.id.to_string(),
+        "Names": [format!("/{}", snapshot.container.name)],
         "Image": workload.image_name,
         "ImageID": workload.image,
         "Command": command(workload),
-        "Created": looked.container.created_ms / 1_000,
-        "Ports": bound(scene),
+        "Created": snapshot.container.created_ms / 1_000,
+        "Ports": bound(view),
         "Labels": workload.labels,
-        "State": status::word(&looked.life),
-        "Status": status::line(&looked.life, looked.health.as_ref(), now_ms),
+        "State": status::word(&snapshot.life),
+        "Status": status::line(&snapshot.life, snapshot.health.as_ref(), now_ms),
         "HostConfig": { "NetworkMode": workload.network_mode },
         "NetworkSettings": settings,
         "Mounts": inspect::mounts(workload),
@@ -233,7 +237,7 @@ pub fn summary(scene: &Scene, version: Version, now_ms: u64) -> Value {
     if let Some(annotations) = annotations.filter(|_| version >= ANNOTATIONS) {
         shown["HostConfig"]["Annotations"] = annotations.clone();
     }
-    if let (Some(map), Some(sizes)) = (shown.as_object_mut(), &scene.sizes) {
+    if let (Some(map), Some(sizes)) = (shown.as_object_mut(), &view.sizes) {
         // dockerd leaves out what is 0.
         let known = [("SizeRw", sizes.written), ("SizeRootFs", sizes.all())];
         for (key, size) in known.into_iter().filter(|(_, size)| *size > 0) {
@@ -256,12 +260,12 @@ fn command(workload: &Workload) -> String {
 }
 
 /// What is bound, and what is only exposed.
-fn bound(scene: &Scene) -> Vec<Value> {
-    if !scene.looked.container.runs() {
+fn bound(view: &ContainerView) -> Vec<Value> {
+    if !view.snapshot.container.runs() {
         return Vec::new();
     }
-    let bindings = scene.looked.bindings.iter().flat_map(|binding| {
-        scene.host_ips(binding).map(|address| {
+    let bindings = view.snapshot.bindings.iter().flat_map(|binding| {
+        view.host_ips(binding).map(|address| {
             json!({
                 "IP": address,
                 "PrivatePort": binding.container_port,
@@ -271,10 +275,10 @@ fn bound(scene: &Scene) -> Vec<Value> {
         })
     });
     let bound = |number| {
-        let mut bindings = scene.looked.bindings.iter();
+        let mut bindings = view.snapshot.bindings.iter();
         bindings.any(|binding| binding.container_number() == number)
     };
-    let ports = scene.looked.container.ports.iter().map(|port| port.number);
+    let ports = view.snapshot.container.ports.iter().map(|port| port.number);
     let exposed = ports
         .filter(|number| !bound(*number))
         .map(|number| json!({ "PrivatePort": number.port, "Type": number.protocol.to_string() }));

@@ -1,7 +1,7 @@
 //! `GET /containers/{id}/stats`: what a container uses, once or every second.
 
 use super::super::{Docker, DockerError, Json, Parameters, Path, time};
-use crate::runtime::Looked;
+use crate::runtime::ContainerSnapshot;
 use axum::{
     body::{Body, Bytes},
     extract::State,
@@ -31,17 +31,17 @@ pub async fn stats(
     parameters: Parameters,
 ) -> Result<Response, DockerError> {
     let id = docker.container(&container).await?;
-    let looked = docker.runtime.must(id).await?;
+    let snapshot = docker.runtime.require(id).await?;
     let streams = parameters.get("stream").is_none() || parameters.flag("stream");
-    let first = docker.sample(&looked).await;
-    if !looked.container.runs() || (!streams && parameters.flag("one-shot")) {
-        let shown = shown(&looked, &Sample::default(), &first);
-        return Ok(Json(shown).into_response());
+    let first = docker.sample(&snapshot).await;
+    if !snapshot.container.runs() || (!streams && parameters.flag("one-shot")) {
+        let response = response(&snapshot, &Sample::default(), &first);
+        return Ok(Json(response).into_response());
     }
     if !streams {
         tokio::time::sleep(PAUSE).await;
-        let second = docker.sample(&looked).await;
-        return Ok(Json(shown(&looked, &first, &second)).into_response());
+        let second = docker.sample(&snapshot).await;
+        return Ok(Json(response(&snapshot, &first, &second)).into_response());
     }
     let begin = (docker, id, Some(Sample::default()));
     let lines = stream::unfold(begin, |(docker, id, before)| async move {
@@ -61,17 +61,17 @@ pub async fn stats(
 impl Docker {
     /// The next line of a stream, and what comes after it: nothing once the container has ended.
     async fn line(&self, id: ContainerId, before: &Sample) -> Option<(Bytes, Option<Sample>)> {
-        let looked = self.runtime.look(id).await.ok()??;
-        let now = self.sample(&looked).await;
-        let line = format!("{}\n", shown(&looked, before, &now));
+        let snapshot = self.runtime.get(id).await.ok()??;
+        let now = self.sample(&snapshot).await;
+        let line = format!("{}\n", response(&snapshot, before, &now));
         let next = now.at.is_some().then_some(now);
         Some((Bytes::from(line), next))
     }
 
     /// Nothing, for one that does not run or is about to end.
-    async fn sample(&self, looked: &Looked) -> Sample {
-        let client = match looked.container.runs() {
-            true => self.runtime.client(looked).ok(),
+    async fn sample(&self, snapshot: &ContainerSnapshot) -> Sample {
+        let client = match snapshot.container.runs() {
+            true => self.runtime.client(snapshot).ok(),
             false => None,
         };
         let Some(client) = client else {
@@ -87,26 +87,26 @@ impl Docker {
     }
 }
 
-fn shown(looked: &Looked, before: &Sample, now: &Sample) -> Value {
+fn response(snapshot: &ContainerSnapshot, before: &Sample, now: &Sample) -> Value {
     let read = |sample: &Sample| match sample.at {
         Some(at) => time::rfc3339(at),
         None => super::status::NEVER.to_owned(),
     };
-    let mut shown = json!({
+    let mut response = json!({
         "read": read(now),
         "preread": read(before),
         "num_procs": 0,
         "storage_stats": {},
         "pids_stats": {},
         "blkio_stats": blkio(now),
-        "cpu_stats": cpu(looked, now),
-        "precpu_stats": cpu(looked, before),
+        "cpu_stats": cpu(snapshot, now),
+        "precpu_stats": cpu(snapshot, before),
         "memory_stats": {},
-        "name": format!("/{}", looked.container.name),
-        "id": looked.container.id.to_string(),
+        "name": format!("/{}", snapshot.container.name),
+        "id": snapshot.container.id.to_string(),
     });
-    let (Some(map), Some(_)) = (shown.as_object_mut(), now.at) else {
-        return shown;
+    let (Some(map), Some(_)) = (response.as_object_mut(), now.at) else {
+        return response;
     };
     let [used, cache] = now.usage.memory;
     map.insert(
@@ -130,7 +130,7 @@ fn shown(looked: &Looked, before: &Sample, now: &Sample) -> Value {
     if !networks.is_empty() {
         map.insert("networks".to_owned(), Value::Object(networks));
     }
-    shown
+    response
 }
 
 fn network(interface: &InterfaceUsage) -> Value {
@@ -148,9 +148,9 @@ fn network(interface: &InterfaceUsage) -> Value {
     })
 }
 
-fn cpu(looked: &Looked, sample: &Sample) -> Value {
+fn cpu(snapshot: &ContainerSnapshot, sample: &Sample) -> Value {
     let [all, user, system] = sample.usage.cpu_ns;
-    let mut shown = json!({
+    let mut response = json!({
         "cpu_usage": {
             "total_usage": all,
             "usage_in_kernelmode": system,
@@ -158,16 +158,16 @@ fn cpu(looked: &Looked, sample: &Sample) -> Value {
         },
         "throttling_data": { "periods": 0, "throttled_periods": 0, "throttled_time": 0 },
     });
-    if let (Some(map), Some(at)) = (shown.as_object_mut(), sample.at) {
+    if let (Some(map), Some(at)) = (response.as_object_mut(), sample.at) {
         // The CLI divides by what passed of it between two samples: all of the VM's processors' time.
-        let started = Duration::from_millis(looked.life.started_ms);
+        let started = Duration::from_millis(snapshot.life.started_ms);
         let since = at.saturating_sub(started).as_nanos();
         let all = since.saturating_mul(sample.usage.cpus.into());
         let all = u64::try_from(all).unwrap_or(u64::MAX);
         map.insert("system_cpu_usage".to_owned(), json!(all));
         map.insert("online_cpus".to_owned(), json!(sample.usage.cpus));
     }
-    shown
+    response
 }
 
 fn blkio(sample: &Sample) -> Value {

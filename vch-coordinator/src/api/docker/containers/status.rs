@@ -1,10 +1,10 @@
 //! A container's state, in Docker's words: pure.
 
-use crate::runtime::{Health, HealthStatus};
 use crate::runtime::{
-    Looked,
+    ContainerSnapshot,
     workload::{Life, Status},
 };
+use crate::runtime::{Health, HealthStatus};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -80,8 +80,8 @@ pub fn age(time: Duration) -> String {
 }
 
 /// `State` of inspect.
-pub fn state(looked: &Looked, health: Option<&Health>) -> Value {
-    let life = &looked.life;
+pub fn state(snapshot: &ContainerSnapshot, health: Option<&Health>) -> Value {
+    let life = &snapshot.life;
     let restarting = life.status == Status::Restarting;
     let mut state = json!({
         "Status": word(life),

@@ -1,11 +1,11 @@
 use super::{
     body::{Body, without_nulls},
-    create::{Around, plan},
+    create::{CreateContext, plan},
     *,
 };
 use crate::runtime::workload::Life;
 use std::collections::BTreeSet;
-use vch_ledger::{Command, CreateNetwork, DocumentKind, Settings, Surroundings, VchId};
+use vch_ledger::{Command, CreateNetwork, DocumentKind, Environment, Settings, VchId};
 
 mod recreate;
 
@@ -24,8 +24,8 @@ impl World {
             count: 0,
             now_ms: 1_700_000_000_000,
         };
-        world.around(|ledger, around| {
-            ledger.bootstrap(around).unwrap();
+        world.in_environment(|ledger, environment| {
+            ledger.bootstrap(environment).unwrap();
         });
         let mut web = CreateNetwork::named("web".parse().unwrap());
         web.ipv6 = true;
@@ -33,7 +33,7 @@ impl World {
         world
     }
 
-    fn around(&mut self, what: impl FnOnce(&mut Ledger, &mut Surroundings<'_>)) {
+    fn in_environment(&mut self, what: impl FnOnce(&mut Ledger, &mut Environment<'_>)) {
         let count = &mut self.count;
         let mut random = |bytes: &mut [u8]| {
             for byte in bytes {
@@ -43,18 +43,18 @@ impl World {
                 *byte = count.to_be_bytes()[0];
             }
         };
-        let mut around = Surroundings {
+        let mut environment = Environment {
             random: &mut random,
             now_ms: self.now_ms,
             host_overlap: &|_| None,
             listener: &|_| None,
         };
-        what(&mut self.ledger, &mut around);
+        what(&mut self.ledger, &mut environment);
     }
 
     fn decide(&mut self, command: Command) {
-        self.around(|ledger, around| {
-            ledger.decide(command, around).unwrap();
+        self.in_environment(|ledger, environment| {
+            ledger.decide(command, environment).unwrap();
         });
     }
 
@@ -67,13 +67,13 @@ impl World {
             command: vec!["serve".to_owned()],
             ..Image::default()
         };
-        let around = Around {
+        let context = CreateContext {
             version: Version::NEWEST,
             name: name.parse().unwrap(),
             image: &image,
             host_gateway: None,
         };
-        let create = plan(&body, around).unwrap().create;
+        let create = plan(&body, context).unwrap().create;
         let mut commands = vec![
             Command::AddContainer(create.add),
             Command::Document {
@@ -86,7 +86,7 @@ impl World {
             connect.container = name.into();
             Command::Connect(connect)
         }));
-        self.decide(Command::Together(commands));
+        self.decide(Command::Batch(commands));
     }
 
     fn start(&mut self, name: &str) {
@@ -120,39 +120,39 @@ impl World {
         });
     }
 
-    fn scene(&self, name: &str) -> Scene {
+    fn view(&self, name: &str) -> ContainerView {
         let id = self.ledger.container(&name.into()).unwrap().id;
-        Scene::of(&self.ledger, id).unwrap().unwrap()
+        ContainerView::of(&self.ledger, id).unwrap().unwrap()
     }
 
     /// The youngest first.
-    fn scenes(&self) -> Vec<Scene> {
-        let mut all: Vec<Scene> = self
+    fn views(&self) -> Vec<ContainerView> {
+        let mut all: Vec<ContainerView> = self
             .ledger
             .containers()
-            .filter_map(|container| Scene::of(&self.ledger, container.id).unwrap())
+            .filter_map(|container| ContainerView::of(&self.ledger, container.id).unwrap())
             .collect();
-        all.sort_by_key(|scene| std::cmp::Reverse(scene.looked.container.created_ms));
+        all.sort_by_key(|view| std::cmp::Reverse(view.snapshot.container.created_ms));
         all
     }
 
     fn listed(&self, all: bool, limit: usize, filters: &Value) -> Vec<String> {
-        let scenes = self.scenes();
-        let wish = list::Wish {
+        let views = self.views();
+        let params = list::ListParams {
             all,
             limit,
             filters: Filters::parse(Some(&filters.to_string())).unwrap(),
         };
-        let chosen = list::chosen(&scenes, &wish).unwrap();
+        let chosen = list::chosen(&views, &params).unwrap();
         let names = chosen
             .iter()
-            .map(|scene| scene.looked.container.name.to_string());
+            .map(|view| view.snapshot.container.name.to_string());
         names.collect()
     }
 }
 
 fn inspected(world: &World, name: &str, version: u32) -> Value {
-    inspect::inspect(&world.scene(name), Version(version), &[])
+    inspect::inspect(&world.view(name), Version(version), &[])
 }
 
 fn keys(value: &Value) -> BTreeSet<&str> {
@@ -165,7 +165,7 @@ fn keys(value: &Value) -> BTreeSet<&str> {
 }
 
 #[test]
-fn inspect_of_a_running_container_shows_its_places_and_none_of_one_that_ended() {
+fn inspect_of_a_running_container_shows_its_endpoints_and_none_of_one_that_ended() {
     let mut world = World::new();
     world.create(
         "server",
@@ -189,25 +189,31 @@ fn inspect_of_a_running_container_shows_its_places_and_none_of_one_that_ended() 
     assert_eq!(shown["Args"], json!(["-f"]));
     assert_eq!(shown["State"]["Running"], true);
     assert_eq!(shown["HostConfig"]["NetworkMode"], "web");
-    let scene = world.scene("server");
-    let (_, endpoint) = &scene.looked.endpoints[0];
-    let place = &shown["NetworkSettings"]["Networks"]["web"];
-    assert_eq!(place["IPAddress"], endpoint.addresses[0].addr().to_string());
-    assert_eq!(place["IPPrefixLen"], endpoint.addresses[0].prefix_len());
+    let view = world.view("server");
+    let (_, endpoint) = &view.snapshot.endpoints[0];
+    let shown_endpoint = &shown["NetworkSettings"]["Networks"]["web"];
     assert_eq!(
-        place["GlobalIPv6Address"],
+        shown_endpoint["IPAddress"],
+        endpoint.addresses[0].addr().to_string()
+    );
+    assert_eq!(
+        shown_endpoint["IPPrefixLen"],
+        endpoint.addresses[0].prefix_len()
+    );
+    assert_eq!(
+        shown_endpoint["GlobalIPv6Address"],
         endpoint.addresses[1].addr().to_string()
     );
-    assert_eq!(place["MacAddress"], endpoint.mac.to_string());
-    let network = &scene.networks[&endpoint.network];
+    assert_eq!(shown_endpoint["MacAddress"], endpoint.mac.to_string());
+    let network = &view.networks[&endpoint.network];
     assert_eq!(
-        place["Gateway"],
+        shown_endpoint["Gateway"],
         network.subnets[0].gateway.unwrap().to_string()
     );
-    assert_eq!(place["NetworkID"], network.id.to_string());
+    assert_eq!(shown_endpoint["NetworkID"], network.id.to_string());
     assert_eq!(
-        place["Aliases"],
-        json!(["www", scene.looked.container.id.short()])
+        shown_endpoint["Aliases"],
+        json!(["www", view.snapshot.container.id.short()])
     );
     // It is not on the default bridge: the old fields are empty.
     assert_eq!(shown["NetworkSettings"]["IPAddress"], "");
@@ -218,7 +224,7 @@ fn inspect_of_a_running_container_shows_its_places_and_none_of_one_that_ended() 
 }
 
 #[test]
-fn the_default_bridges_place_is_repeated_in_the_old_fields() {
+fn the_default_bridges_endpoint_is_repeated_in_the_old_fields() {
     let mut world = World::new();
     world.create("one", json!({}));
     world.start("one");
@@ -236,15 +242,15 @@ fn the_default_bridges_place_is_repeated_in_the_old_fields() {
 }
 
 #[test]
-fn a_places_keys_are_those_of_the_requests_version() {
+fn an_endpoints_keys_are_those_of_the_requests_version() {
     let mut world = World::new();
     world.create("one", json!({ "HostConfig": { "NetworkMode": "web" } }));
     let of = |version| {
         let shown = inspected(&world, "one", version);
-        let place = &shown["NetworkSettings"]["Networks"]["web"];
+        let shown_endpoint = &shown["NetworkSettings"]["Networks"]["web"];
         (
-            place.get("DNSNames").is_some(),
-            place.get("GwPriority").is_some(),
+            shown_endpoint.get("DNSNames").is_some(),
+            shown_endpoint.get("GwPriority").is_some(),
         )
     };
     assert_eq!(of(41), (false, false));
@@ -270,9 +276,12 @@ fn inspect_has_dockerds_keys() {
     );
     let config = "AttachStderr AttachStdin AttachStdout Cmd Domainname Entrypoint Env Hostname Image Labels OnBuild OpenStdin StdinOnce Tty User Volumes WorkingDir";
     assert_eq!(keys(&shown["Config"]), config.split(' ').collect());
-    let place = "Aliases DriverOpts EndpointID Gateway GlobalIPv6Address GlobalIPv6PrefixLen IPAMConfig IPAddress IPPrefixLen IPv6Gateway Links MacAddress NetworkID";
+    let endpoint_keys = "Aliases DriverOpts EndpointID Gateway GlobalIPv6Address GlobalIPv6PrefixLen IPAMConfig IPAddress IPPrefixLen IPv6Gateway Links MacAddress NetworkID";
     let networks = &shown["NetworkSettings"]["Networks"];
-    assert_eq!(keys(&networks["bridge"]), place.split(' ').collect());
+    assert_eq!(
+        keys(&networks["bridge"]),
+        endpoint_keys.split(' ').collect()
+    );
 }
 
 #[test]
@@ -309,7 +318,7 @@ fn each_filter_of_a_list_chooses() {
     world.start("one");
     world.start("three");
     world.end("three", 7);
-    let id = world.scene("two").looked.container.id.to_string();
+    let id = world.view("two").snapshot.container.id.to_string();
     for (filters, names) in [
         (json!({ "name": ["t"] }), vec!["three", "two"]),
         (json!({ "name": ["^/one$"] }), vec!["one"]),
@@ -356,11 +365,11 @@ fn a_filter_that_is_none_is_refused() {
         json!({ "exited": ["often"] }),
         json!({ "before": ["nobody"] }),
     ] {
-        let wish = list::Wish {
+        let params = list::ListParams {
             filters: Filters::parse(Some(&filters.to_string())).unwrap(),
-            ..list::Wish::default()
+            ..list::ListParams::default()
         };
-        assert!(list::chosen(&world.scenes(), &wish).is_err(), "{filters}");
+        assert!(list::chosen(&world.views(), &params).is_err(), "{filters}");
     }
 }
 
@@ -371,7 +380,7 @@ fn a_summary_is_what_ps_prints() {
         json!({ "Image": "busybox", "Cmd": ["sleep", "9"], "ExposedPorts": { "80/tcp": {} } });
     world.create("one", body);
     let now_ms = world.now_ms + 5_000;
-    let summary = |world: &World| list::summary(&world.scene("one"), Version(41), now_ms);
+    let summary = |world: &World| list::summary(&world.view("one"), Version(41), now_ms);
     assert_eq!(summary(&world)["Ports"], json!([]));
     world.start("one");
     let shown = summary(&world);

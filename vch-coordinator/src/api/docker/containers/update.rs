@@ -6,7 +6,7 @@ use super::{
     create,
 };
 use crate::runtime::{
-    Looked, RuntimeError, Update, cgroup_limits,
+    ContainerSnapshot, RuntimeError, Update, cgroup_limits,
     workload::{Resources, RestartWhen, VmSize, Workload},
 };
 use axum::extract::State;
@@ -20,9 +20,9 @@ pub async fn update(
 ) -> Result<Json<Value>, DockerError> {
     let host: HostConfig = crate::api::docker::json::typed(without_nulls(body))?;
     let id = docker.container(&container).await?;
-    let looked = docker.runtime.must(id).await?;
+    let snapshot = docker.runtime.require(id).await?;
     let (update, mut warnings) =
-        plan(&host, &looked.workload, version).map_err(|error| match error.status.as_u16() {
+        plan(&host, &snapshot.workload, version).map_err(|error| match error.status.as_u16() {
             409 => DockerError {
                 message: format!("Cannot update container {id}: {}", error.message),
                 ..error
@@ -31,9 +31,9 @@ pub async fn update(
         })?;
     let resources = update.resources.clone();
     docker.runtime.update(id, update).await?;
-    if let Some(resources) = resources.filter(|_| looked.container.runs()) {
-        warnings.extend(later(&resources, looked.life.vm));
-        warnings.extend(in_force(&docker, &looked, &resources).await);
+    if let Some(resources) = resources.filter(|_| snapshot.container.runs()) {
+        warnings.extend(later(&resources, snapshot.life.vm));
+        warnings.extend(in_force(&docker, &snapshot, &resources).await);
     }
     let warnings = match warnings.is_empty() {
         true => Value::Null,
@@ -43,9 +43,13 @@ pub async fn update(
 }
 
 /// Bounds the running container anew. Returns what is not in force before its next start.
-async fn in_force(docker: &Docker, looked: &Looked, resources: &Resources) -> Vec<String> {
+async fn in_force(
+    docker: &Docker,
+    snapshot: &ContainerSnapshot,
+    resources: &Resources,
+) -> Vec<String> {
     let bounded = async {
-        let client = docker.runtime.client(looked)?;
+        let client = docker.runtime.client(snapshot)?;
         Ok::<_, RuntimeError>(client.update(cgroup_limits(resources)).await?)
     };
     match bounded.await {
@@ -85,7 +89,7 @@ fn plan(
     workload: &Workload,
     version: Version,
 ) -> Result<(Update, Vec<String>), DockerError> {
-    let (wished, warnings) = create::resources(host, version, true)?;
+    let (requested, warnings) = create::resources(host, version, true)?;
     let restart = create::restart_policy(&host.restart_policy)?;
     let restart = (!host.restart_policy.name.is_empty()).then_some(restart);
     let restarts = restart
@@ -96,7 +100,7 @@ fn plan(
             "Restart policy cannot be updated because AutoRemove is enabled for the container",
         ));
     }
-    let merged = merged(host, &wished, &workload.resources)?;
+    let merged = merged(host, &requested, &workload.resources)?;
     let resources = (merged != workload.resources).then_some(merged);
     Ok((Update { restart, resources }, warnings))
 }

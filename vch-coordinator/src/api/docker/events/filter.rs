@@ -1,10 +1,10 @@
 //! Which events a listener wants to hear of.
 
-use super::{Event, Kind};
+use super::{DockerEvent, Kind};
 use crate::api::docker::filters::Filters;
 
 /// As dockerd: each name that is given must agree; one of a name's values.
-pub(super) fn wants(filters: &Filters, event: &Event) -> bool {
+pub(super) fn wants(filters: &Filters, event: &DockerEvent) -> bool {
     let name = event.attributes.get("name").map_or("", String::as_str);
     let named = |kind: Kind| {
         let word = kind.word();
@@ -35,7 +35,7 @@ fn does(filters: &Filters, action: &str) -> bool {
 }
 
 /// An image is meant with or without its tag.
-fn is_of_image(filters: &Filters, event: &Event, name: &str) -> bool {
+fn is_of_image(filters: &Filters, event: &DockerEvent, name: &str) -> bool {
     let image = event.attributes.get("image").map_or("", String::as_str);
     let image = if event.kind == Kind::Image {
         name

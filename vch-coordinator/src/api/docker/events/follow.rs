@@ -1,10 +1,10 @@
 //! From what the ledger and the runtime say to Docker's events.
 
-use super::{Event, Events, Kind};
+use super::{DockerEvent, Events, Kind};
 use crate::{
-    api::docker::networks::shown::driver,
+    api::docker::networks::response::driver,
     runtime::{self, Runtime},
-    store::{Changes, ChangesError, Keeper, KeeperError, Logged},
+    store::{Changes, ChangesError, LedgerHandle, Logged, WriterError},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,11 +16,11 @@ use vch_ledger::{
     Change, ContainerId, EndpointId, Ledger, Network, NetworkId, Revision, Row, RowKey,
 };
 
-/// Tells what happens, until the keeper ends.
-pub async fn follow(events: Events, keeper: Keeper, runtime: Runtime) {
+/// Tells what happens, until the writer ends.
+pub async fn follow(events: Events, ledger_handle: LedgerHandle, runtime: Runtime) {
     let listened = runtime.events().listen();
     let containers = of_containers(&events, listened);
-    let networks = of_networks(&events, &keeper);
+    let networks = of_networks(&events, &ledger_handle);
     tokio::select! {
         () = containers => {}
         ended = networks => {
@@ -31,7 +31,10 @@ pub async fn follow(events: Events, keeper: Keeper, runtime: Runtime) {
     }
 }
 
-async fn of_containers(events: &Events, mut listened: Receiver<Arc<runtime::event::Event>>) {
+async fn of_containers(
+    events: &Events,
+    mut listened: Receiver<Arc<runtime::event::ContainerEvent>>,
+) {
     loop {
         match listened.recv().await {
             Ok(event) => events.tell(of_container(&event)),
@@ -43,11 +46,11 @@ async fn of_containers(events: &Events, mut listened: Receiver<Arc<runtime::even
     }
 }
 
-fn of_container(event: &runtime::event::Event) -> Event {
+fn of_container(event: &runtime::event::ContainerEvent) -> DockerEvent {
     let mut attributes = event.attributes.clone();
     attributes.insert("name".to_owned(), event.name.clone());
     attributes.insert("image".to_owned(), event.image.clone());
-    Event {
+    DockerEvent {
         kind: Kind::Container,
         action: event.action.clone(),
         id: event.container.to_string(),
@@ -56,8 +59,8 @@ fn of_container(event: &runtime::event::Event) -> Event {
     }
 }
 
-async fn of_networks(events: &Events, keeper: &Keeper) -> Result<(), ChangesError> {
-    let (mut seen, mut changes) = begin(keeper).await?;
+async fn of_networks(events: &Events, ledger_handle: &LedgerHandle) -> Result<(), ChangesError> {
+    let (mut seen, mut changes) = begin(ledger_handle).await?;
     loop {
         match changes.next().await {
             Ok(logged) => seen.tell(&logged, events),
@@ -65,20 +68,20 @@ async fn of_networks(events: &Events, keeper: &Keeper) -> Result<(), ChangesErro
             Err(ChangesError::Lagged { .. }) => {}
             Err(ChangesError::Compacted { .. }) => {
                 tracing::warn!("some events of networks are not told: too many at once");
-                (seen, changes) = begin(keeper).await?;
+                (seen, changes) = begin(ledger_handle).await?;
             }
             Err(error) => return Err(error),
         }
     }
 }
 
-async fn begin(keeper: &Keeper) -> Result<(Seen, Changes), ChangesError> {
-    let (revision, seen) = look(keeper).await?;
-    Ok((seen, keeper.changes_since(revision).await?))
+async fn begin(ledger_handle: &LedgerHandle) -> Result<(Seen, Changes), ChangesError> {
+    let (revision, seen) = look(ledger_handle).await?;
+    Ok((seen, ledger_handle.changes_since(revision).await?))
 }
 
-async fn look(keeper: &Keeper) -> Result<(Revision, Seen), KeeperError> {
-    let whole = keeper.read(|ledger| (ledger.revision(), Seen::of(ledger)));
+async fn look(ledger_handle: &LedgerHandle) -> Result<(Revision, Seen), WriterError> {
+    let whole = ledger_handle.read(|ledger| (ledger.revision(), Seen::of(ledger)));
     whole.await
 }
 
@@ -92,7 +95,7 @@ pub(super) struct Seen {
 #[derive(Debug, Default)]
 struct Known {
     runs: bool,
-    places: BTreeMap<EndpointId, NetworkId>,
+    endpoints: BTreeMap<EndpointId, NetworkId>,
 }
 
 type Attributes = BTreeMap<String, String>;
@@ -102,10 +105,12 @@ impl Seen {
     pub(super) fn of(ledger: &Ledger) -> Self {
         let networks = ledger.networks();
         let containers = ledger.containers().map(|container| {
-            let places = ledger.endpoints_of(container.id);
+            let endpoints = ledger.endpoints_of(container.id);
             let known = Known {
                 runs: container.runs(),
-                places: places.map(|place| (place.id, place.network)).collect(),
+                endpoints: endpoints
+                    .map(|endpoint| (endpoint.id, endpoint.network))
+                    .collect(),
             };
             (container.id, known)
         });
@@ -115,12 +120,12 @@ impl Seen {
         }
     }
 
-    /// Tells a transaction: networks come first and go last, and a place is one while its container
+    /// Tells a transaction: networks come first and go last, and an endpoint is one while its container
     /// runs, as in dockerd.
     pub(super) fn tell(&mut self, logged: &Logged, events: &Events) {
         let at = Duration::from_millis(logged.at_ms);
         let tell = |action: &str, id: NetworkId, attributes: Attributes| {
-            events.tell(Event {
+            events.tell(DockerEvent {
                 kind: Kind::Network,
                 action: action.to_owned(),
                 id: id.to_string(),
@@ -141,9 +146,9 @@ impl Seen {
         logged.changes.iter().for_each(|change| self.apply(change));
         let after = self.in_force(&concerned);
         let gone = before.iter().filter(|(id, _)| !after.contains_key(id));
-        let gone = gone.map(|(_, place)| ("disconnect", place));
+        let gone = gone.map(|(_, endpoint)| ("disconnect", endpoint));
         let new = after.iter().filter(|(id, _)| !before.contains_key(id));
-        let new = new.map(|(_, place)| ("connect", place));
+        let new = new.map(|(_, endpoint)| ("connect", endpoint));
         for (action, (container, network)) in gone.chain(new) {
             let mut attributes = self.networks.get(network).cloned().unwrap_or_default();
             attributes.insert("container".to_owned(), container.to_string());
@@ -157,16 +162,16 @@ impl Seen {
         }
     }
 
-    /// The places of these containers, of those of them that run.
+    /// The endpoints of these containers, of those of them that run.
     fn in_force(&self, containers: &BTreeSet<ContainerId>) -> InForce {
         let known = containers.iter();
         let known = known.filter_map(|id| Some((*id, self.containers.get(id)?)));
         let running = known.filter(|(_, known)| known.runs);
-        let places = running.flat_map(|(container, known)| {
-            let places = known.places.iter();
-            places.map(move |(endpoint, network)| (*endpoint, (container, *network)))
+        let endpoints = running.flat_map(|(container, known)| {
+            let endpoints = known.endpoints.iter();
+            endpoints.map(move |(endpoint, network)| (*endpoint, (container, *network)))
         });
-        places.collect()
+        endpoints.collect()
     }
 
     fn apply(&mut self, change: &Change) {
@@ -179,11 +184,11 @@ impl Seen {
             }
             (RowKey::Endpoint(id), _, Some(Row::Endpoint(endpoint))) => {
                 let known = self.containers.entry(endpoint.container).or_default();
-                known.places.insert(id, endpoint.network);
+                known.endpoints.insert(id, endpoint.network);
             }
             (RowKey::Endpoint(id), Some(Row::Endpoint(endpoint)), None) => {
                 if let Some(known) = self.containers.get_mut(&endpoint.container) {
-                    known.places.remove(&id);
+                    known.endpoints.remove(&id);
                 }
             }
             _ => {}
@@ -191,7 +196,7 @@ impl Seen {
     }
 }
 
-/// Whose places a transaction may have changed.
+/// Whose endpoints a transaction may have changed.
 fn concerned(changes: &[Change]) -> BTreeSet<ContainerId> {
     let mut concerned = BTreeSet::new();
     for change in changes {

@@ -1,6 +1,6 @@
 //! `GET /events`: a JSON line for each event, of the past as far as it is kept, then as they come.
 
-use super::{Event, filter::wants};
+use super::{DockerEvent, filter::wants};
 use crate::api::docker::{Docker, DockerError, Parameters, filters::Filters, time};
 use axum::{
     Router,
@@ -79,21 +79,21 @@ fn moment(
     })
 }
 
-fn line(event: &Event) -> Option<Bytes> {
+fn line(event: &DockerEvent) -> Option<Bytes> {
     let mut text = serde_json::to_vec(event).ok()?;
     text.push(b'\n');
     Some(text.into())
 }
 
 struct Listening {
-    past: VecDeque<Arc<Event>>,
-    live: broadcast::Receiver<Arc<Event>>,
+    past: VecDeque<Arc<DockerEvent>>,
+    live: broadcast::Receiver<Arc<DockerEvent>>,
     end: Instant,
     filters: Filters,
 }
 
 impl Listening {
-    async fn next(&mut self) -> Option<Arc<Event>> {
+    async fn next(&mut self) -> Option<Arc<DockerEvent>> {
         if let Some(event) = self.past.pop_front() {
             return Some(event);
         }

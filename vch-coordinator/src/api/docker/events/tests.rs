@@ -1,7 +1,7 @@
 use super::{filter::wants, follow::Seen, *};
 use crate::{api::docker::filters::Filters, sample, store::Logged};
 use vch_ledger::{
-    Command, Connect, CreateNetwork, Ledger, NetworkRef, Settings, Surroundings, VchId,
+    Command, Connect, CreateNetwork, Environment, Ledger, NetworkRef, Settings, VchId,
 };
 
 /// Decides, and gives what would be logged of it.
@@ -15,13 +15,13 @@ fn decide(ledger: &mut Ledger, command: Command) -> Logged {
             *byte = count.to_be_bytes()[0];
         }
     };
-    let mut around = Surroundings {
+    let mut environment = Environment {
         random: &mut random,
         now_ms: 1_700_000_000_123,
         host_overlap: &|_| None,
         listener: &|_| None,
     };
-    let transaction = ledger.decide(command, &mut around).unwrap();
+    let transaction = ledger.decide(command, &mut environment).unwrap();
     Logged {
         revision: transaction.revision,
         at_ms: 1_700_000_000_123,
@@ -79,10 +79,10 @@ fn networks_events_are_dockerds_and_a_stopped_container_is_connected_to_nothing(
     );
 }
 
-fn event(kind: Kind, action: &str, id: &str, attributes: &[(&str, &str)]) -> Event {
+fn event(kind: Kind, action: &str, id: &str, attributes: &[(&str, &str)]) -> DockerEvent {
     let attributes = attributes.iter();
     let attributes = attributes.map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-    Event {
+    DockerEvent {
         kind,
         action: action.to_owned(),
         id: id.to_owned(),

@@ -11,7 +11,7 @@ use super::{
 use protocol::process::{Exit, Output};
 use tokio::io::AsyncWriteExt;
 use tokio_util::sync::CancellationToken;
-use vch_shim::{Come, Running, StreamReader};
+use vch_shim::{Running, StreamItem, StreamReader};
 
 /// A connection that was taken over hears why nothing came of it as output, as from dockerd.
 pub async fn explained(hijack: Hijack, refused: DockerError, shape: Shape) {
@@ -68,8 +68,8 @@ pub async fn drained(ending: Ending, running: Running) {
 async fn unread(reader: &mut StreamReader) -> Option<Exit> {
     loop {
         match reader.next().await {
-            Ok(Come::Output(..)) => {}
-            Ok(Come::Ended(exit)) => return exit,
+            Ok(StreamItem::Output(..)) => {}
+            Ok(StreamItem::Ended(exit)) => return exit,
             Err(_) => return None,
         }
     }
@@ -134,7 +134,7 @@ async fn written(
             }
         };
         match (come, &mut to_client) {
-            (Ok(Come::Output(stream, bytes)), Some(to_client)) => {
+            (Ok(StreamItem::Output(stream, bytes)), Some(to_client)) => {
                 if let Some(piece) = shape.framed(stream, &bytes) {
                     tokio::select! {
                         // One whose connection broke is found to have left.
@@ -143,8 +143,8 @@ async fn written(
                     }
                 }
             }
-            (Ok(Come::Output(..)), None) => {}
-            (Ok(Come::Ended(exit)), _) => return (exit, to_client),
+            (Ok(StreamItem::Output(..)), None) => {}
+            (Ok(StreamItem::Ended(exit)), _) => return (exit, to_client),
             (Err(_), _) => return (None, to_client),
         }
     }

@@ -17,10 +17,10 @@ const GIVEN_UP: i64 = 126;
 
 /// What was asked for, until the coordinator ends.
 #[derive(Clone, Debug, Default)]
-pub struct Execs(Arc<Mutex<Book>>);
+pub struct Execs(Arc<Mutex<ExecTable>>);
 
 #[derive(Debug, Default)]
-struct Book {
+struct ExecTable {
     next: u64,
     execs: BTreeMap<String, Exec>,
 }
@@ -49,7 +49,7 @@ pub enum Stage {
 }
 
 impl Execs {
-    fn book(&self) -> MutexGuard<'_, Book> {
+    fn table(&self) -> MutexGuard<'_, ExecTable> {
         // Nothing panics while it holds the lock; what it guards stays whole in any case.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -63,9 +63,9 @@ impl Execs {
             // Writing into a String does not fail.
             let _ = write!(id, "{byte:02x}");
         }
-        let mut book = self.book();
-        if book.execs.len() >= MOST {
-            let ended = book.execs.iter();
+        let mut table = self.table();
+        if table.execs.len() >= MOST {
+            let ended = table.execs.iter();
             let ended = ended
                 .filter(|(_, exec)| !matches!(exec.state, Stage::Starting | Stage::Running(..)));
             let oldest = ended.min_by_key(|(_, exec)| exec.number);
@@ -73,17 +73,17 @@ impl Execs {
             let oldest = oldest.ok_or_else(|| {
                 DockerError::conflict(format!("{MOST} processes of `docker exec` run: end some"))
             })?;
-            book.execs.remove(&oldest);
+            table.execs.remove(&oldest);
         }
-        book.next += 1;
-        let number = book.next;
-        book.execs.insert(id.clone(), Exec { number, ..exec });
+        table.next += 1;
+        let number = table.next;
+        table.execs.insert(id.clone(), Exec { number, ..exec });
         Ok(id)
     }
 
     /// The one of an ID.
     pub fn get(&self, id: &str) -> Result<Exec, DockerError> {
-        let found = self.book().execs.get(id).cloned();
+        let found = self.table().execs.get(id).cloned();
         found.ok_or_else(|| unknown(id))
     }
 
@@ -92,8 +92,8 @@ impl Execs {
     /// # Errors
     /// 404 if there is no such exec, 409 if it was started before.
     pub fn claim(&self, id: &str) -> Result<Claim, DockerError> {
-        let mut book = self.book();
-        let exec = book.execs.get_mut(id).ok_or_else(|| unknown(id))?;
+        let mut table = self.table();
+        let exec = table.execs.get_mut(id).ok_or_else(|| unknown(id))?;
         match exec.state {
             Stage::Created => {
                 exec.state = Stage::Starting;
@@ -114,15 +114,15 @@ impl Execs {
     }
 
     fn set(&self, id: &str, state: Stage) {
-        if let Some(exec) = self.book().execs.get_mut(id) {
+        if let Some(exec) = self.table().execs.get_mut(id) {
             exec.state = state;
         }
     }
 
     /// The IDs of a container's processes that run.
     pub fn of(&self, container: ContainerId) -> Vec<String> {
-        let book = self.book();
-        let own = book.execs.iter().filter(|(_, exec)| {
+        let table = self.table();
+        let own = table.execs.iter().filter(|(_, exec)| {
             exec.container == container && matches!(exec.state, Stage::Running(..))
         });
         own.map(|(id, _)| id.clone()).collect()
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_begun_and_given_up_takes_no_place_for_ever() {
+    fn what_was_begun_and_given_up_takes_no_slot_for_ever() {
         let execs = Execs::default();
         for _ in 0..2 * MOST {
             let id = execs.add(exec()).unwrap();

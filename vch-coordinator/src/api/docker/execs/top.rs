@@ -115,21 +115,21 @@ pub async fn top(
 ) -> Result<Json<Value>, DockerError> {
     let columns = columns(parameters.get("ps_args").unwrap_or_default())?;
     let id = docker.container(&container).await?;
-    let looked = docker.runtime.must(id).await?;
-    if !looked.container.runs() {
+    let snapshot = docker.runtime.require(id).await?;
+    if !snapshot.container.runs() {
         return Err(DockerError::conflict(format!(
             "container {id} is not running"
         )));
     }
-    let client = docker.runtime.client(&looked)?;
+    let client = docker.runtime.client(&snapshot)?;
     let processes = client.list().await.map_err(RuntimeError::from)?;
-    docker.runtime.tell_of(&looked, "top", &[]);
-    let around = Around {
-        started_ms: looked.life.started_ms,
-        memory_kib: u64::from(looked.life.vm.memory_mib) << 10,
+    docker.runtime.tell_of(&snapshot, "top", &[]);
+    let context = TopContext {
+        started_ms: snapshot.life.started_ms,
+        memory_kib: u64::from(snapshot.life.vm.memory_mib) << 10,
         now: time::now(),
     };
-    Ok(Json(shown(&columns, &processes, around)))
+    Ok(Json(response(&columns, &processes, context)))
 }
 
 /// What ps's options ask for.
@@ -204,7 +204,7 @@ fn column(wanted: &str) -> Result<(String, Column), DockerError> {
 
 /// What is known of the container beside its processes.
 #[derive(Clone, Copy)]
-struct Around {
+struct TopContext {
     /// When its first process started, since 1970.
     started_ms: u64,
     /// Of its VM.
@@ -213,23 +213,23 @@ struct Around {
 }
 
 /// The table.
-fn shown(columns: &[(String, Column)], processes: &[Listed], around: Around) -> Value {
+fn response(columns: &[(String, Column)], processes: &[Listed], context: TopContext) -> Value {
     let first = processes.iter().map(|one| one.started_ms).min();
     let first = first.unwrap_or_default();
     let rows = processes.iter().map(|one| {
-        let started = around.started_ms + (one.started_ms - first);
+        let started = context.started_ms + (one.started_ms - first);
         let started = Duration::from_millis(started);
         let cells = columns.iter();
         cells
-            .map(|(_, column)| cell(*column, one, started, around))
+            .map(|(_, column)| cell(*column, one, started, context))
             .collect::<Vec<_>>()
     });
     let titles: Vec<&String> = columns.iter().map(|(title, _)| title).collect();
     json!({ "Titles": titles, "Processes": rows.collect::<Vec<_>>() })
 }
 
-fn cell(column: Column, one: &Listed, started: Duration, around: Around) -> String {
-    let lived = around.now.saturating_sub(started);
+fn cell(column: Column, one: &Listed, started: Duration, context: TopContext) -> String {
+    let lived = context.now.saturating_sub(started);
     let [virtual_kib, resident_kib] = one.memory_kib;
     match column {
         Column::User if one.uid == 0 => "root".to_owned(),
@@ -244,7 +244,7 @@ fn cell(column: Column, one: &Listed, started: Duration, around: Around) -> Stri
         Column::Percent => percent(u128::from(one.cpu_ms), lived.as_millis()),
         Column::Virtual => virtual_kib.to_string(),
         Column::Resident => resident_kib.to_string(),
-        Column::MemoryPercent => percent(resident_kib.into(), around.memory_kib.into()),
+        Column::MemoryPercent => percent(resident_kib.into(), context.memory_kib.into()),
         Column::State => one.state.clone(),
         Column::StateLetter => one.state.chars().take(1).collect(),
         Column::Started => {
@@ -266,11 +266,11 @@ fn cell(column: Column, one: &Listed, started: Duration, around: Around) -> Stri
             format!("{}:{:02}", seconds / 60, seconds % 60)
         }
         Column::Name => {
-            let program = one.words.split(' ').next().unwrap_or_default();
+            let program = one.command_line.split(' ').next().unwrap_or_default();
             let name = program.rsplit('/').next().unwrap_or(program);
             name.chars().take(NAME).collect()
         }
-        Column::Words => one.words.clone(),
+        Column::Words => one.command_line.clone(),
     }
 }
 

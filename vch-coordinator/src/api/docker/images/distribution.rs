@@ -1,7 +1,7 @@
 //! `GET /distribution/NAME/json`: what a registry has under a name, without pulling it.
 
 use super::super::{Docker, DockerError, Json, Path};
-use super::bring;
+use super::pull;
 use axum::{extract::State, http::HeaderMap};
 use serde_json::{Value, json};
 use vch_images::{ImageError, Reference};
@@ -15,7 +15,7 @@ pub async fn inspect(
     let name = path.strip_suffix("/json");
     let name = name.ok_or_else(DockerError::page_not_found)?;
     let name: Reference = name.parse().map_err(ImageError::Name)?;
-    let credentials = bring::credentials(&headers)?;
+    let credentials = pull::credentials(&headers)?;
     let found = docker.images.inspect_remote(name, credentials).await?;
     // Go's empty list.
     let platforms = match found.platforms {

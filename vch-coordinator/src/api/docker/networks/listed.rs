@@ -2,7 +2,7 @@
 
 use super::{
     is_unused,
-    shown::{driver, scope},
+    response::{driver, scope},
 };
 use crate::api::docker::{DockerError, filters::Filters};
 use vch_ledger::{Ledger, Network};

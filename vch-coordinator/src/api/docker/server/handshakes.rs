@@ -64,7 +64,7 @@ pub(super) enum NotAdmitted {
     /// Too many wait already.
     Crowded,
     /// No handshake ended in time.
-    Late,
+    Timeout,
 }
 
 impl Default for Handshakes {
@@ -106,7 +106,7 @@ impl Handshakes {
                     own.zip(shared)
                 };
                 let acquired = timeout(FIRM, acquired).await;
-                acquired.ok().flatten().ok_or(NotAdmitted::Late)?
+                acquired.ok().flatten().ok_or(NotAdmitted::Timeout)?
             }
         };
         Ok(Admitted {

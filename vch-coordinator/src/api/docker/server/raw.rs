@@ -17,7 +17,7 @@
 //! an image is refused, would find its connection closed while it writes, and say that instead of the answer: so
 //! what it sends is read and dropped for a while (RFC 9112, 9.6).
 
-use crate::api::door::Filter;
+use crate::api::limiter::Filter;
 use std::{
     io,
     pin::Pin,

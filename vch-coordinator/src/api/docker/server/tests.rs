@@ -19,20 +19,20 @@ use tokio::{
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// A server at a socket in a folder of its own, until it is dropped.
+/// A server at a socket in a directory of its own, until it is dropped.
 struct Served {
-    folder: tempfile::TempDir,
+    dir: tempfile::TempDir,
     stop: CancellationToken,
     serving: JoinHandle<()>,
 }
 
 impl Served {
     fn of(app: Router) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("docker.sock");
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("docker.sock");
         // What a dead coordinator left.
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
-        let doors = Doors {
+        let listeners = Listeners {
             tcp: None,
             unix: Some(listen_unix(&path).unwrap()),
         };
@@ -40,16 +40,12 @@ impl Served {
         assert_eq!(mode & 0o777, 0o660);
         let app = Router::new().fallback(move |request: Request| answer(app.clone(), request));
         let stop = CancellationToken::new();
-        let serving = tokio::spawn(doors.serve(app, stop.clone()));
-        Self {
-            folder,
-            stop,
-            serving,
-        }
+        let serving = tokio::spawn(listeners.serve(app, stop.clone()));
+        Self { dir, stop, serving }
     }
 
     async fn client(&self) -> UnixStream {
-        let path = self.folder.path().join("docker.sock");
+        let path = self.dir.path().join("docker.sock");
         UnixStream::connect(path).await.unwrap()
     }
 

@@ -10,7 +10,7 @@ const FRAME: usize = 16 << 10;
 
 /// What a client wants.
 #[derive(Clone, Copy, Debug)]
-pub struct Wish {
+pub struct LogParams {
     pub shape: Shape,
     pub timestamps: bool,
     /// The log's own marks before each line, of which there are none: dockerd's space behind them.
@@ -23,7 +23,7 @@ pub struct Wish {
     pub tail: Option<usize>,
 }
 
-impl Wish {
+impl LogParams {
     /// All that was written, as it was.
     pub fn all(shape: Shape) -> Self {
         Self {
@@ -61,14 +61,14 @@ impl Wish {
 
     pub fn pieces(self) -> Pieces {
         Pieces {
-            wish: self,
+            params: self,
             inside: [false; 2],
             held: Default::default(),
         }
     }
 }
 
-/// A stream's place in a list of two.
+/// A stream's index in a list of two.
 pub fn index(stream: Output) -> usize {
     match stream {
         Output::Stdout => 0,
@@ -85,7 +85,7 @@ pub fn now_ns() -> u64 {
 /// dockerd: clients take a piece for a line.
 #[derive(Clone)]
 pub struct Pieces {
-    wish: Wish,
+    params: LogParams,
     /// Whether a stream is within a line, by its index.
     inside: [bool; 2],
     /// What of a stream's line is there so far, by its index.
@@ -102,11 +102,11 @@ struct Held {
 impl Pieces {
     /// As it goes out: nothing where it is not wanted.
     pub fn shown(&mut self, stream: Output, at_ns: u64, bytes: &[u8]) -> Vec<u8> {
-        let outside = at_ns < self.wish.since_ns || at_ns > self.wish.until_ns;
-        if outside || !self.wish.shape.wants(stream) {
+        let outside = at_ns < self.params.since_ns || at_ns > self.params.until_ns;
+        if outside || !self.params.shape.wants(stream) {
             return Vec::new();
         }
-        if self.wish.shape.terminal {
+        if self.params.shape.terminal {
             return self.piece(stream, at_ns, bytes);
         }
         let mut text = Vec::new();
@@ -140,8 +140,8 @@ impl Pieces {
     }
 
     fn piece(&mut self, stream: Output, at_ns: u64, bytes: &[u8]) -> Vec<u8> {
-        let shape = self.wish.shape;
-        if self.wish.timestamps || self.wish.details {
+        let shape = self.params.shape;
+        if self.params.timestamps || self.params.details {
             let text = self.headed(stream, at_ns, bytes);
             shape.framed(stream, &text).unwrap_or_default()
         } else {
@@ -151,11 +151,11 @@ impl Pieces {
 
     fn headed(&mut self, stream: Output, at_ns: u64, bytes: &[u8]) -> Vec<u8> {
         let mut head = Vec::new();
-        if self.wish.timestamps {
+        if self.params.timestamps {
             head.extend_from_slice(time::rfc3339_fixed(Duration::from_nanos(at_ns)).as_bytes());
             head.push(b' ');
         }
-        if self.wish.details {
+        if self.params.details {
             head.push(b' ');
         }
         let mut text = Vec::with_capacity(bytes.len() + head.len());

@@ -1,7 +1,7 @@
 //! `docker logs`: what a container wrote, and with `follow` what it writes from then on.
 
 use super::{
-    Shape, Wish,
+    LogParams, Shape,
     lines::{Pieces, now_ns},
     pages::Pages,
     unreadable,
@@ -33,24 +33,24 @@ pub async fn logs(
     parameters: Parameters,
 ) -> Result<Response, DockerError> {
     let id = docker.container(&container).await?;
-    let looked = docker.runtime.must(id).await?;
-    let shape = Shape::of(&parameters, &looked);
+    let snapshot = docker.runtime.require(id).await?;
+    let shape = Shape::of(&parameters, &snapshot);
     if !shape.out && !shape.err {
         return Err(DockerError::invalid(
             "Bad parameters: you must choose at least one stream",
         ));
     }
-    if !containers::is_log_read(&looked.workload) {
+    if !containers::is_log_read(&snapshot.workload) {
         return Err(DockerError::new(
             StatusCode::NOT_IMPLEMENTED,
             "configured logging driver does not support reading",
         ));
     }
-    let wish = Wish::of(&parameters, shape)?;
-    let pages = Pages::of(docker.runtime.log_folder(id), wish);
+    let params = LogParams::of(&parameters, shape)?;
+    let pages = Pages::of(docker.runtime.log_dir(id), params);
     let pages = pages.map_err(|error| unreadable(&error))?;
     let body = if parameters.flag("follow") {
-        Body::from_stream(followed(docker, id, pages.followed(), wish))
+        Body::from_stream(followed(docker, id, pages.followed(), params))
     } else {
         Body::from_stream(pages.stream())
     };
@@ -73,10 +73,10 @@ fn followed(
     docker: Docker,
     id: ContainerId,
     pages: Pages,
-    wish: Wish,
+    params: LogParams,
 ) -> impl Stream<Item = io::Result<Bytes>> {
     let now = u64::try_from(time::now().as_nanos()).unwrap_or(u64::MAX);
-    let left = Duration::from_nanos(wish.until_ns.saturating_sub(now));
+    let left = Duration::from_nanos(params.until_ns.saturating_sub(now));
     let end = Instant::now() + left.min(FOR_EVER);
     let past = Following::Past(docker, id, Box::new(pages));
     let pages = stream::try_unfold(past, move |mut following| async move {

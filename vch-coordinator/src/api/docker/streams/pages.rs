@@ -3,7 +3,7 @@
 
 use super::{
     Shape,
-    lines::{Pieces, Wish},
+    lines::{LogParams, Pieces},
     tail::{Search, Tail},
 };
 use axum::body::Bytes;
@@ -20,7 +20,7 @@ const PIECE: usize = 4 << 10;
 
 /// What a log has, as a client wants it.
 pub struct Pages {
-    folder: PathBuf,
+    dir: PathBuf,
     reader: Reader,
     pieces: Pieces,
     shape: Shape,
@@ -35,22 +35,22 @@ pub struct Pages {
 }
 
 impl Pages {
-    /// Of the log in a folder.
+    /// Of the log in a directory.
     ///
     /// # Errors
-    /// The folder can't be read.
-    pub fn of(folder: PathBuf, wish: Wish) -> io::Result<Self> {
-        let search = wish.tail.map(|most| Search::of(&folder, most, wish.shape));
+    /// The directory can't be read.
+    pub fn of(dir: PathBuf, params: LogParams) -> io::Result<Self> {
+        let search = params.tail.map(|most| Search::of(&dir, most, params.shape));
         Ok(Self {
-            reader: Reader::from_start(&folder)?,
-            pieces: wish.pieces(),
-            shape: wish.shape,
-            until_ns: wish.until_ns,
+            reader: Reader::from_start(&dir)?,
+            pieces: params.pieces(),
+            shape: params.shape,
+            until_ns: params.until_ns,
             search: search.transpose()?,
             tail: None,
             record: None,
             followed: false,
-            folder,
+            dir,
         })
     }
 
@@ -81,7 +81,7 @@ impl Pages {
             let Some(tail) = search.step(READ)? else {
                 return Ok(Some(Vec::new()));
             };
-            self.reader = Reader::open(&self.folder, tail.from);
+            self.reader = Reader::open(&self.dir, tail.from);
             self.tail = Some(tail);
             self.search = None;
         }
@@ -98,7 +98,7 @@ impl Pages {
                 };
                 // However fast the container writes: all that follows is later.
                 if record.at_ns > self.until_ns {
-                    self.reader = Reader::open(&self.folder, before);
+                    self.reader = Reader::open(&self.dir, before);
                     return Ok((!page.is_empty()).then_some(page));
                 }
                 read += record.bytes.len() as u64;
@@ -130,7 +130,7 @@ impl Pages {
     fn read(&mut self) -> io::Result<Option<Record>> {
         match self.reader.read() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.reader = Reader::from_start(&self.folder)?;
+                self.reader = Reader::from_start(&self.dir)?;
                 self.reader.read()
             }
             other => other,

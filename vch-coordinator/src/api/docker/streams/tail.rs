@@ -19,7 +19,7 @@ const MARKS: u64 = 64 << 10;
 
 /// What of a stream comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Next {
+enum LineState {
     /// It is not known yet: no earlier record of it was read.
     Unknown,
     /// The first byte of a line.
@@ -28,7 +28,7 @@ enum Next {
     Rest,
 }
 
-impl Next {
+impl LineState {
     /// Behind these bytes.
     fn after(self, bytes: &[u8]) -> Self {
         match bytes.last() {
@@ -42,29 +42,29 @@ impl Next {
 #[derive(Clone, Copy, Debug)]
 struct Mark {
     at: Position,
-    next: [Next; 2],
+    next: [LineState; 2],
     /// Lines that begin between this mark and the next one.
     begun: usize,
 }
 
-/// One file, read up to some place.
+/// One file, read up to some position.
 struct Scan {
     file: u64,
     reader: Reader,
     marks: Vec<Mark>,
-    next: [Next; 2],
+    next: [LineState; 2],
     /// The mark behind which each stream's first record lies.
     first: [Option<usize>; 2],
 }
 
 impl Scan {
-    fn of(folder: &Path, file: u64) -> Self {
+    fn of(dir: &Path, file: u64) -> Self {
         let at = Position { file, offset: 0 };
-        let next = [Next::Unknown; 2];
+        let next = [LineState::Unknown; 2];
         let begun = 0;
         Self {
             file,
-            reader: Reader::open(folder, at),
+            reader: Reader::open(dir, at),
             marks: vec![Mark { at, next, begun }],
             next,
             first: [None; 2],
@@ -101,27 +101,28 @@ impl Scan {
         }
         let newest = self.marks.len() - 1;
         let stream = index(record.stream);
-        if self.next[stream] == Next::Unknown && !record.bytes.is_empty() {
+        if self.next[stream] == LineState::Unknown && !record.bytes.is_empty() {
             self.first[stream] = Some(newest);
         }
         let newlines = record.bytes.iter().filter(|byte| **byte == b'\n').count();
         let at_end = usize::from(record.bytes.ends_with(b"\n"));
-        let at_begin = usize::from(self.next[stream] == Next::Begin && !record.bytes.is_empty());
+        let at_begin =
+            usize::from(self.next[stream] == LineState::Begin && !record.bytes.is_empty());
         self.marks[newest].begun += newlines - at_end + at_begin;
         self.next[stream] = self.next[stream].after(&record.bytes);
     }
 
     /// Says what stands before the file's first record of a stream.
-    fn resolve(&mut self, stream: usize, next: Next) {
+    fn resolve(&mut self, stream: usize, next: LineState) {
         if let Some(first) = self.first[stream].take() {
-            self.marks[first].begun += usize::from(next == Next::Begin);
+            self.marks[first].begun += usize::from(next == LineState::Begin);
         }
         for mark in &mut self.marks {
-            if mark.next[stream] == Next::Unknown {
+            if mark.next[stream] == LineState::Unknown {
                 mark.next[stream] = next;
             }
         }
-        if self.next[stream] == Next::Unknown {
+        if self.next[stream] == LineState::Unknown {
             self.next[stream] = next;
         }
     }
@@ -133,7 +134,7 @@ impl Scan {
 
 /// Looks for where the last lines begin.
 pub struct Search {
-    folder: PathBuf,
+    dir: PathBuf,
     most: usize,
     shape: Shape,
     /// Older files, not read yet.
@@ -144,13 +145,13 @@ pub struct Search {
 }
 
 impl Search {
-    pub fn of(folder: &Path, most: usize, shape: Shape) -> io::Result<Self> {
-        let left = match files(folder) {
+    pub fn of(dir: &Path, most: usize, shape: Shape) -> io::Result<Self> {
+        let left = match files(dir) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             other => other?,
         };
         let mut search = Self {
-            folder: folder.to_owned(),
+            dir: dir.to_owned(),
             most,
             shape,
             left,
@@ -166,7 +167,7 @@ impl Search {
         let Some(file) = self.left.pop() else {
             return false;
         };
-        self.scans.push_front(Scan::of(&self.folder, file));
+        self.scans.push_front(Scan::of(&self.dir, file));
         self.at_end = false;
         true
     }
@@ -201,10 +202,10 @@ impl Search {
             let next = self
                 .scans
                 .front()
-                .map_or(Next::Unknown, |scan| scan.next[stream]);
-            if next != Next::Unknown {
+                .map_or(LineState::Unknown, |scan| scan.next[stream]);
+            if next != LineState::Unknown {
                 for newer in self.scans.iter_mut().skip(1) {
-                    if newer.first[stream].is_some() || newer.next[stream] == Next::Unknown {
+                    if newer.first[stream].is_some() || newer.next[stream] == LineState::Unknown {
                         let known = newer.first[stream].is_some();
                         newer.resolve(stream, next);
                         if known {
@@ -229,7 +230,7 @@ impl Search {
         // What is not kept any more is not known: the first bytes count as a line.
         for scan in &mut self.scans {
             for stream in 0..2 {
-                scan.resolve(stream, Next::Begin);
+                scan.resolve(stream, LineState::Begin);
             }
         }
         let end = self
@@ -261,14 +262,14 @@ impl Search {
     }
 }
 
-/// Which of the bytes behind a place belong to the last lines.
+/// Which of the bytes behind a position belong to the last lines.
 #[derive(Debug)]
 pub struct Tail {
-    /// The place.
+    /// The position.
     pub from: Position,
     /// Lines that begin behind it and are not wanted.
     skipped: usize,
-    next: [Next; 2],
+    next: [LineState; 2],
     /// Whether a stream is within a line that is wanted.
     wanted: [bool; 2],
 }
@@ -288,7 +289,7 @@ impl Tail {
         Self {
             from,
             skipped: 0,
-            next: [Next::Begin; 2],
+            next: [LineState::Begin; 2],
             wanted: [true; 2],
         }
     }
@@ -299,7 +300,7 @@ impl Tail {
         let mut begin = 0;
         // Lines are wanted from one on: what is not wanted stands before what is.
         for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-            if self.next[stream] == Next::Begin {
+            if self.next[stream] == LineState::Begin {
                 self.wanted[stream] = self.skipped == 0;
                 self.skipped = self.skipped.saturating_sub(1);
             }

@@ -11,8 +11,8 @@ fn certs(dir: &Path, address: &str) -> Certs {
 
 #[test]
 fn what_is_written_is_as_secret_as_it_must_be_and_is_not_written_again() {
-    let folder = tempfile::tempdir().unwrap();
-    let dir = folder.path().join("tls");
+    let tempdir = tempfile::tempdir().unwrap();
+    let dir = tempdir.path().join("tls");
     let told = make(&certs(&dir, "198.51.100.2")).unwrap();
     let shown = dir.display();
     for line in [
@@ -61,8 +61,8 @@ fn what_is_written_is_as_secret_as_it_must_be_and_is_not_written_again() {
 
 #[test]
 fn an_address_of_ipv6_stands_in_brackets() {
-    let folder = tempfile::tempdir().unwrap();
-    let told = make(&certs(folder.path(), "2001:db8::2")).unwrap();
+    let tempdir = tempfile::tempdir().unwrap();
+    let told = make(&certs(tempdir.path(), "2001:db8::2")).unwrap();
     assert!(
         told.contains("DOCKER_HOST=tcp://[2001:db8::2]:2376\n"),
         "{told}"

@@ -2,7 +2,7 @@
 //! is remembered in sets of its own ([`super::super::remembered`]); what an opened port answers is not: clients can't
 //! fill the sets.
 
-use super::super::kept::{Kept, VERSIONS};
+use super::super::sets::{NftSet, VERSIONS};
 use super::{bridge, chain, later_fragment};
 use vch_nftables::{Chain, Datum, Field, NameError, Rule, Statement, name};
 
@@ -37,20 +37,20 @@ pub(super) fn leaving() -> Result<(Chain, Vec<Rule>), NameError> {
     let new = Rule::new;
     let from = Field::InputInterface;
     let mut rules = neighbourhood();
-    rules.push(("closed", new().is_in([from], Kept::Closed.name()).drop()));
+    rules.push(("closed", new().is_in([from], NftSet::Closed.name()).drop()));
     rules.extend(later_fragments());
     rules.push((
         "what an opened port says",
         new()
             .is_in(
                 [from, Field::L4Proto, Field::SourcePort],
-                Kept::Opened.name(),
+                NftSet::Opened.name(),
             )
             .accept(),
     ));
     rules.push((
         "what it begins",
-        new().verdict_map([from], Kept::Leaving.name()),
+        new().verdict_map([from], NftSet::Leaving.name()),
     ));
     chain(Chain::regular(name!("leaving")), rules)
 }
@@ -60,11 +60,11 @@ pub(super) fn arriving() -> Result<(Chain, Vec<Rule>), NameError> {
     let new = Rule::new;
     let to = Field::OutputInterface;
     let mut rules = neighbourhood();
-    rules.push(("closed", new().is_in([to], Kept::Closed.name()).drop()));
+    rules.push(("closed", new().is_in([to], NftSet::Closed.name()).drop()));
     rules.extend(later_fragments());
     rules.push((
         "what it began",
-        new().verdict_map([to], Kept::Arriving.name()),
+        new().verdict_map([to], NftSet::Arriving.name()),
     ));
     // RFC 792: unreachable, time exceeded, parameter problem.
     for kind in [3, 11, 12] {
@@ -82,12 +82,12 @@ pub(super) fn arriving() -> Result<(Chain, Vec<Rule>), NameError> {
     rules.extend([
         (
             "an opened port",
-            new().is_in(port, Kept::Opened.name()).accept(),
+            new().is_in(port, NftSet::Opened.name()).accept(),
         ),
         (
             "another container of its network",
             bridge::container(
-                new().is_in([to], Kept::Friendly.name()),
+                new().is_in([to], NftSet::PeersAllowed.name()),
                 Field::InputInterface,
             )?
             .accept(),

@@ -1,6 +1,6 @@
 //! What frames meet. The bridge family has no connection tracking here: nothing needs it.
 
-use super::super::kept::{Kept, VERSIONS};
+use super::super::sets::{NftSet, VERSIONS};
 use super::{arriving, chain, destination, genuine};
 use vch_nftables::{Chain, Field, Hook, InterfacePrefix, NameError, Policy, Rule, name};
 
@@ -10,7 +10,7 @@ const FIRST: i32 = -300;
 /// `NF_BR_PRI_FILTER_BRIDGED` of linux/netfilter_bridge.h.
 const FILTER: i32 = -200;
 
-/// Whether a port of a bridge is a container's: its name says so (`work::port_name`), and nothing
+/// Whether a port of a bridge is a container's: its name says so (`desired::port_name`), and nothing
 /// passes before the sets know it.
 pub(super) fn container(rule: Rule, port: Field) -> Result<Rule, NameError> {
     Ok(rule.begins(port, InterfacePrefix::new("vt-")?))
@@ -21,10 +21,10 @@ pub(super) fn chains() -> Result<Vec<(Chain, Vec<Rule>)>, NameError> {
     let (from, to) = (Field::InputInterface, Field::OutputInterface);
     let base = |name, hook, priority| Chain::filter(name, hook, priority, Policy::Accept);
     let arriving = || {
-        let walled = new().is_in([to], Kept::Walled.name());
+        let restricted = new().is_in([to], NftSet::Restricted.name());
         (
             "to a container on an external network",
-            walled.goto(name!("arriving")),
+            restricted.goto(name!("arriving")),
         )
     };
     let mut chains = genuine::chains()?;
@@ -41,7 +41,7 @@ pub(super) fn chains() -> Result<Vec<(Chain, Vec<Rule>)>, NameError> {
             (
                 "from a container on an external network",
                 new()
-                    .is_in([from], Kept::Walled.name())
+                    .is_in([from], NftSet::Restricted.name())
                     .goto(name!("leaving")),
             ),
         ],
@@ -52,21 +52,21 @@ pub(super) fn chains() -> Result<Vec<(Chain, Vec<Rule>)>, NameError> {
             (
                 "containers that meet by published ports alone",
                 new()
-                    .is_in([from], Kept::Silent.name())
-                    .is_in([to], Kept::Silent.name())
+                    .is_in([from], NftSet::IccOff.name())
+                    .is_in([to], NftSet::IccOff.name())
                     .drop(),
             ),
             (
                 "networks that share a bridge are apart",
-                container(container(new(), from)?, to)?.jump(name!("apart")),
+                container(container(new(), from)?, to)?.jump(name!("isolated")),
             ),
             arriving(),
         ],
     )?);
     let around = VERSIONS.map(|version| {
         let rule = new()
-            .is_in([from], Kept::Commons.name())
-            .is_in([destination(version)], Kept::Shared(version).name());
+            .is_in([from], NftSet::SharedPorts.name())
+            .is_in([destination(version)], NftSet::Shared(version).name());
         ("no way from shared to shared by the VCH", rule.drop())
     });
     chains.push(chain(
@@ -86,16 +86,16 @@ fn apart() -> Result<(Chain, Vec<Rule>), NameError> {
     let new = Rule::new;
     let member = [Field::OutputInterface, Field::Mark];
     chain(
-        Chain::regular(name!("apart")),
+        Chain::regular(name!("isolated")),
         vec![
             (
                 "the sender's network",
-                new().set_mark_map([Field::InputInterface], Kept::Segments.name()),
+                new().set_mark_map([Field::InputInterface], NftSet::Segments.name()),
             ),
             (
                 "it is the receiver's",
                 new()
-                    .is_in(member, Kept::Members.name())
+                    .is_in(member, NftSet::Members.name())
                     .set_mark(u32::MAX, 0)
                     .returns(),
             ),

@@ -1,6 +1,6 @@
 //! Anti-spoofing: a container sends as itself, and never as a router or DHCP server.
 
-use super::super::kept::Kept;
+use super::super::sets::NftSet;
 use super::{chain, later_fragment};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use vch_nftables::{Chain, Datum, Field, IpVersion, NameError, Rule, name};
@@ -44,7 +44,7 @@ pub(super) fn chains() -> Result<Vec<(Chain, Vec<Rule>)>, NameError> {
             vec![
                 (
                     "another's MAC address",
-                    new().is_not_in(mac, Kept::Macs.name()).drop(),
+                    new().is_not_in(mac, NftSet::Macs.name()).drop(),
                 ),
                 ("IPv4", carries(IP).goto(name!("genuine_ip"))),
                 ("ARP", carries(ARP).goto(name!("genuine_arp"))),
@@ -58,7 +58,7 @@ pub(super) fn chains() -> Result<Vec<(Chain, Vec<Rule>)>, NameError> {
 /// Port, the frame's sender and an address are a container's.
 fn own(address: Field, version: IpVersion) -> ([Field; 3], vch_nftables::Name) {
     let key = [Field::InputInterface, Field::EtherSource, address];
-    (key, Kept::Sources(version).name())
+    (key, NftSet::Sources(version).name())
 }
 
 fn ip() -> Vec<(&'static str, Rule)> {
@@ -87,14 +87,14 @@ fn ip() -> Vec<(&'static str, Rule)> {
 
 fn arp() -> Vec<(&'static str, Rule)> {
     let new = Rule::new;
-    let sources = Kept::Sources(IpVersion::V4).name();
+    let sources = NftSet::Sources(IpVersion::V4).name();
     let (key, _) = own(Field::ArpSenderIp, IpVersion::V4);
     let claimed = [Field::InputInterface, Field::ArpSenderEther];
     let asks = Datum::ArpOperation(1);
     vec![
         (
             "another's MAC address in ARP",
-            new().is_not_in(claimed, Kept::Macs.name()).drop(),
+            new().is_not_in(claimed, NftSet::Macs.name()).drop(),
         ),
         ("its own address", new().is_in(key, sources).returns()),
         (

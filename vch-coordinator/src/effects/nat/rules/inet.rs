@@ -1,6 +1,6 @@
 //! What IP meets.
 
-use super::super::kept::{Kept, VERSIONS, address_type};
+use super::super::sets::{NftSet, VERSIONS, address_type};
 use super::nat::{self, DNS};
 use super::{chain, destination, source};
 use std::time::Duration;
@@ -61,7 +61,7 @@ fn too_many() -> Vec<(&'static str, Rule)> {
     let rules = VERSIONS.map(|version| {
         let begins = || {
             Rule::new()
-                .is_in([Field::InputInterface], Kept::Bridges.name())
+                .is_in([Field::InputInterface], NftSet::Bridges.name())
                 .ct_state(CtState::NEW)
         };
         let flooding = begins().is_in([source(version)], full(version)).drop();
@@ -82,14 +82,14 @@ pub(super) fn chains() -> Result<Vec<(Chain, Vec<Rule>)>, NameError> {
     let to_gateway = Chain::regular(name!("to_gateway"));
     let input = Chain::filter(name!("input"), Hook::Input, FILTER, Policy::Accept);
     let forward = Chain::filter(name!("forward"), Hook::Forward, FILTER, Policy::Accept);
-    chains.push(chain(to_gateway, services())?);
-    chains.push(chain(input, arrivals()?)?);
-    chains.push(chain(forward, passage())?);
+    chains.push(chain(to_gateway, to_gateway_rules())?);
+    chains.push(chain(input, input_rules()?)?);
+    chains.push(chain(forward, forward_rules())?);
     Ok(chains)
 }
 
 /// What a container on a bridge network may ask of the VCH.
-fn services() -> Vec<(&'static str, Rule)> {
+fn to_gateway_rules() -> Vec<(&'static str, Rule)> {
     let new = Rule::new;
     let mut rules = vec![
         (
@@ -111,20 +111,20 @@ fn services() -> Vec<(&'static str, Rule)> {
         ),
     ];
     for version in VERSIONS {
-        let door = || {
+        let may_ask = || {
             let key = [Field::InputInterface, destination(version)];
-            new().is_in(key, Kept::Doors(version).name())
+            new().is_in(key, NftSet::AllowedGateways(version).name())
         };
         // At any gateway: while the NIC of its first network is awaited, a container asks that
         // network's gateway by way of another. Who may ask what, the name server knows.
-        let gateway = || new().is_in([destination(version)], Kept::Gateways(version).name());
+        let gateway = || new().is_in([destination(version)], NftSet::Gateways(version).name());
         for protocol in [Datum::UDP, Datum::TCP] {
             let rule = gateway().is(Field::L4Proto, protocol);
             rules.push(("names", rule.is(Field::DestinationPort, DNS).accept()));
         }
         let echo = match version {
-            IpVersion::V4 => door().is(Field::IcmpType, Datum::IcmpType(ECHO)),
-            IpVersion::V6 => door().is(Field::Icmpv6Type, Datum::Icmpv6Type(ECHO_V6)),
+            IpVersion::V4 => may_ask().is(Field::IcmpType, Datum::IcmpType(ECHO)),
+            IpVersion::V6 => may_ask().is(Field::Icmpv6Type, Datum::Icmpv6Type(ECHO_V6)),
         };
         rules.push(("echo", echo.accept()));
     }
@@ -132,14 +132,14 @@ fn services() -> Vec<(&'static str, Rule)> {
     rules
 }
 
-fn arrivals() -> Result<Vec<(&'static str, Rule)>, NameError> {
+fn input_rules() -> Result<Vec<(&'static str, Rule)>, NameError> {
     let new = Rule::new;
     let loopback = InterfaceName::new("lo")?;
     let mut rules = too_many();
     rules.push((
         "from containers on bridge networks",
         new()
-            .is_in([Field::InputInterface], Kept::Bridges.name())
+            .is_in([Field::InputInterface], NftSet::Bridges.name())
             .goto(name!("to_gateway")),
     ));
     for version in VERSIONS {
@@ -147,12 +147,12 @@ fn arrivals() -> Result<Vec<(&'static str, Rule)>, NameError> {
             "gateways are for their own networks",
             new()
                 .is_not(Field::InputInterface, loopback)
-                .is_in([destination(version)], Kept::Gateways(version).name())
+                .is_in([destination(version)], NftSet::Gateways(version).name())
                 .drop(),
         ));
         let attached = || {
             let key = [Field::InputInterface, source(version)];
-            new().is_in(key, Kept::Attached(version).name())
+            new().is_in(key, NftSet::Attached(version).name())
         };
         let echo = match version {
             IpVersion::V4 => attached().is(Field::IcmpType, Datum::IcmpType(ECHO)),
@@ -181,22 +181,22 @@ fn arrivals() -> Result<Vec<(&'static str, Rule)>, NameError> {
 fn of_single_networks() -> [(&'static str, Rule); 5] {
     let new = Rule::new;
     let (from, to) = (Field::InputInterface, Field::OutputInterface);
-    let internal = || Kept::Internal.name();
+    let internal = || NftSet::Internal.name();
     [
         (
             "containers that meet by published ports alone: by those",
             new()
-                .is_in([from, to], Kept::Apart.name())
+                .is_in([from, to], NftSet::Isolated.name())
                 .ct_status(CtStatus::DNAT)
                 .accept(),
         ),
         (
             "and by nothing else",
-            new().is_in([from, to], Kept::Apart.name()).drop(),
+            new().is_in([from, to], NftSet::Isolated.name()).drop(),
         ),
         (
             "what stays on its bridge",
-            new().is_in([from, to], Kept::Within.name()).accept(),
+            new().is_in([from, to], NftSet::IntraBridge.name()).accept(),
         ),
         (
             "an internal network has no way out",
@@ -210,17 +210,19 @@ fn of_single_networks() -> [(&'static str, Rule); 5] {
 }
 
 /// With br_netfilter, frames that stay on a bridge pass here too, with the bridge on both sides.
-fn passage() -> Vec<(&'static str, Rule)> {
+fn forward_rules() -> Vec<(&'static str, Rule)> {
     let new = Rule::new;
     let (from, to) = (Field::InputInterface, Field::OutputInterface);
-    let bridges = || Kept::Bridges.name();
+    let bridges = || NftSet::Bridges.name();
     let mut rules = too_many();
     rules.extend(of_single_networks());
     for version in VERSIONS {
         for side in [source(version), destination(version)] {
             rules.push((
                 "nor has one that shares its bridge with others",
-                new().is_in([side], Kept::Confined(version).name()).drop(),
+                new()
+                    .is_in([side], NftSet::InternalAddresses(version).name())
+                    .drop(),
             ));
         }
     }
@@ -255,14 +257,14 @@ fn passage() -> Vec<(&'static str, Rule)> {
             "external networks are the only way out",
             new()
                 .is_in([from], bridges())
-                .is_not_in([to], Kept::External.name())
+                .is_not_in([to], NftSet::External.name())
                 .drop(),
         ),
         (
             "nobody outside is led to the management network or the docker endpoint",
             new()
-                .is_in([from], Kept::External.name())
-                .is_in([to], Kept::Private.name())
+                .is_in([from], NftSet::External.name())
+                .is_in([to], NftSet::Private.name())
                 .drop(),
         ),
     ]);

@@ -1,6 +1,6 @@
 //! Chains of type nat: they see the first packet of a flow, and the flow keeps what they decide.
 
-use super::super::kept::{Kept, Reach, VERSIONS};
+use super::super::sets::{NftSet, Reach, VERSIONS};
 use super::{chain, destination, source};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use vch_nftables::{
@@ -39,14 +39,14 @@ pub(super) fn chains() -> Result<Vec<(Chain, Vec<Rule>)>, NameError> {
         from_outside.push((
             "gateways are for containers on bridge networks",
             new()
-                .is_not_in([Field::InputInterface], Kept::Bridges.name())
-                .is_in([destination(version)], Kept::Gateways(version).name())
+                .is_not_in([Field::InputInterface], NftSet::Bridges.name())
+                .is_in([destination(version)], NftSet::Gateways(version).name())
                 .accept(),
         ));
         at_gateways.push((
             "published ports, at a gateway",
             new()
-                .is_in([destination(version)], Kept::OpenGateways(version).name())
+                .is_in([destination(version)], NftSet::OpenGateways(version).name())
                 .jump(at_default()),
         ));
     }
@@ -108,17 +108,17 @@ fn going_out() -> Vec<(&'static str, Rule)> {
         "a container that reaches its own network by a published port",
         new()
             .ct_status(CtStatus::DNAT)
-            .is_in([from, to], Kept::Within.name())
+            .is_in([from, to], NftSet::IntraBridge.name())
             .masquerade(),
     )];
     rules.push((
         "the VCH itself, by loopback",
         loopback(Field::IpSource)
-            .is_in([to], Kept::Bridges.name())
+            .is_in([to], NftSet::Bridges.name())
             .masquerade(),
     ));
     for version in VERSIONS {
-        let kept = Kept::Untranslated(version).name();
+        let kept = NftSet::Untranslated(version).name();
         rules.push((
             "the outside sees these containers' own addresses",
             new().is_in([source(version)], kept).accept(),
@@ -127,8 +127,8 @@ fn going_out() -> Vec<(&'static str, Rule)> {
     rules.push((
         "containers go out by the address of the VCH",
         new()
-            .is_in([from], Kept::Bridges.name())
-            .is_not_in([to], Kept::Bridges.name())
+            .is_in([from], NftSet::Bridges.name())
+            .is_not_in([to], NftSet::Bridges.name())
             .masquerade(),
     ));
     rules
@@ -139,8 +139,8 @@ fn going_out() -> Vec<(&'static str, Rule)> {
 fn published() -> Vec<(&'static str, Rule)> {
     let mut rules = Vec::new();
     for version in VERSIONS {
-        let gateways = Kept::Gateways(version).name();
-        let private = Kept::PrivateAddresses(version).name();
+        let gateways = NftSet::Gateways(version).name();
+        let private = NftSet::PrivateAddresses(version).name();
         rules.push((
             "nothing is published on the management network or the docker endpoint",
             Rule::new().is_in([destination(version)], private).accept(),
@@ -175,8 +175,8 @@ fn published_at_default() -> Vec<(&'static str, Rule)> {
 
 fn targets(reach: Reach, version: IpVersion) -> [(&'static str, Rule); 2] {
     let (clients, targets) = (
-        Kept::Clients(reach, version).name(),
-        Kept::Published(reach, version).name(),
+        NftSet::Clients(reach, version).name(),
+        NftSet::Published(reach, version).name(),
     );
     let at = || match reach {
         Reach::Default => Rule::new().is(Field::NfProto, Datum::NfProto(version)),
@@ -207,12 +207,12 @@ fn at(reach: Reach, version: IpVersion) -> Rule {
     let rule = Rule::new().is(Field::NfProto, Datum::NfProto(version));
     match reach {
         Reach::Address => rule,
-        Reach::Default => rule.is_in([destination(version)], Kept::Defaults(version).name()),
+        Reach::Default => rule.is_in([destination(version)], NftSet::Defaults(version).name()),
         Reach::Any => rule
             .is(
                 Field::FibDestinationType,
                 Datum::AddressType(AddressType::Local),
             )
-            .is_not_in([Field::InputInterface], Kept::Private.name()),
+            .is_not_in([Field::InputInterface], NftSet::Private.name()),
     }
 }

@@ -28,8 +28,8 @@ fn no_two_sets_of_a_table_have_one_name() {
         assert_eq!(names.len(), sets.len());
     }
     assert_eq!(
-        Kept::all().count(),
-        Kept::all().collect::<BTreeSet<_>>().len()
+        NftSet::all().count(),
+        NftSet::all().collect::<BTreeSet<_>>().len()
     );
 }
 
@@ -84,7 +84,7 @@ fn no_rule_looks_into_ranges() {
 fn the_mark_of_a_shared_bridge_is_taken_off_before_the_frame_goes_on() {
     let [_, bridge] = tables();
     assert_eq!(
-        words(&bridge, "apart"),
+        words(&bridge, "isolated"),
         [
             "meta mark set iifname map @segments",
             "oifname . meta mark @members meta mark set 0x00000000 return",

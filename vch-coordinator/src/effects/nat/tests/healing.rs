@@ -1,9 +1,9 @@
 //! What others do to our tables is undone, and what is right stays as it is.
 
-use super::world::{A, B, World, id, in_namespace, network, run, surroundings};
+use super::world::{A, B, World, environment, id, in_namespace, network, run};
 use crate::effects::nat::Nat;
 use std::collections::BTreeSet;
-use vch_ledger::desired::Work;
+use vch_ledger::desired::Delta;
 
 /// Both tables with the handles of their rules: one that is made anew has another.
 fn listed() -> String {
@@ -28,19 +28,19 @@ fn difference(right: &BTreeSet<String>) -> Vec<String> {
     words().symmetric_difference(right).cloned().collect()
 }
 
-fn nothing_but(networks: &[(u8, bool)]) -> Work {
+fn nothing_but(networks: &[(u8, bool)]) -> Delta {
     let networks = networks.iter().map(|(number, there)| {
         let network = there.then(|| network(*number));
         (id(*number), network)
     });
-    Work {
+    Delta {
         networks: networks.collect(),
-        ..Work::default()
+        ..Delta::default()
     }
 }
 
-fn reconciled(whole: &Work) -> Nat {
-    let mut nat = Nat::open(surroundings()).unwrap();
+fn reconciled(whole: &Delta) -> Nat {
+    let mut nat = Nat::open(environment()).unwrap();
     nat.reconcile(whole).unwrap();
     nat
 }
@@ -51,7 +51,7 @@ fn a_coordinator_that_starts_again_leaves_right_rules_as_they_are() {
         let world = World::new();
         let first = listed();
         assert!(first.contains("masquerade"), "{first}");
-        reconciled(&world.work);
+        reconciled(&world.delta);
         assert_eq!(listed(), first);
     });
 }
@@ -99,14 +99,14 @@ fn what_others_did_to_our_tables_is_undone() {
             "add chain bridge vch arriving-vt-e3",
             "delete element bridge vch arriving_of { vt-e1 }",
             "delete element inet vch internal { br-i }",
-            "delete element inet vch within { br-a . br-a }",
+            "delete element inet vch intra_bridge { br-a . br-a }",
             "add element inet vch bridges { stranger }",
             "delete element bridge vch macs { vt-a1 . 02:00:00:00:00:0a }",
             "add element bridge vch sources4 { vt-a1 . 02:00:00:00:00:0a . 172.18.0.9 }",
         ] {
             run(&format!("nft {words}"));
             assert_ne!(difference(&right), [""; 0], "{words} did nothing");
-            reconciled(&world.work);
+            reconciled(&world.delta);
             assert_eq!(difference(&right), [""; 0], "after {words}");
         }
     });
@@ -129,14 +129,14 @@ fn after_a_change_that_the_kernel_refused_the_next_one_makes_all_good() {
         let mut world = World::new();
         let right = words();
         run("nft delete table bridge vch");
-        let host = world.work.endpoints.keys().next().copied().unwrap();
-        let same = Work {
-            endpoints: [(host, world.work.endpoints[&host].clone())].into(),
-            ..Work::default()
+        let host = world.delta.endpoints.keys().next().copied().unwrap();
+        let same = Delta {
+            endpoints: [(host, world.delta.endpoints[&host].clone())].into(),
+            ..Delta::default()
         };
-        let gone = Work {
-            endpoints: [(host, vch_ledger::desired::Places::default())].into(),
-            ..Work::default()
+        let gone = Delta {
+            endpoints: [(host, vch_ledger::desired::EndpointChange::default())].into(),
+            ..Delta::default()
         };
         assert!(world.nat.follow(&gone).is_err(), "there is no such table");
         world.nat.follow(&same).unwrap();
@@ -168,7 +168,7 @@ fn a_change_by_somebody_else_is_heard_and_ones_own_is_not() {
         runtime.block_on(async {
             let mut world = World::new();
             let mut watch = world.nat.watch().unwrap();
-            world.place("a1", |place| place.addresses.clear());
+            world.endpoint("a1", |endpoint| endpoint.addresses.clear());
             let others = run("nft add table inet other");
             assert_eq!(others, "");
             run("nft delete element inet vch bridges { br-a }");
@@ -176,7 +176,7 @@ fn a_change_by_somebody_else_is_heard_and_ones_own_is_not() {
             let heard = tokio::time::timeout(wait, watch.changed()).await;
             let heard = heard.expect("heard within 2 s").unwrap();
             assert_eq!(heard, [vch_nftables::Family::Inet]);
-            let whole = world.work.clone();
+            let whole = world.delta.clone();
             world.nat.reconcile(&whole).unwrap();
             run("nft flush ruleset");
             let heard = tokio::time::timeout(wait, watch.changed()).await;

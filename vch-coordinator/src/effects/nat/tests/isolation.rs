@@ -110,9 +110,9 @@ fn a_shared_network_without_a_way_out_has_none() {
     in_namespace(|| {
         let mut world = World::new();
         let id = super::world::id(super::world::S);
-        let network = world.work.networks.get_mut(&id).unwrap();
+        let network = world.delta.networks.get_mut(&id).unwrap();
         network.as_mut().unwrap().internal = true;
-        let whole = world.work.clone();
+        let whole = world.delta.clone();
         world.nat.reconcile(&whole).unwrap();
         let mut out = |from: &str| {
             let sender = &world.hosts[from];

@@ -12,9 +12,9 @@ const ANSWER: &[u8] = b"the answer";
 pub fn world(level: FirewallLevel, ports: &[PortNumber]) -> World {
     let mut world = World::new();
     for container in ["e1", "e2"] {
-        world.place(container, |place| {
-            place.level = Some(level);
-            place.opened = ports.to_vec();
+        world.endpoint(container, |endpoint| {
+            endpoint.level = Some(level);
+            endpoint.opened = ports.to_vec();
         });
     }
     world
@@ -208,7 +208,7 @@ fn a_published_container_answers_at_opened_ports_alone() {
             }
             assert!(goes(&mut world, OUT, like, tcp(80, 6000, SYN | ACK), DATA));
         }
-        world.place("e1", |place| place.opened.clear());
+        world.endpoint("e1", |endpoint| endpoint.opened.clear());
         assert!(
             !goes(&mut world, IN, v4("0.0.0.0"), tcp(6000, 80, SYN), DATA),
             "closed again"
@@ -272,13 +272,13 @@ fn the_vch_itself_meets_the_same_level() {
 fn the_rest_of_a_fragmented_answer_comes_in() {
     in_namespace(|| {
         let mut world = world(Outbound, &[]);
-        // RFC 791: the place of what follows a first fragment of 8 bytes.
+        // RFC 791: the offset of what follows a first fragment of 8 bytes.
         let later = |own, other| {
             let (kind, mut packet) = frames::ip(own, other, frames::UDP, DATA);
             packet[7] = 1;
             (kind, packet)
         };
-        // RFC 8200, 4.5: next header, reserved, place and flags, identification.
+        // RFC 8200, 4.5: next header, reserved, offset and flags, identification.
         let later6 = |own, other| {
             let fragment = [&[frames::UDP, 0, 0, 8, 0, 0, 0, 7], DATA].concat();
             frames::ip(own, other, 44, &fragment)
@@ -315,7 +315,7 @@ fn containers_of_two_external_networks_on_one_bridge_are_apart() {
     in_namespace(|| {
         let mut world = world(Open, &[]);
         assert!(goes(&mut world, PEER, v4("0.0.0.0"), udp(1, 2, DATA), DATA));
-        world.place("e2", |place| place.network = super::world::id(9));
+        world.endpoint("e2", |endpoint| endpoint.network = super::world::id(9));
         assert!(!goes(
             &mut world,
             PEER,

@@ -4,7 +4,7 @@ use super::frames::{self, ether};
 use super::world::{A, S, VCH, VCH6, World, ends, host_port, id, in_namespace, v4, v6};
 use std::net::IpAddr;
 use vch_ledger::Protocol;
-use vch_ledger::desired::Carried;
+use vch_ledger::desired::NetworkBacking;
 
 const DATA: &[u8] = b"between containers";
 const ANSWER: &[u8] = b"an answer";
@@ -13,12 +13,12 @@ fn families() -> [IpAddr; 2] {
     [v4("0.0.0.0"), v6("::")]
 }
 
-fn change(world: &mut World, numbers: &[u8], change: impl Fn(&mut Carried)) {
+fn change(world: &mut World, numbers: &[u8], change: impl Fn(&mut NetworkBacking)) {
     for number in numbers {
-        let network = world.work.networks.get_mut(&id(*number)).unwrap();
+        let network = world.delta.networks.get_mut(&id(*number)).unwrap();
         change(network.as_mut().unwrap());
     }
-    let whole = world.work.clone();
+    let whole = world.delta.clone();
     world.nat.reconcile(&whole).unwrap();
 }
 
@@ -40,7 +40,7 @@ fn without_icc_containers_of_a_network_meet_by_published_ports_alone() {
             assert!(passes(&mut world, "a1", "a2", true, like));
             assert!(passes(&mut world, "s1", "s2", true, like));
         }
-        change(&mut world, &[A, S], |network| network.apart = true);
+        change(&mut world, &[A, S], |network| network.isolated = true);
         for like in families() {
             for direct in [true, false] {
                 for (from, to) in [("a1", "a2"), ("s1", "s2"), ("s1", "t1"), ("t1", "s1")] {
@@ -65,7 +65,7 @@ fn without_icc_containers_of_a_network_meet_by_published_ports_alone() {
                 assert_eq!(back, ((vch, port), own));
             }
         }
-        change(&mut world, &[A, S], |network| network.apart = false);
+        change(&mut world, &[A, S], |network| network.isolated = false);
         for like in families() {
             assert!(passes(&mut world, "a1", "a2", true, like));
             assert!(passes(&mut world, "s1", "s2", true, like));

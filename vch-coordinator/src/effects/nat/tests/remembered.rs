@@ -71,7 +71,7 @@ fn its_sets_are_there_while_its_level_needs_them() {
         let mut world = world(Outbound, &[]);
         let first = run("nft list table bridge vch");
         let level = |world: &mut World, level| {
-            world.place("e1", |place| place.level = Some(level));
+            world.endpoint("e1", |endpoint| endpoint.level = Some(level));
         };
         let like = families()[0];
         assert!(goes(&mut world, OUT, like, udp(4000, 53, DATA), DATA));

@@ -313,8 +313,8 @@ fn what_comes_from_a_foreign_port_is_not_looked_at() {
 }
 
 fn run_open(world: &mut World) {
-    world.place("e1", |place| {
-        place.level = Some(protocol::spec::FirewallLevel::Open);
+    world.endpoint("e1", |endpoint| {
+        endpoint.level = Some(protocol::spec::FirewallLevel::Open);
     });
 }
 
@@ -326,9 +326,9 @@ fn a_port_that_no_set_knows_yet_sends_nothing() {
         let (kind, packet) = udp((a1.v4.into(), 1), (a2.v4.into(), 2), DATA);
         let frame = ether(a2.mac, a1.mac, kind, &packet);
         assert!(world.passes("a1", &frame, "a2", DATA));
-        let id = *world.work.endpoints.keys().next().unwrap();
-        let gone = vch_ledger::desired::Work {
-            endpoints: [(id, vch_ledger::desired::Places::default())].into(),
+        let id = *world.delta.endpoints.keys().next().unwrap();
+        let gone = vch_ledger::desired::Delta {
+            endpoints: [(id, vch_ledger::desired::EndpointChange::default())].into(),
             ..Default::default()
         };
         world.nat.follow(&gone).unwrap();

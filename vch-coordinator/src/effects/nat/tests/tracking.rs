@@ -5,12 +5,12 @@ use super::world::{E, VCH, VCH6, World, binding, ends, host_port, id, in_namespa
 use crate::effects::nat::Nat;
 use std::net::{IpAddr, UdpSocket};
 use vch_ledger::Protocol;
-use vch_ledger::desired::{Bindings, Work};
+use vch_ledger::desired::{BindingChange, Delta};
 
 const DATA: &[u8] = b"of a flow";
 const ANSWER: &[u8] = b"an answer of a flow";
 
-type Segment = fn((IpAddr, u16), (IpAddr, u16), bool) -> (u16, Vec<u8>);
+type TransportSegment = fn((IpAddr, u16), (IpAddr, u16), bool) -> (u16, Vec<u8>);
 
 fn udp(from: (IpAddr, u16), to: (IpAddr, u16), _: bool) -> (u16, Vec<u8>) {
     frames::udp(from, to, DATA)
@@ -30,7 +30,7 @@ fn vch(like: IpAddr) -> IpAddr {
 /// A client outside sends, and the names of the containers at which it arrives.
 fn arrives(
     world: &mut World,
-    segment: Segment,
+    segment: TransportSegment,
     like: IpAddr,
     ports: (u16, u16),
     first: bool,
@@ -56,7 +56,10 @@ fn families() -> [IpAddr; 2] {
 fn a_flow_goes_with_its_binding_and_no_other_flow_does() {
     in_namespace(|| {
         let mut world = World::new();
-        for (protocol, segment) in [(Protocol::Udp, udp as Segment), (Protocol::Tcp, tcp)] {
+        for (protocol, segment) in [
+            (Protocol::Udp, udp as TransportSegment),
+            (Protocol::Tcp, tcp),
+        ] {
             let (going, staying) = (
                 host_port(protocol, None, 8080),
                 host_port(protocol, None, 8081),
@@ -150,17 +153,17 @@ fn datagrams_to_ports_that_come_together_are_captured_one_by_one() {
             let after = Some(binding(host, target.clone(), 80, &[]));
             (
                 host,
-                Bindings {
+                BindingChange {
                     before: None,
                     after,
                 },
             )
         });
-        let work = Work {
+        let delta = Delta {
             bindings: come.into(),
-            ..Work::default()
+            ..Delta::default()
         };
-        world.nat.follow(&work).unwrap();
+        world.nat.follow(&delta).unwrap();
         for port in [8080, 8081] {
             assert_eq!(arrives(&mut world, udp, like, (4000, port), false), ["a1"]);
         }
@@ -183,8 +186,8 @@ fn established_flows_live_through_a_flush_and_a_restart() {
         world.host("a1").says(answer);
         world.host("out").receive(ANSWER);
         super::world::run("nft flush ruleset");
-        let mut again = Nat::open(super::world::surroundings()).unwrap();
-        again.reconcile(&world.work).unwrap();
+        let mut again = Nat::open(super::world::environment()).unwrap();
+        again.reconcile(&world.delta).unwrap();
         assert_eq!(arrives(&mut world, tcp, like, (4000, 8080), false), ["a1"]);
     });
 }
@@ -204,9 +207,9 @@ fn what_was_left_uncut_when_the_coordinator_died_is_cut_at_its_next_start() {
             assert_eq!(arrives(&mut world, udp, like, (4000, port), true), ["a1"]);
         }
         // The ledger went on; the kernel did not.
-        world.work.bindings.remove(&gone);
-        let mut again = Nat::open(super::world::surroundings()).unwrap();
-        again.reconcile(&world.work).unwrap();
+        world.delta.bindings.remove(&gone);
+        let mut again = Nat::open(super::world::environment()).unwrap();
+        again.reconcile(&world.delta).unwrap();
         assert_eq!(arrives(&mut world, udp, like, (4000, 8080), false), [""; 0]);
         assert_eq!(arrives(&mut world, udp, like, (4000, 8081), false), ["a1"]);
     });
@@ -226,7 +229,7 @@ fn a_flow_to_an_external_network_is_nobodys_to_sweep() {
         let packet = frames::udp((mgmt.into(), 4000), (v4(VCH), 9090), DATA);
         world.host("mgmt").says(packet);
         world.host("out").receive(DATA);
-        let whole = world.work.clone();
+        let whole = world.delta.clone();
         assert!(whole.networks.contains_key(&id(E)));
         world.nat.reconcile(&whole).unwrap();
         super::world::run("nft delete table ip theirs");

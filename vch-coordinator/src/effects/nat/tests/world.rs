@@ -6,7 +6,7 @@
 //! dropped. Each test of something that does not pass has one of the same path that does.
 
 use super::frames::{self, Mac};
-use crate::effects::nat::{Nat, Surroundings};
+use crate::effects::nat::{Nat, NatEnvironment};
 use crate::effects::segments::tap::Tap;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -19,7 +19,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsFd as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
-use vch_ledger::desired::{Bindings, Carried, Carrier, Place, Places, Work};
+use vch_ledger::desired::{
+    BindingChange, Delta, DesiredEndpoint, EndpointChange, NetworkBacking, Segment,
+};
 use vch_ledger::{
     Attachment, ContainerId, EndpointId, External, ExternalAddressing, HostPort, Id, NetworkId,
     PortBinding, PortNumber, Protocol,
@@ -192,7 +194,7 @@ pub fn ends(frame: &[u8]) -> ((IpAddr, u16), (IpAddr, u16)) {
 /// The VCH: networks `a` and `b` with a bridge each, `s` and `t` on the shared one, `e` outside.
 pub struct World {
     pub nat: Nat,
-    pub work: Work,
+    pub delta: Delta,
     pub hosts: BTreeMap<&'static str, Host>,
 }
 
@@ -254,30 +256,30 @@ fn network_of(host: &str) -> Option<u8> {
     })
 }
 
-pub fn surroundings() -> Surroundings {
-    Surroundings {
+pub fn environment() -> NatEnvironment {
+    NatEnvironment {
         private: [name("br-mgmt")].into(),
         private_addresses: [v4(MANAGEMENT), v6(MANAGEMENT6)].into(),
     }
 }
 
-pub fn carrier(number: u8) -> Carrier {
+pub fn segment(number: u8) -> Segment {
     match number {
-        A => Carrier::Dedicated(name("br-a")),
-        B => Carrier::Dedicated(name("br-b")),
-        I => Carrier::Dedicated(name("br-i")),
-        E => Carrier::External(External {
+        A => Segment::Dedicated(name("br-a")),
+        B => Segment::Dedicated(name("br-b")),
+        I => Segment::Dedicated(name("br-i")),
+        E => Segment::External(External {
             interface: name("br-ext"),
             dns: Vec::new(),
             addressing: ExternalAddressing::Static,
             level: FirewallLevel::Published,
             published: true,
         }),
-        _ => Carrier::Shared(name("vch-shared")),
+        _ => Segment::Shared(name("vch-shared")),
     }
 }
 
-pub fn network(number: u8) -> Carried {
+pub fn network(number: u8) -> NetworkBacking {
     let prefix = match number {
         A => "172.18.",
         B => "172.19.",
@@ -289,13 +291,13 @@ pub fn network(number: u8) -> Carried {
     let line = LINKS.lines().find(|line| line.contains(prefix)).unwrap();
     let addresses = line.split_whitespace().skip(1);
     let addresses: Vec<ipnet::IpNet> = addresses.map(|net| net.parse().unwrap()).collect();
-    Carried {
-        by: carrier(number),
+    NetworkBacking {
+        segment: segment(number),
         subnets: addresses.iter().map(ipnet::IpNet::trunc).collect(),
         addresses,
         mtu: None,
         internal: number == I,
-        apart: false,
+        isolated: false,
         untranslated: false,
     }
 }
@@ -323,25 +325,25 @@ impl World {
                 run(&format!("ip addr add {address} dev {link} nodad"));
             }
         }
-        let mut work = Work::default();
+        let mut delta = Delta::default();
         for number in [A, B, S, T, E, I] {
-            work.networks.insert(id(number), Some(network(number)));
+            delta.networks.insert(id(number), Some(network(number)));
         }
         for (number, (host, port, bridge, addresses)) in (10..).zip(HOSTS) {
             let made = Host::new(port, number, bridge, addresses);
             if let Some(network) = network_of(host) {
-                let place = place(network, &made);
-                let places = Places {
+                let endpoint = endpoint(network, &made);
+                let change = EndpointChange {
                     before: None,
-                    after: Some(place),
+                    after: Some(endpoint),
                 };
-                work.endpoints.insert(id(number), places);
+                delta.endpoints.insert(id(number), change);
             }
             hosts.insert(host, made);
         }
-        let mut nat = Nat::open(surroundings()).unwrap();
-        nat.reconcile(&work).unwrap();
-        Self { nat, work, hosts }
+        let mut nat = Nat::open(environment()).unwrap();
+        nat.reconcile(&delta).unwrap();
+        Self { nat, delta, hosts }
     }
 
     pub fn host(&mut self, host: &str) -> &mut Host {
@@ -356,37 +358,37 @@ impl World {
     }
 
     /// The endpoint of a container changes.
-    pub fn place(&mut self, host: &str, change: impl FnOnce(&mut Place)) {
+    pub fn endpoint(&mut self, host: &str, alter: impl FnOnce(&mut DesiredEndpoint)) {
         let port = self.hosts[host].port.clone();
-        let (id, places) = self
-            .work
+        let (id, change) = self
+            .delta
             .endpoints
             .iter_mut()
-            .find(|(_, places)| places.after.as_ref().unwrap().port.as_str() == port)
+            .find(|(_, change)| change.after.as_ref().unwrap().port.as_str() == port)
             .unwrap();
-        places.before.clone_from(&places.after);
-        change(places.after.as_mut().unwrap());
-        let work = Work {
-            endpoints: [(*id, places.clone())].into(),
-            ..Work::default()
+        change.before.clone_from(&change.after);
+        alter(change.after.as_mut().unwrap());
+        let delta = Delta {
+            endpoints: [(*id, change.clone())].into(),
+            ..Delta::default()
         };
-        self.nat.follow(&work).unwrap();
+        self.nat.follow(&delta).unwrap();
     }
 
     /// A port of the VCH leads somewhere, or nowhere any more.
     pub fn bind(&mut self, host: HostPort, binding: Option<PortBinding>) {
-        let before = self.work.bindings.get(&host);
-        let before = before.and_then(|bindings| bindings.after.clone());
-        let bindings = Bindings {
+        let before = self.delta.bindings.get(&host);
+        let before = before.and_then(|change| change.after.clone());
+        let change = BindingChange {
             before,
             after: binding,
         };
-        self.work.bindings.insert(host, bindings.clone());
-        let work = Work {
-            bindings: [(host, bindings)].into(),
-            ..Work::default()
+        self.delta.bindings.insert(host, change.clone());
+        let delta = Delta {
+            bindings: [(host, change)].into(),
+            ..Delta::default()
         };
-        self.nat.follow(&work).unwrap();
+        self.nat.follow(&delta).unwrap();
     }
 
     /// Publishes a container's port.
@@ -426,15 +428,15 @@ pub fn opened(protocol: Protocol, port: u16) -> PortNumber {
     PortNumber { protocol, port }
 }
 
-pub fn place(network: u8, host: &Host) -> Place {
-    let by = carrier(network);
-    let level = match &by {
-        Carrier::External(external) => Some(external.level),
+pub fn endpoint(network: u8, host: &Host) -> DesiredEndpoint {
+    let segment = segment(network);
+    let level = match &segment {
+        Segment::External(external) => Some(external.level),
         _ => None,
     };
-    Place {
+    DesiredEndpoint {
         network: id::<NetworkId>(network),
-        carrier: by,
+        segment,
         port: name(&host.port),
         attachment: Attachment::Tap,
         interface: name("eth0"),

@@ -16,8 +16,8 @@ fn heard() -> Heard {
     }
 }
 
-fn change(table: Table, port: u32) -> Event {
-    Event::Change(Change {
+fn change(table: Table, port: u32) -> NftEvent {
+    NftEvent::Change(Change {
         object: Object::Rule,
         deleted: false,
         table,
@@ -31,7 +31,7 @@ fn only_what_others_change_of_our_tables_is_told() {
     assert_eq!(heard.tables_of(&change(table("vch"), 8)), [Family::Inet]);
     assert_eq!(heard.tables_of(&change(table("vch"), OWN)), []);
     assert_eq!(heard.tables_of(&change(table("other"), 8)), []);
-    assert_eq!(heard.tables_of(&Event::Overrun), [Family::Inet]);
+    assert_eq!(heard.tables_of(&NftEvent::Overrun), [Family::Inet]);
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn an_event_that_cannot_be_read_is_skipped_counted_and_may_have_been_of_ours() {
         let event = heard
             .take(Err(error.into()))
             .expect("the subscription goes on");
-        assert_eq!(event, Some(Event::Overrun));
+        assert_eq!(event, Some(NftEvent::Overrun));
         assert_eq!(heard.unreadable, count);
     }
     assert_eq!(heard.take(Ok(None)).unwrap(), None);

@@ -4,7 +4,7 @@
 use super::Actor;
 use crate::effects::segments::{
     SegmentError,
-    events::Event,
+    events::SegmentEvent,
     observed::Observed,
     plan::{plan, plan_bridge, plan_port},
     routes::{Route, Table},
@@ -21,14 +21,14 @@ const SETTLE: Duration = Duration::from_millis(100);
 
 /// What events have put in doubt.
 #[derive(Default)]
-pub(super) struct Unsettled {
+pub(super) struct LinkDrift {
     since: Option<Instant>,
     links: BTreeSet<InterfaceName>,
     routes: bool,
     everything: bool,
 }
 
-impl Unsettled {
+impl LinkDrift {
     /// When to look again, if there is anything to look at.
     pub(super) fn settle_at(&self) -> Option<Instant> {
         self.since.map(|since| since + SETTLE)
@@ -46,20 +46,19 @@ impl Unsettled {
 }
 
 impl Actor {
-    pub(super) fn hear(&mut self, events: io::Result<Vec<Event>>) {
+    pub(super) fn hear(&mut self, events: io::Result<Vec<SegmentEvent>>) {
         match events {
             Ok(events) => events.into_iter().for_each(|event| self.note(event)),
             Err(error) => {
                 tracing::warn!(%error, "the kernel's events were lost: looking at everything again");
-                self.unsettled
-                    .doubt(|unsettled| unsettled.everything = true);
+                self.drift.doubt(|drift| drift.everything = true);
             }
         }
     }
 
-    fn note(&mut self, event: Event) {
+    fn note(&mut self, event: SegmentEvent) {
         match event {
-            Event::Link(name, link) => {
+            SegmentEvent::Link(name, link) => {
                 if self.kernel.owner.owns(link.group) {
                     let before = self.own.insert(link.index, name.clone());
                     // Renamed: the old name misses its link.
@@ -73,21 +72,21 @@ impl Actor {
                 }
                 self.doubt_link(name);
             }
-            Event::LinkGone(index) => match self.own.remove(&index) {
+            SegmentEvent::LinkGone(index) => match self.own.remove(&index) {
                 Some(name) => self.doubt_link(name),
                 None => self.routes.change(|table| table.remove_link(index)),
             },
-            Event::PortChanged(index) => {
+            SegmentEvent::PortChanged(index) => {
                 if let Some(name) = self.own.get(&index) {
                     self.doubt_link(name.clone());
                 }
             }
-            Event::AddressChanged(index) => match self.own.get(&index) {
+            SegmentEvent::AddressChanged(index) => match self.own.get(&index) {
                 Some(name) => self.doubt_link(name.clone()),
                 // With an address go the routes that have it as source, and the kernel says nothing.
-                None => self.unsettled.doubt(|unsettled| unsettled.routes = true),
+                None => self.drift.doubt(|drift| drift.routes = true),
             },
-            Event::Route { route, replaces } => self.note_route(&route, |table, route| {
+            SegmentEvent::Route { route, replaces } => self.note_route(&route, |table, route| {
                 if replaces {
                     table.replace(route);
                 } else {
@@ -95,7 +94,9 @@ impl Actor {
                 }
                 true
             }),
-            Event::RouteGone(route) => self.note_route(&route, |table, route| table.remove(&route)),
+            SegmentEvent::RouteGone(route) => {
+                self.note_route(&route, |table, route| table.remove(&route));
+            }
         }
     }
 
@@ -111,7 +112,7 @@ impl Actor {
         let fits =
             !Route::is_multipath(message) && self.routes.change(|table| change(table, route));
         if !fits {
-            self.unsettled.doubt(|unsettled| unsettled.routes = true);
+            self.drift.doubt(|drift| drift.routes = true);
         }
     }
 
@@ -124,23 +125,22 @@ impl Actor {
 
     fn doubt_link(&mut self, name: InterfaceName) {
         if self.wanted.bridges.contains_key(&name) || self.wanted.ports.contains_key(&name) {
-            self.unsettled.doubt(|unsettled| {
-                unsettled.links.insert(name);
+            self.drift.doubt(|drift| {
+                drift.links.insert(name);
             });
         }
     }
 
     /// Looks at what is in doubt, and tells whoever watches what is not as it was asked for.
     pub(super) async fn settle(&mut self) {
-        let doubts = std::mem::take(&mut self.unsettled);
+        let doubts = std::mem::take(&mut self.drift);
         if let Err(error) = self.look_again(&doubts).await {
             tracing::warn!(%error, "could not look at what changed: trying again");
-            self.unsettled
-                .doubt(|unsettled| unsettled.everything = true);
+            self.drift.doubt(|drift| drift.everything = true);
         }
     }
 
-    async fn look_again(&mut self, doubts: &Unsettled) -> Result<(), SegmentError> {
+    async fn look_again(&mut self, doubts: &LinkDrift) -> Result<(), SegmentError> {
         if doubts.routes || doubts.everything {
             self.learn_routes().await?;
         }

@@ -411,15 +411,15 @@ fn a_removal_spares_a_foreign_link_of_that_name() {
 
 #[test]
 fn many_are_removed_at_once_and_one_alone() {
-    let doom = |text, index| Step::Doom {
+    let mark_pending_deletion = |text, index| Step::MarkPendingDeletion {
         name: name(text),
         index,
     };
     let expected = [
-        doom("br-1", 5),
-        doom("vt-1", 6),
-        doom("vt-2", 7),
-        Step::RemoveDoomed,
+        mark_pending_deletion("br-1", 5),
+        mark_pending_deletion("vt-1", 6),
+        mark_pending_deletion("vt-2", 7),
+        Step::RemovePendingDeletion,
     ];
     assert_eq!(plan_removal(owner(), &right()), expected);
     let mut observed = right();
@@ -429,10 +429,10 @@ fn many_are_removed_at_once_and_one_alone() {
 }
 
 #[test]
-fn what_a_crash_left_doomed_is_made_anew() {
+fn what_a_crash_left_pending_deletion_is_made_anew() {
     let mut observed = right();
     for link in observed.links.values_mut() {
-        link.group = owner().doomed();
+        link.group = owner().pending_deletion();
     }
     let steps = plan(owner(), &observed, &all()).steps;
     for (link, index) in [("br-1", 5), ("vt-1", 6), ("vt-2", 7)] {

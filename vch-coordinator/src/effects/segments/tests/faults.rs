@@ -42,14 +42,14 @@ fn a_path_that_leads_to_no_namespace_is_told() {
         let (segments, _thread) = spawn().await;
         segments.ensure_bridge(&bridge("br-1", &[])).await.unwrap();
         let before = links();
-        let folder = tempfile::tempdir().unwrap();
-        let pipe = folder.path().join("pipe");
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe");
         nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
-        let file = folder.path().join("file");
+        let file = dir.path().join("file");
         std::fs::write(&file, "").unwrap();
         let mut port = veth("vt-2", &room.neighbour());
         let wrong: [(PathBuf, Errno); 3] = [
-            (folder.path().join("missing"), Errno::ENOENT),
+            (dir.path().join("missing"), Errno::ENOENT),
             (pipe, Errno::EINVAL),
             (file, Errno::EINVAL),
         ];

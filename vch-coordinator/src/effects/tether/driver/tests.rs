@@ -1,41 +1,41 @@
 //! Sessions over a real Unix socket, with the protocol's own machine as agent.
 
 mod guest;
-mod house;
+mod testbed;
 
 use super::super::state::Readiness;
-use guest::{Guest, Told, say};
-use house::House;
+use guest::{Guest, Told, offer_versions};
 use protocol::message::{InterfaceReport, InterfaceState, Refusal};
 use std::time::Duration;
+use testbed::Testbed;
 
 /// Everything here takes milliseconds; this is for a machine that is busy with something else.
 const SOON: Duration = Duration::from_secs(20);
 
 #[tokio::test]
 async fn an_agent_is_told_its_spec_and_its_report_is_durable() {
-    let mut house = House::open();
-    let container = house.add("app").await;
-    let spec = house.start("app").await.unwrap();
-    let mut guest = Guest::spawn(house.socket(container));
+    let mut testbed = Testbed::open();
+    let container = testbed.add("app").await;
+    let spec = testbed.start("app").await.unwrap();
+    let mut guest = Guest::spawn(testbed.socket(container));
     assert_eq!(guest.next().await, Told::Established);
     assert_eq!(guest.next().await, Told::Spec(spec));
-    let state = house
+    let state = testbed
         .known(container, |state| state.reported(spec).is_some())
         .await;
     assert_eq!(state.readiness(spec), Readiness::Ready);
     assert_eq!(state.agent.as_deref(), Some("guest"));
-    assert_eq!(house.live(), 1);
+    assert_eq!(testbed.live(), 1);
 
-    let kept = house.reopened().await;
+    let kept = testbed.reopened().await;
     assert_eq!(kept.reports[&container], state.report.unwrap());
 }
 
 #[tokio::test]
 async fn a_report_about_a_nic_that_is_not_the_containers_is_dropped() {
-    let mut house = House::open();
-    let container = house.add("app").await;
-    let spec = house.start("app").await.unwrap();
+    let mut testbed = Testbed::open();
+    let container = testbed.add("app").await;
+    let spec = testbed.start("app").await.unwrap();
     let foreign = InterfaceReport {
         name: "eth0".parse().unwrap(),
         mac: "02:00:00:00:00:99".parse().unwrap(),
@@ -45,10 +45,12 @@ async fn a_report_about_a_nic_that_is_not_the_containers_is_dropped() {
         routes: Vec::new(),
     };
     let reports = vec![vec![foreign], Vec::new()];
-    let mut guest = Guest::spawn_with(house.socket(container), reports);
+    let mut guest = Guest::spawn_with(testbed.socket(container), reports);
     assert_eq!(guest.next().await, Told::Established);
     assert_eq!(guest.next().await, Told::Spec(spec));
-    let state = house.known(container, |state| state.report.is_some()).await;
+    let state = testbed
+        .known(container, |state| state.report.is_some())
+        .await;
     let report = state.report.unwrap();
     assert_eq!((report.sequence, report.interfaces.len()), (2, 0));
     assert!(state.agent.is_some(), "the session goes on");
@@ -56,28 +58,28 @@ async fn a_report_about_a_nic_that_is_not_the_containers_is_dropped() {
 
 #[tokio::test]
 async fn a_new_life_ends_the_session_and_is_told_its_spec_anew() {
-    let mut house = House::open();
-    let container = house.add("app").await;
-    let spec = house.start("app").await.unwrap();
-    let mut guest = Guest::spawn(house.socket(container));
+    let mut testbed = Testbed::open();
+    let container = testbed.add("app").await;
+    let spec = testbed.start("app").await.unwrap();
+    let mut guest = Guest::spawn(testbed.socket(container));
     assert_eq!(guest.next().await, Told::Established);
     assert_eq!(guest.next().await, Told::Spec(spec));
-    let later = house.start("app").await.unwrap();
+    let later = testbed.start("app").await.unwrap();
     assert_ne!(later.incarnation, spec.incarnation);
     assert_eq!(guest.next().await, Told::Lost);
     assert_eq!(guest.next().await, Told::Established);
     assert_eq!(guest.next().await, Told::Spec(later));
-    house
+    testbed
         .known(container, |state| state.reported(later).is_some())
         .await;
 }
 
 #[tokio::test]
 async fn a_container_that_was_not_started_has_no_session_until_it_is() {
-    let mut house = House::open();
-    let container = house.add("app").await;
-    let mut guest = Guest::spawn(house.socket(container));
-    let spec = house.start("app").await.unwrap();
+    let mut testbed = Testbed::open();
+    let container = testbed.add("app").await;
+    let mut guest = Guest::spawn(testbed.socket(container));
+    let spec = testbed.start("app").await.unwrap();
     loop {
         match guest.next().await {
             Told::Refused(refusal) => assert_eq!(refusal, Refusal::NotStarted),
@@ -89,30 +91,30 @@ async fn a_container_that_was_not_started_has_no_session_until_it_is() {
 
 #[tokio::test]
 async fn a_second_agent_is_told_that_there_is_one_and_an_old_version_which_ones_are_spoken() {
-    let mut house = House::open();
-    let container = house.add("app").await;
-    let spec = house.start("app").await.unwrap();
-    let refusal = say(house.socket(container), 7, 9).await;
+    let mut testbed = Testbed::open();
+    let container = testbed.add("app").await;
+    let spec = testbed.start("app").await.unwrap();
+    let refusal = offer_versions(testbed.socket(container), 7, 9).await;
     let (oldest, newest) = (1, 1);
     assert_eq!(refusal, Refusal::Version { oldest, newest });
-    let mut guest = Guest::spawn(house.socket(container));
+    let mut guest = Guest::spawn(testbed.socket(container));
     assert_eq!(guest.next().await, Told::Established);
     assert_eq!(guest.next().await, Told::Spec(spec));
-    house
+    testbed
         .known(container, |state| state.reported(spec).is_some())
         .await;
-    let refusal = say(house.socket(container), 1, 1).await;
+    let refusal = offer_versions(testbed.socket(container), 1, 1).await;
     assert_eq!(refusal, Refusal::Occupied);
-    assert_eq!(house.live(), 1, "the first one's session goes on");
+    assert_eq!(testbed.live(), 1, "the first one's session goes on");
     assert!(guest.is_quiet());
 }
 
 #[tokio::test]
 async fn who_connects_and_is_silent_gives_way_to_an_agent() {
-    let mut house = House::open();
-    let container = house.add("app").await;
-    house.start("app").await.unwrap();
-    let socket = house.socket(container);
+    let mut testbed = Testbed::open();
+    let container = testbed.add("app").await;
+    testbed.start("app").await.unwrap();
+    let socket = testbed.socket(container);
     guest::there(&socket).await;
     let silent = tokio::net::UnixStream::connect(&socket).await.unwrap();
     let mut guest = Guest::spawn(socket);
@@ -123,12 +125,12 @@ async fn who_connects_and_is_silent_gives_way_to_an_agent() {
 #[tokio::test]
 async fn a_flood_of_reports_is_written_ten_times_and_then_once_a_second_the_newest_at_last() {
     const REPORTS: usize = 300;
-    let mut house = House::open();
-    let container = house.add("app").await;
-    let spec = house.start("app").await.unwrap();
-    let mut seen = house.watch(container);
+    let mut testbed = Testbed::open();
+    let container = testbed.add("app").await;
+    let spec = testbed.start("app").await.unwrap();
+    let mut seen = testbed.watch(container);
     let began = std::time::Instant::now();
-    let mut guest = Guest::flood(house.socket(container), REPORTS);
+    let mut guest = Guest::flood(testbed.socket(container), REPORTS);
     assert_eq!(guest.next().await, Told::Established);
     assert_eq!(guest.next().await, Told::Spec(spec));
     let mut written = Vec::new();
@@ -155,23 +157,23 @@ async fn a_flood_of_reports_is_written_ten_times_and_then_once_a_second_the_newe
         written.len() <= 10 + seconds + 1,
         "{written:?} in {seconds} s"
     );
-    let kept = house.reopened().await;
+    let kept = testbed.reopened().await;
     assert_eq!(kept.reports[&container].sequence, REPORTS as u64);
 }
 
 #[tokio::test]
 async fn a_removed_container_leaves_neither_session_nor_socket() {
-    let mut house = House::open();
-    let container = house.add("app").await;
-    let spec = house.start("app").await.unwrap();
-    let socket = house.socket(container);
+    let mut testbed = Testbed::open();
+    let container = testbed.add("app").await;
+    let spec = testbed.start("app").await.unwrap();
+    let socket = testbed.socket(container);
     let mut guest = Guest::spawn(socket.clone());
     assert_eq!(guest.next().await, Told::Established);
     assert_eq!(guest.next().await, Told::Spec(spec));
     assert!(socket.exists());
-    house.remove("app").await;
+    testbed.remove("app").await;
     assert_eq!(guest.next().await, Told::Lost);
-    assert!(house.state(container).is_none());
-    house.close().await;
+    assert!(testbed.state(container).is_none());
+    testbed.close().await;
     assert!(!socket.exists());
 }

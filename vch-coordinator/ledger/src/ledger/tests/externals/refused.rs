@@ -148,9 +148,9 @@ fn what_makes_no_sense_is_refused_by_field() {
 fn a_default_that_would_let_published_ports_meet_is_refused() {
     let mut world = world();
     for (name, wanted) in [("web", "80:80"), ("app", "208.91.3.2:80:80")] {
-        let mut wish = container(name);
-        wish.ports = vec![port(wanted)];
-        world.must(Command::AddContainer(wish));
+        let mut request = container(name);
+        request.ports = vec![port(wanted)];
+        world.must(Command::AddContainer(request));
         world.connect(name, "bridge");
         world.start(name);
     }

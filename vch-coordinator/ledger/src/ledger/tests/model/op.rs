@@ -123,11 +123,11 @@ pub(super) enum Op {
 
 pub(super) fn op() -> impl Strategy<Value = Op> {
     let (network, container) = (0..NETWORKS.len(), 0..CONTAINERS.len());
-    // Mostly where places can be chosen and run out.
+    // Mostly where addresses can be chosen and run out.
     let crowded = prop_oneof![1 => network.clone(), 3 => 2..NETWORKS.len()];
-    let place = (container.clone(), crowded);
+    let endpoint = (container.clone(), crowded);
     let connect = (
-        place.clone(),
+        endpoint.clone(),
         prop::option::weighted(0.4, 0u8..9),
         prop::option::weighted(0.2, 0u8..2),
         prop::option::weighted(0.3, container.clone()),
@@ -145,7 +145,7 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
         24 => connect.prop_map(|((container, network), host, mac, link, only_healthy)| Op::Connect {
             container, network, host, mac, link, only_healthy,
         }),
-        12 => place.clone()
+        12 => endpoint.clone()
             .prop_map(|(container, network)| Op::Disconnect { container, network }),
         8 => container.clone().prop_map(Op::Start),
         4 => container.clone().prop_map(Op::Stop),
@@ -157,7 +157,7 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
         }),
         3 => (container.clone(), any::<bool>())
             .prop_map(|(container, unhealthy)| Op::Health { container, unhealthy }),
-        3 => (place, 0..ALIASES.len()).prop_map(|((container, network), alias)| Op::Alias {
+        3 => (endpoint, 0..ALIASES.len()).prop_map(|((container, network), alias)| Op::Alias {
             container, network, alias,
         }),
         4 => (0..configurations().len()).prop_map(Op::Configure),
@@ -168,7 +168,7 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-pub(super) fn wish(port: &usize) -> ContainerPort {
+pub(super) fn request(port: &usize) -> ContainerPort {
     super::super::ports::port(PORTS[*port])
 }
 
@@ -179,9 +179,9 @@ pub(super) fn command(op: &Op, model: &Model) -> Option<Command> {
         }
         Op::RemoveNetwork(name) => Command::RemoveNetwork(NETWORKS[*name].into()),
         Op::AddContainer { name, cid } => {
-            let mut wish = container(CONTAINERS[*name]);
-            wish.channel = Channel::Vsock { cid: *cid };
-            Command::AddContainer(wish)
+            let mut request = container(CONTAINERS[*name]);
+            request.channel = Channel::Vsock { cid: *cid };
+            Command::AddContainer(request)
         }
         Op::RemoveContainer { name, force } => Command::RemoveContainer {
             container: CONTAINERS[*name].into(),
@@ -195,14 +195,14 @@ pub(super) fn command(op: &Op, model: &Model) -> Option<Command> {
             link,
             only_healthy,
         } => {
-            let mut wish = Connect::tap(CONTAINERS[*container], NETWORKS[*network]);
+            let mut request = Connect::tap(CONTAINERS[*container], NETWORKS[*network]);
             let net = model.networks.get(network).and_then(|network| network.net);
-            wish.addresses = host.map(|host| nth(net, host)).into_iter().collect();
-            wish.mac = chosen.map(mac);
+            request.addresses = host.map(|host| nth(net, host)).into_iter().collect();
+            request.mac = chosen.map(mac);
             let link = link.map(|to| (CONTAINERS[to].into(), "peer".parse().unwrap()));
-            wish.links = link.into_iter().collect();
-            wish.only_healthy = *only_healthy;
-            Command::Connect(wish)
+            request.links = link.into_iter().collect();
+            request.only_healthy = *only_healthy;
+            Command::Connect(request)
         }
         Op::Disconnect { container, network } => {
             disconnect(CONTAINERS[*container], NETWORKS[*network])
@@ -211,11 +211,11 @@ pub(super) fn command(op: &Op, model: &Model) -> Option<Command> {
         Op::Stop(name) => Command::StopContainer(CONTAINERS[*name].into()),
         Op::Publish { container, ports } => Command::PublishPorts {
             container: CONTAINERS[*container].into(),
-            ports: ports.iter().map(wish).collect(),
+            ports: ports.iter().map(request).collect(),
         },
         Op::Unpublish { container, ports } => Command::UnpublishPorts {
             container: CONTAINERS[*container].into(),
-            ports: ports.iter().map(wish).collect(),
+            ports: ports.iter().map(request).collect(),
         },
         Op::Health {
             container,

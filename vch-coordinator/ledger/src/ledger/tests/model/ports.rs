@@ -1,7 +1,7 @@
 //! The model's ports: who has which, by looking at everything.
 
 use super::{
-    op::{EPHEMERAL, NETWORKS, PORTS, configurations, wish},
+    op::{EPHEMERAL, NETWORKS, PORTS, configurations, request},
     reference::Model,
 };
 use crate::{ContainerPort, PortNumber, Protocol};
@@ -19,10 +19,10 @@ impl Model {
     fn wanted(&self, container: usize) -> Vec<usize> {
         let state = &self.containers[&container];
         let wanted = state.ports.iter().copied();
-        let mut wanted: Vec<usize> = wanted.filter(|n| wish(n).publish.is_some()).collect();
+        let mut wanted: Vec<usize> = wanted.filter(|n| request(n).publish.is_some()).collect();
         wanted.sort_by_key(|n| {
-            let ephemeral = wish(n).publish.unwrap().port.is_none();
-            (ephemeral, !state.chosen.contains_key(n), wish(n))
+            let ephemeral = request(n).publish.unwrap().port.is_none();
+            (ephemeral, !state.chosen.contains_key(n), request(n))
         });
         wanted
     }
@@ -59,9 +59,9 @@ impl Model {
 
     fn holder(&self, number: PortNumber, address: Option<IpAddr>, but: usize) -> Option<usize> {
         let bound = self.bound.iter().find(|((container, n), bound)| {
-            let publish = wish(n).publish.unwrap();
+            let publish = request(n).publish.unwrap();
             let there = PortNumber {
-                protocol: wish(n).number.protocol,
+                protocol: request(n).number.protocol,
                 port: bound.port,
             };
             *container != but && there == number && self.same(publish.address, address)
@@ -99,7 +99,7 @@ impl Model {
         carriers: &[usize],
         own: &BTreeMap<usize, Bound>,
     ) -> Result<Bound, &'static str> {
-        let ContainerPort { number, publish } = wish(&n);
+        let ContainerPort { number, publish } = request(&n);
         let publish = publish.unwrap();
         if publish.address.is_some_and(|address| address.is_ipv6()) {
             return Err("port-family");
@@ -116,14 +116,14 @@ impl Model {
             return Ok(Bound { network, port });
         };
         let twice = own.iter().any(|(other, bound)| {
-            let ContainerPort { number, publish } = wish(other);
+            let ContainerPort { number, publish } = request(other);
             let address = publish.unwrap().address;
             number.protocol == protocol
                 && bound.port == port
-                && self.same(address, wish(&n).publish.unwrap().address)
+                && self.same(address, request(&n).publish.unwrap().address)
         });
         let chosen = self.bound.iter().any(|((other, n), bound)| {
-            let ephemeral = wish(n).publish.unwrap().port.is_none();
+            let ephemeral = request(n).publish.unwrap().port.is_none();
             *other == container && ephemeral && protocol == Protocol::Tcp && bound.port == port
         });
         if twice || chosen {
@@ -176,10 +176,10 @@ impl Model {
             && ports.iter().any(|n| !plain(*n))
     }
 
-    /// Two of the wishes are for one port of the VCH.
+    /// Two of the requests are for one port of the VCH.
     pub(super) fn twice(&self, ports: &[usize]) -> bool {
         let named = |n: &usize| {
-            let ContainerPort { number, publish } = wish(n);
+            let ContainerPort { number, publish } = request(n);
             let publish = publish?;
             Some((number.protocol, publish.port?, publish.address))
         };
@@ -199,7 +199,7 @@ impl Model {
     pub(super) fn opened(&self, container: usize) -> Vec<PortNumber> {
         let state = &self.containers[&container];
         let open = state.ports.iter().filter(|n| state.runs && plain(**n));
-        let mut open: Vec<PortNumber> = open.map(|n| wish(n).number).collect();
+        let mut open: Vec<PortNumber> = open.map(|n| request(n).number).collect();
         open.sort_unstable();
         open.dedup();
         open

@@ -1,7 +1,7 @@
 //! The model: maps and lists, no thought of cost.
 
 use super::{
-    op::{ALIASES, CONTAINERS, EPHEMERAL, NETWORKS, OUTSIDE, Op, configurations, nth, wish},
+    op::{ALIASES, CONTAINERS, EPHEMERAL, NETWORKS, OUTSIDE, Op, configurations, nth, request},
     ports::Bound,
 };
 use crate::{Answer, Ledger};
@@ -55,14 +55,14 @@ pub(super) struct ModelContainer {
     pub(super) runs: bool,
     pub(super) unhealthy: bool,
     pub(super) ports: BTreeSet<usize>,
-    /// The port that the VCH chose last for a wish.
+    /// The port that the VCH chose last for a request.
     pub(super) chosen: BTreeMap<usize, u16>,
     /// Networks that were removed while it was stopped.
     pub(super) missing: BTreeSet<usize>,
 }
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct ModelPlace {
+pub(super) struct ModelEndpoint {
     pub(super) mac: Option<u8>,
     pub(super) alias: Option<usize>,
     pub(super) link: Option<usize>,
@@ -73,8 +73,8 @@ pub(super) struct ModelPlace {
 pub(super) struct Model {
     pub(super) networks: BTreeMap<usize, ModelNetwork>,
     pub(super) containers: BTreeMap<usize, ModelContainer>,
-    pub(super) places: BTreeMap<(usize, usize), ModelPlace>,
-    /// What is in force, by container and wish.
+    pub(super) endpoints: BTreeMap<(usize, usize), ModelEndpoint>,
+    /// What is in force, by container and request.
     pub(super) bound: BTreeMap<(usize, usize), Bound>,
     pub(super) configuration: usize,
     pub(super) route: bool,
@@ -99,10 +99,10 @@ impl Model {
             Op::RemoveNetwork(name) => {
                 self.networks.remove(name);
                 let gone = |(_, network): &&(usize, usize)| network == name;
-                let gone: Vec<_> = self.places.keys().filter(gone).copied().collect();
-                for place in gone {
-                    self.places.remove(&place);
-                    let container = self.containers.get_mut(&place.0).unwrap();
+                let gone: Vec<_> = self.endpoints.keys().filter(gone).copied().collect();
+                for endpoint in gone {
+                    self.endpoints.remove(&endpoint);
+                    let container = self.containers.get_mut(&endpoint.0).unwrap();
                     container.missing.insert(*name);
                 }
             }
@@ -153,8 +153,8 @@ impl Model {
                 network,
                 alias,
             } => {
-                let place = self.places.get_mut(&(*container, *network)).unwrap();
-                place.alias = Some(*alias);
+                let endpoint = self.endpoints.get_mut(&(*container, *network)).unwrap();
+                endpoint.alias = Some(*alias);
             }
             Op::Configure(n) => self.configure(*n),
             Op::Rename { from, to } => self.rename(*from, *to),
@@ -177,22 +177,22 @@ impl Model {
         else {
             panic!("{answer:?}");
         };
-        let place = self.networks.get_mut(network).unwrap();
+        let known = self.networks.get_mut(network).unwrap();
         let address = addresses[0].addr();
         match host {
-            Some(host) => assert_eq!(address, nth(place.net, *host)),
-            None => check_automatic(place, address),
+            Some(host) => assert_eq!(address, nth(known.net, *host)),
+            None => check_automatic(known, address),
         }
-        self.reused += u32::from(place.resting.contains(&address));
-        place.resting.retain(|resting| *resting != address);
-        place.taken.insert(address, *container);
-        let place = ModelPlace {
+        self.reused += u32::from(known.resting.contains(&address));
+        known.resting.retain(|resting| *resting != address);
+        known.taken.insert(address, *container);
+        let endpoint = ModelEndpoint {
             mac: *mac,
             alias: None,
             link: *link,
             only_healthy: *only_healthy,
         };
-        self.places.insert((*container, *network), place);
+        self.endpoints.insert((*container, *network), endpoint);
         let row = self.containers.get_mut(container).unwrap();
         row.missing.remove(network);
         self.settle(*container, false, ledger);
@@ -214,7 +214,7 @@ impl Model {
         let mut bound = self.in_force(container, skip).unwrap();
         self.bound.retain(|(other, _), _| *other != container);
         for (n, one) in &mut bound {
-            if wish(n).publish.unwrap().port.is_none() {
+            if request(n).publish.unwrap().port.is_none() {
                 if one.port == 0 {
                     one.port = super::chosen(ledger, container);
                     assert!(EPHEMERAL.contains(&one.port));
@@ -243,10 +243,10 @@ impl Model {
                 }
                 continue;
             };
-            let place = self.networks.entry(network).or_default();
-            (place.net, place.outside) = (Some(one.subnets[0].net), true);
-            let hosts = place.hosts();
-            place.resting.retain(|address| hosts.contains(address));
+            let known = self.networks.entry(network).or_default();
+            (known.net, known.outside) = (Some(one.subnets[0].net), true);
+            let hosts = known.hosts();
+            known.resting.retain(|address| hosts.contains(address));
         }
     }
 
@@ -257,36 +257,36 @@ impl Model {
             .into_iter()
             .for_each(|network| self.leave(name, network));
         self.bound.retain(|(container, _), _| *container != name);
-        for ((_, network), place) in &mut self.places {
+        for ((_, network), endpoint) in &mut self.endpoints {
             // On another network than the default bridge the next one of the name is awaited.
-            place.link = place.link.filter(|to| *network != 1 || *to != name);
+            endpoint.link = endpoint.link.filter(|to| *network != 1 || *to != name);
         }
     }
 
     fn leave(&mut self, container: usize, network: usize) {
-        let place = self.networks.get_mut(&network).unwrap();
-        if let Some(address) = place.of(container) {
-            place.release(address);
+        let known = self.networks.get_mut(&network).unwrap();
+        if let Some(address) = known.of(container) {
+            known.release(address);
         }
-        self.places.remove(&(container, network));
+        self.endpoints.remove(&(container, network));
     }
 
     fn rename(&mut self, from: usize, to: usize) {
         let state = self.containers.remove(&from).unwrap();
         self.containers.insert(to, state);
         let moved = |one: usize| if one == from { to } else { one };
-        for place in self.networks.values_mut() {
-            place
+        for known in self.networks.values_mut() {
+            known
                 .taken
                 .values_mut()
                 .for_each(|holder| *holder = moved(*holder));
         }
-        let places = std::mem::take(&mut self.places).into_iter();
-        let places = places.map(|((container, network), mut place)| {
-            place.link = place.link.map(moved);
-            ((moved(container), network), place)
+        let endpoints = std::mem::take(&mut self.endpoints).into_iter();
+        let endpoints = endpoints.map(|((container, network), mut endpoint)| {
+            endpoint.link = endpoint.link.map(moved);
+            ((moved(container), network), endpoint)
         });
-        self.places = places.collect();
+        self.endpoints = endpoints.collect();
         let bound = std::mem::take(&mut self.bound).into_iter();
         self.bound = bound
             .map(|((container, n), one)| ((moved(container), n), one))
@@ -296,12 +296,12 @@ impl Model {
     /// The names that an endpoint must have beside its container's short id.
     pub(super) fn names(&self, container: usize, network: usize) -> BTreeSet<String> {
         let state = &self.containers[&container];
-        let place = &self.places[&(container, network)];
+        let endpoint = &self.endpoints[&(container, network)];
         let mut names = BTreeSet::new();
-        if state.runs && !(place.only_healthy && state.unhealthy) {
+        if state.runs && !(endpoint.only_healthy && state.unhealthy) {
             names.insert(CONTAINERS[container].to_owned());
             names.insert(format!("{}.{}", CONTAINERS[container], NETWORKS[network]));
-            names.extend(place.alias.map(|alias| ALIASES[alias].to_owned()));
+            names.extend(endpoint.alias.map(|alias| ALIASES[alias].to_owned()));
         }
         names
     }
@@ -309,24 +309,24 @@ impl Model {
 
 /// An automatic address is a host's and nobody's; it rests only if all that are free do, and then it
 /// has rested longest.
-fn check_automatic(place: &ModelNetwork, address: IpAddr) {
-    let net = place.net.unwrap();
+fn check_automatic(known: &ModelNetwork, address: IpAddr) {
+    let net = known.net.unwrap();
     if net.prefix_len() == 16 {
-        assert!(net.contains(&address) && !place.taken.contains_key(&address));
-        assert!(!place.resting.contains(&address));
+        assert!(net.contains(&address) && !known.taken.contains_key(&address));
+        assert!(!known.resting.contains(&address));
         return;
     }
-    let free: BTreeSet<IpAddr> = place.hosts().into_iter().collect();
+    let free: BTreeSet<IpAddr> = known.hosts().into_iter().collect();
     assert!(free.contains(&address), "{address} is no host of {net}");
-    let mut free = free.iter().filter(|host| !place.taken.contains_key(host));
-    if free.clone().all(|host| place.resting.contains(host)) {
+    let mut free = free.iter().filter(|host| !known.taken.contains_key(host));
+    if free.clone().all(|host| known.resting.contains(host)) {
         assert_eq!(
-            place.resting.front(),
+            known.resting.front(),
             Some(&address),
             "the one that rested longest"
         );
     } else {
-        assert!(!place.resting.contains(&address), "{address} still rests");
+        assert!(!known.resting.contains(&address), "{address} still rests");
         assert!(free.any(|host| *host == address), "{address} is taken");
     }
 }

@@ -1,7 +1,7 @@
 //! With which code the model refuses, in the order in which the ledger looks.
 
 use super::{
-    op::{NETS, NETWORKS, Op, configurations, meets, nth, route, wish},
+    op::{NETS, NETWORKS, Op, configurations, meets, nth, request, route},
     reference::{Model, ModelNetwork},
 };
 use ipnet::IpNet;
@@ -95,7 +95,7 @@ impl Model {
             return Some("port-on-external");
         }
         let v6 = |n: &usize| {
-            let publish = wish(n).publish;
+            let publish = request(n).publish;
             publish
                 .and_then(|one| one.address)
                 .is_some_and(|one| one.is_ipv6())
@@ -180,10 +180,10 @@ impl Model {
             ..self.only_ports()
         };
         let meet = self.bound.iter().any(|((_, one), bound)| {
-            let one = wish(one);
+            let one = request(one);
             one.publish.as_ref().unwrap().address.is_none()
                 && self.bound.iter().any(|((_, other), there)| {
-                    let other = wish(other);
+                    let other = request(other);
                     let address = other.publish.unwrap().address;
                     address.is_some()
                         && (one.number.protocol, bound.port) == (other.number.protocol, there.port)
@@ -220,19 +220,19 @@ impl Model {
         if let Some(missing) = self.missing(*container) {
             return Some(missing);
         }
-        let Some(place) = self.networks.get(network) else {
+        let Some(known) = self.networks.get(network) else {
             return Some("network-not-found");
         };
         if *network == 0 {
             return Some("no-endpoints-on-none");
         }
-        if place.of(*container).is_some() {
+        if known.of(*container).is_some() {
             return Some("already-connected");
         }
-        if let Some(code) = address_verdict(place, *network, *host) {
+        if let Some(code) = address_verdict(known, *network, *host) {
             return Some(code);
         }
-        let mut others = self.places.values();
+        let mut others = self.endpoints.values();
         if mac.is_some() && others.any(|other| other.mac == *mac) {
             return Some("mac-taken");
         }
@@ -251,26 +251,26 @@ impl Model {
     }
 }
 
-fn address_verdict(place: &ModelNetwork, network: usize, host: Option<u8>) -> Option<&'static str> {
+fn address_verdict(known: &ModelNetwork, network: usize, host: Option<u8>) -> Option<&'static str> {
     let Some(host) = host else {
-        let full = place.taken.len() == place.hosts().len();
+        let full = known.taken.len() == known.hosts().len();
         return full.then_some("addresses-exhausted");
     };
     if network == 1 {
         return Some("address-on-default-bridge");
     }
-    let address = nth(place.net, host);
-    let net = place.net.unwrap();
+    let address = nth(known.net, host);
+    let net = known.net.unwrap();
     if !net.contains(&address) {
         return Some("address-outside");
     }
     if address == net.network() || address == net.broadcast() {
         return Some("not-a-host");
     }
-    if net.hosts().take(place.kept()).any(|kept| kept == address) {
+    if net.hosts().take(known.kept()).any(|kept| kept == address) {
         return Some("address-reserved");
     }
-    place
+    known
         .taken
         .contains_key(&address)
         .then_some("address-in-use")

@@ -75,10 +75,10 @@ fn ephemeral_ports_go_round_what_is_taken_and_run_out() {
 #[test]
 fn what_is_exposed_is_published_only_where_all_is() {
     let mut world = world();
-    let mut wish = container("web");
-    wish.ports = vec![port("80"), port("443"), port("8443:443")];
-    wish.publish_all = true;
-    world.must(Command::AddContainer(wish));
+    let mut request = container("web");
+    request.ports = vec![port("80"), port("443"), port("8443:443")];
+    request.publish_all = true;
+    world.must(Command::AddContainer(request));
     world.connect("web", "bridge");
     world.start("web");
     let all = bindings(&world, "web");
@@ -91,7 +91,7 @@ fn what_is_exposed_is_published_only_where_all_is() {
 
 /// Found by the model.
 #[test]
-fn a_chosen_port_stays_when_another_wish_for_the_same_port_goes() {
+fn a_chosen_port_stays_when_another_request_for_the_same_port_goes() {
     let mut world = world();
     with_ports(&mut world, "web", &["80", ":80", "8080:80"]);
     world.start("web");
@@ -103,7 +103,7 @@ fn a_chosen_port_stays_when_another_wish_for_the_same_port_goes() {
 }
 
 #[test]
-fn a_chosen_port_that_is_in_force_is_not_given_to_another_wish_of_the_container() {
+fn a_chosen_port_that_is_in_force_is_not_given_to_another_request_of_the_container() {
     let mut world = world();
     with_ports(&mut world, "web", &[":80"]);
     world.start("web");
@@ -112,7 +112,7 @@ fn a_chosen_port_that_is_in_force_is_not_given_to_another_wish_of_the_container(
     let refusal = world.refused(publish("web", &[&named]));
     assert_eq!(refusal.code(), "port-twice");
     assert!(refusal.to_string().contains("80/tcp"), "{refusal}");
-    // While it is not in force the named wish comes first.
+    // While it is not in force the named request comes first.
     world.stop("web");
     world.must(publish("web", &[&named]));
     world.start("web");

@@ -143,9 +143,9 @@ fn what_conflicts_is_decided_by_protocol_address_and_port() {
         ("192.0.2.9:80:80", "192.0.2.8:80:80"),
     ];
     let dual = |world: &mut World, name: &str, ports: &[&str]| {
-        let mut wish = container(name);
-        wish.ports = ports.iter().map(|text| port(text)).collect();
-        world.must(Command::AddContainer(wish));
+        let mut request = container(name);
+        request.ports = ports.iter().map(|text| port(text)).collect();
+        world.must(Command::AddContainer(request));
         world.connect(name, "app");
     };
     for (pairs, conflict) in [(&meets[..], true), (&apart[..], false)] {
@@ -161,10 +161,10 @@ fn what_conflicts_is_decided_by_protocol_address_and_port() {
             } else {
                 world.must(start);
             }
-            // One container can't wish for both, either.
-            let mut wish = container("both");
-            wish.ports = vec![port(one), port(other)];
-            let add = Command::AddContainer(wish);
+            // One container can't request both, either.
+            let mut request = container("both");
+            request.ports = vec![port(one), port(other)];
+            let add = Command::AddContainer(request);
             if conflict && one != other {
                 assert_eq!(world.refused(add).code(), "port-twice", "{one} {other}");
             } else {
@@ -183,9 +183,9 @@ fn a_port_that_the_vch_needs_or_somebody_listens_on_is_refused_in_advance() {
         .reserved
         .insert(api, "the docker endpoint's API".to_owned());
     let mut world = World::with(settings);
-    let mut wish = container("web");
-    wish.ports = vec![port("2376:80")];
-    let refusal = world.refused(Command::AddContainer(wish));
+    let mut request = container("web");
+    request.ports = vec![port("2376:80")];
+    let refusal = world.refused(Command::AddContainer(request));
     assert_eq!(refusal.code(), "port-reserved");
     assert!(refusal.to_string().contains("API"), "{refusal}");
     with_ports(&mut world, "web", &["8080:80", "2376:80/udp"]);

@@ -22,19 +22,19 @@ fn ports_that_are_not_possible_are_refused_with_what_to_write() {
         ("[::ffff:10.0.0.1]:80:80", "port-address", "IPv4"),
         ("172.17.0.2:80:80", "port-address", "container peer"),
     ] {
-        let mut wish = container("web");
-        wish.ports = vec![port(text)];
-        let refusal = world.refused(Command::AddContainer(wish));
+        let mut request = container("web");
+        request.ports = vec![port(text)];
+        let refusal = world.refused(Command::AddContainer(request));
         assert_eq!(refusal.code(), code, "{text}");
         assert!(refusal.to_string().contains(says), "{refusal}");
     }
     let clients = |text: &str, clients: &[&str]| {
-        let mut wish = container("web");
+        let mut request = container("web");
         let mut one = port(text);
         let publish = one.publish.as_mut().unwrap();
         publish.clients = clients.iter().map(|net| net.parse().unwrap()).collect();
-        wish.ports = vec![one];
-        Command::AddContainer(wish)
+        request.ports = vec![one];
+        Command::AddContainer(request)
     };
     let refusal = world.refused(clients("80:80", &["192.0.2.1/24"]));
     assert_eq!(refusal.code(), "port-client-host-bits");
@@ -63,10 +63,10 @@ fn ports_that_are_not_possible_are_refused_with_what_to_write() {
 #[test]
 fn a_container_has_so_many_ports_and_no_more() {
     let mut world = world();
-    let mut wish = container("web");
+    let mut request = container("web");
     let tcp = |n: usize| format!("{}:80", 1_000 + n);
-    wish.ports = (0..MAX_PORTS).map(|n| port(&tcp(n))).collect();
-    world.must(Command::AddContainer(wish));
+    request.ports = (0..MAX_PORTS).map(|n| port(&tcp(n))).collect();
+    world.must(Command::AddContainer(request));
     assert_eq!(world.refused(publish("web", &["9:80"])).code(), "too-many");
     world.connect("web", "bridge");
     world.start("web");
@@ -88,11 +88,11 @@ fn an_external_network_has_open_ports_and_no_nat() {
         ports.map(ToString::to_string).collect()
     };
     let on_outside = |name: &str| Command::Connect(Connect::tap(name, "outside"));
-    let mut wish = container("plain");
-    wish.ports = ["80", ":81", "82:82", "0.0.0.0:83:83", "84/udp"]
+    let mut request = container("plain");
+    request.ports = ["80", ":81", "82:82", "0.0.0.0:83:83", "84/udp"]
         .map(port)
         .into();
-    world.must(Command::AddContainer(wish));
+    world.must(Command::AddContainer(request));
     world.must(on_outside("plain"));
     assert!(opened(&world, "plain").is_empty(), "it does not run");
     world.start("plain");
@@ -110,9 +110,9 @@ fn an_external_network_has_open_ports_and_no_nat() {
         "{text}"
     );
     for remapped in ["8080:80", "10.2.0.2:80:80"] {
-        let mut wish = container("web");
-        wish.ports = vec![port(remapped)];
-        world.must(Command::AddContainer(wish));
+        let mut request = container("web");
+        request.ports = vec![port(remapped)];
+        world.must(Command::AddContainer(request));
         assert_eq!(
             world.refused(on_outside("web")).code(),
             "port-on-external",
@@ -137,11 +137,11 @@ fn an_external_network_has_open_ports_and_no_nat() {
 #[test]
 fn a_port_for_some_clients_is_not_opened_to_all() {
     let mut world = world();
-    let mut wish = container("web");
+    let mut request = container("web");
     let mut one = port("80:80");
     one.publish.as_mut().unwrap().clients = vec!["192.0.2.0/24".parse().unwrap()];
-    wish.ports = vec![one];
-    world.must(Command::AddContainer(wish));
+    request.ports = vec![one];
+    world.must(Command::AddContainer(request));
     let connect = Command::Connect(Connect::tap("web", "outside"));
     let refusal = world.refused(connect);
     assert_eq!(refusal.code(), "port-on-external");

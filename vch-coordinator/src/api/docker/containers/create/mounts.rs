@@ -1,4 +1,4 @@
-//! File systems: in memory, of the image's folders, and those that a VCH does not have.
+//! File systems: in memory, of the image's directories, and those that a VCH does not have.
 
 use super::{
     super::{
@@ -46,15 +46,13 @@ pub fn fill(
     for path in host.tmpfs.keys() {
         destination(path).map_err(DockerError::invalid)?;
     }
-    workload.volumes = folders(body, image)?;
+    workload.volumes = dirs(body, image)?;
     let tmpfs = &workload.tmpfs;
-    workload
-        .volumes
-        .retain(|folder| !tmpfs.contains_key(folder));
+    workload.volumes.retain(|dir| !tmpfs.contains_key(dir));
     if !workload.volumes.is_empty() {
-        let folders = workload.volumes.join(", ");
+        let dirs = workload.volumes.join(", ");
         warnings.push(format!(
-            "Volumes are not there yet: {folders} is part of the container's own file system, and removed with it."
+            "Volumes are not there yet: {dirs} is part of the container's own file system, and removed with it."
         ));
     }
     workload.disk_bytes = disk(host)?;
@@ -80,8 +78,8 @@ fn refuse_volumes(host: &HostConfig) -> Result<(), DockerError> {
     }
 }
 
-/// The folders that the image and the user declare as volumes.
-fn folders(body: &Body, image: &Image) -> Result<Vec<String>, DockerError> {
+/// The directories that the image and the user declare as volumes.
+fn dirs(body: &Body, image: &Image) -> Result<Vec<String>, DockerError> {
     let mut all: Vec<String> = Vec::new();
     for path in image.volumes.iter().chain(body.volumes.keys()) {
         if path.contains(':') {
@@ -114,7 +112,7 @@ pub fn clean(path: &str) -> String {
     format!("/{}", parts.join("/"))
 }
 
-/// Passes a place at which something can be mounted.
+/// Passes a path at which something can be mounted.
 fn destination(path: &str) -> Result<(), String> {
     let shown: String = path.chars().take(200).collect();
     if !path.starts_with('/') {

@@ -1,8 +1,8 @@
-//! What is run: the body's wishes over the image's, merged as dockerd merges them.
+//! What is run: the body's requests over the image's, merged as dockerd merges them.
 
 use super::super::body::{Body, Healthcheck};
 use super::{
-    super::super::{DockerError, Version, lives::invalid_signal},
+    super::super::{DockerError, Version, lifecycle::invalid_signal},
     Image,
     mounts::clean,
 };
@@ -29,7 +29,7 @@ pub fn fill(
     command(workload, body, image)?;
     workload.environment = environment(&body.env, &image.environment)?;
     workload.user = or(&body.user, &image.user);
-    workload.folder = folder(or(&body.working_dir, &image.folder))?;
+    workload.dir = dir(or(&body.working_dir, &image.dir))?;
     workload.labels = image.labels.clone();
     workload.labels.extend(body.labels.clone());
     workload.terminal = body.tty;
@@ -152,12 +152,12 @@ fn kind(test: &[String]) -> Result<(), DockerError> {
 }
 
 /// The working directory, as dockerd cleans it.
-fn folder(folder: String) -> Result<String, DockerError> {
-    match folder.as_str() {
-        "" => Ok(folder),
+fn dir(dir: String) -> Result<String, DockerError> {
+    match dir.as_str() {
+        "" => Ok(dir),
         whole if whole.starts_with('/') => Ok(clean(whole)),
         _ => Err(DockerError::invalid(format!(
-            "the working directory '{folder}' is invalid, it needs to be an absolute path"
+            "the working directory '{dir}' is invalid, it needs to be an absolute path"
         ))),
     }
 }

@@ -1,11 +1,11 @@
-//! How a wish that a VCH does not carry out is refused: by its field and value.
+//! How a request that a VCH does not carry out is refused: by its field and value.
 
 use super::super::super::DockerError;
 
 /// Most characters of a value that are said again.
 const SHOWN: usize = 300;
 
-/// Refuses a wish by its field.
+/// Refuses a request by its field.
 pub fn refuse(field: &str, value: impl std::fmt::Debug, remedy: &str) -> DockerError {
     let value: String = format!("{value:?}").chars().take(SHOWN).collect();
     DockerError::unsupported(&format!("{field} {value}"), remedy)

@@ -6,7 +6,7 @@ use super::{
         body::{Body, HostBinding},
     },
     Image,
-    places::network,
+    endpoints::network,
 };
 use crate::runtime::workload::Shown;
 use serde_json::{Map, Value, json};
@@ -35,7 +35,7 @@ pub fn shown(body: &Body, image: &Image, version: Version) -> Shown {
     let named = |(name, settings): (String, Value)| (network(&name).to_owned(), settings);
     let mut endpoints: BTreeMap<String, Value> = endpoints.into_iter().map(named).collect();
     if !body.mac_address.is_empty() {
-        // Of the container as a whole it was up to 1.43; it is its first place's.
+        // Of the container as a whole it was up to 1.43; it is its first endpoint's.
         let first = endpoints
             .entry(network(&host.network_mode).to_owned())
             .or_insert_with(|| json!({}));

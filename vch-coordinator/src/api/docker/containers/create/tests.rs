@@ -15,7 +15,7 @@ fn image() -> Image {
         environment: vec!["PATH=/bin".to_owned(), "A=image".to_owned()],
         entrypoint: vec!["/entry".to_owned()],
         command: vec!["serve".to_owned()],
-        folder: "/srv".to_owned(),
+        dir: "/srv".to_owned(),
         labels: [("of".to_owned(), "image".to_owned())].into(),
         stop_signal: "SIGQUIT".to_owned(),
         health: None,
@@ -28,13 +28,13 @@ fn planned(version: Version, body: Value) -> Result<Planned, DockerError> {
     let body = super::super::body::without_nulls(body);
     let body: Body = serde_json::from_value(body).unwrap();
     let image = image();
-    let around = Around {
+    let context = CreateContext {
         version,
         name: "web".parse().unwrap(),
         image: &image,
         host_gateway: Some([172, 17, 0, 1].into()),
     };
-    plan(&body, around)
+    plan(&body, context)
 }
 
 fn plan_of(body: Value) -> Create {
@@ -45,8 +45,8 @@ fn refused(body: Value) -> DockerError {
     planned(Version::NEWEST, body).unwrap_err()
 }
 
-fn networks(places: &[Connect]) -> Vec<String> {
-    let names = places.iter().map(|place| match &place.network {
+fn networks(endpoints: &[Connect]) -> Vec<String> {
+    let names = endpoints.iter().map(|endpoint| match &endpoint.network {
         NetworkRef::Text(text) => text.clone(),
         NetworkRef::Id(id) => id.to_string(),
     });
@@ -98,7 +98,7 @@ fn what_the_cli_sends_by_itself_is_the_images_container_on_the_default_bridge() 
     assert_eq!(workload.command, ["serve"]);
     assert_eq!(workload.environment, ["PATH=/bin", "A=image"]);
     assert_eq!(workload.user, "web");
-    assert_eq!(workload.folder, "/srv");
+    assert_eq!(workload.dir, "/srv");
     assert_eq!(workload.stop_signal.as_deref(), Some("SIGQUIT"));
     assert_eq!(workload.network_mode, "bridge");
     assert!(!workload.no_new_privileges);
@@ -180,7 +180,7 @@ fn the_network_mode_comes_first_among_several_networks() {
     let create = plan_of(body.clone());
     assert_eq!(networks(&create.connect), ["web", "app"]);
     let [web, app] = create.connect.as_slice() else {
-        panic!("two places");
+        panic!("two endpoints");
     };
     assert_eq!(web.addresses, [IpAddr::from([10, 1, 2, 3])]);
     assert!(web.mac.is_some());
@@ -193,7 +193,7 @@ fn the_network_mode_comes_first_among_several_networks() {
 }
 
 #[test]
-fn no_network_is_no_place() {
+fn no_network_is_no_endpoint() {
     let none = plan_of(json!({
         "HostConfig": { "NetworkMode": "none" },
         "NetworkingConfig": { "EndpointsConfig": { "none": null } }
@@ -203,10 +203,10 @@ fn no_network_is_no_place() {
 }
 
 #[test]
-fn a_containers_mac_address_is_its_first_places() {
+fn a_containers_mac_address_is_its_first_endpoints() {
     let create = planned(Version(41), json!({ "MacAddress": "02:00:00:00:00:09" }));
     let create = create.unwrap().create;
-    assert!(create.connect.iter().all(|place| place.mac.is_some()));
+    assert!(create.connect.iter().all(|endpoint| endpoint.mac.is_some()));
     let error = refused(json!({ "MacAddress": "nonsense" }));
     assert!(
         error

@@ -77,10 +77,10 @@ fn what_inspect_shows_can_be_created_again_for_a_container_of_any_option() {
         let second = inspected(&world, name, 50);
         assert_eq!(second["Config"], first["Config"], "{name}");
         assert_eq!(second["HostConfig"], first["HostConfig"], "{name}");
-        for (network, place) in networks.as_object().into_iter().flatten() {
+        for (network, endpoint) in networks.as_object().into_iter().flatten() {
             for key in ["Aliases", "IPAMConfig", "GwPriority", "Links", "DriverOpts"] {
                 let shown = &second["NetworkSettings"]["Networks"][network][key];
-                assert_eq!(*shown, place[key], "{key} of {name} on {network}");
+                assert_eq!(*shown, endpoint[key], "{key} of {name} on {network}");
             }
         }
     }

@@ -7,7 +7,7 @@ fn processes() -> [Listed; 2] {
         uid,
         cpu_ms: 61_000,
         started_ms,
-        words: words.to_owned(),
+        command_line: words.to_owned(),
         state: "Ss".to_owned(),
         memory_kib: [2_268, 1_380],
     };
@@ -19,12 +19,12 @@ fn processes() -> [Listed; 2] {
 
 /// Two minutes after the start, at 1970-01-01 01:00.
 fn table(options: &str) -> Value {
-    let around = Around {
+    let context = TopContext {
         started_ms: 3_600_000,
         memory_kib: 256 << 10,
         now: Duration::from_secs(3_720),
     };
-    shown(&columns(options).unwrap(), &processes(), around)
+    response(&columns(options).unwrap(), &processes(), context)
 }
 
 #[test]

@@ -37,7 +37,7 @@ async fn strangers_of_one_address_keep_out_nobody_else() {
     assert!(handshakes.admit(address(2)).await.is_ok());
     assert_eq!(before.elapsed(), Duration::ZERO, "it did not wait");
     for one in waiting {
-        assert_eq!(one.await.unwrap(), Err(NotAdmitted::Late));
+        assert_eq!(one.await.unwrap(), Err(NotAdmitted::Timeout));
     }
     drop(silent);
     assert!(handshakes.0.sources().is_empty(), "all are forgotten");

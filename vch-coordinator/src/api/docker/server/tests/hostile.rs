@@ -4,7 +4,7 @@ use super::{DEADLINE, Served};
 use crate::{
     api::docker::{
         Json, preflight,
-        server::{Certificates, Doors, listen_unix},
+        server::{Certificates, Listeners, listen_unix},
     },
     config::TlsFiles,
 };
@@ -63,7 +63,7 @@ struct Pki {
 }
 
 impl Pki {
-    fn in_folder(folder: &Path) -> Self {
+    fn in_dir(dir: &Path) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
@@ -78,9 +78,9 @@ impl Pki {
         };
         let (server, key) = pair(ExtendedKeyUsagePurpose::ServerAuth);
         let files = TlsFiles {
-            ca: folder.join("ca.pem"),
-            cert: folder.join("cert.pem"),
-            key: folder.join("key.pem"),
+            ca: dir.join("ca.pem"),
+            cert: dir.join("cert.pem"),
+            key: dir.join("key.pem"),
             crl: None,
         };
         fs::write(&files.ca, &ca).unwrap();
@@ -125,17 +125,17 @@ async fn a_thousand_silent_strangers_keep_nobody_else_out() {
         most >= 4_096,
         "raise the hard limit of open files: it is {most}"
     );
-    let folder = tempfile::tempdir().unwrap();
-    let pki = Pki::in_folder(folder.path());
-    let path = folder.path().join("docker.sock");
+    let dir = tempfile::tempdir().unwrap();
+    let pki = Pki::in_dir(dir.path());
+    let path = dir.path().join("docker.sock");
     let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let to = tcp.local_addr().unwrap();
-    let doors = Doors {
+    let listeners = Listeners {
         tcp: Some((tcp, Certificates::read(&pki.files).unwrap())),
         unix: Some(listen_unix(&path).unwrap()),
     };
     let stop = CancellationToken::new();
-    let serving = tokio::spawn(doors.serve(app(), stop.clone()));
+    let serving = tokio::spawn(listeners.serve(app(), stop.clone()));
 
     let mut silent = Vec::new();
     for _ in 0..1_024 {

@@ -21,16 +21,16 @@ use tokio_rustls::{
 };
 
 /// A certificate that is its own authority, good until the end of a year.
-fn write(folder: &Path, year: i32) -> TlsFiles {
+fn write(dir: &Path, year: i32) -> TlsFiles {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(vec!["vch".to_owned()]).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.not_after = date_time_ymd(year, 12, 31);
     let certificate = params.self_signed(&key).unwrap();
     let files = TlsFiles {
-        ca: folder.join("ca.pem"),
-        cert: folder.join("cert.pem"),
-        key: folder.join("key.pem"),
+        ca: dir.join("ca.pem"),
+        cert: dir.join("cert.pem"),
+        key: dir.join("key.pem"),
         crl: None,
     };
     fs::write(&files.ca, certificate.pem()).unwrap();
@@ -42,8 +42,8 @@ fn write(folder: &Path, year: i32) -> TlsFiles {
 
 #[test]
 fn what_an_operator_should_know_of_the_files_is_told() {
-    let folder = tempfile::tempdir().unwrap();
-    let files = write(folder.path(), 2030);
+    let dir = tempfile::tempdir().unwrap();
+    let files = write(dir.path(), 2030);
     // 2030-12-31.
     let end = SystemTime::UNIX_EPOCH + Duration::from_secs(1_924_905_600);
     let days = |count: u64| Duration::from_secs(count * 86_400);
@@ -66,19 +66,19 @@ fn what_an_operator_should_know_of_the_files_is_told() {
 
 #[test]
 fn certificates_that_cannot_be_read_again_stay_as_they_were() {
-    let folder = tempfile::tempdir().unwrap();
-    let files = write(folder.path(), 2030);
+    let dir = tempfile::tempdir().unwrap();
+    let files = write(dir.path(), 2030);
     let certificates = Certificates::read(&files).unwrap();
     let before = Arc::as_ptr(certificates.acceptor().config());
     fs::write(&files.cert, "nothing").unwrap();
     assert!(certificates.reload().is_err());
     assert_eq!(Arc::as_ptr(certificates.acceptor().config()), before);
-    write(folder.path(), 2031);
+    write(dir.path(), 2031);
     certificates.reload().unwrap();
     assert_ne!(Arc::as_ptr(certificates.acceptor().config()), before);
 }
 
-/// An authority with an endpoint's certificate in `folder`, which reads the authority's list.
+/// An authority with an endpoint's certificate in `dir`, which reads the authority's list.
 struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: CertificateDer<'static>,
@@ -86,7 +86,7 @@ struct Authority {
 }
 
 impl Authority {
-    fn in_folder(folder: &Path) -> Self {
+    fn in_dir(dir: &Path) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
@@ -95,10 +95,10 @@ impl Authority {
             issuer: Issuer::new(params, key),
             certificate: own.der().clone(),
             files: TlsFiles {
-                ca: folder.join("ca.pem"),
-                cert: folder.join("cert.pem"),
-                key: folder.join("key.pem"),
-                crl: Some(folder.join("crl.pem")),
+                ca: dir.join("ca.pem"),
+                cert: dir.join("cert.pem"),
+                key: dir.join("key.pem"),
+                crl: Some(dir.join("crl.pem")),
             },
         };
         let (certificate, key) = authority.signed(1, ExtendedKeyUsagePurpose::ServerAuth);
@@ -170,8 +170,8 @@ async fn lets_in(certificates: &Certificates, client: &TlsConnector) -> bool {
 
 #[tokio::test]
 async fn a_client_whose_certificate_is_revoked_is_refused_once_the_list_is_read_again() {
-    let folder = tempfile::tempdir().unwrap();
-    let authority = Authority::in_folder(folder.path());
+    let dir = tempfile::tempdir().unwrap();
+    let authority = Authority::in_dir(dir.path());
     let (one, other) = (authority.client(2), authority.client(3));
     let missing = Certificates::read(&authority.files).err().unwrap();
     assert!(matches!(missing, TlsError::Revoked { .. }), "{missing}");

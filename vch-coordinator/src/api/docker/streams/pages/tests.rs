@@ -1,4 +1,4 @@
-use super::{Pages, Shape, Wish};
+use super::{LogParams, Pages, Shape};
 use proptest::prelude::*;
 use protocol::process::Output::{self, Stderr, Stdout};
 use std::path::Path;
@@ -14,12 +14,12 @@ fn shape(terminal: bool) -> Shape {
     }
 }
 
-fn terminal() -> Wish {
-    Wish::all(shape(true))
+fn terminal() -> LogParams {
+    LogParams::all(shape(true))
 }
 
-fn all(folder: &Path, wish: Wish) -> Vec<u8> {
-    let mut pages = Pages::of(folder.to_owned(), wish).unwrap();
+fn all(dir: &Path, params: LogParams) -> Vec<u8> {
+    let mut pages = Pages::of(dir.to_owned(), params).unwrap();
     let mut whole = Vec::new();
     while let Some(page) = pages.next().unwrap() {
         whole.extend(page);
@@ -27,9 +27,9 @@ fn all(folder: &Path, wish: Wish) -> Vec<u8> {
     whole
 }
 
-fn log(wish: Wish) -> String {
-    let folder = tempfile::tempdir().unwrap();
-    let mut writer = Writer::open(folder.path(), 1 << 20, 2).unwrap();
+fn log(params: LogParams) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = Writer::open(dir.path(), 1 << 20, 2).unwrap();
     for (stream, at, text) in [
         (Stdout, 1, "one\ntwo\nthr"),
         (Stderr, 2, "err\n"),
@@ -37,7 +37,7 @@ fn log(wish: Wish) -> String {
     ] {
         writer.append(stream, at * SECOND, text.as_bytes()).unwrap();
     }
-    String::from_utf8(all(folder.path(), wish)).unwrap()
+    String::from_utf8(all(dir.path(), params)).unwrap()
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn all_of_it_comes_as_it_was_written() {
 #[test]
 fn the_last_lines_are_counted_over_both_streams() {
     let tail = |count| {
-        log(Wish {
+        log(LogParams {
             tail: Some(count),
             ..terminal()
         })
@@ -65,7 +65,7 @@ fn the_last_lines_are_counted_over_both_streams() {
 
 #[test]
 fn times_stand_before_lines_and_choose_them() {
-    let dated = log(Wish {
+    let dated = log(LogParams {
         timestamps: true,
         ..terminal()
     });
@@ -78,7 +78,7 @@ fn times_stand_before_lines_and_choose_them() {
         dated.contains("1970-01-01T00:00:02") && dated.ends_with(" four"),
         "{dated}"
     );
-    let late = log(Wish {
+    let late = log(LogParams {
         since_ns: 2_000_000_000,
         until_ns: 2_500_000_000,
         ..terminal()
@@ -88,36 +88,36 @@ fn times_stand_before_lines_and_choose_them() {
 
 #[test]
 fn what_was_written_after_the_moment_is_not_read_however_much_it_is() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut writer = Writer::open(folder.path(), 1 << 20, 2).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = Writer::open(dir.path(), 1 << 20, 2).unwrap();
     let mut write = |at: u64, text: &str| {
         writer.append(Stdout, at * SECOND, text.as_bytes()).unwrap();
     };
     write(1, "one\n");
     write(3, "three\n");
-    let until = Wish {
+    let until = LogParams {
         until_ns: 2 * SECOND,
         ..terminal()
     };
-    let mut pages = Pages::of(folder.path().to_owned(), until).unwrap();
+    let mut pages = Pages::of(dir.path().to_owned(), until).unwrap();
     assert_eq!(pages.next().unwrap().unwrap(), b"one\n");
-    let (place, _) = pages.position();
+    let (position, _) = pages.position();
     for at in 4..100 {
         assert_eq!(pages.next().unwrap(), None);
         write(at, "later\n");
     }
-    assert_eq!(pages.position().0, place, "the first that is later");
+    assert_eq!(pages.position().0, position, "the first that is later");
 }
 
 #[test]
 fn without_a_terminal_each_piece_has_a_head() {
-    let mut wish = Wish {
+    let mut params = LogParams {
         tail: Some(1),
-        ..Wish::all(shape(false))
+        ..LogParams::all(shape(false))
     };
-    wish.shape.err = false;
+    params.shape.err = false;
     assert_eq!(
-        log(wish).as_bytes(),
+        log(params).as_bytes(),
         [&[1, 0, 0, 0, 0, 0, 0, 4][..], b"four"].concat()
     );
 }
@@ -135,13 +135,13 @@ fn without_a_terminal_each_line_is_a_piece_though_it_was_written_in_two() {
         framed(1, "three\n"),
         framed(1, "four"),
     ];
-    let shown = log(Wish::all(shape(false)));
+    let shown = log(LogParams::all(shape(false)));
     assert_eq!(shown.as_bytes(), expected.concat());
     // One who follows has the rest of the line later.
-    let folder = tempfile::tempdir().unwrap();
-    let mut writer = Writer::open(folder.path(), 1 << 20, 2).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = Writer::open(dir.path(), 1 << 20, 2).unwrap();
     writer.append(Stdout, SECOND, b"one\ntw").unwrap();
-    let pages = Pages::of(folder.path().to_owned(), Wish::all(shape(false)));
+    let pages = Pages::of(dir.path().to_owned(), LogParams::all(shape(false)));
     let mut pages = pages.unwrap().followed();
     assert_eq!(pages.next().unwrap(), Some(framed(1, "one\n")));
     assert_eq!(pages.next().unwrap(), None);
@@ -158,7 +158,7 @@ fn without_a_terminal_each_line_is_a_piece_though_it_was_written_in_two() {
 fn last_lines(records: &[(Output, Vec<u8>)], most: usize) -> Vec<u8> {
     let mut lines: Vec<(Output, Vec<(usize, u8)>)> = Vec::new();
     let mut open = [None; 2];
-    for (place, (stream, byte)) in records
+    for (index, (stream, byte)) in records
         .iter()
         .flat_map(|(stream, bytes)| bytes.iter().map(move |byte| (*stream, *byte)))
         .enumerate()
@@ -168,7 +168,7 @@ fn last_lines(records: &[(Output, Vec<u8>)], most: usize) -> Vec<u8> {
             lines.push((stream, Vec::new()));
             lines.len() - 1
         });
-        lines[line].1.push((place, byte));
+        lines[line].1.push((index, byte));
         if byte == b'\n' {
             *open = None;
         }
@@ -192,14 +192,14 @@ fn records() -> impl Strategy<Value = Vec<(Output, Vec<u8>)>> {
 proptest! {
     #[test]
     fn the_last_lines_are_those_of_the_rule(records in records(), most in 0..30_usize, file in 20..400_u64) {
-        let folder = tempfile::tempdir().unwrap();
+        let dir = tempfile::tempdir().unwrap();
         // All files are kept: what is taken away is another test's.
-        let mut writer = Writer::open(folder.path(), file, 1_000).unwrap();
+        let mut writer = Writer::open(dir.path(), file, 1_000).unwrap();
         for (stream, bytes) in &records {
             writer.append(*stream, SECOND, bytes).unwrap();
         }
-        let wish = Wish { tail: Some(most), ..terminal() };
-        let shown = all(folder.path(), wish);
+        let params = LogParams { tail: Some(most), ..terminal() };
+        let shown = all(dir.path(), params);
         prop_assert_eq!(
             String::from_utf8(shown).unwrap(),
             String::from_utf8(last_lines(&records, most)).unwrap()
@@ -208,24 +208,24 @@ proptest! {
 
     #[test]
     fn one_stream_s_last_lines_do_not_count_the_other_s(records in records(), most in 0..30_usize, file in 20..400_u64) {
-        let folder = tempfile::tempdir().unwrap();
-        let mut writer = Writer::open(folder.path(), file, 1_000).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = Writer::open(dir.path(), file, 1_000).unwrap();
         for (stream, bytes) in &records {
             writer.append(*stream, SECOND, bytes).unwrap();
         }
-        let mut wish = Wish { tail: Some(most), ..terminal() };
-        wish.shape.err = false;
+        let mut params = LogParams { tail: Some(most), ..terminal() };
+        params.shape.err = false;
         let out: Vec<_> = records.into_iter().filter(|(stream, _)| *stream == Stdout).collect();
-        prop_assert_eq!(all(folder.path(), wish), last_lines(&out, most));
+        prop_assert_eq!(all(dir.path(), params), last_lines(&out, most));
     }
 }
 
 #[test]
 fn what_the_writer_has_taken_away_is_left_out() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut writer = Writer::open(folder.path(), 100, 2).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = Writer::open(dir.path(), 100, 2).unwrap();
     writer.append(Stdout, SECOND, b"first\n").unwrap();
-    let mut pages = Pages::of(folder.path().to_owned(), terminal()).unwrap();
+    let mut pages = Pages::of(dir.path().to_owned(), terminal()).unwrap();
     for number in 0..100 {
         writer
             .append(Stdout, SECOND, format!("{number}\n").as_bytes())
@@ -236,11 +236,11 @@ fn what_the_writer_has_taken_away_is_left_out() {
         whole.extend(page);
     }
     assert!(whole.ends_with(b"98\n99\n"), "{whole:?}");
-    let last = Wish {
+    let last = LogParams {
         tail: Some(3),
         ..terminal()
     };
-    assert_eq!(all(folder.path(), last), b"97\n98\n99\n");
+    assert_eq!(all(dir.path(), last), b"97\n98\n99\n");
 }
 
 /// Bytes of this process that are in memory (proc(5), statm: the second field, in pages).
@@ -274,8 +274,8 @@ fn sixty_four_mebibytes_of_newlines_take_a_page_of_memory_at_a_time() {
     if std::env::var_os(ALONE).is_none() {
         return runs_alone("sixty_four_mebibytes_of_newlines_take_a_page_of_memory_at_a_time");
     }
-    let folder = tempfile::tempdir().unwrap();
-    let mut writer = Writer::open(folder.path(), SIZE / 2, 3).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = Writer::open(dir.path(), SIZE / 2, 3).unwrap();
     let chunk = vec![b'\n'; 1 << 20];
     for _ in 0..SIZE / chunk.len() as u64 {
         writer
@@ -283,8 +283,8 @@ fn sixty_four_mebibytes_of_newlines_take_a_page_of_memory_at_a_time() {
             .unwrap();
     }
     let before = resident();
-    let grown = |wish: Wish, bytes: u64| {
-        let mut pages = Pages::of(folder.path().to_owned(), wish).unwrap();
+    let grown = |params: LogParams, bytes: u64| {
+        let mut pages = Pages::of(dir.path().to_owned(), params).unwrap();
         let (mut most, mut shown) = (0, 0);
         while let Some(page) = pages.next().unwrap() {
             most = most.max(resident().saturating_sub(before));
@@ -293,21 +293,21 @@ fn sixty_four_mebibytes_of_newlines_take_a_page_of_memory_at_a_time() {
         assert_eq!(shown, bytes);
         assert!(most < 32 << 20, "it grew by {most} bytes");
     };
-    let dated = Wish {
+    let dated = LogParams {
         timestamps: true,
         ..terminal()
     };
     // A time has 30 characters, behind which stands a space, and the newline.
     grown(dated, SIZE * 32);
     grown(
-        Wish {
+        LogParams {
             tail: Some(10_000),
             ..dated
         },
         10_000 * 32,
     );
     grown(
-        Wish {
+        LogParams {
             tail: Some(usize::MAX),
             ..terminal()
         },

@@ -26,9 +26,9 @@ fn after_lost_events_everything_is_looked_at_again() {
         // What the socket says when its buffer ran over (netlink(7)).
         let lost = io::Error::from_raw_os_error(nix::libc::ENOBUFS);
         actor.hear(Err(lost));
-        assert!(!actor.unsettled.heeds_events());
+        assert!(!actor.drift.heeds_events());
         actor.settle().await;
-        assert!(actor.unsettled.heeds_events());
+        assert!(actor.drift.heeds_events());
         assert_eq!(watch.changed().await, Ok([name("vt-1")].into()));
         let route = "10.20.0.0/16".parse().unwrap();
         assert_eq!(routes.overlap(&route), Some(route));
@@ -44,7 +44,7 @@ fn what_is_found_as_it_was_asked_for_is_not_reported() {
         actor.reconcile(all).await.unwrap();
         let deadline = Instant::now() + Duration::from_secs(10);
         // The last of its own events is that of the tap with its bridge.
-        while actor.unsettled.links.len() < 2 {
+        while actor.drift.links.len() < 2 {
             assert!(Instant::now() < deadline, "the own changes are told");
             let events = actor.events.next().await;
             actor.hear(events);

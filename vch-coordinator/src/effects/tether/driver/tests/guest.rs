@@ -178,7 +178,7 @@ pub async fn there(socket: &Path) {
 }
 
 /// Says hello in a range of versions on a connection of its own, and gives the refusal.
-pub async fn say(socket: PathBuf, oldest: Version, newest: Version) -> Refusal {
+pub async fn offer_versions(socket: PathBuf, oldest: Version, newest: Version) -> Refusal {
     there(&socket).await;
     let nonce = SessionNonce(0x5a5a);
     let message = ToCoordinator::Hello(Hello {

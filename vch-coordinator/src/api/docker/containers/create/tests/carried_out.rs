@@ -47,7 +47,7 @@ fn what_the_host_is_asked_is_carried_out() {
     let links: Vec<String> = create
         .connect
         .iter()
-        .flat_map(|place| &place.links)
+        .flat_map(|endpoint| &endpoint.links)
         .map(|(container, alias)| format!("{container} {alias}"))
         .collect();
     assert_eq!(links, ["db store"]);
@@ -165,13 +165,13 @@ fn volumes_are_folders_of_the_containers_own_and_the_answer_says_so() {
         volumes: vec!["/var/lib/db".to_owned(), "/data".to_owned()],
         ..image()
     };
-    let around = Around {
+    let context = CreateContext {
         version: Version::NEWEST,
         name: "web".parse().unwrap(),
         image: &image,
         host_gateway: None,
     };
-    let planned = plan(&body, around).unwrap();
+    let planned = plan(&body, context).unwrap();
     assert_eq!(planned.create.workload.volumes, ["/data", "/var/lib/db"]);
     assert_eq!(
         planned.warnings,
@@ -252,13 +252,13 @@ fn a_name_that_dns_cannot_hold_is_warned_of() {
     let long = "n".repeat(64);
     let body: Body = serde_json::from_value(json!({ "Image": "busybox" })).unwrap();
     let image = image();
-    let around = Around {
+    let context = CreateContext {
         version: Version::NEWEST,
         name: long.parse().unwrap(),
         image: &image,
         host_gateway: None,
     };
-    let planned = plan(&body, around).unwrap();
+    let planned = plan(&body, context).unwrap();
     let [warning] = &planned.warnings[..] else {
         panic!("{:?}", planned.warnings);
     };

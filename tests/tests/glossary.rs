@@ -1,0 +1,160 @@
+//! The words that the sources gave up for the field's own (`docs/glossary.md`): none of them comes back as the name of a
+//! type, a module, a function, a field or a variant.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The words given up, each with the word that took over.
+const GIVEN_UP: [(&str, &str); 69] = [
+    ("Bindings", "BindingChange"),
+    ("Birth", "spawn handshake"),
+    ("Books", "state"),
+    ("Carried", "NetworkBacking"),
+    ("Carrier", "Segment"),
+    ("Come", "StreamItem"),
+    ("ContainerBook", "ContainerState"),
+    ("Desk", "Writer"),
+    ("Doom", "MarkPendingDeletion"),
+    ("Door", "ConnectionLimiter"),
+    ("Doors", "Listeners"),
+    ("Ear", "GuestReader"),
+    ("Folder", "Dir"),
+    ("FolderError", "DirError"),
+    ("Folders", "Dirs"),
+    ("Genuine", "AntiSpoof"),
+    ("Hands", "Executor"),
+    ("House", "Server"),
+    ("Keeper", "LedgerHandle"),
+    ("KeeperError", "WriterError"),
+    ("Kept", "NftSet"),
+    ("Knock", "Probe"),
+    ("Looked", "ContainerSnapshot"),
+    ("NetworkBook", "NetworkState"),
+    ("News", "GuestEvent"),
+    ("Nonsense", "ProtocolError"),
+    ("Odd", "UnexpectedReply"),
+    ("Outside", "SystemEnvironment"),
+    ("PciPlace", "PciLocation"),
+    ("Place", "endpoint, path or position"),
+    ("PlaceRow", "EndpointView"),
+    ("Places", "EndpointChange"),
+    ("Said", "LogEntry"),
+    ("Scribe", "LogWriter"),
+    ("Settler", "Reconciler"),
+    ("Standing", "EndpointDraft"),
+    ("Station", "HostInterface"),
+    ("SubnetBook", "SubnetState"),
+    ("Surroundings", "Environment"),
+    ("Tethered", "AgentTarget"),
+    ("Together", "Batch"),
+    ("Unborn", "PendingChild"),
+    ("Unsettled", "Drift"),
+    ("Untrue", "DigestMismatch"),
+    ("Wish", "request or params"),
+    ("arrivals", "input"),
+    ("become_it", "exec"),
+    ("bring", "pull"),
+    ("commons", "shared_ports"),
+    ("crowd", "many"),
+    ("deed", "operation"),
+    ("doomed", "pending_deletion"),
+    ("doors", "listeners"),
+    ("folder", "dir"),
+    ("folders", "dirs"),
+    ("give_up", "cancel_pending"),
+    ("keeper", "ledger_handle"),
+    ("new_upper", "new_writable_layer"),
+    ("passage", "forward"),
+    ("place", "endpoint, path or position"),
+    ("places", "endpoints, paths or positions"),
+    ("replug", "reattach"),
+    ("settling", "reconciler"),
+    ("station", "host_interface"),
+    ("stations", "host_interfaces"),
+    ("strangers", "foreign_state"),
+    ("upper_disk", "writable_disk"),
+    ("walled", "restricted"),
+    ("wish", "request or params"),
+];
+
+#[test]
+fn words_that_were_given_up_name_nothing() {
+    let mut found = Vec::new();
+    let root = lab::paths::workspace();
+    for dir in [
+        "protocol",
+        "tether-net",
+        "vch-coordinator",
+        "image",
+        "tests",
+    ] {
+        for file in sources(&root.join(dir)) {
+            let module = file.file_stem().unwrap().to_string_lossy().into_owned();
+            let text = fs::read_to_string(&file).unwrap();
+            let names = text.lines().filter_map(defined).chain([&*module]);
+            for name in names {
+                if let Some((_, instead)) = GIVEN_UP.iter().find(|(word, _)| *word == name) {
+                    found.push(format!("{}: {name}: use {instead}", file.display()));
+                }
+            }
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
+fn what_a_line_defines_is_found() {
+    for (line, name) in [
+        ("pub struct Place<'a> {", Some("Place")),
+        ("    pub(super) async fn place(", Some("place")),
+        ("    pub(crate) place: Option<Place>,", Some("place")),
+        ("mod places;", Some("places")),
+        ("    Knock,", Some("Knock")),
+        ("    Odd(String),", Some("Odd")),
+        ("    place.endpoint();", None),
+        ("    /// place: a comment", None),
+        ("    Place::new()", None),
+    ] {
+        assert_eq!(defined(line), name, "{line}");
+    }
+}
+
+/// The Rust sources below a directory.
+fn sources(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && !path.ends_with("target") {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|kind| kind == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// The name that a line defines: an item's, a field's or a variant's.
+fn defined(line: &str) -> Option<&str> {
+    let mut rest = line.trim_start();
+    if rest.starts_with("pub") {
+        let end = rest.find(' ')?;
+        rest = &rest[end + 1..];
+    }
+    let mut item = false;
+    while let Some((word, after)) = rest.split_once(' ') {
+        match word {
+            "async" | "unsafe" => {}
+            "const" | "enum" | "fn" | "mod" | "static" | "struct" | "trait" | "type" => item = true,
+            _ => break,
+        }
+        rest = after;
+    }
+    let end = rest.find(|letter: char| !letter.is_alphanumeric() && letter != '_');
+    let (name, after) = rest.split_at(end.unwrap_or(rest.len()));
+    let field = after.starts_with(": ");
+    let capital = name.starts_with(|letter: char| letter.is_uppercase());
+    let variant = capital && [",", "(", " {"].iter().any(|next| after.starts_with(next));
+    (!name.is_empty() && (item || field || variant)).then_some(name)
+}

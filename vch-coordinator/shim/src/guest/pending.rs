@@ -1,0 +1,179 @@
+//! Requests to the guest that are not answered, and processes that have not ended.
+
+use super::{
+    credit::Credit,
+    queue::{ExecEvent, MOST_HELD, Queue},
+};
+use protocol::process::{FromInit, MAX_PROCESSES, Output, ProcessId, WINDOW};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+use tokio::sync::{Semaphore, oneshot};
+
+/// An answer to a question.
+pub type Asked = FromInit;
+
+/// A process that `exec` started and that has not ended.
+struct Seat {
+    started: bool,
+    events: Arc<Queue>,
+    credit: Arc<Credit>,
+    window: Arc<Semaphore>,
+}
+
+/// Requests to the guest that are not answered, and processes that have not ended.
+pub struct PendingRequests {
+    seats: BTreeMap<ProcessId, Seat>,
+    /// How much input the container's own process takes.
+    main: Arc<Semaphore>,
+    asked: BTreeMap<u32, oneshot::Sender<Asked>>,
+    /// Bytes that all clients of `exec` have not read yet.
+    held: Arc<AtomicUsize>,
+    last: u32,
+    closed: bool,
+}
+
+impl Default for PendingRequests {
+    fn default() -> Self {
+        Self {
+            seats: BTreeMap::new(),
+            main: window(),
+            asked: BTreeMap::new(),
+            held: Arc::default(),
+            last: 0,
+            closed: false,
+        }
+    }
+}
+
+fn window() -> Arc<Semaphore> {
+    let most = usize::try_from(WINDOW).unwrap_or(usize::MAX);
+    Arc::new(Semaphore::new(most))
+}
+
+impl PendingRequests {
+    /// A number for a process, what will become of it, and what it may send.
+    pub fn seat(&mut self) -> Option<(ProcessId, Arc<Queue>, Arc<Credit>)> {
+        if self.closed || self.seats.len() + 1 >= MAX_PROCESSES {
+            return None;
+        }
+        let id = ProcessId(self.next());
+        let events = Arc::new(Queue::new(Arc::clone(&self.held)));
+        let credit = Arc::new(Credit::default());
+        let seat = Seat {
+            started: false,
+            events: Arc::clone(&events),
+            credit: Arc::clone(&credit),
+            window: window(),
+        };
+        self.seats.insert(id, seat);
+        Some((id, events, credit))
+    }
+
+    /// A number for a question.
+    pub fn asks(&mut self, answer: oneshot::Sender<Asked>) -> u32 {
+        let request = self.next();
+        // Dropped otherwise: who asks learns that the VM has ended.
+        if !self.closed {
+            self.asked.insert(request, answer);
+        }
+        request
+    }
+
+    pub fn answered(&mut self, request: u32, answer: Asked) {
+        if let Some(asked) = self.asked.remove(&request) {
+            // Whoever asked may have gone away.
+            let _ = asked.send(answer);
+        }
+    }
+
+    /// This answer is not awaited any more.
+    pub fn forget(&mut self, request: u32) {
+        self.asked.remove(&request);
+    }
+
+    /// Passes on what a process wrote; whether that was within its window.
+    pub fn wrote(&mut self, id: ProcessId, stream: Output, bytes: Vec<u8>) -> bool {
+        // Of one that has ended, or never was, nothing is kept.
+        let Some(seat) = self.seats.get(&id) else {
+            return true;
+        };
+        if !seat.credit.spend(stream, bytes.len()) {
+            return false;
+        }
+        seat.events.push(ExecEvent::Output(stream, bytes));
+        if self.held.load(Ordering::Relaxed) > MOST_HELD {
+            let slowest = self.seats.values().max_by_key(|seat| seat.events.held());
+            if let Some(slowest) = slowest {
+                slowest.events.discard();
+            }
+        }
+        true
+    }
+
+    /// A process runs; a second report has no effect.
+    pub fn started(&mut self, id: ProcessId, pid: u32) {
+        if let Some(seat) = self.seats.get_mut(&id)
+            && !std::mem::replace(&mut seat.started, true)
+        {
+            seat.events.push(ExecEvent::Started(pid));
+        }
+    }
+
+    pub fn end(&mut self, id: ProcessId, event: ExecEvent) {
+        if let Some(seat) = self.seats.remove(&id) {
+            seat.events.push(event);
+            seat.events.close();
+            seat.window.close();
+        }
+    }
+
+    /// How much input a process takes at present; `None` where it has ended.
+    pub fn window(&self, id: ProcessId) -> Option<Arc<Semaphore>> {
+        let window = match id {
+            ProcessId::MAIN => &self.main,
+            id => &self.seats.get(&id)?.window,
+        };
+        (!self.closed).then(|| Arc::clone(window))
+    }
+
+    pub fn took(&mut self, id: ProcessId, bytes: u32) {
+        let Some(window) = self.window(id) else {
+            return;
+        };
+        // A guest that gives back more than it was given gains nothing.
+        let most = usize::try_from(WINDOW).unwrap_or(usize::MAX);
+        let room = most.saturating_sub(window.available_permits());
+        window.add_permits(usize::try_from(bytes).unwrap_or(usize::MAX).min(room));
+    }
+
+    /// The VM has ended: nobody waits any longer.
+    pub fn close(&mut self) {
+        self.closed = true;
+        self.asked.clear();
+        self.main.close();
+        for seat in std::mem::take(&mut self.seats).into_values() {
+            seat.events.close();
+            seat.window.close();
+        }
+    }
+
+    /// Whether no question is open.
+    #[cfg(test)]
+    pub fn is_quiet(&self) -> bool {
+        self.asked.is_empty()
+    }
+
+    fn next(&mut self) -> u32 {
+        // Zero is the container's own process.
+        self.last = self.last.checked_add(1).unwrap_or(1);
+        self.last
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,112 @@
+//! Where the VCH stands on the management network and on the docker endpoint's.
+
+use super::{ConfigError, absolute, error::Source, fields};
+use protocol::spec::InterfaceName;
+use std::{net::IpAddr, path::PathBuf};
+use toml::Spanned;
+
+/// Docker's own port for TLS.
+const DEFAULT_DOCKER_PORT: u64 = 2_376;
+const ADDRESS: &str = "say where the VCH is on it, with `interface` and `address`";
+const LOOPBACK: &str = "lo";
+
+/// A link of the VCH, and the address that it has there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostInterface {
+    /// The link.
+    pub interface: InterfaceName,
+    /// Its address.
+    pub address: IpAddr,
+}
+
+/// Where Docker's clients find the VCH.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DockerEndpoint {
+    /// Link and address.
+    pub host_interface: HostInterface,
+    /// The TCP port.
+    pub port: u16,
+    /// What lets clients in by TCP; without it nothing listens there.
+    pub tls: Option<TlsFiles>,
+    /// A Unix socket for clients on the VCH itself.
+    pub socket: Option<PathBuf>,
+}
+
+/// PEM files of mutual TLS, as `vchctl certs` makes them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate of the authority whose clients are let in.
+    pub ca: PathBuf,
+    /// The endpoint's own certificate, and those between it and its authority.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// The authority's lists of revoked certificates (RFC 5280, 5); `None` where none is revoked.
+    pub crl: Option<PathBuf>,
+}
+
+pub(super) fn management(
+    source: &Source<'_>,
+    table: Option<fields::HostInterface>,
+) -> Result<HostInterface, ConfigError> {
+    let table = table.ok_or_else(|| source.missing("management", ADDRESS))?;
+    Ok(HostInterface {
+        interface: interface(source, "management.interface", &table.interface)?,
+        address: source.host("management.address", &table.address)?,
+    })
+}
+
+pub(super) fn docker_endpoint(
+    source: &Source<'_>,
+    table: Option<fields::DockerEndpoint>,
+) -> Result<DockerEndpoint, ConfigError> {
+    let table = table.ok_or_else(|| source.missing("docker_endpoint", ADDRESS))?;
+    let host_interface = HostInterface {
+        interface: interface(source, "docker_endpoint.interface", &table.interface)?,
+        address: source.host("docker_endpoint.address", &table.address)?,
+    };
+    let ports = 1..=u64::from(u16::MAX);
+    let port = source.number(
+        "docker_endpoint.port",
+        table.port,
+        DEFAULT_DOCKER_PORT,
+        ports,
+    )?;
+    Ok(DockerEndpoint {
+        host_interface,
+        // Within the range that was just checked.
+        port: u16::try_from(port).unwrap_or(u16::MAX),
+        tls: table.tls.map(|files| tls(source, files)).transpose()?,
+        socket: match table.socket {
+            Some(path) => Some(absolute(source, "docker_endpoint.socket", Some(path), "")?),
+            None => None,
+        },
+    })
+}
+
+fn tls(source: &Source<'_>, files: fields::Tls) -> Result<TlsFiles, ConfigError> {
+    Ok(TlsFiles {
+        ca: absolute(source, "docker_endpoint.tls.ca", Some(files.ca), "")?,
+        cert: absolute(source, "docker_endpoint.tls.cert", Some(files.cert), "")?,
+        key: absolute(source, "docker_endpoint.tls.key", Some(files.key), "")?,
+        crl: match files.crl {
+            Some(path) => Some(absolute(source, "docker_endpoint.tls.crl", Some(path), "")?),
+            None => None,
+        },
+    })
+}
+
+/// A link that a network can be on.
+pub(super) fn interface(
+    source: &Source<'_>,
+    field: &'static str,
+    value: &Spanned<String>,
+) -> Result<InterfaceName, ConfigError> {
+    let name: InterfaceName = source.parsed(field, value, None)?;
+    if name.as_str() == LOOPBACK {
+        let remedy = "what the VCH sends to itself passes there, whatever its network: \
+                      write a link of its own, as `ip link add NAME type bridge` makes one";
+        return Err(source.field(value.span(), field, name.to_string(), remedy));
+    }
+    Ok(name)
+}

@@ -1,0 +1,215 @@
+//! What the tables are to hold, by the thing that it is for; and what a change of things changes.
+
+use super::things::{Held, NatEnvironment, Port, of_binding, of_network, of_port};
+use std::collections::{BTreeMap, BTreeSet};
+use vch_ledger::desired::NetworkBacking;
+use vch_ledger::{EndpointId, HostPort, Id as _, NetworkId, PortBinding};
+use vch_nftables::NameError;
+
+/// All things, and how many of them hold what several may hold.
+///
+/// A change costs in proportion to the things that it names.
+#[derive(Debug)]
+pub struct NatState {
+    environment: NatEnvironment,
+    networks: BTreeMap<NetworkId, NetworkBacking>,
+    numbers: Numbers,
+    ports: BTreeMap<EndpointId, Port>,
+    bindings: BTreeMap<HostPort, PortBinding>,
+    /// How many things hold what several may hold.
+    shares: BTreeMap<Held, usize>,
+}
+
+/// Things as they are to be; `None` is what goes.
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    /// Networks.
+    pub networks: BTreeMap<NetworkId, Option<NetworkBacking>>,
+    /// Ports of bridges.
+    pub ports: BTreeMap<EndpointId, Option<Port>>,
+    /// Published ports.
+    pub bindings: BTreeMap<HostPort, Option<PortBinding>>,
+}
+
+/// What the tables lose and get.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Difference {
+    /// What no thing needs any more.
+    pub gone: BTreeSet<Held>,
+    /// What some thing needs now.
+    pub new: BTreeSet<Held>,
+}
+
+impl NatState {
+    /// A state of nothing but the configuration.
+    pub fn new(environment: NatEnvironment) -> Self {
+        Self {
+            environment,
+            networks: BTreeMap::new(),
+            numbers: Numbers::default(),
+            ports: BTreeMap::new(),
+            bindings: BTreeMap::new(),
+            shares: BTreeMap::new(),
+        }
+    }
+
+    /// The configuration.
+    pub fn environment(&self) -> &NatEnvironment {
+        &self.environment
+    }
+
+    /// All networks.
+    pub fn networks(&self) -> impl Iterator<Item = &NetworkBacking> {
+        self.networks.values()
+    }
+
+    /// A published port.
+    pub fn binding(&self, host: &HostPort) -> Option<&PortBinding> {
+        self.bindings.get(host)
+    }
+
+    /// All that the tables hold for all things.
+    pub fn whole(&self) -> Result<BTreeSet<Held>, NameError> {
+        let mut whole: BTreeSet<Held> = self.environment.held()?.into_iter().collect();
+        for network in self.networks.values() {
+            whole.extend(of_network(network)?);
+        }
+        for port in self.ports.values() {
+            whole.extend(self.port(port)?);
+        }
+        for binding in self.bindings.values() {
+            whole.extend(of_binding(binding)?);
+        }
+        Ok(whole)
+    }
+
+    fn port(&self, port: &Port) -> Result<Vec<Held>, NameError> {
+        let number = self.numbers.get(port.network).unwrap_or_default();
+        let network = self.networks.get(&port.network);
+        of_port(port, number, network)
+    }
+
+    /// Writes changes down, and says what they change in the tables.
+    pub fn change(&mut self, changes: Changes) -> Result<Difference, NameError> {
+        let mut tally = Tally::default();
+        // A port's elements say which network it is on: networks come before their ports and go
+        // behind them.
+        let (mut come, mut go) = (Vec::new(), Vec::new());
+        for (id, network) in changes.networks {
+            match network {
+                Some(network) => come.push((id, network)),
+                None => go.push(id),
+            }
+        }
+        for (id, network) in come {
+            self.numbers.give(id);
+            tally.add(of_network(&network)?, 1);
+            if let Some(before) = self.networks.insert(id, network) {
+                tally.add(of_network(&before)?, -1);
+            }
+        }
+        for (id, port) in changes.ports {
+            if let Some(before) = self.ports.remove(&id) {
+                tally.add(self.port(&before)?, -1);
+            }
+            if let Some(port) = port {
+                self.numbers.give(port.network);
+                tally.add(self.port(&port)?, 1);
+                self.ports.insert(id, port);
+            }
+        }
+        for (host, binding) in changes.bindings {
+            if let Some(before) = self.bindings.remove(&host) {
+                tally.add(of_binding(&before)?, -1);
+            }
+            if let Some(binding) = binding {
+                tally.add(of_binding(&binding)?, 1);
+                self.bindings.insert(host, binding);
+            }
+        }
+        for id in go {
+            if let Some(before) = self.networks.remove(&id) {
+                tally.add(of_network(&before)?, -1);
+            }
+            self.numbers.take(id);
+        }
+        Ok(self.settle(tally))
+    }
+
+    fn settle(&mut self, tally: Tally) -> Difference {
+        let mut difference = Difference::default();
+        for (held, change) in tally.0 {
+            if !held.may_be_shared() {
+                match change {
+                    0 => {}
+                    1.. => _ = difference.new.insert(held),
+                    _ => _ = difference.gone.insert(held),
+                }
+                continue;
+            }
+            let before = self.shares.get(&held).copied().unwrap_or(0);
+            let after = before.saturating_add_signed(change);
+            match (before, after) {
+                (0, 0) => {}
+                (0, _) => _ = difference.new.insert(held.clone()),
+                (_, 0) => _ = difference.gone.insert(held.clone()),
+                _ => {}
+            }
+            if after == 0 {
+                self.shares.remove(&held);
+            } else {
+                self.shares.insert(held, after);
+            }
+        }
+        difference
+    }
+}
+
+/// How many more things need something.
+#[derive(Default)]
+struct Tally(BTreeMap<Held, isize>);
+
+impl Tally {
+    fn add(&mut self, held: Vec<Held>, count: isize) {
+        for one in held {
+            *self.0.entry(one).or_default() += count;
+        }
+    }
+}
+
+/// A number for each network, for the frames on a bridge that several share. It follows from the
+/// network's ID, so that it is the same after a restart.
+#[derive(Debug, Default)]
+struct Numbers {
+    by_network: BTreeMap<NetworkId, u32>,
+    by_number: BTreeMap<u32, NetworkId>,
+}
+
+impl Numbers {
+    fn get(&self, network: NetworkId) -> Option<u32> {
+        self.by_network.get(&network).copied()
+    }
+
+    fn give(&mut self, network: NetworkId) {
+        if self.by_network.contains_key(&network) {
+            return;
+        }
+        let [a, b, c, d, ..] = network.bytes();
+        let mut number = u32::from_be_bytes([*a, *b, *c, *d]);
+        // No mark is zero: that is a frame without one.
+        while number == 0 || self.by_number.contains_key(&number) {
+            number = number.wrapping_add(1);
+        }
+        self.by_network.insert(network, number);
+        self.by_number.insert(number, network);
+    }
+
+    fn take(&mut self, network: NetworkId) {
+        if let Some(number) = self.by_network.remove(&network) {
+            self.by_number.remove(&number);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
