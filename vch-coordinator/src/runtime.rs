@@ -22,6 +22,11 @@ mod health;
 pub mod hook;
 mod images;
 mod launch;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the supervisors that drive it follow")
+)]
+mod lifecycle;
 mod links;
 mod lives;
 mod lost;

@@ -1,0 +1,349 @@
+//! What becomes of a container, decided without I/O.
+//!
+//! ```text
+//!              start, restart, policy                  its process runs
+//!   Created ─────────────────────────► Starting ────────────────────────► Running
+//!   Exited  ◄────── start failed ───────┘  ▲                              │    │
+//!                                          │ pause is over       it ended │    │ stop, restart,
+//!                                     Restarting                          │    │ kill, forced removal
+//!                                          ▲                              ▼    ▼
+//!   Exited ◄──── no further start ──── Ending ◄──────── it ended ──────── Stopping
+//!
+//!   Created, Exited, Restarting, Ending ── removal ──► Removing ──► Removed
+//! ```
+//!
+//! A [`Lifecycle`] takes one [`Event`] after the other and answers each with the [`Action`]s that follow from it; a
+//! supervisor, one task a container, carries them out in their order and reports what came of them as further events.
+//!
+//! Architecture invariants:
+//! - A run ends by [`Event::Ended`] alone. A shim that is slow, full or unreadable makes no event: a supervisor sends
+//!   `Ended` only for an outcome that the shim told or wrote, or for a shim whose process is proved dead.
+//! - A request is answered exactly once, and only when what it was answered with is durable.
+//! - Starts by policy are paced, whatever their failures are; a user's stop ends them.
+//! - Nothing leaves [`State::Removed`].
+
+mod event;
+mod start;
+mod stop;
+
+pub use event::{
+    Action, Answer, Ended, Event, Launched, Policy, Refused, Request, RequestId, StartFailure,
+    Stop, Told,
+};
+
+use super::{
+    restart::{self, Tries},
+    workload::{Life, Status},
+};
+use std::time::{Duration, Instant};
+
+/// How long clients may go on reading what a container wrote before it removes itself.
+const LAST_READS: Duration = Duration::from_secs(10);
+
+/// How far a container has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It has never run.
+    Created,
+    /// Its start is under way.
+    Starting(start::Starting),
+    /// Its process runs.
+    Running(Running),
+    /// Its process is being ended.
+    Stopping(stop::Stopping),
+    /// It has ended, which is being stored.
+    Ending {
+        /// It ran when the coordinator was down, and ended without its own doing.
+        found: bool,
+        /// How long it ran.
+        ran: Duration,
+        /// It is a start that failed.
+        failed_start: Option<start::FailedStart>,
+    },
+    /// It has ended.
+    Exited {
+        /// It is removed when nobody reads any more, or at this time.
+        removed_at: Option<Instant>,
+    },
+    /// Its policy starts it again.
+    Restarting {
+        /// When.
+        at: Instant,
+    },
+    /// Its removal is under way.
+    Removing,
+    /// It is removed.
+    Removed,
+}
+
+/// A run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Running {
+    /// Since when it is followed.
+    since: Instant,
+    /// An earlier coordinator started it, and its shim has not answered yet.
+    found: bool,
+}
+
+/// A request that waits for what is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waiting {
+    Start,
+    Restart,
+    /// It came while a start was under way that somebody else had asked for.
+    RestartOnceItRuns(Stop),
+    Stop(Stop),
+    Kill(u8),
+    Remove,
+}
+
+/// A container's lifecycle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lifecycle<E> {
+    state: State,
+    run: Life,
+    tries: Tries,
+    /// Requests that wait, in the order in which they came.
+    waiting: Vec<(RequestId, Waiting)>,
+    /// The error of a failed start after which the container removes itself: for those who asked for the start.
+    failed: Option<E>,
+}
+
+impl<E: Clone> Lifecycle<E> {
+    /// Returns the lifecycle of a container as the store has it; `in_force` if its start was committed and its end not.
+    pub fn new(run: Life, in_force: bool, now: Instant) -> Self {
+        let state = match run.status {
+            Status::Running if in_force => State::Running(Running {
+                since: now,
+                found: true,
+            }),
+            _ if in_force => State::Starting(start::Starting::found(&run)),
+            Status::Created => State::Created,
+            Status::Restarting => State::Restarting { at: now },
+            Status::Running | Status::Exited | Status::Removing => {
+                State::Exited { removed_at: None }
+            }
+        };
+        Self {
+            state,
+            run,
+            tries: Tries::default(),
+            waiting: Vec::new(),
+            failed: None,
+        }
+    }
+
+    /// Returns how far it has come.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Returns its run as it was recorded last.
+    pub fn run(&self) -> &Life {
+        &self.run
+    }
+
+    /// Returns when [`Event::Woke`] is due.
+    pub fn wakes_at(&self) -> Option<Instant> {
+        match &self.state {
+            State::Stopping(stopping) => stopping.next_at,
+            State::Exited { removed_at } => *removed_at,
+            State::Restarting { at } => Some(*at),
+            _ => None,
+        }
+    }
+
+    /// Takes an event and returns the actions that follow from it.
+    pub fn step(&mut self, event: Event<E>, policy: &Policy, now: Instant) -> Vec<Action<E>> {
+        let mut actions = Vec::new();
+        let out = &mut actions;
+        match event {
+            Event::Requested(id, request) => self.requested(id, request, policy, now, out),
+            Event::CoordinatorStarted => self.coordinator_started(policy, out),
+            Event::Resumed => match &mut self.state {
+                State::Running(running) => running.found = false,
+                State::Starting(starting) => starting.found = false,
+                _ => {}
+            },
+            Event::Prepared => self.prepared(out),
+            Event::Launched(launched) => self.launched(&launched, out),
+            Event::StartFailed(failure) => self.start_failed(failure, out),
+            Event::Recorded => self.recorded(policy, now, out),
+            Event::NotRecorded(error) => self.start_not_recorded(error, now, out),
+            Event::Ended(ended) => self.ended(ended, now, out),
+            Event::Woke => self.woke(now, out),
+            Event::ReadersGone => {
+                if matches!(
+                    self.state,
+                    State::Exited {
+                        removed_at: Some(_)
+                    }
+                ) {
+                    self.remove(out);
+                }
+            }
+            Event::RowRemoved => self.row_removed(out),
+            Event::RowKept(error) => self.row_kept(&error, out),
+        }
+        actions
+    }
+
+    fn requested(
+        &mut self,
+        id: RequestId,
+        request: Request,
+        policy: &Policy,
+        now: Instant,
+        out: &mut Vec<Action<E>>,
+    ) {
+        let refused = |why| Action::Answer(id, Answer::Refused(why));
+        match (&self.state, request) {
+            (State::Removed, _) => out.push(refused(Refused::Gone)),
+            (State::Removing, Request::Remove { force: true }) => {
+                self.waiting.push((id, Waiting::Remove));
+            }
+            (State::Removing, _) => out.push(refused(Refused::Removing)),
+
+            (
+                State::Created | State::Exited { .. } | State::Restarting { .. },
+                Request::Start | Request::Restart(_),
+            ) => {
+                self.waiting.push((id, waiting(request)));
+                self.start(false, out);
+            }
+            (State::Running(_), Request::Start) => {
+                out.push(Action::Answer(id, Answer::Unchanged));
+            }
+            // A second start waits for the first one; one that comes while it is stopped starts it again.
+            (State::Starting(_) | State::Stopping(_) | State::Ending { .. }, Request::Start) => {
+                self.waiting.push((id, Waiting::Start));
+            }
+
+            (State::Created | State::Exited { .. }, Request::Stop(_)) => {
+                out.push(Action::Answer(id, Answer::Unchanged));
+            }
+            (State::Restarting { .. }, Request::Stop(_)) => {
+                self.run.status = Status::Exited;
+                self.run.stopped_by_user = true;
+                self.state = State::Exited { removed_at: None };
+                out.push(Action::Record(self.run.clone(), Some(id)));
+            }
+            (
+                State::Created
+                | State::Exited { .. }
+                | State::Restarting { .. }
+                | State::Ending { .. },
+                Request::Kill(_),
+            ) => out.push(refused(Refused::NotRunning)),
+
+            (
+                State::Created | State::Exited { .. } | State::Ending { .. },
+                Request::Remove { .. },
+            )
+            | (State::Restarting { .. }, Request::Remove { force: true }) => {
+                self.waiting.push((id, Waiting::Remove));
+                if !matches!(self.state, State::Ending { .. }) {
+                    self.remove(out);
+                }
+            }
+            (State::Restarting { .. }, Request::Remove { force: false }) => {
+                out.push(refused(Refused::NotRemovable("restarting")));
+            }
+            (
+                State::Starting(_) | State::Running(_) | State::Stopping(_),
+                Request::Remove { force: false },
+            ) => out.push(refused(Refused::NotRemovable("running"))),
+
+            (State::Ending { .. }, Request::Stop(_) | Request::Restart(_)) => {
+                self.waiting.push((id, waiting(request)));
+            }
+            (State::Starting(_), request) => self.while_starting(id, request, out),
+            (State::Running(_) | State::Stopping(_), request) => {
+                self.while_running(id, request, policy, now, out);
+            }
+        }
+    }
+
+    fn coordinator_started(&mut self, policy: &Policy, out: &mut Vec<Action<E>>) {
+        let waited = matches!(self.state, State::Restarting { .. });
+        if !waited && !matches!(self.state, State::Created | State::Exited { .. }) {
+            return;
+        }
+        // One that waited to be started again has ended without a user's doing, too.
+        if restart::at_start(&policy.restart, &self.run, waited) {
+            self.start(true, out);
+        } else if waited {
+            self.run.status = Status::Exited;
+            self.state = State::Exited { removed_at: None };
+            out.push(Action::Record(self.run.clone(), None));
+        }
+    }
+
+    fn woke(&mut self, now: Instant, out: &mut Vec<Action<E>>) {
+        if self.wakes_at().is_none_or(|at| at > now) {
+            return;
+        }
+        match self.state {
+            State::Stopping(_) => self.escalate(now, out),
+            State::Exited { .. } => self.remove(out),
+            State::Restarting { .. } => self.start(true, out),
+            _ => {}
+        }
+    }
+
+    fn remove(&mut self, out: &mut Vec<Action<E>>) {
+        self.state = State::Removing;
+        out.push(Action::RemoveRow);
+    }
+
+    fn row_removed(&mut self, out: &mut Vec<Action<E>>) {
+        if self.state != State::Removing {
+            return;
+        }
+        self.state = State::Removed;
+        out.extend([Action::Discard, Action::Tell(Told::Destroy)]);
+        let failed = self.failed.take();
+        for (id, waiting) in self.waiting.drain(..) {
+            let answer = match (waiting, &failed) {
+                (Waiting::Remove, _) => Answer::Done,
+                (Waiting::Start | Waiting::Restart, Some(error)) => {
+                    Answer::Refused(Refused::Failed(error.clone()))
+                }
+                _ => Answer::Refused(Refused::Gone),
+            };
+            out.push(Action::Answer(id, answer));
+        }
+    }
+
+    fn row_kept(&mut self, error: &E, out: &mut Vec<Action<E>>) {
+        if self.state != State::Removing {
+            return;
+        }
+        self.state = match self.run.status {
+            Status::Created => State::Created,
+            _ => State::Exited { removed_at: None },
+        };
+        let failed = self.failed.take();
+        for (id, waiting) in self.waiting.drain(..) {
+            let error = match (waiting, &failed) {
+                (Waiting::Start | Waiting::Restart, Some(failed)) => failed,
+                _ => error,
+            };
+            let answer = Answer::Refused(Refused::Failed(error.clone()));
+            out.push(Action::Answer(id, answer));
+        }
+    }
+}
+
+fn waiting(request: Request) -> Waiting {
+    match request {
+        Request::Start => Waiting::Start,
+        Request::Stop(how) => Waiting::Stop(how),
+        Request::Restart(_) => Waiting::Restart,
+        Request::Kill(signal) => Waiting::Kill(signal),
+        Request::Remove { .. } => Waiting::Remove,
+    }
+}
+
+#[cfg(test)]
+mod tests;

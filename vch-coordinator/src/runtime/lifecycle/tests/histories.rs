@@ -1,0 +1,352 @@
+//! Random histories: requests, failures, shims that do not answer, coordinators that die.
+
+use super::*;
+use std::collections::BTreeMap;
+
+const HISTORIES: u64 = 100_000;
+const STEPS: usize = 40;
+const WHEN: [RestartWhen; 4] = [
+    RestartWhen::No,
+    RestartWhen::OnFailure,
+    RestartWhen::Always,
+    RestartWhen::UnlessStopped,
+];
+
+/// A generator of numbers (xorshift64*), so that a failure can be played again by its seed.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % limit
+    }
+
+    fn one_in(&mut self, limit: u64) -> bool {
+        self.below(limit) == 0
+    }
+}
+
+/// What is so outside of the lifecycle.
+#[derive(Default)]
+struct Outside {
+    /// The store: the run as it was stored last, and whether its start is in force.
+    stored: Life,
+    in_force: bool,
+    row_gone: bool,
+    /// The VM lives; the lifecycle is not told when it ends, but by an event.
+    alive: bool,
+    /// Actions under way.
+    preparing: bool,
+    launching: bool,
+    removing: bool,
+    readers: bool,
+    /// A store that must be answered before anything else is.
+    storing: Option<Stored>,
+    /// Requests that are not answered, each with what was asked.
+    open: BTreeMap<RequestId, Request>,
+    /// Starts by nobody's request since the last one by request.
+    starts: u32,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Stored {
+    Start,
+    End,
+}
+
+struct History {
+    world: World,
+    outside: Outside,
+    dice: Dice,
+}
+
+impl History {
+    fn new(seed: u64) -> Self {
+        let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+        let mut world = World::new(WHEN[usize::try_from(dice.below(4)).unwrap()]);
+        world.policy.remove_at_end = dice.one_in(4);
+        world.policy.restart.most = u32::try_from(dice.below(3)).unwrap();
+        Self {
+            world,
+            outside: Outside::default(),
+            dice,
+        }
+    }
+
+    fn request(&mut self) -> Request {
+        let how = Stop {
+            grace: match self.dice.below(3) {
+                0 => None,
+                1 => Some(Duration::ZERO),
+                _ => Some(Duration::MAX),
+            },
+            signal: None,
+        };
+        match self.dice.below(7) {
+            0 | 1 => Request::Start,
+            2 => Request::Stop(how),
+            3 => Request::Restart(how),
+            4 => Request::Kill(SIGKILL),
+            5 => Request::Kill(SIGHUP),
+            _ => Request::Remove {
+                force: self.dice.one_in(2),
+            },
+        }
+    }
+
+    /// An event that may come now.
+    fn event(&mut self) -> Event<Error> {
+        let outside = &mut self.outside;
+        if let Some(stored) = outside.storing.take() {
+            if stored == Stored::Start && self.dice.one_in(4) {
+                return Event::NotRecorded("full");
+            }
+            outside.stored = self.world.lifecycle.run().clone();
+            outside.in_force = stored == Stored::Start;
+            return Event::Recorded;
+        }
+        match self.dice.below(8) {
+            0 if outside.preparing => {
+                outside.preparing = false;
+                if self.dice.one_in(3) {
+                    return start_failed(128);
+                }
+                outside.in_force = true;
+                Event::Prepared
+            }
+            1 if outside.launching => {
+                outside.launching = false;
+                if self.dice.one_in(3) {
+                    return start_failed(125);
+                }
+                outside.alive = true;
+                launched()
+            }
+            2 if outside.removing => {
+                outside.removing = false;
+                if self.dice.one_in(3) {
+                    return Event::RowKept("busy");
+                }
+                outside.row_gone = true;
+                Event::RowRemoved
+            }
+            3 if outside.readers => {
+                outside.readers = false;
+                Event::ReadersGone
+            }
+            4 if outside.alive && self.dice.one_in(3) => {
+                outside.alive = false;
+                ended(u8::try_from(self.dice.below(2)).unwrap())
+            }
+            5 | 6 => {
+                if let Some(at) = self.world.lifecycle.wakes_at() {
+                    self.world.now = self.world.now.max(at);
+                }
+                Event::Woke
+            }
+            _ => {
+                let request = self.request();
+                self.world.requests += 1;
+                let id = RequestId(self.world.requests);
+                self.outside.open.insert(id, request);
+                Event::Requested(id, request)
+            }
+        }
+    }
+
+    fn carry_out(&mut self, action: Action<Error>) {
+        let outside = &mut self.outside;
+        let by_request = |open: &BTreeMap<RequestId, Request>| {
+            let starts =
+                |request: &Request| matches!(request, Request::Start | Request::Restart(_));
+            open.values().any(starts)
+        };
+        match action {
+            Action::Prepare => {
+                assert!(!outside.alive && !outside.preparing && !outside.launching);
+                outside.preparing = true;
+                outside.starts = match by_request(&outside.open) {
+                    true => 0,
+                    false => outside.starts + 1,
+                };
+            }
+            Action::Launch => {
+                assert!(!outside.alive && !outside.launching, "two VMs at once");
+                outside.launching = true;
+            }
+            Action::Signal(signal, id) => {
+                if signal == SIGKILL && outside.alive && self.dice.one_in(2) {
+                    // Its end is told by an event, later.
+                }
+                if let Some(id) = id {
+                    outside.open.remove(&id).expect("answered once");
+                }
+            }
+            Action::Record(run, id) => {
+                outside.stored = run;
+                if let Some(id) = id {
+                    outside.open.remove(&id).expect("answered once");
+                }
+            }
+            Action::RecordStart(_) => {
+                assert!(outside.alive);
+                outside.storing = Some(Stored::Start);
+            }
+            Action::RecordEnd(run) => {
+                assert!(!outside.alive, "no end is told of a VM that lives");
+                assert_ne!(run.status, Status::Running);
+                outside.storing = Some(Stored::End);
+            }
+            Action::Answer(id, answer) => {
+                let request = outside.open.remove(&id).expect("answered once");
+                let ends = matches!(
+                    request,
+                    Request::Stop(_) | Request::Kill(_) | Request::Remove { .. }
+                );
+                if answer == Answer::Done && ends {
+                    assert!(
+                        !outside.alive && !outside.in_force,
+                        "an end is stored first"
+                    );
+                }
+                if answer == Answer::Done && matches!(request, Request::Remove { .. }) {
+                    assert!(outside.row_gone);
+                }
+                if answer == Answer::Done && matches!(request, Request::Start) {
+                    assert!(outside.in_force, "a start is stored first");
+                }
+            }
+            Action::AwaitReaders => outside.readers = true,
+            Action::RemoveRow => {
+                assert!(!outside.alive && !outside.in_force);
+                outside.removing = true;
+            }
+            Action::Discard => assert!(outside.row_gone && !outside.alive),
+            Action::AbortLaunch | Action::EndVm | Action::EndShim | Action::Tell(_) => {}
+        }
+    }
+
+    /// The coordinator dies, and another one finds what is there.
+    fn die(&mut self) {
+        let outside = &mut self.outside;
+        outside.open.clear();
+        // A launch that was under way has become a VM, or nothing.
+        outside.alive |= outside.launching && self.dice.one_in(2);
+        let [preparing, removing] = [outside.preparing, outside.removing];
+        (outside.preparing, outside.launching) = (false, false);
+        (outside.removing, outside.readers, outside.storing) = (false, false, None);
+        outside.starts = 0;
+        if preparing && self.dice.one_in(2) {
+            outside.in_force = true;
+        }
+        if removing && self.dice.one_in(2) {
+            outside.row_gone = true;
+        }
+        self.world.lifecycle =
+            Lifecycle::new(outside.stored.clone(), outside.in_force, self.world.now);
+        let event = if !outside.in_force {
+            Event::CoordinatorStarted
+        } else if outside.alive {
+            match self.world.lifecycle.state() {
+                State::Starting(_) => launched(),
+                _ => Event::Resumed,
+            }
+        } else {
+            ended(137)
+        };
+        self.step(event);
+    }
+
+    fn step(&mut self, event: Event<Error>) {
+        let removed = *self.world.lifecycle.state() == State::Removed;
+        let woke = event == Event::Woke;
+        let actions = self.world.step(event);
+        for action in actions {
+            if removed {
+                let gone = Answer::Refused(Refused::Gone);
+                assert!(matches!(&action, Action::Answer(_, answer) if *answer == gone));
+            }
+            if action == Action::Prepare && self.outside.open.is_empty() {
+                assert!(
+                    woke || self.outside.starts == 0,
+                    "a start by policy is paced"
+                );
+            }
+            self.carry_out(action);
+        }
+        let policy = &self.world.policy.restart;
+        if policy.when == RestartWhen::OnFailure && policy.most > 0 {
+            assert!(self.world.lifecycle.run().restarts <= policy.most);
+        }
+        let runs = matches!(
+            self.world.lifecycle.state(),
+            State::Running(_) | State::Stopping(_)
+        );
+        assert!(!runs || self.outside.alive || self.outside.storing.is_some());
+    }
+
+    /// Lets everything come to its end: nobody asks any more, and nothing fails.
+    fn settle(&mut self) {
+        for _ in 0..60 {
+            if self.outside.storing.take().is_some() {
+                self.outside.stored = self.world.lifecycle.run().clone();
+                let starts = matches!(self.world.lifecycle.state(), State::Starting(_));
+                self.outside.in_force = starts;
+                self.step(Event::Recorded);
+                continue;
+            }
+            let event = match self.world.lifecycle.state() {
+                State::Starting(_) if self.outside.preparing => {
+                    self.outside.preparing = false;
+                    self.outside.in_force = true;
+                    Event::Prepared
+                }
+                State::Starting(_) => {
+                    self.outside.launching = false;
+                    self.outside.alive = true;
+                    launched()
+                }
+                State::Stopping(_) => {
+                    self.outside.alive = false;
+                    ended(137)
+                }
+                State::Removing => {
+                    self.outside.row_gone = true;
+                    Event::RowRemoved
+                }
+                _ => return,
+            };
+            self.step(event);
+        }
+        panic!("it does not settle: {:?}", self.world.lifecycle);
+    }
+}
+
+#[test]
+fn every_history_keeps_what_a_lifecycle_promises() {
+    for seed in 0..HISTORIES {
+        let play = std::panic::catch_unwind(|| {
+            let mut history = History::new(seed);
+            for _ in 0..STEPS {
+                if history.outside.row_gone && history.dice.one_in(4) {
+                    break;
+                }
+                if !history.outside.row_gone && history.dice.one_in(30) {
+                    history.die();
+                    continue;
+                }
+                let event = history.event();
+                history.step(event);
+            }
+            history.settle();
+            assert!(
+                history.outside.open.is_empty(),
+                "{:?}",
+                history.outside.open
+            );
+        });
+        assert!(play.is_ok(), "seed {seed}");
+    }
+}
