@@ -79,10 +79,10 @@ impl Peer {
             eval "$CGROUPS"
             mount -t tmpfs tmpfs /run
             mount -t tmpfs tmpfs /opt
-            folder=$1
+            dir=$1
             shift
-            exec dockerd --config-file $folder/daemon.json --data-root $folder/data --exec-root $folder/exec \
-                --host unix://$directory/docker.sock --pidfile $directory/pid --storage-driver vfs "$@""#;
+            exec dockerd --config-file $dir/daemon.json --data-root $dir/data --exec-root $dir/exec \
+                --host unix://$dir/docker.sock --pidfile $dir/pid --storage-driver vfs "$@""#;
         let mut command = Command::new("unshare");
         command.args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]);
         command.args(["sh", "-c", INSIDE, "sh"]).arg(dir);

@@ -68,7 +68,7 @@ pub enum Event<E> {
     NotRecorded(E),
     /// Its process has ended, or its VM.
     Ended(Ended),
-    /// The time of [`Lifecycle::wakes_at`] has come.
+    /// The time of `Lifecycle::wakes_at` has come.
     Woke,
     /// Nobody reads any more what it wrote.
     ReadersGone,
