@@ -18,7 +18,8 @@ fn held(vch: &Coordinator<'_>, topology: &lab::Topology) -> Result<(Value, Value
     Ok((
         vch.ask("container inspect guarded")?,
         vch.ask("network ls")?,
-        topology.vch.ip("-o address show")?,
+        // The kernel takes `tentative` away once it knows that no neighbour has the address (RFC 4862, 5.4).
+        topology.vch.ip("-o address show")?.replace(" tentative", ""),
     ))
 }
 
