@@ -19,7 +19,10 @@ fn held(vch: &Coordinator<'_>, topology: &lab::Topology) -> Result<(Value, Value
         vch.ask("container inspect guarded")?,
         vch.ask("network ls")?,
         // The kernel takes `tentative` away once it knows that no neighbour has the address (RFC 4862, 5.4).
-        topology.vch.ip("-o address show")?.replace(" tentative", ""),
+        topology
+            .vch
+            .ip("-o address show")?
+            .replace(" tentative", ""),
     ))
 }
 
