@@ -28,9 +28,9 @@ impl Dice {
     }
 }
 
-/// What is so outside of the lifecycle.
+/// Store, VM and clients as they are outside of the lifecycle.
 #[derive(Default)]
-struct Outside {
+struct Simulated {
     /// The store: the run as it was stored last, and whether its start is in force.
     stored: Life,
     in_force: bool,
@@ -58,7 +58,7 @@ enum Stored {
 
 struct History {
     world: World,
-    outside: Outside,
+    simulated: Simulated,
     dice: Dice,
 }
 
@@ -70,7 +70,7 @@ impl History {
         world.policy.restart.most = u32::try_from(dice.below(3)).unwrap();
         Self {
             world,
-            outside: Outside::default(),
+            simulated: Simulated::default(),
             dice,
         }
     }
@@ -98,46 +98,46 @@ impl History {
 
     /// An event that may come now.
     fn event(&mut self) -> Event<Error> {
-        let outside = &mut self.outside;
-        if let Some(stored) = outside.storing.take() {
+        let simulated = &mut self.simulated;
+        if let Some(stored) = simulated.storing.take() {
             if stored == Stored::Start && self.dice.one_in(4) {
                 return Event::NotRecorded("full");
             }
-            outside.stored = self.world.lifecycle.run().clone();
-            outside.in_force = stored == Stored::Start;
+            simulated.stored = self.world.lifecycle.run().clone();
+            simulated.in_force = stored == Stored::Start;
             return Event::Recorded;
         }
         match self.dice.below(8) {
-            0 if outside.preparing => {
-                outside.preparing = false;
+            0 if simulated.preparing => {
+                simulated.preparing = false;
                 if self.dice.one_in(3) {
                     return start_failed(128);
                 }
-                outside.in_force = true;
+                simulated.in_force = true;
                 Event::Prepared
             }
-            1 if outside.launching => {
-                outside.launching = false;
+            1 if simulated.launching => {
+                simulated.launching = false;
                 if self.dice.one_in(3) {
                     return start_failed(125);
                 }
-                outside.alive = true;
+                simulated.alive = true;
                 launched()
             }
-            2 if outside.removing => {
-                outside.removing = false;
+            2 if simulated.removing => {
+                simulated.removing = false;
                 if self.dice.one_in(3) {
                     return Event::RowKept("busy");
                 }
-                outside.row_gone = true;
+                simulated.row_gone = true;
                 Event::RowRemoved
             }
-            3 if outside.readers => {
-                outside.readers = false;
+            3 if simulated.readers => {
+                simulated.readers = false;
                 Event::ReadersGone
             }
-            4 if outside.alive && self.dice.one_in(3) => {
-                outside.alive = false;
+            4 if simulated.alive && self.dice.one_in(3) => {
+                simulated.alive = false;
                 ended(u8::try_from(self.dice.below(2)).unwrap())
             }
             5 | 6 => {
@@ -150,14 +150,14 @@ impl History {
                 let request = self.request();
                 self.world.requests += 1;
                 let id = RequestId(self.world.requests);
-                self.outside.open.insert(id, request);
+                self.simulated.open.insert(id, request);
                 Event::Requested(id, request)
             }
         }
     }
 
     fn carry_out(&mut self, action: Action<Error>) {
-        let outside = &mut self.outside;
+        let simulated = &mut self.simulated;
         let by_request = |open: &BTreeMap<RequestId, Request>| {
             let starts =
                 |request: &Request| matches!(request, Request::Start | Request::Restart(_));
@@ -165,90 +165,90 @@ impl History {
         };
         match action {
             Action::Prepare => {
-                assert!(!outside.alive && !outside.preparing && !outside.launching);
-                outside.preparing = true;
-                outside.starts = match by_request(&outside.open) {
+                assert!(!simulated.alive && !simulated.preparing && !simulated.launching);
+                simulated.preparing = true;
+                simulated.starts = match by_request(&simulated.open) {
                     true => 0,
-                    false => outside.starts + 1,
+                    false => simulated.starts + 1,
                 };
             }
             Action::Launch => {
-                assert!(!outside.alive && !outside.launching, "two VMs at once");
-                outside.launching = true;
+                assert!(!simulated.alive && !simulated.launching, "two VMs at once");
+                simulated.launching = true;
             }
             Action::Signal(signal, id) => {
-                if signal == SIGKILL && outside.alive && self.dice.one_in(2) {
+                if signal == SIGKILL && simulated.alive && self.dice.one_in(2) {
                     // Its end is told by an event, later.
                 }
                 if let Some(id) = id {
-                    outside.open.remove(&id).expect("answered once");
+                    simulated.open.remove(&id).expect("answered once");
                 }
             }
             Action::Record(run, id) => {
-                outside.stored = run;
+                simulated.stored = run;
                 if let Some(id) = id {
-                    outside.open.remove(&id).expect("answered once");
+                    simulated.open.remove(&id).expect("answered once");
                 }
             }
             Action::RecordStart(_) => {
-                assert!(outside.alive);
-                outside.storing = Some(Stored::Start);
+                assert!(simulated.alive);
+                simulated.storing = Some(Stored::Start);
             }
             Action::RecordEnd(run) => {
-                assert!(!outside.alive, "no end is told of a VM that lives");
+                assert!(!simulated.alive, "no end is told of a VM that lives");
                 assert_ne!(run.status, Status::Running);
-                outside.storing = Some(Stored::End);
+                simulated.storing = Some(Stored::End);
             }
             Action::Answer(id, answer) => {
-                let request = outside.open.remove(&id).expect("answered once");
+                let request = simulated.open.remove(&id).expect("answered once");
                 let ends = matches!(
                     request,
                     Request::Stop(_) | Request::Kill(_) | Request::Remove { .. }
                 );
                 if answer == Answer::Done && ends {
                     assert!(
-                        !outside.alive && !outside.in_force,
+                        !simulated.alive && !simulated.in_force,
                         "an end is stored first"
                     );
                 }
                 if answer == Answer::Done && matches!(request, Request::Remove { .. }) {
-                    assert!(outside.row_gone);
+                    assert!(simulated.row_gone);
                 }
                 if answer == Answer::Done && matches!(request, Request::Start) {
-                    assert!(outside.in_force, "a start is stored first");
+                    assert!(simulated.in_force, "a start is stored first");
                 }
             }
-            Action::AwaitReaders => outside.readers = true,
+            Action::AwaitReaders => simulated.readers = true,
             Action::RemoveRow => {
-                assert!(!outside.alive && !outside.in_force);
-                outside.removing = true;
+                assert!(!simulated.alive && !simulated.in_force);
+                simulated.removing = true;
             }
-            Action::Discard => assert!(outside.row_gone && !outside.alive),
+            Action::Discard => assert!(simulated.row_gone && !simulated.alive),
             Action::AbortLaunch | Action::EndVm | Action::EndShim | Action::Tell(_) => {}
         }
     }
 
     /// The coordinator dies, and another one finds what is there.
     fn die(&mut self) {
-        let outside = &mut self.outside;
-        outside.open.clear();
+        let simulated = &mut self.simulated;
+        simulated.open.clear();
         // A launch that was under way has become a VM, or nothing.
-        outside.alive |= outside.launching && self.dice.one_in(2);
-        let [preparing, removing] = [outside.preparing, outside.removing];
-        (outside.preparing, outside.launching) = (false, false);
-        (outside.removing, outside.readers, outside.storing) = (false, false, None);
-        outside.starts = 0;
+        simulated.alive |= simulated.launching && self.dice.one_in(2);
+        let [preparing, removing] = [simulated.preparing, simulated.removing];
+        (simulated.preparing, simulated.launching) = (false, false);
+        (simulated.removing, simulated.readers, simulated.storing) = (false, false, None);
+        simulated.starts = 0;
         if preparing && self.dice.one_in(2) {
-            outside.in_force = true;
+            simulated.in_force = true;
         }
         if removing && self.dice.one_in(2) {
-            outside.row_gone = true;
+            simulated.row_gone = true;
         }
         self.world.lifecycle =
-            Lifecycle::new(outside.stored.clone(), outside.in_force, self.world.now);
-        let event = if !outside.in_force {
+            Lifecycle::new(simulated.stored.clone(), simulated.in_force, self.world.now);
+        let event = if !simulated.in_force {
             Event::CoordinatorStarted
-        } else if outside.alive {
+        } else if simulated.alive {
             match self.world.lifecycle.state() {
                 State::Starting(_) => launched(),
                 _ => Event::Resumed,
@@ -268,9 +268,9 @@ impl History {
                 let gone = Answer::Refused(Refused::Gone);
                 assert!(matches!(&action, Action::Answer(_, answer) if *answer == gone));
             }
-            if action == Action::Prepare && self.outside.open.is_empty() {
+            if action == Action::Prepare && self.simulated.open.is_empty() {
                 assert!(
-                    woke || self.outside.starts == 0,
+                    woke || self.simulated.starts == 0,
                     "a start by policy is paced"
                 );
             }
@@ -284,36 +284,36 @@ impl History {
             self.world.lifecycle.state(),
             State::Running(_) | State::Stopping(_)
         );
-        assert!(!runs || self.outside.alive || self.outside.storing.is_some());
+        assert!(!runs || self.simulated.alive || self.simulated.storing.is_some());
     }
 
     /// Lets everything come to its end: nobody asks any more, and nothing fails.
     fn settle(&mut self) {
         for _ in 0..60 {
-            if self.outside.storing.take().is_some() {
-                self.outside.stored = self.world.lifecycle.run().clone();
+            if self.simulated.storing.take().is_some() {
+                self.simulated.stored = self.world.lifecycle.run().clone();
                 let starts = matches!(self.world.lifecycle.state(), State::Starting(_));
-                self.outside.in_force = starts;
+                self.simulated.in_force = starts;
                 self.step(Event::Recorded);
                 continue;
             }
             let event = match self.world.lifecycle.state() {
-                State::Starting(_) if self.outside.preparing => {
-                    self.outside.preparing = false;
-                    self.outside.in_force = true;
+                State::Starting(_) if self.simulated.preparing => {
+                    self.simulated.preparing = false;
+                    self.simulated.in_force = true;
                     Event::Prepared
                 }
                 State::Starting(_) => {
-                    self.outside.launching = false;
-                    self.outside.alive = true;
+                    self.simulated.launching = false;
+                    self.simulated.alive = true;
                     launched()
                 }
                 State::Stopping(_) => {
-                    self.outside.alive = false;
+                    self.simulated.alive = false;
                     ended(137)
                 }
                 State::Removing => {
-                    self.outside.row_gone = true;
+                    self.simulated.row_gone = true;
                     Event::RowRemoved
                 }
                 _ => return,
@@ -330,10 +330,10 @@ fn every_history_keeps_what_a_lifecycle_promises() {
         let play = std::panic::catch_unwind(|| {
             let mut history = History::new(seed);
             for _ in 0..STEPS {
-                if history.outside.row_gone && history.dice.one_in(4) {
+                if history.simulated.row_gone && history.dice.one_in(4) {
                     break;
                 }
-                if !history.outside.row_gone && history.dice.one_in(30) {
+                if !history.simulated.row_gone && history.dice.one_in(30) {
                     history.die();
                     continue;
                 }
@@ -342,9 +342,9 @@ fn every_history_keeps_what_a_lifecycle_promises() {
             }
             history.settle();
             assert!(
-                history.outside.open.is_empty(),
+                history.simulated.open.is_empty(),
                 "{:?}",
-                history.outside.open
+                history.simulated.open
             );
         });
         assert!(play.is_ok(), "seed {seed}");
