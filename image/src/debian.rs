@@ -79,8 +79,12 @@ pub fn first_dependency(package: &str) -> Result<String, DebianError> {
 }
 
 /// Unpacks `package` into `dir`, unless that is there already. A download or unpacking that is cut short leaves no
-/// `dir`.
+/// `dir`. Several processes may ask for the same one: a lock beside it, which stays there, lets one of them unpack.
 pub fn unpacked(package: &str, dir: &Path) -> Result<(), DebianError> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    let _lock = locked(&dir.with_extension("lock"))?;
     if dir.is_dir() {
         return Ok(());
     }
@@ -88,6 +92,15 @@ pub fn unpacked(package: &str, dir: &Path) -> Result<(), DebianError> {
     // apt's own download user can't write into a build directory that belongs to another user.
     apt_get.args(["-q", "-o", "APT::Sandbox::User=root"]);
     unpacked_by(&mut apt_get, package, dir)
+}
+
+/// Waits for a lock (flock(2)) on a file, which is created if it is not there; it is given back when the file is dropped.
+fn locked(path: &Path) -> Result<fs::File, DebianError> {
+    let parent = path.parent().unwrap_or(Path::new(""));
+    fs::create_dir_all(parent)
+        .and_then(|()| fs::File::create(path))
+        .and_then(|file| file.lock().map(|()| file))
+        .map_err(write_error(path))
 }
 
 /// Downloads `package` by an `apt-get` with its options, and unpacks it.

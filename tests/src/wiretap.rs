@@ -45,7 +45,7 @@ pub struct Wiretap {
 }
 
 impl Wiretap {
-    /// Listens on a socket of the test's directory, between whoever connects there and the daemon.
+    /// Listens on a socket of the test's directory, between its clients and the daemon.
     pub fn start(lab: &Lab, name: &str, daemon: &Path) -> Result<Self> {
         let socket = lab.path(&format!("{name}.sock"));
         let listener = UnixListener::bind(&socket).context("listen between CLI and daemon")?;

@@ -88,7 +88,7 @@ fn quota(quota_us: u64, period_us: u64) -> String {
 /// The cgroups of VMs.
 #[derive(Clone, Debug)]
 pub struct Cgroups {
-    /// Their directory; or why there is none.
+    /// The directory of the VMs' cgroups, or the reason for which VMs have none.
     dir: Result<PathBuf, String>,
 }
 

@@ -106,8 +106,8 @@ impl Runtime {
         Ok(true)
     }
 
-    /// Gives a container, whoever runs it, a further endpoint; what the user wrote of it is shown again, by
-    /// the network's name.
+    /// Connects a container to a further network, also one whose VM another program runs; what the user wrote of the
+    /// endpoint is shown again, by the network's name.
     ///
     /// # Errors
     /// [`RuntimeError`]; nothing has changed then.

@@ -12,6 +12,8 @@
 //!   Created, Exited, Restarting, Ending ── removal ──► Removing ──► Removed
 //! ```
 //!
+//! Nothing drives it yet: containers run by `lives` until the supervisors are there.
+//!
 //! A [`Lifecycle`] takes one [`Event`] after the other and answers each with the [`Action`]s that follow from it; a
 //! supervisor, one task a container, carries them out in their order and reports what came of them as further events.
 //!
@@ -90,7 +92,7 @@ pub struct Running {
 enum Waiting {
     Start,
     Restart,
-    /// It came while a start was under way that somebody else had asked for.
+    /// A restart that came while a start was under way: once its process runs, it is stopped and started.
     RestartOnceItRuns(Stop),
     Stop(Stop),
     Kill(u8),

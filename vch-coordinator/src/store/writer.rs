@@ -239,7 +239,7 @@ impl LedgerHandle {
         Changes::follow(Jobs(self.jobs.downgrade()), after).await
     }
 
-    /// Ends the thread after what was asked before; whoever asks later is told [`WriterError`].
+    /// Ends the thread after what was asked before; later calls return [`WriterError`].
     pub async fn end(&self) {
         // It has ended already then.
         let _ = self.jobs.send(Job::End).await;

@@ -1,4 +1,4 @@
-//! `sqfstar` 4.5 gives the root directory to whoever runs it. Its owner is written into the finished file:
+//! `sqfstar` 4.5 gives the root directory to the user who runs it. Its owner is written into the finished file:
 //! the inode and the table of IDs are not compressed (squashfs_fs.h: squashfs_super_block,
 //! squashfs_dir_inode; all numbers little-endian).
 

@@ -265,8 +265,10 @@ impl Actor {
             match (self.kernel.apply(step).await, step.link()) {
                 (Ok(()), link) => {
                     done.steps += 1;
-                    done.created
-                        .extend(link.filter(|_| step.creates()).cloned());
+                    if let Some(name) = link.filter(|_| step.creates()) {
+                        self.learn_created(name);
+                        done.created.insert(name.clone());
+                    }
                 }
                 (Err(error), Some(name)) => {
                     done.failed.insert(name.clone(), error);
@@ -297,6 +299,9 @@ impl Actor {
                 return Err(error);
             }
             created = created.or(step.link().filter(|_| step.creates()));
+        }
+        if let Some(name) = created {
+            self.learn_created(name);
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ use crate::effects::segments::{
     step::Step,
 };
 use netlink_packet_route::route::RouteMessage;
+use nix::net::if_::if_nametoindex;
 use protocol::spec::InterfaceName;
 use std::{collections::BTreeSet, io};
 use tokio::time::{Duration, Instant};
@@ -189,6 +190,15 @@ impl Actor {
         let links = observed.links.iter();
         let own = links.filter(|(_, link)| owner.owns(link.group));
         self.own = own.map(|(name, link)| (link.index, name.clone())).collect();
+    }
+
+    /// Notes the number of a link that was just created. The kernel's event about it may be read after a list of all
+    /// routes, which then has routes by a link that nobody knows for one of ours.
+    pub(super) fn learn_created(&mut self, name: &InterfaceName) {
+        // One that is gone again has no routes.
+        if let Ok(index) = if_nametoindex(name.as_str()) {
+            self.own.insert(index, name.clone());
+        }
     }
 
     pub(super) async fn learn_routes(&mut self) -> Result<(), SegmentError> {

@@ -42,7 +42,7 @@ fn one_that_hears_no_signal_is_ended_by_force_and_never_said_to_have_ended() {
     assert_eq!(world.wake(), [refused(2, Refused::Unkillable)]);
     assert_eq!(world.state(), "stopping");
     assert_eq!(world.lifecycle.wakes_at(), None);
-    // Whoever asks again has it tried again.
+    // The next request tries again.
     let again = world.ask(Request::Remove { force: true });
     assert_eq!(again, [Action::EndShim]);
     let actions = deeds(world.all([ended(137), Event::Recorded, Event::RowRemoved]));

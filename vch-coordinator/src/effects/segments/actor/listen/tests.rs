@@ -37,6 +37,27 @@ fn after_lost_events_everything_is_looked_at_again() {
 }
 
 #[test]
+fn routes_by_a_link_that_was_just_created_are_no_host_routes() {
+    in_namespace(async |_room| {
+        let (mut actor, _watch, routes) = start().await;
+        // The routes are listed before the events of the own changes are read.
+        actor
+            .ensure_bridge(bridge("br-1", &[GATEWAY]))
+            .await
+            .unwrap();
+        actor.learn_routes().await.unwrap();
+        assert_eq!(routes.overlap(&"172.18.0.0/16".parse().unwrap()), None);
+        let all = [
+            bridge("br-1", &[GATEWAY]),
+            bridge("br-2", &["172.19.0.1/16"]),
+        ];
+        actor.reconcile(desired(&all, &[])).await.unwrap();
+        actor.learn_routes().await.unwrap();
+        assert_eq!(routes.overlap(&"172.19.0.0/16".parse().unwrap()), None);
+    });
+}
+
+#[test]
 fn what_is_found_as_it_was_asked_for_is_not_reported() {
     in_namespace(async |_room| {
         let (mut actor, watch, _routes) = start().await;
