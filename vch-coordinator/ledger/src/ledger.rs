@@ -349,4 +349,4 @@ fn merged(changes: Vec<Change>) -> Vec<Change> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

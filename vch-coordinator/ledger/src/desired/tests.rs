@@ -1,7 +1,8 @@
 mod live;
 
 use super::*;
-use crate::{AddContainer, Command, Connect, CreateNetwork, Dns, Environment, Id, Settings, VchId};
+use crate::ledger::tests::container;
+use crate::{Command, Connect, CreateNetwork, Environment, Id, Settings, VchId};
 
 struct World {
     ledger: Ledger,
@@ -51,17 +52,7 @@ impl World {
 
 /// Adds a container on a Unix channel.
 fn add(name: &str) -> Command {
-    Command::AddContainer(AddContainer {
-        name: name.parse().unwrap(),
-        hostname: None,
-        domain: None,
-        sysctls: BTreeMap::new(),
-        channel: Channel::Unix { path: None },
-        dns: Dns::default(),
-        extra_hosts: Vec::new(),
-        ports: Vec::new(),
-        publish_all: false,
-    })
+    Command::AddContainer(container(name))
 }
 
 fn network(name: &str) -> Command {

@@ -164,7 +164,8 @@ fn network(name: &str, subnets: &[&str]) -> CreateNetwork {
     request
 }
 
-fn container(name: &str) -> AddContainer {
+/// Returns the request for a container on a Unix channel.
+pub(crate) fn container(name: &str) -> AddContainer {
     AddContainer {
         name: name.parse().unwrap(),
         hostname: None,
