@@ -3,7 +3,7 @@
 use super::{
     Runtime, RuntimeError,
     containers::document,
-    workload::{Awaited, Life, Workload},
+    workload::{Awaited, Workload},
 };
 use crate::requests::RequestError;
 use vch_ledger::{
@@ -44,7 +44,6 @@ impl Runtime {
             }
             made => made?,
         };
-        self.machine(id, &Life::default());
         self.tell(id, "create", &[]).await;
         Ok(id)
     }
@@ -95,6 +94,9 @@ impl Runtime {
         let Some(snapshot) = self.get(id).await? else {
             return Ok(false);
         };
+        let handle = self.handle_of(&snapshot);
+        let _edits = handle.edits.lock().await;
+        let snapshot = self.require(id).await?;
         let mut workload = Workload::clone(&snapshot.workload);
         workload
             .awaited
@@ -118,7 +120,16 @@ impl Runtime {
         (network, written): (String, String),
     ) -> Result<(), RuntimeError> {
         let mut commands = vec![Command::Connect(request)];
-        if let Some(snapshot) = self.get(id).await? {
+        let handle = self
+            .get(id)
+            .await?
+            .map(|snapshot| self.handle_of(&snapshot));
+        let _edits = match &handle {
+            Some(handle) => Some(handle.edits.lock().await),
+            None => None,
+        };
+        if handle.is_some() {
+            let snapshot = self.require(id).await?;
             let mut workload = Workload::clone(&snapshot.workload);
             workload.shown.endpoints.insert(network, written);
             commands.push(document(&id.into(), DocumentKind::Workload, &workload)?);

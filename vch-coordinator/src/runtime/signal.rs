@@ -1,10 +1,8 @@
 //! Signals by number and name (signal(7)).
 
-use super::ContainerSnapshot;
+use super::workload::Workload;
 use nix::sys::signal::Signal;
 
-/// SIGKILL.
-pub const KILL: u8 = 9;
 /// SIGTERM.
 const TERMINATE: u8 = 15;
 /// SIGRTMIN and SIGRTMAX as the C libraries count them: the two below are their threads' own.
@@ -14,8 +12,8 @@ const FROM_LEAST: u8 = 15;
 const FROM_MOST: u8 = 14;
 
 /// Returns the signal that stops a container: SIGTERM where it names no signal, or an unknown one.
-pub fn stop_signal(looked: &ContainerSnapshot) -> u8 {
-    let named = looked.workload.stop_signal.as_deref();
+pub fn stop_signal(workload: &Workload) -> u8 {
+    let named = workload.stop_signal.as_deref();
     named.and_then(signal_number).unwrap_or(TERMINATE)
 }
 

@@ -1,4 +1,4 @@
-//! NICs of running VMs. A container that somebody else runs is his.
+//! Changes NICs of running VMs; those of other programs' VMs are left alone.
 
 use crate::{
     effects::{NicError, Nics},
@@ -9,15 +9,14 @@ use vch_ledger::desired::Nic;
 use vch_shim::{Client, ClientError};
 
 impl Runtime {
-    /// A running VM's shim, once nobody is starting or stopping it.
+    /// Returns the shim of a VM that runs and is not being started.
     async fn shim_of(&self, nic: &Nic) -> Option<Client> {
         let id = nic.container_id;
-        let looked = self.get(id).await.ok()??;
-        let machine = self.machine(id, &looked.life);
-        let _turn = machine.turn.lock().await;
-        let looked = self.get(id).await.ok()??;
-        let client = self.client(&looked).ok()?;
-        looked.container.runs().then_some(client)
+        let snapshot = self.get(id).await.ok()??;
+        self.handle_of(&snapshot).started().await;
+        let snapshot = self.get(id).await.ok()??;
+        let client = self.client(&snapshot).ok()?;
+        snapshot.container.runs().then_some(client)
     }
 
     async fn asked<F: Future<Output = Result<(), ClientError>>>(
