@@ -3,6 +3,7 @@
 use crate::{
     launch::Nic,
     log::Position,
+    sockets,
     stage::Stage,
     wire::{Reply, Request, receive, send},
 };
@@ -29,9 +30,12 @@ const NIC_DEADLINE: Duration = Duration::from_secs(15);
 /// Why a shim does not do what it is asked.
 #[derive(Debug, Error)]
 pub enum ClientError {
-    /// It is not there, or went away.
+    /// It is not there (nothing listens at its socket), or went away in mid conversation.
     #[error("the container's shim does not answer: its VM has ended")]
-    Gone(#[from] io::Error),
+    Gone(#[source] io::Error),
+    /// It can't be asked: no descriptor is free here, or it has too many clients. Nothing follows from it for the VM.
+    #[error("the container's shim can't be reached")]
+    Unreachable(#[source] io::Error),
     /// It does not answer.
     #[error("the container's shim has not answered within {0:?}")]
     Timeout(Duration),
@@ -100,15 +104,16 @@ pub struct Stages(
 
 impl Client {
     /// The shim at a directory of sockets.
-    pub fn at(sockets: impl Into<PathBuf>) -> Self {
+    pub fn at(dir: impl Into<PathBuf>) -> Self {
         Self {
-            socket: sockets.into().join("shim.sock"),
+            socket: dir.into().join(sockets::SHIM),
         }
     }
 
     async fn ask(&self, request: &Request) -> Result<(OwnedReadHalf, OwnedWriteHalf), ClientError> {
-        let (reader, mut writer) = UnixStream::connect(&self.socket).await?.into_split();
-        send(&mut writer, request).await?;
+        let connected = UnixStream::connect(&self.socket).await;
+        let (reader, mut writer) = connected.map_err(not_connected)?.into_split();
+        send(&mut writer, request).await.map_err(lost)?;
         Ok((reader, writer))
     }
 
@@ -273,11 +278,34 @@ fn streams(reader: OwnedReadHalf, writer: OwnedWriteHalf) -> Streams {
     }
 }
 
+/// Why there is no connection.
+fn not_connected(error: io::Error) -> ClientError {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ClientError::Gone(error),
+        _ => ClientError::Unreachable(error),
+    }
+}
+
+/// Why a conversation does not go on.
+fn lost(error: io::Error) -> ClientError {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof
+        | io::ErrorKind::ConnectionReset
+        | io::ErrorKind::BrokenPipe => ClientError::Gone(error),
+        io::ErrorKind::InvalidData => ClientError::UnexpectedReply,
+        io::ErrorKind::InvalidInput => ClientError::Refused {
+            code: "too-long".to_owned(),
+            reason: error.to_string(),
+        },
+        _ => ClientError::Unreachable(error),
+    }
+}
+
 async fn reply(from: &mut OwnedReadHalf) -> Result<Reply, ClientError> {
-    match receive(from).await? {
+    match receive(from).await.map_err(lost)? {
         Some(Reply::Refused { code, reason }) => Err(ClientError::Refused { code, reason }),
         Some(reply) => Ok(reply),
-        None => Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+        None => Err(lost(io::ErrorKind::UnexpectedEof.into())),
     }
 }
 
@@ -313,8 +341,12 @@ impl StreamWriter {
     /// Gives input; none says that it is at its end.
     ///
     /// # Errors
-    /// [`ClientError::Gone`].
+    /// [`ClientError::Gone`] where the process or the shim has ended.
     pub async fn write(&mut self, bytes: &[u8]) -> Result<(), ClientError> {
-        Ok(send(&mut self.0, &Request::Input(bytes.to_vec())).await?)
+        let input = Request::Input(bytes.to_vec());
+        send(&mut self.0, &input).await.map_err(lost)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ use crate::{
     guest::{self, Guest},
     launch::Launch,
     life::{BREACH, INIT, Life, died, failed, killed, note},
+    liveness::Lock,
     log::Writer,
     nics::{NicError, Nics},
     outcome::{Failure, Outcome},
@@ -12,6 +13,7 @@ use crate::{
     qemu::Qemu,
     qmp::{Qmp, QmpError},
     server::{self, Shared, with_causes},
+    sockets,
     stage::{Stage, now_ms},
     stderr,
     tap::Tap,
@@ -51,21 +53,22 @@ const LAST_READS: Duration = Duration::from_secs(10);
 /// Lives one VM's life. `ready` is told when the sockets are there.
 ///
 /// # Errors
-/// The container's directory can't be written, or the VM's cgroup not joined: nothing was started.
+/// Another shim of this container is alive (`ResourceBusy`), the container's directory can't be written, or the VM's
+/// cgroup can't be joined: nothing was started.
 pub async fn run(launch: Launch, ready: impl FnOnce()) -> io::Result<()> {
     umask(Mode::from_bits_truncate(0o077));
-    bounds::shim(&launch)?;
     fs::create_dir_all(&launch.dir)?;
+    let lock = Lock::take(&launch.dir, &launch.sockets)?;
+    bounds::shim(&launch)?;
     fs::create_dir_all(&launch.sockets)?;
     Outcome::clear(&launch.dir)?;
     let log = Writer::open(&launch.dir, launch.log_bytes, launch.log_files)?;
-    let own = bind_unix(&launch.sockets.join("shim.sock"), SOCKET_MODE)?;
-    let tether = bind_unix(&launch.sockets.join("tether.sock"), SOCKET_MODE)?;
+    let own = bind_unix(&launch.sockets.join(sockets::SHIM), SOCKET_MODE)?;
+    let tether = bind_unix(&launch.sockets.join(sockets::TETHER), SOCKET_MODE)?;
     // QEMU listens at it, which expects it as socket(2) makes it.
     tether.set_nonblocking(false)?;
-    // For whoever must end it without asking.
     fs::write(
-        launch.sockets.join("shim.pid"),
+        launch.sockets.join(sockets::PID),
         std::process::id().to_string(),
     )?;
     let stage = watch::Sender::new(Stage {
@@ -96,8 +99,9 @@ pub async fn run(launch: Launch, ready: impl FnOnce()) -> io::Result<()> {
     if let Some(serving) = serving {
         serving.abort();
     }
-    // Before anybody knows: the container's next shim has its sockets at the same path.
+    // Before anybody knows: the container's next shim has its sockets at the same path, and begins at once.
     fs::remove_dir_all(&launch.sockets)?;
+    drop(lock);
     stage.send_modify(|stage| stage.ended = Some(ended));
     // Whoever watches or reads has what is left before the process goes.
     let _ = timeout(LAST_READS, stage.closed()).await;
