@@ -8,7 +8,7 @@ use crate::{
     guest::{ANSWER, Guest, Unanswered},
     nics::{NicError, Nics},
     stage::Stage,
-    wire::{Reply, Request, receive, send},
+    wire::{self, Reply, Request},
 };
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use protocol::process::{Fault, FromInit, ToInit};
@@ -50,8 +50,10 @@ pub async fn serve(listener: UnixListener, shared: Arc<Shared>) {
 }
 
 async fn answer(stream: UnixStream, shared: &Arc<Shared>) -> io::Result<()> {
-    let (mut reader, mut writer) = stream.into_split();
-    let Some(request) = receive(&mut reader).await? else {
+    let Some((mut reader, mut writer)) = wire::answer(stream).await? else {
+        return Ok(());
+    };
+    let Some(request) = reader.next().await? else {
         return Ok(());
     };
     let reply = match request {
@@ -85,11 +87,11 @@ async fn answer(stream: UnixStream, shared: &Arc<Shared>) -> io::Result<()> {
         question => {
             tokio::select! {
                 reply = of_the_guest(question, &shared.guest) => reply,
-                () = gone(&writer) => return Ok(()),
+                () = gone(writer.stream()) => return Ok(()),
             }
         }
     };
-    send(&mut writer, &reply).await
+    writer.send(reply).await
 }
 
 /// What the guest's init is to do, or to answer, at once.
