@@ -117,7 +117,7 @@ model: ## play 100,000 random commands on ledger and reference model, others in 
 crash: ## kill the coordinator CRASH_ROUNDS (200) times, and cut the power under its store POWER_ROUNDS (2000) times
 	@cargo build -q --workspace --bins
 	@CRASH_ROUNDS=$${CRASH_ROUNDS:-200} cargo test -q -p lab --test crash -- --nocapture | tee target/crash.log
-	@POWER_ROUNDS=$${POWER_ROUNDS:-2000} cargo test -q -p vch-coordinator --lib store::crash -- --nocapture | tee -a target/crash.log
+	@POWER_ROUNDS=$${POWER_ROUNDS:-2000} cargo test -q -p vch-store --lib crash -- --nocapture | tee -a target/crash.log
 	@grep -h ' rounds, .* differences' target/crash.log
 
 long: ## play the long forms of the tests that have one: fifty threads, two thousand networks, 15,000 ports, twenty VMs, a hundred lives, times

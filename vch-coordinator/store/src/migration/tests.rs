@@ -1,5 +1,5 @@
 use super::*;
-use crate::store::{
+use crate::{
     HostChecks, LedgerHandle, Store,
     crash::{Dice, Disk, Power},
     database::Loaded,

@@ -4,7 +4,7 @@
 //!
 //! 100 rounds; `POWER_ROUNDS=2000` makes it more, `POWER_SEED` another game. With `--nocapture` the
 //! last line is `N rounds, M differences`:
-//! `cargo test -p vch-coordinator --lib store::crash::a_power_failure -- --nocapture`.
+//! `cargo test -p vch-store --lib crash::a_power_failure -- --nocapture`.
 
 mod dice;
 mod disk;

@@ -6,7 +6,7 @@ use super::{
     requests::{StoreRequest, request},
     world::{Amid, Difference, WorldState, open},
 };
-use crate::store::{
+use crate::{
     Changes, LedgerHandle, SpawnedWriter, Store,
     database::Loaded,
     environment::{HostChecks, SystemEnvironment},

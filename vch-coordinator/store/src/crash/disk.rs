@@ -16,7 +16,7 @@ const SECTOR: usize = 512;
 
 /// A disk in memory; clones are the same disk.
 #[derive(Clone, Debug)]
-pub(in crate::store) struct Disk(Arc<Mutex<Inside>>);
+pub(crate) struct Disk(Arc<Mutex<Inside>>);
 
 #[derive(Debug)]
 struct Inside {
@@ -33,7 +33,7 @@ struct Inside {
 
 /// When the power fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::store) enum Power {
+pub(crate) enum Power {
     Good,
     /// After so many writes, resizes and syncs.
     Operations(u64),

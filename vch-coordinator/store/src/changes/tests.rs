@@ -1,11 +1,9 @@
 use super::*;
 use crate::{
+    LedgerHandle, SpawnedWriter, Store,
+    database::Loaded,
+    environment::{HostChecks, SystemEnvironment},
     sample::add,
-    store::{
-        LedgerHandle, SpawnedWriter, Store,
-        database::Loaded,
-        environment::{HostChecks, SystemEnvironment},
-    },
 };
 use redb::{Database, backends::InMemoryBackend};
 use std::{future::Future, pin::pin, sync::mpsc, task, time::Duration};

@@ -2,7 +2,7 @@
 
 /// SplitMix64.
 #[derive(Clone, Debug)]
-pub(in crate::store) struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
     pub fn new(seed: u64) -> Self {

@@ -5,7 +5,7 @@ use super::{
     disk::{Disk, Power},
     life::Life,
 };
-use crate::store::{
+use crate::{
     Logged, Store, StoreError,
     database::Loaded,
     error::failed,
@@ -229,7 +229,7 @@ impl World {
     }
 }
 
-pub(in crate::store) fn open(disk: &Disk, dice: &mut Dice) -> Result<(Store, Loaded), StoreError> {
+pub(crate) fn open(disk: &Disk, dice: &mut Dice) -> Result<(Store, Loaded), StoreError> {
     let database = Database::builder().create_with_backend(disk.clone());
     let database = database.map_err(failed("open"))?;
     let mut random = |bytes: &mut [u8]| {

@@ -9,7 +9,6 @@ use super::{
     database::{Group, Loaded},
     environment::{HostChecks, SystemEnvironment},
 };
-use crate::error_chain::error_chain;
 use protocol::message::Report;
 use std::{error::Error, sync::Arc, thread};
 use thiserror::Error;
@@ -18,6 +17,7 @@ use vch_ledger::{
     Answer, Change, Command, ContainerId, Ledger, LoadError, Refusal, Revision, RowKey, Settings,
     desired::{Delta, follow},
 };
+use vch_log::error_chain;
 
 /// Jobs that may wait: beyond it callers do, so a slow disk slows callers and not memory.
 const WAITING_JOBS: usize = 1024;

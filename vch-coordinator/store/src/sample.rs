@@ -1,5 +1,7 @@
 //! What several tests begin with.
 
+#![expect(clippy::unwrap_used, reason = "for tests")]
+
 use protocol::{
     message::Report,
     spec::{Generation, Incarnation, SpecId},
@@ -7,7 +9,7 @@ use protocol::{
 use std::collections::BTreeMap;
 use vch_ledger::{AddContainer, Channel, Command, Dns};
 
-/// Adds a container on a Unix channel.
+/// Returns the command that adds a container on a Unix channel.
 pub fn add(name: &str) -> Command {
     Command::AddContainer(AddContainer {
         name: name.parse().unwrap(),
@@ -22,7 +24,7 @@ pub fn add(name: &str) -> Command {
     })
 }
 
-/// A report of a VM without interfaces.
+/// Returns a report of a VM without interfaces.
 pub fn report(sequence: u64) -> Report {
     Report {
         sequence,

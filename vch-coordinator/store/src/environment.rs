@@ -19,9 +19,9 @@ pub struct HostChecks {
     pub listener: Asked<HostPort, String>,
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "test-util"))]
 impl HostChecks {
-    /// One with nothing else on it.
+    /// Returns the checks of a machine with nothing else on it.
     pub fn alone() -> Self {
         Self {
             overlap: Arc::new(|_| None),

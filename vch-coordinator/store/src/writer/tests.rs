@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
+    crash::{Dice, Disk, Power, open},
     sample::{add, report},
-    store::crash::{Dice, Disk, Power, open},
 };
 use std::path::Path;
 use vch_ledger::CreateNetwork;
