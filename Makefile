@@ -27,7 +27,7 @@ FUZZER := cargo-fuzz@0.13.2
 MUTATOR := cargo-mutants@27.1.0
 
 # The rooms in which most of the thinking is done; every thirteenth mutant of them is a sample of about 100.
-MUTATED := vch-coordinator/ledger/src/** vch-coordinator/src/effects/segments/plan.rs tether-net/src/plan* \
+MUTATED := vch-coordinator/ledger/src/** vch-coordinator/network/src/segments/plan.rs tether-net/src/plan* \
 	tether-net/src/plan/** protocol/src/session* protocol/src/session/** protocol/src/frame*
 MUTANTS_SHARD := 0/13
 

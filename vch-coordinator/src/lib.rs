@@ -16,7 +16,6 @@ pub mod config;
 pub mod effects;
 pub mod logging;
 mod parts;
-mod port_probe;
 pub mod reconciler;
 pub mod reload;
 pub mod requests;
