@@ -27,7 +27,7 @@ FUZZER := cargo-fuzz@0.13.2
 MUTATOR := cargo-mutants@27.1.0
 
 # The rooms in which most of the thinking is done; every thirteenth mutant of them is a sample of about 100.
-MUTATED := vch-coordinator/ledger/src/** vch-coordinator/src/effects/segments/plan.rs tether-net/src/plan* \
+MUTATED := vch-coordinator/ledger/src/** vch-coordinator/network/src/segments/plan.rs tether-net/src/plan* \
 	tether-net/src/plan/** protocol/src/session* protocol/src/session/** protocol/src/frame*
 MUTANTS_SHARD := 0/13
 
@@ -117,7 +117,7 @@ model: ## play 100,000 random commands on ledger and reference model, others in 
 crash: ## kill the coordinator CRASH_ROUNDS (200) times, and cut the power under its store POWER_ROUNDS (2000) times
 	@cargo build -q --workspace --bins
 	@CRASH_ROUNDS=$${CRASH_ROUNDS:-200} cargo test -q -p lab --test crash -- --nocapture | tee target/crash.log
-	@POWER_ROUNDS=$${POWER_ROUNDS:-2000} cargo test -q -p vch-coordinator --lib store::crash -- --nocapture | tee -a target/crash.log
+	@POWER_ROUNDS=$${POWER_ROUNDS:-2000} cargo test -q -p vch-store --lib crash -- --nocapture | tee -a target/crash.log
 	@grep -h ' rounds, .* differences' target/crash.log
 
 long: ## play the long forms of the tests that have one: fifty threads, two thousand networks, 15,000 ports, twenty VMs, a hundred lives, times
