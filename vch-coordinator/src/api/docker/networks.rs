@@ -3,6 +3,7 @@
 pub mod endpoint;
 mod ipam;
 mod listed;
+pub mod options;
 mod params;
 pub mod response;
 
@@ -14,13 +15,14 @@ use axum::{
     routing::{get, post},
 };
 use endpoint::EndpointSettings;
+use options::go_bool;
 use params::Create;
 use response::{NetworkSummary, scope};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, time::Duration};
 use vch_ledger::{
     Answer, Command, Container, ContainerId, ContainerRef, Ledger, Network, NetworkId, NetworkRef,
-    Refusal, go_bool,
+    Refusal,
 };
 
 /// Before this version a list shows containers, too.
