@@ -7,7 +7,10 @@ pub mod options;
 mod params;
 pub mod response;
 
-use super::{Docker, DockerError, Json, Parameters, Path, Version, filters::Filters, time};
+use super::{
+    Docker, DockerError, Json, Parameters, Path, Version, containers::shown::Shown,
+    filters::Filters, time,
+};
 use axum::{
     Router,
     extract::State,
@@ -176,7 +179,9 @@ async fn connect(
         .map_err(|error| DockerError::failed(format!("EndpointConfig cannot be kept: {error}")))?;
     docker
         .runtime
-        .connect(container, request, (name.to_string(), written))
+        .connect(container, request, move |document| {
+            Shown::record_endpoint(document, name.to_string(), written);
+        })
         .await?;
     Ok(StatusCode::OK)
 }

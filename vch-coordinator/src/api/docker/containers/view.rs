@@ -1,6 +1,6 @@
 //! A container with the networks that it is on, and what Docker shows of its endpoints: pure.
 
-use super::super::Version;
+use super::{super::Version, shown::Shown};
 use crate::runtime::{ContainerSnapshot, RuntimeError};
 use ipnet::IpNet;
 use serde_json::{Map, Value, json};
@@ -14,6 +14,8 @@ pub struct ContainerView {
     pub snapshot: ContainerSnapshot,
     /// The networks that it has endpoints on.
     pub networks: BTreeMap<NetworkId, Network>,
+    /// What is only shown again.
+    pub shown: Shown,
     /// How large it is, where somebody asked.
     pub sizes: Option<Sizes>,
 }
@@ -50,6 +52,7 @@ impl ContainerView {
         });
         Ok(Some(Self {
             networks: networks.collect(),
+            shown: Shown::of(&snapshot.workload),
             snapshot,
             sizes: None,
         }))
@@ -165,7 +168,7 @@ impl ContainerView {
 
     /// What the user wrote of an endpoint, by the network's name or ID.
     fn written(&self, network: &str, id: Option<NetworkId>) -> Option<Value> {
-        let written = &self.snapshot.workload.shown.endpoints;
+        let written = &self.shown.endpoints;
         let id = id.map(|id| id.to_string()).unwrap_or_default();
         let own = |name: &str| {
             name == network
