@@ -37,7 +37,7 @@ enum Verdict {
     ByPersonality,
 }
 
-/// What becomes of a call, by its number, of a process of a container with these capabilities.
+/// Decides a call by its number, for a process of a container with these capabilities.
 fn verdict(call: u32, capabilities: u64) -> Verdict {
     let number = libc::c_long::from(call);
     match number {
@@ -60,7 +60,7 @@ fn verdict(call: u32, capabilities: u64) -> Verdict {
     Verdict::Refuse(libc::EPERM)
 }
 
-/// The newest call of the profile.
+/// Returns the newest call of the profile.
 fn last() -> u32 {
     let by_capability = BY_CAPABILITY.iter().flat_map(|(_, calls)| *calls);
     let last = ALWAYS.iter().chain(by_capability).max();
@@ -70,6 +70,7 @@ fn last() -> u32 {
 /// A run of calls with one verdict: where it begins, and the verdict. It ends where the next one begins.
 type Run = (u32, Verdict);
 
+/// Returns the runs of all calls, in their order.
 fn runs(capabilities: u64) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     // One beyond the last stands for all that are newer.
@@ -82,10 +83,11 @@ fn runs(capabilities: u64) -> Vec<Run> {
     runs
 }
 
-/// A filter for a process of a container with these capabilities.
+/// A filter of the system calls of a process.
 pub struct Filter(Vec<libc::sock_filter>);
 
 impl Filter {
+    /// Makes the filter of a process of a container with these capabilities.
     pub fn new(capabilities: u64) -> Self {
         let mut program = vec![
             load(ARCHITECTURE),
@@ -97,7 +99,10 @@ impl Filter {
         Self(program)
     }
 
-    /// From now on, for this process and all that come of it.
+    /// Filters from now on this process and all of its descendants.
+    ///
+    /// # Errors
+    /// The process may not (without PR_SET_NO_NEW_PRIVS it needs CAP_SYS_ADMIN).
     #[expect(unsafe_code, reason = "PR_SET_SECCOMP has no safe wrapper in nix")]
     pub fn install(&mut self) -> Result<(), Errno> {
         let program = libc::sock_fprog {
@@ -116,7 +121,7 @@ impl Filter {
     }
 }
 
-/// A binary search for the run that a call is in.
+/// Returns a binary search for the run that a call is in.
 fn tree(runs: &[Run]) -> Vec<libc::sock_filter> {
     let [_, _, ..] = runs else {
         return runs
