@@ -100,3 +100,6 @@ fn exec_program(args: &[String]) -> String {
     };
     error.reason
 }
+
+#[cfg(test)]
+mod tests;

@@ -39,3 +39,6 @@ pub fn wait_for_any() -> i32 {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

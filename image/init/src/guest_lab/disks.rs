@@ -19,14 +19,16 @@ const PROGRAMS: [&str; 8] = [
     "/usr/bin/tail",
 ];
 
-/// Two loop devices that sysfs shows as disks with the serial numbers [`Disks::IMAGE`] and [`Disks::WRITABLE`].
+/// Loop devices that sysfs shows as disks with serial numbers.
 pub struct Disks(Vec<PathBuf>);
 
 impl Disks {
+    /// The serial number of the image with a shell.
     pub const IMAGE: &'static str = "image";
+    /// The serial number of the empty disk.
     pub const WRITABLE: &'static str = "writable";
 
-    /// Makes them in the guest's world.
+    /// Makes a container's two disks.
     pub fn new() -> Self {
         let dir = Path::new("/tmp/disks");
         let image = dir.join("root");
@@ -49,9 +51,18 @@ impl Disks {
         run(Command::new("mke2fs")
             .args(["-q", "-F", "-t", "ext4"])
             .arg(&ext4));
-        let mut disks = Self(Vec::new());
-        disks.attach(&squashfs, Self::IMAGE);
+        let mut disks = Self::squashfs(&image, Self::IMAGE);
         disks.attach(&ext4, Self::WRITABLE);
+        disks
+    }
+
+    /// Makes a disk that holds a directory's files.
+    pub fn squashfs(dir: &Path, serial: &str) -> Self {
+        let file = dir.with_extension("squashfs");
+        let quiet = ["-quiet", "-no-progress"];
+        run(Command::new("mksquashfs").arg(dir).arg(&file).args(quiet));
+        let mut disks = Self(Vec::new());
+        disks.attach(&file, serial);
         disks
     }
 
