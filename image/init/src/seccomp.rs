@@ -5,6 +5,11 @@
 //! Two answers are this project's own. An AF_VSOCK socket is refused in every way of making one. Calls of other
 //! architectures (i386, x32) answer ENOSYS: i386's socketcall(2) hides its arguments from a filter, so that a
 //! container could make such a socket by it.
+//!
+//! The program is made here and not by the crate `seccompiler` (0.5), which cannot make the same decisions. It knows one
+//! answer for the calls that match and one for the others, where this profile has three (allow, EPERM, ENOSYS), and kills
+//! a process that makes a call of another architecture. It compares a call with every number in turn, too: for Docker's
+//! default capabilities 1,579 instructions, of which one call runs up to 626, where the search here has 159 and 12.
 
 mod calls;
 
@@ -83,20 +88,19 @@ fn runs(capabilities: u64) -> Vec<Run> {
     runs
 }
 
+/// Instructions of classic BPF.
+type Program = Vec<libc::sock_filter>;
+
 /// A filter of the system calls of a process.
-pub struct Filter(Vec<libc::sock_filter>);
+pub struct Filter(Program);
 
 impl Filter {
     /// Makes the filter of a process of a container with these capabilities.
     pub fn new(capabilities: u64) -> Self {
-        let mut program = vec![
-            load(ARCHITECTURE),
-            jump(libc::BPF_JEQ, X86_64, 1, 0),
-            answer(refuse(libc::ENOSYS)),
-            load(NUMBER),
-        ];
-        program.extend(tree(&runs(capabilities)));
-        Self(program)
+        let by_number = [vec![load(NUMBER)], tree(&runs(capabilities))].concat();
+        let others = vec![answer(refuse(libc::ENOSYS))];
+        let by_architecture = branch(libc::BPF_JEQ, X86_64, by_number, others);
+        Self([vec![load(ARCHITECTURE)], by_architecture].concat())
     }
 
     /// Filters from now on this process and all of its descendants.
@@ -122,7 +126,7 @@ impl Filter {
 }
 
 /// Returns a binary search for the run that a call is in.
-fn tree(runs: &[Run]) -> Vec<libc::sock_filter> {
+fn tree(runs: &[Run]) -> Program {
     let [_, _, ..] = runs else {
         return runs
             .first()
@@ -130,46 +134,42 @@ fn tree(runs: &[Run]) -> Vec<libc::sock_filter> {
     };
     let (below, from) = runs.split_at(runs.len() / 2);
     let first = from.first().map_or(0, |(first, _)| *first);
-    let (below, from) = (tree(below), tree(from));
-    let mut program = match u8::try_from(below.len()) {
-        Ok(distance) => vec![jump(libc::BPF_JGE, first, distance, 0)],
-        // A conditional jump goes 255 instructions far, an unconditional one any way.
-        Err(_) => vec![jump(libc::BPF_JGE, first, 0, 1), always(below.len())],
-    };
-    program.extend(below);
-    program.extend(from);
-    program
+    branch(libc::BPF_JGE, first, tree(from), tree(below))
 }
 
-fn leaf(verdict: Verdict) -> Vec<libc::sock_filter> {
-    let allow = answer(libc::SECCOMP_RET_ALLOW);
-    let refused = answer(refuse(libc::EPERM));
+/// Returns what answers a call with this verdict.
+fn leaf(verdict: Verdict) -> Program {
+    let allow = || vec![answer(libc::SECCOMP_RET_ALLOW)];
+    let refused = || vec![answer(refuse(libc::EPERM))];
     let family = u32::try_from(libc::AF_VSOCK).unwrap_or(u32::MAX);
+    let by_argument = |program: Program| [vec![load(FIRST_ARGUMENT)], program].concat();
     match verdict {
-        Verdict::Allow => vec![allow],
+        Verdict::Allow => allow(),
         Verdict::Refuse(errno) => vec![answer(refuse(errno))],
-        Verdict::ByFamily => vec![
-            load(FIRST_ARGUMENT),
-            jump(libc::BPF_JEQ, family, 0, 1),
-            refused,
-            allow,
-        ],
-        Verdict::ByNamespaces => vec![
-            load(FIRST_ARGUMENT),
-            jump(libc::BPF_JSET, NAMESPACES, 0, 1),
-            refused,
-            allow,
-        ],
+        Verdict::ByFamily => by_argument(branch(libc::BPF_JEQ, family, refused(), allow())),
+        Verdict::ByNamespaces => {
+            by_argument(branch(libc::BPF_JSET, NAMESPACES, refused(), allow()))
+        }
         Verdict::ByPersonality => {
-            let mut program = vec![load(FIRST_ARGUMENT)];
-            for persona in PERSONALITIES {
-                program.push(jump(libc::BPF_JEQ, persona, 0, 1));
-                program.push(allow);
-            }
-            program.push(refused);
-            program
+            let any = PERSONALITIES.iter().rev();
+            by_argument(any.fold(refused(), |otherwise, persona| {
+                branch(libc::BPF_JEQ, *persona, allow(), otherwise)
+            }))
         }
     }
+}
+
+/// Returns a test of the loaded value, with `then` behind it where the test holds, and `otherwise` where not. Both end in
+/// answers.
+fn branch(test: u32, value: u32, then: Program, otherwise: Program) -> Program {
+    let mut program = match u8::try_from(then.len()) {
+        Ok(distance) => vec![jump(test, value, 0, distance)],
+        // A conditional jump goes 255 instructions far, an unconditional one any way.
+        Err(_) => vec![jump(test, value, 1, 0), always(then.len())],
+    };
+    program.extend(then);
+    program.extend(otherwise);
+    program
 }
 
 fn load(offset: u32) -> libc::sock_filter {
