@@ -8,18 +8,18 @@ const MOST: usize = 1024;
 
 /// The messages that wait, by process.
 #[derive(Default)]
-pub struct Early(BTreeMap<ProcessId, Waiting>);
+pub struct EarlyMessages(BTreeMap<ProcessId, Queue>);
 
 #[derive(Default)]
-struct Waiting {
+struct Queue {
     messages: Vec<ToInit>,
     input: usize,
 }
 
-impl Early {
+impl EarlyMessages {
     /// Lets messages for a process wait from now on.
     pub fn expect(&mut self, id: ProcessId) {
-        self.0.insert(id, Waiting::default());
+        self.0.insert(id, Queue::default());
     }
 
     /// Keeps a message for a process that is expected, as far as the process's window goes.

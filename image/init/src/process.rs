@@ -18,7 +18,7 @@ use std::{
 use crate::{line::Line, signals, terminal};
 
 /// A process, and init's ends of its streams.
-pub struct Process {
+pub struct RunningProcess {
     pub id: ProcessId,
     pub pid: Pid,
     input: Input,
@@ -49,7 +49,7 @@ struct Stream {
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Init's ends of a process's streams.
-pub struct Ends {
+pub struct StreamEnds {
     /// The end that input is written to.
     pub input: Option<OwnedFd>,
     /// The ends that its outputs are read from; of a terminal, the first alone.
@@ -58,12 +58,12 @@ pub struct Ends {
     pub terminal: Option<OwnedFd>,
 }
 
-impl Process {
+impl RunningProcess {
     /// Takes the ends of a process's streams.
     ///
     /// # Errors
     /// A descriptor can't be made not to wait.
-    pub fn new(id: ProcessId, pid: Pid, ends: Ends) -> io::Result<Self> {
+    pub fn new(id: ProcessId, pid: Pid, ends: StreamEnds) -> io::Result<Self> {
         let mut outputs = Vec::new();
         for (output, descriptor) in ends.outputs {
             unblocked(&descriptor)?;

@@ -4,17 +4,15 @@ use crate::{
     agent::Agent,
     cgroup,
     container::{self, Namespaces},
-    early::Early,
+    early::EarlyMessages,
     exit_code::exit_code,
     line::Line,
-    process::Process,
+    process::RunningProcess,
     spawn::{PendingChild, Progress, Started},
     start_error::StartError,
 };
 use nix::{sys::wait::WaitStatus, unistd::Pid};
-use protocol::process::{
-    Exit, Fault, FromInit, Phase, Process as Params, ProcessId, Start, ToInit,
-};
+use protocol::process::{Exit, Fault, FromInit, Phase, Process, ProcessId, Start, ToInit};
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant},
@@ -27,9 +25,9 @@ pub struct ProcessTable {
     namespaces: Option<Namespaces>,
     /// Children that do not run their programs yet.
     pending: BTreeMap<ProcessId, Pending>,
-    running: BTreeMap<ProcessId, Process>,
+    running: BTreeMap<ProcessId, RunningProcess>,
     /// Messages for processes that do not run yet.
-    early: Early,
+    early: EarlyMessages,
     killed_for_memory: u64,
 }
 
@@ -70,7 +68,7 @@ fn decide(ready: bool, held: bool, late: bool) -> Decision {
 impl ProcessTable {
     /// Makes a table that expects the container's own process.
     pub fn new() -> Self {
-        let mut early = Early::default();
+        let mut early = EarlyMessages::default();
         early.expect(ProcessId::MAIN);
         Self {
             waiting: None,
@@ -97,7 +95,7 @@ impl ProcessTable {
     }
 
     /// Begins another process in the container, and tells if that fails.
-    pub fn exec(&mut self, id: ProcessId, process: &Params, line: &mut Line) {
+    pub fn exec(&mut self, id: ProcessId, process: &Process, line: &mut Line) {
         let child = match &self.namespaces {
             Some(namespaces) => container::exec(process, namespaces),
             None => Err(StartError::other("the container does not run".to_owned())),
@@ -133,7 +131,7 @@ impl ProcessTable {
     }
 
     /// Returns the processes that run their programs.
-    pub fn running(&self) -> impl Iterator<Item = &Process> {
+    pub fn running(&self) -> impl Iterator<Item = &RunningProcess> {
         self.running.values()
     }
 
@@ -141,7 +139,7 @@ impl ProcessTable {
     pub fn deadline(&self) -> Option<Instant> {
         let network = self.waiting.iter().map(|waiting| waiting.deadline);
         let children = self.children().filter_map(PendingChild::deadline);
-        let terminals = self.running.values().filter_map(Process::deadline);
+        let terminals = self.running.values().filter_map(RunningProcess::deadline);
         network.chain(children).chain(terminals).min()
     }
 
@@ -226,7 +224,7 @@ impl ProcessTable {
 
     fn started(&mut self, id: ProcessId, started: Started, exit: Option<Exit>, line: &mut Line) {
         let Started { pid, inner, ends } = started;
-        match Process::new(id, pid, ends) {
+        match RunningProcess::new(id, pid, ends) {
             Ok(mut process) => {
                 if id == ProcessId::MAIN {
                     line.tell_phase(Phase::Process);

@@ -89,10 +89,10 @@ fn runs(capabilities: u64) -> Vec<Run> {
 }
 
 /// Instructions of classic BPF.
-type Program = Vec<libc::sock_filter>;
+type Instructions = Vec<libc::sock_filter>;
 
 /// A filter of the system calls of a process.
-pub struct Filter(Program);
+pub struct Filter(Instructions);
 
 impl Filter {
     /// Makes the filter of a process of a container with these capabilities.
@@ -126,7 +126,7 @@ impl Filter {
 }
 
 /// Returns a binary search for the run that a call is in.
-fn tree(runs: &[Run]) -> Program {
+fn tree(runs: &[Run]) -> Instructions {
     let [_, _, ..] = runs else {
         return runs
             .first()
@@ -138,11 +138,11 @@ fn tree(runs: &[Run]) -> Program {
 }
 
 /// Returns what answers a call with this verdict.
-fn leaf(verdict: Verdict) -> Program {
+fn leaf(verdict: Verdict) -> Instructions {
     let allow = || vec![answer(libc::SECCOMP_RET_ALLOW)];
     let refused = || vec![answer(refuse(libc::EPERM))];
     let family = u32::try_from(libc::AF_VSOCK).unwrap_or(u32::MAX);
-    let by_argument = |program: Program| [vec![load(FIRST_ARGUMENT)], program].concat();
+    let by_argument = |program: Instructions| [vec![load(FIRST_ARGUMENT)], program].concat();
     match verdict {
         Verdict::Allow => allow(),
         Verdict::Refuse(errno) => vec![answer(refuse(errno))],
@@ -161,7 +161,7 @@ fn leaf(verdict: Verdict) -> Program {
 
 /// Returns a test of the loaded value, with `then` behind it where the test holds, and `otherwise` where not. Both end in
 /// answers.
-fn branch(test: u32, value: u32, then: Program, otherwise: Program) -> Program {
+fn branch(test: u32, value: u32, then: Instructions, otherwise: Instructions) -> Instructions {
     let mut program = match u8::try_from(then.len()) {
         Ok(distance) => vec![jump(test, value, 0, distance)],
         // A conditional jump goes 255 instructions far, an unconditional one any way.

@@ -13,7 +13,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// A device that is known by the text of one of its attributes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wanted<'a> {
+pub struct DeviceQuery<'a> {
     /// The directory of its kind, as `/sys/block`.
     pub class: &'a str,
     /// The attribute's file.
@@ -24,7 +24,7 @@ pub struct Wanted<'a> {
     pub noun: &'a str,
 }
 
-impl Wanted<'_> {
+impl DeviceQuery<'_> {
     /// Waits until the device is there and returns its file.
     ///
     /// # Errors
@@ -74,8 +74,8 @@ impl Wanted<'_> {
 }
 
 /// Names the disk with a serial number.
-pub fn disk(serial: &str) -> Wanted<'_> {
-    Wanted {
+pub fn disk(serial: &str) -> DeviceQuery<'_> {
+    DeviceQuery {
         class: "/sys/block",
         attribute: "serial",
         value: serial,
@@ -84,8 +84,8 @@ pub fn disk(serial: &str) -> Wanted<'_> {
 }
 
 /// Names the virtserialport with a name.
-pub fn port(name: &str) -> Wanted<'_> {
-    Wanted {
+pub fn port(name: &str) -> DeviceQuery<'_> {
+    DeviceQuery {
         class: "/sys/class/virtio-ports",
         attribute: "name",
         value: name,

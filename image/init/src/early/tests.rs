@@ -1,11 +1,11 @@
-use super::{Early, MOST};
+use super::{EarlyMessages, MOST};
 use protocol::process::{ProcessId, ToInit, WINDOW};
 
 const ID: ProcessId = ProcessId(3);
 
 #[test]
 fn what_came_before_a_process_waits_for_it_in_its_order() {
-    let mut early = Early::default();
+    let mut early = EarlyMessages::default();
     let signal = |signal| ToInit::Signal { id: ID, signal };
     early.keep(ID, signal(1));
     assert!(early.take(ID).is_empty(), "it was not expected");
@@ -19,7 +19,7 @@ fn what_came_before_a_process_waits_for_it_in_its_order() {
 
 #[test]
 fn what_waits_is_bounded() {
-    let mut early = Early::default();
+    let mut early = EarlyMessages::default();
     early.expect(ID);
     let window = usize::try_from(WINDOW).unwrap();
     let input = |length| ToInit::Input {

@@ -1,6 +1,6 @@
 //! A process's streams, by pipes whose other ends the test has.
 
-use super::{Ends, Process};
+use super::{RunningProcess, StreamEnds};
 use crate::line::Line;
 use nix::unistd::Pid;
 use protocol::{
@@ -22,7 +22,7 @@ const EXIT: Exit = Exit {
 
 /// A process, and the other ends of all that it has.
 struct Held {
-    process: Process,
+    process: RunningProcess,
     line: Line,
     shim: UnixStream,
     stdin: Option<PipeReader>,
@@ -40,13 +40,13 @@ impl Held {
         }
         let (stdin, input) = pipe().unwrap();
         let (output, stdout) = pipe().unwrap();
-        let ends = Ends {
+        let ends = StreamEnds {
             input: Some(OwnedFd::from(input)),
             outputs: vec![(Output::Stdout, OwnedFd::from(output))],
             terminal: None,
         };
         Self {
-            process: Process::new(id, Pid::from_raw(PID), ends).unwrap(),
+            process: RunningProcess::new(id, Pid::from_raw(PID), ends).unwrap(),
             line: Line::over(OwnedFd::from(its)),
             shim,
             stdin: Some(stdin),
@@ -218,13 +218,13 @@ fn a_terminal_that_no_process_has_open_is_read_again_while_its_process_lives() {
     let (master, slave, _) = crate::terminal::new().unwrap();
     let (shim, its) = UnixStream::pair().unwrap();
     shim.set_nonblocking(true).unwrap();
-    let ends = Ends {
+    let ends = StreamEnds {
         input: Some(master.try_clone().unwrap()),
         outputs: vec![(Output::Stdout, master.try_clone().unwrap())],
         terminal: Some(master),
     };
     let mut held = Held {
-        process: Process::new(ID, Pid::from_raw(PID), ends).unwrap(),
+        process: RunningProcess::new(ID, Pid::from_raw(PID), ends).unwrap(),
         line: Line::over(OwnedFd::from(its)),
         shim,
         stdin: None,

@@ -1,5 +1,5 @@
 use super::{Decision, ProcessTable, decide};
-use crate::{line::Line, process::Ends, spawn::Started, start_error::StartError};
+use crate::{line::Line, process::StreamEnds, spawn::Started, start_error::StartError};
 use nix::{
     sys::{signal::Signal, wait::WaitStatus},
     unistd::Pid,
@@ -54,7 +54,7 @@ impl Told {
         let started = Started {
             pid,
             inner: 7,
-            ends: Ends {
+            ends: StreamEnds {
                 input: None,
                 outputs: vec![(Output::Stdout, OwnedFd::from(output))],
                 terminal: None,

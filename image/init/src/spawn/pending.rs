@@ -2,7 +2,7 @@
 
 use super::handshake::{self, ChildMessage, Received, ended};
 use crate::{
-    process::Ends,
+    process::StreamEnds,
     start_error::{StartError, failed},
 };
 use nix::{
@@ -56,7 +56,7 @@ pub struct Started {
     pub pid: Pid,
     /// Its number in the container.
     pub inner: u32,
-    pub ends: Ends,
+    pub ends: StreamEnds,
 }
 
 impl PendingChild {
@@ -153,10 +153,10 @@ impl PendingChild {
         }
     }
 
-    fn process_ends(self) -> Result<Ends, StartError> {
+    fn process_ends(self) -> Result<StreamEnds, StartError> {
         let input = self.ends.input;
         if let Some([stdin, stdout, stderr]) = self.ends.pipes {
-            return Ok(Ends {
+            return Ok(StreamEnds {
                 input: input.then_some(stdin),
                 outputs: vec![(Output::Stdout, stdout), (Output::Stderr, stderr)],
                 terminal: None,
@@ -167,7 +167,7 @@ impl PendingChild {
             let copy = terminal.as_fd().try_clone_to_owned();
             copy.map_err(failed("keep the terminal"))
         };
-        Ok(Ends {
+        Ok(StreamEnds {
             input: if input { Some(copy()?) } else { None },
             outputs: vec![(Output::Stdout, copy()?)],
             terminal: Some(terminal),

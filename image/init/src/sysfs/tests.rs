@@ -1,4 +1,4 @@
-use super::{Wanted, disk, port};
+use super::{DeviceQuery, disk, port};
 use std::{
     fs, io,
     path::Path,
@@ -6,8 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-fn wanted<'a>(class: &'a Path, value: &'a str) -> Wanted<'a> {
-    Wanted {
+fn wanted<'a>(class: &'a Path, value: &'a str) -> DeviceQuery<'a> {
+    DeviceQuery {
         class: class.to_str().unwrap(),
         ..disk(value)
     }
@@ -35,7 +35,7 @@ fn a_device_is_found_by_the_text_of_its_attribute() {
 fn without_a_driver_there_is_no_device() {
     let dir = tempfile::tempdir().unwrap();
     let class = dir.path().join("virtio-ports");
-    let wanted = Wanted {
+    let wanted = DeviceQuery {
         class: class.to_str().unwrap(),
         ..port("vch.process")
     };
