@@ -30,7 +30,7 @@ const HELD: &str = "held";
 pub struct Agent {
     notify: UnixDatagram,
     child: Option<Child>,
-    /// Its standard input, until the root is there.
+    /// The agent's standard input, until the root is there.
     hold: Option<ChildStdin>,
     begun: bool,
     rooted: bool,

@@ -32,7 +32,7 @@ struct KernelMount {
     options: Option<&'static str>,
 }
 
-/// What is mounted on the new root, in this order.
+/// The file systems of the new root, in the order in which they are mounted.
 const MOUNTS: [KernelMount; 4] = [
     KernelMount {
         kind: "proc",
@@ -83,7 +83,7 @@ pub enum BootError {
     /// A file is not there, or not made.
     #[error("cannot {what}")]
     File {
-        /// What was tried.
+        /// The step that failed.
         what: &'static str,
         /// Why not.
         #[source]

@@ -18,7 +18,7 @@ struct Header {
     pid: i32,
 }
 
-/// Of the calling process.
+/// The header of a request about the calling process.
 static HEADER: Header = Header {
     version: VERSION,
     pid: 0,

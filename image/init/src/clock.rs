@@ -12,7 +12,7 @@ const STEP_MS: i64 = 500;
 /// A correction of the guest's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Correction {
-    /// It is right.
+    /// The clock is right.
     None,
     /// Let it gain so many milliseconds, or lose them.
     Slew(i64),

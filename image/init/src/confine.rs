@@ -1,4 +1,4 @@
-//! What a child does between its fork and its exec: from the container's first user to the process's own.
+//! The confinement of a child before its exec: user, limits, capabilities, system calls, directory, program.
 
 use crate::{
     capabilities,

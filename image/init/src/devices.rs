@@ -59,9 +59,9 @@ struct Rule {
     /// [`BLOCK`] or [`CHARACTER`].
     kind: u8,
     major: u32,
-    /// None for all.
+    /// `None` stands for all.
     minor: Option<u32>,
-    /// Of [`MAKE`], [`READ`], [`WRITE`].
+    /// Bits of [`MAKE`], [`READ`], [`WRITE`].
     access: u8,
 }
 

@@ -18,7 +18,7 @@ use std::{
     process::ExitCode,
 };
 
-/// Where the kernel looks for its loader of modules.
+/// The path at which the kernel looks for its loader of modules.
 pub const PATH: &str = "/sbin/modprobe";
 /// The disk's serial number.
 const DISK: &str = "modules";
@@ -104,11 +104,11 @@ fn mount_disk() -> io::Result<()> {
     Ok(mount(Some(&disk), DIR, Some("squashfs"), flags, none)?)
 }
 
-/// What is to be loaded for a name or an alias.
+/// The modules to be loaded for a name or an alias.
 struct Wanted {
     /// All modules, each behind those that it needs.
     order: Vec<String>,
-    /// Those that bring what was asked for.
+    /// The modules that bring the name or the alias.
     asked: Vec<String>,
 }
 

@@ -54,7 +54,7 @@ pub struct StreamEnds {
     pub input: Option<OwnedFd>,
     /// The ends that its outputs are read from; of a terminal, the first alone.
     pub outputs: Vec<(Output, OwnedFd)>,
-    /// Its terminal.
+    /// The process's terminal, if it has one.
     pub terminal: Option<OwnedFd>,
 }
 

@@ -44,14 +44,14 @@ struct Pending {
     exit: Option<Exit>,
 }
 
-/// What becomes of a container's own process that waits for its network.
+/// The fate of a container's own process that waits for its network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Decision {
-    /// It goes on waiting.
+    /// The process goes on waiting.
     Wait,
-    /// It runs its program.
+    /// The process runs its program.
     Release,
-    /// It waited too long for the network.
+    /// The process waited too long for the network.
     GiveUp,
 }
 

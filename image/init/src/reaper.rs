@@ -1,8 +1,8 @@
 //! The small init of `--init`: process 1 of the container, which reaps the processes that its one program leaves behind,
 //! and passes signals on to it.
 //!
-//! It is this program once more, run anew by an exec, so that it holds nothing of the VM's init. It is called as
-//! Docker's is: `/sbin/docker-init -- PROGRAM ...`.
+//! The small init is this program once more, run anew by an exec, so that it holds nothing of the VM's init. It is
+//! called as Docker's is: `/sbin/docker-init -- PROGRAM ...`.
 
 use crate::{
     confine::{Program, find},

@@ -9,7 +9,7 @@ use protocol::process::Start;
 use std::{fs, io, path::Path};
 use thiserror::Error;
 
-/// Where the root file system is, for init and agent.
+/// The mount point of the root file system, for init and agent.
 pub const ROOT: &str = "/container/root";
 const IMAGE: &str = "/container/image";
 const WRITABLE_LAYER: &str = "/container/upper";
@@ -23,7 +23,7 @@ pub enum RootError {
     /// A file system is not mounted.
     #[error("cannot mount {what}: {source}")]
     Mount {
-        /// Of what.
+        /// The file system.
         what: &'static str,
         /// Why.
         source: Errno,

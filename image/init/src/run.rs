@@ -43,7 +43,7 @@ pub enum RunError {
     /// The kernel refuses something that every container needs.
     #[error("cannot {what}")]
     Kernel {
-        /// What was tried.
+        /// The step that failed.
         what: &'static str,
         /// Why not.
         #[source]
@@ -74,7 +74,7 @@ pub fn run() -> Result<(), RunError> {
 /// Serves a line until it says that the VM is to be powered off. Init began `began` microseconds after the guest booted.
 ///
 /// # Errors
-/// As [`run`].
+/// The line is broken; the kernel refuses something that every container needs.
 fn serve(line: Line, began: u64) -> Result<(), RunError> {
     let mut children = SigSet::empty();
     children.add(Signal::SIGCHLD);
@@ -112,7 +112,7 @@ struct Init {
     shim_version: u16,
 }
 
-/// What woke the loop.
+/// The descriptors that woke the loop.
 struct Woken {
     line: bool,
     children: bool,

@@ -22,15 +22,15 @@ const X86_64: u32 = 0xc000_003e;
 const NAMESPACES: u32 = 0x7e02_0000;
 /// capabilities(7).
 const SYS_ADMIN: u64 = 1 << 21;
-/// What personality(2) may be asked for: Linux, Linux of 32 bits, both with UNAME26, and what is set now.
+/// The arguments that personality(2) may have: Linux, Linux of 32 bits, both with UNAME26, and what is set now.
 const PERSONALITIES: [u32; 5] = [0, 0x8, 0x2_0000, 0x2_0008, 0xffff_ffff];
 
-/// Where in `struct seccomp_data` (linux/seccomp.h) the low halves are.
+/// Offsets of the low halves in `struct seccomp_data` (linux/seccomp.h).
 const NUMBER: u32 = 0;
 const ARCHITECTURE: u32 = 4;
 const FIRST_ARGUMENT: u32 = 16;
 
-/// What becomes of a call.
+/// The decision about a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Allow,

@@ -10,7 +10,7 @@ use thiserror::Error;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{reason}")]
 pub struct StartError {
-    /// What was at fault.
+    /// The part of the request that is at fault.
     pub fault: Fault,
     /// In words for a person.
     pub reason: String,

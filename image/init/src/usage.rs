@@ -100,7 +100,7 @@ fn listed(pid: Pid, ticks: u64) -> Option<Listed> {
 /// The units of proc_pid_stat(5).
 #[derive(Clone, Copy, Debug)]
 struct Units {
-    /// Of a second.
+    /// Ticks of a second.
     ticks: u64,
     /// KiB of a page.
     page_kib: u64,

@@ -15,7 +15,7 @@ pub struct User {
     pub gid: u32,
     /// Further groups.
     pub groups: Vec<u32>,
-    /// Its home; `/` where the files do not say.
+    /// The user's home directory; `/` where the files do not say.
     pub home: String,
 }
 

@@ -44,7 +44,7 @@ const CLOSED: u32 = 0o600;
 pub struct Node {
     path: PathBuf,
     block: bool,
-    /// As makedev(3) has it.
+    /// Major and minor, as makedev(3) has them.
     number: u64,
     mode: u32,
     owner: (u32, u32),

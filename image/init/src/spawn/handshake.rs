@@ -83,7 +83,7 @@ fn fault(number: u8) -> Fault {
     FAULTS.get(index).copied().unwrap_or(Fault::Other)
 }
 
-/// What was received.
+/// A reading of the socket.
 #[derive(Debug)]
 pub enum Received {
     /// There is nothing at present.

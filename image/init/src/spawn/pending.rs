@@ -54,7 +54,7 @@ pub enum Progress {
 /// A process that was started.
 pub struct Started {
     pub pid: Pid,
-    /// Its number in the container.
+    /// The process's number in the container.
     pub inner: u32,
     pub ends: StreamEnds,
 }
