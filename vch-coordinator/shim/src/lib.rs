@@ -39,6 +39,7 @@ mod stage;
 mod stderr;
 mod tap;
 pub mod template;
+mod vm;
 mod wire;
 
 pub use client::{

@@ -6,6 +6,7 @@ use super::{
     workload::{Awaited, Workload},
 };
 use crate::requests::RequestError;
+use serde_json::Value;
 use vch_ledger::{
     AddContainer, Answer, Channel, Command, Connect, ContainerId, DocumentKind, Refusal, SocketPath,
 };
@@ -108,8 +109,8 @@ impl Runtime {
         Ok(true)
     }
 
-    /// Connects a container to a further network, also one whose VM another program runs; what the user wrote of the
-    /// endpoint is shown again, by the network's name.
+    /// Connects a container to a further network, also one whose VM another program runs. `record` changes the document
+    /// [`Workload::shown`] in the same transaction.
     ///
     /// # Errors
     /// [`RuntimeError`]; nothing has changed then.
@@ -117,7 +118,7 @@ impl Runtime {
         &self,
         id: ContainerId,
         request: Connect,
-        (network, written): (String, String),
+        record: impl FnOnce(&mut Value) + Send,
     ) -> Result<(), RuntimeError> {
         let mut commands = vec![Command::Connect(request)];
         let handle = self
@@ -131,7 +132,7 @@ impl Runtime {
         if handle.is_some() {
             let snapshot = self.require(id).await?;
             let mut workload = Workload::clone(&snapshot.workload);
-            workload.shown.endpoints.insert(network, written);
+            record(&mut workload.shown);
             commands.push(document(&id.into(), DocumentKind::Workload, &workload)?);
         }
         self.0.requests.carry_out(Command::Batch(commands)).await?;

@@ -163,7 +163,7 @@ impl ContainerSnapshot {
                 by: self.container.name.as_str(),
                 alias: &linked.alias,
                 address: linked.address,
-                exposed: &workload.shown.exposed,
+                exposed: &workload.exposed(),
                 environment: &workload.environment,
             }))
         });

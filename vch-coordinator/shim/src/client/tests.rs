@@ -1,3 +1,5 @@
+mod old_shim;
+
 use super::{Client, ClientError};
 use crate::{
     sockets::SHIM,
@@ -6,7 +8,7 @@ use crate::{
 use std::{os::unix::net::UnixListener as StdListener, time::Duration};
 use tempfile::TempDir;
 use tokio::{
-    io::AsyncWriteExt,
+    io::{AsyncReadExt, AsyncWriteExt},
     net::{UnixListener, UnixStream},
     time::timeout,
 };
@@ -20,12 +22,25 @@ fn listening() -> (TempDir, UnixListener) {
     (dir, listener)
 }
 
+/// What both sides say at the begin of version 2, byte for byte.
+const GREETING: [u8; 4] = *b"\x02VCH";
+
+/// A client's connection, after it was greeted.
+async fn greeted(listener: &UnixListener, answer: [u8; 4]) -> UnixStream {
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut greeting = [0; 4];
+    stream.read_exact(&mut greeting).await.unwrap();
+    assert_eq!(greeting, GREETING);
+    stream.write_all(&answer).await.unwrap();
+    stream
+}
+
 /// What a client is told that watches a shim which takes its request and then does this.
 async fn watched(answer: impl AsyncFnOnce(&mut UnixStream)) -> ClientError {
     let (dir, listener) = listening();
     let client = Client::at(dir.path());
     let shim = async {
-        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut stream = greeted(&listener, GREETING).await;
         let asked: Option<Request> = receive(&mut stream).await.unwrap();
         assert_eq!(asked, Some(Request::Watch));
         answer(&mut stream).await;
@@ -89,14 +104,41 @@ async fn an_answer_that_can_t_be_read_is_no_end() {
 
 #[tokio::test]
 async fn a_request_that_is_too_long_is_refused_before_it_is_sent() {
-    let (dir, _listener) = listening();
+    let (dir, listener) = listening();
     let process = protocol::process::Process {
         args: vec!["x".repeat(3 << 20)],
         ..Default::default()
     };
-    let refused = Client::at(dir.path()).exec(process).await.unwrap_err();
+    let client = Client::at(dir.path());
+    let (refused, _stream) = tokio::join!(client.exec(process), greeted(&listener, GREETING));
+    let refused = refused.unwrap_err();
     assert!(
         matches!(&refused, ClientError::Refused { code, .. } if code == "too-long"),
         "{refused:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_shim_of_a_later_release_is_told_from_one_that_is_gone() {
+    let (dir, listener) = listening();
+    let client = Client::at(dir.path());
+    let (later, mut stream) = tokio::join!(client.kill(), greeted(&listener, *b"\x07VCH"));
+    let later = later.unwrap_err();
+    assert!(
+        matches!(later, ClientError::OtherVersion { shim: 7, newest: 2 }),
+        "{later:?}"
+    );
+    let words = later.to_string();
+    assert!(
+        words.contains("version 7") && words.contains("1 to 2"),
+        "{words}"
+    );
+    // Nothing was asked of it.
+    assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
+    // One that says something else altogether is none of ours.
+    let (strange, _stream) = tokio::join!(client.kill(), greeted(&listener, *b"HTTP"));
+    assert!(
+        matches!(strange, Err(ClientError::UnexpectedReply)),
+        "{strange:?}"
     );
 }

@@ -10,6 +10,7 @@ mod create;
 mod inspect;
 mod list;
 pub mod names;
+pub mod shown;
 mod stats;
 mod status;
 mod update;

@@ -1,6 +1,6 @@
 //! A container with the networks that it is on, and what Docker shows of its endpoints: pure.
 
-use super::super::Version;
+use super::{super::Version, shown::Shown};
 use crate::runtime::ContainerSnapshot;
 use ipnet::IpNet;
 use serde_json::{Map, Value, json};
@@ -18,6 +18,8 @@ pub struct ContainerView {
     pub snapshot: ContainerSnapshot,
     /// The networks that it, and maybe others, have endpoints on.
     pub networks: Arc<BTreeMap<NetworkId, Network>>,
+    /// What is only shown again.
+    pub shown: Shown,
     /// How large it is, where somebody asked.
     pub sizes: Option<Sizes>,
 }
@@ -42,6 +44,7 @@ impl ContainerView {
     /// Returns the view of a container; `networks` are at least those that it has endpoints on.
     pub fn of(snapshot: ContainerSnapshot, networks: Arc<BTreeMap<NetworkId, Network>>) -> Self {
         Self {
+            shown: Shown::of(&snapshot.workload),
             snapshot,
             networks,
             sizes: None,
@@ -166,7 +169,7 @@ impl ContainerView {
 
     /// What the user wrote of an endpoint, by the network's name or ID.
     fn written(&self, network: &str, id: Option<NetworkId>) -> Option<Value> {
-        let written = &self.snapshot.workload.shown.endpoints;
+        let written = &self.shown.endpoints;
         let id = id.map(|id| id.to_string()).unwrap_or_default();
         let own = |name: &str| {
             name == network

@@ -1,0 +1,78 @@
+//! Stores of older schemas, brought to the present one when they are opened.
+//!
+//! ```text
+//!   v1 ──to_v2──► v2 ──to_v3──► v3 ──to_v4──► rows of today        in one transaction, with the number
+//! ```
+//!
+//! A released schema's rows are frozen in a file of their own, with a store that its release wrote.
+//! With the next schema the present rows are frozen as `v4`, and `to_v4` makes those.
+
+mod to_v2;
+mod to_v3;
+mod to_v4;
+mod v1;
+mod v2;
+mod v3;
+
+use super::{
+    StoreError,
+    database::ROWS,
+    error::failed,
+    facts::{Facts, REVISION},
+    log::Log,
+    value::{decode, encode},
+};
+use redb::{ReadableTable, WriteTransaction};
+use serde::de::DeserializeOwned;
+use vch_ledger::Revision;
+
+/// The oldest schema that is brought to the present one.
+pub(super) const OLDEST: u32 = 1;
+
+/// Brings what a store of schema `found` holds to the present schema: all of it, or none where the
+/// transaction does not come through.
+pub(super) fn migrate(write: &WriteTransaction, found: u32) -> Result<(), StoreError> {
+    let mut table = write.open_table(ROWS).map_err(failed("open rows"))?;
+    let rows = match found {
+        1 => to_v3::rows(to_v2::rows(read(&table)?)),
+        2 => to_v3::rows(read(&table)?),
+        _ => read(&table)?,
+    };
+    table
+        .retain(|_, _| false)
+        .map_err(failed("remove the rows"))?;
+    for row in to_v4::rows(rows) {
+        let (key, value) = (encode("rows", &row.key())?, encode("rows", &row)?);
+        table
+            .insert(key.as_slice(), value.as_slice())
+            .map_err(failed("write a row"))?;
+    }
+    drop(table);
+    turn_the_page(write)
+}
+
+/// All rows of one schema.
+fn read<Row: DeserializeOwned>(
+    table: &impl ReadableTable<&'static [u8], &'static [u8]>,
+) -> Result<Vec<Row>, StoreError> {
+    let mut rows = Vec::new();
+    for entry in table.iter().map_err(failed("read rows"))? {
+        let (_, value) = entry.map_err(failed("read rows"))?;
+        rows.push(decode("rows", value.value())?);
+    }
+    Ok(rows)
+}
+
+/// What is kept of the past is of the older schema, and nobody who followed has the rows as they are
+/// now: it is forgotten, and the present is a revision of its own, so that followers read the whole.
+fn turn_the_page(write: &WriteTransaction) -> Result<(), StoreError> {
+    Log::forget(write)?;
+    let mut facts = Facts::open(write)?;
+    if let Some(Revision(last)) = facts.get(REVISION)? {
+        facts.put(REVISION, &Revision(last + 1))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
