@@ -105,7 +105,13 @@ fn a_shim_that_does_not_answer_is_waited_for_and_not_abandoned() {
         host.vch.kill().unwrap();
         host.vch.restart().unwrap();
         for _ in 0..20 {
-            assert_eq!(status(&host, "one"), "running", "{}", host.vch.log());
+            let one = inspect(&host, "one");
+            assert_eq!(
+                one["State"]["Status"],
+                "running",
+                "{one}\n{}",
+                host.vch.log()
+            );
             assert_eq!(shim(&host, "one"), pid);
         }
         drop(clients);
@@ -296,7 +302,7 @@ fn a_start_that_fails_ends_those_who_are_attached() {
     assert_eq!(refused.code, 125, "{refused:?}");
     assert_eq!(status(&host, "two"), "created");
     let request = format!("POST {API}/containers/two/attach?stream=1&stdout=1");
-    let attached = Raw::open(host.socket(), &request, UPGRADE, None).unwrap();
+    let attached = Raw::open(host.socket(), &request, &UPGRADE, None).unwrap();
     host.docker.run("docker start two").unwrap();
     assert_eq!(attached.end(SOON).unwrap(), b"");
     host.run("docker rm -f one two").unwrap();

@@ -45,8 +45,6 @@ pub async fn spawn(
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(log)
-        // What ends the coordinator by its terminal does not end the VMs.
-        .process_group(0)
         .spawn()
         .map_err(failed("start", &program))?;
     let pid = child.id().unwrap_or(0);

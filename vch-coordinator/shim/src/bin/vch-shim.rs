@@ -43,6 +43,9 @@ fn save(dir: &Path) -> Result<(), Box<dyn std::error::Error>> {
 }
 
 fn live() -> Result<(), Box<dyn std::error::Error>> {
+    // A session of its own: neither the coordinator's terminal nor, for a shim that stands still, the coordinator's end
+    // sends it SIGHUP (setpgid(2), orphaned process groups).
+    nix::unistd::setsid()?;
     let launch = Launch::read(std::io::stdin().lock())?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
