@@ -37,12 +37,15 @@ const CGROUP: &str = "CONTAINER_INIT_TEST_CGROUP";
 const SECONDS: &str = "120";
 const SOON: Duration = Duration::from_secs(20);
 
-/// Runs a test in a guest's world. `name` is the test's own, with its modules.
-pub fn in_guest(name: &str, test: impl FnOnce()) {
+/// Runs a test in a guest's world.
+pub fn in_guest(test: impl FnOnce()) {
     if let (Some(root), Some(cgroup)) = (env::var_os(ROOT), env::var_os(CGROUP)) {
         enter(Path::new(&root), Path::new(&cgroup));
         return alone(test);
     }
+    // The harness names each test's thread by the test.
+    let thread = std::thread::current();
+    let name = thread.name().unwrap();
     let root = tempfile::tempdir().unwrap();
     let cgroup = Cgroup::new(root.path());
     let output = Command::new("timeout")

@@ -97,10 +97,10 @@ pub struct Filter(Instructions);
 impl Filter {
     /// Makes the filter of a process of a container with these capabilities.
     pub fn new(capabilities: u64) -> Self {
-        let by_number = [vec![load(NUMBER)], tree(&runs(capabilities))].concat();
+        let by_number = loaded(NUMBER, tree(&runs(capabilities)));
         let others = vec![answer(refuse(libc::ENOSYS))];
         let by_architecture = branch(libc::BPF_JEQ, X86_64, by_number, others);
-        Self([vec![load(ARCHITECTURE)], by_architecture].concat())
+        Self(loaded(ARCHITECTURE, by_architecture))
     }
 
     /// Filters from now on this process and all of its descendants.
@@ -142,7 +142,7 @@ fn leaf(verdict: Verdict) -> Instructions {
     let allow = || vec![answer(libc::SECCOMP_RET_ALLOW)];
     let refused = || vec![answer(refuse(libc::EPERM))];
     let family = u32::try_from(libc::AF_VSOCK).unwrap_or(u32::MAX);
-    let by_argument = |program: Instructions| [vec![load(FIRST_ARGUMENT)], program].concat();
+    let by_argument = |instructions| loaded(FIRST_ARGUMENT, instructions);
     match verdict {
         Verdict::Allow => allow(),
         Verdict::Refuse(errno) => vec![answer(refuse(errno))],
@@ -161,15 +161,24 @@ fn leaf(verdict: Verdict) -> Instructions {
 
 /// Returns a test of the loaded value, with `then` behind it where the test holds, and `otherwise` where not. Both end in
 /// answers.
-fn branch(test: u32, value: u32, then: Instructions, otherwise: Instructions) -> Instructions {
-    let mut program = match u8::try_from(then.len()) {
-        Ok(distance) => vec![jump(test, value, 0, distance)],
+fn branch(test: u32, value: u32, mut then: Instructions, otherwise: Instructions) -> Instructions {
+    let length = then.len();
+    match u8::try_from(length) {
+        Ok(distance) => then.insert(0, jump(test, value, 0, distance)),
         // A conditional jump goes 255 instructions far, an unconditional one any way.
-        Err(_) => vec![jump(test, value, 1, 0), always(then.len())],
-    };
-    program.extend(then);
-    program.extend(otherwise);
-    program
+        Err(_) => {
+            then.insert(0, always(length));
+            then.insert(0, jump(test, value, 1, 0));
+        }
+    }
+    then.extend(otherwise);
+    then
+}
+
+/// Returns the load of a word, with what looks at it behind it.
+fn loaded(offset: u32, mut instructions: Instructions) -> Instructions {
+    instructions.insert(0, load(offset));
+    instructions
 }
 
 fn load(offset: u32) -> libc::sock_filter {

@@ -1,5 +1,9 @@
 //! Tar archives, read and written as streams: POSIX pax(1), ustar, and GNU tar's long names and sparse
 //! files. Read strictly: a header whose checksum is wrong, or a number that is none, ends the reading.
+//!
+//! The reader is the project's own and not the crate `tar` (0.4): of GNU tar's forms of a sparse file that crate knows the
+//! old one alone, and hands out what an archive stores of a file in a pax form (0.0, 0.1, 1.0) as if it were the file. Here
+//! each entry counts against bounds ([`Limits`](crate::limits::Limits)), too, before its data is read.
 
 mod numbers;
 mod pax;

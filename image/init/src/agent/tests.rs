@@ -5,25 +5,22 @@ use std::os::unix::net::UnixDatagram;
 
 #[test]
 fn without_an_agent_there_is_no_network_to_wait_for() {
-    in_guest(
-        "agent::tests::without_an_agent_there_is_no_network_to_wait_for",
-        || {
-            let mut agent = Agent::start().unwrap();
-            assert!(agent.ready && agent.is_held());
-            assert_eq!(agent.deadline(), None);
-            agent.keep();
-            agent.begin();
-            agent.root_is_there();
-            assert!(!agent.ended(Pid::from_raw(1)));
-            agent.end();
-            assert!(Agent::start().is_err(), "it is heard already");
-        },
-    );
+    in_guest(|| {
+        let mut agent = Agent::start().unwrap();
+        assert!(agent.ready && agent.is_held());
+        assert_eq!(agent.deadline(), None);
+        agent.keep();
+        agent.begin();
+        agent.root_is_there();
+        assert!(!agent.ended(Pid::from_raw(1)));
+        agent.end();
+        assert!(Agent::start().is_err(), "it is heard already");
+    });
 }
 
 #[test]
 fn an_agent_is_heard_by_assignments() {
-    in_guest("agent::tests::an_agent_is_heard_by_assignments", || {
+    in_guest(|| {
         let mut agent = Agent::start().unwrap();
         // As where there is one.
         agent.ready = false;

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 #[test]
 fn a_guest_has_a_root_that_can_be_left() {
-    in_guest("boot::tests::a_guest_has_a_root_that_can_be_left", || {
+    in_guest(|| {
         fs::create_dir_all("/lib/modules").unwrap();
         fs::write("/lib/modules/order", "absent\n").unwrap();
         fs::write("/sbin/tether-net", "the agent").unwrap();
@@ -37,7 +37,7 @@ fn a_guest_has_a_root_that_can_be_left() {
 
 #[test]
 fn an_initramfs_without_modules_is_none() {
-    in_guest("boot::tests::an_initramfs_without_modules_is_none", || {
+    in_guest(|| {
         fs::create_dir_all("/lib/modules").unwrap();
         let error = prepare().unwrap_err();
         assert_eq!(error.to_string(), "cannot read the order of modules");
@@ -46,45 +46,39 @@ fn an_initramfs_without_modules_is_none() {
 
 #[test]
 fn modules_leave_memory_whether_they_are_loaded_or_not() {
-    in_guest(
-        "boot::tests::modules_leave_memory_whether_they_are_loaded_or_not",
-        || {
-            let dir = Path::new("/tmp");
-            fs::write(dir.join("order"), "one\ntwo\n").unwrap();
-            fs::write(dir.join("one.ko"), "no module").unwrap();
-            load_modules(dir).unwrap();
-            assert!(!dir.join("one.ko").exists());
-            assert!(dir.join("order").exists());
-        },
-    );
+    in_guest(|| {
+        let dir = Path::new("/tmp");
+        fs::write(dir.join("order"), "one\ntwo\n").unwrap();
+        fs::write(dir.join("one.ko"), "no module").unwrap();
+        load_modules(dir).unwrap();
+        assert!(!dir.join("one.ko").exists());
+        assert!(dir.join("order").exists());
+    });
 }
 
 #[test]
 fn parameters_are_set_as_far_as_the_kernel_has_them() {
-    in_guest(
-        "boot::tests::parameters_are_set_as_far_as_the_kernel_has_them",
-        || {
-            let root = Path::new("/proc/sys");
-            mount_new("tmpfs", root, "");
-            for dir in ["net/ipv4", "fs"] {
-                fs::create_dir_all(root.join(dir)).unwrap();
+    in_guest(|| {
+        let root = Path::new("/proc/sys");
+        mount_new("tmpfs", root, "");
+        for dir in ["net/ipv4", "fs"] {
+            fs::create_dir_all(root.join(dir)).unwrap();
+        }
+        set_parameters();
+        for (name, value) in PARAMETERS {
+            let set = fs::read_to_string(root.join(name));
+            if name.starts_with("kernel/") {
+                assert!(set.is_err(), "this kernel has no such tree");
+            } else {
+                assert_eq!(set.unwrap(), value, "{name}");
             }
-            set_parameters();
-            for (name, value) in PARAMETERS {
-                let set = fs::read_to_string(root.join(name));
-                if name.starts_with("kernel/") {
-                    assert!(set.is_err(), "this kernel has no such tree");
-                } else {
-                    assert_eq!(set.unwrap(), value, "{name}");
-                }
-            }
-        },
-    );
+        }
+    });
 }
 
 #[test]
 fn the_domain_is_the_kernel_s() {
-    in_guest("boot::tests::the_domain_is_the_kernel_s", || {
+    in_guest(|| {
         set_domain("example.org").unwrap();
         let domain = fs::read_to_string("/proc/sys/kernel/domainname").unwrap();
         assert_eq!(domain, "example.org\n");

@@ -18,24 +18,21 @@ fn numbers_are_bits() {
 
 #[test]
 fn what_is_given_up_is_gone_for_good() {
-    in_guest(
-        "capabilities::tests::what_is_given_up_is_gone_for_good",
-        || {
-            assert_eq!(permitted(), Ok(set("CapPrm:")));
-            let kept = bits(&[0, 1, 7]);
-            bound(kept).unwrap();
-            assert_eq!(set("CapBnd:"), kept);
-            assert!(
-                set("CapPrm:") > kept,
-                "what it has, it has until it gives it up"
-            );
-            have(kept).unwrap();
-            assert_eq!(permitted(), Ok(kept));
-            assert_eq!(set("CapEff:"), kept);
-            assert_eq!(set("CapInh:"), 0);
-            assert!(have(kept | 1 << 2).is_err(), "none comes back");
-            // CAP_SETPCAP is gone.
-            assert!(bound(0).is_err());
-        },
-    );
+    in_guest(|| {
+        assert_eq!(permitted(), Ok(set("CapPrm:")));
+        let kept = bits(&[0, 1, 7]);
+        bound(kept).unwrap();
+        assert_eq!(set("CapBnd:"), kept);
+        assert!(
+            set("CapPrm:") > kept,
+            "what it has, it has until it gives it up"
+        );
+        have(kept).unwrap();
+        assert_eq!(permitted(), Ok(kept));
+        assert_eq!(set("CapEff:"), kept);
+        assert_eq!(set("CapInh:"), 0);
+        assert!(have(kept | 1 << 2).is_err(), "none comes back");
+        // CAP_SETPCAP is gone.
+        assert!(bound(0).is_err());
+    });
 }

@@ -118,8 +118,7 @@ fn run(program: &Program) -> String {
 
 #[test]
 fn a_program_runs_with_its_arguments_and_its_environment_alone() {
-    let name = "confine::tests::a_program_runs_with_its_arguments_and_its_environment_alone";
-    in_guest(name, || {
+    in_guest(|| {
         let environment = || vec!["PATH=/bin".to_owned(), "A=1".to_owned()];
         let words = args(&["sh", "-c", "echo $0 $A $HOME $@", "zero", "one"]);
         let program = find(&words, environment()).unwrap();

@@ -48,32 +48,29 @@ fn patterns_are_those_of_modules_aliases() {
 
 #[test]
 fn modules_come_from_their_disk_when_the_first_is_wanted() {
-    in_guest(
-        "modprobe::tests::modules_come_from_their_disk_when_the_first_is_wanted",
-        || {
-            let error = load("llc").unwrap_err();
-            assert_eq!(error.kind(), io::ErrorKind::NotFound);
-            let expected = "the VM has no disk with the serial number modules";
-            assert_eq!(error.to_string(), expected);
+    in_guest(|| {
+        let error = load("llc").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        let expected = "the VM has no disk with the serial number modules";
+        assert_eq!(error.to_string(), expected);
 
-            let files = Path::new("/tmp/modules");
-            fs::create_dir(files).unwrap();
-            fs::write(files.join("index"), INDEX).unwrap();
-            fs::write(files.join("stp.ko"), "no module").unwrap();
-            let _disks = Disks::squashfs(files, super::DISK);
-            // What the kernel has already.
-            let there = Path::new("/sys/module");
-            mount_new("tmpfs", there, "");
-            fs::create_dir(there.join("llc")).unwrap();
-            fs::write(there.join("llc/initstate"), "live\n").unwrap();
+        let files = Path::new("/tmp/modules");
+        fs::create_dir(files).unwrap();
+        fs::write(files.join("index"), INDEX).unwrap();
+        fs::write(files.join("stp.ko"), "no module").unwrap();
+        let _disks = Disks::squashfs(files, super::DISK);
+        // What the kernel has already.
+        let there = Path::new("/sys/module");
+        mount_new("tmpfs", there, "");
+        fs::create_dir(there.join("llc")).unwrap();
+        fs::write(there.join("llc/initstate"), "live\n").unwrap();
 
-            assert!(load("net-pf-71").unwrap());
-            assert!(Path::new(super::INDEX).exists(), "it is mounted");
-            assert!(!load("of-no-module").unwrap());
-            let error = load("stp").unwrap_err().to_string();
-            assert!(error.starts_with("module stp: "), "{error}");
-            let error = load("bridge").unwrap_err().to_string();
-            assert!(error.starts_with("module bridge: No such file"), "{error}");
-        },
-    );
+        assert!(load("net-pf-71").unwrap());
+        assert!(Path::new(super::INDEX).exists(), "it is mounted");
+        assert!(!load("of-no-module").unwrap());
+        let error = load("stp").unwrap_err().to_string();
+        assert!(error.starts_with("module stp: "), "{error}");
+        let error = load("bridge").unwrap_err().to_string();
+        assert!(error.starts_with("module bridge: No such file"), "{error}");
+    });
 }

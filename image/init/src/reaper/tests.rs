@@ -37,43 +37,36 @@ fn code(pid: Pid) -> i32 {
 
 #[test]
 fn the_small_init_ends_as_its_program_does() {
-    in_guest(
-        "reaper::tests::the_small_init_ends_as_its_program_does",
-        || {
-            let shell = |script| code(begin(&["/bin/sh", "-c", script]));
-            assert_eq!(shell("exit 5"), 5);
-            assert_eq!(shell("kill -9 $$"), 137);
-            // A child that is left behind is reaped, and its end is not the program's.
-            assert_eq!(
-                shell("(sleep 0.1; exit 3) & exec sh -c 'sleep 0.3; exit 4'"),
-                4
-            );
-            assert_eq!(code(begin(&["/absent"])), i32::from(NOT_FOUND));
-        },
-    );
+    in_guest(|| {
+        let shell = |script| code(begin(&["/bin/sh", "-c", script]));
+        assert_eq!(shell("exit 5"), 5);
+        assert_eq!(shell("kill -9 $$"), 137);
+        // A child that is left behind is reaped, and its end is not the program's.
+        assert_eq!(
+            shell("(sleep 0.1; exit 3) & exec sh -c 'sleep 0.3; exit 4'"),
+            4
+        );
+        assert_eq!(code(begin(&["/absent"])), i32::from(NOT_FOUND));
+    });
 }
 
 #[test]
 fn signals_are_passed_on_real_time_ones_too() {
-    in_guest(
-        "reaper::tests::signals_are_passed_on_real_time_ones_too",
-        || {
-            let real_time = 40;
-            for (number, name) in [
-                (libc::SIGTERM, "TERM"),
-                (libc::SIGUSR1, "USR1"),
-                (real_time, "40"),
-            ] {
-                let ready = format!("/tmp/ready-{name}");
-                // Its own trap, and a wait that a signal interrupts.
-                let script =
-                    format!("trap 'exit 9' {name}; sleep 1000 & echo > {ready}; wait; exit 1");
-                let pid = begin(&["/bin/sh", "-c", &script]);
-                eventually("the trap", || Path::new(&ready).exists().then_some(()));
-                signals::send(pid, number).unwrap();
-                assert_eq!(code(pid), 9, "{name}");
-                fs::remove_file(ready).unwrap();
-            }
-        },
-    );
+    in_guest(|| {
+        let real_time = 40;
+        for (number, name) in [
+            (libc::SIGTERM, "TERM"),
+            (libc::SIGUSR1, "USR1"),
+            (real_time, "40"),
+        ] {
+            let ready = format!("/tmp/ready-{name}");
+            // Its own trap, and a wait that a signal interrupts.
+            let script = format!("trap 'exit 9' {name}; sleep 1000 & echo > {ready}; wait; exit 1");
+            let pid = begin(&["/bin/sh", "-c", &script]);
+            eventually("the trap", || Path::new(&ready).exists().then_some(()));
+            signals::send(pid, number).unwrap();
+            assert_eq!(code(pid), 9, "{name}");
+            fs::remove_file(ready).unwrap();
+        }
+    });
 }

@@ -23,7 +23,7 @@ fn a_signal_that_is_none_is_not_sent() {
 
 #[test]
 fn a_process_that_takes_too_long_ends() {
-    in_guest("signals::tests::a_process_that_takes_too_long_ends", || {
+    in_guest(|| {
         let Some(child) = fork(0).unwrap() else {
             end_after(1);
             pause();

@@ -88,35 +88,32 @@ fn disks_are_summed() {
 
 #[test]
 fn a_container_s_use_is_that_of_its_cgroup() {
-    in_guest(
-        "usage::tests::a_container_s_use_is_that_of_its_cgroup",
-        || {
-            crate::guest_lab::mount_new("tmpfs", std::path::Path::new("/sys/fs/cgroup"), "");
-            std::fs::create_dir_all(cgroup::DIR).unwrap();
-            let write = |file: &str, text: &str| {
-                std::fs::write(std::path::Path::new(cgroup::DIR).join(file), text).unwrap();
-            };
-            write(
-                "cpu.stat",
-                "usage_usec 5\nuser_usec 3\nsystem_usec 2\nnr_periods 0\n",
-            );
-            write("memory.current", "8192\n");
-            write("memory.stat", "anon 1\ninactive_file 4096\n");
-            write("memory.max", "65536\n");
-            write("pids.current", "3\n");
-            write("io.stat", "254:0 rbytes=10 wbytes=20\n");
-            write("cgroup.procs", &format!("{}\n", std::process::id()));
-            let usage = super::usage();
-            assert_eq!(usage.cpu_ns, [5_000, 3_000, 2_000]);
-            assert_eq!((usage.memory, usage.memory_limit), ([8192, 4096], 65536));
-            assert_eq!((usage.tasks, usage.disk), (3, [10, 20]));
-            // No bound: the machine's own.
-            write("memory.max", "max\n");
-            assert!(super::usage().memory_limit > 65536);
-            let [own] = &super::processes()[..] else {
-                panic!("{:?}", super::processes());
-            };
-            assert!(own.command_line.contains("container_init"), "{own:?}");
-        },
-    );
+    in_guest(|| {
+        crate::guest_lab::mount_new("tmpfs", std::path::Path::new("/sys/fs/cgroup"), "");
+        std::fs::create_dir_all(cgroup::DIR).unwrap();
+        let write = |file: &str, text: &str| {
+            std::fs::write(std::path::Path::new(cgroup::DIR).join(file), text).unwrap();
+        };
+        write(
+            "cpu.stat",
+            "usage_usec 5\nuser_usec 3\nsystem_usec 2\nnr_periods 0\n",
+        );
+        write("memory.current", "8192\n");
+        write("memory.stat", "anon 1\ninactive_file 4096\n");
+        write("memory.max", "65536\n");
+        write("pids.current", "3\n");
+        write("io.stat", "254:0 rbytes=10 wbytes=20\n");
+        write("cgroup.procs", &format!("{}\n", std::process::id()));
+        let usage = super::usage();
+        assert_eq!(usage.cpu_ns, [5_000, 3_000, 2_000]);
+        assert_eq!((usage.memory, usage.memory_limit), ([8192, 4096], 65536));
+        assert_eq!((usage.tasks, usage.disk), (3, [10, 20]));
+        // No bound: the machine's own.
+        write("memory.max", "max\n");
+        assert!(super::usage().memory_limit > 65536);
+        let [own] = &super::processes()[..] else {
+            panic!("{:?}", super::processes());
+        };
+        assert!(own.command_line.contains("container_init"), "{own:?}");
+    });
 }

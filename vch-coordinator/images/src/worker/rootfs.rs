@@ -1,4 +1,8 @@
 //! Layers become one squashfs: merged into one archive, which `sqfstar` reads from a pipe.
+//!
+//! The crate `backhand` (0.25) does not take the place of `sqfstar`: it writes no extended attributes (file capabilities
+//! would be lost) and no hard links. Of an archive of 359 MB on two processors it made 171 MB in 7 s, by one thread, with
+//! all files in memory (484 MB) until it wrote; `sqfstar` made 164 MB in 2.6 s within its 256 MB.
 
 use super::{WorkError, root_owner};
 use crate::digest::Digest;

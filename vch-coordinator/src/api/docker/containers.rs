@@ -258,14 +258,11 @@ async fn prune(
 ) -> Result<Json<Value>, DockerError> {
     let filters = Filters::parse(parameters.get("filters"))?;
     filters.only(&["label", "label!", "until"])?;
-    let until = match filters.values("until").next() {
-        None => None,
-        Some(text) => Some(time::moment(text, time::now()).ok_or_else(|| {
-            DockerError::invalid(format!(
-                "invalid filter 'until={text}': give a time or an age"
-            ))
-        })?),
-    };
+    let until = filters.until().map_err(|text| {
+        DockerError::invalid(format!(
+            "invalid filter 'until={text}': give a time or an age"
+        ))
+    })?;
     let (mut removed, mut freed) = (Vec::new(), 0);
     for snapshot in docker.runtime.all().await? {
         let created = u128::from(snapshot.container.created_ms);

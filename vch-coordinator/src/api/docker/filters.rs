@@ -1,9 +1,10 @@
 //! The `filters` of lists, prunes and events: names, each with its values.
 
-use super::DockerError;
+use super::{DockerError, time};
 use regex::RegexBuilder;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// Most filters of a request, and most values of one.
 const MAX_FILTERS: usize = 64;
@@ -46,6 +47,17 @@ impl Filters {
             filters.insert(name, values);
         }
         Ok(Self(filters))
+    }
+
+    /// Returns the moment of the filter `until`: a time, or an age as of now.
+    ///
+    /// # Errors
+    /// Returns the filter's value if it is no moment.
+    pub fn until(&self) -> Result<Option<Duration>, &str> {
+        let Some(text) = self.values("until").next() else {
+            return Ok(None);
+        };
+        time::moment(text, time::now()).map(Some).ok_or(text)
     }
 
     /// # Errors

@@ -11,7 +11,7 @@ mod sharing;
 
 use super::{
     Docker, DockerError, Json, Parameters, Path, Version, containers, events::Kind,
-    filters::Filters, time,
+    filters::Filters,
 };
 use axum::{
     Router,
@@ -248,14 +248,11 @@ async fn prune(
         .switch("dangling")
         .map_err(|_| filters.invalid("dangling"))?
         .unwrap_or(true);
-    let until = match filters.values("until").next() {
-        None => None,
-        Some(text) => Some(time::moment(text, time::now()).ok_or_else(|| {
-            DockerError::invalid(format!(
-                "invalid filter 'until={text}': give a time or an age"
-            ))
-        })?),
-    };
+    let until = filters.until().map_err(|text| {
+        DockerError::invalid(format!(
+            "invalid filter 'until={text}': give a time or an age"
+        ))
+    })?;
     let wanted = move |image: &Image| {
         until.is_none_or(|until| response::created(image) < until)
             && filters.prunes(&response::labels(image))

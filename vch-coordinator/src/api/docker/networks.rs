@@ -9,7 +9,7 @@ pub mod response;
 
 use super::{
     Docker, DockerError, Json, Parameters, Path, Version, containers::shown::Shown,
-    filters::Filters, time,
+    filters::Filters,
 };
 use axum::{
     Router,
@@ -296,22 +296,15 @@ fn is_unused(ledger: &Ledger, network: &Network) -> bool {
     !endpoints.any(|endpoint| runs(endpoint.container))
 }
 
-/// Before which moment a network must have been made.
+/// Returns the moment before which a network must have been made.
 fn until(filters: &Filters) -> Result<Option<Duration>, DockerError> {
-    let mut values = filters.values("until");
-    let Some(text) = values.next() else {
-        return Ok(None);
-    };
-    if values.next().is_some() {
+    if filters.values("until").nth(1).is_some() {
         return Err(DockerError::invalid("more than one until filter specified"));
     }
-    match time::moment(text, time::now()) {
-        Some(until) => Ok(Some(until)),
-        None => {
-            let shown: String = text.chars().take(80).collect();
-            Err(DockerError::invalid(format!(
-                "failed to parse value as time or duration: \"{shown}\""
-            )))
-        }
-    }
+    filters.until().map_err(|text| {
+        let shown: String = text.chars().take(80).collect();
+        DockerError::invalid(format!(
+            "failed to parse value as time or duration: \"{shown}\""
+        ))
+    })
 }

@@ -1,39 +1,35 @@
-//! Times as Docker writes and reads them.
+//! Times as Docker writes and reads them. The calendar is the crate jiff's; the forms are Docker's own: parts of a date
+//! may be missing, an age is Go's, and seconds have up to 19 digits behind the point.
 
+use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const DAY: i64 = 86_400;
 
-/// As [`rfc3339`], with nine digits behind the second, as dockerd dates the lines of logs.
+/// Returns a time as [`rfc3339`] does, with nine digits behind the second, as dockerd dates the lines of logs.
 pub fn rfc3339_fixed(since_1970: Duration) -> String {
-    let whole = rfc3339(Duration::from_secs(since_1970.as_secs()));
-    let second = whole.strip_suffix('Z').unwrap_or(&whole);
-    format!("{second}.{:09}Z", since_1970.subsec_nanos())
+    format!("{:.9}", timestamp(since_1970))
 }
 
-/// RFC 3339 in UTC, as Go prints it: without zeros at the fraction's end.
+/// Returns a time in RFC 3339, in UTC, as Go prints it: without zeros at the fraction's end.
 pub fn rfc3339(since_1970: Duration) -> String {
-    let seconds = i64::try_from(since_1970.as_secs()).unwrap_or(i64::MAX);
-    let (year, month, day) = civil(seconds.div_euclid(DAY));
-    let second = seconds.rem_euclid(DAY);
-    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-    let mut text = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}");
-    let nanos = since_1970.subsec_nanos();
-    if nanos > 0 {
-        let fraction = format!(".{nanos:09}");
-        text.push_str(fraction.trim_end_matches('0'));
-    }
-    text.push('Z');
-    text
+    timestamp(since_1970).to_string()
 }
 
-/// The time now, since 1970.
+/// Returns a time as the crate jiff has it; one behind the year 9999 is the last of that year.
+fn timestamp(since_1970: Duration) -> Timestamp {
+    let since_1970 = SignedDuration::try_from(since_1970);
+    let timestamp = since_1970.and_then(Timestamp::from_duration);
+    timestamp.unwrap_or(Timestamp::MAX)
+}
+
+/// Returns the time since 1970.
 pub fn now() -> Duration {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     now.unwrap_or_default()
 }
 
-/// A moment as clients give it for `since` and `until`: seconds since 1970 with a fraction, an age
+/// Parses a moment as clients give it for `since` and `until`: seconds since 1970 with a fraction, an age
 /// as Go writes durations (`1h30m`), or a date in RFC 3339, of which parts may be missing.
 pub fn moment(text: &str, now: Duration) -> Option<Duration> {
     seconds(text)
@@ -44,7 +40,7 @@ pub fn moment(text: &str, now: Duration) -> Option<Duration> {
 /// Digits of a fraction, of which the first nine count: dockerd reads it as a number of 64 bits.
 const FRACTION: usize = 19;
 
-/// `1136073845.000000001`: the fraction's digits are nanoseconds from the left.
+/// Parses `1136073845.000000001`: the fraction's digits are nanoseconds from the left.
 fn seconds(text: &str) -> Option<Duration> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
@@ -55,7 +51,7 @@ fn seconds(text: &str) -> Option<Duration> {
     Some(Duration::new(whole.parse().ok()?, nanos))
 }
 
-/// A duration as Go's `time.ParseDuration` reads it; a negative one is none here.
+/// Parses a duration as Go's `time.ParseDuration` does, but no negative one.
 pub fn age(text: &str) -> Option<Duration> {
     let mut rest = text;
     let mut sum = Duration::ZERO;
@@ -80,7 +76,7 @@ pub fn age(text: &str) -> Option<Duration> {
     (!text.is_empty()).then_some(sum)
 }
 
-/// `2006-01-02`, `2006-01-02T15:04`, `…:05`, `….999`, each with `Z`, an offset or nothing, which
+/// Parses `2006-01-02`, `2006-01-02T15:04`, `…:05`, `….999`, each with `Z`, an offset or nothing, which
 /// means UTC.
 fn date(text: &str) -> Option<Duration> {
     let (day, time) = text.split_once('T').unwrap_or((text, ""));
@@ -88,22 +84,26 @@ fn date(text: &str) -> Option<Duration> {
         (true, Some(day)) => (day, ""),
         _ => (day, time),
     };
-    let mut parts = day.split('-').map(|part| part.parse::<i64>().ok());
+    let mut parts = day.split('-').map(|part| part.parse().ok());
     let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);
-    if parts.next().is_some() || !(1..=12).contains(&month) || !(1970..=9999).contains(&year) {
-        return None;
-    }
-    let days = days(year, month, day);
-    if civil(days) != (year, month, day) {
+    if parts.next().is_some() {
         return None;
     }
     let (clock, offset) = split_offset(offset)?;
-    let midnight = days.checked_mul(DAY)?.checked_sub(offset)?;
+    let midnight = midnight(year, month, day)? - offset;
     let clock = of_day(clock)?;
     Some(Duration::from_secs(u64::try_from(midnight).ok()?) + clock)
 }
 
-/// The clock's text, and the seconds by which it is ahead of UTC.
+/// Returns the seconds from 1970 to a day, in UTC; `None` where the calendar has no such day.
+pub fn midnight(year: i64, month: i64, day: i64) -> Option<i64> {
+    let (year, month, day) = (year.try_into(), month.try_into(), day.try_into());
+    let day = Date::new(year.ok()?, month.ok()?, day.ok()?).ok()?;
+    let midnight = day.to_zoned(TimeZone::UTC).ok()?;
+    Some(midnight.timestamp().as_second())
+}
+
+/// Splits a clock's text from its offset, in seconds by which it is ahead of UTC.
 fn split_offset(time: &str) -> Option<(&str, i64)> {
     if let Some(clock) = time.strip_suffix('Z') {
         return Some((clock, 0));
@@ -128,33 +128,6 @@ fn of_day(clock: &str) -> Option<Duration> {
     let second = seconds(parts.next().unwrap_or("0"))?;
     let possible = hour < 24 && minute < 60 && second.as_secs() < 61;
     possible.then(|| Duration::from_secs(hour * 3_600 + minute * 60) + second)
-}
-
-/// Year, month and day of a day since 1970: H. Hinnant, "chrono-Compatible Low-Level Date
-/// Algorithms", `civil_from_days`.
-fn civil(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let of_era = days.rem_euclid(146_097);
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 {
-        shifted + 3
-    } else {
-        shifted - 9
-    };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
-}
-
-/// The same the other way round: `days_from_civil`.
-fn days(year: i64, month: i64, day: i64) -> i64 {
-    let year = year - i64::from(month <= 2);
-    let era = year.div_euclid(400);
-    let of_era = year.rem_euclid(400);
-    let of_year = (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + day - 1;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
 }
 
 #[cfg(test)]

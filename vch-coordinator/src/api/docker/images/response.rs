@@ -63,13 +63,9 @@ pub fn chosen(
         }
     };
     let (before, since) = (bound("before")?, bound("since")?);
-    let until = match filters.values("until").next() {
-        None => None,
-        Some(text) => Some(
-            time::moment(text, time::now())
-                .ok_or_else(|| DockerError::invalid(format!("invalid filter 'until={text}'")))?,
-        ),
-    };
+    let until = filters
+        .until()
+        .map_err(|text| DockerError::invalid(format!("invalid filter 'until={text}'")))?;
     let own = |image: &Arc<Image>| {
         let at = created(image);
         let (tags, _) = names(image);

@@ -7,8 +7,45 @@ fn a_time_is_written_as_go_does() {
         (951_782_400, 120_000_000, "2000-02-29T00:00:00.12Z"),
         (1_136_214_245, 999_999_999, "2006-01-02T15:04:05.999999999Z"),
         (4_107_542_400, 1, "2100-03-01T00:00:00.000000001Z"),
+        (1_709_164_799, 0, "2024-02-28T23:59:59Z"),
+        (1_709_164_800, 1_000, "2024-02-29T00:00:00.000001Z"),
     ] {
         assert_eq!(rfc3339(Duration::new(seconds, nanos)), text);
+    }
+}
+
+#[test]
+fn a_line_of_a_log_is_dated_with_nine_digits() {
+    for (nanos, text) in [
+        (0, "2006-01-02T15:04:05.000000000Z"),
+        (120_000_000, "2006-01-02T15:04:05.120000000Z"),
+        (999_999_999, "2006-01-02T15:04:05.999999999Z"),
+    ] {
+        assert_eq!(rfc3339_fixed(Duration::new(1_136_214_245, nanos)), text);
+    }
+    assert_eq!(
+        rfc3339_fixed(Duration::MAX),
+        "9999-12-30T22:00:00.999999999Z"
+    );
+}
+
+#[test]
+fn a_day_that_no_calendar_has_is_none() {
+    for (text, there) in [
+        ("2024-02-29", true),
+        ("2023-02-29", false),
+        ("2100-02-29", false),
+        ("2000-02-29", true),
+        ("2024-04-31", false),
+        ("2024-00-01", false),
+        ("2024-01-00", false),
+        ("1969-12-31", false),
+        ("99999-01-01", false),
+        ("2024-01-01-01", false),
+        ("2024-01-01T24:00", false),
+        ("2024-01-01T00:00+24:00", false),
+    ] {
+        assert_eq!(moment(text, Duration::ZERO).is_some(), there, "{text}");
     }
 }
 

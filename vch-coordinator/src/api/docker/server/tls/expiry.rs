@@ -1,5 +1,6 @@
 //! When a certificate ends: its `notAfter` (RFC 5280, 4.1.2.5).
 
+use crate::api::docker::time;
 use std::time::{Duration, SystemTime};
 
 const INTEGER: u8 = 0x02;
@@ -77,26 +78,10 @@ fn moment(tag: u8, text: &[u8]) -> Option<SystemTime> {
     let [month, day, hour, minute, second] = parts[..] else {
         return None;
     };
-    let days = days_before(year, month)? + day - 1;
-    let seconds = ((days * 24 + hour) * 60 + minute) * 60 + second;
+    let seconds = time::midnight(year, month, day)? + (hour * 60 + minute) * 60 + second;
     // An end before 1970 has been.
     let since = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
     SystemTime::UNIX_EPOCH.checked_add(since)
-}
-
-/// Days from 1970 to a month of the Gregorian calendar.
-fn days_before(year: i64, month: i64) -> Option<i64> {
-    if !(1..=12).contains(&month) {
-        return None;
-    }
-    // Counted from March on, a leap day is the last one of its year.
-    let (year, month) = if month > 2 {
-        (year, month - 3)
-    } else {
-        (year - 1, month + 9)
-    };
-    let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
-    Some(year * 365 + leap_days + (month * 153 + 2) / 5 - 719_468)
 }
 
 #[cfg(test)]
