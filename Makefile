@@ -15,6 +15,8 @@ AGENT_KIB := 5120
 AGENT_FLAGS := -C target-feature=+crt-static -C force-unwind-tables=no \
 	-C link-arg=-Wl,-z,pack-relative-relocs -C link-arg=-Wl,--icf=all -C link-arg=-Wl,--no-eh-frame-hdr
 FUZZ_SECONDS := 60
+# The last release, whose VMs run on under this one.
+SKEW := target/skew
 
 # program=packages, for what is used here from Debian: what a VCH needs, and what else tests and lints do.
 VCH_PROGRAMS := qemu-system-x86_64=qemu-system-x86 ip=iproute2 dpkg-deb=dpkg cc=gcc,libc6-dev sqfstar=squashfs-tools mke2fs=e2fsprogs
@@ -57,7 +59,7 @@ BUILT_VCH := $(BUILT)/$(if $(filter dev,$(VCH_PROFILE)),debug,$(VCH_PROFILE))
 BUILD_VCH := cargo build --profile $(VCH_PROFILE) -p vch-coordinator -p vch-shim -p vch-images -p lab --bins
 BUILD_AGENT := RUSTFLAGS="$(AGENT_FLAGS)" cargo build --profile agent --target $(HOST)
 
-.PHONY: help tools agent init probe host image test lint coverage fuzz model crash long mutants demo compare vch vch-down newcomer outside
+.PHONY: help tools agent init probe host image test lint coverage fuzz model crash long mutants skew demo compare vch vch-down newcomer outside
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -148,6 +150,18 @@ mutants: ## change the pure rooms in ways that their tests must notice: every th
 	@$(call installed,$(MUTATOR))
 	@PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" VCH_MODEL_OPS=300 cargo mutants --sharding round-robin --shard $(MUTANTS_SHARD) --timeout 300 \
 		--output target $(foreach file,$(MUTATED),--file '$(file)') -- --lib
+
+# Fresh clones may lack the tag.
+skew: image ## run a container under release 0.1.0, then under this one, and back; builds 0.1.0 in target/skew
+	@commit=$$(git rev-parse -q --verify 'v0.1.0^{commit}' || echo cb7009b); \
+		mkdir -p $(SKEW); git archive "$$commit" | tar -x -C $(SKEW)
+	@cd $(SKEW); export CARGO_TARGET_DIR=$$PWD/target; \
+		cargo build -q -p vch-coordinator -p vch-shim -p vch-images --bins; \
+		$(BUILD_AGENT) -q -p tether-net -p container-init --bins; \
+		agent=target/$(HOST)/agent; cargo run -q -p image -- build --out target/image --agent $$agent/tether-net \
+			--name vm --variant workload --init $$agent/container-init
+	@cargo build -q --workspace --bins
+	@cargo test -q -p lab --test skew -- --ignored --nocapture
 
 demo: image ## boot two VMs, give them their network and let one ping the other by name
 	@cargo build --release -p vch-coordinator --bins

@@ -27,6 +27,8 @@ pub struct Coordinator<'a> {
     lab: Lab,
     namespace: &'a Namespace,
     dir: PathBuf,
+    /// Where its programs are, when they are not this workspace's.
+    programs: Option<PathBuf>,
     process: Option<Process>,
     starts: u32,
 }
@@ -40,21 +42,46 @@ impl<'a> Coordinator<'a> {
     /// Starts one; `tables` is TOML behind `[vch]`, such as `[dns]\nupstreams = [...]`. The kinds of network that it does
     /// not declare are the [`Topology`]'s.
     pub fn start_with(lab: &Lab, namespace: &'a Namespace, tables: &str) -> Result<Self> {
+        Self::start_of(lab, namespace, tables, None)
+    }
+
+    /// The same, with the programs of another release in this directory.
+    pub fn start_of(
+        lab: &Lab,
+        namespace: &'a Namespace,
+        tables: &str,
+        programs: Option<&Path>,
+    ) -> Result<Self> {
         let dir = lab.path("vch");
         std::fs::create_dir_all(&dir).context("make the VCH's folder")?;
-        let shown = dir.display();
-        let vch = format!("[vch]\nstate_dir = \"{shown}/state\"\nrun_dir = \"{shown}/run\"");
-        let config = format!("{vch}\n{tables}\n{}", Topology::tables(tables));
-        std::fs::write(dir.join("vch.toml"), config).context("write vch.toml")?;
         let mut coordinator = Self {
             lab: lab.clone(),
             namespace,
             dir,
+            programs: None,
             process: None,
             starts: 0,
         };
+        coordinator.become_release(tables, programs)?;
         coordinator.restart()?;
         Ok(coordinator)
+    }
+
+    /// Lets its next start be of another release, with these tables: programs of a directory, or this workspace's.
+    pub fn become_release(&mut self, tables: &str, programs: Option<&Path>) -> Result<()> {
+        let shown = self.dir.display();
+        let vch = format!("[vch]\nstate_dir = \"{shown}/state\"\nrun_dir = \"{shown}/run\"");
+        let config = format!("{vch}\n{tables}\n{}", Topology::tables(tables));
+        std::fs::write(self.dir.join("vch.toml"), config).context("write vch.toml")?;
+        self.programs = programs.map(Path::to_owned);
+        Ok(())
+    }
+
+    fn program(&self, name: &str) -> Result<PathBuf> {
+        match &self.programs {
+            Some(programs) => Ok(programs.join(name)),
+            None => paths::built(name),
+        }
     }
 
     /// The table of vch.toml by which Docker's clients find the VCH at a Unix socket.
@@ -106,7 +133,7 @@ impl<'a> Coordinator<'a> {
     fn spawn(&mut self) -> Result<Process> {
         self.starts += 1;
         let log = std::fs::File::create(self.lab.path(&self.log_name())).context("make a log")?;
-        let mut command = Command::new(paths::built("vch-coordinator")?);
+        let mut command = Command::new(self.program("vch-coordinator")?);
         command.arg("--config").arg(self.dir.join("vch.toml"));
         command.env("NO_COLOR", "1").stderr(log);
         self.namespace.spawn("vch-coordinator", command)
@@ -181,7 +208,7 @@ impl<'a> Coordinator<'a> {
 
     /// Runs `vchctl` with these words, which must succeed or end as `pending` (4); gives what it printed.
     pub fn vchctl(&self, words: &str) -> Result<String> {
-        let output = Command::new(paths::built("vchctl")?)
+        let output = Command::new(self.program("vchctl")?)
             .env("VCH_SOCKET", self.socket())
             .args(words.split_whitespace())
             .output()

@@ -45,14 +45,30 @@ impl<'a> VmHost<'a> {
 
     /// The same; `runtime` is the table of vch.toml that says how it starts VMs, and others may follow it.
     pub fn start_with(lab: &Lab, topology: &'a Topology, runtime: &str) -> Result<Self> {
+        Self::start_of(lab, topology, runtime, None)
+    }
+
+    /// The same, with the programs of another release in this directory.
+    pub fn start_of(
+        lab: &Lab,
+        topology: &'a Topology,
+        runtime: &str,
+        programs: Option<&Path>,
+    ) -> Result<Self> {
         prerequisites::check(&[Need::Agent, Need::Init, Need::Squashfs])?;
         let socket = lab.path("docker.sock");
         let tables = format!("{}{runtime}", Coordinator::docker_table(&socket));
         Ok(Self {
-            vch: Coordinator::start_with(lab, &topology.vch, &tables)?,
+            vch: Coordinator::start_of(lab, &topology.vch, &tables, programs)?,
             docker: Docker::new(lab, &socket)?,
             socket,
         })
+    }
+
+    /// Lets its next start be of another release: [`Coordinator::become_release`], beside the Docker endpoint's table.
+    pub fn become_release(&mut self, runtime: &str, programs: Option<&Path>) -> Result<()> {
+        let tables = format!("{}{runtime}", Coordinator::docker_table(&self.socket));
+        self.vch.become_release(&tables, programs)
     }
 
     /// Makes the image `busybox`.

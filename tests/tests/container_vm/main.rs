@@ -8,6 +8,7 @@ mod failures;
 mod hostile;
 mod limits;
 mod modules;
+mod nics;
 mod privileged;
 mod processes;
 mod streams;

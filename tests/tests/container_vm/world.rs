@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use lab::rootfs::empty_disk;
-use lab::{Lab, Need, Process as Child, RootFs, eventually_some, paths, prerequisites};
+use lab::{Lab, Namespace, Need, Process as Child, RootFs, eventually_some, paths, prerequisites};
 use protocol::process::{COVERED, Exit, Output, Process, READ_ONLY, Start, TerminalSize};
 use tokio::time::timeout;
 use vch_shim::{Client, ClientError, Launch, Outcome, StreamItem, Streams};
@@ -88,6 +88,19 @@ pub fn terminal(args: &[&str], rows: u16, columns: u16) -> Process {
 
 impl Shim {
     pub fn start(lab: &Lab, launch: &Launch) -> Self {
+        Self::start_by(lab, launch, |command| Child::spawn("the shim", command))
+    }
+
+    /// The same in a namespace, whose taps its VM's NICs hang on.
+    pub fn start_in(lab: &Lab, namespace: &Namespace, launch: &Launch) -> Self {
+        Self::start_by(lab, launch, |command| namespace.spawn("the shim", command))
+    }
+
+    fn start_by(
+        lab: &Lab,
+        launch: &Launch,
+        spawn: impl FnOnce(Command) -> anyhow::Result<Child>,
+    ) -> Self {
         let text = lab.path("launch.json");
         fs::write(&text, serde_json::to_vec(launch).unwrap()).unwrap();
         let mut command = Command::new(paths::built("vch-shim").unwrap());
@@ -95,7 +108,7 @@ impl Shim {
             .stdin(fs::File::open(text).unwrap())
             .stdout(Stdio::null());
         command.stderr(fs::File::create(lab.path("shim.log")).unwrap());
-        let child = Child::spawn("the shim", command).unwrap();
+        let child = spawn(command).unwrap();
         Self {
             lab: lab.clone(),
             dir: launch.dir.clone(),

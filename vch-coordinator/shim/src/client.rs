@@ -121,13 +121,13 @@ impl Client {
 
     async fn ask(&self, request: Request) -> Result<Asked, ClientError> {
         let late = |_| Err(ClientError::Timeout(DEADLINE));
-        let (reader, mut writer) = timeout(DEADLINE, self.meet()).await.unwrap_or_else(late)?;
+        let (reader, mut writer) = timeout(DEADLINE, self.negotiate()).await.unwrap_or_else(late)?;
         writer.send(request).await.map_err(lost)?;
         Ok((reader, writer))
     }
 
     /// Connects, and agrees on a version.
-    async fn meet(&self) -> Result<Asked, ClientError> {
+    async fn negotiate(&self) -> Result<Asked, ClientError> {
         let mut stream = self.connect().await?;
         let version = match greet(&mut stream).await.map_err(lost)? {
             Greeted::Version(version) => version,

@@ -116,3 +116,6 @@ impl Launch {
         Duration::from_millis(self.boot_deadline_ms)
     }
 }
+
+#[cfg(test)]
+pub mod tests;

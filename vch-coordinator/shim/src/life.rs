@@ -219,3 +219,6 @@ fn torn_down(stage: &watch::Sender<Stage>, code: &str, text: String) -> Outcome 
         ..failed(code, text)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -203,10 +203,9 @@ fn unlocked(dir: &Path, sockets: &Path) -> io::Result<Option<u32>> {
     let Some(text) = there(fs::read_to_string(sockets.join(PID)))? else {
         return Ok(None);
     };
+    // A shim that was killed before it had written its number.
     let Ok(pid) = text.trim().parse() else {
-        return Err(io::Error::other(
-            "shim.pid has no process number: it is being written",
-        ));
+        return Ok(None);
     };
     let Some(program) = there(fs::read_to_string(proc(pid, "comm")))? else {
         return Ok(None);

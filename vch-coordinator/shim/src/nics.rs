@@ -194,3 +194,6 @@ impl Nics {
         let _ = self.qmp.execute("quit", json!({})).await;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -126,42 +126,4 @@ impl Outcome {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Blame, Failure, Outcome};
-    use crate::stage::Phase;
-
-    #[test]
-    fn a_template_is_blamed_only_for_what_comes_before_a_container_is_in_the_vm() {
-        let ended = |code: &str, phases: &[&str]| Outcome {
-            failure: Some(Failure {
-                code: code.to_owned(),
-                text: String::new(),
-            }),
-            phases: phases
-                .iter()
-                .map(|name| Phase {
-                    name: (*name).to_owned(),
-                    at_us: 0,
-                    uptime_us: None,
-                })
-                .collect(),
-            ..Outcome::default()
-        };
-        let awake = ["launched", "qemu", "init"];
-        let mounted = ["launched", "qemu", "init", "mounted"];
-        let cases = [
-            ("no-clone", &awake[..2], Blame::Template),
-            ("boot-timeout", &awake[..2], Blame::Either),
-            ("vm-died", &awake, Blame::Either),
-            ("vm-not-started", &awake, Blame::Either),
-            ("boot-timeout", &mounted, Blame::None),
-            ("vm-died", &mounted, Blame::None),
-            ("network", &mounted, Blame::None),
-            ("channel", &awake, Blame::None),
-        ];
-        for (code, phases, blame) in cases {
-            assert_eq!(ended(code, phases).blame(), blame, "{code} {phases:?}");
-        }
-        assert_eq!(Outcome::default().blame(), Blame::None);
-    }
-}
+mod tests;

@@ -312,3 +312,6 @@ fn confine(id: u32, inherited: &[RawFd], shim: Pid) -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

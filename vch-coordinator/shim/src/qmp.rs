@@ -175,4 +175,6 @@ async fn in_time<T>(
 }
 
 #[cfg(test)]
+pub mod fake;
+#[cfg(test)]
 mod tests;

@@ -24,11 +24,6 @@ use tokio::{
 const EXHAUSTED: Duration = Duration::from_secs(1);
 /// For a client to say what it wants: it does so as soon as it is connected.
 const REQUEST: Duration = Duration::from_secs(10);
-/// Most clients at once; others wait until one has gone. A shim has some 1,000 descriptors beside them.
-const MAX_CLIENTS: usize = 3_072;
-/// Most of them that stay as long as a process writes: what is left is for requests that are answered in seconds, so that
-/// a VM can be ended however many are attached.
-const MAX_STREAMS: usize = 2_048;
 /// Between two looks whether a client is still there: its input may be at its end, so that reading does not tell.
 const LOOK: Duration = Duration::from_secs(2);
 
@@ -41,10 +36,27 @@ pub struct Shared {
     pub kill: Notify,
 }
 
+/// How many clients there may be at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    /// All of them; others wait until one has gone.
+    pub clients: usize,
+    /// Those that stay as long as a process writes; others are refused. What is left is for requests that are answered in
+    /// seconds, so that a VM can be ended however many are attached to it.
+    pub streams: usize,
+}
+
+/// A shim has some 1,000 descriptors beside these.
+pub const ROOM: Room = Room {
+    clients: 3_072,
+    streams: 2_048,
+};
+
 /// Answers clients, each in a task of its own. They end when this is dropped.
 pub struct Server {
     listener: UnixListener,
     clients: Clients,
+    most: usize,
     shared: Arc<Shared>,
     streams: Arc<Semaphore>,
 }
@@ -58,12 +70,14 @@ impl Server {
     pub fn new(
         listener: std::os::unix::net::UnixListener,
         shared: Arc<Shared>,
+        room: Room,
     ) -> io::Result<Self> {
         Ok(Self {
             listener: UnixListener::from_std(listener)?,
             clients: Clients::default(),
+            most: room.clients,
             shared,
-            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            streams: Arc::new(Semaphore::new(room.streams)),
         })
     }
 
@@ -72,7 +86,7 @@ impl Server {
         loop {
             let clients = &mut self.clients.0;
             tokio::select! {
-                accepted = self.listener.accept(), if clients.len() < MAX_CLIENTS => match accepted {
+                accepted = self.listener.accept(), if clients.len() < self.most => match accepted {
                     Ok((stream, _)) => {
                         let shared = Arc::clone(&self.shared);
                         let streams = Arc::clone(&self.streams);

@@ -278,35 +278,4 @@ pub fn is_there(dir: &Path) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{CHUNK, MEMORY, copy, create, memory};
-    use std::{
-        fs::File,
-        io::{Read, Seek, SeekFrom, Write},
-        os::unix::fs::{MetadataExt, PermissionsExt},
-    };
-
-    #[test]
-    fn a_copy_has_the_same_bytes_and_no_room_for_what_is_not_there() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut from = create(&dir.path().join(MEMORY)).unwrap();
-        let mode = from.metadata().unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
-        from.set_len(64 << 20).unwrap();
-        for offset in [0, 5 * CHUNK as u64 + 17, (64 << 20) - 4] {
-            from.seek(SeekFrom::Start(offset)).unwrap();
-            from.write_all(b"here").unwrap();
-        }
-        let mut to = create(&dir.path().join("copy")).unwrap();
-        copy(&mut from, &mut to).unwrap();
-        let clone = File::from(memory(dir.path()).unwrap());
-        let whole = std::fs::read(dir.path().join(MEMORY)).unwrap();
-        for mut copied in [to, clone] {
-            assert!(copied.metadata().unwrap().blocks() < 16 << 10);
-            let mut bytes = Vec::new();
-            copied.seek(SeekFrom::Start(0)).unwrap();
-            copied.read_to_end(&mut bytes).unwrap();
-            assert!(bytes == whole);
-        }
-    }
-}
+mod tests;

@@ -11,7 +11,7 @@ use crate::{
     overheard::{self, Listening},
     qemu::Qemu,
     qmp::{Qmp, QmpError},
-    server::{Clients, Server, Shared, with_causes},
+    server::{Clients, ROOM, Server, Shared, with_causes},
     stage::{Stage, now_ms},
     tap::Tap,
     template::{self, TemplateError},
@@ -80,7 +80,7 @@ pub async fn live(
         stage: stage.clone(),
         kill: Notify::new(),
     });
-    let mut server = Server::new(own, Arc::clone(&shared))?;
+    let mut server = Server::new(own, Arc::clone(&shared), ROOM)?;
     ready();
     let control = tokio_stream(control)?;
     let ending = async {

@@ -26,11 +26,15 @@ fn what_can_t_be_read_says_nothing() {
     symlink(LOCK, dir.path().join(LOCK)).unwrap();
     let unknown = liveness(dir.path(), &sockets);
     assert!(matches!(unknown, Liveness::Unknown(_)), "{unknown:?}");
-    fs::remove_file(dir.path().join(LOCK)).unwrap();
-    // As it is between open(2) and write(2) of a shim of 0.1.0.
+    assert!(Lock::take(dir.path(), &sockets).is_err());
+}
+
+#[test]
+fn a_shim_that_was_killed_before_it_wrote_its_number_is_in_nobody_s_way() {
+    let (dir, sockets) = dirs();
     fs::write(sockets.join(PID), "").unwrap();
-    let unknown = liveness(dir.path(), &sockets);
-    assert!(matches!(unknown, Liveness::Unknown(_)), "{unknown:?}");
+    assert!(matches!(liveness(dir.path(), &sockets), Liveness::Dead));
+    assert!(Lock::take(dir.path(), &sockets).is_ok());
 }
 
 #[test]
