@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The words given up, each with the word that took over.
-const GIVEN_UP: [(&str, &str); 69] = [
+const GIVEN_UP: [(&str, &str); 72] = [
     ("Bindings", "BindingChange"),
     ("Birth", "spawn handshake"),
     ("Books", "state"),
@@ -20,6 +20,8 @@ const GIVEN_UP: [(&str, &str); 69] = [
     ("Door", "ConnectionLimiter"),
     ("Doors", "Listeners"),
     ("Ear", "GuestReader"),
+    ("EffectError", "DataplaneError"),
+    ("Effects", "Dataplane"),
     ("Folder", "Dir"),
     ("FolderError", "DirError"),
     ("Folders", "Dirs"),
@@ -61,6 +63,7 @@ const GIVEN_UP: [(&str, &str); 69] = [
     ("deed", "operation"),
     ("doomed", "pending_deletion"),
     ("doors", "listeners"),
+    ("effects", "dataplane"),
     ("folder", "dir"),
     ("folders", "dirs"),
     ("give_up", "cancel_pending"),

@@ -56,9 +56,9 @@ async fn start(dir: &Path) -> Running {
 pub(super) fn arm(reconciler: &Reconciler, faults: &Faults, stop: CancellationToken) {
     let (ledger_handle, segments) = (
         reconciler.ledger_handle.clone(),
-        reconciler.effects.segments.clone(),
+        reconciler.dataplane.segments.clone(),
     );
-    let events = reconciler.effects.nat.events_fault.clone();
+    let events = reconciler.dataplane.nat.events_fault.clone();
     let faults = faults.clone();
     tokio::spawn(async move {
         tokio::select! {

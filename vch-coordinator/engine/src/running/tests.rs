@@ -1,10 +1,9 @@
 use super::*;
-use crate::runtime::Hook;
+use futures_util::future::BoxFuture;
 use protocol::spec::NicMatch;
 use std::time::Duration;
 use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
-    net::{UnixListener, UnixStream},
+    sync::{Mutex as AsyncMutex, mpsc},
     time::timeout,
 };
 use vch_ledger::{
@@ -20,54 +19,77 @@ const SOON: Duration = Duration::from_secs(5);
 /// For what must not come.
 const NONE: Duration = Duration::from_millis(100);
 const MAC: &str = "02:00:00:00:00:01";
-const DONE: &str = "{\"done\":true}\n";
-const REFUSED: &str = "{\"error\":\"busy\"}\n";
 
-/// Whoever runs the VMs.
-struct Program {
-    listener: UnixListener,
-    _dir: tempfile::TempDir,
+/// What the test answers to a call.
+type Reply = Result<(), &'static str>;
+const DONE: Reply = Ok(());
+const REFUSED: Reply = Err("busy");
+
+/// What runs the VMs, as [`Running`] sees it: hands each call to the test, which answers.
+struct Calls(mpsc::Sender<(String, oneshot::Sender<Reply>)>);
+
+impl Calls {
+    fn call<'a>(
+        &'a self,
+        operation: &'static str,
+        nic: &'a Nic,
+    ) -> BoxFuture<'a, Result<(), NicError>> {
+        async move {
+            let (answer, answered) = oneshot::channel();
+            let call = (format!("{operation} {}", nic.tap), answer);
+            self.0.send(call).await.unwrap();
+            let reply = answered.await.unwrap();
+            reply.map_err(|reason| NicError::Refused {
+                operation,
+                mac: nic.mac,
+                container: nic.container.clone(),
+                reason: reason.to_owned(),
+            })
+        }
+        .boxed()
+    }
 }
+
+impl Nics for Calls {
+    fn plug<'a>(&'a self, nic: &'a Nic) -> BoxFuture<'a, Result<(), NicError>> {
+        self.call("plug", nic)
+    }
+
+    fn unplug<'a>(&'a self, nic: &'a Nic) -> BoxFuture<'a, Result<(), NicError>> {
+        self.call("unplug", nic)
+    }
+
+    fn reattach<'a>(&'a self, nic: &'a Nic) -> BoxFuture<'a, Result<(), NicError>> {
+        self.call("reattach", nic)
+    }
+}
+
+/// The test's end of the calls.
+struct Program(AsyncMutex<mpsc::Receiver<(String, oneshot::Sender<Reply>)>>);
 
 impl Program {
     async fn start() -> (Self, Running, Segments) {
-        let dir = tempfile::tempdir().unwrap();
-        let socket = dir.path().join("hook");
-        let listener = UnixListener::bind(&socket).unwrap();
+        let (calls, called) = mpsc::channel(8);
         let (segments, _thread) = spawn().await;
-        let running = Running::new(Arc::new(Hook::new(socket)), segments.clone());
-        let program = Self {
-            listener,
-            _dir: dir,
-        };
-        (program, running, segments)
+        let running = Running::new(Arc::new(Calls(calls)), segments.clone());
+        (Self(AsyncMutex::new(called)), running, segments)
     }
 
-    /// The next request, as its beginning says, and whom to answer.
-    async fn asked(&self) -> (String, UnixStream) {
-        let (stream, _) = timeout(SOON, self.listener.accept())
-            .await
-            .unwrap()
-            .unwrap();
-        let mut stream = BufReader::new(stream);
-        let mut line = String::new();
-        stream.read_line(&mut line).await.unwrap();
-        let request: serde_json::Value = serde_json::from_str(&line).unwrap();
-        let (what, nic) = request.as_object().unwrap().iter().next().unwrap();
-        (
-            format!("{what} {}", nic["tap"].as_str().unwrap()),
-            stream.into_inner(),
-        )
+    /// The next call, and where its answer goes.
+    async fn asked(&self) -> (String, oneshot::Sender<Reply>) {
+        let mut calls = self.0.lock().await;
+        timeout(SOON, calls.recv()).await.unwrap().unwrap()
     }
 
-    async fn answer(&self, expected: &str, answer: &str) {
-        let (what, mut stream) = self.asked().await;
+    async fn answer(&self, expected: &str, reply: Reply) {
+        let (what, answer) = self.asked().await;
         assert_eq!(what, expected);
-        stream.write_all(answer.as_bytes()).await.unwrap();
+        answer.send(reply).unwrap();
     }
 
     async fn is_asked_nothing(&self) {
-        assert!(timeout(NONE, self.listener.accept()).await.is_err());
+        let mut calls = self.0.lock().await;
+        assert!(timeout(NONE, calls.recv()).await.is_err());
     }
 }
 
@@ -126,10 +148,10 @@ fn changes_of_one_container_are_asked_for_in_their_order() {
         // Whichever is begun first.
         let second = tokio::spawn(second);
         let first = tokio::spawn(first);
-        let (what, mut stream) = program.asked().await;
+        let (what, answer) = program.asked().await;
         assert_eq!(what, "plug vt-1");
         program.is_asked_nothing().await;
-        stream.write_all(DONE.as_bytes()).await.unwrap();
+        answer.send(DONE).unwrap();
         program.answer("unplug vt-1", DONE).await;
         first.await.unwrap().unwrap();
         second.await.unwrap().unwrap();
@@ -144,8 +166,8 @@ fn containers_do_not_wait_for_one_another() {
         let all = running.follow(&delta(&both, &[]), port).unwrap();
         let all = tokio::spawn(all);
         let (one, other) = (program.asked().await, program.asked().await);
-        for (_, mut stream) in [one, other] {
-            stream.write_all(DONE.as_bytes()).await.unwrap();
+        for (_, answer) in [one, other] {
+            answer.send(DONE).unwrap();
         }
         all.await.unwrap().unwrap();
     });
@@ -199,12 +221,12 @@ fn a_tap_made_anew_is_mended_if_a_running_vm_is_on_it() {
         running.note_stale(&whole, &created);
         let (refused, ()) = tokio::join!(
             running.again().unwrap(),
-            program.answer("replug vt-1", REFUSED)
+            program.answer("reattach vt-1", REFUSED)
         );
         refused.unwrap_err();
         let (done, ()) = tokio::join!(
             running.again().unwrap(),
-            program.answer("replug vt-1", DONE)
+            program.answer("reattach vt-1", DONE)
         );
         done.unwrap();
         assert!(running.again().is_none());

@@ -1,19 +1,17 @@
 //! From a command to its answer.
 //!
-//! A request is answered when it is committed and its effects on the VCH are applied. With a live
+//! A request is answered when it is committed and in force on the VCH. With a live
 //! session it also waits for the agent, up to a deadline, then answers `pending`; without one it
-//! answers at once. An addition whose effect fails, or which the guest refuses, is undone by a
+//! answers at once. An addition that the data plane or the guest refuses, is undone by a
 //! second transaction; a removal is never undone.
 
-use crate::{
-    effects::tether::{EndpointState, Tether, failures},
-    error_chain::error_chain,
-    store::{Committed, FollowError, LedgerHandle, WriterError},
-};
 use protocol::spec::{InterfaceName, SpecId};
 use std::{sync::Arc, time::Duration};
 use thiserror::Error;
 use vch_ledger::{Answer, Command, ContainerId, Refusal};
+use vch_log::error_chain;
+use vch_network::tether::{EndpointState, Tether, failures};
+use vch_store::{Committed, FollowError, LedgerHandle, WriterError};
 
 /// Why a request was not carried out. Whatever it was, everything is as it was before.
 #[derive(Debug, Error)]
@@ -68,12 +66,12 @@ pub struct Requests {
     pub tether: Arc<Tether>,
     /// How long a request waits for an agent.
     pub report_deadline: Duration,
-    /// Whoever runs the VMs has plugged a NIC by the time at which the effects are applied.
+    /// Whoever runs the VMs has plugged a NIC by the time at which the data plane has followed.
     pub plugs: bool,
 }
 
 impl Requests {
-    /// Decides a command, waits for its effects and its agent, and undoes an addition that failed.
+    /// Decides a command, waits for the data plane and the agent, and undoes an addition that failed.
     pub async fn carry_out(&self, command: Command) -> Result<Outcome, RequestError> {
         let (decision, settled) = self.ledger_handle.decide(command).await?;
         let committed = decision?;
@@ -83,7 +81,7 @@ impl Requests {
             None => Ok(()),
         };
         if let Err(error) = settled {
-            return self.effect_failed(committed, &error).await;
+            return self.data_plane_failed(committed, &error).await;
         }
         let Some(wait) = awaited(&committed) else {
             let progress = Progress::Done;
@@ -110,7 +108,7 @@ impl Requests {
         }
     }
 
-    async fn effect_failed(
+    async fn data_plane_failed(
         &self,
         committed: Arc<Committed>,
         error: &FollowError,
@@ -121,7 +119,7 @@ impl Requests {
                 let effect = error_chain(error.as_ref());
                 Err(RequestError::Effect { what, effect })
             }
-            // A removal stands: the effects are retried until they agree.
+            // A removal stands: it is retried until the data plane agrees.
             None => Ok(Outcome {
                 committed,
                 progress: Progress::Pending,

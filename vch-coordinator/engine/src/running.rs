@@ -4,11 +4,7 @@
 //! container one after the other, in the order of the ledger's transactions. A tap stands until the
 //! NIC on it is unplugged; what was refused or not answered is asked again.
 
-use super::{
-    EffectError, Later, NicError, Nics,
-    segments::{Port, Segments},
-};
-use crate::error_chain::error_chain;
+use crate::dataplane::{DataplaneError, Later};
 use futures_util::{
     FutureExt,
     future::{BoxFuture, join_all},
@@ -22,6 +18,11 @@ use tokio::sync::oneshot;
 use vch_ledger::{
     ContainerId,
     desired::{Delta, DesiredEndpoint, Nic},
+};
+use vch_log::error_chain;
+use vch_network::{
+    NicError, Nics,
+    segments::{Port, Segments},
 };
 
 /// The NICs of running VMs that are being changed.
@@ -163,7 +164,7 @@ impl Running {
     }
 
     fn in_order(&mut self, changes: BTreeMap<ContainerId, Vec<Change>>) -> Option<Later> {
-        let groups: Vec<BoxFuture<'static, Result<(), EffectError>>> = changes
+        let groups: Vec<BoxFuture<'static, Result<(), DataplaneError>>> = changes
             .into_iter()
             .map(|(container, changes)| {
                 let (end, ended) = oneshot::channel();
@@ -197,7 +198,7 @@ impl Executor {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn carry_out(&self, change: &Change) -> Result<(), EffectError> {
+    async fn carry_out(&self, change: &Change) -> Result<(), DataplaneError> {
         match change {
             Change::Plug(nic) => Ok(self.nics.plug(nic).await?),
             Change::Unplug(tap) => {

@@ -1,41 +1,37 @@
-//! What follows the ledger: each effect makes one part of the machine as the ledger says.
+//! The data plane: links, rules, names, sessions and NICs of running VMs, which follow the ledger.
 //!
 //! ```text
-//!   Work (from the ledger) ──► segments   bridges, taps, veth pairs, gateways' addresses
-//!                          ├─► nat        nftables: published ports, isolation, anti-spoofing
-//!                          ├─► dns        names, and a listener on each gateway address
-//!                          ├─► tether     sessions: each VM is told its newest spec
-//!                          └─► running    whoever runs the VMs plugs and unplugs their NICs
+//!   Delta (from the ledger) ──► segments   bridges, taps, veth pairs, gateways' addresses
+//!                           ├─► nat        nftables: published ports, isolation, anti-spoofing
+//!                           ├─► dns        names, and a listener on each gateway address
+//!                           ├─► tether     sessions: each VM is told its newest spec
+//!                           └─► running    whoever runs the VMs plugs and unplugs their NICs
 //! ```
 
-mod report_store;
-mod running;
-
-pub use report_store::LedgerReports;
-pub use vch_network::{NicError, Nics, dns, nat, segments, tether};
-
-use crate::config::Config;
-use dns::{Dns, DnsError};
+use crate::running::Running;
 use futures_util::{
     FutureExt,
     future::{self, BoxFuture},
 };
 use ipnet::IpNet;
-use nat::{Nat, NatError};
 use protocol::{message::Report, spec::InterfaceName};
-use running::Running;
-use segments::{Bridge, Desired, Port, PortKind, SegmentError, Segments};
 use std::{collections::BTreeMap, sync::Arc};
-use tether::{ChannelError, Tether};
 use thiserror::Error;
 use vch_ledger::{
     Attachment, ContainerId, NetworkId,
     desired::{Delta, DesiredEndpoint, NetworkBacking, Segment, bridge_name},
 };
+use vch_network::{
+    NicError, Nics,
+    dns::{Dns, DnsError},
+    nat::{Nat, NatError},
+    segments::{Bridge, Desired, Port, PortKind, SegmentError, Segments},
+    tether::{ChannelError, Tether},
+};
 
-/// Which effect does not follow the ledger, and why.
+/// Which part of the data plane does not follow the ledger, and why.
 #[derive(Debug, Error)]
-pub enum EffectError {
+pub enum DataplaneError {
     /// Bridges, ports, gateways.
     #[error("segments")]
     Segments(#[from] SegmentError),
@@ -52,15 +48,15 @@ pub enum EffectError {
     #[error("runtime")]
     Runtime(#[from] NicError),
     /// A defect, which the log has.
-    #[error("the effect ended in a panic")]
+    #[error("it ended in a panic")]
     Panicked,
 }
 
 /// What of a transaction is still to be done.
-pub type Later = BoxFuture<'static, Result<(), EffectError>>;
+pub type Later = BoxFuture<'static, Result<(), DataplaneError>>;
 
-/// All effects of this VCH.
-pub struct Effects {
+/// The data plane of this VCH.
+pub struct Dataplane {
     /// Bridges, ports, gateways.
     pub segments: Segments,
     /// nftables.
@@ -78,30 +74,30 @@ pub struct Effects {
 /// What a network has of the shared segment: its bridge, and the VCH's addresses there.
 pub type SharedAddresses = (InterfaceName, Vec<IpNet>);
 
-impl Effects {
-    /// Connects to the network namespace of the calling thread and starts the name server; nothing
-    /// is changed yet.
-    pub fn open(
-        config: &Config,
+impl Dataplane {
+    /// Puts the parts together; nothing is changed yet.
+    pub fn new(
         segments: Segments,
+        nat: Nat,
+        dns: Dns,
         tether: Arc<Tether>,
         nics: Option<Arc<dyn Nics>>,
-    ) -> Result<Self, EffectError> {
-        Ok(Self {
+    ) -> Self {
+        Self {
             running: nics.map(|nics| Running::new(nics, segments.clone())),
             segments,
-            nat: Nat::open(config.nat_environment())?,
-            dns: Dns::spawn(&config.dns.server, config.dns.policy)?,
+            nat,
+            dns,
             tether,
             shared: BTreeMap::new(),
-        })
+        }
     }
 
     /// Follows one transaction. What comes into being is made from the segment up, what goes is
     /// taken down in the other direction. What is given back is still to be done, and may be done
     /// beside what comes next: changes of running VMs, and the removal of links, for which the kernel
     /// takes its time.
-    pub async fn follow(&mut self, delta: &Delta) -> Result<Option<Later>, EffectError> {
+    pub async fn follow(&mut self, delta: &Delta) -> Result<Option<Later>, DataplaneError> {
         for (id, backing) in &delta.networks {
             if let Some(backing) = backing {
                 self.ensure_segment(*id, backing).await?;
@@ -222,11 +218,11 @@ impl Effects {
         &mut self,
         whole: &Delta,
         mut reports: BTreeMap<ContainerId, Report>,
-    ) -> Vec<EffectError> {
+    ) -> Vec<DataplaneError> {
         let mut failed = Vec::new();
         self.shared = shared(whole);
         // Rules know links by their names: what a bridge's settings let in is dropped from its first moment on.
-        failed.extend(self.nat.reconcile(whole).err().map(EffectError::from));
+        failed.extend(self.nat.reconcile(whole).err().map(DataplaneError::from));
         let leaving = self.running.as_ref().map(Running::leaving);
         let desired = desired(whole, leaving.unwrap_or_default());
         match self.segments.reconcile(&desired).await {
@@ -237,14 +233,14 @@ impl Effects {
                 if let Some(running) = &self.running {
                     running.note_stale(whole, &done.created);
                 }
-                failed.extend(done.failed.into_values().map(EffectError::from));
-                failed.extend(done.general.into_iter().map(EffectError::from));
+                failed.extend(done.failed.into_values().map(DataplaneError::from));
+                failed.extend(done.general.into_iter().map(DataplaneError::from));
             }
             Err(error) => failed.push(error.into()),
         }
-        failed.extend(self.dns.reconcile(whole).err().map(EffectError::from));
+        failed.extend(self.dns.reconcile(whole).err().map(DataplaneError::from));
         let tether = self.tether.follow(whole, &mut reports);
-        failed.extend(tether.err().map(EffectError::from));
+        failed.extend(tether.err().map(DataplaneError::from));
         failed
     }
 

@@ -1,10 +1,10 @@
 //! Agents' reports are kept in the ledger's store.
 
-use crate::store::{LedgerHandle, WriterError};
 use futures_util::{FutureExt, future::BoxFuture};
 use protocol::message::Report;
 use vch_ledger::ContainerId;
 use vch_network::tether::{ReportStore, ReportStoreError};
+use vch_store::{LedgerHandle, WriterError};
 
 /// Keeps agents' reports by the ledger's writer.
 pub struct LedgerReports(pub LedgerHandle);

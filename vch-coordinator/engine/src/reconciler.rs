@@ -1,18 +1,12 @@
-//! Keeps the effects behind the ledger: in the order of its transactions, tried again where they
+//! Keeps the data plane behind the ledger: in the order of its transactions, tried again where it
 //! failed, healed where somebody else changed the kernel.
 
 use crate::{
-    effects::{EffectError, Effects, Later, nat::NatError, segments::SegmentError},
-    error_chain::error_chain,
-    store::{FollowError, LedgerHandle, Published, WriterError},
+    dataplane::{Dataplane, DataplaneError, Later},
+    drift::Drift,
 };
 use futures_util::FutureExt;
-use std::{
-    collections::BTreeMap,
-    panic::AssertUnwindSafe,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, panic::AssertUnwindSafe, time::Duration};
 use thiserror::Error;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -20,30 +14,12 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use vch_ledger::desired::Delta;
+use vch_log::error_chain;
+use vch_network::{nat::NatError, segments::SegmentError};
+use vch_store::{FollowError, LedgerHandle, Published, WriterError};
 
 /// First and longest pause before what failed is tried again.
 const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
-
-/// What drifts from the ledger at present, as messages. Empty when all is well.
-#[derive(Clone, Debug, Default)]
-pub struct Drift(Arc<Mutex<Vec<String>>>);
-
-impl Drift {
-    /// A line for each effect that is being retried.
-    pub fn messages(&self) -> Vec<String> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    /// Says what is not so, in place of what was said before.
-    pub fn report(&self, failed: &[EffectError], waiting: Vec<String>) {
-        let mut messages: Vec<String> = failed.iter().map(|error| error_chain(error)).collect();
-        messages.extend(waiting);
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = messages;
-    }
-}
 
 /// When what failed is tried again: sooner after somebody's interference than after our own failures.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,8 +64,8 @@ impl Retry {
 
 /// Follows the ledger until it is cancelled or the writer ends.
 pub struct Reconciler {
-    /// The effects.
-    pub effects: Effects,
+    /// The data plane.
+    pub dataplane: Dataplane,
     /// The one writer.
     pub ledger_handle: LedgerHandle,
     /// What was committed, in order.
@@ -114,22 +90,25 @@ pub enum ReconcilerError {
     Writer(#[from] WriterError),
 }
 
-/// An effect failed, which was told to whoever asked.
+/// A part of the data plane failed, which was told to whoever asked.
 struct Failed;
 
 impl Reconciler {
-    /// Runs until cancelled, and gives the effects back to be closed.
+    /// Runs until cancelled, and gives the data plane back to be closed.
     ///
     /// # Errors
     /// [`ReconcilerError`]: nothing follows the ledger any more.
-    pub async fn run(mut self, stop: CancellationToken) -> (Effects, Result<(), ReconcilerError>) {
+    pub async fn run(
+        mut self,
+        stop: CancellationToken,
+    ) -> (Dataplane, Result<(), ReconcilerError>) {
         let done = self.serve(&stop).await;
-        (self.effects, done)
+        (self.dataplane, done)
     }
 
     async fn serve(&mut self, stop: &CancellationToken) -> Result<(), ReconcilerError> {
-        let mut disturbed = self.effects.segments.watch();
-        let mut rewritten = self.effects.nat.watch()?;
+        let mut disturbed = self.dataplane.segments.watch();
+        let mut rewritten = self.dataplane.nat.watch()?;
         // One word is enough: it says that something failed.
         let (failing, mut failed) = mpsc::channel(1);
         let mut retry = Retry::new();
@@ -178,7 +157,7 @@ impl Reconciler {
         failing: &mpsc::Sender<()>,
     ) -> Result<(), Failed> {
         let Published { committed, settled } = published;
-        let later = match self.effects.follow(&committed.delta).await {
+        let later = match self.dataplane.follow(&committed.delta).await {
             Ok(None) => {
                 // Whoever asked may have gone away.
                 let _ = settled.send(Ok(()));
@@ -186,7 +165,10 @@ impl Reconciler {
             }
             Ok(Some(later)) => later,
             Err(error) => {
-                tracing::warn!(error = error_chain(&error), "an effect failed");
+                tracing::warn!(
+                    error = error_chain(&error),
+                    "a transaction is not followed yet"
+                );
                 let _ = settled.send(Err(error.into()));
                 return Err(Failed);
             }
@@ -206,9 +188,12 @@ impl Reconciler {
         self.later.spawn(async move {
             let done = AssertUnwindSafe(later).catch_unwind().await;
             // The panic is in the log; what it left undone is tried again as any failure.
-            let done = done.unwrap_or(Err(EffectError::Panicked));
+            let done = done.unwrap_or(Err(DataplaneError::Panicked));
             if let Err(error) = &done {
-                tracing::warn!(error = error_chain(error), "an effect failed");
+                tracing::warn!(
+                    error = error_chain(error),
+                    "a transaction is not followed yet"
+                );
                 // There is a word in it already, or the reconciler has ended.
                 let _ = failing.try_send(());
             }
@@ -222,12 +207,12 @@ impl Reconciler {
     /// Whether everything agrees with the ledger now.
     async fn reconcile(&mut self, failing: &mpsc::Sender<()>) -> Result<bool, WriterError> {
         let whole = self.ledger_handle.read(Delta::whole).await?;
-        let failed = self.effects.reconcile(&whole, BTreeMap::new()).await;
+        let failed = self.dataplane.reconcile(&whole, BTreeMap::new()).await;
         for error in &failed {
             tracing::warn!(error = error_chain(error), "not settled yet");
         }
-        self.drift.report(&failed, self.effects.waiting());
-        let again = self.effects.again();
+        self.drift.report(&failed, self.dataplane.waiting());
+        let again = self.dataplane.again();
         let all_is_well = failed.is_empty() && again.is_none();
         if let Some(again) = again {
             self.beside(again, None, failing);
