@@ -48,6 +48,7 @@ pub mod registry;
 pub mod responder;
 pub mod rootfs;
 pub mod small_disk;
+pub mod sources;
 pub mod stand_in;
 pub mod template;
 pub mod terminal;

@@ -4,7 +4,6 @@
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 use std::fs;
-use std::path::{Path, PathBuf};
 
 /// The words given up, each with the word that took over.
 const GIVEN_UP: [(&str, &str); 72] = [
@@ -93,7 +92,7 @@ fn words_that_were_given_up_name_nothing() {
         "image",
         "tests",
     ] {
-        for file in sources(&root.join(dir)) {
+        for file in lab::sources::rust(&root.join(dir)).unwrap() {
             let module = file.file_stem().unwrap().to_string_lossy().into_owned();
             let text = fs::read_to_string(&file).unwrap();
             let names = text.lines().filter_map(defined).chain([&*module]);
@@ -122,20 +121,6 @@ fn what_a_line_defines_is_found() {
     ] {
         assert_eq!(defined(line), name, "{line}");
     }
-}
-
-/// The Rust sources below a directory.
-fn sources(dir: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() && !path.ends_with("target") {
-            found.extend(sources(&path));
-        } else if path.extension().is_some_and(|kind| kind == "rs") {
-            found.push(path);
-        }
-    }
-    found
 }
 
 /// The name that a line defines: an item's, a field's or a variant's.

@@ -14,7 +14,7 @@ use vch_network::tether::{EndpointState, Tether, failures};
 use vch_store::{Committed, FollowError, LedgerHandle, WriterError};
 
 /// Why a request was not carried out. Whatever it was, everything is as it was before.
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 pub enum RequestError {
     /// The ledger refused.
     #[error(transparent)]

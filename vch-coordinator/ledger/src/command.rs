@@ -1,16 +1,16 @@
 //! What can be asked of the ledger, and what it answers.
 
 use crate::{
-    AddressRange, Attachment, Change, Channel, ContainerId, ContainerName, ContainerPort,
-    ContainerRef, Dns, DocumentKind, EndpointId, ExternalNetwork, NetworkId, NetworkName,
-    NetworkRef, PortBinding, Revision, SegmentKind, Subnet,
+    AddressRange, Attachment, BridgeOptions, Change, Channel, ContainerId, ContainerName,
+    ContainerPort, ContainerRef, Dns, DocumentKind, EndpointId, ExternalNetwork, NetworkId,
+    NetworkName, NetworkRef, PortBinding, Revision, SegmentKind, Subnet,
 };
 use ipnet::IpNet;
 use protocol::spec::{
     DomainName, Generation, HostEntry, Hostname, Incarnation, InterfaceName, MacAddress, Mtu,
     NicMatch,
 };
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 /// What is decided as a whole: it becomes one transaction, or a refusal that changes nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,8 +118,10 @@ pub struct CreateNetwork {
     pub internal: bool,
     /// The caller's own marks.
     pub labels: BTreeMap<String, String>,
-    /// Options for what carries it.
-    pub options: BTreeMap<String, String>,
+    /// What its bridge does with its containers' traffic.
+    pub bridge: BridgeOptions,
+    /// See [`Network::document`](crate::Network::document).
+    pub document: Arc<str>,
     /// Whose configuration it has.
     pub configuration: Configuration,
 }
@@ -132,7 +134,7 @@ pub enum Configuration {
     Own,
     /// Its own, for others: the network carries nothing itself.
     ForOthers,
-    /// That of a network which is for others: its subnets, labels, options, MTU and segment.
+    /// That of a network which is for others: its subnets, labels, options, document, MTU and segment.
     Of(NetworkRef),
 }
 
@@ -148,7 +150,8 @@ impl CreateNetwork {
             mtu: None,
             internal: false,
             labels: BTreeMap::new(),
-            options: BTreeMap::new(),
+            bridge: BridgeOptions::default(),
+            document: Arc::default(),
             configuration: Configuration::Own,
         }
     }

@@ -192,6 +192,14 @@ fn short_enough(field: &'static str, text: &str, limit: usize) -> Result<(), Ref
     Ok(())
 }
 
+/// Checks the labels or options of a network.
+///
+/// # Errors
+/// Returns a refusal that names `field` if there are more than [`MAX_LABELS`](crate::MAX_LABELS), or one is too long.
+pub fn bounded_texts(field: &'static str, texts: &BTreeMap<String, String>) -> Result<(), Refusal> {
+    bounded_map(field, texts, crate::MAX_LABELS, String::as_str)
+}
+
 /// Labels, options and auxiliary addresses: bounded texts.
 fn bounded_map<V>(
     field: &'static str,

@@ -217,8 +217,8 @@ impl Delta {
                 addresses: network.subnets.iter().filter_map(Subnet::vch_net).collect(),
                 mtu: network.mtu,
                 internal: network.internal,
-                isolated: network.is_bridge() && !network.inter_container(),
-                untranslated: network.is_bridge() && !network.masquerades(),
+                isolated: network.is_bridge() && !network.bridge.icc,
+                untranslated: network.is_bridge() && !network.bridge.masquerade,
             })
         });
         self.networks.insert(id, backing);

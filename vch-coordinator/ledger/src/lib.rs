@@ -38,6 +38,7 @@ pub use command::{
     AddContainer, Answer, Command, Configuration, Connect, CreateNetwork, SubnetRequest,
     Transaction,
 };
+pub use decide::bounded_texts;
 pub use id::{
     ContainerId, ContainerRef, EndpointId, Id, IdError, NetworkId, NetworkRef, Reference, VchId,
 };
@@ -48,14 +49,14 @@ pub use name::{ContainerName, MAX_NAME, NamespacePath, NetworkName, SocketPath};
 pub use published::{pointer_name, published_names};
 pub use refusal::{ExternalRefusal, PortRefusal, Refusal, RefusalKind};
 pub use row::{
-    AddressCursor, Attachment, AwaitedLink, CONFIG_FROM, Change, Channel, Container, ContainerPort,
-    Dns, Document, DocumentKind, Endpoint, External, ExternalAddressing, HOST_BINDING, HostPort,
-    ICC, IFNAME, INTERFACE_PREFIX, Link, MASQUERADE, Network, NetworkKind, PortBinding, PortNumber,
-    Protocol, Publish, RestingAddress, Revision, Row, RowKey, SegmentKind, Subnet, go_bool,
+    AddressCursor, Attachment, AwaitedLink, BridgeOptions, Change, Channel, Container,
+    ContainerPort, Dns, Document, DocumentKind, Endpoint, External, ExternalAddressing, HostPort,
+    IFNAME, InterfacePrefix, Link, Network, NetworkKind, PortBinding, PortNumber, Protocol,
+    Publish, RestingAddress, Revision, Row, RowKey, SegmentKind, Subnet,
 };
 pub use settings::{
     DEFAULT_EPHEMERAL, DefaultBridge, ExternalNetwork, Grants, Limits, MAX_ALIASES, MAX_AUXILIARY,
     MAX_CLIENTS, MAX_DNS_SERVERS, MAX_DOCUMENT, MAX_ENDPOINTS, MAX_EXTRA_HOSTS, MAX_LABEL_KEY,
-    MAX_LABEL_VALUE, MAX_LABELS, MAX_LINKS, MAX_PORTS, MAX_SUBNETS, MAX_SYSCTLS, MAX_TOGETHER,
-    MAX_UTS_NAME, Pool, PoolError, Settings, default_pools, unusable,
+    MAX_LABEL_VALUE, MAX_LABELS, MAX_LINKS, MAX_NETWORK_DOCUMENT, MAX_PORTS, MAX_SUBNETS,
+    MAX_SYSCTLS, MAX_TOGETHER, MAX_UTS_NAME, Pool, PoolError, Settings, default_pools, unusable,
 };

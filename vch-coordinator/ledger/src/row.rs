@@ -10,13 +10,11 @@ mod endpoint;
 mod network;
 mod port;
 
-pub use bridge::{HOST_BINDING, ICC, INTERFACE_PREFIX, MASQUERADE, go_bool};
+pub use bridge::{BridgeOptions, InterfacePrefix};
 pub use container::{Channel, Container, Dns};
 pub use document::{Document, DocumentKind};
 pub use endpoint::{Attachment, AwaitedLink, Endpoint, IFNAME, Link};
-pub use network::{
-    CONFIG_FROM, External, ExternalAddressing, Network, NetworkKind, SegmentKind, Subnet,
-};
+pub use network::{External, ExternalAddressing, Network, NetworkKind, SegmentKind, Subnet};
 pub use port::{ContainerPort, HostPort, PortBinding, PortNumber, Protocol, Publish};
 
 use crate::{ContainerId, EndpointId, NetworkId};

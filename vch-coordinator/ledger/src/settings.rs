@@ -238,6 +238,8 @@ pub const MAX_SYSCTLS: usize = 32;
 pub const MAX_DNS_SERVERS: usize = 8;
 /// Most bytes of a document.
 pub const MAX_DOCUMENT: usize = 256 << 10;
+/// Most bytes of a network's document: [`MAX_LABELS`] texts fit it.
+pub const MAX_NETWORK_DOCUMENT: usize = 1 << 20;
 /// Most commands in one transaction.
 pub const MAX_TOGETHER: usize = 128;
 /// Most labels, and most options, of one network.

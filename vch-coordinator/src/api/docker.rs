@@ -19,7 +19,7 @@ mod filters;
 mod images;
 mod json;
 mod lifecycle;
-mod networks;
+pub(super) mod networks;
 mod preflight;
 pub mod server;
 mod streams;

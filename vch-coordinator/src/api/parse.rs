@@ -2,7 +2,7 @@
 
 mod ports;
 
-use super::{problem::ApiError, shape};
+use super::{docker::networks::options::NetworkOptions, problem::ApiError, shape};
 use ipnet::IpNet;
 use protocol::{
     spec::{HostEntry, Hostname, NicMatch},
@@ -77,6 +77,7 @@ pub fn create_network(request: shape::CreateNetwork) -> Parsed<CreateNetwork> {
         })
     });
     let segment = request.segment.as_deref().map(segment);
+    let options = NetworkOptions::from(request.options);
     Ok(CreateNetwork {
         ipv6: request.ipv6,
         segment: segment.transpose()?,
@@ -84,7 +85,8 @@ pub fn create_network(request: shape::CreateNetwork) -> Parsed<CreateNetwork> {
         mtu: mtu.transpose()?,
         internal: request.internal,
         labels: request.labels,
-        options: request.options,
+        bridge: options.bridge(),
+        document: options.document()?,
         ..CreateNetwork::named(field("name", &request.name)?)
     })
 }

@@ -5,7 +5,7 @@ pub mod row;
 
 pub use ports::{binding, ports};
 
-use super::shape;
+use super::{docker::networks::options, shape};
 use crate::effects::tether::{EndpointState, Readiness, SessionState, Tether, failures};
 use protocol::spec::FirewallLevel;
 use vch_ledger::{
@@ -231,7 +231,7 @@ pub fn network(ledger: &Ledger, network: &Network) -> (shape::Network, Vec<Endpo
         mtu: network.mtu.map(u32::from),
         internal: network.internal,
         labels: network.labels.clone(),
-        options: network.options.clone(),
+        options: options::native(network),
         created: network.created_ms / 1000,
         link: segment_of(ledger, network).map(|segment| segment.link().to_string()),
         endpoints: std::collections::BTreeMap::new(),

@@ -3,9 +3,10 @@
 use super::{
     Runtime, RuntimeError,
     containers::document,
-    workload::{Awaited, Life, Workload},
+    workload::{Awaited, Workload},
 };
 use crate::requests::RequestError;
+use serde_json::Value;
 use vch_ledger::{
     AddContainer, Answer, Channel, Command, Connect, ContainerId, DocumentKind, Refusal, SocketPath,
 };
@@ -44,7 +45,6 @@ impl Runtime {
             }
             made => made?,
         };
-        self.machine(id, &Life::default());
         self.tell(id, "create", &[]).await;
         Ok(id)
     }
@@ -95,6 +95,9 @@ impl Runtime {
         let Some(snapshot) = self.get(id).await? else {
             return Ok(false);
         };
+        let handle = self.handle_of(&snapshot);
+        let _edits = handle.edits.lock().await;
+        let snapshot = self.require(id).await?;
         let mut workload = Workload::clone(&snapshot.workload);
         workload
             .awaited
@@ -106,8 +109,8 @@ impl Runtime {
         Ok(true)
     }
 
-    /// Connects a container to a further network, also one whose VM another program runs; what the user wrote of the
-    /// endpoint is shown again, by the network's name.
+    /// Connects a container to a further network, also one whose VM another program runs. `record` changes the document
+    /// [`Workload::shown`] in the same transaction.
     ///
     /// # Errors
     /// [`RuntimeError`]; nothing has changed then.
@@ -115,12 +118,21 @@ impl Runtime {
         &self,
         id: ContainerId,
         request: Connect,
-        (network, written): (String, String),
+        record: impl FnOnce(&mut Value) + Send,
     ) -> Result<(), RuntimeError> {
         let mut commands = vec![Command::Connect(request)];
-        if let Some(snapshot) = self.get(id).await? {
+        let handle = self
+            .get(id)
+            .await?
+            .map(|snapshot| self.handle_of(&snapshot));
+        let _edits = match &handle {
+            Some(handle) => Some(handle.edits.lock().await),
+            None => None,
+        };
+        if handle.is_some() {
+            let snapshot = self.require(id).await?;
             let mut workload = Workload::clone(&snapshot.workload);
-            workload.shown.endpoints.insert(network, written);
+            record(&mut workload.shown);
             commands.push(document(&id.into(), DocumentKind::Workload, &workload)?);
         }
         self.0.requests.carry_out(Command::Batch(commands)).await?;

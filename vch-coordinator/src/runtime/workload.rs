@@ -4,7 +4,7 @@
 
 use protocol::spec::{Hostname, InterfaceName, MacAddress};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::{collections::BTreeMap, net::IpAddr};
 use vch_ledger::{Connect, ContainerId};
 
@@ -94,10 +94,25 @@ pub struct Workload {
     pub network_mode: String,
     /// Endpoints that it could not have when it was made: it gets them at its next start, or does not start.
     pub awaited: Vec<Awaited>,
-    /// The port bindings, links and names that the user wrote, as Docker shows them again.
-    pub shown: Shown,
+    /// Ports of which containers that are linked to it are told, as `80/tcp`; `None` in a document that an older release
+    /// wrote: see [`Self::exposed`].
+    pub exposed: Option<Vec<String>>,
+    /// A document of the API that made it, which shows it again; the runtime does not read it.
+    #[serde(skip_serializing_if = "Value::is_null")]
+    pub shown: Value,
     /// Options of the log.
     pub log: BTreeMap<String, String>,
+}
+
+impl Workload {
+    /// Returns the ports of which linked containers are told. Releases up to 0.1.0 kept them with what is shown.
+    pub fn exposed(&self) -> Vec<String> {
+        if let Some(exposed) = &self.exposed {
+            return exposed.clone();
+        }
+        let exposed = self.shown.get("exposed").map(Vec::deserialize);
+        exposed.and_then(Result::ok).unwrap_or_default()
+    }
 }
 
 /// A device of the VM that a container has.
@@ -166,30 +181,6 @@ impl Awaited {
     }
 }
 
-/// What is only shown again: the ledger has what is in force.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Shown {
-    /// `HostConfig` as far as it is shown as it was written: by Docker's own field names.
-    pub host: Map<String, Value>,
-    /// `Config`, the same.
-    pub config: Map<String, Value>,
-    /// `ExposedPorts`: those that the image and the user name.
-    pub exposed: Vec<String>,
-    /// `PortBindings`: port, then host address and host port.
-    pub bindings: BTreeMap<String, Vec<(String, String)>>,
-    /// `PublishAllPorts`.
-    pub publish_all: bool,
-    /// `Links`.
-    pub links: Vec<String>,
-    /// `Dns`, `DnsSearch`, `DnsOptions`.
-    pub dns: [Vec<String>; 3],
-    /// `ExtraHosts`.
-    pub extra_hosts: Vec<String>,
-    /// By network name: the `EndpointSettings` that the user wrote, as JSON.
-    pub endpoints: BTreeMap<String, String>,
-}
-
 /// How a container's health is seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -235,7 +226,7 @@ pub struct Resources {
     pub tasks: i64,
 }
 
-/// dockerd's, where a quota names no period: microseconds.
+/// As usual where a quota names no period: microseconds.
 const CPU_PERIOD_US: i64 = 100_000;
 
 impl Resources {
@@ -335,3 +326,6 @@ pub enum Status {
     /// It is being removed.
     Removing,
 }
+
+#[cfg(test)]
+mod tests;

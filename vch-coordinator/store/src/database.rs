@@ -26,7 +26,7 @@ pub(super) const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new(
 /// Last acknowledged report of each container: ID to postcard of `Report`.
 const REPORTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("reports");
 /// The shape of rows that this build reads and writes.
-pub(super) const SCHEMA_VERSION: u32 = 3;
+pub(super) const SCHEMA_VERSION: u32 = 4;
 
 /// Fills a slice with random bytes, of the quality of getrandom(2).
 type Random<'a> = &'a mut dyn FnMut(&mut [u8]) -> Result<(), getrandom::Error>;

@@ -7,9 +7,9 @@ use super::{
     port,
 };
 use crate::{
-    AddressCursor, Answer, ContainerId, Endpoint, Environment, ExternalAddressing, ExternalNetwork,
-    ExternalRefusal, MAX_AUXILIARY, MAX_SUBNETS, Network, NetworkId, NetworkKind, NetworkName,
-    PortRefusal, Refusal, RestingAddress, Row, Settings, Subnet,
+    AddressCursor, Answer, BridgeOptions, ContainerId, Endpoint, Environment, ExternalAddressing,
+    ExternalNetwork, ExternalRefusal, MAX_AUXILIARY, MAX_SUBNETS, Network, NetworkId, NetworkKind,
+    NetworkName, PortRefusal, Refusal, RestingAddress, Row, Settings, Subnet,
     ipam::{SubnetState, number},
     lookup,
     settings::unusable,
@@ -19,6 +19,7 @@ use ipnet::IpNet;
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
+    sync::Arc,
 };
 
 /// How many of a list an error names.
@@ -116,7 +117,9 @@ fn row(request: &ExternalNetwork, id: NetworkId, created_ms: u64) -> Network {
         mtu: None,
         internal: false,
         labels: BTreeMap::new(),
-        options: BTreeMap::new(),
+        bridge: BridgeOptions::default(),
+        configuration: None,
+        document: Arc::default(),
         created_ms,
     }
 }

@@ -1,15 +1,18 @@
 //! Networks come and go.
 
-use super::{Decision, DecisionContext, Draft, at_most, bounded_map, external, random, subnets};
+use super::{
+    Decision, DecisionContext, Draft, at_most, bounded_texts, external, random, short_enough,
+    subnets,
+};
 use crate::{
-    AddressCursor, Answer, CONFIG_FROM, Configuration, CreateNetwork, EndpointId, Environment, Id,
-    MAX_LABELS, Network, NetworkId, NetworkKind, NetworkRef, Refusal, RestingAddress, Row,
-    SegmentKind, Settings, Subnet, SubnetRequest, lookup,
+    AddressCursor, Answer, BridgeOptions, Configuration, CreateNetwork, EndpointId, Environment,
+    Id, MAX_NETWORK_DOCUMENT, Network, NetworkId, NetworkKind, NetworkRef, Refusal, RestingAddress,
+    Row, SegmentKind, Settings, Subnet, SubnetRequest, lookup,
     state::{LedgerState, NetworkState},
 };
 use ipnet::IpNet;
 use protocol::spec::Generation;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Makes a bridge network.
 pub(super) fn create(
@@ -41,12 +44,13 @@ pub(super) fn create(
     let network = match request.configuration.clone() {
         Configuration::Own => bridge(context, request, false, environment)?,
         Configuration::ForOthers => configuration(context, request, environment)?,
-        Configuration::Of(other) => bridge(
-            context,
-            configured(context, request, &other)?,
-            false,
-            environment,
-        )?,
+        Configuration::Of(other) => {
+            let (request, configuration) = configured(context, request, &other)?;
+            Network {
+                configuration: Some(configuration),
+                ..bridge(context, request, false, environment)?
+            }
+        }
     };
     let answer = Answer::NetworkCreated {
         network: network.id,
@@ -80,7 +84,9 @@ pub(crate) fn bootstrap(
             mtu: None,
             internal: false,
             labels: BTreeMap::new(),
-            options: BTreeMap::new(),
+            bridge: BridgeOptions::default(),
+            configuration: None,
+            document: Arc::default(),
             created_ms: environment.now_ms,
         };
         made.push(network.id);
@@ -125,7 +131,7 @@ fn bridge(
     predefined: bool,
     environment: &mut Environment<'_>,
 ) -> Result<Network, Refusal> {
-    check_maps(&request)?;
+    check_texts(&request)?;
     let subnets = subnets::choose(context, &request, environment)?;
     let kind = NetworkKind::Bridge(segment(context, &request));
     Ok(Network {
@@ -140,40 +146,40 @@ fn configuration(
     request: CreateNetwork,
     environment: &mut Environment<'_>,
 ) -> Result<Network, Refusal> {
-    check_maps(&request)?;
+    check_texts(&request)?;
     let subnets = subnets::checked_alone(&request.subnets)?;
     let kind = NetworkKind::Configuration(segment(context, &request));
     Ok(made(context, request, kind, subnets, environment))
 }
 
-/// The request with what a configuration has in place of its own.
+/// The request with what a configuration has in place of its own, and that configuration.
 fn configured(
     context: DecisionContext<'_>,
     request: CreateNetwork,
     other: &NetworkRef,
-) -> Result<CreateNetwork, Refusal> {
+) -> Result<(CreateNetwork, NetworkId), Refusal> {
     let found = lookup::network(context.state, other)
         .ok()
         .map(|entry| &entry.row);
     let Some((row, NetworkKind::Configuration(segment))) = found.map(|row| (row, &row.kind)) else {
         return Err(Refusal::NoConfiguration(other.to_string()));
     };
-    let mut options = row.options.clone();
-    options.insert(CONFIG_FROM.to_owned(), row.id.to_string());
-    Ok(CreateNetwork {
+    let request = CreateNetwork {
         subnets: row.subnets.iter().map(SubnetRequest::from).collect(),
         ipv6: row.subnets.iter().any(|subnet| !subnet.is_v4()),
         labels: row.labels.clone(),
-        options,
+        bridge: row.bridge.clone(),
+        document: row.document.clone(),
         mtu: row.mtu,
         segment: Some(*segment),
         ..request
-    })
+    };
+    Ok((request, row.id))
 }
 
-fn check_maps(request: &CreateNetwork) -> Result<(), Refusal> {
-    bounded_map("labels", &request.labels, MAX_LABELS, String::as_str)?;
-    bounded_map("options", &request.options, MAX_LABELS, String::as_str)
+fn check_texts(request: &CreateNetwork) -> Result<(), Refusal> {
+    bounded_texts("labels", &request.labels)?;
+    short_enough("document", &request.document, MAX_NETWORK_DOCUMENT)
 }
 
 fn segment(context: DecisionContext<'_>, request: &CreateNetwork) -> SegmentKind {
@@ -196,7 +202,9 @@ fn made(
         mtu: request.mtu,
         internal: request.internal,
         labels: request.labels,
-        options: request.options,
+        bridge: request.bridge,
+        configuration: None,
+        document: request.document,
         created_ms: environment.now_ms,
     }
 }
@@ -228,7 +236,7 @@ pub(super) fn remove(
     }
     if entry.row.is_configuration() {
         let mut others = context.state.networks.values();
-        if others.any(|other| other.row.config_from() == Some(entry.row.id)) {
+        if others.any(|other| other.row.configuration == Some(entry.row.id)) {
             return Err(Refusal::ConfigurationInUse(entry.row.name.clone()));
         }
     }

@@ -225,7 +225,7 @@ fn targets(container_draft: &ContainerDraft<'_>) -> Vec<PublishTarget> {
         ranked.filter(|endpoint| endpoint.network.is_bridge() && !endpoint.network.internal);
     let endpoints = bridges.map(|endpoint| PublishTarget {
         row: endpoint.row.clone(),
-        binding: endpoint.network.host_binding(),
+        binding: endpoint.network.bridge.published_at(),
     });
     endpoints.collect()
 }

@@ -1,53 +1,89 @@
-//! What a bridge network's options say: those of Docker's own bridge driver that are of weight here.
-//!
-//! They stay texts in the row, as they were given; one that says nothing readable says nothing.
+//! What a bridge network's bridge does with its containers' traffic.
 
-use super::Network;
-use std::net::{IpAddr, Ipv4Addr};
+use crate::MAX_ENDPOINTS;
+use protocol::spec::{InterfaceName, NameError};
+use serde::{Deserialize, Serialize};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr},
+    str::FromStr,
+};
 
-/// Whether containers of the network reach one another.
-pub const ICC: &str = "com.docker.network.bridge.enable_icc";
-/// Whether what leaves the network bears an address of the VCH.
-pub const MASQUERADE: &str = "com.docker.network.bridge.enable_ip_masquerade";
-/// At which address of the VCH ports are published that name none.
-pub const HOST_BINDING: &str = "com.docker.network.bridge.host_binding_ipv4";
-/// What its containers' interfaces are called, with a number behind it.
-pub const INTERFACE_PREFIX: &str = "com.docker.network.container_iface_prefix";
+/// The options of a bridge network. The default is a network whose containers reach one another and the outside.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BridgeOptions {
+    /// Containers of the network reach one another by their own addresses.
+    pub icc: bool,
+    /// What leaves the network bears an address of the VCH.
+    pub masquerade: bool,
+    /// The address of the VCH at which ports are published that name none; `None` or 0.0.0.0 for the VCH's own
+    /// default.
+    pub host_binding: Option<Ipv4Addr>,
+    /// How its containers' interfaces are called; `None` for `eth`.
+    pub interface_prefix: Option<InterfacePrefix>,
+}
 
-impl Network {
-    /// What its containers' interfaces are called, with a number behind it.
-    pub fn interface_prefix(&self) -> &str {
-        let given = self.options.get(INTERFACE_PREFIX).map(String::as_str);
-        given.filter(|prefix| !prefix.is_empty()).unwrap_or("eth")
+impl Default for BridgeOptions {
+    fn default() -> Self {
+        Self {
+            icc: true,
+            masquerade: true,
+            host_binding: None,
+            interface_prefix: None,
+        }
     }
+}
 
-    /// Whether its containers reach one another by their own addresses.
-    pub fn inter_container(&self) -> bool {
-        self.says(ICC).unwrap_or(true)
-    }
-
-    /// Whether what leaves it bears an address of the VCH.
-    pub fn masquerades(&self) -> bool {
-        self.says(MASQUERADE).unwrap_or(true)
-    }
-
-    /// At which address of the VCH its containers' ports are published that name none; `None` for
-    /// the VCH's own default.
-    pub fn host_binding(&self) -> Option<IpAddr> {
-        let address: Ipv4Addr = self.options.get(HOST_BINDING)?.parse().ok()?;
+impl BridgeOptions {
+    /// Returns the address of the VCH at which ports are published that name none; `None` for the VCH's own default.
+    pub fn published_at(&self) -> Option<IpAddr> {
+        let address = self.host_binding?;
         (!address.is_unspecified()).then_some(address.into())
     }
+}
 
-    fn says(&self, key: &str) -> Option<bool> {
-        go_bool(self.options.get(key)?)
+/// How interfaces are called, with a number behind it: as short as the greatest number leaves room for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct InterfacePrefix(String);
+
+impl InterfacePrefix {
+    /// Returns the prefix as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
-/// A truth value as Go's `strconv.ParseBool` reads it, and so Docker.
-pub fn go_bool(text: &str) -> Option<bool> {
-    match text {
-        "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
-        "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
-        _ => None,
+impl FromStr for InterfacePrefix {
+    type Err = NameError;
+
+    /// # Errors
+    /// Returns the error of the first name that is not possible: the prefix with the greatest number behind it.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let _: InterfaceName = format!("{text}{}", MAX_ENDPOINTS - 1).parse()?;
+        Ok(Self(text.to_owned()))
     }
 }
+
+impl TryFrom<String> for InterfacePrefix {
+    type Error = NameError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<InterfacePrefix> for String {
+    fn from(prefix: InterfacePrefix) -> Self {
+        prefix.0
+    }
+}
+
+impl fmt::Display for InterfacePrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests;

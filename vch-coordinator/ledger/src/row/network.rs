@@ -1,10 +1,11 @@
 //! A network's row.
 
+use super::{BridgeOptions, InterfacePrefix};
 use crate::{AddressRange, NetworkId, NetworkName};
 use ipnet::IpNet;
 use protocol::spec::{FirewallLevel, InterfaceName, Mtu};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 /// What carries a network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,9 +19,6 @@ pub enum NetworkKind {
     /// Nothing: a configuration of which bridge networks are made, on this segment.
     Configuration(SegmentKind),
 }
-
-/// The option by which a bridge network names the configuration that it was made of, by ID.
-pub const CONFIG_FROM: &str = "vch.config-from";
 
 /// The L2 that carries a bridge network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,8 +75,13 @@ pub struct Network {
     pub internal: bool,
     /// The caller's own marks.
     pub labels: BTreeMap<String, String>,
-    /// Options for what carries it, kept as given.
-    pub options: BTreeMap<String, String>,
+    /// What its bridge does with its containers' traffic; the default of what is no bridge network.
+    pub bridge: BridgeOptions,
+    /// The configuration that it was made of.
+    pub configuration: Option<NetworkId>,
+    /// A text that others keep with it, and that the ledger does not read: at most
+    /// [`MAX_NETWORK_DOCUMENT`](crate::MAX_NETWORK_DOCUMENT) bytes; empty for none.
+    pub document: Arc<str>,
     /// When it was made, milliseconds since 1970.
     pub created_ms: u64,
 }
@@ -97,9 +100,10 @@ impl Network {
         matches!(self.kind, NetworkKind::Configuration(_))
     }
 
-    /// The configuration that it was made of.
-    pub fn config_from(&self) -> Option<NetworkId> {
-        self.options.get(CONFIG_FROM)?.parse().ok()
+    /// Returns how its containers' interfaces are called, without the number behind it.
+    pub fn interface_prefix(&self) -> &str {
+        let prefix = self.bridge.interface_prefix.as_ref();
+        prefix.map_or("eth", InterfacePrefix::as_str)
     }
 
     /// Whether the VCH is its gateway and name server.

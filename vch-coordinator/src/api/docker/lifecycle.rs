@@ -2,7 +2,7 @@
 
 use super::{
     Docker, DockerError, Parameters, Path, Version,
-    containers::names,
+    containers::{names, shown::Shown},
     error::{NOT_BOUND, bind_failure},
 };
 use crate::{
@@ -75,7 +75,12 @@ impl From<RuntimeError> for DockerError {
             RuntimeError::NotRunning(id) => {
                 Self::conflict(format!("container {id} is not running"))
             }
-            error @ RuntimeError::Running { .. } => Self::conflict(error.to_string()),
+            error @ (RuntimeError::Running { .. } | RuntimeError::Orphan { .. }) => {
+                Self::conflict(error.to_string())
+            }
+            RuntimeError::Removing(id) => {
+                Self::conflict(format!("removal of container {id} is already in progress"))
+            }
             // As dockerd says what its runtime says of a program, and itself of all else.
             RuntimeError::NotStarted {
                 code: 126 | 127,
@@ -277,7 +282,7 @@ async fn remove_link(
     let id = docker.container(&container).await.map_err(|_| missing())?;
     let snapshot = docker.runtime.require(id).await?;
     let own = |written: &String| written.rsplit([':', '/']).next() == Some(link.as_str());
-    match snapshot.workload.shown.links.iter().any(own) {
+    match Shown::of(&snapshot.workload).links.iter().any(own) {
         true => Err(DockerError::unsupported(
             "removing a link",
             "use `docker network disconnect`",

@@ -3,10 +3,14 @@
 pub mod endpoint;
 mod ipam;
 mod listed;
+pub mod options;
 mod params;
 pub mod response;
 
-use super::{Docker, DockerError, Json, Parameters, Path, Version, filters::Filters, time};
+use super::{
+    Docker, DockerError, Json, Parameters, Path, Version, containers::shown::Shown,
+    filters::Filters, time,
+};
 use axum::{
     Router,
     extract::State,
@@ -14,13 +18,14 @@ use axum::{
     routing::{get, post},
 };
 use endpoint::EndpointSettings;
+use options::go_bool;
 use params::Create;
 use response::{NetworkSummary, scope};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, time::Duration};
 use vch_ledger::{
     Answer, Command, Container, ContainerId, ContainerRef, Ledger, Network, NetworkId, NetworkRef,
-    Refusal, go_bool,
+    Refusal,
 };
 
 /// Before this version a list shows containers, too.
@@ -174,7 +179,9 @@ async fn connect(
         .map_err(|error| DockerError::failed(format!("EndpointConfig cannot be kept: {error}")))?;
     docker
         .runtime
-        .connect(container, request, (name.to_string(), written))
+        .connect(container, request, move |document| {
+            Shown::record_endpoint(document, name.to_string(), written);
+        })
         .await?;
     Ok(StatusCode::OK)
 }

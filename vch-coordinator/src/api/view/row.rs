@@ -1,7 +1,7 @@
 //! Rows as whoever follows the changes reads them: every field, in words.
 
 use super::{external, segment};
-use crate::api::shape;
+use crate::api::{docker::networks::options, shape};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, fmt::Display};
 use vch_ledger::{
@@ -78,7 +78,7 @@ fn network(row: &Network) -> Value {
         "mtu": row.mtu.map(u32::from),
         "internal": row.internal,
         "labels": row.labels,
-        "options": row.options,
+        "options": options::native(row),
         "created_ms": row.created_ms,
     })
 }

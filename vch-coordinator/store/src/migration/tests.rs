@@ -7,9 +7,10 @@ use crate::{
     log::Bounds,
 };
 use redb::{Database, ReadableDatabase};
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fs, net::Ipv4Addr};
 use vch_ledger::{
-    Attachment, Channel, Ledger, NetworkKind, Refusal, Row, SegmentKind, Settings, VchId,
+    Attachment, BridgeOptions, Channel, Ledger, NetworkKind, Refusal, Row, SegmentKind, Settings,
+    VchId,
 };
 
 /// A store that the last release of schema 1 wrote: networks with every kind of subnet, containers
@@ -18,6 +19,9 @@ const V1: &[u8] = include_bytes!("v1.redb");
 /// One that the last release of schema 2 wrote: networks, containers that run and do not, linked and
 /// published in every way, a document.
 const V2: &[u8] = include_bytes!("v2.redb");
+/// One that the last build of schema 3 wrote: networks with options of every kind, one that was made of a
+/// configuration, containers that run and do not, one that misses a network.
+const V3: &[u8] = include_bytes!("v3.redb");
 
 fn open(disk: &Disk) -> Result<(Store, Loaded), StoreError> {
     let database = Database::builder()
@@ -68,6 +72,70 @@ fn rows_of_schema_2_are_read_and_written_byte_for_byte() {
         *kinds.entry(value.value()[0]).or_default() += 1;
     }
     assert!((0..7).all(|kind| kinds.contains_key(&kind)), "{kinds:?}");
+}
+
+#[test]
+fn rows_of_schema_3_are_read_and_written_byte_for_byte() {
+    let disk = Disk::holding(V3.to_vec(), Power::Good);
+    let database = Database::builder().create_with_backend(disk).unwrap();
+    let read = database.begin_read().unwrap();
+    let table = read.open_table(ROWS).unwrap();
+    let mut kinds = BTreeMap::<_, u32>::new();
+    for entry in table.iter().unwrap() {
+        let (_, value) = entry.unwrap();
+        let row: v3::Row = decode("rows", value.value()).unwrap();
+        assert_eq!(encode("rows", &row).unwrap(), value.value());
+        *kinds.entry(value.value()[0]).or_default() += 1;
+    }
+    assert!((0..7).all(|kind| kinds.contains_key(&kind)), "{kinds:?}");
+}
+
+#[test]
+fn options_of_networks_of_schema_3_are_typed_and_kept_as_they_were_given() {
+    let (_store, loaded) = open(&Disk::holding(V3.to_vec(), Power::Good)).unwrap();
+    let ledger = ledger(&loaded);
+    let mut rows = loaded.rows;
+    rows.sort_by_key(Row::key);
+    assert_eq!(ledger.rows(), rows);
+    let network = |name: &str| ledger.network(&name.into()).unwrap();
+    let options = |name: &str| -> BTreeMap<String, String> {
+        serde_json::from_str(&network(name).document).unwrap()
+    };
+
+    let app = network("app");
+    let expected = BridgeOptions {
+        icc: false,
+        masquerade: false,
+        host_binding: Some(Ipv4Addr::LOCALHOST),
+        interface_prefix: "lan".parse().ok(),
+    };
+    assert_eq!(app.bridge, expected);
+    let given = options("app");
+    assert_eq!(given.len(), 8);
+    assert_eq!(given["com.docker.network.bridge.enable_icc"], "f");
+    assert_eq!(given["com.example.mine"], "a \"word\"");
+    assert_eq!(given["vch.docker.attachable"], "true");
+
+    let odd = network("odd");
+    assert!(odd.bridge.icc && odd.bridge.masquerade);
+    assert_eq!(odd.bridge.published_at(), None);
+    assert_eq!(odd.interface_prefix(), "eth");
+
+    let (later, made) = (network("later"), network("made"));
+    assert_eq!(made.configuration, Some(later.id));
+    assert!(!made.bridge.icc && !later.bridge.icc);
+    assert_eq!(
+        (&made.document, made.configuration),
+        (&later.document, Some(later.id))
+    );
+    assert_eq!(
+        (&*network("bridge").document, &network("none").bridge),
+        ("", &BridgeOptions::default())
+    );
+
+    let container = |name: &str| ledger.container(&name.into()).unwrap();
+    assert!(container("web").runs() && container("web").domain.is_some());
+    assert_eq!(container("db").missing.len(), 1);
 }
 
 #[test]

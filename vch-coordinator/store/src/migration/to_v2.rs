@@ -1,10 +1,11 @@
 //! Rows of schema 1 as rows of schema 2.
 
+use super::v3::Network;
 use super::{v1, v2};
 use std::collections::{BTreeMap, BTreeSet};
 use v2::{Container, Endpoint, Row};
 use vch_ledger::{
-    AddressCursor, AddressRange, Attachment, Channel, ContainerId, Dns, Network, NetworkKind,
+    AddressCursor, AddressRange, Attachment, Channel, ContainerId, Dns, NetworkKind,
     RestingAddress, SegmentKind, Subnet,
 };
 

@@ -1,9 +1,10 @@
 //! The rows of schema 2, frozen: they are never changed.
 //!
-//! A type that has not changed since is the ledger's own: a change of it freezes it here first.
+//! A type that has not changed since is schema 3's, or the ledger's own: a change of it freezes it here first.
 //! `v2.redb` is a store that the last release of schema 2 wrote; its rows come out of these types byte
 //! for byte.
 
+use super::v3::Network;
 use ipnet::IpNet;
 use protocol::spec::{
     Generation, HostEntry, Hostname, Incarnation, InterfaceName, MacAddress, NicMatch,
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::IpAddr};
 use vch_ledger::{
     AddressCursor, Attachment, Channel, ContainerId, ContainerName, Dns, Document, EndpointId,
-    Link, Network, NetworkId, PortBinding, PortNumber, RestingAddress,
+    Link, NetworkId, PortBinding, PortNumber, RestingAddress,
 };
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,13 +2,18 @@
 
 use super::{World, network};
 use crate::{
-    Command, Configuration, Connect, CreateNetwork, Ledger, Network, NetworkKind, SegmentKind,
+    BridgeOptions, Command, Configuration, Connect, CreateNetwork, Ledger, Network, NetworkKind,
+    SegmentKind,
 };
 
 fn configuration(name: &str, subnets: &[&str]) -> CreateNetwork {
     CreateNetwork {
         labels: [("of".to_owned(), "a configuration".to_owned())].into(),
-        options: [("an".to_owned(), "option".to_owned())].into(),
+        bridge: BridgeOptions {
+            icc: false,
+            ..BridgeOptions::default()
+        },
+        document: "kept".into(),
         mtu: Some(1400.try_into().unwrap()),
         segment: Some(SegmentKind::Shared),
         configuration: Configuration::ForOthers,
@@ -48,8 +53,8 @@ fn a_network_is_made_of_a_configuration_and_has_all_of_it() {
     assert_eq!(web.kind, NetworkKind::Bridge(SegmentKind::Shared));
     assert_eq!(web.subnets, later.subnets);
     assert_eq!((&web.labels, web.mtu), (&later.labels, later.mtu));
-    assert_eq!(web.options["an"], "option");
-    assert_eq!(web.config_from(), Some(later.id));
+    assert_eq!((&web.bridge, &*web.document), (&later.bridge, "kept"));
+    assert_eq!(web.configuration, Some(later.id));
     // Its subnets are web's alone now.
     let again = world.refused(of("again", "later"));
     assert_eq!(again.code(), "subnet-overlap");

@@ -248,7 +248,7 @@ fn a_host_address_leads_to_addresses_of_its_family() {
 /// A network whose option says where ports are published that name no address.
 fn bound(world: &mut World, name: &str, address: &str) {
     let mut request = crate::CreateNetwork::named(name.parse().unwrap());
-    request.options = [(crate::HOST_BINDING.to_owned(), address.to_owned())].into();
+    request.bridge.host_binding = address.parse().ok();
     world.must(Command::CreateNetwork(request));
 }
 

@@ -174,7 +174,7 @@ fn a_spec_carries_the_domain_and_the_kernel_settings_that_the_container_asks_for
         "interface-taken"
     );
     let mut lan = crate::CreateNetwork::named("lan".parse().unwrap());
-    lan.options = [(crate::INTERFACE_PREFIX.to_owned(), "lan".to_owned())].into();
+    lan.bridge.interface_prefix = "lan".parse().ok();
     world.must(Command::CreateNetwork(lan));
     world.connect("web", "lan");
     let row = world.ledger.container(&"web".into()).unwrap();

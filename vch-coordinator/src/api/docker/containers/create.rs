@@ -97,10 +97,12 @@ const MAC_WARNING: &str = "The container-wide MacAddress field is now deprecated
 pub fn plan(body: &Body, context: CreateContext<'_>) -> Result<Planned, DockerError> {
     let CreateContext { version, image, .. } = context;
     let host = &body.host_config;
+    let shown = shown::shown(body, image, version);
     let mut workload = Workload {
         image: image.id.clone(),
         image_name: body.image.clone(),
-        shown: shown::shown(body, image, version),
+        exposed: Some(shown.exposed.clone()),
+        shown: shown.document(),
         network_mode: match host.network_mode.as_str() {
             "" | "default" => DEFAULT.to_owned(),
             other => other.to_owned(),

@@ -3,6 +3,7 @@
 use super::{
     super::{Version, networks::endpoint::link_parts},
     create::{DEFAULT, RUNTIME, network},
+    shown::Shown,
     status,
     view::ContainerView,
 };
@@ -75,19 +76,19 @@ pub fn inspect(view: &ContainerView, version: Version, execs: &[String]) -> Valu
             [] => Value::Null,
             execs => json!(execs),
         },
-        "HostConfig": host_config(workload, view.snapshot.container.name.as_str()),
+        "HostConfig": host_config(view),
         "GraphDriver": { "Data": null, "Name": "squashfs" },
         "SizeRw": sizes.map(|sizes| sizes.written),
         "SizeRootFs": sizes.map(|sizes| sizes.all()),
-        "Mounts": mounts(workload),
+        "Mounts": mounts(&view.shown),
         "Config": config(view, version),
         "NetworkSettings": network_settings(view, version),
     }))
 }
 
 /// File systems in memory that were asked for as mounts: those of `--tmpfs` dockerd does not show here.
-pub fn mounts(workload: &Workload) -> Vec<Value> {
-    let written = workload.shown.host.get("Mounts").and_then(Value::as_array);
+pub fn mounts(shown: &Shown) -> Vec<Value> {
+    let written = shown.host.get("Mounts").and_then(Value::as_array);
     let shown = written.into_iter().flatten().map(|mount| {
         json!({
             "Type": "tmpfs",
@@ -105,7 +106,7 @@ fn config(view: &ContainerView, version: Version) -> Value {
     let snapshot = &view.snapshot;
     let workload = &*snapshot.workload;
     let [stdin, stdout, stderr] = workload.attach;
-    let exposed = workload.shown.exposed.iter();
+    let exposed = view.shown.exposed.iter();
     let exposed: Map<String, Value> = exposed.map(|port| (key(port), json!({}))).collect();
     let mac = match version < Version(44) {
         true => written_mac(view),
@@ -138,7 +139,7 @@ fn config(view: &ContainerView, version: Version) -> Value {
         "StopSignal": workload.stop_signal,
         "StopTimeout": workload.stop_timeout,
     }));
-    as_written(&mut shown, &workload.shown.config);
+    as_written(&mut shown, &view.shown.config);
     shown
 }
 
@@ -160,7 +161,7 @@ fn as_written(shown: &mut Value, written: &Map<String, Value>) {
 
 /// A MAC address that the user chose.
 fn written_mac(view: &ContainerView) -> Option<String> {
-    let mut written = view.snapshot.workload.shown.endpoints.values();
+    let mut written = view.shown.endpoints.values();
     written.find_map(|text| {
         let value: Value = serde_json::from_str(text).ok()?;
         let mac = value.get("MacAddress")?.as_str()?;
@@ -196,18 +197,21 @@ fn healthcheck(health: &HealthCheck) -> Value {
 }
 
 /// The links of a container on the default bridge, as `/other:/own/alias`; on other networks they are their endpoints'.
-fn links(workload: &Workload, own: &str) -> Vec<String> {
-    if network(&workload.network_mode) != DEFAULT {
+fn links(view: &ContainerView) -> Vec<String> {
+    if network(&view.snapshot.workload.network_mode) != DEFAULT {
         return Vec::new();
     }
-    let shown = workload.shown.links.iter().map(|text| {
+    let own = &view.snapshot.container.name;
+    let shown = view.shown.links.iter().map(|text| {
         let (other, alias) = link_parts(text);
         format!("/{other}:/{own}/{alias}")
     });
     shown.collect()
 }
 
-fn host_config(workload: &Workload, own: &str) -> Value {
+fn host_config(view: &ContainerView) -> Value {
+    let workload = &*view.snapshot.workload;
+    let written = &view.shown;
     let restart = match workload.restart.when {
         RestartWhen::No => "no",
         RestartWhen::OnFailure => "on-failure",
@@ -215,12 +219,12 @@ fn host_config(workload: &Workload, own: &str) -> Value {
         RestartWhen::UnlessStopped => "unless-stopped",
     };
     let binding = |(ip, port): &(String, String)| json!({ "HostIp": ip, "HostPort": port });
-    let bindings = workload.shown.bindings.iter();
+    let bindings = written.bindings.iter();
     let bindings: Map<String, Value> = bindings
         .map(|(port, all)| (key(port), all.iter().map(binding).collect()))
         .collect();
     let [add, drop] = &workload.capabilities;
-    let [servers, search, options] = &workload.shown.dns;
+    let [servers, search, options] = &written.dns;
     let marks = |marks: &BTreeMap<String, String>| match marks.is_empty() {
         true => Value::Null,
         false => json!(marks),
@@ -241,18 +245,18 @@ fn host_config(workload: &Workload, own: &str) -> Value {
         "Dns": servers,
         "DnsOptions": options,
         "DnsSearch": search,
-        "ExtraHosts": list(&workload.shown.extra_hosts),
+        "ExtraHosts": list(&written.extra_hosts),
         "GroupAdd": list(&workload.groups),
         "IpcMode": "private",
         "Cgroup": "",
-        "Links": list(&links(workload, own)),
+        "Links": list(&links(view)),
         "OomScoreAdj": workload.oom_score,
         "PidMode": "",
         "Privileged": workload.privileged,
-        "PublishAllPorts": workload.shown.publish_all,
+        "PublishAllPorts": written.publish_all,
         "ReadonlyRootfs": workload.read_only,
         "SecurityOpt": null,
-        "Tmpfs": match workload.shown.host.is_empty() {
+        "Tmpfs": match written.host.is_empty() {
             // What is kept by an older release.
             true => marks(&workload.tmpfs),
             false => Value::Null,
@@ -268,8 +272,8 @@ fn host_config(workload: &Workload, own: &str) -> Value {
     if let (Some(map), Value::Object(resources)) = (shown.as_object_mut(), resources(workload)) {
         map.extend(resources);
     }
-    let security = security(workload);
-    as_written(&mut shown, &workload.shown.host);
+    let security = security(view);
+    as_written(&mut shown, &written.host);
     if let Some(map) = shown.as_object_mut() {
         map.insert("SecurityOpt".to_owned(), security);
     }
@@ -277,9 +281,10 @@ fn host_config(workload: &Workload, own: &str) -> Value {
 }
 
 /// As it was written; a privileged container has its labels switched off, as dockerd shows it.
-fn security(workload: &Workload) -> Value {
+fn security(view: &ContainerView) -> Value {
     const UNLABELLED: &str = "label=disable";
-    let written = workload.shown.host.get("SecurityOpt");
+    let workload = &view.snapshot.workload;
+    let written = view.shown.host.get("SecurityOpt");
     let mut all = match written.and_then(Value::as_array) {
         Some(written) => written.clone(),
         // What is kept by an older release.

@@ -231,9 +231,9 @@ pub fn summary(view: &ContainerView, version: Version, now_ms: u64) -> Value {
         "Status": status::line(&snapshot.life, snapshot.health.as_ref(), now_ms),
         "HostConfig": { "NetworkMode": workload.network_mode },
         "NetworkSettings": settings,
-        "Mounts": inspect::mounts(workload),
+        "Mounts": inspect::mounts(&view.shown),
     });
-    let annotations = workload.shown.host.get("Annotations");
+    let annotations = view.shown.host.get("Annotations");
     if let Some(annotations) = annotations.filter(|_| version >= ANNOTATIONS) {
         shown["HostConfig"]["Annotations"] = annotations.clone();
     }

@@ -3,25 +3,21 @@
 use super::{
     endpoint::OWN_OPTIONS,
     ipam::{self, Ipam},
+    options::{
+        ATTACHABLE, CONFIG_FROM, HOST_BINDING, ICC, INTERFACE_PREFIX, IPAM_OPTIONS, KEPT,
+        MASQUERADE, MTU, NetworkOptions, go_bool,
+    },
 };
 use crate::api::docker::{DockerError, Version, error::predefined_name};
-use protocol::spec::{InterfaceName, Mtu};
+use protocol::spec::Mtu;
 use serde::Deserialize;
 use std::{collections::BTreeMap, net::Ipv4Addr};
-use vch_ledger::{
-    CONFIG_FROM, Configuration, CreateNetwork, HOST_BINDING, ICC, INTERFACE_PREFIX, MASQUERADE,
-    MAX_ENDPOINTS, NetworkName, SegmentKind, go_bool,
-};
+use vch_ledger::{Configuration, CreateNetwork, InterfacePrefix, NetworkName, SegmentKind};
 
 /// Names that dockerd keeps for itself beside the VCH's own.
 const RESERVED: [&str; 4] = ["bridge", "host", "none", "default"];
-/// Options that the VCH itself keeps beside the caller's; shown nowhere as options.
-pub(super) const KEPT: &str = "vch.docker.";
-pub(super) const ATTACHABLE: &str = "vch.docker.attachable";
-pub(super) const IPAM_OPTIONS: &str = "vch.docker.ipam-options";
 /// Chooses the segment.
 const SEGMENT: &str = "vch.segment";
-pub(super) const MTU: &str = "com.docker.network.driver.mtu";
 const BRIDGE: &str = "com.docker.network.bridge.";
 
 /// The body.
@@ -106,18 +102,18 @@ impl Create {
         for (key, value) in &options {
             check_option(key, value)?;
         }
-        request.options = options;
+        let mut options = NetworkOptions::from(options);
         if self.attachable.unwrap_or(false) {
-            request
-                .options
-                .insert(ATTACHABLE.to_owned(), "true".to_owned());
+            options.insert(ATTACHABLE, "true".to_owned());
         }
         if let Some(given) = ipam.options {
             let text = serde_json::to_string(&given).map_err(|error| {
                 DockerError::failed(format!("IPAM.Options cannot be kept: {error}"))
             })?;
-            request.options.insert(IPAM_OPTIONS.to_owned(), text);
+            options.insert(IPAM_OPTIONS, text);
         }
+        request.bridge = options.bridge();
+        request.document = options.document()?;
         Ok(request)
     }
 
@@ -292,8 +288,8 @@ fn check_option(key: &str, value: &str) -> Result<(), DockerError> {
 }
 
 fn interface_prefix(value: &str) -> Result<(), DockerError> {
-    let first: Result<InterfaceName, _> = format!("{value}{}", MAX_ENDPOINTS - 1).parse();
-    first
+    let prefix: Result<InterfacePrefix, _> = value.parse();
+    prefix
         .map(|_| ())
         .map_err(|error| DockerError::invalid(format!("option {INTERFACE_PREFIX}: {error}")))
 }

@@ -2,16 +2,13 @@
 
 use super::{
     ipam::IpamConfig,
-    params::{ATTACHABLE, IPAM_OPTIONS, KEPT, MTU},
+    options::{ATTACHABLE, HOST_BINDING, ICC, IPAM_OPTIONS, MASQUERADE, MTU, NetworkOptions},
 };
 use crate::api::docker::{Version, time};
 use ipnet::IpNet;
 use serde::Serialize;
 use std::{collections::BTreeMap, time::Duration};
-use vch_ledger::{
-    CONFIG_FROM, Endpoint, HOST_BINDING, ICC, Ledger, MASQUERADE, Network, NetworkKind, NetworkRef,
-    Subnet, desired::segment_of,
-};
+use vch_ledger::{Endpoint, Ledger, Network, NetworkKind, NetworkRef, Subnet, desired::segment_of};
 
 /// The kernel's own for Ethernet.
 const ETHERNET_MTU: &str = "1500";
@@ -90,9 +87,11 @@ pub fn scope(network: &Network) -> &'static str {
 impl NetworkSummary {
     /// A network without its containers.
     pub fn bare(ledger: &Ledger, network: &Network, version: Version) -> Self {
-        let kept = |key: &str| network.options.get(key);
+        let kept = NetworkOptions::of(network);
         let has = |v4| network.subnets.iter().any(|subnet| subnet.is_v4() == v4);
-        let ipam_options = kept(IPAM_OPTIONS).and_then(|text| serde_json::from_str(text).ok());
+        let ipam_options = kept
+            .get(IPAM_OPTIONS)
+            .and_then(|text| serde_json::from_str(text).ok());
         // The VCH's configuration makes these as a request without options would.
         let external = matches!(network.kind, NetworkKind::External(_));
         let ipam_options = ipam_options.or_else(|| external.then(BTreeMap::new));
@@ -112,14 +111,14 @@ impl NetworkSummary {
                 config: (network.kind != NetworkKind::None).then(|| configs(network)),
             },
             internal: network.internal,
-            attachable: kept(ATTACHABLE).is_some(),
+            attachable: kept.get(ATTACHABLE).is_some(),
             ingress: false,
             config_from: ConfigFrom {
                 network: config_from(ledger, network).unwrap_or_default(),
             },
             config_only: network.is_configuration(),
             containers: BTreeMap::new(),
-            options: options(ledger, network),
+            options: options(ledger, network, &kept),
             labels: network.labels.clone(),
         }
     }
@@ -184,14 +183,13 @@ fn config(subnet: &Subnet) -> IpamConfig {
 }
 
 fn config_from(ledger: &Ledger, network: &Network) -> Option<String> {
-    let from = NetworkRef::from(network.config_from()?);
+    let from = NetworkRef::from(network.configuration?);
     Some(ledger.network(&from).ok()?.name.to_string())
 }
 
-fn options(ledger: &Ledger, network: &Network) -> BTreeMap<String, String> {
-    let given = network.options.iter();
-    let given = given.filter(|(key, _)| !key.starts_with(KEPT) && *key != CONFIG_FROM);
-    let mut options: BTreeMap<String, String> = given
+fn options(ledger: &Ledger, network: &Network, kept: &NetworkOptions) -> BTreeMap<String, String> {
+    let mut options: BTreeMap<String, String> = kept
+        .given()
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect();
     if let Some(mtu) = network.mtu {

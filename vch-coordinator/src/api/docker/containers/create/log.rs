@@ -1,6 +1,8 @@
 //! How what a container writes is kept.
 
-use super::{super::super::DockerError, super::body::HostConfig, refused::refuse};
+use super::{
+    super::super::DockerError, super::body::HostConfig, super::shown::Shown, refused::refuse,
+};
 use crate::runtime::{size_bytes, workload::Workload};
 use std::collections::BTreeMap;
 
@@ -34,8 +36,9 @@ const NONE: &str = "none";
 
 /// Whether a container's log can be read.
 pub fn is_read(workload: &Workload) -> bool {
-    let shown = workload.shown.host.get("LogConfig");
-    shown.is_none_or(|shown| shown["Type"] != NONE)
+    let shown = Shown::of(workload);
+    let driver = shown.host.get("LogConfig");
+    driver.is_none_or(|driver| driver["Type"] != NONE)
 }
 
 /// The options of a container's log, by which it is kept.

@@ -4,11 +4,11 @@ use super::{
     super::{
         super::Version,
         body::{Body, HostBinding},
+        shown::Shown,
     },
     Image,
     endpoints::network,
 };
-use crate::runtime::workload::Shown;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 

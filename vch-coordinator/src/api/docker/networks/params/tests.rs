@@ -27,8 +27,10 @@ fn what_the_cli_sends_becomes_a_command() {
     assert_eq!(request.mtu.map(u32::from), Some(1400));
     assert_eq!(request.segment, Some(SegmentKind::Shared));
     assert_eq!(request.labels["a"], "b");
-    assert_eq!(request.options[ATTACHABLE], "true");
-    assert_eq!(request.options[IPAM_OPTIONS], "{}");
+    let document: Value = serde_json::from_str(&request.document).unwrap();
+    assert_eq!(document[ATTACHABLE], "true");
+    assert_eq!(document[IPAM_OPTIONS], "{}");
+    assert_eq!(document[MTU], "1400");
     assert_eq!(
         (request.ipv4, request.ipv6, request.internal),
         (true, false, false)

@@ -1,6 +1,7 @@
 //! What reaches the workload, and what the answer warns of.
 
 use super::*;
+use crate::api::docker::containers::shown::Shown;
 
 #[test]
 fn what_the_host_is_asked_is_carried_out() {
@@ -66,7 +67,7 @@ fn name_servers_and_search_domains_are_taken_as_often_as_they_are_given() {
         nine.warnings,
         ["HostConfig.Dns has 9 name servers: the first 8 are asked."]
     );
-    assert_eq!(nine.create.workload.shown.dns[0].len(), 9);
+    assert_eq!(Shown::of(&nine.create.workload).dns[0].len(), 9);
     let none = planned(json!({ "DnsSearch": ["."] }));
     assert_eq!(none.create.add.dns.search, [".".parse().unwrap()]);
 }
@@ -80,7 +81,7 @@ fn a_log_that_nobody_reads_is_kept_as_one_without_options() {
     };
     let none = driver("none", &options);
     assert!(none.log.is_empty());
-    assert_eq!(none.shown.host["LogConfig"]["Config"], options);
+    assert_eq!(Shown::of(&none).host["LogConfig"]["Config"], options);
     assert!(!is_log_read(&none));
     assert!(is_log_read(&driver("local", &json!({}))));
     assert!(is_log_read(&driver("", &json!({}))));
