@@ -32,10 +32,10 @@ use vch_engine::{Dataplane, DataplaneError, Drift, LedgerReports, Reconciler, Re
 use vch_ledger::VchId;
 use vch_log::error_chain;
 use vch_network::{
-    Nics,
+    ActorThread, Nics,
     dns::{Dns, DnsError},
     nat::{Nat, NatError},
-    segments::{Owner, SegmentError, Segments, SegmentsThread},
+    segments::{Owner, SegmentError, Segments},
     tether::{ChannelError, Channels, Tether},
 };
 use vch_store::{
@@ -178,7 +178,7 @@ async fn serve_in(
     let images = images(&config)?;
     let runtime = runtime(&config, requests.clone(), images.clone());
     let nics = nics(&config, &runtime);
-    let nat = Nat::open(config.nat_environment())?;
+    let (nat, nat_thread) = Nat::spawn(config.nat_environment())?;
     let dns = Dns::spawn(&config.dns.server, config.dns.policy)?;
     let mut dataplane = Dataplane::new(segments, nat, dns, Arc::clone(&tether), nics);
     let drift = Drift::default();
@@ -234,6 +234,7 @@ async fn serve_in(
         parts,
         runtime,
         segments: segments_thread,
+        nat: nat_thread,
         ledger_handle,
         tether,
         writer: kept.thread,
@@ -304,7 +305,8 @@ struct Closing {
     later: TaskTracker,
     parts: Parts,
     runtime: Runtime,
-    segments: SegmentsThread,
+    segments: ActorThread,
+    nat: ActorThread,
     ledger_handle: LedgerHandle,
     tether: Arc<Tether>,
     writer: WriterThread,
@@ -339,6 +341,7 @@ impl Closing {
         self.parts.close().await;
         self.runtime.close().await;
         self.segments.ended().await;
+        self.nat.ended().await;
         // A client that still talks is told that the coordinator stops.
         self.ledger_handle.end().await;
         drop(self.tether);

@@ -110,8 +110,10 @@ impl Dataplane {
         {
             self.segments.ensure_port(&port(endpoint)).await?;
         }
-        self.dns.follow(delta)?;
-        self.nat.follow(delta)?;
+        if let Err(error) = self.dns.follow(delta) {
+            return Err(error.naming_holder().await.into());
+        }
+        self.nat.follow(delta).await?;
         self.tether.follow(delta, &mut BTreeMap::new())?;
         for (id, backing) in &delta.networks {
             if backing.is_none() {
@@ -222,7 +224,8 @@ impl Dataplane {
         let mut failed = Vec::new();
         self.shared = shared(whole);
         // Rules know links by their names: what a bridge's settings let in is dropped from its first moment on.
-        failed.extend(self.nat.reconcile(whole).err().map(DataplaneError::from));
+        let nat = self.nat.reconcile(whole).await;
+        failed.extend(nat.err().map(DataplaneError::from));
         let leaving = self.running.as_ref().map(Running::leaving);
         let desired = desired(whole, leaving.unwrap_or_default());
         match self.segments.reconcile(&desired).await {
@@ -238,7 +241,9 @@ impl Dataplane {
             }
             Err(error) => failed.push(error.into()),
         }
-        failed.extend(self.dns.reconcile(whole).err().map(DataplaneError::from));
+        if let Err(error) = self.dns.reconcile(whole) {
+            failed.push(error.naming_holder().await.into());
+        }
         let tether = self.tether.follow(whole, &mut reports);
         failed.extend(tether.err().map(DataplaneError::from));
         failed

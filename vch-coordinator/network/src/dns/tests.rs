@@ -258,6 +258,8 @@ fn what_a_whole_ledger_does_not_have_ends() {
 }
 
 fn held(refused: DnsError) -> (IpAddr, &'static str) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let refused = runtime.unwrap().block_on(refused.naming_holder());
     let words = refused.to_string();
     let DnsError::Held {
         address,
