@@ -11,7 +11,7 @@ const ROOMS: [&str; 10] = [
     "src",
     "dns",
     "engine/src",
-    "images/src",
+    "image-store/src",
     "ledger/src",
     "log/src",
     "network/src",

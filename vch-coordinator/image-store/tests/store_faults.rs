@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
-use vch_images::tar::{Entry, Writer};
-use vch_images::{Image, ImageError, Import, Limits, Progress, Settings, Store};
+use vch_image_store::tar::{Entry, Writer};
+use vch_image_store::{Image, ImageError, Import, Limits, Progress, Settings, Store};
 
 const DEADLINE: Duration = Duration::from_secs(60);
 /// What an answer may take on a machine that is busy with other tests; the layer's digest takes longer.
@@ -66,7 +66,7 @@ impl Lab {
         names
     }
 
-    fn blob(&self, digest: &vch_images::Digest) -> PathBuf {
+    fn blob(&self, digest: &vch_image_store::Digest) -> PathBuf {
         self.dir().join("blobs/sha256").join(digest.hex())
     }
 }

@@ -8,9 +8,9 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
 use tokio::sync::mpsc;
-use vch_images::store::Removed;
-use vch_images::tar::{Entry, Kind, Reader, Writer};
-use vch_images::{Digest, ImageError, Import, Limits, Progress, Settings, Store};
+use vch_image_store::store::Removed;
+use vch_image_store::tar::{Entry, Kind, Reader, Writer};
+use vch_image_store::{Digest, ImageError, Import, Limits, Progress, Settings, Store};
 
 struct Lab {
     dir: tempfile::TempDir,

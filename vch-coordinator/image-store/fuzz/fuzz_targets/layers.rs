@@ -3,9 +3,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use vch_images::layer::Unpacked;
-use vch_images::merge::{Plan, Tree, emit, entries};
-use vch_images::{Limits, tar};
+use vch_image_store::layer::Unpacked;
+use vch_image_store::merge::{Plan, Tree, emit, entries};
+use vch_image_store::{Limits, tar};
 
 const LIMITS: fn() -> Limits = || Limits {
     entries: 1_000,

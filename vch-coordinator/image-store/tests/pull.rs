@@ -11,8 +11,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
-use vch_images::tar::{Entry, Writer};
-use vch_images::{
+use vch_image_store::tar::{Entry, Writer};
+use vch_image_store::{
     Digest, Image, ImageError, Limits, Platform, Progress, Reference, Settings, Store,
 };
 

@@ -8,8 +8,8 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
 use tokio::sync::mpsc;
-use vch_images::tar::{Entry, Kind, Writer};
-use vch_images::{Import, Limits, Settings, Store};
+use vch_image_store::tar::{Entry, Kind, Writer};
+use vch_image_store::{Import, Limits, Settings, Store};
 
 /// Where a guest's init and its programs look first.
 const TARGETS: [&str; 5] = ["etc/passwd", "etc/group", "dev", "proc", "bin/sh"];

@@ -9,9 +9,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
-use vch_images::subprocess::{Failure, HelperError};
-use vch_images::tar::{Entry, Writer};
-use vch_images::{Digest, ImageError, Limits, Settings, Store};
+use vch_image_store::subprocess::{Failure, HelperError};
+use vch_image_store::tar::{Entry, Writer};
+use vch_image_store::{Digest, ImageError, Limits, Settings, Store};
 
 /// What a test's registry may be silent.
 const SILENCE_SECONDS: u64 = 1;

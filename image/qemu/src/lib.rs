@@ -1,5 +1,8 @@
 //! The QEMU command line that boots the bootstrap image, as a value: nothing here starts a process.
 //!
+//! Architecture invariant: an argument is a function of a [`Machine`] alone; no file is opened, no
+//! process is started.
+//!
 //! Emulation (TCG) is the default everywhere. KVM is used only when the variable `VCH_ACCEL` says `kvm`: a `/dev/kvm`
 //! that opens says nothing about whether a guest gets past its firmware.
 
@@ -22,6 +25,8 @@ use option::OptionList;
 pub const PROGRAM: &str = "qemu-system-x86_64";
 /// The Debian package that has it.
 pub const PACKAGE: &str = "qemu-system-x86";
+/// The file of kernel modules that `image build` puts beside an image, and that each VM gets as a disk.
+pub const MODULE_DISK: &str = "modules.squashfs";
 /// The environment variable that chooses the accelerator: `tcg` or `kvm`.
 pub const ACCELERATOR_VARIABLE: &str = "VCH_ACCEL";
 

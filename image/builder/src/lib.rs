@@ -1,5 +1,4 @@
-//! The bootstrap image: what a container VM boots before it has a file system of its own, and the QEMU command line
-//! that boots it.
+//! The bootstrap image: what a container VM boots before it has a file system of its own.
 //!
 //! ```text
 //!  Debian packages ── debian ──▶ kernel/, busybox/          (downloaded and unpacked once, never installed)
@@ -9,12 +8,10 @@
 //!           │                       │   guest/init, agent, files the caller adds
 //!           ▼                       ▼
 //!        vmlinux                 archive ──▶ NAME.cpio       the same inputs give the same bytes
-//!           └──────────┬────────────┘
-//!                      ▼
-//!                    qemu                                    a value; its arguments can be compared and printed
 //! ```
 //!
-//! Only [`debian`] runs programs, and only [`bootstrap`] decides what goes into the archive.
+//! Architecture invariant: only [`debian`] runs programs, and only [`bootstrap`] decides what goes into the archive. How
+//! the image is booted is `vch-qemu`'s.
 
 pub mod archive;
 pub mod bootstrap;
@@ -22,4 +19,3 @@ pub mod debian;
 pub mod kernel;
 pub mod module_disk;
 pub mod modules;
-pub mod qemu;

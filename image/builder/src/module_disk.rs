@@ -7,12 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use thiserror::Error;
+use vch_qemu::MODULE_DISK;
 
 use crate::debian::{self, DebianError};
 use crate::modules::{Described, ModuleTree, ModulesError, index};
-
-/// The disk's file, in the image's directory.
-pub const FILE: &str = "modules.squashfs";
 /// What the file was made of: a disk of other contents gets another number.
 const RECIPE: u32 = 2;
 /// Directories below `kernel/` that it leaves out: no socket of AF_VSOCK is made in such a VM then, whatever a process may.
@@ -49,7 +47,7 @@ fn write_error(path: &Path) -> impl FnOnce(io::Error) -> ModuleDiskError {
 /// # Errors
 /// [`ModuleDiskError`]; a disk that was there stays.
 pub fn build(version: &Path, dir: &Path) -> Result<PathBuf, ModuleDiskError> {
-    let disk = dir.join(FILE);
+    let disk = dir.join(MODULE_DISK);
     let stamp = dir.join("modules.stamp");
     let kernel = version.file_name().unwrap_or_default().to_string_lossy();
     let wanted = format!("{kernel} {RECIPE}\n");

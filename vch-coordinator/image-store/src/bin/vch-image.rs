@@ -2,7 +2,7 @@
 
 use std::io;
 use std::process::ExitCode;
-use vch_images::subprocess::{Confinement, Entered, work};
+use vch_image_store::subprocess::{Confinement, Entered, work};
 
 fn main() -> ExitCode {
     match run() {

@@ -11,8 +11,8 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Command;
-use vch_images::Settings;
-use vch_images::subprocess::{Confinement, Entered, Needs};
+use vch_image_store::Settings;
+use vch_image_store::subprocess::{Confinement, Entered, Needs};
 
 const NAMES: [&str; 2] = [
     "a_job_reaches_no_file_socket_or_program_but_what_it_needs",
@@ -212,7 +212,7 @@ fn settings(dir: &Path) -> Settings {
         first_user: Settings::FIRST_USER,
         writable_layer_bytes: 1 << 30,
         insecure: Vec::new(),
-        limits: vch_images::Limits::default(),
+        limits: vch_image_store::Limits::default(),
         free_bytes: None,
     }
 }
@@ -221,7 +221,7 @@ fn settings(dir: &Path) -> Settings {
 fn open(dir: &Path, files: u64) {
     nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE, files, files)
         .unwrap();
-    match vch_images::Store::open(settings(dir)) {
+    match vch_image_store::Store::open(settings(dir)) {
         Ok(store) => println!("{}", store.list().len()),
         Err(error) => println!("{error}"),
     }
@@ -236,10 +236,12 @@ fn limits_remove_nothing() {
         .build()
         .unwrap();
     runtime.block_on(async {
-        let store = vch_images::Store::open(settings(&dir)).unwrap();
-        let empty = vch_images::tar::Writer::new(Vec::new()).finish().unwrap();
+        let store = vch_image_store::Store::open(settings(&dir)).unwrap();
+        let empty = vch_image_store::tar::Writer::new(Vec::new())
+            .finish()
+            .unwrap();
         let progress = tokio::sync::mpsc::channel(1).0;
-        let import = vch_images::Import {
+        let import = vch_image_store::Import {
             name: Some("a".parse().unwrap()),
             ..Default::default()
         };
