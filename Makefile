@@ -56,7 +56,7 @@ phase = echo "--- $(1)"; began=$$EPOCHREALTIME; $(2); ended=$$EPOCHREALTIME; \
 VCH_PROFILE ?= quick
 BUILT_VCH := $(BUILT)/$(if $(filter dev,$(VCH_PROFILE)),debug,$(VCH_PROFILE))
 # The same for up and down: of other packages together cargo builds anew what they share.
-BUILD_VCH := cargo build --profile $(VCH_PROFILE) -p vch-coordinator -p vch-shim -p vch-images -p lab --bins
+BUILD_VCH := cargo build --profile $(VCH_PROFILE) -p vch-coordinator -p vch-shim -p vch-image-store -p lab --bins
 BUILD_AGENT := RUSTFLAGS="$(AGENT_FLAGS)" cargo build --profile agent --target $(HOST)
 
 .PHONY: help tools agent init probe host image test lint coverage fuzz model crash long mutants skew demo compare vch vch-down newcomer outside

@@ -69,7 +69,7 @@ impl Need {
                     .err()
                     .map(|error| format!("/dev/net/tun: {error}; run `modprobe tun`"))
             }
-            Self::Qemu => program(image::qemu::PROGRAM, "--version", image::qemu::PACKAGE),
+            Self::Qemu => program(vch_qemu::PROGRAM, "--version", vch_qemu::PACKAGE),
             Self::VhostDeviceVsock => built(&paths::tool("vhost-device-vsock"), "make tools"),
             Self::Agent => built(&paths::agent(), "make agent"),
             Self::Probe => built(&paths::probe(), "make probe"),

@@ -12,8 +12,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use image::qemu::Memory;
 use serde_json::json;
+use vch_qemu::Memory;
 
 use crate::deadline::eventually_some;
 use crate::vm::{Vm, VmBuilder};

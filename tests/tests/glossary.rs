@@ -6,7 +6,7 @@
 use std::fs;
 
 /// The words given up, each with the word that took over.
-const GIVEN_UP: [(&str, &str); 69] = [
+const GIVEN_UP: [(&str, &str); 72] = [
     ("Bindings", "BindingChange"),
     ("Birth", "spawn handshake"),
     ("Books", "state"),
@@ -19,6 +19,8 @@ const GIVEN_UP: [(&str, &str); 69] = [
     ("Door", "ConnectionLimiter"),
     ("Doors", "Listeners"),
     ("Ear", "GuestReader"),
+    ("EffectError", "DataplaneError"),
+    ("Effects", "Dataplane"),
     ("Folder", "Dir"),
     ("FolderError", "DirError"),
     ("Folders", "Dirs"),
@@ -60,6 +62,7 @@ const GIVEN_UP: [(&str, &str); 69] = [
     ("deed", "operation"),
     ("doomed", "pending_deletion"),
     ("doors", "listeners"),
+    ("effects", "dataplane"),
     ("folder", "dir"),
     ("folders", "dirs"),
     ("give_up", "cancel_pending"),

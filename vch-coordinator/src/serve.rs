@@ -9,20 +9,10 @@ use crate::{
         },
     },
     config::{self, Config, Links, LinksError},
-    effects::{
-        EffectError, Effects, LedgerReports, Nics,
-        segments::{Owner, SegmentError, Segments, SegmentsThread},
-        tether::{ChannelError, Channels, Tether},
-    },
-    error_chain::error_chain,
     parts::{PartError, Parts},
-    private::{self, PrivateError},
-    reconciler::{Drift, Reconciler},
     reload::Reload,
-    requests::Requests,
     rlimit::{self, Load, RlimitError},
     runtime::{Dirs, Hook, Runtime},
-    store::{HostChecks, LedgerHandle, Loaded, StartError, Store, StoreError, WriterThread},
     watchdog::Watchdog,
 };
 use protocol::transport::{OpenError, coordinator::NativeListener};
@@ -38,7 +28,20 @@ use tokio::{
     sync::oneshot,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use vch_engine::{Dataplane, DataplaneError, Drift, LedgerReports, Reconciler, Requests};
 use vch_ledger::VchId;
+use vch_log::error_chain;
+use vch_network::{
+    ActorThread, Nics,
+    dns::{Dns, DnsError},
+    nat::{Nat, NatError},
+    segments::{Owner, SegmentError, Segments},
+    tether::{ChannelError, Channels, Tether},
+};
+use vch_store::{
+    HostChecks, LedgerHandle, Loaded, StartError, Store, StoreError, WriterThread,
+    private::{self, PrivateError},
+};
 
 #[cfg(test)]
 use crate::parts::faults::Faults;
@@ -67,8 +70,8 @@ pub enum ServeError {
     #[error(transparent)]
     Start(#[from] StartError),
     /// Something on the VCH.
-    #[error("an effect does not start")]
-    Effect(#[from] EffectError),
+    #[error("a part of the data plane does not start")]
+    Dataplane(#[from] DataplaneError),
     /// The native vsock listener.
     #[error("native vsock is not listened on: free the port, or take `tether.vsock_port` away")]
     Native(#[from] OpenError),
@@ -97,13 +100,25 @@ pub enum ServeError {
 
 impl From<SegmentError> for ServeError {
     fn from(error: SegmentError) -> Self {
-        Self::Effect(error.into())
+        Self::Dataplane(error.into())
     }
 }
 
 impl From<ChannelError> for ServeError {
     fn from(error: ChannelError) -> Self {
-        Self::Effect(error.into())
+        Self::Dataplane(error.into())
+    }
+}
+
+impl From<NatError> for ServeError {
+    fn from(error: NatError) -> Self {
+        Self::Dataplane(error.into())
+    }
+}
+
+impl From<DnsError> for ServeError {
+    fn from(error: DnsError) -> Self {
+        Self::Dataplane(error.into())
     }
 }
 
@@ -163,11 +178,13 @@ async fn serve_in(
     let images = images(&config)?;
     let runtime = runtime(&config, requests.clone(), images.clone());
     let nics = nics(&config, &runtime);
-    let mut effects = Effects::open(&config, segments, Arc::clone(&tether), nics)?;
+    let (nat, nat_thread) = Nat::spawn(config.nat_environment())?;
+    let dns = Dns::spawn(&config.dns.server, config.dns.policy)?;
+    let mut dataplane = Dataplane::new(segments, nat, dns, Arc::clone(&tether), nics);
     let drift = Drift::default();
     drift.report(
-        &effects.reconcile(&kept.whole, reports).await,
-        effects.waiting(),
+        &dataplane.reconcile(&kept.whole, reports).await,
+        dataplane.waiting(),
     );
 
     let listeners = Listeners::open(&config.docker_endpoint)?;
@@ -191,7 +208,7 @@ async fn serve_in(
     });
     let later = TaskTracker::new();
     let reconciler = Reconciler {
-        effects,
+        dataplane,
         ledger_handle: ledger_handle.clone(),
         published: kept.published,
         drift,
@@ -217,6 +234,7 @@ async fn serve_in(
         parts,
         runtime,
         segments: segments_thread,
+        nat: nat_thread,
         ledger_handle,
         tether,
         writer: kept.thread,
@@ -283,11 +301,12 @@ fn tell_ready(manager: Option<&Arc<Watchdog>>, ledger_handle: &LedgerHandle, par
 
 /// What is closed when the coordinator ends.
 struct Closing {
-    settled: oneshot::Receiver<Effects>,
+    settled: oneshot::Receiver<Dataplane>,
     later: TaskTracker,
     parts: Parts,
     runtime: Runtime,
-    segments: SegmentsThread,
+    segments: ActorThread,
+    nat: ActorThread,
     ledger_handle: LedgerHandle,
     tether: Arc<Tether>,
     writer: WriterThread,
@@ -313,15 +332,16 @@ impl Closing {
 
     async fn close(self) -> Result<(), StoreError> {
         // Where it panicked there is nothing left to close.
-        let effects = self.settled.await;
+        let dataplane = self.settled.await;
         self.later.close();
         self.later.wait().await;
-        if let Ok(effects) = effects {
-            effects.close().await;
+        if let Ok(dataplane) = dataplane {
+            dataplane.close().await;
         }
         self.parts.close().await;
         self.runtime.close().await;
         self.segments.ended().await;
+        self.nat.ended().await;
         // A client that still talks is told that the coordinator stops.
         self.ledger_handle.end().await;
         drop(self.tether);
@@ -330,23 +350,23 @@ impl Closing {
     }
 }
 
-/// Runs the reconciler, and watches over the name server that it keeps; the effects are given back when it
+/// Runs the reconciler, and watches over the name server that it keeps; the data plane is given back when it
 /// has ended.
 fn spawn_reconciler(
     mut reconciler: Reconciler,
     parts: &mut Parts,
     stop: &CancellationToken,
-) -> oneshot::Receiver<Effects> {
-    parts.spawn("name server", reconciler.effects.name_server_ended());
-    let (give, effects) = oneshot::channel();
+) -> oneshot::Receiver<Dataplane> {
+    parts.spawn("name server", reconciler.dataplane.name_server_ended());
+    let (give, dataplane) = oneshot::channel();
     let stop = stop.child_token();
     parts.spawn_stopping("settler", async move {
-        let (effects, done) = reconciler.run(stop).await;
+        let (dataplane, done) = reconciler.run(stop).await;
         // The coordinator waits for them whenever it ends.
-        let _ = give.send(effects);
+        let _ = give.send(dataplane);
         done
     });
-    effects
+    dataplane
 }
 
 /// The Docker API. Its listeners are open when this returns; they are served until the stop.

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use image::bootstrap::Image;
-use image::qemu::{self, Accelerator, Disk, Machine, Memory, Nic, Stream, Vsock};
+use vch_qemu::{Accelerator, Disk, Machine, Memory, Nic, Stream, Vsock};
 
 use super::{QemuSocket, Qmp, Shell, Tap, Vm, VsockHost};
 use crate::paths;
@@ -152,7 +152,7 @@ impl VmBuilder {
         let qmp = QemuSocket::open(self.lab.path(&format!("{}.qmp", self.name)))?;
         let arguments = self.machine(&image, &shell, &qmp)?.arguments()?;
         let log = self.lab.path(&format!("{}.qemu", self.name));
-        let mut command = Command::new(qemu::PROGRAM);
+        let mut command = Command::new(vch_qemu::PROGRAM);
         command
             .args(arguments)
             .stdin(Stdio::null())
@@ -183,7 +183,7 @@ impl VmBuilder {
     }
 
     fn machine(&self, image: &Image, shell: &QemuSocket, qmp: &QemuSocket) -> Result<Machine> {
-        let variable = std::env::var(qemu::ACCELERATOR_VARIABLE).ok();
+        let variable = std::env::var(vch_qemu::ACCELERATOR_VARIABLE).ok();
         let mut machine = Machine::new(&image.kernel, &image.initramfs)
             .accelerator(Accelerator::from_variable(variable.as_deref())?)
             .memory_mib(self.memory_mib)

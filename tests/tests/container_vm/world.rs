@@ -37,7 +37,7 @@ pub fn launch(lab: &Lab, args: &[&str]) -> Launch {
         container: "c".repeat(64),
         dir: lab.path("container"),
         sockets: lab.path("sockets"),
-        program: image::qemu::PROGRAM.into(),
+        program: vch_qemu::PROGRAM.into(),
         kernel: image.kernel,
         initramfs: image.initramfs,
         modules_disk: image.modules,

@@ -53,6 +53,37 @@ pub enum DnsError {
     Names(#[from] NamesError),
 }
 
+impl DnsError {
+    /// Says who is in the way, where somebody is. All processes are looked through for that, on a thread that may
+    /// block.
+    pub async fn naming_holder(self) -> Self {
+        let Self::Listen {
+            address,
+            source: ListenError::InUse {
+                port, transport, ..
+            },
+        } = self
+        else {
+            return self;
+        };
+        let protocol = match transport {
+            "udp" => Protocol::Udp,
+            _ => Protocol::Tcp,
+        };
+        let at = SocketAddr::new(address, port);
+        let named = tokio::task::spawn_blocking(move || port_probe::named(protocol, at));
+        match named.await {
+            Ok(Some(holder)) => Self::Held {
+                address,
+                transport,
+                port,
+                holder,
+            },
+            _ => self,
+        }
+    }
+}
+
 /// The name server, and what it was last told.
 pub struct Dns {
     names: Arc<Names>,
@@ -183,7 +214,10 @@ impl Dns {
         let listening = self.listening.entry(id).or_default();
         for address in wanted.difference(&listening.clone()) {
             let listen = self.server.listen(zone(id), *address);
-            listen.map_err(|source| refusal(*address, source))?;
+            listen.map_err(|source| DnsError::Listen {
+                address: *address,
+                source,
+            })?;
             listening.insert(*address);
         }
         for address in listening.clone().difference(&wanted) {
@@ -269,28 +303,6 @@ impl Dns {
         self.askers.insert(id, wanted);
         Ok(done?)
     }
-}
-
-/// Says who is in the way, where somebody is.
-fn refusal(address: IpAddr, source: ListenError) -> DnsError {
-    if let ListenError::InUse {
-        port, transport, ..
-    } = source
-    {
-        let protocol = match transport {
-            "udp" => Protocol::Udp,
-            _ => Protocol::Tcp,
-        };
-        if let Some(holder) = port_probe::named(protocol, SocketAddr::new(address, port)) {
-            return DnsError::Held {
-                address,
-                transport,
-                port,
-                holder,
-            };
-        }
-    }
-    DnsError::Listen { address, source }
 }
 
 /// The server's own number for a network: the first half of its random ID.

@@ -11,11 +11,15 @@
 //! Architecture invariant: nothing here decides. A module reads the kernel only to compare it with what the ledger
 //! says; no truth is derived from the kernel or from a VM.
 //!
+//! Architecture invariant: nothing here blocks a thread of the asynchronous runtime on the kernel: `segments` and `nat` have a
+//! thread of their own ([`ActorThread`]), the name server has its threads.
+//!
 //! Architecture invariant: only `tether` speaks to agents, only `segments` changes links, only `nat` changes
 //! nftables. The modules do not know one another; the order among them is that of the package above.
 //!
 //! [`Delta`]: vch_ledger::desired::Delta
 
+mod actor_thread;
 pub mod dns;
 pub mod nat;
 mod nics;
@@ -25,5 +29,6 @@ pub mod segments;
 pub mod testing;
 pub mod tether;
 
+pub use actor_thread::ActorThread;
 pub use nics::{NicError, Nics};
 pub use port_probe::PortProbe;

@@ -2,7 +2,8 @@
 //! networks.
 //!
 //! ```text
-//!   Delta ──► NatState ──► Difference ──► Batch ──► kernel: tables `inet vch` and `bridge vch`
+//!   Nat ── Changes ──► actor (a thread of its own):
+//!            NatState ──► Difference ──► Batch ──► kernel: tables `inet vch` and `bridge vch`
 //!             what is       elements       one        ▲
 //!             to be                     transaction   │ observe: the whole, at the start and after
 //!                                                   Ruleset  a failure or another program's change
@@ -10,9 +11,10 @@
 //!
 //! The rules of both tables never change; what they are about stands in sets, an element a thing. Chains of their own
 //! have a list of clients of published ports (`clients`), and what a container on an external network began
-//! (`remembered`). Invariants: a change costs in proportion to the things that it names; only this module, `watch`, `flows` and
+//! (`remembered`). Invariants: a change costs in proportion to the things that it names; only `actor`, `watch`, `flows` and
 //! `bridged` touch the kernel; what a container was published by is cut only behind its rule.
 
+mod actor;
 mod bridged;
 mod clients;
 mod flows;
@@ -24,17 +26,22 @@ mod state;
 mod things;
 mod watch;
 
-use flows::Move;
-use ruleset::Ruleset;
-use state::{Changes, NatState};
-use std::io;
 pub use things::NatEnvironment;
+pub use watch::Watch;
+
+use crate::ActorThread;
+use actor::{Actor, Command};
+use state::Changes;
+use std::io;
 use thiserror::Error;
+use tokio::sync::{mpsc, oneshot};
 use vch_ledger::desired::Delta;
 use vch_nftables::{
-    CommitError, Connection, Conntrack, EventError, NameError, ReadError, SocketError, Subscription,
+    CommitError, EventError, NameError, ReadError, SocketError, Subscription, Table,
 };
-pub use watch::Watch;
+
+/// Requests that wait: one is asked for at a time.
+const QUEUE: usize = 4;
 
 /// Why nftables does not follow the ledger.
 #[derive(Debug, Error)]
@@ -65,40 +72,61 @@ pub enum NatError {
     /// What was heard can't be read.
     #[error(transparent)]
     Event(#[from] EventError),
+    /// The owner of the tables gets no thread.
+    #[error("no thread for nftables")]
+    Thread(#[source] io::Error),
+    /// The owner of the tables has ended.
+    #[error("the thread that owns the tables of nftables has ended")]
+    Stopped,
 }
 
-/// The rules of this VCH, and what their sets are to hold.
+/// The tables of this VCH: asks the thread that owns them.
 pub struct Nat {
-    connection: Connection,
-    tracker: Conntrack,
+    commands: mpsc::Sender<Command>,
     /// Until somebody watches it.
     subscription: Option<Subscription>,
-    ruleset: Ruleset,
-    state: NatState,
-    /// The kernel may differ from the state: a change failed.
-    unsure: bool,
+    /// The port by which the kernel names the owner's own changes.
+    port: u32,
+    tables: Vec<Table>,
     /// Cancelled by a test: others' changes can't be heard any more.
     #[cfg(any(test, feature = "test-util"))]
     pub events_fault: tokio_util::sync::CancellationToken,
 }
 
 impl Nat {
-    /// Connects to the network namespace of the calling thread; nothing is changed yet.
-    pub fn open(environment: NatEnvironment) -> Result<Self, NatError> {
-        Ok(Self {
-            subscription: Some(Subscription::open()?),
-            connection: Connection::open()?,
-            tracker: Conntrack::open()?,
-            ruleset: Ruleset::new()?,
-            state: NatState::new(environment),
-            unsure: true,
-            #[cfg(any(test, feature = "test-util"))]
-            events_fault: Default::default(),
-        })
+    /// Connects to the network namespace of the calling thread, and starts the thread that owns the tables there;
+    /// nothing is changed yet.
+    ///
+    /// # Errors
+    /// Returns [`NatError`] if the kernel refuses a socket or a thread.
+    pub fn spawn(environment: NatEnvironment) -> Result<(Self, ActorThread), NatError> {
+        // First, so that nothing is missed between the changes and the listening.
+        let subscription = Subscription::open()?;
+        Self::spawn_actor(Actor::open(environment)?, subscription)
     }
 
-    /// Hears when somebody else changes our tables, from [`Nat::open`] on. Only the first caller
+    fn spawn_actor(
+        actor: Actor,
+        subscription: Subscription,
+    ) -> Result<(Self, ActorThread), NatError> {
+        let (commands, requests) = mpsc::channel(QUEUE);
+        let nat = Self {
+            commands,
+            subscription: Some(subscription),
+            port: actor.port(),
+            tables: actor.tables(),
+            #[cfg(any(test, feature = "test-util"))]
+            events_fault: Default::default(),
+        };
+        let thread = ActorThread::spawn("nftables", move || actor.run(requests));
+        Ok((nat, thread.map_err(NatError::Thread)?))
+    }
+
+    /// Hears when somebody else changes our tables, from [`Nat::spawn`] on. Only the first caller
     /// hears what came before the call.
+    ///
+    /// # Errors
+    /// Returns [`NatError`] if changes can't be heard.
     pub fn watch(&mut self) -> Result<Watch, NatError> {
         let subscription = match self.subscription.take() {
             Some(subscription) => subscription,
@@ -106,76 +134,49 @@ impl Nat {
         };
         Watch::new(
             subscription,
-            self.connection.port(),
-            self.ruleset.tables(),
+            self.port,
+            self.tables.clone(),
+            self.commands.clone(),
             #[cfg(any(test, feature = "test-util"))]
             self.events_fault.clone(),
         )
     }
 
     /// Adds and removes the elements of what came, changed or went.
-    pub fn follow(&mut self, delta: &Delta) -> Result<(), NatError> {
-        let moves = self.moves(delta);
-        let difference = self.state.change(changes(delta))?;
-        if self.unsure {
-            return self.settle();
-        }
-        let batch = self.ruleset.change(&difference)?;
-        self.unsure = true;
-        self.connection.commit(&batch)?;
-        let cut = flows::cut(&mut self.tracker, &self.state, &moves)?;
-        self.unsure = false;
-        if cut > 0 {
-            tracing::debug!(cut, "flows of ports that are published otherwise now");
-        }
-        Ok(())
+    ///
+    /// # Errors
+    /// Returns [`NatError`] if the kernel refuses, or the owner has ended.
+    pub async fn follow(&self, delta: &Delta) -> Result<(), NatError> {
+        let changes = Changes::from(delta);
+        self.ask(|answer| Command::Follow(changes, answer)).await
     }
 
     /// Makes the rules as they must be where they are missing or others changed them, and the sets
     /// as the whole ledger says. Established flows that a binding explains go on: they are the connection
     /// tracker's.
-    pub fn reconcile(&mut self, whole: &Delta) -> Result<(), NatError> {
-        bridged::keep_off_ip()?;
-        let mut state = NatState::new(self.state.environment().clone());
-        state.change(changes(whole))?;
-        self.state = state;
-        self.settle()
+    ///
+    /// # Errors
+    /// Returns [`NatError`] if the kernel refuses, or the owner has ended.
+    pub async fn reconcile(&self, whole: &Delta) -> Result<(), NatError> {
+        let whole = Changes::from(whole);
+        self.ask(|answer| Command::Reconcile(whole, answer)).await
     }
 
-    fn settle(&mut self) -> Result<(), NatError> {
-        self.unsure = true;
-        let whole = self.state.whole()?;
-        let batch = self.ruleset.settle(&mut self.connection, &whole)?;
-        self.connection.commit(&batch)?;
-        let cut = flows::sweep(&mut self.tracker, &self.state)?;
-        self.unsure = false;
-        if cut > 0 {
-            tracing::info!(cut, "flows that no published port explains");
+    /// Lets the owner end as by a defect.
+    #[cfg(any(test, feature = "test-util"))]
+    pub fn panic(&self) -> impl Future<Output = ()> + Send + use<> {
+        let commands = self.commands.clone();
+        async move {
+            // It has ended already then.
+            let _ = commands.send(Command::Panic).await;
         }
-        Ok(())
     }
 
-    /// The bindings of a delta, as the state has them and as they are to be.
-    fn moves(&self, delta: &Delta) -> Vec<Move> {
-        let moves = delta.bindings.iter().map(|(host, change)| Move {
-            before: self.state.binding(host).cloned(),
-            after: change.after.clone(),
-        });
-        moves.collect()
-    }
-}
-
-fn changes(delta: &Delta) -> Changes {
-    let ports = delta.endpoints.iter();
-    let bindings = delta.bindings.iter();
-    Changes {
-        networks: delta.networks.clone(),
-        ports: ports
-            .map(|(id, change)| (*id, change.after.as_ref().map(Into::into)))
-            .collect(),
-        bindings: bindings
-            .map(|(host, change)| (*host, change.after.clone()))
-            .collect(),
+    async fn ask(&self, command: impl FnOnce(actor::Answer) -> Command) -> Result<(), NatError> {
+        let (answer, answered) = oneshot::channel();
+        let sent = self.commands.send(command(answer)).await;
+        sent.map_err(|_| NatError::Stopped)?;
+        answered.await.map_err(|_| NatError::Stopped)?
     }
 }
 

@@ -34,14 +34,12 @@ pub use error::SegmentError;
 pub use plan::Holder;
 pub use routes::HostRoutes;
 
+use crate::ActorThread;
 use actor::{Actor, Answer, Command};
 use ipnet::IpNet;
 use kernel::{errno_of, refused};
 use protocol::spec::InterfaceName;
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    thread,
-};
+use std::collections::{BTreeMap, BTreeSet};
 use tokio::{
     runtime,
     sync::{mpsc, oneshot, watch},
@@ -71,35 +69,16 @@ pub struct Reconciled {
     pub general: Vec<SegmentError>,
 }
 
-/// The thread behind [`Segments`]; it ends when the last of them is dropped.
-#[derive(Debug)]
-pub struct SegmentsThread {
-    thread: thread::JoinHandle<()>,
-    ended: oneshot::Receiver<()>,
-}
-
-impl SegmentsThread {
-    /// Waits for the thread's end: until what was asked for is done.
-    pub async fn ended(self) {
-        // An error is the sender's end, which is what is waited for.
-        let _ = self.ended.await;
-        if self.thread.join().is_err() {
-            tracing::error!("the segments' thread panicked");
-        }
-    }
-}
-
 impl Segments {
     /// Starts the thread that owns the links of this VCH in the caller's network namespace, and
     /// reads the host's routes. Nothing is changed until it is asked for.
     ///
     /// # Errors
     /// If the kernel refuses a netlink socket or a thread.
-    pub async fn spawn(owner: Owner) -> Result<(Self, SegmentsThread), SegmentError> {
+    pub async fn spawn(owner: Owner) -> Result<(Self, ActorThread), SegmentError> {
         let (commands, requests) = mpsc::channel(QUEUE);
         let (disturb, disturbed) = watch::channel(BTreeSet::new());
         let (started, start) = oneshot::channel();
-        let (ending, ended) = oneshot::channel::<()>();
         let routes = HostRoutes::default();
         let actor_routes = routes.clone();
         let runtime = runtime::Builder::new_current_thread()
@@ -119,11 +98,8 @@ impl Segments {
                     }
                 }
             });
-            drop(ending);
         };
-        let thread = thread::Builder::new()
-            .name("segments".to_owned())
-            .spawn(work)
+        let thread = ActorThread::spawn("segments", work)
             .map_err(|error| refused("start", "the segments' thread", errno_of(&error)))?;
         start.await.map_err(|_| SegmentError::Stopped)??;
         let segments = Self {
@@ -131,7 +107,7 @@ impl Segments {
             routes,
             disturbed,
         };
-        Ok((segments, SegmentsThread { thread, ended }))
+        Ok((segments, thread))
     }
 
     /// Makes a bridge, or makes the one that is there as it is given here, and switches forwarding

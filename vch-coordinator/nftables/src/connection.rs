@@ -47,6 +47,18 @@ impl Connection {
         })
     }
 
+    /// Speaks to what is at the other end of a socket, in place of the kernel.
+    ///
+    /// # Errors
+    /// The socket has no time-out.
+    #[cfg(feature = "test-util")]
+    pub fn over(socket: std::os::fd::OwnedFd) -> Result<Self, SocketError> {
+        Ok(Self {
+            channel: Channel::over(socket)?,
+            sequence: 0,
+        })
+    }
+
     /// The port by which the kernel names this connection in [`crate::Change::port`].
     #[must_use]
     pub fn port(&self) -> u32 {

@@ -42,6 +42,19 @@ impl Channel {
     pub(crate) fn open() -> Result<Self, SocketError> {
         let mut socket = Socket::new(protocols::NETLINK_NETFILTER).map_err(failed("open"))?;
         let port = socket.bind_auto().map_err(failed("bind"))?.port_number();
+        Self::bound(socket, port)
+    }
+
+    #[cfg(feature = "test-util")]
+    pub(crate) fn over(socket: std::os::fd::OwnedFd) -> Result<Self, SocketError> {
+        use std::os::fd::{FromRawFd, IntoRawFd};
+        // SAFETY: the descriptor is open, and is given away.
+        #[expect(unsafe_code, reason = "the only way to such a socket")]
+        let socket = unsafe { Socket::from_raw_fd(socket.into_raw_fd()) };
+        Self::bound(socket, 0)
+    }
+
+    fn bound(socket: Socket, port: u32) -> Result<Self, SocketError> {
         let timeout = TimeVal::seconds(ANSWER_SECONDS);
         setsockopt(&socket, sockopt::ReceiveTimeout, &timeout)
             .map_err(|errno| failed("set its time-out")(errno.into()))?;

@@ -1,10 +1,10 @@
 //! What a shim is told at its start: one JSON object on its standard input.
 
-use image::qemu::Accelerator;
 use protocol::process::Start;
 use serde::{Deserialize, Serialize};
 use std::{io::Read, path::PathBuf, time::Duration};
 use thiserror::Error;
+use vch_qemu::Accelerator;
 
 /// Most bytes of a launch: a command line and an environment at their bounds fit.
 const MAX_LAUNCH: u64 = 8 << 20;

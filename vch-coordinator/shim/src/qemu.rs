@@ -13,7 +13,6 @@ use crate::{
     tap::Tap,
     template,
 };
-use image::qemu::{Disk, Machine, MachineError, Memory, Nic, Stream};
 use nix::{
     errno::Errno,
     fcntl::{FcntlArg, FdFlag, fcntl},
@@ -35,6 +34,7 @@ use std::{
 };
 use thiserror::Error;
 use tokio::process::{Child, Command};
+use vch_qemu::{Disk, Machine, MachineError, Memory, Nic, Stream};
 
 /// Why QEMU is not started.
 #[derive(Debug, Error)]
@@ -73,7 +73,7 @@ pub enum QemuError {
     #[error(
         "cannot start {}: install the Debian package {}",
         program.display(),
-        image::qemu::PACKAGE
+        vch_qemu::PACKAGE
     )]
     Program {
         /// Which.

@@ -2,10 +2,10 @@
 
 use super::{ConfigError, absolute, error::Source, fields};
 use crate::runtime::Vms;
-use image::qemu::Accelerator;
 use std::{path::PathBuf, thread, time::Duration};
 use toml::Spanned;
 use vch_ledger::SocketPath;
+use vch_qemu::Accelerator;
 
 /// Or as many as the host has: in a guest with two, its network is made while other things are.
 const DEFAULT_CPUS: usize = 2;

@@ -6,13 +6,13 @@ use super::{
     uids,
     workload::{Resources, Workload},
 };
-use image::qemu::{Accelerator, PROGRAM};
 use protocol::process::{
     COVERED, CgroupLimits, CpuMax, Device, Process, READ_ONLY, Start, TerminalSize, Tmpfs,
     cpu_weight,
 };
 use std::path::{Path, PathBuf};
 use vch_ledger::{Attachment, Endpoint, EndpointId, desired::port_name};
+use vch_qemu::{Accelerator, PROGRAM};
 use vch_shim::{Launch, Nic};
 
 /// Docker's, for a container whose image names none.
@@ -89,7 +89,7 @@ pub fn launch(
 
 /// The disk of modules that `image build` puts beside the initramfs; an image of another making may not have it.
 fn modules_disk(initramfs: &Path) -> Option<PathBuf> {
-    let beside = initramfs.with_file_name(image::module_disk::FILE);
+    let beside = initramfs.with_file_name(vch_qemu::MODULE_DISK);
     beside.is_file().then_some(beside)
 }
 

@@ -1,7 +1,7 @@
 //! What the VCH starts its VMs with.
 
-use image::qemu::Accelerator;
 use std::{path::PathBuf, time::Duration};
+use vch_qemu::Accelerator;
 
 /// What the VCH starts its VMs with.
 #[derive(Clone, Debug, PartialEq, Eq)]

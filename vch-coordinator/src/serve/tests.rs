@@ -56,14 +56,16 @@ async fn start(dir: &Path) -> Running {
 pub(super) fn arm(reconciler: &Reconciler, faults: &Faults, stop: CancellationToken) {
     let (ledger_handle, segments) = (
         reconciler.ledger_handle.clone(),
-        reconciler.effects.segments.clone(),
+        reconciler.dataplane.segments.clone(),
     );
-    let events = reconciler.effects.nat.events_fault.clone();
+    let events = reconciler.dataplane.nat.events_fault.clone();
+    let nat = reconciler.dataplane.nat.panic();
     let faults = faults.clone();
     tokio::spawn(async move {
         tokio::select! {
             () = stop.cancelled() => {}
             _ = faults.injected("segments") => segments.panic().await,
+            _ = faults.injected("nftables") => nat.await,
             _ = faults.injected("nftables events") => events.cancel(),
             fault = faults.injected("store's writer") => match fault {
                 Fault::Return => ledger_handle.end().await,
@@ -99,6 +101,10 @@ fn any_part_that_ends_or_panics_ends_the_coordinator_with_an_error() {
             ("Docker API", "the Docker API"),
             ("reload by SIGHUP", "the reload by SIGHUP"),
             ("segments", "the settler failed (segments"),
+            (
+                "nftables",
+                "the settler failed (the thread that owns the tables of nftables",
+            ),
             ("nftables events", "the settler failed (changes of nftables"),
             ("store's writer", "store"),
         ] {

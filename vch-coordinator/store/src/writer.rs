@@ -24,7 +24,7 @@ const WAITING_JOBS: usize = 1024;
 /// Jobs that share one commit.
 const GROUP: usize = 256;
 
-/// A transaction that is durable, with what the effects must make of it.
+/// A transaction that is durable, with what it changes of the desired state.
 #[derive(Debug)]
 pub struct Committed {
     /// Its number.
@@ -35,10 +35,10 @@ pub struct Committed {
     pub delta: Delta,
 }
 
-/// A command's outcome: committed and queued for the effects, or refused with nothing changed.
+/// A command's outcome: committed and published, or refused with nothing changed.
 pub type Decision = Result<Arc<Committed>, Refusal>;
 
-/// A publication: the transaction, and who wants to know when the effects have followed it.
+/// A publication: the transaction, and who wants to know when it has been followed.
 pub struct Published {
     /// The transaction.
     pub committed: Arc<Committed>,
@@ -82,7 +82,7 @@ impl Jobs {
 /// Why a transaction is not in force yet: the error of the follower that could not apply it.
 pub type FollowError = Box<dyn Error + Send + Sync>;
 
-/// Resolves when the effects have followed a transaction.
+/// Resolves when a transaction has been followed.
 pub type Settled = oneshot::Receiver<Result<(), FollowError>>;
 
 /// Why the writer did not do what it was asked.
@@ -210,7 +210,7 @@ impl LedgerHandle {
     }
 
     /// Decides a command; when this returns a transaction it is durable. The second value resolves
-    /// when the effects on the VCH have followed.
+    /// when the transaction has been followed.
     pub async fn decide(
         &self,
         command: Command,

@@ -243,7 +243,7 @@ fn what_a_whole_ledger_does_not_have_ends() {
         assert_eq!(found("127.0.1.2", "127.0.1.1", "gone"), "127.0.1.5");
         assert_eq!(found("127.0.1.2", "127.0.1.1", "database"), "127.0.1.3");
 
-        // The works that told of the ends were not followed: an effect before this one failed.
+        // The works that told of the ends were not followed: something before this one failed.
         dns.reconcile(&two()).unwrap();
         assert!(does_not_exist("127.0.1.2", "127.0.1.1", "gone"));
         assert!(does_not_exist("127.0.1.2", "127.0.1.1", "database"));
@@ -258,6 +258,8 @@ fn what_a_whole_ledger_does_not_have_ends() {
 }
 
 fn held(refused: DnsError) -> (IpAddr, &'static str) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let refused = runtime.unwrap().block_on(refused.naming_holder());
     let words = refused.to_string();
     let DnsError::Held {
         address,

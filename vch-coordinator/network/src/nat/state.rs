@@ -2,7 +2,7 @@
 
 use super::things::{Held, NatEnvironment, Port, of_binding, of_network, of_port};
 use std::collections::{BTreeMap, BTreeSet};
-use vch_ledger::desired::NetworkBacking;
+use vch_ledger::desired::{Delta, NetworkBacking};
 use vch_ledger::{EndpointId, HostPort, Id as _, NetworkId, PortBinding};
 use vch_nftables::NameError;
 
@@ -29,6 +29,22 @@ pub struct Changes {
     pub ports: BTreeMap<EndpointId, Option<Port>>,
     /// Published ports.
     pub bindings: BTreeMap<HostPort, Option<PortBinding>>,
+}
+
+impl From<&Delta> for Changes {
+    fn from(delta: &Delta) -> Self {
+        let ports = delta.endpoints.iter();
+        let bindings = delta.bindings.iter();
+        Self {
+            networks: delta.networks.clone(),
+            ports: ports
+                .map(|(id, change)| (*id, change.after.as_ref().map(Into::into)))
+                .collect(),
+            bindings: bindings
+                .map(|(host, change)| (*host, change.after.clone()))
+                .collect(),
+        }
+    }
 }
 
 /// What the tables lose and get.

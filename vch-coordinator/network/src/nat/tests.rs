@@ -8,6 +8,7 @@ mod options;
 mod publishing;
 mod remembered;
 mod spoofing;
+mod stalled;
 mod tracker;
 mod tracking;
 mod world;

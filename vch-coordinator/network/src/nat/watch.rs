@@ -1,15 +1,17 @@
 //! Hears when somebody else changes our tables.
 
-use super::NatError;
+use super::{NatError, actor::Command};
 #[cfg(any(test, feature = "test-util"))]
 use std::io;
-use tokio::io::unix::AsyncFd;
+use tokio::{io::unix::AsyncFd, sync::mpsc};
 use vch_nftables::{EventError, Family, NftEvent, SocketError, Subscription, Table};
 
 /// Tells of changes to our tables that we did not make.
 pub struct Watch {
     subscription: AsyncFd<Subscription>,
     heard: Heard,
+    /// Closed when the owner of the tables has ended.
+    owner: mpsc::Sender<Command>,
     /// Cancelled by a test: events can't be had any more.
     #[cfg(any(test, feature = "test-util"))]
     fault: tokio_util::sync::CancellationToken,
@@ -63,6 +65,7 @@ impl Watch {
         subscription: Subscription,
         own: u32,
         tables: Vec<Table>,
+        owner: mpsc::Sender<Command>,
         #[cfg(any(test, feature = "test-util"))] fault: tokio_util::sync::CancellationToken,
     ) -> Result<Self, NatError> {
         // SAFETY: a subscription has one descriptor, which it owns and closes when it is dropped.
@@ -75,6 +78,7 @@ impl Watch {
                 tables,
                 unreadable: 0,
             },
+            owner,
             #[cfg(any(test, feature = "test-util"))]
             fault,
         })
@@ -84,7 +88,7 @@ impl Watch {
     /// also have changed where events were lost. Cancel-safe: what was not told is told next time.
     ///
     /// # Errors
-    /// Events can't be had any more.
+    /// Events can't be had any more, or the owner of the tables has ended.
     pub async fn changed(&mut self) -> Result<Vec<Family>, NatError> {
         loop {
             let readable = self.subscription.readable_mut();
@@ -95,7 +99,10 @@ impl Watch {
                     () = self.fault.cancelled() => Err(io::Error::other("injected")),
                 }
             };
-            let mut ready = readable.await.map_err(NatError::Watch)?;
+            let mut ready = tokio::select! {
+                ready = readable => ready.map_err(NatError::Watch)?,
+                () = self.owner.closed() => return Err(NatError::Stopped),
+            };
             let mut changed = Vec::new();
             while let Some(event) = self.heard.take(ready.get_inner_mut().next_event())? {
                 changed.extend(self.heard.tables_of(&event));

@@ -1,14 +1,17 @@
 //! Bridges and ports that tests make.
 
 use super::namespace::Neighbour;
-use crate::segments::{Bridge, Desired, Owner, Port, PortKind, Segments, SegmentsThread};
+use crate::{
+    ActorThread,
+    segments::{Bridge, Desired, Owner, Port, PortKind, Segments},
+};
 use protocol::spec::InterfaceName;
 
 /// The gateway of `br-1`.
 pub const GATEWAY: &str = "172.18.0.1/16";
 
 /// Starts the thread that owns the links of this namespace.
-pub async fn spawn() -> (Segments, SegmentsThread) {
+pub async fn spawn() -> (Segments, ActorThread) {
     Segments::spawn(Owner::of(b"a VCH")).await.unwrap()
 }
 

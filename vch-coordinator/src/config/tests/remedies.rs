@@ -7,10 +7,11 @@ use std::{fs, path::Path};
 /// Endings of files' names, which stand in backticks too.
 const FILES: [&str; 6] = ["json", "toml", "tar", "sock", "ext4", "squashfs"];
 /// Whose error texts a user of vch.toml meets.
-const ROOMS: [&str; 9] = [
+const ROOMS: [&str; 10] = [
     "src",
     "dns",
-    "images/src",
+    "engine/src",
+    "image-store/src",
     "ledger/src",
     "log/src",
     "network/src",

@@ -1,7 +1,6 @@
 //! What others do to our tables is undone, and what is right stays as it is.
 
-use super::world::{A, B, World, environment, id, in_namespace, network, run};
-use crate::nat::Nat;
+use super::world::{A, B, Nat, World, environment, id, in_namespace, network, run};
 use std::collections::BTreeSet;
 use vch_ledger::desired::Delta;
 

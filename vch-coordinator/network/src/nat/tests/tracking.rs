@@ -1,8 +1,7 @@
 //! Flows of published ports, when these go or move.
 
 use super::frames::{self, ACK, SYN};
-use super::world::{E, VCH, VCH6, World, binding, ends, host_port, id, in_namespace, v4, v6};
-use crate::nat::Nat;
+use super::world::{E, Nat, VCH, VCH6, World, binding, ends, host_port, id, in_namespace, v4, v6};
 use std::net::{IpAddr, UdpSocket};
 use vch_ledger::Protocol;
 use vch_ledger::desired::{BindingChange, Delta};

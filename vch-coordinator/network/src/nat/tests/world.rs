@@ -6,7 +6,10 @@
 //! dropped. Each test of something that does not pass has one of the same path that does.
 
 use super::frames::{self, Mac};
-use crate::nat::{Nat, NatEnvironment};
+use crate::nat::{
+    NatEnvironment, NatError, Watch,
+    actor::{Actor, Command},
+};
 use crate::segments::tap::Tap;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -17,8 +20,9 @@ use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsFd as _;
-use std::process::Command;
 use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use vch_ledger::desired::{
     BindingChange, Delta, DesiredEndpoint, EndpointChange, NetworkBacking, Segment,
 };
@@ -26,6 +30,7 @@ use vch_ledger::{
     Attachment, ContainerId, EndpointId, External, ExternalAddressing, HostPort, Id, NetworkId,
     PortBinding, PortNumber, Protocol,
 };
+use vch_nftables::Subscription;
 
 /// Runs a test in a network namespace of its own, which ends with it.
 pub fn in_namespace<T: Send>(test: impl FnOnce() -> T + Send) -> T {
@@ -45,7 +50,7 @@ pub fn in_namespace<T: Send>(test: impl FnOnce() -> T + Send) -> T {
 /// Runs a program, and says what it printed.
 pub fn run(words: &str) -> String {
     let mut parts = words.split_whitespace();
-    let output = Command::new(parts.next().unwrap())
+    let output = std::process::Command::new(parts.next().unwrap())
         .args(parts)
         .output()
         .unwrap();
@@ -188,6 +193,43 @@ pub fn ends(frame: &[u8]) -> ((IpAddr, u16), (IpAddr, u16)) {
         0x0800 => ((four(26), port(34)), (four(30), port(36))),
         0x86dd => ((six(22), port(54)), (six(38), port(56))),
         other => panic!("EtherType {other:#06x} is not IP"),
+    }
+}
+
+/// The owner of the tables, on the test's own thread.
+pub struct Nat {
+    actor: Actor,
+    subscription: Option<Subscription>,
+    /// Open as long as the owner lives.
+    commands: (mpsc::Sender<Command>, mpsc::Receiver<Command>),
+}
+
+impl Nat {
+    pub fn open(environment: NatEnvironment) -> Result<Self, NatError> {
+        Ok(Self {
+            subscription: Some(Subscription::open()?),
+            actor: Actor::open(environment)?,
+            commands: mpsc::channel(1),
+        })
+    }
+
+    /// Hears what others changed since it was opened; once.
+    pub fn watch(&mut self) -> Result<Watch, NatError> {
+        Watch::new(
+            self.subscription.take().unwrap(),
+            self.actor.port(),
+            self.actor.tables(),
+            self.commands.0.clone(),
+            CancellationToken::new(),
+        )
+    }
+
+    pub fn follow(&mut self, delta: &Delta) -> Result<(), NatError> {
+        self.actor.follow(delta.into())
+    }
+
+    pub fn reconcile(&mut self, whole: &Delta) -> Result<(), NatError> {
+        self.actor.reconcile(whole.into())
     }
 }
 

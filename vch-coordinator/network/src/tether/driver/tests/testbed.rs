@@ -1,4 +1,4 @@
-//! A writer and its sessions, without any other effect.
+//! A writer and its sessions, without anything else that follows.
 
 use super::super::super::{Channels, SessionState, Tether};
 use super::SOON;

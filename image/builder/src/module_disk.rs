@@ -1,0 +1,103 @@
+//! The disk of kernel modules that a container VM loads on demand: a squashfs beside the initramfs, with every module
+//! that its kernel has but vsock's.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use thiserror::Error;
+use vch_qemu::MODULE_DISK;
+
+use crate::debian::{self, DebianError};
+use crate::modules::{Described, ModuleTree, ModulesError, index};
+/// What the file was made of: a disk of other contents gets another number.
+const RECIPE: u32 = 2;
+/// Directories below `kernel/` that it leaves out: no socket of AF_VSOCK is made in such a VM then, whatever a process may.
+const WITHOUT: &[&str] = &["net/vmw_vsock"];
+
+/// Why there is no disk of modules.
+#[derive(Debug, Error)]
+pub enum ModuleDiskError {
+    /// The modules can't be read.
+    #[error(transparent)]
+    Modules(#[from] ModulesError),
+    /// The program that makes it.
+    #[error(transparent)]
+    Tool(#[from] DebianError),
+    /// A file can't be written.
+    #[error("can't write {path}")]
+    Write {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+fn write_error(path: &Path) -> impl FnOnce(io::Error) -> ModuleDiskError {
+    let path = path.to_owned();
+    |source| ModuleDiskError::Write { path, source }
+}
+
+/// Makes the disk in `dir` of the modules below `version`, a package's `lib/modules/VERSION`, unless it is there
+/// already. Gives its path.
+///
+/// # Errors
+/// [`ModuleDiskError`]; a disk that was there stays.
+pub fn build(version: &Path, dir: &Path) -> Result<PathBuf, ModuleDiskError> {
+    let disk = dir.join(MODULE_DISK);
+    let stamp = dir.join("modules.stamp");
+    let kernel = version.file_name().unwrap_or_default().to_string_lossy();
+    let wanted = format!("{kernel} {RECIPE}\n");
+    if disk.is_file() && fs::read_to_string(&stamp).is_ok_and(|there| there == wanted) {
+        return Ok(disk);
+    }
+    let modules = ModuleTree::read(version)?.all_but(WITHOUT)?;
+    let work = dir.join("modules.partial");
+    clear(&work)?;
+    fs::create_dir_all(&work).map_err(write_error(&work))?;
+    lay_out(&modules, &work)?;
+    let partial = dir.join("modules.squashfs.partial");
+    clear(&partial)?;
+    let mut pack = Command::new("mksquashfs");
+    pack.arg(&work).arg(&partial).args([
+        "-all-root",
+        "-all-time",
+        "0",
+        "-mkfs-time",
+        "0",
+        "-no-progress",
+        "-quiet",
+        "-comp",
+        "zstd",
+        "-Xcompression-level",
+        "3",
+    ]);
+    debian::run(&mut pack, "mksquashfs", "squashfs-tools")?;
+    clear(&work)?;
+    fs::rename(&partial, &disk).map_err(write_error(&disk))?;
+    fs::write(&stamp, wanted).map_err(write_error(&stamp))?;
+    Ok(disk)
+}
+
+/// Every module by its name, as container-init looks for it, and the index.
+fn lay_out(modules: &[Described], work: &Path) -> Result<(), ModuleDiskError> {
+    for module in modules {
+        let path = work.join(format!("{}.ko", module.name));
+        fs::copy(&module.path, &path).map_err(write_error(&path))?;
+    }
+    let path = work.join("index");
+    fs::write(&path, index(modules)).map_err(write_error(&path))
+}
+
+fn clear(path: &Path) -> Result<(), ModuleDiskError> {
+    let cleared = match fs::symlink_metadata(path) {
+        Ok(found) if found.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    };
+    cleared.map_err(write_error(path))
+}

@@ -1,0 +1,327 @@
+//! The data plane: links, rules, names, sessions and NICs of running VMs, which follow the ledger.
+//!
+//! ```text
+//!   Delta (from the ledger) ──► segments   bridges, taps, veth pairs, gateways' addresses
+//!                           ├─► nat        nftables: published ports, isolation, anti-spoofing
+//!                           ├─► dns        names, and a listener on each gateway address
+//!                           ├─► tether     sessions: each VM is told its newest spec
+//!                           └─► running    whoever runs the VMs plugs and unplugs their NICs
+//! ```
+
+use crate::running::Running;
+use futures_util::{
+    FutureExt,
+    future::{self, BoxFuture},
+};
+use ipnet::IpNet;
+use protocol::{message::Report, spec::InterfaceName};
+use std::{collections::BTreeMap, sync::Arc};
+use thiserror::Error;
+use vch_ledger::{
+    Attachment, ContainerId, NetworkId,
+    desired::{Delta, DesiredEndpoint, NetworkBacking, Segment, bridge_name},
+};
+use vch_network::{
+    NicError, Nics,
+    dns::{Dns, DnsError},
+    nat::{Nat, NatError},
+    segments::{Bridge, Desired, Port, PortKind, SegmentError, Segments},
+    tether::{ChannelError, Tether},
+};
+
+/// Which part of the data plane does not follow the ledger, and why.
+#[derive(Debug, Error)]
+pub enum DataplaneError {
+    /// Bridges, ports, gateways.
+    #[error("segments")]
+    Segments(#[from] SegmentError),
+    /// nftables.
+    #[error("nat")]
+    Nat(#[from] NatError),
+    /// Names and their server.
+    #[error("dns")]
+    Dns(#[from] DnsError),
+    /// Channels.
+    #[error("tether")]
+    Tether(#[from] ChannelError),
+    /// Running VMs.
+    #[error("runtime")]
+    Runtime(#[from] NicError),
+    /// A defect, which the log has.
+    #[error("it ended in a panic")]
+    Panicked,
+}
+
+/// What of a transaction is still to be done.
+pub type Later = BoxFuture<'static, Result<(), DataplaneError>>;
+
+/// The data plane of this VCH.
+pub struct Dataplane {
+    /// Bridges, ports, gateways.
+    pub segments: Segments,
+    /// nftables.
+    pub nat: Nat,
+    /// Names and their server.
+    dns: Dns,
+    /// Sessions.
+    tether: Arc<Tether>,
+    /// NICs of running VMs, where somebody can be asked to change them.
+    running: Option<Running>,
+    /// The VCH's addresses on the shared segment, by network: what goes with it.
+    shared: BTreeMap<NetworkId, SharedAddresses>,
+}
+
+/// What a network has of the shared segment: its bridge, and the VCH's addresses there.
+pub type SharedAddresses = (InterfaceName, Vec<IpNet>);
+
+impl Dataplane {
+    /// Puts the parts together; nothing is changed yet.
+    pub fn new(
+        segments: Segments,
+        nat: Nat,
+        dns: Dns,
+        tether: Arc<Tether>,
+        nics: Option<Arc<dyn Nics>>,
+    ) -> Self {
+        Self {
+            running: nics.map(|nics| Running::new(nics, segments.clone())),
+            segments,
+            nat,
+            dns,
+            tether,
+            shared: BTreeMap::new(),
+        }
+    }
+
+    /// Follows one transaction. What comes into being is made from the segment up, what goes is
+    /// taken down in the other direction. What is given back is still to be done, and may be done
+    /// beside what comes next: changes of running VMs, and the removal of links, for which the kernel
+    /// takes its time.
+    pub async fn follow(&mut self, delta: &Delta) -> Result<Option<Later>, DataplaneError> {
+        for (id, backing) in &delta.networks {
+            if let Some(backing) = backing {
+                self.ensure_segment(*id, backing).await?;
+            }
+        }
+        for endpoint in delta
+            .endpoints
+            .values()
+            .filter_map(|change| change.after.as_ref())
+        {
+            self.segments.ensure_port(&port(endpoint)).await?;
+        }
+        if let Err(error) = self.dns.follow(delta) {
+            return Err(error.naming_holder().await.into());
+        }
+        self.nat.follow(delta).await?;
+        self.tether.follow(delta, &mut BTreeMap::new())?;
+        for (id, backing) in &delta.networks {
+            if backing.is_none() {
+                self.leave_shared(*id).await?;
+            }
+        }
+        Ok(self.later(delta))
+    }
+
+    /// Links that go, and NICs of running VMs.
+    fn later(&mut self, delta: &Delta) -> Option<Later> {
+        let by_hook = self.running.is_some();
+        let gone = delta
+            .endpoints
+            .values()
+            .filter(|change| change.after.is_none());
+        let ports = gone.filter_map(|change| change.before.as_ref());
+        // A running VM's tap goes with its NIC.
+        let ports = ports.filter(|endpoint| !by_hook || endpoint.nic.is_none());
+        let ports: Vec<_> = ports.map(|endpoint| endpoint.port.clone()).collect();
+        let bridges = delta
+            .networks
+            .iter()
+            .filter(|(_, backing)| backing.is_none());
+        let bridges: Vec<_> = bridges.map(|(id, _)| bridge_name(*id)).collect();
+        let nics = self
+            .running
+            .as_mut()
+            .and_then(|running| running.follow(delta, port));
+        if ports.is_empty() && bridges.is_empty() {
+            return nics;
+        }
+        let segments = self.segments.clone();
+        let links = async move {
+            // All at once: many cost the kernel hardly more than one.
+            let ports = ports.iter().map(|port| segments.remove_port(port));
+            let bridges = bridges.iter().map(|bridge| segments.remove_bridge(bridge));
+            let (ports, bridges) =
+                future::join(future::join_all(ports), future::join_all(bridges)).await;
+            ports
+                .into_iter()
+                .chain(bridges)
+                .try_for_each(|done| done.map(drop))?;
+            match nics {
+                Some(nics) => nics.await,
+                None => Ok(()),
+            }
+        };
+        Some(links.boxed())
+    }
+
+    /// Resolves, once, when a thread of the name server has ended.
+    pub fn name_server_ended(&mut self) -> impl Future<Output = ()> + Send + use<> {
+        self.dns.ended()
+    }
+
+    /// What of running VMs was not done when it was asked for first.
+    pub fn again(&mut self) -> Option<Later> {
+        self.running.as_mut().and_then(Running::again)
+    }
+
+    /// What of running VMs is not so yet, in words.
+    pub fn waiting(&self) -> Vec<String> {
+        self.running
+            .as_ref()
+            .map(Running::failed)
+            .unwrap_or_default()
+    }
+
+    async fn ensure_segment(
+        &mut self,
+        id: NetworkId,
+        backing: &NetworkBacking,
+    ) -> Result<(), SegmentError> {
+        match &backing.segment {
+            Segment::Dedicated(_) => {
+                if let Some(bridge) = bridge(backing) {
+                    self.segments.ensure_bridge(&bridge).await?;
+                }
+            }
+            Segment::Shared(link) => {
+                let addresses = backing.addresses.clone();
+                self.segments.add_addresses(link, &addresses).await?;
+                self.shared.insert(id, (link.clone(), addresses));
+            }
+            // The administrator made it.
+            Segment::External(_) => {}
+        }
+        Ok(())
+    }
+
+    /// In its turn: the next shared network may have the same subnet.
+    async fn leave_shared(&mut self, id: NetworkId) -> Result<(), SegmentError> {
+        if let Some((link, addresses)) = self.shared.get(&id) {
+            self.segments.remove_addresses(link, addresses).await?;
+            self.shared.remove(&id);
+        }
+        Ok(())
+    }
+
+    /// Makes everything as a whole ledger says, and removes what is ours beyond that. Answers with
+    /// what could not be done; the rest is done.
+    pub async fn reconcile(
+        &mut self,
+        whole: &Delta,
+        mut reports: BTreeMap<ContainerId, Report>,
+    ) -> Vec<DataplaneError> {
+        let mut failed = Vec::new();
+        self.shared = shared(whole);
+        // Rules know links by their names: what a bridge's settings let in is dropped from its first moment on.
+        let nat = self.nat.reconcile(whole).await;
+        failed.extend(nat.err().map(DataplaneError::from));
+        let leaving = self.running.as_ref().map(Running::leaving);
+        let desired = desired(whole, leaving.unwrap_or_default());
+        match self.segments.reconcile(&desired).await {
+            Ok(done) => {
+                if done.steps > 0 {
+                    tracing::info!(steps = done.steps, "segments reconciled");
+                }
+                if let Some(running) = &self.running {
+                    running.note_stale(whole, &done.created);
+                }
+                failed.extend(done.failed.into_values().map(DataplaneError::from));
+                failed.extend(done.general.into_iter().map(DataplaneError::from));
+            }
+            Err(error) => failed.push(error.into()),
+        }
+        if let Err(error) = self.dns.reconcile(whole) {
+            failed.push(error.naming_holder().await.into());
+        }
+        let tether = self.tether.follow(whole, &mut reports);
+        failed.extend(tether.err().map(DataplaneError::from));
+        failed
+    }
+
+    /// Ends sessions and name server; links and rules stay.
+    pub async fn close(self) {
+        self.tether.close().await;
+        self.dns.close();
+    }
+}
+
+/// `leaving` are ports that running VMs still have a NIC on.
+fn desired(whole: &Delta, leaving: Vec<Port>) -> Desired {
+    let dedicated = whole.networks.values().flatten().filter_map(bridge);
+    let mut bridges: BTreeMap<_, _> = dedicated
+        .map(|bridge| (bridge.name.clone(), bridge))
+        .collect();
+    for (name, addresses) in shared(whole).into_values() {
+        let bridge = bridges.entry(name.clone()).or_insert(Bridge {
+            name,
+            addresses: Vec::new(),
+            mtu: None,
+        });
+        bridge.addresses.extend(addresses);
+    }
+    let endpoints = whole
+        .endpoints
+        .values()
+        .filter_map(|change| change.after.as_ref());
+    let mut ports: BTreeMap<_, _> = endpoints
+        .map(|endpoint| (endpoint.port.clone(), port(endpoint)))
+        .collect();
+    // With its network a port has nothing to stand on.
+    let stands = |port: &Port| port.foreign || bridges.contains_key(&port.bridge);
+    let leaving = leaving.into_iter().filter(stands);
+    ports.extend(leaving.map(|port| (port.name.clone(), port)));
+    Desired { bridges, ports }
+}
+
+/// The bridge that a network has to itself.
+fn bridge(backing: &NetworkBacking) -> Option<Bridge> {
+    match &backing.segment {
+        Segment::Dedicated(name) => Some(Bridge {
+            name: name.clone(),
+            addresses: backing.addresses.clone(),
+            mtu: backing.mtu,
+        }),
+        Segment::Shared(_) | Segment::External(_) => None,
+    }
+}
+
+fn shared(whole: &Delta) -> BTreeMap<NetworkId, SharedAddresses> {
+    let networks = whole.networks.iter();
+    let on_it = networks.filter_map(|(id, backing)| {
+        let backing = backing.as_ref()?;
+        match &backing.segment {
+            Segment::Shared(link) => Some((*id, (link.clone(), backing.addresses.clone()))),
+            Segment::Dedicated(_) | Segment::External(_) => None,
+        }
+    });
+    on_it.collect()
+}
+
+fn port(endpoint: &DesiredEndpoint) -> Port {
+    let kind = match &endpoint.attachment {
+        Attachment::Tap => PortKind::Tap,
+        Attachment::Veth { namespace } => PortKind::Veth {
+            netns: namespace.as_str().into(),
+            peer: endpoint.interface.clone(),
+            mac: endpoint.mac,
+        },
+    };
+    Port {
+        name: endpoint.port.clone(),
+        bridge: endpoint.segment.link().clone(),
+        foreign: matches!(endpoint.segment, Segment::External(_)),
+        kind,
+        mtu: endpoint.mtu,
+    }
+}

@@ -1,0 +1,258 @@
+//! From a command to its answer.
+//!
+//! A request is answered when it is committed and in force on the VCH. With a live
+//! session it also waits for the agent, up to a deadline, then answers `pending`; without one it
+//! answers at once. An addition that the data plane or the guest refuses, is undone by a
+//! second transaction; a removal is never undone.
+
+use protocol::spec::{InterfaceName, SpecId};
+use std::{sync::Arc, time::Duration};
+use thiserror::Error;
+use vch_ledger::{Answer, Command, ContainerId, Refusal};
+use vch_log::error_chain;
+use vch_network::tether::{EndpointState, Tether, failures};
+use vch_store::{Committed, FollowError, LedgerHandle, WriterError};
+
+/// Why a request was not carried out. Whatever it was, everything is as it was before.
+#[derive(Clone, Debug, Error)]
+pub enum RequestError {
+    /// The ledger refused.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The VCH's kernel or files refused; the addition was undone.
+    #[error("{what} was undone: {effect}")]
+    Effect {
+        /// What had been asked.
+        what: &'static str,
+        /// What failed, with its causes.
+        effect: String,
+    },
+    /// The guest refused; the addition was undone.
+    #[error("{what} was undone, the container's agent refused it: {reason}")]
+    Guest {
+        /// What had been asked.
+        what: &'static str,
+        /// In the agent's words.
+        reason: String,
+    },
+    /// It was not kept: the coordinator is going down, or the disk is full.
+    #[error(transparent)]
+    NotKept(#[from] WriterError),
+}
+
+/// How far a request has come when it is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// In force everywhere.
+    Done,
+    /// Committed and in force on the VCH; the agent has not reported.
+    Pending,
+}
+
+/// A request that was carried out.
+pub struct Outcome {
+    /// What was committed.
+    pub committed: Arc<Committed>,
+    /// How far it has come.
+    pub progress: Progress,
+}
+
+/// Carries requests out.
+#[derive(Clone)]
+pub struct Requests {
+    /// The one writer.
+    pub ledger_handle: LedgerHandle,
+    /// The sessions.
+    pub tether: Arc<Tether>,
+    /// How long a request waits for an agent.
+    pub report_deadline: Duration,
+    /// Whoever runs the VMs has plugged a NIC by the time at which the data plane has followed.
+    pub plugs: bool,
+}
+
+impl Requests {
+    /// Decides a command, waits for the data plane and the agent, and undoes an addition that failed.
+    pub async fn carry_out(&self, command: Command) -> Result<Outcome, RequestError> {
+        let (decision, settled) = self.ledger_handle.decide(command).await?;
+        let committed = decision?;
+        let settled = match settled {
+            // The reconciler has ended: the change is committed, but not in force on the VCH.
+            Some(settled) => settled.await.map_err(|_| WriterError::Ended)?,
+            None => Ok(()),
+        };
+        if let Err(error) = settled {
+            return self.data_plane_failed(committed, &error).await;
+        }
+        let Some(wait) = awaited(&committed) else {
+            let progress = Progress::Done;
+            return Ok(Outcome {
+                committed,
+                progress,
+            });
+        };
+        match self.hear(&wait).await {
+            Heard::Nothing(progress) => Ok(Outcome {
+                committed,
+                progress,
+            }),
+            Heard::Refused(reason) => match undo(&committed.answer) {
+                Some((what, undo)) => {
+                    self.undo(undo).await?;
+                    Err(RequestError::Guest { what, reason })
+                }
+                None => Ok(Outcome {
+                    committed,
+                    progress: Progress::Pending,
+                }),
+            },
+        }
+    }
+
+    async fn data_plane_failed(
+        &self,
+        committed: Arc<Committed>,
+        error: &FollowError,
+    ) -> Result<Outcome, RequestError> {
+        match undo(&committed.answer) {
+            Some((what, command)) => {
+                self.undo(command).await?;
+                let effect = error_chain(error.as_ref());
+                Err(RequestError::Effect { what, effect })
+            }
+            // A removal stands: it is retried until the data plane agrees.
+            None => Ok(Outcome {
+                committed,
+                progress: Progress::Pending,
+            }),
+        }
+    }
+
+    /// The second transaction. Somebody else may have removed the thing meanwhile: then it is gone.
+    async fn undo(&self, command: Command) -> Result<(), WriterError> {
+        let (decision, settled) = self.ledger_handle.decide(command).await?;
+        match (decision, settled) {
+            (Ok(_), Some(settled)) => {
+                // What it leaves undone is retried with every other removal.
+                let _ = settled.await;
+            }
+            (Ok(_), None) => {}
+            (Err(refusal), _) => tracing::warn!(%refusal, "an addition could not be undone"),
+        }
+        Ok(())
+    }
+
+    async fn hear(&self, wait: &Awaited) -> Heard {
+        let Some(mut state) = self.tether.state(wait.container) else {
+            return Heard::Nothing(Progress::Pending);
+        };
+        if state.borrow().agent.is_none() {
+            return Heard::Nothing(Progress::Pending);
+        }
+        // A NIC that is awaited may be plugged long after this request: no need to wait for that,
+        // unless it is there already, and only the guest has not found it yet.
+        let told = state.wait_for(|state| {
+            let awaited = wait.interface.as_ref().is_some_and(|interface| {
+                matches!(state.endpoint(wait.spec, interface), EndpointState::Waiting)
+            });
+            state.reported(wait.spec).is_some() && !(self.plugs && awaited)
+        });
+        let Ok(Ok(state)) = tokio::time::timeout(self.report_deadline, told).await else {
+            return Heard::Nothing(Progress::Pending);
+        };
+        let Some(interface) = &wait.interface else {
+            return Heard::Nothing(Progress::Done);
+        };
+        match state.endpoint(wait.spec, interface) {
+            EndpointState::Up => Heard::Nothing(Progress::Done),
+            EndpointState::Waiting | EndpointState::Pending => Heard::Nothing(Progress::Pending),
+            EndpointState::Failed | EndpointState::Unsupported => {
+                let words = state.report.as_ref().map(failures).unwrap_or_default();
+                Heard::Refused(words.join("; "))
+            }
+        }
+    }
+}
+
+enum Heard {
+    Nothing(Progress),
+    Refused(String),
+}
+
+/// What the container's agent must report before a request is answered.
+struct Awaited {
+    container: ContainerId,
+    spec: SpecId,
+    /// The interface that was added; `None` where one was removed.
+    interface: Option<InterfaceName>,
+}
+
+fn awaited(committed: &Committed) -> Option<Awaited> {
+    match &committed.answer {
+        Answer::Batch(answers) => answers.iter().find_map(|one| awaits(committed, one)),
+        one => awaits(committed, one),
+    }
+}
+
+fn awaits(committed: &Committed, answer: &Answer) -> Option<Awaited> {
+    let (container, interface) = match answer {
+        Answer::Connected {
+            container,
+            interface,
+            ..
+        } => (*container, Some(interface.clone())),
+        Answer::Disconnected { container, .. } => (*container, None),
+        _ => return None,
+    };
+    let target = committed.delta.containers.get(&container)?.as_ref()?;
+    Some(Awaited {
+        container,
+        spec: target.spec.as_ref()?.id(),
+        interface,
+    })
+}
+
+/// The command that takes an addition back, and what to call the addition.
+fn undo(answer: &Answer) -> Option<(&'static str, Command)> {
+    match answer {
+        Answer::NetworkCreated { network, .. } => {
+            Some(("the network", Command::RemoveNetwork((*network).into())))
+        }
+        Answer::ContainerAdded { container } => Some((
+            "the container",
+            Command::RemoveContainer {
+                container: (*container).into(),
+                force: false,
+            },
+        )),
+        Answer::Started { container, .. } => {
+            Some(("the start", Command::StopContainer((*container).into())))
+        }
+        Answer::PortsPublished {
+            container, ports, ..
+        } => Some((
+            "the publishing",
+            Command::UnpublishPorts {
+                container: (*container).into(),
+                ports: ports.clone(),
+            },
+        )),
+        Answer::Connected {
+            container, network, ..
+        } => Some((
+            "the connection",
+            Command::Disconnect {
+                container: (*container).into(),
+                network: (*network).into(),
+            },
+        )),
+        // Of what is undone together the first is what was asked for.
+        Answer::Batch(answers) => {
+            let mut undone: Vec<_> = answers.iter().filter_map(undo).collect();
+            let what = undone.first()?.0;
+            undone.reverse();
+            let commands = undone.into_iter().map(|(_, command)| command);
+            Some((what, Command::Batch(commands.collect())))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,130 @@
+//! The one owner of the VCH's tables: takes requests one after the other, on a thread of its own, since the kernel
+//! works off a request within the call that hands it over.
+
+use super::{
+    NatError, bridged,
+    flows::{self, Move},
+    ruleset::Ruleset,
+    state::{Changes, NatState},
+    things::NatEnvironment,
+};
+use tokio::sync::{mpsc, oneshot};
+use vch_nftables::{Connection, Conntrack, Table};
+
+/// Where an answer goes.
+pub type Answer = oneshot::Sender<Result<(), NatError>>;
+
+/// What may be asked of the owner.
+pub enum Command {
+    /// Let these things be so.
+    Follow(Changes, Answer),
+    /// Let these things be so, and nothing else.
+    Reconcile(Changes, Answer),
+    /// End as by a defect.
+    #[cfg(any(test, feature = "test-util"))]
+    Panic,
+}
+
+/// The rules of this VCH, and what their sets are to hold.
+pub struct Actor {
+    connection: Connection,
+    tracker: Conntrack,
+    ruleset: Ruleset,
+    state: NatState,
+    /// The kernel may differ from the state: a change failed.
+    unsure: bool,
+}
+
+impl Actor {
+    /// Connects to the network namespace of the calling thread; nothing is changed yet.
+    pub fn open(environment: NatEnvironment) -> Result<Self, NatError> {
+        Self::over(Connection::open()?, environment)
+    }
+
+    /// The same, by a connection that is there already.
+    pub fn over(connection: Connection, environment: NatEnvironment) -> Result<Self, NatError> {
+        Ok(Self {
+            connection,
+            tracker: Conntrack::open()?,
+            ruleset: Ruleset::new()?,
+            state: NatState::new(environment),
+            unsure: true,
+        })
+    }
+
+    /// The port by which the kernel names its changes.
+    pub fn port(&self) -> u32 {
+        self.connection.port()
+    }
+
+    /// Its tables.
+    pub fn tables(&self) -> Vec<Table> {
+        self.ruleset.tables()
+    }
+
+    /// Works until no one is left who could ask. Whoever asked may have gone: the work is done all the same, and
+    /// there is no one to tell.
+    pub fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        while let Some(command) = commands.blocking_recv() {
+            match command {
+                Command::Follow(changes, answer) => {
+                    let _ = answer.send(self.follow(changes));
+                }
+                Command::Reconcile(whole, answer) => {
+                    let _ = answer.send(self.reconcile(whole));
+                }
+                #[cfg(any(test, feature = "test-util"))]
+                Command::Panic => panic!("a defect"),
+            }
+        }
+    }
+
+    /// Adds and removes the elements of what came, changed or went.
+    pub fn follow(&mut self, changes: Changes) -> Result<(), NatError> {
+        let moves = self.moves(&changes);
+        let difference = self.state.change(changes)?;
+        if self.unsure {
+            return self.settle();
+        }
+        let batch = self.ruleset.change(&difference)?;
+        self.unsure = true;
+        self.connection.commit(&batch)?;
+        let cut = flows::cut(&mut self.tracker, &self.state, &moves)?;
+        self.unsure = false;
+        if cut > 0 {
+            tracing::debug!(cut, "flows of ports that are published otherwise now");
+        }
+        Ok(())
+    }
+
+    /// Makes rules and sets as they must be, where they are not.
+    pub fn reconcile(&mut self, whole: Changes) -> Result<(), NatError> {
+        bridged::keep_off_ip()?;
+        let mut state = NatState::new(self.state.environment().clone());
+        state.change(whole)?;
+        self.state = state;
+        self.settle()
+    }
+
+    fn settle(&mut self) -> Result<(), NatError> {
+        self.unsure = true;
+        let whole = self.state.whole()?;
+        let batch = self.ruleset.settle(&mut self.connection, &whole)?;
+        self.connection.commit(&batch)?;
+        let cut = flows::sweep(&mut self.tracker, &self.state)?;
+        self.unsure = false;
+        if cut > 0 {
+            tracing::info!(cut, "flows that no published port explains");
+        }
+        Ok(())
+    }
+
+    /// The bindings that change, as the state has them and as they are to be.
+    fn moves(&self, changes: &Changes) -> Vec<Move> {
+        let moves = changes.bindings.iter().map(|(host, after)| Move {
+            before: self.state.binding(host).cloned(),
+            after: after.clone(),
+        });
+        moves.collect()
+    }
+}
