@@ -206,3 +206,35 @@ fn who_holds_port_53_everywhere_is_named_and_gives_way_in_the_end() {
     vch.ready("web", SOON).unwrap();
     assert_eq!(web.resolve("web").unwrap().len(), 1);
 }
+
+/// A network's own DNS TTL, from each API, and in the next answer after it has changed.
+#[test]
+fn answers_may_be_kept_as_long_as_their_network_says() {
+    let (lab, topology) = lab_and_topology("ttl");
+    let vch = Coordinator::start(&lab, &topology.vch).unwrap();
+    vch.vchctl("network create web --dns-ttl 300").unwrap();
+    let web = Member::start(&lab, &vch, "web", &["web"]).unwrap();
+    vch.ready("web", SOON).unwrap();
+    let ttl = || {
+        let answer = web.resolve("+noshort +noall +answer web").unwrap();
+        let [answer] = &answer[..] else {
+            panic!("{answer:?}");
+        };
+        answer.split_whitespace().nth(1).unwrap().to_owned()
+    };
+    assert_eq!(ttl(), "300");
+    vch.vchctl("network set web --dns-ttl 86400").unwrap();
+    assert_eq!(ttl(), "86400");
+    assert_eq!(vch.ask("network inspect web").unwrap()["dns_ttl"], 86400);
+    vch.vchctl("network set web --dns-ttl default").unwrap();
+    assert_eq!(ttl(), "0");
+    for command in [
+        "network set web --dns-ttl 86401",
+        "network create x --dns-ttl 86401",
+    ] {
+        let refused = vch.vchctl(command).unwrap_err().to_string();
+        assert!(refused.contains("use 0 to 86400 seconds"), "{refused}");
+    }
+    let refused = vch.vchctl("network set none --dns-ttl 1").unwrap_err();
+    assert!(refused.to_string().contains("bridge network"), "{refused}");
+}

@@ -7,6 +7,7 @@
 //! | `POST /v1/networks` of [`shape::CreateNetwork`] | 201, [`shape::Answer`] of [`shape::Network`] |
 //! | `GET /v1/networks/{network}` | [`shape::Network`] |
 //! | `DELETE /v1/networks/{network}` | [`shape::Answer`] of [`shape::Removed`] |
+//! | `PUT /v1/networks/{network}/dns-ttl` of [`shape::DnsTtl`] | [`shape::Answer`] of [`shape::Network`] |
 //! | `GET /v1/containers` | list of [`shape::Container`] |
 //! | `POST /v1/containers` of [`shape::AddContainer`] | 201, [`shape::Answer`] of [`shape::Container`] |
 //! | `GET /v1/containers/{container}` | [`shape::Container`] |
@@ -147,6 +148,10 @@ fn of_networks() -> Router<Api> {
         .route(
             "/v1/networks/{network}",
             get(networks::inspect_network).delete(networks::remove_network),
+        )
+        .route(
+            "/v1/networks/{network}/dns-ttl",
+            routing::put(networks::set_dns_ttl),
         )
 }
 

@@ -1,6 +1,7 @@
 //! From a query's bytes to what is to be done: the thinking of the name server, without I/O.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 
 use domain::base::Ttl;
 use domain::base::iana::{OptRcode, Rtype};
@@ -46,11 +47,10 @@ pub fn answer(message: &[u8], asker: &Asker, names: &Names) -> Decision {
         Err(Unfit::Drop) => return Decision::Drop,
         Err(Unfit::Header(header, rcode)) => return Decision::Reply(header_only(header, rcode)),
         Err(Unfit::Refuse(query, rcode)) => {
-            return Decision::Reply(Reply::new(&query, asker.transport, Ttl::ZERO).finish(rcode));
+            return Decision::Reply(Reply::new(&query, asker.transport).finish(rcode));
         }
     };
-    let ttl = Ttl::from_duration_lossy(names.policy().ttl);
-    let reply = Reply::new(&query, asker.transport, ttl);
+    let reply = Reply::new(&query, asker.transport);
     let Some(scope) = names.scope(asker.network, asker.source) else {
         return Decision::Reply(reply.finish(OptRcode::REFUSED));
     };
@@ -99,7 +99,7 @@ impl Answering<'_> {
     /// Answers from what is known here; `None` where the name is not ours to answer.
     fn local(&mut self, wire: &[u8]) -> Option<OptRcode> {
         let (names, scope) = (self.names, self.scope);
-        let known = names.addresses(scope, wire, |addresses| self.addresses(addresses));
+        let known = names.addresses(scope, wire, |addresses, ttl| self.addresses(addresses, ttl));
         if known.is_some() {
             return Some(OptRcode::NOERROR);
         }
@@ -108,17 +108,18 @@ impl Answering<'_> {
         }
         // RFC 6761, 6.3: localhost is answered by the nearest server.
         if labels(wire).last() == Some(b"localhost") {
-            self.addresses(&Addresses {
+            let own = Addresses {
                 v4: [Ipv4Addr::LOCALHOST].into(),
                 v6: [Ipv6Addr::LOCALHOST].into(),
-            });
+            };
+            self.addresses(&own, names.policy().ttl);
             return Some(OptRcode::NOERROR);
         }
         None
     }
 
     /// Writes the addresses of the type that was asked for: none at all is NODATA.
-    fn addresses(&mut self, found: &Addresses) {
+    fn addresses(&mut self, found: &Addresses, ttl: Duration) {
         let qtype = self.query.question.qtype();
         if matches!(qtype, Rtype::A | Rtype::ANY) {
             let records = rotated(found.v4.len(), self.query.header.id());
@@ -126,6 +127,7 @@ impl Answering<'_> {
                 records
                     .filter_map(|at| found.v4.get_index(at))
                     .map(|a| A::new(*a)),
+                ttl,
             );
         }
         if matches!(qtype, Rtype::AAAA | Rtype::ANY) {
@@ -134,6 +136,7 @@ impl Answering<'_> {
                 records
                     .filter_map(|at| found.v6.get_index(at))
                     .map(|a| Aaaa::new(*a)),
+                ttl,
             );
         }
     }
@@ -142,12 +145,12 @@ impl Answering<'_> {
         let address = (reverse.exact
             && reverse.prefix.prefix_len() == reverse.prefix.max_prefix_len())
         .then(|| reverse.prefix.addr());
-        if let Some(found) = address.and_then(|at| self.names.pointers(self.scope, at)) {
+        if let Some((found, ttl)) = address.and_then(|at| self.names.pointers(self.scope, at)) {
             if matches!(self.query.question.qtype(), Rtype::PTR | Rtype::ANY) {
                 let names = found
                     .iter()
                     .filter_map(|name| WireName::from_slice(name.as_wire()).ok());
-                self.records(names.map(Ptr::new));
+                self.records(names.map(Ptr::new), ttl);
             }
             return Some(OptRcode::NOERROR);
         }
@@ -162,9 +165,10 @@ impl Answering<'_> {
         })
     }
 
-    fn records<D: ComposeRecordData>(&mut self, records: impl Iterator<Item = D>) {
+    fn records<D: ComposeRecordData>(&mut self, records: impl Iterator<Item = D>, ttl: Duration) {
+        let ttl = Ttl::from_duration_lossy(ttl);
         for data in records.take(MAX_RECORDS) {
-            if !self.reply.push(self.query.question.qname(), data) {
+            if !self.reply.push(self.query.question.qname(), ttl, data) {
                 break;
             }
         }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use domain::base::iana::{OptRcode, Rcode};
-use domain::base::{Message, MessageBuilder, Question, Ttl};
+use domain::base::{Message, MessageBuilder, Question};
 
 use crate::casing::{self, Casing};
 use crate::query::Query;
@@ -138,7 +138,7 @@ impl Forward {
     #[must_use]
     pub fn failure(&self) -> Vec<u8> {
         match Query::parse(&self.message) {
-            Ok(query) => Reply::new(&query, self.transport, Ttl::ZERO).finish(OptRcode::SERVFAIL),
+            Ok(query) => Reply::new(&query, self.transport).finish(OptRcode::SERVFAIL),
             // Not reached: the message was made from a query that parsed.
             Err(_) => Vec::new(),
         }
@@ -151,7 +151,7 @@ impl Forward {
         let id = u16::from_be_bytes([id_high, id_low]);
         match Query::parse(&self.message) {
             Ok(query) if octets.len() > size_limit(query.edns, self.transport) => {
-                Reply::new(&query, self.transport, Ttl::ZERO)
+                Reply::new(&query, self.transport)
                     .truncated()
                     .finish(rcode.into())
             }

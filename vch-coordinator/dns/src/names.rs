@@ -25,7 +25,7 @@ pub struct Policy {
     /// How long a client may keep an answer about one of our names, in whole seconds (RFC 1035,
     /// 3.2.1). The default is 0: "only for the transaction in progress". A name that moves or goes
     /// is then never wrong in a cache that follows the RFC, and an answer costs microseconds, so
-    /// there is nothing to save. At most [`Policy::MAX_TTL`].
+    /// there is nothing to save. At most [`Policy::MAX_TTL`]. A network may have its own: [`Network::ttl`].
     pub ttl: Duration,
     /// Whether a name of one label that we do not know (`db`, `localdomain`) is asked upstream.
     /// The default is no: such names are our own kind, asking for them abroad tells others what runs here,
@@ -57,6 +57,14 @@ pub struct Network {
     /// that asks at this network's gateway is refused unless it was named by [`Names::set_asker`].
     /// Empty: whoever asks at the gateway is answered.
     pub subnets: Vec<IpNet>,
+    /// How long a client may keep an answer about this network's names, in whole seconds, in place of
+    /// [`Policy::ttl`]. At most [`Network::MAX_TTL`].
+    pub ttl: Option<Duration>,
+}
+
+impl Network {
+    /// The longest time to live of a network whose owner chose it: a day.
+    pub const MAX_TTL: Duration = Duration::from_secs(86_400);
 }
 
 /// What one asker sees and who is asked for it.
@@ -92,6 +100,12 @@ pub enum NamesError {
     /// [`Policy::ttl`] is over its bound, or not in whole seconds.
     #[error("ttl of {ttl:?} is not possible: use 0 to 10 whole seconds")]
     Ttl {
+        /// The value.
+        ttl: Duration,
+    },
+    /// [`Network::ttl`] is over its bound, or not in whole seconds.
+    #[error("a network's ttl of {ttl:?} is not possible: use 0 to 86400 whole seconds")]
+    NetworkTtl {
         /// The value.
         ttl: Duration,
     },
@@ -195,7 +209,7 @@ impl Names {
     /// # Errors
     /// [`NamesError::Ttl`].
     pub fn new(policy: Policy) -> Result<Self, NamesError> {
-        if policy.ttl > Policy::MAX_TTL || policy.ttl.subsec_nanos() != 0 {
+        if !is_possible(policy.ttl, Policy::MAX_TTL) {
             return Err(NamesError::Ttl { ttl: policy.ttl });
         }
         Ok(Self {
@@ -213,7 +227,7 @@ impl Names {
     /// before and after.
     ///
     /// # Errors
-    /// [`NamesError::TooManySubnets`]: nothing was changed.
+    /// [`NamesError::TooManySubnets`], [`NamesError::NetworkTtl`]: nothing was changed.
     pub fn declare_network(&self, id: NetworkId, network: Network) -> Result<(), NamesError> {
         let count = network.subnets.len();
         if count > Self::MAX_SUBNETS {
@@ -221,6 +235,11 @@ impl Names {
                 count,
                 max: Self::MAX_SUBNETS,
             });
+        }
+        if let Some(ttl) = network.ttl
+            && !is_possible(ttl, Network::MAX_TTL)
+        {
+            return Err(NamesError::NetworkTtl { ttl });
         }
         let _one_at_a_time = self.changing();
         let mut subnets = write(&self.subnets);
@@ -369,33 +388,40 @@ impl Names {
     }
 
     /// Hands the addresses of a name (wire format, lower-cased) to `read`, from the first network
-    /// of the scope that knows it.
+    /// of the scope that knows it, with how long that network's answers may be kept.
     pub(crate) fn addresses<T>(
         &self,
         scope: &Scope,
         wire: &[u8],
-        read: impl FnOnce(&Addresses) -> T,
+        read: impl FnOnce(&Addresses, Duration) -> T,
     ) -> Option<T> {
-        let found = scope
-            .networks()
-            .iter()
-            .find_map(|network| self.by_name.get(&*key(*network, wire)))?;
-        Some(read(&found))
+        let (network, found) = scope.networks().iter().find_map(|network| {
+            let found = self.by_name.get(&*key(*network, wire))?;
+            Some((*network, found))
+        })?;
+        Some(read(&found, self.ttl(network)))
     }
 
-    /// The PTR names of an address, from the first network of the scope that knows it.
-    pub(crate) fn pointers(&self, scope: &Scope, address: IpAddr) -> Option<Vec<Name>> {
-        let found = scope
-            .networks()
-            .iter()
-            .find_map(|network| self.by_address.get(&(*network, address)))?;
+    /// The PTR names of an address, from the first network of the scope that knows it, with how long that
+    /// network's answers may be kept.
+    pub(crate) fn pointers(&self, scope: &Scope, address: IpAddr) -> Option<(Vec<Name>, Duration)> {
+        let (network, found) = scope.networks().iter().find_map(|network| {
+            let found = self.by_address.get(&(*network, address))?;
+            Some((*network, found))
+        })?;
         let mut named: Vec<Name> = found.values().flatten().cloned().collect();
         if named.is_empty() {
             named = found.keys().cloned().collect();
         }
         named.sort_unstable();
         named.dedup();
-        Some(named)
+        Some((named, self.ttl(network)))
+    }
+
+    /// How long answers about a network's names may be kept.
+    fn ttl(&self, network: NetworkId) -> Duration {
+        let own = self.networks.get(&network).and_then(|network| network.ttl);
+        own.unwrap_or(self.policy.ttl)
     }
 
     /// Whether every network of the scope is internal.
@@ -429,6 +455,10 @@ impl Names {
     fn changing(&self) -> MutexGuard<'_, ()> {
         self.changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn is_possible(ttl: Duration, longest: Duration) -> bool {
+    ttl <= longest && ttl.subsec_nanos() == 0
 }
 
 fn write(subnets: &RwLock<Subnets>) -> std::sync::RwLockWriteGuard<'_, Subnets> {

@@ -37,12 +37,11 @@ pub(crate) struct Reply {
     answers: AnswerBuilder<StaticCompressor<Vec<u8>>>,
     edns: Option<Edns>,
     limit: usize,
-    ttl: Ttl,
 }
 
 impl Reply {
     /// Begins a reply with answers of our own (AA, RFC 1035, 4.1.1).
-    pub(crate) fn new(query: &Query, transport: Transport, ttl: Ttl) -> Self {
+    pub(crate) fn new(query: &Query, transport: Transport) -> Self {
         let limit = size_limit(query.edns, transport);
         let Ok(mut builder) =
             MessageBuilder::from_target(StaticCompressor::new(Vec::with_capacity(256)));
@@ -59,15 +58,19 @@ impl Reply {
             answers: questions.answer(),
             edns: query.edns,
             limit,
-            ttl,
         }
     }
 
     /// Appends a record about the name that was asked for. Once one did not fit, TC is set
     /// (RFC 2181, 9) and nothing more is taken; what did fit stays, for those old clients that
     /// never come back by TCP. Returns whether to go on.
-    pub(crate) fn push(&mut self, owner: &impl ToName, data: impl ComposeRecordData) -> bool {
-        if self.answers.push((owner, self.ttl, data)).is_ok() {
+    pub(crate) fn push(
+        &mut self,
+        owner: &impl ToName,
+        ttl: Ttl,
+        data: impl ComposeRecordData,
+    ) -> bool {
+        if self.answers.push((owner, ttl, data)).is_ok() {
             return true;
         }
         self.answers.header_mut().set_tc(true);

@@ -2,7 +2,7 @@
 
 use crate::{
     AddressRange, Attachment, BridgeOptions, Change, Channel, ContainerId, ContainerName,
-    ContainerPort, ContainerRef, Dns, DocumentKind, EndpointId, ExternalNetwork, NetworkId,
+    ContainerPort, ContainerRef, Dns, DnsTtl, DocumentKind, EndpointId, ExternalNetwork, NetworkId,
     NetworkName, NetworkRef, PortBinding, Revision, SegmentKind, Subnet,
 };
 use ipnet::IpNet;
@@ -20,6 +20,13 @@ pub enum Command {
     /// Remove a network on which no running container is. The endpoints of stopped ones end, and
     /// these do not start before they are disconnected from it. Undoes `CreateNetwork`.
     RemoveNetwork(NetworkRef),
+    /// Let answers about the names of a bridge network, or of a configuration, be kept for another time.
+    SetDnsTtl {
+        /// Which network.
+        network: NetworkRef,
+        /// From now on; `None` for the VCH's default.
+        ttl: Option<DnsTtl>,
+    },
     /// Make a container known.
     AddContainer(AddContainer),
     /// Forget a container. Undoes `AddContainer`.
@@ -114,6 +121,8 @@ pub struct CreateNetwork {
     pub segment: Option<SegmentKind>,
     /// The MTU of its interfaces.
     pub mtu: Option<Mtu>,
+    /// How long answers about its names may be kept; `None` for the VCH's default.
+    pub dns_ttl: Option<DnsTtl>,
     /// Without a way out.
     pub internal: bool,
     /// The caller's own marks.
@@ -134,7 +143,7 @@ pub enum Configuration {
     Own,
     /// Its own, for others: the network carries nothing itself.
     ForOthers,
-    /// That of a network which is for others: its subnets, labels, options, document, MTU and segment.
+    /// That of a network which is for others: its subnets, labels, options, document, MTU, DNS TTL and segment.
     Of(NetworkRef),
 }
 
@@ -148,6 +157,7 @@ impl CreateNetwork {
             subnets: Vec::new(),
             segment: None,
             mtu: None,
+            dns_ttl: None,
             internal: false,
             labels: BTreeMap::new(),
             bridge: BridgeOptions::default(),
@@ -293,6 +303,11 @@ pub enum Answer {
     /// A network is gone.
     NetworkRemoved {
         /// Which it was.
+        network: NetworkId,
+    },
+    /// Answers about a network's names are kept for another time.
+    DnsTtlSet {
+        /// Which network.
         network: NetworkId,
     },
     /// A container is known.

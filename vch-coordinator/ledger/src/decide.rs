@@ -62,6 +62,7 @@ pub(crate) fn decide(
             container,
             unhealthy,
         } => container::set_health(context, &container, unhealthy, environment),
+        Command::SetDnsTtl { network, ttl } => network::set_dns_ttl(context, &network, ttl),
         Command::SetAliases {
             container,
             network,

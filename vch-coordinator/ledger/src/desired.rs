@@ -8,9 +8,9 @@ mod follow;
 pub use follow::follow;
 
 use crate::{
-    Attachment, Channel, Container, ContainerId, ContainerName, Endpoint, EndpointId, External,
-    HostPort, Ledger, Link, Network, NetworkId, NetworkKind, PortBinding, PortNumber, SegmentKind,
-    Subnet,
+    Attachment, Channel, Container, ContainerId, ContainerName, DnsTtl, Endpoint, EndpointId,
+    External, HostPort, Ledger, Link, Network, NetworkId, NetworkKind, PortBinding, PortNumber,
+    SegmentKind, Subnet,
 };
 use ipnet::IpNet;
 use protocol::spec::{FirewallLevel, Hostname, InterfaceName, MacAddress, Mtu, NetSpec, NicMatch};
@@ -45,6 +45,8 @@ pub struct NetworkBacking {
     pub addresses: Vec<IpNet>,
     /// MTU of its interfaces.
     pub mtu: Option<Mtu>,
+    /// How long answers about its names may be kept; `None` for the VCH's default.
+    pub dns_ttl: Option<DnsTtl>,
     /// No way out.
     pub internal: bool,
     /// Its containers reach one another by published ports alone.
@@ -216,6 +218,7 @@ impl Delta {
                 subnets: network.subnets.iter().map(|subnet| subnet.net).collect(),
                 addresses: network.subnets.iter().filter_map(Subnet::vch_net).collect(),
                 mtu: network.mtu,
+                dns_ttl: network.dns_ttl,
                 internal: network.internal,
                 isolated: network.is_bridge() && !network.bridge.icc,
                 untranslated: network.is_bridge() && !network.bridge.masquerade,

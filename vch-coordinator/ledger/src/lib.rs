@@ -50,9 +50,9 @@ pub use published::{pointer_name, published_names};
 pub use refusal::{ExternalRefusal, PortRefusal, Refusal, RefusalKind};
 pub use row::{
     AddressCursor, Attachment, AwaitedLink, BridgeOptions, Change, Channel, Container,
-    ContainerPort, Dns, Document, DocumentKind, Endpoint, External, ExternalAddressing, HostPort,
-    IFNAME, InterfacePrefix, Link, Network, NetworkKind, PortBinding, PortNumber, Protocol,
-    Publish, RestingAddress, Revision, Row, RowKey, SegmentKind, Subnet,
+    ContainerPort, Dns, DnsTtl, DnsTtlError, Document, DocumentKind, Endpoint, External,
+    ExternalAddressing, HostPort, IFNAME, InterfacePrefix, Link, Network, NetworkKind, PortBinding,
+    PortNumber, Protocol, Publish, RestingAddress, Revision, Row, RowKey, SegmentKind, Subnet,
 };
 pub use settings::{
     DEFAULT_EPHEMERAL, DefaultBridge, ExternalNetwork, Grants, Limits, MAX_ALIASES, MAX_AUXILIARY,

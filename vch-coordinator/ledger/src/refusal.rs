@@ -104,6 +104,9 @@ pub enum Refusal {
         "network {0} only configures others: make a network of it by config-from, and connect to that"
     )]
     ConnectToConfiguration(NetworkName),
+    /// The VCH is the name server of bridge networks alone.
+    #[error("the VCH is not the name server of network {0}: set the DNS TTL of a bridge network")]
+    NoDnsTtl(NetworkName),
     /// There would be more networks, containers or entries than may be.
     #[error(
         "field `{field}`: {count} is more than the limit of {limit}: remove some, or ask for fewer"

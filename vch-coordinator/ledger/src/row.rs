@@ -5,6 +5,7 @@
 
 mod bridge;
 mod container;
+mod dns_ttl;
 mod document;
 mod endpoint;
 mod network;
@@ -12,6 +13,7 @@ mod port;
 
 pub use bridge::{BridgeOptions, InterfacePrefix};
 pub use container::{Channel, Container, Dns};
+pub use dns_ttl::{DnsTtl, DnsTtlError};
 pub use document::{Document, DocumentKind};
 pub use endpoint::{Attachment, AwaitedLink, Endpoint, IFNAME, Link};
 pub use network::{External, ExternalAddressing, Network, NetworkKind, SegmentKind, Subnet};

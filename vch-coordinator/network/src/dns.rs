@@ -5,6 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, SocketAddr},
     sync::Arc,
+    time::Duration,
 };
 use thiserror::Error;
 use tokio::sync::mpsc;
@@ -12,7 +13,7 @@ use vch_dns::{ListenError, Name, Names, NamesError, Network, OnEnd, Server, Spaw
 use vch_ledger::desired::{
     AgentTarget, Delta, DesiredEndpoint, NetworkBacking, PrivateName, Segment,
 };
-use vch_ledger::{ContainerId, EndpointId, Id, NetworkId, Protocol};
+use vch_ledger::{ContainerId, DnsTtl, EndpointId, Id, NetworkId, Protocol};
 
 /// Servers are asked where servers of names listen (RFC 1035, 4.2).
 const PORT: u16 = 53;
@@ -202,6 +203,7 @@ impl Dns {
                     Network {
                         internal: backing.internal,
                         subnets: backing.subnets.clone(),
+                        ttl: backing.dns_ttl.map(seconds),
                     },
                 )?;
                 self.declared.insert(id);
@@ -282,6 +284,7 @@ impl Dns {
         let no_way_out = Network {
             internal: true,
             subnets: Vec::new(),
+            ttl: None,
         };
         self.names.declare_network(private(id), no_way_out)?;
         let servers = target.iter().flat_map(|t| &t.forwards_to);
@@ -303,6 +306,10 @@ impl Dns {
         self.askers.insert(id, wanted);
         Ok(done?)
     }
+}
+
+fn seconds(ttl: DnsTtl) -> Duration {
+    Duration::from_secs(ttl.seconds().into())
 }
 
 /// The server's own number for a network: the first half of its random ID.

@@ -11,7 +11,7 @@ use protocol::{
 use std::{collections::BTreeMap, fmt::Display, net::IpAddr, path::Path, str::FromStr};
 use vch_ledger::{
     AddContainer, Attachment, Channel, Connect, ContainerName, ContainerPort, ContainerRef,
-    CreateNetwork, Dns, SegmentKind, SubnetRequest,
+    CreateNetwork, Dns, DnsTtl, DnsTtlError, SegmentKind, SubnetRequest,
 };
 
 /// Most ports of one request: the ledger has a bound of its own for what a container may have.
@@ -83,12 +83,23 @@ pub fn create_network(request: shape::CreateNetwork) -> Parsed<CreateNetwork> {
         segment: segment.transpose()?,
         subnets: request.subnets.iter().map(subnet).collect::<Parsed<_>>()?,
         mtu: mtu.transpose()?,
+        dns_ttl: dns_ttl("dns_ttl", request.dns_ttl)?,
         internal: request.internal,
         labels: request.labels,
         bridge: options.bridge(),
         document: options.document()?,
         ..CreateNetwork::named(field("name", &request.name)?)
     })
+}
+
+/// How long answers about a network's names may be kept.
+pub fn dns_ttl(field: &str, seconds: Option<u32>) -> Parsed<Option<DnsTtl>> {
+    let ttl = seconds.map(|seconds| {
+        seconds.try_into().map_err(|error: DnsTtlError| {
+            ApiError::invalid(field, &seconds.to_string(), &error.to_string())
+        })
+    });
+    ttl.transpose()
 }
 
 fn segment(text: &str) -> Parsed<SegmentKind> {

@@ -20,12 +20,24 @@ pub struct CreateNetwork {
     pub segment: Option<String>,
     /// MTU in bytes of every link of it.
     pub mtu: Option<u32>,
+    /// How long answers about its names may be kept, in seconds; by default as the configuration says.
+    pub dns_ttl: Option<u32>,
     /// No way out: no default route, no masquerade.
     pub internal: bool,
     /// The user's own notes.
     pub labels: BTreeMap<String, String>,
     /// Options for what carries it, kept as given.
     pub options: BTreeMap<String, String>,
+}
+
+/// `PUT /v1/networks/{network}/dns-ttl`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DnsTtl {
+    /// How long answers about its names may be kept, in seconds: at most 86400; absent or null for what the
+    /// configuration says.
+    #[serde(default)]
+    pub seconds: Option<u32>,
 }
 
 /// One subnet of a network to be made.
@@ -61,6 +73,9 @@ pub struct Network {
     pub subnets: Vec<Subnet>,
     /// MTU in bytes; absent where the kernel's default holds.
     pub mtu: Option<u32>,
+    /// How long answers about its names may be kept, in seconds; absent where the configuration says it.
+    #[serde(default)]
+    pub dns_ttl: Option<u32>,
     /// Whether it has no way out.
     pub internal: bool,
     /// The user's own notes.

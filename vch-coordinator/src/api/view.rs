@@ -229,6 +229,7 @@ pub fn network(ledger: &Ledger, network: &Network) -> (shape::Network, Vec<Endpo
             })
             .collect(),
         mtu: network.mtu.map(u32::from),
+        dns_ttl: network.dns_ttl.map(u32::from),
         internal: network.internal,
         labels: network.labels.clone(),
         options: options::native(network),

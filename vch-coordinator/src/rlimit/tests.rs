@@ -17,6 +17,7 @@ fn a_ledger_needs_files_for_its_gateways_of_both_families_and_its_containers() {
             "fd00::1/64".parse().unwrap(),
         ],
         mtu: None,
+        dns_ttl: None,
         internal: false,
         isolated: false,
         untranslated: false,

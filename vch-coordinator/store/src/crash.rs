@@ -26,13 +26,14 @@ use world::{Amid, Difference, World};
 const LIVES: u64 = 10;
 
 /// Without these the rounds would prove little.
-const ANSWERS: [&str; 14] = [
+const ANSWERS: [&str; 15] = [
     "AliasesSet",
     "Configured",
     "Connected",
     "ContainerAdded",
     "ContainerRemoved",
     "Disconnected",
+    "DnsTtlSet",
     "HealthSet",
     "NetworkCreated",
     "NetworkRemoved",

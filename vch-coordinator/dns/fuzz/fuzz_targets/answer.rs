@@ -16,7 +16,7 @@ static NAMES: LazyLock<Names> = LazyLock::new(|| {
         let subnets = vec![subnet.parse().expect("a subnet")];
         let internal = network == NetworkId(2);
         names
-            .declare_network(network, Network { internal, subnets })
+            .declare_network(network, Network { internal, subnets, ttl: None })
             .expect("one subnet is possible");
         names.publish(network, &web, "172.18.0.2".parse().expect("IPv4"), None);
         names.publish(network, &web, "fd00::2".parse().expect("IPv6"), Some(&many));

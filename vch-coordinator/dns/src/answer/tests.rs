@@ -40,7 +40,12 @@ fn declare(
     internal: bool,
 ) -> Result<(), NamesError> {
     let subnets = subnets.iter().map(|net| net.parse().unwrap()).collect();
-    names.declare_network(id, Network { internal, subnets })
+    let network = Network {
+        internal,
+        subnets,
+        ttl: None,
+    };
+    names.declare_network(id, network)
 }
 
 fn asker(network: NetworkId, source: &str) -> Asker {
@@ -311,10 +316,49 @@ fn a_withdrawn_name_is_gone_at_once_and_so_is_its_reverse() {
     assert_eq!(rcode(&ptr), Rcode::NXDOMAIN);
 }
 
+fn ttl_of(names: &Names, asked: &str, rtype: Rtype) -> Ttl {
+    let reply = reply(names, &on_a(), asked, rtype);
+    reply.answer().unwrap().next().unwrap().unwrap().ttl()
+}
+
+#[test]
+fn a_network_s_own_ttl_stands_before_the_policys_for_names_and_reverse_names() {
+    let policy = Policy {
+        ttl: Duration::from_secs(7),
+        ..Policy::default()
+    };
+    let names = Names::new(policy).unwrap();
+    names.publish(A_NET, &name("web"), ip("172.18.0.2"), None);
+    names.publish(B_NET, &name("far"), ip("172.19.0.2"), None);
+    let view = View::of(&[A_NET, B_NET]);
+    names.set_asker(A_NET, on_a().source, &view).unwrap();
+    let declare = |seconds: Option<u64>| {
+        let network = Network {
+            ttl: seconds.map(Duration::from_secs),
+            ..Network::default()
+        };
+        names.declare_network(A_NET, network).unwrap();
+    };
+    for (seconds, expected) in [
+        (Some(300), 300),
+        (Some(0), 0),
+        (Some(86_400), 86_400),
+        (None, 7),
+    ] {
+        declare(seconds);
+        let expected = Ttl::from_secs(expected);
+        assert_eq!(ttl_of(&names, "web", Rtype::A), expected);
+        let reverse = ttl_of(&names, "2.0.18.172.in-addr.arpa", Rtype::PTR);
+        assert_eq!(reverse, expected);
+        // Another network's name is answered as that network has it.
+        assert_eq!(ttl_of(&names, "far", Rtype::A), Ttl::from_secs(7));
+    }
+}
+
 #[test]
 fn the_ttl_is_the_policys() {
     let policy = Policy {
-        ttl: std::time::Duration::from_secs(7),
+        ttl: Duration::from_secs(7),
         ..Policy::default()
     };
     let names = Names::new(policy).unwrap();

@@ -37,7 +37,7 @@ fn withdrawing_one_of_two_addresses_leaves_the_other() {
     names.publish(A, &web, ip("10.0.0.2"), None);
     names.publish(A, &web, ip("fd00::2"), None);
     names.withdraw(A, &web, ip("10.0.0.2"));
-    let left = names.addresses(&Scope::One(A), web.as_wire(), |found| {
+    let left = names.addresses(&Scope::One(A), web.as_wire(), |found, _| {
         (found.v4.len(), found.v6.len())
     });
     assert_eq!(left, Some((0, 1)));
@@ -49,10 +49,10 @@ fn an_address_without_ptr_names_answers_with_all_its_names() {
     names.publish(A, &name("web"), ip("10.0.0.2"), None);
     names.publish(A, &name("alias"), ip("10.0.0.2"), None);
     let found = names.pointers(&Scope::One(A), ip("10.0.0.2")).unwrap();
-    assert_eq!(found, [name("web"), name("alias")]);
+    assert_eq!(found.0, [name("web"), name("alias")]);
     names.publish(A, &name("web"), ip("10.0.0.2"), Some(&name("web.a")));
     let found = names.pointers(&Scope::One(A), ip("10.0.0.2")).unwrap();
-    assert_eq!(found, [name("web.a")]);
+    assert_eq!(found.0, [name("web.a")]);
 }
 
 #[test]
@@ -64,8 +64,8 @@ fn declaring_a_network_again_replaces_its_subnets() {
             .declare_network(
                 A,
                 Network {
-                    internal: false,
                     subnets,
+                    ..Network::default()
                 },
             )
             .unwrap();
@@ -90,6 +90,14 @@ fn settings_over_their_bounds_are_refused() {
     });
     assert_eq!(refused.unwrap_err(), NamesError::Ttl { ttl });
     let names = table();
+    for ttl in [Duration::from_secs(86_401), Duration::from_millis(1_500)] {
+        let network = Network {
+            ttl: Some(ttl),
+            ..Network::default()
+        };
+        let refused = names.declare_network(A, network).unwrap_err();
+        assert_eq!(refused, NamesError::NetworkTtl { ttl });
+    }
     let none = names
         .set_asker(A, ip("10.0.0.2"), &View::of(&[]))
         .unwrap_err();
@@ -102,8 +110,8 @@ fn settings_over_their_bounds_are_refused() {
     );
     let subnets = vec!["10.0.0.0/8".parse().unwrap(); Names::MAX_SUBNETS + 1];
     let network = Network {
-        internal: false,
         subnets,
+        ..Network::default()
     };
     assert!(names.declare_network(A, network).is_err());
 }
@@ -124,7 +132,7 @@ fn a_name_that_moves_is_never_without_an_address() {
             }
         });
         while !mover.is_finished() {
-            let count = names.addresses(&Scope::One(A), web.as_wire(), |found| found.v4.len());
+            let count = names.addresses(&Scope::One(A), web.as_wire(), |found, _| found.v4.len());
             assert!(matches!(count, Some(1 | 2)), "{count:?}");
         }
     });
@@ -138,7 +146,7 @@ fn an_alias_answers_and_leaves_the_reverse_name_as_it_is() {
     assert!(names.publish_alias(A, &alias, at));
     assert!(!names.publish_alias(A, &alias, at));
     let scope = Scope::One(A);
-    let known = |wire: &[u8]| names.addresses(&scope, wire, |found| found.v4.len());
+    let known = |wire: &[u8]| names.addresses(&scope, wire, |found, _| found.v4.len());
     assert_eq!(known(alias.as_wire()), Some(1));
     assert_eq!(names.pointers(&scope, at), None);
     assert!(names.withdraw(A, &alias, at));

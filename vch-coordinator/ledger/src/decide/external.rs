@@ -115,6 +115,7 @@ fn row(request: &ExternalNetwork, id: NetworkId, created_ms: u64) -> Network {
         predefined: true,
         subnets: request.subnets.clone(),
         mtu: None,
+        dns_ttl: None,
         internal: false,
         labels: BTreeMap::new(),
         bridge: BridgeOptions::default(),

@@ -5,9 +5,9 @@ use super::{
     subnets,
 };
 use crate::{
-    AddressCursor, Answer, BridgeOptions, Configuration, CreateNetwork, EndpointId, Environment,
-    Id, MAX_NETWORK_DOCUMENT, Network, NetworkId, NetworkKind, NetworkRef, Refusal, RestingAddress,
-    Row, SegmentKind, Settings, Subnet, SubnetRequest, lookup,
+    AddressCursor, Answer, BridgeOptions, Configuration, CreateNetwork, DnsTtl, EndpointId,
+    Environment, Id, MAX_NETWORK_DOCUMENT, Network, NetworkId, NetworkKind, NetworkRef, Refusal,
+    RestingAddress, Row, SegmentKind, Settings, Subnet, SubnetRequest, lookup,
     state::{LedgerState, NetworkState},
 };
 use ipnet::IpNet;
@@ -82,6 +82,7 @@ pub(crate) fn bootstrap(
             predefined: true,
             subnets: Vec::new(),
             mtu: None,
+            dns_ttl: None,
             internal: false,
             labels: BTreeMap::new(),
             bridge: BridgeOptions::default(),
@@ -171,6 +172,7 @@ fn configured(
         bridge: row.bridge.clone(),
         document: row.document.clone(),
         mtu: row.mtu,
+        dns_ttl: row.dns_ttl,
         segment: Some(*segment),
         ..request
     };
@@ -200,6 +202,7 @@ fn made(
         predefined: false,
         subnets,
         mtu: request.mtu,
+        dns_ttl: request.dns_ttl,
         internal: request.internal,
         labels: request.labels,
         bridge: request.bridge,
@@ -216,6 +219,26 @@ pub(super) fn fresh_id(state: &LedgerState, environment: &mut Environment<'_>) -
             return id;
         }
     }
+}
+
+/// Lets answers about a network's names be kept for another time.
+pub(super) fn set_dns_ttl(
+    context: DecisionContext<'_>,
+    network: &NetworkRef,
+    ttl: Option<DnsTtl>,
+) -> Result<Decision, Refusal> {
+    let row = &lookup::network(context.state, network)?.row;
+    if !row.is_bridge() && !row.is_configuration() {
+        return Err(Refusal::NoDnsTtl(row.name.clone()));
+    }
+    let after = Network {
+        dns_ttl: ttl,
+        ..row.clone()
+    };
+    let answer = Answer::DnsTtlSet { network: row.id };
+    let mut draft = Draft::default();
+    draft.replace(Row::Network(row.clone()), Row::Network(after));
+    Ok(draft.answered(answer))
 }
 
 /// Removes a network that no running container is on.

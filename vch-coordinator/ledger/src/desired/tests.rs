@@ -215,3 +215,16 @@ fn what_was_followed_step_by_step_is_the_whole() {
     }
     assert_eq!(followed, Delta::whole(&world.ledger));
 }
+
+#[test]
+fn another_dns_ttl_is_a_change_of_its_network_alone() {
+    let mut world = World::furnished();
+    world.delta(connect(Attachment::Tap));
+    let delta = world.delta(Command::SetDnsTtl {
+        network: "app".into(),
+        ttl: 300.try_into().ok(),
+    });
+    let backing = only(&delta.networks).as_ref().unwrap();
+    assert_eq!(backing.dns_ttl.map(u32::from), Some(300));
+    assert!(delta.endpoints.is_empty() && delta.containers.is_empty());
+}

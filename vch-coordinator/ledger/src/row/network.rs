@@ -1,6 +1,6 @@
 //! A network's row.
 
-use super::{BridgeOptions, InterfacePrefix};
+use super::{BridgeOptions, DnsTtl, InterfacePrefix};
 use crate::{AddressRange, NetworkId, NetworkName};
 use ipnet::IpNet;
 use protocol::spec::{FirewallLevel, InterfaceName, Mtu};
@@ -71,6 +71,8 @@ pub struct Network {
     pub subnets: Vec<Subnet>,
     /// The MTU of its interfaces; `None` leaves them at the kernel's.
     pub mtu: Option<Mtu>,
+    /// How long answers about its names may be kept; `None` for the VCH's default.
+    pub dns_ttl: Option<DnsTtl>,
     /// Without a way out: no default route, no masquerade, no outside names.
     pub internal: bool,
     /// The caller's own marks.

@@ -49,6 +49,7 @@ fn network(number: u8) -> (NetworkId, Option<NetworkBacking>) {
         subnets: vec![ipnet::IpNet::trunc(&address)],
         addresses: vec![address],
         mtu: None,
+        dns_ttl: None,
         internal: false,
         isolated: false,
         untranslated: false,
@@ -316,6 +317,35 @@ fn who_holds_port_53_at_his_own_address_is_in_nobodys_way() {
             .map(|(_, at)| at.ip())
             .collect();
         assert_eq!(served, [ip("127.0.1.1"), ip("127.0.3.1")]);
+        dns.close();
+    });
+}
+
+#[test]
+fn answers_bear_the_ttl_of_their_network() {
+    in_namespace(|| {
+        let mut dns = started();
+        let mut delta = two();
+        let ttl = |found: &str| {
+            let words: Vec<_> = found.split_whitespace().map(str::to_owned).collect();
+            words.get(1).cloned().unwrap_or_default()
+        };
+        for (seconds, expected) in [
+            (None, "0"),
+            (Some(300), "300"),
+            (Some(86_400), "86400"),
+            (None, "0"),
+        ] {
+            let backing = delta.networks.get_mut(&id(1)).unwrap().as_mut().unwrap();
+            backing.dns_ttl = seconds.map(|seconds: u32| seconds.try_into().unwrap());
+            dns.follow(&delta).unwrap();
+            let answer = |question: &[&str]| {
+                let question = [&["+noall", "+answer"], question].concat();
+                dig("127.0.1.2", "127.0.1.1", &question)
+            };
+            assert_eq!(ttl(&answer(&["db"])), expected);
+            assert_eq!(ttl(&answer(&["-x", "127.0.1.3"])), expected);
+        }
         dns.close();
     });
 }

@@ -166,6 +166,13 @@ fn a_networks_fields_are_named() {
     };
     refused(create_network(mtu(0)), "mtu", "0");
     refused(create_network(mtu(u32::MAX)), "mtu", "4294967295");
+    let ttl = |seconds| shape::CreateNetwork {
+        dns_ttl: Some(seconds),
+        ..named("app")
+    };
+    let day = create_network(ttl(86_400)).unwrap();
+    assert_eq!(day.dns_ttl.map(u32::from), Some(86_400));
+    refused(create_network(ttl(86_401)), "dns_ttl", "86401");
     let subnet = |subnet: shape::SubnetRequest| shape::CreateNetwork {
         subnets: vec![subnet],
         ..named("app")

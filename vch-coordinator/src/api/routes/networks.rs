@@ -69,6 +69,23 @@ pub async fn create_network(
     Ok(made(&outcome, body))
 }
 
+pub async fn set_dns_ttl(
+    State(api): State<Api>,
+    Path(network): Path<String>,
+    body: Body<shape::DnsTtl>,
+) -> Reply<shape::Answer<shape::Network>> {
+    let command = Command::SetDnsTtl {
+        network: network.as_str().into(),
+        ttl: parse::dns_ttl("seconds", body?.0.seconds)?,
+    };
+    let outcome = api.requests.carry_out(command).await?;
+    let Answer::DnsTtlSet { network } = outcome.committed.answer else {
+        return Err(ApiError::gone());
+    };
+    let body = look_at_network(&api, network.into()).await?;
+    Ok(Json(answer(&outcome, body)))
+}
+
 pub async fn remove_network(
     State(api): State<Api>,
     Path(network): Path<String>,

@@ -76,6 +76,7 @@ fn network(row: &Network) -> Value {
         "predefined": row.predefined,
         "subnets": row.subnets.iter().map(subnet).collect::<Vec<_>>(),
         "mtu": row.mtu.map(u32::from),
+        "dns_ttl": row.dns_ttl.map(u32::from),
         "internal": row.internal,
         "labels": row.labels,
         "options": options::native(row),

@@ -67,6 +67,11 @@ async fn network(client: &Client, format: Format, command: &Network) -> Result<O
             let one: shape::Network = client.get(&path).await?;
             Ok(show(format, &one, || table::network(&one)))
         }
+        Network::Set { network, dns_ttl } => {
+            let path = format!("/v1/networks/{}/dns-ttl", segment(network));
+            let set: shape::Answer<shape::Network> = client.put(&path, dns_ttl).await?;
+            Ok(show(format, &set, || println!("{}", set.body.name)))
+        }
         Network::Rm { networks } => {
             for network in networks {
                 let path = format!("/v1/networks/{}", segment(network));

@@ -61,6 +61,9 @@ pub fn network(one: &shape::Network) {
     if let Some(mtu) = one.mtu {
         facts.push(["MTU".to_owned(), mtu.to_string()]);
     }
+    if let Some(seconds) = one.dns_ttl {
+        facts.push(["DNS TTL".to_owned(), format!("{seconds} s")]);
+    }
     facts.push(["Internal".to_owned(), one.internal.to_string()]);
     for (key, value) in &one.labels {
         facts.push(["Label".to_owned(), format!("{key}={value}")]);

@@ -27,7 +27,7 @@ pub(super) enum StoreRequest {
 pub(super) fn request(ledger: &Ledger, dice: &mut Dice) -> StoreRequest {
     let name = dice.pick(&CONTAINERS);
     let container = || name.into();
-    StoreRequest::Command(match dice.below(24) {
+    StoreRequest::Command(match dice.below(25) {
         0..4 => added(name, dice),
         4 => Command::RemoveContainer {
             container: container(),
@@ -63,7 +63,11 @@ pub(super) fn request(ledger: &Ledger, dice: &mut Dice) -> StoreRequest {
             network: dice.pick(&NETWORKS).into(),
             aliases: vec![alias(dice)],
         },
-        22 => Command::Configure(configuration(dice)),
+        22 => Command::SetDnsTtl {
+            network: dice.pick(&NETWORKS).into(),
+            ttl: [None, 60.try_into().ok()][dice.below(2)],
+        },
+        23 => Command::Configure(configuration(dice)),
         _ => return reported(ledger, dice),
     })
 }

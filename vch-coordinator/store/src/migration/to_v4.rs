@@ -11,7 +11,8 @@ const HOST_BINDING: &str = "com.docker.network.bridge.host_binding_ipv4";
 const INTERFACE_PREFIX: &str = "com.docker.network.container_iface_prefix";
 const CONFIG_FROM: &str = "vch.config-from";
 
-/// All rows of a store. A network's options are typed where the ledger reads them, and a JSON object beside that.
+/// All rows of a store. A network's options are typed where the ledger reads them, and a JSON object
+/// beside that; no network has a DNS TTL of its own.
 pub(super) fn rows(rows: Vec<v3::Row>) -> Vec<Row> {
     let rows = rows.into_iter().map(|row| match row {
         v3::Row::Network(row) => Row::Network(network(row)),
@@ -36,6 +37,7 @@ fn network(row: v3::Network) -> Network {
         predefined: row.predefined,
         subnets: row.subnets,
         mtu: row.mtu,
+        dns_ttl: None,
         internal: row.internal,
         labels: row.labels,
         bridge,

@@ -226,6 +226,7 @@ fn who_is_on_internal_networks_alone_is_not_asked_for() {
     let network = Network {
         internal: true,
         subnets: vec!["127.0.0.0/8".parse().unwrap()],
+        ttl: None,
     };
     served.names.declare_network(NET, network).unwrap();
     assert_eq!(rcode(&served.ask("a.example", Rtype::A)), Rcode::NXDOMAIN);

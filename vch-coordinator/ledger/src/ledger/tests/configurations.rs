@@ -15,6 +15,7 @@ fn configuration(name: &str, subnets: &[&str]) -> CreateNetwork {
         },
         document: "kept".into(),
         mtu: Some(1400.try_into().unwrap()),
+        dns_ttl: 300.try_into().ok(),
         segment: Some(SegmentKind::Shared),
         configuration: Configuration::ForOthers,
         ..network(name, subnets)
@@ -54,6 +55,7 @@ fn a_network_is_made_of_a_configuration_and_has_all_of_it() {
     assert_eq!(web.subnets, later.subnets);
     assert_eq!((&web.labels, web.mtu), (&later.labels, later.mtu));
     assert_eq!((&web.bridge, &*web.document), (&later.bridge, "kept"));
+    assert_eq!(web.dns_ttl.map(u32::from), Some(300));
     assert_eq!(web.configuration, Some(later.id));
     // Its subnets are web's alone now.
     let again = world.refused(of("again", "later"));

@@ -460,3 +460,44 @@ fn an_addition_is_undone_by_its_removal() {
         0
     );
 }
+
+fn set_dns_ttl(network: &str, seconds: Option<u32>) -> Command {
+    Command::SetDnsTtl {
+        network: network.into(),
+        ttl: seconds.map(|seconds| seconds.try_into().unwrap()),
+    }
+}
+
+#[test]
+fn answers_about_a_networks_names_are_kept_for_its_own_time() {
+    let mut world = World::new();
+    let mut request = network("app", &["10.9.0.0/24"]);
+    request.dns_ttl = 300.try_into().ok();
+    world.must(Command::CreateNetwork(request));
+    let ttl = |world: &World, name: &str| {
+        let network = world.ledger.network(&name.into()).unwrap();
+        network.dns_ttl.map(crate::DnsTtl::seconds)
+    };
+    assert_eq!(ttl(&world, "app"), Some(300));
+    for seconds in [Some(0), Some(86_400), None] {
+        world.must(set_dns_ttl("app", seconds));
+        assert_eq!(ttl(&world, "app"), seconds);
+    }
+    world.must(set_dns_ttl("bridge", Some(60)));
+    assert_eq!(ttl(&world, "bridge"), Some(60));
+    for network in ["none", "missing"] {
+        let refused = world.refused(set_dns_ttl(network, Some(60)));
+        let expected = ["no-dns-ttl", "network-not-found"][usize::from(network == "missing")];
+        assert_eq!(refused.code(), expected);
+    }
+}
+
+#[test]
+fn a_dns_ttl_is_a_day_at_most() {
+    assert_eq!(crate::DnsTtl::try_from(86_400).unwrap().seconds(), 86_400);
+    let refused = crate::DnsTtl::try_from(86_401).unwrap_err().to_string();
+    assert_eq!(
+        refused,
+        "DNS TTL 86401 is not possible: use 0 to 86400 seconds"
+    );
+}

@@ -25,6 +25,7 @@ fn network(segment: Segment, internal: bool) -> NetworkBacking {
         subnets: Vec::new(),
         addresses: vec!["172.18.0.1/16".parse().unwrap()],
         mtu: None,
+        dns_ttl: None,
         internal,
         isolated: false,
         untranslated: false,

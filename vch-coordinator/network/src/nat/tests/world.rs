@@ -338,6 +338,7 @@ pub fn network(number: u8) -> NetworkBacking {
         subnets: addresses.iter().map(ipnet::IpNet::trunc).collect(),
         addresses,
         mtu: None,
+        dns_ttl: None,
         internal: number == I,
         isolated: false,
         untranslated: false,

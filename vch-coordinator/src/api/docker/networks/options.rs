@@ -13,6 +13,8 @@ pub const HOST_BINDING: &str = "com.docker.network.bridge.host_binding_ipv4";
 pub const INTERFACE_PREFIX: &str = "com.docker.network.container_iface_prefix";
 /// The MTU of its interfaces.
 pub const MTU: &str = "com.docker.network.driver.mtu";
+/// How long answers about its names may be kept, in seconds: the VCH's own.
+pub const DNS_TTL: &str = "vch.dns-ttl";
 /// Options that the VCH itself keeps beside the caller's; shown nowhere as options.
 pub const KEPT: &str = "vch.docker.";
 /// `Attachable`.

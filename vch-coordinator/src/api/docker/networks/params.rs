@@ -4,7 +4,7 @@ use super::{
     endpoint::OWN_OPTIONS,
     ipam::{self, Ipam},
     options::{
-        ATTACHABLE, CONFIG_FROM, HOST_BINDING, ICC, INTERFACE_PREFIX, IPAM_OPTIONS, KEPT,
+        ATTACHABLE, CONFIG_FROM, DNS_TTL, HOST_BINDING, ICC, INTERFACE_PREFIX, IPAM_OPTIONS, KEPT,
         MASQUERADE, MTU, NetworkOptions, go_bool,
     },
 };
@@ -12,7 +12,7 @@ use crate::api::docker::{DockerError, Version, error::predefined_name};
 use protocol::spec::Mtu;
 use serde::Deserialize;
 use std::{collections::BTreeMap, net::Ipv4Addr};
-use vch_ledger::{Configuration, CreateNetwork, InterfacePrefix, NetworkName, SegmentKind};
+use vch_ledger::{Configuration, CreateNetwork, DnsTtl, InterfacePrefix, NetworkName, SegmentKind};
 
 /// Names that dockerd keeps for itself beside the VCH's own.
 const RESERVED: [&str; 4] = ["bridge", "host", "none", "default"];
@@ -96,6 +96,7 @@ impl Create {
             labels: self.labels.unwrap_or_default(),
             segment: segment(&options)?,
             mtu: mtu(&options)?,
+            dns_ttl: dns_ttl(&options)?,
             configuration,
             ..CreateNetwork::named(name)
         };
@@ -234,12 +235,13 @@ fn check_option(key: &str, value: &str) -> Result<(), DockerError> {
         ICC | MASQUERADE => return boolean(key, value).map(|_| ()),
         HOST_BINDING => return host_binding(value),
         INTERFACE_PREFIX => return interface_prefix(value),
-        // Its value is read by `segment`.
-        SEGMENT => return Ok(()),
+        // Their values are read by `segment` and `dns_ttl`.
+        SEGMENT | DNS_TTL => return Ok(()),
         own if own.starts_with(OWN_OPTIONS) => {
             let shown: String = own.chars().take(200).collect();
             let what = format!("network option {shown}");
-            let remedy = format!("the VCH's own option is {SEGMENT}: leave others out");
+            let remedy =
+                format!("the VCH's own options are {DNS_TTL} and {SEGMENT}: leave others out");
             return Err(DockerError::unsupported(&what, &remedy));
         }
         "com.docker.network.host_ipv4" | "com.docker.network.host_ipv6" => {
@@ -335,6 +337,23 @@ fn mtu(options: &BTreeMap<String, String>) -> Result<Option<Mtu>, DockerError> {
     }
     let mtu = Mtu::try_from(bytes).map_err(|error| DockerError::invalid(error.to_string()))?;
     Ok(Some(mtu))
+}
+
+fn dns_ttl(options: &BTreeMap<String, String>) -> Result<Option<DnsTtl>, DockerError> {
+    let Some(text) = options.get(DNS_TTL) else {
+        return Ok(None);
+    };
+    let ttl = text.parse::<u32>().ok().map(DnsTtl::try_from);
+    match ttl {
+        Some(Ok(ttl)) => Ok(Some(ttl)),
+        _ => {
+            let shown: String = text.chars().take(200).collect();
+            Err(DockerError::invalid(format!(
+                "option {DNS_TTL} cannot be {shown}: use 0 to {} seconds",
+                DnsTtl::MAX
+            )))
+        }
+    }
 }
 
 fn segment(options: &BTreeMap<String, String>) -> Result<Option<SegmentKind>, DockerError> {

@@ -2,7 +2,9 @@
 
 use super::{
     ipam::IpamConfig,
-    options::{ATTACHABLE, HOST_BINDING, ICC, IPAM_OPTIONS, MASQUERADE, MTU, NetworkOptions},
+    options::{
+        ATTACHABLE, DNS_TTL, HOST_BINDING, ICC, IPAM_OPTIONS, MASQUERADE, MTU, NetworkOptions,
+    },
 };
 use crate::api::docker::{Version, time};
 use ipnet::IpNet;
@@ -195,6 +197,11 @@ fn options(ledger: &Ledger, network: &Network, kept: &NetworkOptions) -> BTreeMa
     if let Some(mtu) = network.mtu {
         options.entry(MTU.to_owned()).or_insert(mtu.to_string());
     }
+    // What is in force, whoever set it.
+    options.remove(DNS_TTL);
+    if let Some(ttl) = network.dns_ttl {
+        options.insert(DNS_TTL.to_owned(), ttl.to_string());
+    }
     let bridge = network.is_bridge().then(|| segment_of(ledger, network));
     if let (true, Some(bridge)) = (network.predefined, bridge.flatten()) {
         // What of dockerd's own default bridge is so here, too.
@@ -211,3 +218,6 @@ fn options(ledger: &Ledger, network: &Network, kept: &NetworkOptions) -> BTreeMa
     }
     options
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,19 @@ use super::key_value;
 use clap::{Args, Subcommand};
 use ipnet::IpNet;
 use std::{collections::BTreeMap, net::IpAddr};
-use vch_coordinator::api::shape;
+use vch_coordinator::api::shape::{self, DnsTtl};
+
+fn dns_ttl(text: &str) -> Result<DnsTtl, String> {
+    if text == "default" {
+        return Ok(DnsTtl::default());
+    }
+    let seconds = text
+        .parse()
+        .map_err(|_| "write a number of seconds, or default")?;
+    Ok(DnsTtl {
+        seconds: Some(seconds),
+    })
+}
 
 #[derive(Subcommand)]
 pub enum Network {
@@ -16,6 +28,14 @@ pub enum Network {
     Inspect {
         /// Name, ID or unique beginning of the ID
         network: String,
+    },
+    /// Change a network
+    Set {
+        /// Name, ID or unique beginning of the ID
+        network: String,
+        /// How long answers about its names may be kept: seconds, or `default` for what the configuration says
+        #[arg(long, value_name = "SECONDS", value_parser = dns_ttl)]
+        dns_ttl: DnsTtl,
     },
     /// Remove networks that carry no container
     Rm {
@@ -50,6 +70,9 @@ pub struct CreateNetwork {
     /// MTU in bytes
     #[arg(long)]
     mtu: Option<u32>,
+    /// How long answers about its names may be kept, in seconds (by default as the configuration says)
+    #[arg(long, value_name = "SECONDS")]
+    dns_ttl: Option<u32>,
     /// No way out: no default route, no masquerade
     #[arg(long)]
     internal: bool,
@@ -85,6 +108,7 @@ impl CreateNetwork {
             ipv6: self.ipv6,
             segment: self.segment.clone(),
             mtu: self.mtu,
+            dns_ttl: self.dns_ttl,
             internal: self.internal,
             labels: self.label.iter().cloned().collect(),
             options: self.opt.iter().cloned().collect(),

@@ -185,6 +185,12 @@ fn an_option_that_can_t_be_is_refused_by_its_name() {
             400,
             "the VCH's own",
         ),
+        (
+            option("vch.dns-ttl", "86401"),
+            400,
+            "option vch.dns-ttl cannot be 86401: use 0 to 86400 seconds",
+        ),
+        (option("vch.dns-ttl", "soon"), 400, "0 to 86400"),
         (option("vch.segment", "x"), 400, "dedicated or shared"),
         (
             option("vch.segmnt", "shared"),
@@ -208,6 +214,8 @@ fn an_option_that_can_be_is_kept_or_read() {
     assert!(command(option("com.example.mine", "1")).is_ok());
     assert!(command(option("com.docker.network.container_iface_prefix", "lan")).is_ok());
     assert!(command(option("com.docker.network.bridge.gateway_mode_ipv4", "nat")).is_ok());
+    let request = command(option("vch.dns-ttl", "300")).unwrap();
+    assert_eq!(request.dns_ttl.map(u32::from), Some(300));
     let request = command(option("com.docker.network.enable_ipv6", "1")).unwrap();
     assert!(request.ipv6);
     let mut both = option("com.docker.network.enable_ipv4", "0");

@@ -1,0 +1,48 @@
+//! How long a network's names may be kept.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use thiserror::Error;
+
+/// How long a client may keep an answer about a network's names: seconds, at most [`DnsTtl::MAX`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u32", into = "u32")]
+pub struct DnsTtl(u32);
+
+/// A time that no network's names may be kept for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("DNS TTL {0} is not possible: use 0 to 86400 seconds")]
+pub struct DnsTtlError(u32);
+
+impl DnsTtl {
+    /// A day, in seconds: a name that moved is found again within it.
+    pub const MAX: u32 = 86_400;
+
+    /// Returns the seconds.
+    pub fn seconds(self) -> u32 {
+        self.0
+    }
+}
+
+impl TryFrom<u32> for DnsTtl {
+    type Error = DnsTtlError;
+
+    fn try_from(seconds: u32) -> Result<Self, DnsTtlError> {
+        if seconds > Self::MAX {
+            return Err(DnsTtlError(seconds));
+        }
+        Ok(Self(seconds))
+    }
+}
+
+impl From<DnsTtl> for u32 {
+    fn from(ttl: DnsTtl) -> Self {
+        ttl.0
+    }
+}
+
+impl fmt::Display for DnsTtl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
