@@ -121,7 +121,9 @@ impl Client {
 
     async fn ask(&self, request: Request) -> Result<Asked, ClientError> {
         let late = |_| Err(ClientError::Timeout(DEADLINE));
-        let (reader, mut writer) = timeout(DEADLINE, self.negotiate()).await.unwrap_or_else(late)?;
+        let (reader, mut writer) = timeout(DEADLINE, self.negotiate())
+            .await
+            .unwrap_or_else(late)?;
         writer.send(request).await.map_err(lost)?;
         Ok((reader, writer))
     }

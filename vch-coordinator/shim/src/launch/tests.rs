@@ -1,7 +1,7 @@
 use super::{Launch, LaunchError, MAX_LAUNCH, Nic};
-use image::qemu::Accelerator;
 use protocol::process::Start;
 use std::{io, path::Path, time::Duration};
+use vch_qemu::Accelerator;
 
 /// A launch whose files are those of a directory, and need not be there.
 pub fn launch(dir: &Path) -> Launch {

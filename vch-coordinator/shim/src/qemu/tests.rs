@@ -70,7 +70,7 @@ async fn a_program_that_is_missing_is_named_with_its_package() {
     let error = refused(&dir, |_| {});
     let words = error.to_string();
     assert!(
-        words.contains(image::qemu::PACKAGE) && words.contains("/qemu"),
+        words.contains(vch_qemu::PACKAGE) && words.contains("/qemu"),
         "{words}"
     );
 }
