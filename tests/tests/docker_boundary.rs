@@ -84,8 +84,8 @@ fn literals(text: &str) -> Vec<&str> {
         let (before, here) = rest.split_at(at);
         rest = if here.starts_with("//") {
             here.split_once('\n').map_or("", |(_, next)| next)
-        } else if here.starts_with('"') {
-            let (literal, next) = literal(before, &here[1..]);
+        } else if let Some(inside) = here.strip_prefix('"') {
+            let (literal, next) = literal(before, inside);
             found.push(literal);
             next
         } else if let Some(character) = here.strip_prefix('\'') {

@@ -157,9 +157,7 @@ async fn serve_in(
     stop: CancellationToken,
 ) -> Result<(), ServeError> {
     let began = Instant::now();
-    let manager = Watchdog::from_environment()
-        .map_err(ServeError::Manager)?
-        .map(Arc::new);
+    let manager = service_manager()?;
     Links::observe()?.verify(&config)?;
     let (store, mut loaded) = open(&config, begin)?;
     let vch = loaded.vch;
@@ -172,8 +170,8 @@ async fn serve_in(
 
     let channels = channels(&config, &mut parts)?;
     let reports_kept = Arc::new(LedgerReports(ledger_handle.clone()));
-    let tether = Tether::new(channels, reports_kept, config.tether.heartbeat);
-    let tether = Arc::new(tether);
+    let heartbeat = config.tether.heartbeat;
+    let tether = Arc::new(Tether::new(channels, reports_kept, heartbeat));
     let requests = requests(&config, &ledger_handle, &tether);
     let images = images(&config)?;
     let runtime = runtime(&config, requests.clone(), images.clone());
@@ -182,14 +180,12 @@ async fn serve_in(
     let dns = Dns::spawn(&config.dns.server, config.dns.policy)?;
     let mut dataplane = Dataplane::new(segments, nat, dns, Arc::clone(&tether), nics);
     let drift = Drift::default();
-    drift.report(
-        &dataplane.reconcile(&kept.whole, reports).await,
-        dataplane.waiting(),
-    );
+    let failed = dataplane.reconcile(&kept.whole, reports).await;
+    drift.report(&failed, dataplane.waiting());
 
     let listeners = Listeners::open(&config.docker_endpoint)?;
-    let reload = Reload::new(file, config.clone(), requests.clone());
-    let reload = reload.with_certificates(listeners.certificates());
+    let reload = Reload::new(file, config.clone(), requests.clone())
+        .with_certificates(listeners.certificates());
     let reload = reload_by_signal(reload, &mut parts)?;
     let listener = api::listen(&config.api_socket)?;
     docker(
@@ -240,6 +236,12 @@ async fn serve_in(
         writer: kept.thread,
     };
     closing.finish(served).await
+}
+
+/// The service manager that started the coordinator, if one did.
+fn service_manager() -> Result<Option<Arc<Watchdog>>, ServeError> {
+    let manager = Watchdog::from_environment().map_err(ServeError::Manager)?;
+    Ok(manager.map(Arc::new))
 }
 
 /// What carries commands out, for both APIs and the runtime.

@@ -249,7 +249,7 @@ fn behave(behaviour: &str, init: &mut Init) -> Option<()> {
         "writes" => writes(init),
         "descriptors" => descriptors(init),
         "windows" | "exec-beyond" => execs(init, behaviour == "exec-beyond"),
-        "obedient" => obeys(init, started),
+        "obedient" => obeys(init, &started),
         "fails" => {
             init.says(&started)?;
             init.says(&FromInit::Exited {
@@ -271,8 +271,8 @@ fn behave(behaviour: &str, init: &mut Init) -> Option<()> {
 }
 
 /// Ends its process by the first signal, as most processes do.
-fn obeys(init: &mut Init, started: FromInit) -> Option<()> {
-    init.says(&started)?;
+fn obeys(init: &mut Init, started: &FromInit) -> Option<()> {
+    init.says(started)?;
     loop {
         let ToInit::Signal { id, signal } = init.hears()? else {
             continue;
