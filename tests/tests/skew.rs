@@ -31,7 +31,7 @@ fn runtime(kernel: &Path, initramfs: &Path) -> String {
 
 fn old_runtime() -> String {
     let image = old().join("image").canonicalize().unwrap();
-    runtime(&image.join("vm.vmlinux"), &image.join("vm.cpio"))
+    runtime(&image.join("vmlinux"), &image.join("vm.cpio"))
 }
 
 fn new_runtime() -> String {
