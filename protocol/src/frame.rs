@@ -11,7 +11,7 @@
 //!
 //! The decoder holds at most one frame; what grows beyond the limit is reported once and skipped.
 
-use crate::message::SessionNonce;
+use crate::session_nonce::SessionNonce;
 use thiserror::Error;
 
 /// Most bytes of payload, before framing and stuffing.

@@ -14,6 +14,7 @@ pub mod process;
 #[cfg(test)]
 mod sample;
 pub mod session;
+mod session_nonce;
 pub mod spec;
 #[cfg(feature = "transport")]
 pub mod transport;

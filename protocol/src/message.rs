@@ -17,6 +17,8 @@ pub use codec::{
     MAX_LOG_TEXT, Message,
 };
 
+pub use crate::session_nonce::SessionNonce;
+
 use crate::spec::{InterfaceName, MacAddress, NetSpec, Route, SpecId};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -27,16 +29,6 @@ pub type Version = u16;
 pub const OLDEST_VERSION: Version = 1;
 /// The newest version that this build speaks.
 pub const NEWEST_VERSION: Version = 1;
-
-/// Marks the frames of one session, chosen at random by the agent. What a channel delivers late,
-/// from a session that is over, bears another and is dropped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct SessionNonce(pub u64);
-
-impl SessionNonce {
-    /// Of no session: a probe bears it, an agent never chooses it.
-    pub const NONE: Self = Self(0);
-}
 
 /// From the coordinator to an agent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,7 +1,6 @@
 //! The words that the sources gave up for the field's own (`docs/glossary.md`): none of them comes back as the name of a
 //! type, a module, a function, a field or a variant.
 
-
 use std::fs;
 
 /// The words given up, each with the word that took over.

@@ -170,15 +170,12 @@ async fn serve_in(
 
     let channels = channels(&config, &mut parts)?;
     let reports_kept = Arc::new(LedgerReports(ledger_handle.clone()));
-    let heartbeat = config.tether.heartbeat;
-    let tether = Arc::new(Tether::new(channels, reports_kept, heartbeat));
+    let tether = Arc::new(Tether::new(channels, reports_kept, config.tether.heartbeat));
     let requests = requests(&config, &ledger_handle, &tether);
     let images = images(&config)?;
     let runtime = runtime(&config, requests.clone(), images.clone());
     let nics = nics(&config, &runtime);
-    let (nat, nat_thread) = Nat::spawn(config.nat_environment())?;
-    let dns = Dns::spawn(&config.dns.server, config.dns.policy)?;
-    let mut dataplane = Dataplane::new(segments, nat, dns, Arc::clone(&tether), nics);
+    let (mut dataplane, nat_thread) = dataplane(&config, segments, &tether, nics)?;
     let drift = Drift::default();
     let failed = dataplane.reconcile(&kept.whole, reports).await;
     drift.report(&failed, dataplane.waiting());
@@ -242,6 +239,19 @@ async fn serve_in(
 fn service_manager() -> Result<Option<Arc<Watchdog>>, ServeError> {
     let manager = Watchdog::from_environment().map_err(ServeError::Manager)?;
     Ok(manager.map(Arc::new))
+}
+
+/// What follows the ledger, and the thread that owns nftables.
+fn dataplane(
+    config: &Config,
+    segments: Segments,
+    tether: &Arc<Tether>,
+    nics: Option<Arc<dyn Nics>>,
+) -> Result<(Dataplane, ActorThread), ServeError> {
+    let (nat, thread) = Nat::spawn(config.nat_environment())?;
+    let dns = Dns::spawn(&config.dns.server, config.dns.policy)?;
+    let dataplane = Dataplane::new(segments, nat, dns, Arc::clone(tether), nics);
+    Ok((dataplane, thread))
 }
 
 /// What carries commands out, for both APIs and the runtime.

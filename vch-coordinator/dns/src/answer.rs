@@ -11,7 +11,8 @@ use domain::rdata::{A, Aaaa, Ptr};
 
 use crate::forward::Forward;
 use crate::name::labels;
-use crate::names::{Addresses, Names, NetworkId, Scope};
+use crate::names::{Addresses, Names, Scope};
+use crate::network_id::NetworkId;
 use crate::query::{Query, Unfit};
 use crate::reply::{MAX_RECORDS, Reply, Transport, header_only};
 use crate::reverse::{self, Reverse};

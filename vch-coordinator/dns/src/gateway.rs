@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use nix::errno::Errno;
 use nix::sys::epoll::EpollFlags;
 
-use crate::names::NetworkId;
+use crate::network_id::NetworkId;
 use crate::reactor::{Kind, Reactor, Token};
 use crate::socket::Sockets;
 

@@ -12,12 +12,9 @@ use ipnet::IpNet;
 
 use crate::config::{ConfigError, check_upstreams};
 use crate::name::Name;
+use crate::network_id::NetworkId;
 use crate::subnets::Subnets;
 use crate::tally::ClientKey;
-
-/// Which network a name belongs to, or a query came in from. The caller chooses the numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NetworkId(pub u128);
 
 /// How the table answers, for all networks alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

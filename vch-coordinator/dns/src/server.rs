@@ -14,7 +14,8 @@ use nix::errno::Errno;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use crate::config::{Config, ConfigError, check_upstreams};
-use crate::names::{Names, NetworkId};
+use crate::names::Names;
+use crate::network_id::NetworkId;
 use crate::socket::Sockets;
 use crate::stats::{Counters, Stats};
 use crate::worker::{Command, Shared, Worker};

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use crate::names::NetworkId;
+use crate::network_id::NetworkId;
 
 /// A client, as far as shares are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -7,7 +7,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 
-use crate::names::NetworkId;
+use crate::network_id::NetworkId;
 use crate::reactor::Token;
 use crate::tally::ClientKey;
 

@@ -8,52 +8,25 @@
 //!                           └─► running    whoever runs the VMs plugs and unplugs their NICs
 //! ```
 
-use crate::running::Running;
-use futures_util::{
-    FutureExt,
-    future::{self, BoxFuture},
+use crate::{
+    error::{DataplaneError, Later},
+    running::Running,
 };
+use futures_util::{FutureExt, future};
 use ipnet::IpNet;
 use protocol::{message::Report, spec::InterfaceName};
 use std::{collections::BTreeMap, sync::Arc};
-use thiserror::Error;
 use vch_ledger::{
     Attachment, ContainerId, NetworkId,
     desired::{Delta, DesiredEndpoint, NetworkBacking, Segment, bridge_name},
 };
 use vch_network::{
-    NicError, Nics,
-    dns::{Dns, DnsError},
-    nat::{Nat, NatError},
+    Nics,
+    dns::Dns,
+    nat::Nat,
     segments::{Bridge, Desired, Port, PortKind, SegmentError, Segments},
-    tether::{ChannelError, Tether},
+    tether::Tether,
 };
-
-/// Which part of the data plane does not follow the ledger, and why.
-#[derive(Debug, Error)]
-pub enum DataplaneError {
-    /// Bridges, ports, gateways.
-    #[error("segments")]
-    Segments(#[from] SegmentError),
-    /// nftables.
-    #[error("nat")]
-    Nat(#[from] NatError),
-    /// Names and their server.
-    #[error("dns")]
-    Dns(#[from] DnsError),
-    /// Channels.
-    #[error("tether")]
-    Tether(#[from] ChannelError),
-    /// Running VMs.
-    #[error("runtime")]
-    Runtime(#[from] NicError),
-    /// A defect, which the log has.
-    #[error("it ended in a panic")]
-    Panicked,
-}
-
-/// What of a transaction is still to be done.
-pub type Later = BoxFuture<'static, Result<(), DataplaneError>>;
 
 /// The data plane of this VCH.
 pub struct Dataplane {

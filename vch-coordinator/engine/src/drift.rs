@@ -1,6 +1,6 @@
 //! What does not agree with the ledger at present.
 
-use crate::dataplane::DataplaneError;
+use crate::error::DataplaneError;
 use std::sync::{Arc, Mutex, PoisonError};
 use vch_log::error_chain;
 

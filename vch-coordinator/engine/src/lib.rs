@@ -18,13 +18,15 @@
 
 mod dataplane;
 mod drift;
+mod error;
 mod reconciler;
 mod report_store;
 mod requests;
 mod running;
 
-pub use dataplane::{Dataplane, DataplaneError, Later};
+pub use dataplane::Dataplane;
 pub use drift::Drift;
+pub use error::{DataplaneError, Later};
 pub use reconciler::{Reconciler, ReconcilerError};
 pub use report_store::LedgerReports;
 pub use requests::{Outcome, Progress, RequestError, Requests};

@@ -2,8 +2,9 @@
 //! failed, healed where somebody else changed the kernel.
 
 use crate::{
-    dataplane::{Dataplane, DataplaneError, Later},
+    dataplane::Dataplane,
     drift::Drift,
+    error::{DataplaneError, Later},
 };
 use futures_util::FutureExt;
 use std::{collections::BTreeMap, panic::AssertUnwindSafe, time::Duration};

@@ -4,7 +4,7 @@
 //! container one after the other, in the order of the ledger's transactions. A tap stands until the
 //! NIC on it is unplugged; what was refused or not answered is asked again.
 
-use crate::dataplane::{DataplaneError, Later};
+use crate::error::{DataplaneError, Later};
 use futures_util::{
     FutureExt,
     future::{BoxFuture, join_all},

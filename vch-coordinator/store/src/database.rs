@@ -3,16 +3,17 @@
 use super::{
     StoreError, dir,
     error::failed,
-    facts::{self, Facts, REVISION, SCHEMA, VCH},
+    facts::{self, Facts, REVISION},
     lock::Lock,
     log::{Bounds, Encoded, Log, Logged},
-    migration,
+    prepare::{Random, prepare},
     reserve::Reserve,
+    schema::{REPORTS, ROWS},
     value::{decode, encode},
 };
 use crate::private;
 use protocol::message::Report;
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+use redb::{Database, ReadableDatabase, ReadableTable, WriteTransaction};
 use std::{
     collections::BTreeMap,
     panic::{self, AssertUnwindSafe},
@@ -20,16 +21,6 @@ use std::{
     sync::Arc,
 };
 use vch_ledger::{ContainerId, Id, Revision, Row, RowKey, VchId};
-
-/// Rows of the ledger: postcard of `RowKey` to postcard of `Row`.
-pub(super) const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rows");
-/// Last acknowledged report of each container: ID to postcard of `Report`.
-const REPORTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("reports");
-/// The shape of rows that this build reads and writes.
-pub(super) const SCHEMA_VERSION: u32 = 4;
-
-/// Fills a slice with random bytes, of the quality of getrandom(2).
-type Random<'a> = &'a mut dyn FnMut(&mut [u8]) -> Result<(), getrandom::Error>;
 
 /// An open store.
 pub struct Store {
@@ -220,39 +211,6 @@ impl Store {
             .map_err(failed("begin reading"))?;
         Log::page(&read, after, page)
     }
-}
-
-/// Makes tables and facts where they are missing, and brings those of an older release to the
-/// present schema.
-pub(super) fn prepare(database: &Database, random: Random<'_>) -> Result<VchId, StoreError> {
-    let write = database.begin_write().map_err(failed("begin"))?;
-    write.open_table(ROWS).map_err(failed("open rows"))?;
-    write.open_table(REPORTS).map_err(failed("open reports"))?;
-    Log::prepare(&write)?;
-    let found = Facts::open(&write)?.get(SCHEMA)?;
-    match found {
-        Some(SCHEMA_VERSION) => {}
-        Some(found @ migration::OLDEST..SCHEMA_VERSION) => {
-            migration::migrate(&write, found)?;
-            Facts::open(&write)?.put(SCHEMA, &SCHEMA_VERSION)?;
-            tracing::info!(from = found, to = SCHEMA_VERSION, "store migrated");
-        }
-        Some(found) => return Err(StoreError::Schema { found }),
-        None => {
-            let mut id = [0; 16];
-            random(&mut id).map_err(StoreError::Random)?;
-            let mut facts = Facts::open(&write)?;
-            facts.put(SCHEMA, &SCHEMA_VERSION)?;
-            facts.put(VCH, &VchId(id))?;
-        }
-    }
-    let vch = Facts::open(&write)?.get(VCH)?;
-    let vch = vch.ok_or(StoreError::Value {
-        table: "facts",
-        source: postcard::Error::DeserializeUnexpectedEnd,
-    })?;
-    write.commit().map_err(failed("commit"))?;
-    Ok(vch)
 }
 
 fn load(database: &Database, vch: VchId, bounds: Bounds) -> Result<(Loaded, Log), StoreError> {

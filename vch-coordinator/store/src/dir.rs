@@ -2,10 +2,11 @@
 
 use super::{
     StoreError,
-    database::{SCHEMA_VERSION, prepare},
     error::failed,
     facts::{self, SCHEMA},
     lock,
+    prepare::prepare,
+    schema::SCHEMA_VERSION,
 };
 use redb::{Database, ReadableDatabase};
 use std::{

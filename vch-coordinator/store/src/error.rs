@@ -1,6 +1,6 @@
 //! Why the store does not serve.
 
-use super::{database::SCHEMA_VERSION, lock::Holder};
+use super::{lock::Holder, schema::SCHEMA_VERSION};
 use crate::private::PrivateError;
 use std::{io, path::PathBuf};
 use thiserror::Error;

@@ -24,10 +24,12 @@ mod facts;
 mod lock;
 mod log;
 mod migration;
+mod prepare;
 pub mod private;
 mod reserve;
 #[cfg(any(test, feature = "test-util"))]
 pub mod sample;
+mod schema;
 mod value;
 mod writer;
 

@@ -16,10 +16,10 @@ mod v3;
 
 use super::{
     StoreError,
-    database::ROWS,
     error::failed,
     facts::{Facts, REVISION},
     log::Log,
+    schema::ROWS,
     value::{decode, encode},
 };
 use redb::{ReadableTable, WriteTransaction};

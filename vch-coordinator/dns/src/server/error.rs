@@ -4,7 +4,7 @@ use std::io;
 use std::net::IpAddr;
 
 use crate::config::ConfigError;
-use crate::names::NetworkId;
+use crate::network_id::NetworkId;
 
 /// Why the server could not be started.
 #[derive(Debug, thiserror::Error)]

@@ -1,5 +1,5 @@
 use super::*;
-use crate::names::NetworkId;
+use crate::network_id::NetworkId;
 
 fn client(n: u128) -> ClientKey {
     ClientKey::Container(NetworkId(n))

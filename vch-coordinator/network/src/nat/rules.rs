@@ -10,8 +10,8 @@ mod nat;
 
 use super::sets::NftSet;
 use vch_nftables::{
-    Chain, Comment, Datum, Family, Field, IpVersion, NameError, Operator, Rule, Set, Statement,
-    Table, name,
+    Chain, Comment, Datum, Family, Field, InterfacePrefix, IpVersion, NameError, Operator, Rule,
+    Set, Statement, Table, name,
 };
 
 /// One table: its chains with their rules, and the sets that packets fill. Those that follow the
@@ -96,6 +96,12 @@ fn later_fragment(version: IpVersion) -> Rule {
         operator: Operator::NotEqual,
         value: Datum::Number(0),
     })
+}
+
+/// Whether a port of a bridge is a container's: its name says so (`desired::port_name`), and nothing
+/// passes before the sets know it.
+fn container(rule: Rule, port: Field) -> Result<Rule, NameError> {
+    Ok(rule.begins(port, InterfacePrefix::new("vt-")?))
 }
 
 #[cfg(test)]

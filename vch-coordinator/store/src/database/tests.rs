@@ -1,5 +1,8 @@
 use super::*;
-use crate::sample::{add, report};
+use crate::{
+    facts::SCHEMA,
+    sample::{add, report},
+};
 use std::fs;
 use vch_ledger::{Answer, Change, Command, Environment, Ledger, Settings, Transaction};
 

@@ -1,4 +1,4 @@
-use super::*;
+use super::{holder::holder, *};
 use std::process::{Command, Stdio};
 
 fn refused(dir: &Path) -> StoreError {

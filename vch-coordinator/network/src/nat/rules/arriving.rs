@@ -3,7 +3,7 @@
 //! fill the sets.
 
 use super::super::sets::{NftSet, VERSIONS};
-use super::{bridge, chain, later_fragment};
+use super::{chain, container, later_fragment};
 use vch_nftables::{Chain, Datum, Field, NameError, Rule, Statement, name};
 
 /// Without the first fragment, which has ports, nobody can use the others.
@@ -86,7 +86,7 @@ pub(super) fn arriving() -> Result<(Chain, Vec<Rule>), NameError> {
         ),
         (
             "another container of its network",
-            bridge::container(
+            container(
                 new().is_in([to], NftSet::PeersAllowed.name()),
                 Field::InputInterface,
             )?

@@ -1,20 +1,14 @@
 //! What frames meet. The bridge family has no connection tracking here: nothing needs it.
 
 use super::super::sets::{NftSet, VERSIONS};
-use super::{arriving, chain, destination, genuine};
-use vch_nftables::{Chain, Field, Hook, InterfacePrefix, NameError, Policy, Rule, name};
+use super::{arriving, chain, container, destination, genuine};
+use vch_nftables::{Chain, Field, Hook, NameError, Policy, Rule, name};
 
 /// `NF_BR_PRI_NAT_DST_BRIDGED` of linux/netfilter_bridge.h: before br_netfilter hands the frame to
 /// IP's rules.
 const FIRST: i32 = -300;
 /// `NF_BR_PRI_FILTER_BRIDGED` of linux/netfilter_bridge.h.
 const FILTER: i32 = -200;
-
-/// Whether a port of a bridge is a container's: its name says so (`desired::port_name`), and nothing
-/// passes before the sets know it.
-pub(super) fn container(rule: Rule, port: Field) -> Result<Rule, NameError> {
-    Ok(rule.begins(port, InterfacePrefix::new("vt-")?))
-}
 
 pub(super) fn chains() -> Result<Vec<(Chain, Vec<Rule>)>, NameError> {
     let new = Rule::new;
