@@ -34,6 +34,7 @@ use std::{
     time::Duration,
 };
 use vch_ledger::{ExternalNetwork, PortNumber, Protocol, Settings, VchId};
+use vch_network::{PortProbe, nat::NatEnvironment};
 
 /// A whole, checked configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,6 +105,37 @@ impl Config {
         settings.reserved = self.reserved();
         settings.private = self.private();
         settings
+    }
+
+    /// What of the configuration the rules of nftables are about.
+    pub fn nat_environment(&self) -> NatEnvironment {
+        let host_interfaces = [&self.management, &self.docker_endpoint.host_interface];
+        NatEnvironment {
+            private: host_interfaces
+                .map(|host_interface| host_interface.interface.clone())
+                .into(),
+            private_addresses: host_interfaces
+                .map(|host_interface| host_interface.address)
+                .into(),
+        }
+    }
+
+    /// What finds who listens at a port of this VCH.
+    pub fn port_probe(&self) -> PortProbe {
+        let at = |published| {
+            let externals = self.externals.iter();
+            let externals = externals.filter(move |one| one.external.published == published);
+            let subnets = externals.flat_map(|one| &one.subnets);
+            subnets.filter_map(|subnet| subnet.vch).collect()
+        };
+        PortProbe {
+            private: vec![
+                self.management.address,
+                self.docker_endpoint.host_interface.address,
+            ],
+            defaults: at(true),
+            others: at(false),
+        }
     }
 
     /// Ports of the VCH's own services, each with whose it is.

@@ -8,14 +8,11 @@
 //!                          └─► running    whoever runs the VMs plugs and unplugs their NICs
 //! ```
 
-pub mod dns;
-pub mod nat;
-mod nics;
+mod report_store;
 mod running;
-pub mod segments;
-pub mod tether;
 
-pub use nics::{NicError, Nics};
+pub use report_store::LedgerReports;
+pub use vch_network::{NicError, Nics, dns, nat, segments, tether};
 
 use crate::config::Config;
 use dns::{Dns, DnsError};
@@ -93,8 +90,8 @@ impl Effects {
         Ok(Self {
             running: nics.map(|nics| Running::new(nics, segments.clone())),
             segments,
-            nat: Nat::open(config.into())?,
-            dns: Dns::spawn(&config.dns)?,
+            nat: Nat::open(config.nat_environment())?,
+            dns: Dns::spawn(&config.dns.server, config.dns.policy)?,
             tether,
             shared: BTreeMap::new(),
         })

@@ -14,19 +14,19 @@
 pub mod api;
 pub mod config;
 pub mod effects;
-mod error_chain;
-mod log_budget;
 pub mod logging;
 mod parts;
-mod port_probe;
-mod private;
 pub mod reconciler;
 pub mod reload;
 pub mod requests;
 mod rlimit;
 pub mod runtime;
-#[cfg(test)]
-mod sample;
 pub mod serve;
-pub mod store;
 mod watchdog;
+
+use vch_log as error_chain;
+use vch_log as log_budget;
+pub use vch_store as store;
+use vch_store::private;
+#[cfg(test)]
+use vch_store::sample;

@@ -16,7 +16,7 @@ use thiserror::Error;
 use vch_ledger::{Answer, Command, ContainerId, Refusal};
 
 /// Why a request was not carried out. Whatever it was, everything is as it was before.
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 pub enum RequestError {
     /// The ledger refused.
     #[error(transparent)]

@@ -5,36 +5,41 @@
 //!
 //! ```text
 //!   api::docker ──► Runtime (containers: make, get, wait)  ──► ledger rows: container, workload, life
-//!                        │ start, stop, remove: one after the other for each container
+//!                        │ start, stop, kill, remove
+//!                        ▼
+//!                   one supervisor for each container, which drives its lifecycle
+//!                        │
 //!                        ▼
 //!                   one shim for each VM, which outlives the coordinator ──► QEMU
 //! ```
 
+mod adopt;
 mod attach;
 mod capability;
 mod cgroups;
 mod containers;
+mod control;
 mod create;
 mod disks;
+mod documents;
 mod error;
 pub mod event;
+mod handle;
 mod health;
 pub mod hook;
 mod images;
 mod launch;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the supervisors that drive it follow")
-)]
 mod lifecycle;
 mod links;
-mod lives;
 mod lost;
-mod machine;
+mod orphans;
+mod plug;
 mod restart;
 mod settings;
 mod shim;
+mod signal;
 mod snapshot;
+mod supervisor;
 mod tasks;
 mod templates;
 mod uids;
@@ -43,8 +48,10 @@ pub mod workload;
 pub use attach::{Attached, Outputs};
 pub use capability::number as capability_number;
 pub use containers::{Dirs, Runtime, Until, Update};
+pub use control::Stop;
 pub use create::Create;
 pub use disks::Disks;
+pub use documents::Documents;
 pub use error::RuntimeError;
 pub use health::{Health, HealthResult, HealthStatus};
 pub use hook::{Hook, HookError};
@@ -52,6 +59,6 @@ pub use launch::{
     bytes as size_bytes, cgroup_limits, environment, limit as ulimit_number, process,
     set as set_variable,
 };
-pub use lives::{Stop, signal_number};
 pub use settings::Vms;
-pub use snapshot::{ContainerSnapshot, Unreadable};
+pub use signal::signal_number;
+pub use snapshot::{ContainerRows, ContainerSnapshot, Unreadable};

@@ -10,13 +10,12 @@ use crate::{
     },
     config::{self, Config, Links, LinksError},
     effects::{
-        EffectError, Effects, Nics,
+        EffectError, Effects, LedgerReports, Nics,
         segments::{Owner, SegmentError, Segments, SegmentsThread},
         tether::{ChannelError, Channels, Tether},
     },
     error_chain::error_chain,
     parts::{PartError, Parts},
-    port_probe::PortProbe,
     private::{self, PrivateError},
     reconciler::{Drift, Reconciler},
     reload::Reload,
@@ -157,7 +156,8 @@ async fn serve_in(
     let ledger_handle = kept.ledger_handle;
 
     let channels = channels(&config, &mut parts)?;
-    let tether = Tether::new(channels, ledger_handle.clone(), config.tether.heartbeat);
+    let reports_kept = Arc::new(LedgerReports(ledger_handle.clone()));
+    let tether = Tether::new(channels, reports_kept, config.tether.heartbeat);
     let tether = Arc::new(tether);
     let requests = requests(&config, &ledger_handle, &tether);
     let images = images(&config)?;
@@ -445,7 +445,7 @@ fn nics(config: &Config, runtime: &Runtime) -> Option<Arc<dyn Nics>> {
 /// What else is on the machine, for the ledger's decisions.
 fn host(config: &Config, segments: &Segments) -> HostChecks {
     let routes = segments.host_routes();
-    let probe = PortProbe::beside(config);
+    let probe = config.port_probe();
     HostChecks {
         overlap: Arc::new(move |net| routes.overlap(net)),
         listener: Arc::new(move |port| probe.holder(port)),

@@ -18,34 +18,34 @@ use std::{
 
 const PROGRAM: &str = "/sbin/tether-net";
 const NOTIFY: &str = "/run/notify";
-/// Keeps one that can't live from eating the processor.
+/// Keeps an agent that ends at once from eating the processor.
 const PAUSE: Duration = Duration::from_secs(1);
 
 const NOTHING: &str = "it has said nothing";
-/// What it says once it is ready to begin (`tether-net --hold`).
+/// The status of an agent that is ready to begin (`tether-net --hold`).
 const HELD: &str = "held";
 
-/// The agent. It is started before there is a life and a root, and held until then: a VM that is saved meanwhile has one
-/// that only needs to go on.
+/// The agent's process. It is started before there is a life and a root, and held until then: a VM that is saved
+/// meanwhile has an agent that only needs to go on.
 pub struct Agent {
     notify: UnixDatagram,
     child: Option<Child>,
-    /// Its standard input, until the root is there.
+    /// The agent's standard input, until the root is there.
     hold: Option<ChildStdin>,
     begun: bool,
     rooted: bool,
     again: Option<Instant>,
-    /// It has applied a spec.
+    /// The agent has applied a spec.
     pub ready: bool,
-    /// What it said last.
+    /// The agent's last status.
     pub status: String,
 }
 
 impl Agent {
-    /// Starts it; an image without one has no network to wait for.
+    /// Starts the agent; an image without one has no network to wait for.
     ///
     /// # Errors
-    /// It can't be heard.
+    /// The socket that the agent is heard by can't be made.
     pub fn start() -> io::Result<Self> {
         let notify = UnixDatagram::bind(NOTIFY)?;
         notify.set_nonblocking(true)?;
@@ -64,7 +64,7 @@ impl Agent {
         Ok(agent)
     }
 
-    /// Lets it begin: the VM has a life. One that can't be told has ended, and comes again.
+    /// Lets the agent begin: the VM has a life. An agent that can't be told has ended, and is started again.
     pub fn begin(&mut self) {
         self.begun = true;
         NOTHING.clone_into(&mut self.status);
@@ -73,13 +73,13 @@ impl Agent {
         }
     }
 
-    /// Lets it write files: its root is there.
+    /// Lets the agent write files: its root is there.
     pub fn root_is_there(&mut self) {
         self.rooted = true;
         self.hold = None;
     }
 
-    /// It waits to begin, or there is none.
+    /// Returns whether the agent waits to begin, or there is none.
     pub fn is_held(&self) -> bool {
         self.ready || self.status == HELD
     }
@@ -102,31 +102,36 @@ impl Agent {
         Ok(())
     }
 
-    /// Where it says how far it is.
+    /// Returns the descriptor to poll for what the agent says.
     pub fn notify(&self) -> BorrowedFd<'_> {
         self.notify.as_fd()
     }
 
-    /// When to come back.
+    /// Returns when [`Agent::keep`] has something to do.
     pub fn deadline(&self) -> Option<Instant> {
         self.again
     }
 
-    /// Hears what it says.
+    /// Takes what the agent has said.
     pub fn hear(&mut self) {
         let mut buffer = [0; 4096];
         while let Ok(count) = self.notify.recv(&mut buffer) {
             for line in String::from_utf8_lossy(&buffer[..count]).lines() {
-                match line.split_once('=') {
-                    Some(("READY", "1")) => self.ready = true,
-                    Some(("STATUS", status)) => status.clone_into(&mut self.status),
-                    _ => {}
-                }
+                self.notified(line);
             }
         }
     }
 
-    /// Whether that child was it; then it comes again.
+    /// Takes one assignment of sd_notify(3).
+    fn notified(&mut self, assignment: &str) {
+        match assignment.split_once('=') {
+            Some(("READY", "1")) => self.ready = true,
+            Some(("STATUS", status)) => status.clone_into(&mut self.status),
+            _ => {}
+        }
+    }
+
+    /// Returns whether a child that ended was the agent, which is then started again after a pause.
     pub fn ended(&mut self, pid: Pid) -> bool {
         let own = self.child.as_ref().map(Child::id);
         if own != u32::try_from(pid.as_raw()).ok() {
@@ -137,7 +142,7 @@ impl Agent {
         true
     }
 
-    /// Starts it again when its time has come.
+    /// Starts the agent again when its time has come.
     pub fn keep(&mut self) {
         if self.again.is_some_and(|again| again <= Instant::now())
             && let Err(error) = self.spawn()
@@ -147,7 +152,7 @@ impl Agent {
         }
     }
 
-    /// Ends it, before the VM ends.
+    /// Ends the agent, before the VM ends.
     pub fn end(&mut self) {
         if let Some(child) = self.child.take()
             && let Ok(pid) = i32::try_from(child.id())
@@ -158,3 +163,6 @@ impl Agent {
         self.again = None;
     }
 }
+
+#[cfg(test)]
+mod tests;

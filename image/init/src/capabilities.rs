@@ -9,16 +9,20 @@ use nix::{errno::Errno, libc};
 
 /// `_LINUX_CAPABILITY_VERSION_3` of linux/capability.h.
 const VERSION: u32 = 0x2008_0522;
-/// No kernel knows more.
+/// The highest number that a capability can have.
 const MOST: u8 = 63;
-/// Every capability that the kernel has.
-pub const ALL: u64 = u64::MAX;
 
 #[repr(C)]
 struct Header {
     version: u32,
     pid: i32,
 }
+
+/// The header of a request about the calling process.
+static HEADER: Header = Header {
+    version: VERSION,
+    pid: 0,
+};
 
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
@@ -28,7 +32,7 @@ struct Sets {
     inheritable: u32,
 }
 
-/// Capabilities as bits.
+/// Returns capabilities as bits.
 pub fn bits(numbers: &[u8]) -> u64 {
     numbers
         .iter()
@@ -36,7 +40,10 @@ pub fn bits(numbers: &[u8]) -> u64 {
         .fold(0, |bits, number| bits | 1 << number)
 }
 
-/// Nothing beyond these can ever be gained by an exec.
+/// Takes all other capabilities off the bounding set: no exec ever gains them.
+///
+/// # Errors
+/// The process may not (CAP_SETPCAP).
 pub fn bound(bits: u64) -> Result<(), Errno> {
     for number in 0..=MOST {
         if bits & 1 << number != 0 {
@@ -54,12 +61,25 @@ pub fn bound(bits: u64) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Has these, and no others.
+/// Returns the capabilities that the calling process may have.
+///
+/// # Errors
+/// The kernel is older than version 3 of these sets.
+pub fn permitted() -> Result<u64, Errno> {
+    let mut header = Header { ..HEADER };
+    let mut sets = [Sets::default(); 2];
+    // SAFETY: both are laid out as the kernel writes them, two sets of version 3.
+    let done = unsafe { libc::syscall(libc::SYS_capget, &raw mut header, sets.as_mut_ptr()) };
+    Errno::result(done)?;
+    let [low, high] = sets.map(|set| u64::from(set.permitted));
+    Ok(high << 32 | low)
+}
+
+/// Makes these the capabilities of the calling process, and no others.
+///
+/// # Errors
+/// The process lacks one of them.
 pub fn have(bits: u64) -> Result<(), Errno> {
-    let header = Header {
-        version: VERSION,
-        pid: 0,
-    };
     #[expect(clippy::cast_possible_truncation, reason = "halves of 64 bits")]
     let halves = [bits as u32, (bits >> 32) as u32];
     let sets = halves.map(|half| Sets {
@@ -68,6 +88,9 @@ pub fn have(bits: u64) -> Result<(), Errno> {
         inheritable: 0,
     });
     // SAFETY: both are laid out as the kernel reads them, two sets of version 3.
-    let done = unsafe { libc::syscall(libc::SYS_capset, &raw const header, sets.as_ptr()) };
+    let done = unsafe { libc::syscall(libc::SYS_capset, &raw const HEADER, sets.as_ptr()) };
     Errno::result(done).map(drop)
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,19 +3,23 @@
 use nix::unistd::Pid;
 use protocol::process::CgroupLimits;
 use std::{
-    fs, io,
+    fs::{self, File},
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
-/// Its parent, which bears the device program: a container that has its own cgroup tree can't take it off.
+/// The cgroup's parent, which bears the device program: a container that has its own cgroup tree can't take it off.
 pub const PARENT: &str = "/sys/fs/cgroup/vch";
-/// Its directory.
+/// The cgroup's directory.
 pub const DIR: &str = "/sys/fs/cgroup/vch/container";
 /// Most cgroups that are looked at for their processes: a container may make any number.
 const MOST_BELOW: usize = 1024;
 const ROOT: &str = "/sys/fs/cgroup";
 
-/// Makes it. Controllers that the kernel lacks are missed only by whoever asks for their figures.
+/// Makes the cgroup. Controllers that the kernel lacks are missed only by requests for their figures.
+///
+/// # Errors
+/// A directory can't be made.
 pub fn make() -> io::Result<()> {
     fs::create_dir_all(PARENT)?;
     for parent in [ROOT, PARENT] {
@@ -26,7 +30,8 @@ pub fn make() -> io::Result<()> {
     fs::create_dir_all(DIR)
 }
 
-/// Bounds it: every file is written, so that a bound that is no more goes. Answers with what is not in force, in words.
+/// Bounds the cgroup: every file is written, so that a bound that is no more goes. Returns those that are not in force,
+/// in words.
 pub fn limit(limits: &CgroupLimits) -> Vec<String> {
     let written = values(limits).into_iter().filter_map(|(file, value)| {
         let error = match write(file, &value) {
@@ -46,7 +51,7 @@ pub fn limit(limits: &CgroupLimits) -> Vec<String> {
     written.collect()
 }
 
-/// What the files say of a cgroup without bounds.
+/// The files of the bounds, and the text of each in a cgroup without bounds.
 const DEFAULTS: [(&str, &str); 7] = [
     ("memory.max", "max"),
     ("memory.low", "0"),
@@ -59,7 +64,7 @@ const DEFAULTS: [(&str, &str); 7] = [
 /// The kernel ignores an empty write: a line is written instead.
 const NO_LIST: &str = "\n";
 
-/// Each file, and what is written to it.
+/// Returns each file, and the text to be written to it.
 fn values(limits: &CgroupLimits) -> [(&'static str, String); 7] {
     let CgroupLimits {
         memory,
@@ -87,8 +92,11 @@ fn values(limits: &CgroupLimits) -> [(&'static str, String); 7] {
     })
 }
 
-/// Puts the calling process into it. A container that manages cgroups of its own may have no process in this one: then
-/// its `first` process's cgroup is taken.
+/// Puts the calling process into the cgroup. A container that manages cgroups of its own may have no process in this one:
+/// then its `first` process's cgroup is taken.
+///
+/// # Errors
+/// The cgroup is gone, or the kernel does not take the process.
 pub fn enter(first: Option<Pid>) -> io::Result<()> {
     match (write("cgroup.procs", "0"), first) {
         (Err(error), Some(first)) if error.kind() == io::ErrorKind::ResourceBusy => {
@@ -102,13 +110,13 @@ pub fn enter(first: Option<Pid>) -> io::Result<()> {
     }
 }
 
-/// Ends every process in it.
+/// Kills every process of the cgroup.
 pub fn kill() {
     // Where there is none left nothing is to be done.
     let _ = write("cgroup.kill", "1");
 }
 
-/// The processes in it and in those that the container made below it.
+/// Returns the processes of the cgroup and of those that the container made below it.
 pub fn processes() -> Vec<Pid> {
     let mut found = Vec::new();
     let mut dirs = vec![PathBuf::from(DIR)];
@@ -127,21 +135,26 @@ pub fn processes() -> Vec<Pid> {
     found
 }
 
-/// How often the kernel killed one of them for want of memory.
+/// Returns how often the kernel killed one of the processes for want of memory.
 pub fn killed_for_memory() -> u64 {
     value(&read("memory.events"), "oom_kill")
 }
 
-/// What one of its files says; nothing where the kernel has no such file.
+/// Returns the text of one of the cgroup's files, empty where the kernel has no such file.
 pub fn read(file: &str) -> String {
     fs::read_to_string(Path::new(DIR).join(file)).unwrap_or_default()
 }
 
+/// Writes one of the cgroup's files.
 fn write(file: &str, text: &str) -> io::Result<()> {
-    fs::write(Path::new(DIR).join(file), text)
+    // Not to be created: of a file that is not there cgroupfs says then that it may not be made.
+    let mut file = File::options()
+        .write(true)
+        .open(Path::new(DIR).join(file))?;
+    file.write_all(text.as_bytes())
 }
 
-/// A number of a file of `name value` lines; 0 where it has none.
+/// Returns a number of a file of `name value` lines, 0 where it has none.
 pub fn value(text: &str, name: &str) -> u64 {
     let mut lines = text.lines().filter_map(|line| line.split_once(' '));
     let found = lines.find(|(key, _)| *key == name);

@@ -9,10 +9,10 @@ const AGREE_MS: i64 = 50;
 /// Beyond it the clock is set; up to it it is slewed, so that it never runs backwards. NTP's step threshold is 128 ms.
 const STEP_MS: i64 = 500;
 
-/// What to do with the guest's clock.
+/// A correction of the guest's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Correction {
-    /// It is right.
+    /// The clock is right.
     None,
     /// Let it gain so many milliseconds, or lose them.
     Slew(i64),
@@ -20,7 +20,7 @@ pub enum Correction {
     Step(i64),
 }
 
-/// What was heard before.
+/// The guest's clock as the last message left it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Follower {
     /// How far the guest was ahead by the last message.
@@ -28,7 +28,7 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// The host's time has come, and the guest's clock says something.
+    /// Compares the host's time, which has just come, with the guest's, and decides what becomes of the guest's clock.
     pub fn observe(&mut self, host_ms: u64, guest_ms: u64) -> Correction {
         let signed = |ms: u64| i64::try_from(ms).unwrap_or(i64::MAX);
         let offset = signed(host_ms).saturating_sub(signed(guest_ms));
@@ -58,46 +58,4 @@ fn by(offset: i64) -> Correction {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Correction, Follower};
-
-    const NOON: u64 = 1_800_000_000_000;
-
-    #[test]
-    fn a_clock_that_agrees_is_left_alone() {
-        let mut follower = Follower::default();
-        for late in [0, 10, 50] {
-            assert_eq!(follower.observe(NOON, NOON + late), Correction::None);
-            assert_eq!(follower.observe(NOON + late, NOON), Correction::None);
-        }
-    }
-
-    #[test]
-    fn a_clock_that_is_behind_is_set_at_once() {
-        let mut follower = Follower::default();
-        assert_eq!(follower.observe(NOON, NOON - 400), Correction::Slew(400));
-        assert_eq!(follower.observe(NOON, NOON - 501), Correction::Step(501));
-        let year = 365 * 86_400_000;
-        let expected = Correction::Step(i64::try_from(year).unwrap());
-        assert_eq!(follower.observe(NOON, NOON - year), expected);
-    }
-
-    #[test]
-    fn one_message_that_came_late_sets_no_clock_back() {
-        let mut follower = Follower::default();
-        assert_eq!(follower.observe(NOON, NOON + 9_000), Correction::None);
-        assert_eq!(follower.observe(NOON, NOON + 5), Correction::None);
-        assert_eq!(follower.observe(NOON, NOON + 9_000), Correction::None);
-    }
-
-    #[test]
-    fn a_clock_that_is_ahead_is_set_back_by_the_less_delayed_of_two_messages() {
-        let mut follower = Follower::default();
-        assert_eq!(follower.observe(NOON, NOON + 9_000), Correction::None);
-        let back = follower.observe(NOON + 10_000, NOON + 10_000 + 7_000);
-        assert_eq!(back, Correction::Step(-7_000));
-        // What was heard before the step counts no more.
-        assert_eq!(follower.observe(NOON, NOON + 200), Correction::None);
-        assert_eq!(follower.observe(NOON, NOON + 300), Correction::Slew(-200));
-    }
-}
+mod tests;

@@ -1,6 +1,11 @@
-//! What a child does between its birth and its exec.
+//! The confinement of a child before its exec: user, limits, capabilities, system calls, directory, program.
 
-use crate::{capabilities, seccomp::Filter, user};
+use crate::{
+    capabilities,
+    seccomp::Filter,
+    start_error::{StartError, failed},
+    user,
+};
 use nix::{
     errno::Errno,
     sys::{
@@ -20,24 +25,15 @@ use std::{
     path::Path,
 };
 
-/// Docker's, where nobody says another.
+/// The `PATH` of a process whose environment has none, as Docker has it.
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// What dockerd's service gives each process that asks for no other limit: resource, soft, hard.
+/// The limits that dockerd's service gives each process that asks for no others: resource, soft, hard.
 const LIMITS: [(Resource, u64, u64); 3] = [
     (Resource::RLIMIT_NOFILE, 1 << 20, 1 << 20),
     (Resource::RLIMIT_NPROC, RLIM_INFINITY, RLIM_INFINITY),
     (Resource::RLIMIT_CORE, RLIM_INFINITY, RLIM_INFINITY),
 ];
-
-/// Why a process does not start, in Docker's words where it has some.
-pub type Refused = (Fault, String);
-
-/// Any step that does not succeed.
-pub fn failed<E: std::fmt::Display>(what: &str) -> impl FnOnce(E) -> Refused {
-    let what = what.to_owned();
-    move |error| (Fault::Other, format!("{what}: {error}"))
-}
 
 /// The arguments and the environment of a process whose program was found.
 pub struct Program {
@@ -46,21 +42,22 @@ pub struct Program {
     environment: Vec<CString>,
 }
 
-/// Makes the calling process the container's: its user, its rights, its directory. It is in the container's
-/// namespaces already.
-pub fn confine(process: &Process) -> Result<Program, Refused> {
-    let who =
-        user::resolve(&process.user, &process.groups).map_err(|reason| (Fault::User, reason))?;
+/// Makes the calling process, which is in the container's namespaces already, the container's: gives it its user, its
+/// rights and its directory, and looks its program up.
+///
+/// # Errors
+/// [`Fault::User`]: the container has no such user or group. [`Fault::NotFound`] and [`Fault::NotExecutable`]: the
+/// program. [`Fault::Other`]: a limit, a right or the directory.
+pub fn confine(process: &Process) -> Result<Program, StartError> {
+    let who = user::resolve(&process.user, &process.groups)
+        .map_err(|reason| StartError::new(Fault::User, reason))?;
     give_streams(who.uid).map_err(failed("give the streams to the user"))?;
     for (resource, soft, hard) in LIMITS {
         setrlimit(resource, soft, hard).map_err(failed("set a limit"))?;
     }
     for (resource, soft, hard) in &process.limits {
         let resource = limit(*resource).ok_or_else(|| {
-            (
-                Fault::Other,
-                format!("no resource has number {resource} (setrlimit(2))"),
-            )
+            StartError::other(format!("no resource has number {resource} (setrlimit(2))"))
         })?;
         setrlimit(resource, *soft, *hard).map_err(failed("set a limit"))?;
     }
@@ -85,7 +82,7 @@ pub fn confine(process: &Process) -> Result<Program, Refused> {
     setgroups(&groups).map_err(failed("set the groups"))?;
     setgid(Gid::from_raw(who.gid)).map_err(failed("set the group"))?;
     let bits = if process.privileged {
-        capabilities::ALL
+        capabilities::permitted().map_err(failed("see the capabilities"))?
     } else {
         capabilities::bits(&process.capabilities)
     };
@@ -109,10 +106,7 @@ pub fn confine(process: &Process) -> Result<Program, Refused> {
     };
     chdir(dir).map_err(|errno| {
         let why = errno.desc().to_lowercase();
-        (
-            Fault::Other,
-            format!("chdir to cwd ({dir:?}) failed: {why}"),
-        )
+        StartError::other(format!("chdir to cwd ({dir:?}) failed: {why}"))
     })?;
     find(&process.args, environment)
 }
@@ -129,10 +123,15 @@ fn give_streams(uid: u32) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Looks the program up as execvp(3) does, in the container's own `PATH`.
-pub fn find(args: &[String], environment: Vec<String>) -> Result<Program, Refused> {
+/// Looks a program up as execvp(3) does, in the `PATH` of its environment.
+///
+/// # Errors
+/// [`Fault::NotFound`]: there is no such file. [`Fault::NotExecutable`]: the file is no program, or the user may not run
+/// it. [`Fault::Other`]: an argument holds a zero byte.
+pub fn find(args: &[String], environment: Vec<String>) -> Result<Program, StartError> {
     let Some(name) = args.first().filter(|name| !name.is_empty()) else {
-        return Err((Fault::NotFound, "no command specified".to_owned()));
+        let reason = "no command specified".to_owned();
+        return Err(StartError::new(Fault::NotFound, reason));
     };
     let path = if name.contains('/') {
         check(name).map(|()| name.clone())
@@ -147,20 +146,18 @@ pub fn find(args: &[String], environment: Vec<String>) -> Result<Program, Refuse
         let mut unfit = None;
         let found = candidates.into_iter().find(|path| match check(path) {
             Ok(()) => true,
-            Err(refused @ (Fault::NotExecutable, _)) => {
-                unfit.get_or_insert(refused);
+            Err(error) => {
+                if error.fault == Fault::NotExecutable {
+                    unfit.get_or_insert(error);
+                }
                 false
             }
-            Err(_) => false,
         });
         found.ok_or_else(|| {
             let nowhere = format!("exec: {name:?}: executable file not found in $PATH");
-            unfit.unwrap_or((Fault::NotFound, nowhere))
+            unfit.unwrap_or(StartError::new(Fault::NotFound, nowhere))
         })
     }?;
-    let text = |text: String| {
-        CString::new(text).map_err(|_| (Fault::Other, "a word holds a zero byte".to_owned()))
-    };
     Ok(Program {
         path: text(path)?,
         args: args.iter().cloned().map(text).collect::<Result<_, _>>()?,
@@ -171,23 +168,20 @@ pub fn find(args: &[String], environment: Vec<String>) -> Result<Program, Refuse
     })
 }
 
-fn check(path: &str) -> Result<(), Refused> {
-    let denied = || {
-        (
-            Fault::NotExecutable,
-            format!("exec: {path:?}: permission denied"),
-        )
-    };
+fn text(text: String) -> Result<CString, StartError> {
+    CString::new(text).map_err(|_| StartError::other("a word holds a zero byte".to_owned()))
+}
+
+fn check(path: &str) -> Result<(), StartError> {
+    let unfit = |why| StartError::new(Fault::NotExecutable, format!("exec: {path:?}: {why}"));
+    let denied = || unfit("permission denied");
     match fs::metadata(Path::new(path)) {
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Err(denied()),
         Err(_) => {
             let reason = format!("exec: {path:?}: stat {path}: no such file or directory");
-            Err((Fault::NotFound, reason))
+            Err(StartError::new(Fault::NotFound, reason))
         }
-        Ok(found) if found.is_dir() => Err((
-            Fault::NotExecutable,
-            format!("exec: {path:?}: is a directory"),
-        )),
+        Ok(found) if found.is_dir() => Err(unfit("is a directory")),
         // A pipe or a device is no program either, and is not opened to learn it.
         Ok(found) if !found.is_file() => Err(denied()),
         Ok(_) => access(path, AccessFlags::X_OK).map_err(|_| denied()),
@@ -195,15 +189,15 @@ fn check(path: &str) -> Result<(), Refused> {
 }
 
 impl Program {
-    /// The same as the arguments of another program.
-    pub fn below(&self, path: &str, called: [String; 2]) -> Result<Self, Refused> {
-        let text = |text: String| {
-            CString::new(text).map_err(|_| (Fault::Other, "a word holds a zero byte".to_owned()))
-        };
+    /// Makes this program the argument of another one.
+    ///
+    /// # Errors
+    /// The other one's name holds a zero byte.
+    pub fn below(&self, path: &str, called: [String; 2]) -> Result<Self, StartError> {
         let mut args: Vec<CString> = called
             .into_iter()
             .map(text)
-            .collect::<Result<_, Refused>>()?;
+            .collect::<Result<_, StartError>>()?;
         args.extend(self.args.iter().cloned());
         Ok(Self {
             path: text(path.to_owned())?,
@@ -212,12 +206,12 @@ impl Program {
         })
     }
 
-    /// Becomes it; comes back only with the reason why not.
+    /// Replaces the calling process by this program; returns only if that fails.
     #[expect(
         unsafe_code,
         reason = "the disposition of a signal is the process's own, which is about to be another's"
     )]
-    pub fn exec(&self) -> Refused {
+    pub fn exec(&self) -> StartError {
         // init ignores it, and blocks what it waits for.
         // SAFETY: the default action is no handler of this program.
         let _ = unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) };
@@ -231,11 +225,11 @@ impl Program {
             Errno::ENOENT => Fault::NotFound,
             _ => Fault::NotExecutable,
         };
-        (fault, format!("exec {path}: {}", described(error)))
+        StartError::new(fault, format!("exec {path}: {}", described(error)))
     }
 }
 
-/// As Docker's runtime says it.
+/// Describes an error of execve(2) as Docker's runtime does.
 fn described(error: Errno) -> String {
     let text = error.desc().to_lowercase();
     match error {
@@ -244,7 +238,7 @@ fn described(error: Errno) -> String {
     }
 }
 
-/// By the numbers of asm-generic/resource.h.
+/// Names a resource by its number of asm-generic/resource.h.
 fn limit(number: u8) -> Option<Resource> {
     Some(match number {
         0 => Resource::RLIMIT_CPU,
@@ -266,3 +260,6 @@ fn limit(number: u8) -> Option<Resource> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,25 +1,22 @@
-//! The container's own view: its namespaces, its root, and the processes that are spawned into it.
+//! The container's namespaces, and the processes that are spawned into them.
 
 pub mod nodes;
-mod spawn;
 mod view;
 
-pub use spawn::{PendingChild, Progress, Started};
 pub use view::set_network;
 
 use crate::{
     cgroup,
-    confine::{Refused, failed},
     fork::fork,
+    spawn::{PendingChild, Role, Spawn},
+    start_error::{StartError, failed},
 };
 use nix::{
     libc,
     sched::{CloneFlags, setns, unshare},
-    sys::wait::WaitStatus,
     unistd::Pid,
 };
-use protocol::process::{Fault, Process, Start};
-use spawn::{Role, Spawn};
+use protocol::process::{Process, Start};
 use std::{
     fs::File,
     os::fd::{AsRawFd, OwnedFd, RawFd},
@@ -29,17 +26,20 @@ use std::{
 pub struct Namespaces {
     /// The container's first process.
     first: Pid,
-    /// What a child is born into.
+    /// The pid namespace, which children are forked into.
     pids: OwnedFd,
-    /// What it enters by itself.
+    /// The namespaces that a child enters by itself.
     others: Vec<OwnedFd>,
-    /// Init's own, to come back to.
+    /// Init's own pid namespace, to come back to.
     own: OwnedFd,
 }
 
 impl Namespaces {
-    /// Those of the container's own process, while it waits in all of them.
-    pub fn of(pid: Pid) -> Result<Self, Refused> {
+    /// Opens the namespaces of the container's own process, while it waits in all of them.
+    ///
+    /// # Errors
+    /// The process has ended.
+    pub fn of(pid: Pid) -> Result<Self, StartError> {
         let open = |who: &str, kind: &str| {
             let file = File::open(format!("/proc/{who}/ns/{kind}"));
             file.map(OwnedFd::from).map_err(failed("open a namespace"))
@@ -58,8 +58,12 @@ impl Namespaces {
     }
 }
 
-/// Begins the container's own process, in namespaces of its own: it makes its view of the container, and waits.
-pub fn begin(start: &Start) -> Result<PendingChild, Refused> {
+/// Begins the container's own process, in namespaces of its own: the child makes its view of the container, and waits
+/// until it is released.
+///
+/// # Errors
+/// Init has no descriptor or process left.
+pub fn begin(start: &Start) -> Result<PendingChild, StartError> {
     let process = &start.process;
     let spawn = Spawn::prepare(process)?;
     let kinds = libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC;
@@ -80,7 +84,10 @@ pub fn begin(start: &Start) -> Result<PendingChild, Refused> {
 }
 
 /// Begins another process in a container that runs.
-pub fn exec(process: &Process, namespaces: &Namespaces) -> Result<PendingChild, Refused> {
+///
+/// # Errors
+/// The container has ended, or init has no descriptor or process left.
+pub fn exec(process: &Process, namespaces: &Namespaces) -> Result<PendingChild, StartError> {
     let spawn = Spawn::prepare(process)?;
     let enter = |pids: &OwnedFd| setns(pids, CloneFlags::CLONE_NEWPID);
     enter(&namespaces.pids).map_err(failed("enter the container"))?;
@@ -101,15 +108,6 @@ pub fn exec(process: &Process, namespaces: &Namespaces) -> Result<PendingChild, 
     }
     enter(&namespaces.own).map_err(failed("leave the container"))?;
     let pid = child.ok().flatten();
-    let pid = pid.ok_or_else(|| (Fault::Other, "the container has ended".to_owned()))?;
+    let pid = pid.ok_or_else(|| StartError::other("the container has ended".to_owned()))?;
     Ok(spawn.pending(pid))
-}
-
-/// An exit code as shells have it.
-pub fn code(status: WaitStatus) -> i32 {
-    match status {
-        WaitStatus::Exited(_, code) => code,
-        WaitStatus::Signaled(_, signal, _) => 128 + signal as i32,
-        _ => 0,
-    }
 }

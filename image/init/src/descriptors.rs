@@ -1,6 +1,6 @@
 //! Descriptors that a child has from init.
 
-use crate::confine::{Refused, failed};
+use crate::start_error::{StartError, failed};
 use nix::{errno::Errno, libc};
 use std::os::fd::RawFd;
 
@@ -8,14 +8,14 @@ use std::os::fd::RawFd;
 ///
 /// # Errors
 /// The kernel has no close_range(2).
-pub fn close_others(keep: &[RawFd]) -> Result<(), Refused> {
+pub fn close_others(keep: &[RawFd]) -> Result<(), StartError> {
     for (first, last) in gaps(keep) {
         close_range(first, last).map_err(failed("close init's descriptors"))?;
     }
     Ok(())
 }
 
-/// The numbers from 3 on between those in `keep`: first and last of each run.
+/// Returns the numbers from 3 on between those in `keep`: first and last of each run.
 fn gaps(keep: &[RawFd]) -> Vec<(u32, u32)> {
     let mut kept: Vec<u32> = keep
         .iter()
@@ -46,15 +46,4 @@ fn close_range(first: u32, last: u32) -> Result<(), Errno> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::gaps;
-
-    #[test]
-    fn all_numbers_but_those_kept_are_closed() {
-        assert_eq!(gaps(&[]), [(3, u32::MAX)]);
-        assert_eq!(gaps(&[0, 1, 2, -1]), [(3, u32::MAX)]);
-        assert_eq!(gaps(&[3, 4]), [(5, u32::MAX)]);
-        assert_eq!(gaps(&[9, 4]), [(3, 3), (5, 8), (10, u32::MAX)]);
-        assert_eq!(gaps(&[5, 5]), [(3, 4), (6, u32::MAX)]);
-    }
-}
+mod tests;

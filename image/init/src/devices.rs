@@ -1,15 +1,15 @@
-//! Which devices a process of the container opens: a device program on its cgroup (bpf(2), the
+//! The devices that a process of the container may open: a device program on its cgroup (bpf(2), the
 //! kernel's `bpf_cgroup_dev_ctx` in linux/bpf.h), with Docker's list.
 //!
-//! Whoever may make device nodes (CAP_MKNOD is among Docker's default capabilities) makes them, and
-//! opens none but these. A privileged container opens every device but the channels of agent and init.
+//! A process that may make device nodes (CAP_MKNOD is among Docker's default capabilities) makes any, and
+//! opens none but these. A privileged container opens every device except the channels of agent and init.
 
 #![expect(unsafe_code, reason = "bpf(2) has no safe wrapper in nix")]
 
 use crate::{
     cgroup,
-    confine::{Refused, failed},
     container::nodes,
+    start_error::{StartError, failed},
 };
 use nix::{errno::Errno, libc};
 use protocol::process::Start;
@@ -59,13 +59,13 @@ struct Rule {
     /// [`BLOCK`] or [`CHARACTER`].
     kind: u8,
     major: u32,
-    /// None for all.
+    /// `None` stands for all.
     minor: Option<u32>,
-    /// Of [`MAKE`], [`READ`], [`WRITE`].
+    /// Bits of [`MAKE`], [`READ`], [`WRITE`].
     access: u8,
 }
 
-/// Which devices a container opens.
+/// The devices that a container may open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Rules {
     /// These alone; any node is made.
@@ -116,12 +116,12 @@ const fn instruction(code: u8, to: u8, from: u8, offset: i16, value: i32) -> Ins
     }
 }
 
-/// Loads a 32-bit word of the context.
+/// Returns the load of a 32-bit word of the context.
 const fn word(to: u8, offset: i16) -> Instruction {
     instruction(0x61, to, 1, offset, 0)
 }
 
-/// Skips `by` instructions where the register has another value.
+/// Returns a jump over `by` instructions where the register has another value.
 const fn skip_unless(register: u8, value: i32, by: i16) -> Instruction {
     instruction(0x55, register, 0, by, value)
 }
@@ -165,7 +165,7 @@ fn program(rules: &Rules) -> Vec<Instruction> {
     all
 }
 
-/// Answers for one rule, and goes on behind it where it does not hold.
+/// Returns the instructions that answer for one rule, and go on behind it where the rule does not hold.
 fn allowed(rule: Rule) -> Vec<Instruction> {
     let forbidden = !rule.access & (MAKE | READ | WRITE);
     let mut test = vec![(2, rule.kind.into()), (4, immediate(rule.major))];
@@ -191,13 +191,16 @@ fn allowed(rule: Rule) -> Vec<Instruction> {
     all
 }
 
-/// Majors have 12 bits, minors 20.
+/// Converts a major (12 bits) or a minor (20 bits) to an operand.
 fn immediate(number: u32) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
 }
 
-/// Which devices a container opens.
-fn rules(start: &Start) -> Result<Rules, Refused> {
+/// Derives a container's rules.
+///
+/// # Errors
+/// The VM has no device that was asked for; /proc/devices can't be read.
+fn rules(start: &Start) -> Result<Rules, StartError> {
     if start.privileged {
         let text = fs::read_to_string("/proc/devices").map_err(failed("read /proc/devices"))?;
         return Ok(Rules::AllBut(majors(&text, CHANNELS)));
@@ -226,7 +229,7 @@ fn rules(start: &Start) -> Result<Rules, Refused> {
     Ok(Rules::Listed(rules))
 }
 
-/// The majors of a driver of character devices, by /proc/devices (proc(5)).
+/// Returns the majors of a driver of character devices, by /proc/devices (proc(5)).
 fn majors(text: &str, driver: &str) -> Vec<u32> {
     let characters = text.split("Block devices:").next().unwrap_or_default();
     let lines = characters
@@ -236,8 +239,11 @@ fn majors(text: &str, driver: &str) -> Vec<u32> {
     own.filter_map(|(major, _)| major.parse().ok()).collect()
 }
 
-/// Confines the container's cgroup.
-pub fn confine(start: &Start) -> Result<(), Refused> {
+/// Attaches a container's device program to its cgroup.
+///
+/// # Errors
+/// The rules can't be derived; the kernel does not take the program.
+pub fn confine(start: &Start) -> Result<(), StartError> {
     let program = program(&rules(start)?);
     attach(&program).map_err(failed("confine the container's devices"))
 }

@@ -1,4 +1,4 @@
-//! Children that are born into other namespaces.
+//! Children that are forked into other namespaces.
 
 #![expect(
     unsafe_code,
@@ -8,7 +8,10 @@
 use nix::{errno::Errno, libc, unistd::Pid};
 
 /// Forks; the child is in new namespaces of these kinds (`CLONE_NEW*` of linux/sched.h), the first in its
-/// pid namespace. `None` in the child.
+/// pid namespace. Returns `None` in the child.
+///
+/// # Errors
+/// The kernel has no process left, or the pid namespace that children enter has ended.
 pub fn fork(namespaces: i32) -> Result<Option<Pid>, Errno> {
     let flags = i64::from(namespaces | libc::SIGCHLD);
     // SAFETY: without a stack of its own the child goes on with a copy of this one, as after fork(2). There is

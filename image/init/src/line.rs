@@ -1,5 +1,6 @@
 //! The line to the shim: frames on a virtserialport.
 
+use crate::{sysfs, system_clock};
 use nix::{
     errno::Errno,
     fcntl::{OFlag, open},
@@ -10,24 +11,18 @@ use nix::{
 use protocol::{
     frame::{self, Decoder},
     message::{Message, SessionNonce},
-    process::{FromInit, PORT, ToInit},
+    process::{FromInit, PORT, Phase, ToInit},
 };
 use std::{
-    fs, io,
+    io,
     os::fd::{AsFd, OwnedFd},
-    path::{Path, PathBuf},
-    thread,
-    time::{Duration, Instant},
 };
 
-/// The port is there as soon as its driver has looked.
-const APPEARS: Duration = Duration::from_secs(10);
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// Output waits in its pipes while so much is to be sent.
 const ENOUGH: usize = 512 << 10;
 const CHUNK: usize = 64 << 10;
 
-/// The line, and what waits to be sent over it.
+/// The line, and the bytes that wait to be sent over it.
 pub struct Line {
     device: OwnedFd,
     decoder: Decoder,
@@ -37,37 +32,28 @@ pub struct Line {
 }
 
 impl Line {
-    /// Opens the port.
+    /// Waits for the port, and opens it.
     ///
     /// # Errors
-    /// The VM has none of that name.
+    /// The VM has no port of that name within ten seconds.
     pub fn open() -> io::Result<Self> {
-        let end = Instant::now() + APPEARS;
-        let path = loop {
-            if let Some(path) = device()? {
-                break path;
-            }
-            if Instant::now() > end {
-                let reason = format!("the VM has no virtserialport {PORT}");
-                return Err(io::Error::new(io::ErrorKind::NotFound, reason));
-            }
-            #[expect(
-                clippy::disallowed_methods,
-                reason = "sysfs tells nobody of a new device"
-            )]
-            thread::sleep(LOOK_AGAIN);
-        };
+        let path = sysfs::port(PORT).wait()?;
         let flags = OFlag::O_RDWR | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
-        Ok(Self {
-            device: open(&path, flags, Mode::empty())?,
+        Ok(Self::over(open(&path, flags, Mode::empty())?))
+    }
+
+    /// Takes an open device, whose reads and writes do not wait.
+    pub fn over(device: OwnedFd) -> Self {
+        Self {
+            device,
             decoder: Decoder::new(),
             nonce: SessionNonce::NONE,
             out: Vec::new(),
             sent: 0,
-        })
+        }
     }
 
-    /// What to wait for.
+    /// Returns what to poll for.
     pub fn poll(&self) -> PollFd<'_> {
         let mut flags = PollFlags::POLLIN;
         if !self.out.is_empty() {
@@ -76,9 +62,15 @@ impl Line {
         PollFd::new(self.device.as_fd(), flags)
     }
 
-    /// Whether more output should wait.
+    /// Returns whether more output should wait.
     pub fn is_full(&self) -> bool {
         self.out.len() - self.sent > ENOUGH
+    }
+
+    /// Queues the end of a phase, which is now.
+    pub fn tell_phase(&mut self, phase: Phase) {
+        let uptime_us = system_clock::uptime_us();
+        self.tell(&FromInit::Phase { phase, uptime_us });
     }
 
     /// Queues a message.
@@ -91,7 +83,7 @@ impl Line {
         let _ = frame::encode(self.nonce, &payload, &mut self.out);
     }
 
-    /// Sends what the line takes.
+    /// Sends as much of the queue as the line takes.
     ///
     /// # Errors
     /// The line is broken.
@@ -110,7 +102,7 @@ impl Line {
         Ok(())
     }
 
-    /// What has come. A life's first message brings its mark, which all others bear.
+    /// Returns the messages that have come. A life's first message brings its nonce, which all others bear.
     ///
     /// # Errors
     /// The line is broken.
@@ -144,18 +136,5 @@ impl Line {
     }
 }
 
-/// Without udev there is no `/dev/virtio-ports`: the device is found by what sysfs says.
-fn device() -> io::Result<Option<PathBuf>> {
-    let ports = match fs::read_dir("/sys/class/virtio-ports") {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        other => other?,
-    };
-    for port in ports {
-        let port = port?;
-        let name = fs::read_to_string(port.path().join("name")).unwrap_or_default();
-        if name.trim_end() == PORT {
-            return Ok(Some(Path::new("/dev").join(port.file_name())));
-        }
-    }
-    Ok(None)
-}
+#[cfg(test)]
+mod tests;

@@ -12,9 +12,12 @@
 //! The same program is, by the name that it is called by, the small init of `--init` ([`reaper`]), run anew inside of
 //! the container, and the kernel's loader of modules ([`modprobe`]).
 //!
-//! One thread, one poll(2); init never waits for a child. Invariants: a process of the container sees nothing of init's files,
-//! devices and processes; what it writes is sent as fast as the other side takes it, and never
-//! dropped; its end is told when all that it wrote was sent.
+//! One thread, one poll(2) ([`run`]); init never waits for a child ([`spawn`]). Invariants: a process of the container sees
+//! nothing of init's files, devices and processes; the bytes that it writes are sent as fast as the other side takes them,
+//! and never dropped; its end is told when all of them were sent.
+//!
+//! Files below this one depend in one direction: `run` on `process_table`, that on `container`, that on `spawn`, that on
+//! `confine` and `reaper`; `boot` and `modprobe` have `kernel_module` in common.
 
 mod agent;
 mod boot;
@@ -25,20 +28,30 @@ mod confine;
 mod container;
 mod descriptors;
 mod devices;
-mod disk;
 mod early;
+mod entropy;
+mod exit_code;
 mod fork;
+mod kernel_module;
 mod line;
 mod modprobe;
 mod process;
+mod process_table;
 mod reaper;
 mod rootfs;
 mod run;
 mod seccomp;
 mod signals;
+mod spawn;
+mod start_error;
+mod sysfs;
+mod system_clock;
 mod terminal;
 mod usage;
 mod user;
+
+#[cfg(test)]
+mod guest_lab;
 
 use std::process::ExitCode;
 

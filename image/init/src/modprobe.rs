@@ -5,7 +5,7 @@
 //! initramfs nor a saved VM's memory grows by them. Beside them lies an index of names, aliases and needs, so that no
 //! module is opened in vain.
 
-use crate::{boot, disk, signals};
+use crate::{kernel_module, signals, sysfs};
 use nix::{
     fcntl::{Flock, FlockArg},
     mount::{MsFlags, mount},
@@ -18,7 +18,7 @@ use std::{
     process::ExitCode,
 };
 
-/// Where the kernel looks for it.
+/// The path at which the kernel looks for its loader of modules.
 pub const PATH: &str = "/sbin/modprobe";
 /// The disk's serial number.
 const DISK: &str = "modules";
@@ -39,19 +39,23 @@ pub fn run(args: &[String]) -> ExitCode {
         // The kernel asks for what it knows by name, whether there is such a module or not.
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            tell(name, &error);
+            log(name, &error);
             ExitCode::FAILURE
         }
     }
 }
 
-/// Best effort: the kernel's log is all that is left.
-fn tell(name: &str, error: &io::Error) {
-    if let Ok(mut log) = File::options().write(true).open("/dev/kmsg") {
-        let _ = writeln!(log, "modprobe: {name}: {error}");
+/// Writes an error to the kernel's log, as far as that is possible.
+fn log(name: &str, error: &io::Error) {
+    if let Ok(mut kernel_log) = File::options().write(true).open("/dev/kmsg") {
+        let _ = writeln!(kernel_log, "modprobe: {name}: {error}");
     }
 }
 
+/// Loads the modules that bring a name or an alias; returns whether one of them is there.
+///
+/// # Errors
+/// The disk of modules is not there or not mounted; none of the modules that were asked for loads.
 fn load(name: &str) -> io::Result<bool> {
     let text = {
         // One caller mounts, all others wait for it.
@@ -89,29 +93,26 @@ fn insert(module: &str) -> io::Result<()> {
     {
         return Ok(());
     }
-    boot::load(&File::open(Path::new(DIR).join(format!("{module}.ko")))?)
+    kernel_module::insert(&File::open(Path::new(DIR).join(format!("{module}.ko")))?)
 }
 
 fn mount_disk() -> io::Result<()> {
-    let disk = disk::now(DISK)?.ok_or_else(|| {
-        let reason = format!("the VM has no disk with the serial number {DISK}");
-        io::Error::new(io::ErrorKind::NotFound, reason)
-    })?;
+    let disk = sysfs::disk(DISK).find()?;
     fs::create_dir_all(DIR)?;
     let none: Option<&str> = None;
     let flags = MsFlags::MS_RDONLY | MsFlags::MS_NODEV | MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
     Ok(mount(Some(&disk), DIR, Some("squashfs"), flags, none)?)
 }
 
-/// What is loaded for a name or an alias.
+/// The modules to be loaded for a name or an alias.
 struct Wanted {
     /// All modules, each behind those that it needs.
     order: Vec<String>,
-    /// Those that bring what was asked for.
+    /// The modules that bring the name or the alias.
     asked: Vec<String>,
 }
 
-/// The modules that bring a name or an alias. In the index each line is
+/// Finds the modules that bring a name or an alias. In the index each line is
 /// `module NAME NEEDED...`, `alias PATTERN NAME`, in this order.
 fn resolve(index: &str, wanted: &str) -> Wanted {
     let name = wanted.replace('-', "_");
@@ -148,7 +149,7 @@ fn resolve(index: &str, wanted: &str) -> Wanted {
     }
 }
 
-/// Whether a text is of a pattern with `*`, `?` and `[...]` (fnmatch(3), as modules' aliases use it).
+/// Returns whether a text is of a pattern with `*`, `?` and `[...]` (fnmatch(3), as modules' aliases use it).
 fn matches(pattern: &[u8], text: &[u8]) -> bool {
     let Some((first, rest)) = pattern.split_first() else {
         return text.is_empty();
@@ -167,7 +168,7 @@ fn matches(pattern: &[u8], text: &[u8]) -> bool {
     }
 }
 
-/// `abc`, `0-9`.
+/// Returns whether a class such as `abc` or `0-9` has a letter.
 fn in_class(class: &[u8], letter: u8) -> bool {
     match class {
         [from, b'-', to, rest @ ..] => (*from..=*to).contains(&letter) || in_class(rest, letter),
@@ -177,50 +178,4 @@ fn in_class(class: &[u8], letter: u8) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::matches;
-
-    fn resolve(index: &str, wanted: &str) -> Vec<String> {
-        super::resolve(index, wanted).order
-    }
-
-    const INDEX: &str = "module bridge llc stp\nmodule llc\nmodule nft_chain_nat nf_tables\nmodule stp llc\n\
-                         alias rtnl-link-bridge bridge\nalias nft-chain-2-nat nft_chain_nat\n\
-                         alias pci:v00001AF4d*sv* virtio_pci\nalias net-pf-7[0-9] llc\n";
-
-    #[test]
-    fn a_name_and_an_alias_bring_a_module_behind_its_needs() {
-        assert_eq!(resolve(INDEX, "bridge"), ["llc", "stp", "bridge"]);
-        assert_eq!(resolve(INDEX, "rtnl-link-bridge"), ["llc", "stp", "bridge"]);
-        assert_eq!(
-            resolve(INDEX, "nft-chain-2-nat"),
-            ["nf_tables", "nft_chain_nat"]
-        );
-        assert_eq!(
-            resolve(INDEX, "nft-chain-nat"),
-            ["nf_tables", "nft_chain_nat"]
-        );
-        assert_eq!(resolve(INDEX, "net-pf-71"), ["llc"]);
-        assert!(resolve(INDEX, "net-pf-40").is_empty());
-        assert!(resolve(INDEX, "").is_empty());
-        assert_eq!(super::resolve(INDEX, "rtnl-link-bridge").asked, ["bridge"]);
-    }
-
-    #[test]
-    fn patterns_are_those_of_modules_aliases() {
-        for (pattern, text, expected) in [
-            ("", "", true),
-            ("a", "", false),
-            ("a*c", "abbc", true),
-            ("a*c", "abbd", false),
-            ("a?c", "abc", true),
-            ("[a-c]x", "bx", true),
-            ("[a-c]x", "dx", false),
-            ("[xyz", "x", false),
-            ("pci:v00001AF4d*sv*", "pci:v00001AF4d1000sv1AF4", true),
-        ] {
-            let found = matches(pattern.as_bytes(), text.as_bytes());
-            assert_eq!(found, expected, "{pattern} {text}");
-        }
-    }
-}
+mod tests;

@@ -17,14 +17,14 @@ use std::{
 
 use crate::{line::Line, signals, terminal};
 
-/// A process, and what init has of its streams.
-pub struct Process {
+/// A process, and init's ends of its streams.
+pub struct RunningProcess {
     pub id: ProcessId,
     pub pid: Pid,
     input: Input,
     outputs: Vec<Stream>,
     terminal: Option<OwnedFd>,
-    /// How it ended; more may be read of it all the same.
+    /// How the process ended; its streams may hold more all the same.
     pub exit: Option<Exit>,
 }
 
@@ -48,20 +48,22 @@ struct Stream {
 /// does.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// The other ends of a process's streams.
-pub struct Ends {
-    /// Where its input goes.
+/// Init's ends of a process's streams.
+pub struct StreamEnds {
+    /// The end that input is written to.
     pub input: Option<OwnedFd>,
-    /// What it writes; of a terminal, the first alone.
+    /// The ends that its outputs are read from; of a terminal, the first alone.
     pub outputs: Vec<(Output, OwnedFd)>,
-    /// Its terminal.
+    /// The process's terminal, if it has one.
     pub terminal: Option<OwnedFd>,
 }
 
-impl Process {
+impl RunningProcess {
+    /// Takes the ends of a process's streams.
+    ///
     /// # Errors
-    /// The descriptors are none that can be polled.
-    pub fn new(id: ProcessId, pid: Pid, ends: Ends) -> io::Result<Self> {
+    /// A descriptor can't be made not to wait.
+    pub fn new(id: ProcessId, pid: Pid, ends: StreamEnds) -> io::Result<Self> {
         let mut outputs = Vec::new();
         for (output, descriptor) in ends.outputs {
             unblocked(&descriptor)?;
@@ -88,7 +90,7 @@ impl Process {
         })
     }
 
-    /// Does what a message for this process says.
+    /// Carries out a message for this process.
     pub fn follow(&mut self, message: ToInit) {
         match message {
             ToInit::Input { bytes, .. } => self.give(&bytes),
@@ -101,19 +103,19 @@ impl Process {
         }
     }
 
-    /// Takes input; what it does not take at once waits.
+    /// Queues input.
     fn give(&mut self, bytes: &[u8]) {
         self.input.waiting.extend(bytes);
     }
 
-    /// Its input ends behind what it was given. A terminal has no end: whoever types it ends it.
+    /// Lets the input end behind what is queued. A terminal has no end: a key ends it.
     fn end_input(&mut self) {
         if self.terminal.is_none() {
             self.input.ends = true;
         }
     }
 
-    /// More of a stream may be under way.
+    /// Lets more of a stream be under way.
     fn taken(&mut self, output: Output, bytes: u32) {
         if let Some(stream) = self
             .outputs
@@ -137,19 +139,19 @@ impl Process {
         }
     }
 
-    /// When a terminal that no process has open is to be looked at again.
+    /// Returns when a terminal that no process has open is to be read again.
     pub fn deadline(&self) -> Option<Instant> {
         self.outputs.iter().filter_map(|stream| stream.again).min()
     }
 
-    /// What to wait for: output while there is credit.
+    /// Returns the outputs to poll: those with credit.
     pub fn readable(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let streams = self.outputs.iter();
         let streams = streams.filter(|stream| stream.credit > 0 && stream.again.is_none());
         streams.map(|stream| stream.descriptor.as_fd())
     }
 
-    /// What to wait for: room for input.
+    /// Returns the input to poll while some is queued.
     pub fn writable(&self) -> Option<BorrowedFd<'_>> {
         let waits = !self.input.waiting.is_empty() || self.input.ends;
         self.input
@@ -159,7 +161,7 @@ impl Process {
             .map(AsFd::as_fd)
     }
 
-    /// Sends what it wrote, as far as its windows go and the line takes it.
+    /// Sends what the process wrote, as far as its windows go and the line takes it.
     pub fn read(&mut self, line: &mut Line) {
         let (id, ended) = (self.id, self.exit.is_some());
         let mut buffer = vec![0; MAX_CHUNK];
@@ -189,8 +191,8 @@ impl Process {
                         });
                     }
                     Err(Errno::EINTR) => {}
-                    // Of the container's own process everybody who might write is about to end; another one
-                    // may have left somebody behind, who keeps the stream open.
+                    // Every process that might write to the main process's stream is about to end; another process
+                    // may have left a descendant behind, which keeps the stream open.
                     Err(Errno::EAGAIN) => return !ended || id == ProcessId::MAIN,
                     Err(_) => return false,
                 }
@@ -199,10 +201,10 @@ impl Process {
         });
     }
 
-    /// Writes the input that waits.
+    /// Writes the queued input, as far as the process takes it.
     pub fn write(&mut self, line: &mut Line) {
         let Some(descriptor) = &self.input.descriptor else {
-            // Nobody reads it: it is taken, and goes nowhere.
+            // Nothing reads it: it is taken, and goes nowhere.
             let count = self.input.waiting.len();
             self.input.waiting.clear();
             told(line, self.id, count);
@@ -234,12 +236,13 @@ impl Process {
         }
     }
 
-    /// Whether it has ended and all that it wrote is sent.
+    /// Returns how the process ended, once all that it wrote is sent.
     pub fn is_over(&self) -> Option<Exit> {
         self.exit.filter(|_| self.outputs.is_empty())
     }
 }
 
+/// Gives back window for input that was taken.
 fn told(line: &mut Line, id: ProcessId, count: usize) {
     if count > 0 {
         let bytes = u32::try_from(count).unwrap_or(u32::MAX);
@@ -252,3 +255,6 @@ fn unblocked(descriptor: &OwnedFd) -> io::Result<()> {
     fcntl(descriptor, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,13 +1,14 @@
-//! The small init of `--init`: process 1 of the container, which reaps what its one program leaves behind, and passes
-//! signals on to it.
+//! The small init of `--init`: process 1 of the container, which reaps the processes that its one program leaves behind,
+//! and passes signals on to it.
 //!
-//! It is this program once more, run anew by an exec, so that it holds nothing of the VM's init. It is called as
-//! Docker's is: `/sbin/docker-init -- PROGRAM ...`.
+//! The small init is this program once more, run anew by an exec, so that it holds nothing of the VM's init. It is
+//! called as Docker's is: `/sbin/docker-init -- PROGRAM ...`.
 
 use crate::{
-    confine::{Program, Refused, find},
-    container::code,
+    confine::{Program, find},
+    exit_code::exit_code,
     signals,
+    start_error::StartError,
 };
 use nix::{
     libc,
@@ -20,7 +21,7 @@ use nix::{
 };
 use std::{io::stdin, process::ExitCode};
 
-/// What it is called.
+/// The name that the small init is called by.
 pub const NAME: &str = "/sbin/docker-init";
 const SEPARATOR: &str = "--";
 /// This program, wherever its file is: the container's root has none.
@@ -28,19 +29,19 @@ const OWN: &str = "/proc/self/exe";
 /// No program was found.
 const NOT_FOUND: u8 = 127;
 
-/// Becomes the small init of a program that was found; comes back only with the reason why not.
-pub fn exec(program: &Program) -> Refused {
+/// Replaces the calling process by the small init of a program that was found; returns only if that fails.
+pub fn exec(program: &Program) -> StartError {
     let called = [NAME, SEPARATOR].map(str::to_owned);
     match program.below(OWN, called) {
         Ok(own) => own.exec(),
-        Err(refused) => refused,
+        Err(error) => error,
     }
 }
 
-/// Lives as the small init, with the arguments that it was called with.
+/// Runs the small init with the arguments that it was called with; returns its program's exit code.
 pub fn run(args: &[String]) -> ExitCode {
     let args: Vec<String> = args.iter().skip(2).cloned().collect();
-    let code = live(&args).unwrap_or_else(|reason| {
+    let code = supervise(&args).unwrap_or_else(|reason| {
         eprintln!("[FATAL docker-init (1)] {reason}");
         NOT_FOUND
     });
@@ -51,14 +52,14 @@ pub fn run(args: &[String]) -> ExitCode {
     unsafe_code,
     reason = "fork is unsafe in general; this program has one thread"
 )]
-fn live(args: &[String]) -> Result<u8, String> {
+fn supervise(args: &[String]) -> Result<u8, String> {
     let text = |error: nix::errno::Errno| error.desc().to_owned();
     prctl::set_name(c"docker-init").map_err(text)?;
     let all = SigSet::all();
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&all), None).map_err(text)?;
     // SAFETY: there is one thread, so no lock is held by another one.
     let child = match unsafe { nix::unistd::fork() }.map_err(text)? {
-        ForkResult::Child => return Err(become_program(args)),
+        ForkResult::Child => return Err(exec_program(args)),
         ForkResult::Parent { child } => child,
     };
     loop {
@@ -73,14 +74,15 @@ fn live(args: &[String]) -> Result<u8, String> {
                 break;
             }
             if status.pid() == Some(child) {
-                return Ok(u8::try_from(code(status)).unwrap_or(u8::MAX));
+                return Ok(exit_code(status));
             }
         }
     }
 }
 
-/// The child: a process group of its own, in the foreground of its terminal, so that keys are for it alone.
-fn become_program(args: &[String]) -> String {
+/// Makes the calling child the program: in a process group of its own, in the foreground of its terminal, so that keys
+/// are for it alone. Returns only if that fails, with the reason.
+fn exec_program(args: &[String]) -> String {
     // It is new, and leads no session.
     let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
     // Without a terminal there is no foreground. SIGTTOU is blocked here.
@@ -92,9 +94,12 @@ fn become_program(args: &[String]) -> String {
         };
         Some(format!("{name}={value}"))
     });
-    let (_, reason) = match find(args, environment.collect()) {
+    let error = match find(args, environment.collect()) {
         Ok(program) => program.exec(),
-        Err(refused) => refused,
+        Err(error) => error,
     };
-    reason
+    error.reason
 }
+
+#[cfg(test)]
+mod tests;

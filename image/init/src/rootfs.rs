@@ -1,6 +1,6 @@
 //! The container's root file system: the image, read-only, below what the container writes.
 
-use crate::disk;
+use crate::sysfs;
 use nix::{
     errno::Errno,
     mount::{MntFlags, MsFlags, mount, umount2},
@@ -9,7 +9,7 @@ use protocol::process::Start;
 use std::{fs, io, path::Path};
 use thiserror::Error;
 
-/// Where it is, for init and agent.
+/// The mount point of the root file system, for init and agent.
 pub const ROOT: &str = "/container/root";
 const IMAGE: &str = "/container/image";
 const WRITABLE_LAYER: &str = "/container/upper";
@@ -17,30 +17,33 @@ const WRITABLE_LAYER: &str = "/container/upper";
 /// Why there is no root file system.
 #[derive(Debug, Error)]
 pub enum RootError {
-    /// A disk or directory.
+    /// A disk is not there, or a directory not made.
     #[error("{0}")]
     File(#[from] io::Error),
-    /// A mount.
+    /// A file system is not mounted.
     #[error("cannot mount {what}: {source}")]
     Mount {
-        /// Of what.
+        /// The file system.
         what: &'static str,
         /// Why.
         source: Errno,
     },
 }
 
-/// Mounts it at [`ROOT`].
+/// Mounts the container's root file system at [`ROOT`].
+///
+/// # Errors
+/// The VM lacks one of the disks; a directory is not made; a file system is not mounted.
 pub fn assemble(start: &Start) -> Result<(), RootError> {
     for dir in [ROOT, IMAGE, WRITABLE_LAYER] {
         fs::create_dir_all(dir)?;
     }
-    let image = disk::device(&start.image_disk)?;
+    let image = sysfs::disk(&start.image_disk).wait()?;
     let failed = |what| move |source| RootError::Mount { what, source };
     let none: Option<&str> = None;
     let read_only = MsFlags::MS_RDONLY | MsFlags::MS_NODEV;
     mount(Some(&image), IMAGE, Some("squashfs"), read_only, none).map_err(failed("the image"))?;
-    let writable_layer = disk::device(&start.writable_disk)?;
+    let writable_layer = sysfs::disk(&start.writable_disk).wait()?;
     // A disk that is filled only as it is written has no tables to be zeroed in the background.
     let options = Some("noinit_itable,discard");
     let flags = MsFlags::MS_NODEV | MsFlags::MS_NOATIME;
@@ -75,7 +78,7 @@ pub fn assemble(start: &Start) -> Result<(), RootError> {
     .map_err(failed("the root file system"))
 }
 
-/// Lets all that was written be on the disk.
+/// Unmounts the root file system, so that all that was written is on the disk.
 pub fn close() {
     for path in [ROOT, WRITABLE_LAYER] {
         // What holds it is about to end with the VM; what was written is written back in any case.

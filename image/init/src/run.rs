@@ -1,17 +1,17 @@
-//! The life of the VM: one loop, which waits for the line, the agent and the container's processes.
-
-mod children;
+//! The main loop: waits for the line, the agent and the container's processes.
 
 use crate::{
     agent::Agent,
     boot::{self, BootError},
     cgroup,
     clock::{Correction, Follower},
-    container::{self, Namespaces, PendingChild},
-    early::Early,
+    devices, entropy,
     line::Line,
-    process::Process,
-    rootfs, usage,
+    process_table::ProcessTable,
+    rootfs,
+    spawn::PendingChild,
+    start_error::{StartError, failed},
+    system_clock, usage,
 };
 use nix::{
     errno::Errno,
@@ -19,11 +19,12 @@ use nix::{
     sys::{
         signal::{SigSet, Signal},
         signalfd::{SfdFlags, SignalFd},
+        wait::{WaitPidFlag, WaitStatus, waitpid},
     },
+    unistd::Pid,
 };
-use protocol::process::{Exit, Fault, FromInit, Phase, ProcessId, Start, ToInit, VERSION};
+use protocol::process::{Fault, FromInit, Phase, ProcessId, Start, ToInit, VERSION};
 use std::{
-    collections::BTreeMap,
     io,
     os::fd::AsFd,
     time::{Duration, Instant},
@@ -33,16 +34,16 @@ use thiserror::Error;
 /// Why init can't go on.
 #[derive(Debug, Error)]
 pub enum RunError {
-    /// The guest does not come so far.
+    /// The guest does not come up.
     #[error(transparent)]
     Boot(#[from] BootError),
-    /// The line to the shim.
+    /// The line to the shim is not there, or broken.
     #[error("the line to the VCH is of no use")]
     Line(#[source] io::Error),
-    /// Something of the kernel's that every container needs.
+    /// The kernel refuses something that every container needs.
     #[error("cannot {what}")]
     Kernel {
-        /// What.
+        /// The step that failed.
         what: &'static str,
         /// Why not.
         #[source]
@@ -57,72 +58,61 @@ fn kernel<E: Into<io::Error>>(what: &'static str) -> impl FnOnce(E) -> RunError 
     }
 }
 
-/// Lives until the VM is to be powered off.
+/// Boots the guest, and serves the line until the VM is to be powered off.
+///
+/// # Errors
+/// The guest does not come up; the line is not there, or broken; the kernel refuses something that every container needs.
 pub fn run() -> Result<(), RunError> {
-    let began = boot::uptime_us();
+    let began = system_clock::uptime_us();
     boot::prepare()?;
+    boot::set_parameters();
     cgroup::make().map_err(kernel("make a cgroup"))?;
+    let line = Line::open().map_err(RunError::Line)?;
+    serve(line, began)
+}
+
+/// Serves a line until it says that the VM is to be powered off. Init began `began` microseconds after the guest booted.
+///
+/// # Errors
+/// The line is broken; the kernel refuses something that every container needs.
+fn serve(line: Line, began: u64) -> Result<(), RunError> {
     let mut children = SigSet::empty();
     children.add(Signal::SIGCHLD);
     children.thread_block().map_err(kernel("block SIGCHLD"))?;
     let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
     let children = SignalFd::with_flags(&children, flags).map_err(kernel("hear of children"))?;
-    let line = Line::open().map_err(RunError::Line)?;
     let agent = Agent::start().map_err(kernel("hear tether-net"))?;
     let mut init = Init {
         line,
         children,
-        phases: vec![(Phase::Init, began), (Phase::Devices, boot::uptime_us())],
+        phases: vec![
+            (Phase::Init, began),
+            (Phase::Devices, system_clock::uptime_us()),
+        ],
         agent,
         told: false,
-        waiting: None,
-        namespaces: None,
-        pending: BTreeMap::new(),
-        processes: BTreeMap::new(),
-        early: Early::default(),
+        processes: ProcessTable::new(),
         clock: Follower::default(),
         shim_version: VERSION,
-        killed_for_memory: 0,
     };
-    init.early.expect(ProcessId::MAIN);
     init.serve()
 }
 
 struct Init {
     line: Line,
     children: SignalFd,
-    /// Not told yet.
+    /// Phases that were not told yet.
     phases: Vec<(Phase, u64)>,
     agent: Agent,
-    /// Somebody knows that it is there.
+    /// The shim was told that init is there.
     told: bool,
-    waiting: Option<Waiting>,
-    namespaces: Option<Namespaces>,
-    /// Children that do not run their programs yet.
-    pending: BTreeMap<ProcessId, Pending>,
-    processes: BTreeMap<ProcessId, Process>,
-    /// What came for processes that do not run yet.
-    early: Early,
+    processes: ProcessTable,
     clock: Follower,
     /// The version of vch.process that the shim speaks.
     shim_version: u16,
-    killed_for_memory: u64,
 }
 
-/// The container's own process, for which there is no network yet.
-struct Waiting {
-    start: Box<Start>,
-    child: PendingChild,
-    deadline: Instant,
-}
-
-/// A child that does not run its program yet, and how it ended if it has.
-struct Pending {
-    child: PendingChild,
-    exit: Option<Exit>,
-}
-
-/// What woke the loop.
+/// The descriptors that woke the loop.
 struct Woken {
     line: bool,
     children: bool,
@@ -133,7 +123,7 @@ impl Init {
     fn serve(&mut self) -> Result<(), RunError> {
         loop {
             if !self.told && self.agent.is_held() {
-                // Of no life yet: whoever saves this VM as a template waits for it.
+                // Of no life yet: a shim that saves this VM as a template waits for it.
                 self.ready();
             }
             self.line.flush().map_err(RunError::Line)?;
@@ -154,13 +144,9 @@ impl Init {
             if woken.children {
                 self.reap();
             }
-            self.begin();
-            self.advance();
-            for process in self.processes.values_mut() {
-                process.read(&mut self.line);
-                process.write(&mut self.line);
-            }
-            self.tell_ends();
+            self.processes.advance(&self.agent, &mut self.line);
+            self.processes.carry(&mut self.line);
+            self.processes.tell_ends(&mut self.line);
         }
     }
 
@@ -171,8 +157,9 @@ impl Init {
             input(self.children.as_fd()),
             input(self.agent.notify()),
         ];
-        wanted.extend(self.children().map(|child| input(child.line())));
-        for process in self.processes.values() {
+        let children = self.processes.children();
+        wanted.extend(children.map(PendingChild::socket).map(input));
+        for process in self.processes.running() {
             if !self.line.is_full() {
                 wanted.extend(process.readable().map(input));
             }
@@ -195,22 +182,12 @@ impl Init {
     }
 
     fn timeout(&self) -> PollTimeout {
-        let agent = self.agent.deadline();
-        let network = self.waiting.as_ref().map(|waiting| waiting.deadline);
-        let children = self.children().filter_map(PendingChild::deadline);
-        let terminals = self.processes.values().filter_map(Process::deadline);
-        let all = agent.into_iter().chain(network).chain(children);
-        let Some(next) = all.chain(terminals).min() else {
+        let deadlines = [self.agent.deadline(), self.processes.deadline()];
+        let Some(next) = deadlines.into_iter().flatten().min() else {
             return PollTimeout::NONE;
         };
         let left = next.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
         PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
-    }
-
-    /// Those that do not run their programs yet.
-    fn children(&self) -> impl Iterator<Item = &PendingChild> {
-        let main = self.waiting.iter().map(|waiting| &waiting.child);
-        main.chain(self.pending.values().map(|pending| &pending.child))
     }
 
     fn follow(&mut self, message: ToInit) {
@@ -221,8 +198,8 @@ impl Init {
                 seed,
             } => {
                 self.shim_version = version;
-                boot::set_clock(now_ms);
-                boot::reseed(&seed);
+                system_clock::set(now_ms);
+                entropy::reseed(&seed);
                 self.agent.begin();
                 self.ready();
                 for (phase, uptime_us) in std::mem::take(&mut self.phases) {
@@ -230,28 +207,17 @@ impl Init {
                 }
             }
             ToInit::Start(start) => {
-                if let Err(refused) = self.prepare(start) {
-                    self.refuse(ProcessId::MAIN, refused);
+                if let Err(error) = self.start(start) {
+                    let main = ProcessId::MAIN;
+                    self.processes.refuse(main, error, &mut self.line);
                 }
             }
-            ToInit::Exec { id, process } => {
-                let child = match &self.namespaces {
-                    Some(namespaces) => container::exec(&process, namespaces),
-                    None => Err((Fault::Other, "the container does not run".to_owned())),
-                };
-                match child {
-                    Ok(child) => {
-                        self.early.expect(id);
-                        self.pending.insert(id, Pending { child, exit: None });
-                    }
-                    Err(refused) => self.refuse(id, refused),
-                }
-            }
+            ToInit::Exec { id, process } => self.processes.exec(id, &process, &mut self.line),
             ToInit::Input { id, .. }
             | ToInit::InputEnd { id }
             | ToInit::Taken { id, .. }
             | ToInit::Resize { id, .. }
-            | ToInit::Signal { id, .. } => self.deliver(id, message),
+            | ToInit::Signal { id, .. } => self.processes.deliver(id, message),
             ToInit::List { request } => {
                 let processes = usage::processes();
                 self.line.tell(&FromInit::Listed { request, processes });
@@ -270,29 +236,49 @@ impl Init {
         }
     }
 
-    /// To a process that runs, or will. What is meant for one that has just ended is nothing.
-    fn deliver(&mut self, id: ProcessId, message: ToInit) {
-        match self.processes.get_mut(&id) {
-            Some(process) => process.follow(message),
-            None => self.early.keep(id, message),
+    /// Makes all that the container's own process needs but its network, and begins the process.
+    fn start(&mut self, start: Box<Start>) -> Result<(), StartError> {
+        same_release(self.shim_version)?;
+        rootfs::assemble(&start)
+            .map_err(|error| StartError::new(Fault::RootFileSystem, error.to_string()))?;
+        self.line.tell_phase(Phase::Mounted);
+        self.agent.root_is_there();
+        self.line.tell_phase(Phase::Agent);
+        devices::confine(&start)?;
+        if let Some(refused) = cgroup::limit(&start.cgroup).first() {
+            return Err(StartError::other(format!("bound the container: {refused}")));
         }
+        if !start.domain.is_empty() {
+            boot::set_domain(&start.domain).map_err(failed("set the domain name"))?;
+        }
+        self.processes.begin_main(start)
     }
 
     fn follow_clock(&mut self, host_ms: u64) {
-        let guest_ms = boot::clock_ms();
+        let guest_ms = system_clock::now_ms();
         match self.clock.observe(host_ms, guest_ms) {
             Correction::None => {}
-            Correction::Slew(by_ms) => boot::slew_clock(by_ms),
+            Correction::Slew(by_ms) => system_clock::slew(by_ms),
             Correction::Step(by_ms) => {
                 eprintln!("init: the clock is set by {by_ms} ms: it follows the host's");
-                boot::set_clock(guest_ms.saturating_add_signed(by_ms));
+                system_clock::set(guest_ms.saturating_add_signed(by_ms));
             }
         }
     }
 
-    fn phase(&mut self, phase: Phase) {
-        let uptime_us = boot::uptime_us();
-        self.line.tell(&FromInit::Phase { phase, uptime_us });
+    /// Takes the end of every child: the agent, the container's processes, and orphans.
+    fn reap(&mut self) {
+        while let Ok(Some(_)) = self.children.read_signal() {}
+        while let Ok(status) = waitpid(Pid::from_raw(-1), Some(WaitPidFlag::WNOHANG)) {
+            let Some(pid) = status.pid().filter(|_| status != WaitStatus::StillAlive) else {
+                return;
+            };
+            if self.agent.ended(pid) {
+                eprintln!("init: tether-net ended: {status:?}");
+                continue;
+            }
+            self.processes.ended(pid, status);
+        }
     }
 
     fn ready(&mut self) {
@@ -306,3 +292,17 @@ impl Init {
         rootfs::close();
     }
 }
+
+/// Refuses a shim that speaks another version than this build.
+fn same_release(shim: u16) -> Result<(), StartError> {
+    if shim == VERSION {
+        return Ok(());
+    }
+    Err(StartError::other(format!(
+        "the VM's init speaks version {VERSION} of vch.process, its shim version {shim}: make the VM's image and the \
+         VCH from one release"
+    )))
+}
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,11 @@
 //! Two answers are this project's own. An AF_VSOCK socket is refused in every way of making one. Calls of other
 //! architectures (i386, x32) answer ENOSYS: i386's socketcall(2) hides its arguments from a filter, so that a
 //! container could make such a socket by it.
+//!
+//! The program is made here and not by the crate `seccompiler` (0.5), which cannot make the same decisions. It knows one
+//! answer for the calls that match and one for the others, where this profile has three (allow, EPERM, ENOSYS), and kills
+//! a process that makes a call of another architecture. It compares a call with every number in turn, too: for Docker's
+//! default capabilities 1,579 instructions, of which one call runs up to 626, where the search here has 159 and 12.
 
 mod calls;
 
@@ -17,15 +22,15 @@ const X86_64: u32 = 0xc000_003e;
 const NAMESPACES: u32 = 0x7e02_0000;
 /// capabilities(7).
 const SYS_ADMIN: u64 = 1 << 21;
-/// What personality(2) may be asked for: Linux, Linux of 32 bits, both with UNAME26, and what is set now.
+/// The arguments that personality(2) may have: Linux, Linux of 32 bits, both with UNAME26, and what is set now.
 const PERSONALITIES: [u32; 5] = [0, 0x8, 0x2_0000, 0x2_0008, 0xffff_ffff];
 
-/// Where in `struct seccomp_data` (linux/seccomp.h) the low halves are.
+/// Offsets of the low halves in `struct seccomp_data` (linux/seccomp.h).
 const NUMBER: u32 = 0;
 const ARCHITECTURE: u32 = 4;
 const FIRST_ARGUMENT: u32 = 16;
 
-/// What becomes of a call.
+/// The decision about a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Allow,
@@ -37,7 +42,7 @@ enum Verdict {
     ByPersonality,
 }
 
-/// What becomes of a call, by its number, of a process of a container with these capabilities.
+/// Decides a call by its number, for a process of a container with these capabilities.
 fn verdict(call: u32, capabilities: u64) -> Verdict {
     let number = libc::c_long::from(call);
     match number {
@@ -60,7 +65,7 @@ fn verdict(call: u32, capabilities: u64) -> Verdict {
     Verdict::Refuse(libc::EPERM)
 }
 
-/// The newest call of the profile.
+/// Returns the newest call of the profile.
 fn last() -> u32 {
     let by_capability = BY_CAPABILITY.iter().flat_map(|(_, calls)| *calls);
     let last = ALWAYS.iter().chain(by_capability).max();
@@ -70,6 +75,7 @@ fn last() -> u32 {
 /// A run of calls with one verdict: where it begins, and the verdict. It ends where the next one begins.
 type Run = (u32, Verdict);
 
+/// Returns the runs of all calls, in their order.
 fn runs(capabilities: u64) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     // One beyond the last stands for all that are newer.
@@ -82,22 +88,25 @@ fn runs(capabilities: u64) -> Vec<Run> {
     runs
 }
 
-/// A filter for a process of a container with these capabilities.
-pub struct Filter(Vec<libc::sock_filter>);
+/// Instructions of classic BPF.
+type Instructions = Vec<libc::sock_filter>;
+
+/// A filter of the system calls of a process.
+pub struct Filter(Instructions);
 
 impl Filter {
+    /// Makes the filter of a process of a container with these capabilities.
     pub fn new(capabilities: u64) -> Self {
-        let mut program = vec![
-            load(ARCHITECTURE),
-            jump(libc::BPF_JEQ, X86_64, 1, 0),
-            answer(refuse(libc::ENOSYS)),
-            load(NUMBER),
-        ];
-        program.extend(tree(&runs(capabilities)));
-        Self(program)
+        let by_number = [vec![load(NUMBER)], tree(&runs(capabilities))].concat();
+        let others = vec![answer(refuse(libc::ENOSYS))];
+        let by_architecture = branch(libc::BPF_JEQ, X86_64, by_number, others);
+        Self([vec![load(ARCHITECTURE)], by_architecture].concat())
     }
 
-    /// From now on, for this process and all that come of it.
+    /// Filters from now on this process and all of its descendants.
+    ///
+    /// # Errors
+    /// The process may not (without PR_SET_NO_NEW_PRIVS it needs CAP_SYS_ADMIN).
     #[expect(unsafe_code, reason = "PR_SET_SECCOMP has no safe wrapper in nix")]
     pub fn install(&mut self) -> Result<(), Errno> {
         let program = libc::sock_fprog {
@@ -116,8 +125,8 @@ impl Filter {
     }
 }
 
-/// A binary search for the run that a call is in.
-fn tree(runs: &[Run]) -> Vec<libc::sock_filter> {
+/// Returns a binary search for the run that a call is in.
+fn tree(runs: &[Run]) -> Instructions {
     let [_, _, ..] = runs else {
         return runs
             .first()
@@ -125,46 +134,42 @@ fn tree(runs: &[Run]) -> Vec<libc::sock_filter> {
     };
     let (below, from) = runs.split_at(runs.len() / 2);
     let first = from.first().map_or(0, |(first, _)| *first);
-    let (below, from) = (tree(below), tree(from));
-    let mut program = match u8::try_from(below.len()) {
-        Ok(distance) => vec![jump(libc::BPF_JGE, first, distance, 0)],
-        // A conditional jump goes 255 instructions far, an unconditional one any way.
-        Err(_) => vec![jump(libc::BPF_JGE, first, 0, 1), always(below.len())],
-    };
-    program.extend(below);
-    program.extend(from);
-    program
+    branch(libc::BPF_JGE, first, tree(from), tree(below))
 }
 
-fn leaf(verdict: Verdict) -> Vec<libc::sock_filter> {
-    let allow = answer(libc::SECCOMP_RET_ALLOW);
-    let refused = answer(refuse(libc::EPERM));
+/// Returns what answers a call with this verdict.
+fn leaf(verdict: Verdict) -> Instructions {
+    let allow = || vec![answer(libc::SECCOMP_RET_ALLOW)];
+    let refused = || vec![answer(refuse(libc::EPERM))];
     let family = u32::try_from(libc::AF_VSOCK).unwrap_or(u32::MAX);
+    let by_argument = |program: Instructions| [vec![load(FIRST_ARGUMENT)], program].concat();
     match verdict {
-        Verdict::Allow => vec![allow],
+        Verdict::Allow => allow(),
         Verdict::Refuse(errno) => vec![answer(refuse(errno))],
-        Verdict::ByFamily => vec![
-            load(FIRST_ARGUMENT),
-            jump(libc::BPF_JEQ, family, 0, 1),
-            refused,
-            allow,
-        ],
-        Verdict::ByNamespaces => vec![
-            load(FIRST_ARGUMENT),
-            jump(libc::BPF_JSET, NAMESPACES, 0, 1),
-            refused,
-            allow,
-        ],
+        Verdict::ByFamily => by_argument(branch(libc::BPF_JEQ, family, refused(), allow())),
+        Verdict::ByNamespaces => {
+            by_argument(branch(libc::BPF_JSET, NAMESPACES, refused(), allow()))
+        }
         Verdict::ByPersonality => {
-            let mut program = vec![load(FIRST_ARGUMENT)];
-            for persona in PERSONALITIES {
-                program.push(jump(libc::BPF_JEQ, persona, 0, 1));
-                program.push(allow);
-            }
-            program.push(refused);
-            program
+            let any = PERSONALITIES.iter().rev();
+            by_argument(any.fold(refused(), |otherwise, persona| {
+                branch(libc::BPF_JEQ, *persona, allow(), otherwise)
+            }))
         }
     }
+}
+
+/// Returns a test of the loaded value, with `then` behind it where the test holds, and `otherwise` where not. Both end in
+/// answers.
+fn branch(test: u32, value: u32, then: Instructions, otherwise: Instructions) -> Instructions {
+    let mut program = match u8::try_from(then.len()) {
+        Ok(distance) => vec![jump(test, value, 0, distance)],
+        // A conditional jump goes 255 instructions far, an unconditional one any way.
+        Err(_) => vec![jump(test, value, 1, 0), always(then.len())],
+    };
+    program.extend(then);
+    program.extend(otherwise);
+    program
 }
 
 fn load(offset: u32) -> libc::sock_filter {

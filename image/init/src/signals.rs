@@ -13,7 +13,7 @@ const LAST: i32 = 64;
 /// Sends a signal.
 ///
 /// # Errors
-/// No signal has that number, or no process.
+/// EINVAL: no signal has that number. ESRCH: no process has that number.
 pub fn send(pid: Pid, number: i32) -> Result<(), Errno> {
     if !(1..=LAST).contains(&number) {
         return Err(Errno::EINVAL);
@@ -28,7 +28,7 @@ pub fn end_after(seconds: u32) {
     let _ = unsafe { libc::alarm(seconds) };
 }
 
-/// Waits for the next signal of any kind; all of them are blocked.
+/// Waits for the next signal of any kind, all of which are blocked, and returns its number.
 pub fn wait_for_any() -> i32 {
     let all = SigSet::all();
     loop {
@@ -39,3 +39,6 @@ pub fn wait_for_any() -> i32 {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

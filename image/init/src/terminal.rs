@@ -9,17 +9,22 @@ use nix::{
     errno::Errno,
     fcntl::{OFlag, open},
     libc,
+    mount::{MsFlags, mount},
     pty::{grantpt, posix_openpt, ptsname_r, unlockpt},
     sys::stat::Mode,
     unistd::setsid,
 };
 use protocol::process::TerminalSize;
-use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::{
+    fs::File,
+    os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd},
+    path::Path,
+};
 
 nix::ioctl_write_ptr_bad!(set_size, libc::TIOCSWINSZ, libc::winsize);
 nix::ioctl_write_int_bad!(set_controlling, libc::TIOCSCTTY);
 
-/// Gives a terminal a size.
+/// Gives a terminal a size. One that is gone has none.
 pub fn resize(terminal: &OwnedFd, size: TerminalSize) {
     let size = libc::winsize {
         ws_row: size.rows,
@@ -27,11 +32,14 @@ pub fn resize(terminal: &OwnedFd, size: TerminalSize) {
         ws_xpixel: 0,
         ws_ypixel: 0,
     };
-    // SAFETY: the descriptor is open and the kernel reads one winsize. One that is gone has no size.
+    // SAFETY: the descriptor is open and the kernel reads one winsize.
     let _ = unsafe { set_size(terminal.as_raw_fd(), &raw const size) };
 }
 
-/// A new terminal: our end, its end, and the name of that.
+/// Makes a terminal; returns init's end, the process's end, and the name of that.
+///
+/// # Errors
+/// There is no devpts, or no terminal is left.
 pub fn new() -> Result<(OwnedFd, OwnedFd, String), Errno> {
     let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
     let master = posix_openpt(flags)?;
@@ -45,8 +53,24 @@ pub fn new() -> Result<(OwnedFd, OwnedFd, String), Errno> {
 }
 
 /// Makes a terminal the controlling one of the calling process, which begins a session.
+///
+/// # Errors
+/// The process leads a session or a group already; the terminal is another session's.
 pub fn control(slave: &OwnedFd) -> Result<(), Errno> {
     setsid()?;
     // SAFETY: the descriptor is open and the argument is a number.
     unsafe { set_controlling(slave.as_raw_fd(), 0) }.map(drop)
 }
+
+/// Makes a terminal the container's console, unless there is one already, as for every process beside the first.
+pub fn make_console(terminal: &str) {
+    let path = "/dev/console";
+    if !Path::new(path).exists() && File::create(path).is_ok() {
+        // Without one the container has no console: as without a terminal.
+        let none: Option<&str> = None;
+        let _ = mount(Some(terminal), path, none, MsFlags::MS_BIND, none);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! What the container uses, and its processes, as the kernel shows them.
+//! The container's use of the machine, and its processes, as the kernel shows them.
 
 use crate::cgroup;
 use nix::{
@@ -12,12 +12,13 @@ use std::fs;
 const MOST: usize = 256;
 const MAX_WORDS: usize = 160;
 
-/// What it uses now.
+/// Reads what the container uses now.
 pub fn usage() -> Usage {
     let cpu = cgroup::read("cpu.stat");
     let microseconds = |name| cgroup::value(&cpu, name).saturating_mul(1000);
     let number = |text: String| text.trim().parse::<u64>().ok();
     let memory = cgroup::read("memory.stat");
+    let io = cgroup::read("io.stat");
     let total = sysinfo().map_or(0, |system| system.ram_total());
     Usage {
         cpu_ns: ["usage_usec", "user_usec", "system_usec"].map(microseconds),
@@ -29,7 +30,7 @@ pub fn usage() -> Usage {
         tasks: number(cgroup::read("pids.current"))
             .and_then(|count| u32::try_from(count).ok())
             .unwrap_or(0),
-        disk: ["rbytes", "wbytes"].map(disk),
+        disk: ["rbytes", "wbytes"].map(|name| disk(&io, name)),
         cpus: configured(SysconfVar::_NPROCESSORS_ONLN)
             .and_then(|count| u16::try_from(count).ok())
             .unwrap_or(1),
@@ -42,9 +43,8 @@ fn configured(variable: SysconfVar) -> Option<u64> {
     u64::try_from(value).ok()
 }
 
-/// `io.stat`: a line a disk, of words `name=value`.
-fn disk(name: &str) -> u64 {
-    let text = cgroup::read("io.stat");
+/// Sums one counter of `io.stat`, which has a line a disk, of words `name=value`.
+fn disk(text: &str, name: &str) -> u64 {
     let words = text.split_ascii_whitespace();
     let values = words.filter_map(|word| {
         word.strip_prefix(name)?
@@ -55,7 +55,7 @@ fn disk(name: &str) -> u64 {
     values.sum()
 }
 
-/// proc_net(5): a line an interface, eight numbers received, eight sent.
+/// Parses /proc/net/dev (proc_net(5)): a line an interface, eight numbers received, eight sent.
 fn interfaces(text: &str) -> Vec<InterfaceUsage> {
     let lines = text.lines().filter_map(|line| line.split_once(':'));
     let all = lines.filter_map(|(name, numbers)| {
@@ -73,7 +73,7 @@ fn interfaces(text: &str) -> Vec<InterfaceUsage> {
     all.filter(|interface| interface.name != "lo").collect()
 }
 
-/// The container's processes, by number.
+/// Lists the container's processes, by number.
 pub fn processes() -> Vec<Listed> {
     let ticks = configured(SysconfVar::CLK_TCK).unwrap_or(100).max(1);
     let mut all: Vec<Listed> = cgroup::processes()
@@ -85,24 +85,45 @@ pub fn processes() -> Vec<Listed> {
     all
 }
 
-/// proc_pid_stat(5), proc_pid_status(5); `None` for one that has just ended.
+/// Describes a process; returns `None` for one that has just ended.
 fn listed(pid: Pid, ticks: u64) -> Option<Listed> {
     let read = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}"));
     let (stat, status) = (read("stat").ok()?, read("status").ok()?);
+    let command_line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let page_kib = configured(SysconfVar::PAGE_SIZE).unwrap_or(4096) / 1024;
+    let mut listed = parsed(&stat, &status, &command_line, Units { ticks, page_kib })?;
+    // What was parsed is the number in init's own namespace.
+    listed.parent = inner_of(listed.parent);
+    Some(listed)
+}
+
+/// The units of proc_pid_stat(5).
+#[derive(Clone, Copy, Debug)]
+struct Units {
+    /// Ticks of a second.
+    ticks: u64,
+    /// KiB of a page.
+    page_kib: u64,
+}
+
+/// Parses a process's files: proc_pid_stat(5), proc_pid_status(5), proc_pid_cmdline(5). The parent's number is one of
+/// the reader's own namespace.
+fn parsed(stat: &str, status: &str, command_line: &[u8], units: Units) -> Option<Listed> {
     // The name may hold anything, a closing parenthesis too: what counts is behind the last one.
     let (name, rest) = stat.rsplit_once(')')?;
+    let (pid, name) = name.split_once(" (")?;
     let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
     let number = |index: usize| fields.get(index)?.parse::<u64>().ok();
-    let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    let words = String::from_utf8_lossy(&words).replace('\0', " ");
+    let words = String::from_utf8_lossy(command_line).replace('\0', " ");
     let words = words.trim();
-    let name = name.split_once('(').map_or("", |(_, name)| name);
-    let page_kib = configured(SysconfVar::PAGE_SIZE).unwrap_or(4096) / 1024;
     Some(Listed {
-        state: state(pid, &fields)?,
-        memory_kib: [number(20)? / 1024, number(21)?.saturating_mul(page_kib)],
-        pid: inner(&status, "NSpid:")?,
-        parent: inner_of(number(1)?),
+        state: state(pid.parse().ok()?, &fields)?,
+        memory_kib: [
+            number(20)? / 1024,
+            number(21)?.saturating_mul(units.page_kib),
+        ],
+        pid: inner(status)?,
+        parent: u32::try_from(number(1)?).ok()?,
         uid: status
             .lines()
             .find_map(|line| line.strip_prefix("Uid:"))?
@@ -110,8 +131,8 @@ fn listed(pid: Pid, ticks: u64) -> Option<Listed> {
             .nth(1)?
             .parse()
             .ok()?,
-        cpu_ms: (number(11)? + number(12)?).saturating_mul(1000) / ticks,
-        started_ms: number(19)?.saturating_mul(1000) / ticks,
+        cpu_ms: (number(11)? + number(12)?).saturating_mul(1000) / units.ticks,
+        started_ms: number(19)?.saturating_mul(1000) / units.ticks,
         command_line: if words.is_empty() {
             format!("[{name}]")
         } else {
@@ -120,8 +141,8 @@ fn listed(pid: Pid, ticks: u64) -> Option<Listed> {
     })
 }
 
-/// The letter of its state, with ps's marks behind it (its PROCESS STATE CODES).
-fn state(pid: Pid, fields: &[&str]) -> Option<String> {
+/// Returns the letter of a process's state, with ps's marks behind it (its PROCESS STATE CODES).
+fn state(pid: i64, fields: &[&str]) -> Option<String> {
     let number = |index: usize| fields.get(index)?.parse::<i64>().ok();
     let mut state = (*fields.first()?).to_owned();
     let (group, session, foreground) = (number(2)?, number(3)?, number(5)?);
@@ -129,7 +150,7 @@ fn state(pid: Pid, fields: &[&str]) -> Option<String> {
     for (mark, bears) in [
         ('<', nice < 0),
         ('N', nice > 0),
-        ('s', session == i64::from(pid.as_raw())),
+        ('s', session == pid),
         ('l', threads > 1),
         ('+', group == foreground),
     ] {
@@ -140,20 +161,24 @@ fn state(pid: Pid, fields: &[&str]) -> Option<String> {
     Some(state)
 }
 
-/// The number in the innermost pid namespace.
-fn inner(status: &str, key: &str) -> Option<u32> {
-    let line = status.lines().find_map(|line| line.strip_prefix(key))?;
-    line.split_ascii_whitespace().last()?.parse().ok()
+/// Returns the number in the innermost pid namespace.
+fn inner(status: &str) -> Option<u32> {
+    numbers(status)?.next_back()?.parse().ok()
 }
 
-/// A parent's number in the container; 0 for one outside.
-fn inner_of(pid: u64) -> u32 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
-    let inside = numbers.is_some_and(|numbers| numbers.split_ascii_whitespace().count() > 1);
-    if inside {
-        inner(&status, "NSpid:").unwrap_or(0)
-    } else {
-        0
-    }
+/// Returns the process's numbers, the outermost namespace's first.
+fn numbers(status: &str) -> Option<impl DoubleEndedIterator<Item = &str>> {
+    let mut lines = status.lines();
+    let numbers = lines.find_map(|line| line.strip_prefix("NSpid:"))?;
+    Some(numbers.split_ascii_whitespace())
 }
+
+/// Returns a parent's number in the container, 0 for one outside.
+fn inner_of(pid: u32) -> u32 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let inside = numbers(&status).is_some_and(|numbers| numbers.count() > 1);
+    inner(&status).filter(|_| inside).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests;

@@ -8,32 +8,32 @@ use std::{
     path::Path,
 };
 
-/// Who a process is.
+/// The user and the groups of a process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct User {
     pub uid: u32,
     pub gid: u32,
     /// Further groups.
     pub groups: Vec<u32>,
-    /// Its home; `/` where the files do not say.
+    /// The user's home directory; `/` where the files do not say.
     pub home: String,
 }
 
 /// Most bytes of one of the files that are read; a longer one counts as absent.
 const MAX_FILE: u64 = 4 << 20;
 
-/// Who is meant by `user`, `uid`, `user:group` or `uid:gid`, and by further groups.
+/// Resolves `user`, `uid`, `user:group` or `uid:gid`, and further groups.
 ///
 /// # Errors
-/// In Docker's words.
+/// A name is not in the container's files; a number is out of Docker's range. The text is Docker's.
 pub fn resolve(user: &str, groups: &[String]) -> Result<User, String> {
     // As absent counts, too, what is no file: names are unknown then, numbers are what they are.
     let read = |path| read(Path::new(path)).unwrap_or_default();
     resolve_in(user, groups, &read("/etc/passwd"), &read("/etc/group"))
 }
 
-/// A regular file's text. The container made it, and may have put anything in its place: a pipe would block, a device
-/// has no end.
+/// Reads a regular file's text. The container made it, and may have put anything in its place: a pipe would block, a
+/// device has no end.
 fn read(path: &Path) -> io::Result<String> {
     let file = File::options()
         .read(true)

@@ -3,21 +3,16 @@
 use crate::{
     launch::Nic,
     log::Position,
+    sockets,
     stage::Stage,
-    wire::{Reply, Request, receive, send},
+    wire::{Greeted, Incoming, Outgoing, Reply, Request, VERSION, Version, greet},
 };
 use protocol::process::{
     CgroupLimits, Exit, Listed, Output, Process, ProcessId, TerminalSize, Usage,
 };
 use std::{io, path::PathBuf, time::Duration};
 use thiserror::Error;
-use tokio::{
-    net::{
-        UnixStream,
-        unix::{OwnedReadHalf, OwnedWriteHalf},
-    },
-    time::timeout,
-};
+use tokio::{net::UnixStream, time::timeout};
 
 /// For an answer that comes at once.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -29,13 +24,17 @@ const NIC_DEADLINE: Duration = Duration::from_secs(15);
 /// Why a shim does not do what it is asked.
 #[derive(Debug, Error)]
 pub enum ClientError {
-    /// It is not there, or went away.
+    /// It is not there (nothing listens at its socket), or went away in mid conversation.
     #[error("the container's shim does not answer: its VM has ended")]
-    Gone(#[from] io::Error),
+    Gone(#[source] io::Error),
+    /// It can't be asked: no descriptor is free here, or it has too many clients. Nothing follows from it for the VM.
+    #[error("the container's shim can't be reached")]
+    Unreachable(#[source] io::Error),
     /// It does not answer.
     #[error("the container's shim has not answered within {0:?}")]
     Timeout(Duration),
-    /// It refuses.
+    /// It refuses. What can't even be asked is refused here: `too-long`, and `older-shim` for what the shim of an older
+    /// release does not know.
     #[error("{reason}")]
     Refused {
         /// Stays the same for ever.
@@ -46,7 +45,21 @@ pub enum ClientError {
     /// It answers something else.
     #[error("the container's shim gave an answer without sense: it is of another release")]
     UnexpectedReply,
+    /// It is of another release, and speaks no version of its protocol that is known here. Its VM is not touched.
+    #[error(
+        "the container's shim speaks version {shim} of its protocol, this release versions 1 to {newest}: the VM is left \
+         alone; start the release that it is of, or end its process"
+    )]
+    OtherVersion {
+        /// The shim's.
+        shim: u8,
+        /// The newest one that is known here.
+        newest: u8,
+    },
 }
+
+/// A conversation: what is asked, and what comes back.
+type Asked = (Incoming<Reply>, Outgoing<Request>);
 
 /// A shim, by its socket.
 #[derive(Clone, Debug)]
@@ -65,11 +78,11 @@ pub struct Streams {
 
 /// What a process writes.
 #[derive(Debug)]
-pub struct StreamReader(OwnedReadHalf);
+pub struct StreamReader(Incoming<Reply>);
 
 /// A process's input.
 #[derive(Debug)]
-pub struct StreamWriter(OwnedWriteHalf);
+pub struct StreamWriter(Outgoing<Request>);
 
 /// One item of a process's stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,27 +107,52 @@ pub struct Running {
 /// How a VM's life goes on.
 #[derive(Debug)]
 pub struct Stages(
-    OwnedReadHalf,
-    #[expect(dead_code, reason = "keeps the connection")] OwnedWriteHalf,
+    Incoming<Reply>,
+    #[expect(dead_code, reason = "keeps the connection")] Outgoing<Request>,
 );
 
 impl Client {
     /// The shim at a directory of sockets.
-    pub fn at(sockets: impl Into<PathBuf>) -> Self {
+    pub fn at(dir: impl Into<PathBuf>) -> Self {
         Self {
-            socket: sockets.into().join("shim.sock"),
+            socket: dir.into().join(sockets::SHIM),
         }
     }
 
-    async fn ask(&self, request: &Request) -> Result<(OwnedReadHalf, OwnedWriteHalf), ClientError> {
-        let (reader, mut writer) = UnixStream::connect(&self.socket).await?.into_split();
-        send(&mut writer, request).await?;
+    async fn ask(&self, request: Request) -> Result<Asked, ClientError> {
+        let late = |_| Err(ClientError::Timeout(DEADLINE));
+        let (reader, mut writer) = timeout(DEADLINE, self.meet()).await.unwrap_or_else(late)?;
+        writer.send(request).await.map_err(lost)?;
         Ok((reader, writer))
+    }
+
+    /// Connects, and agrees on a version.
+    async fn meet(&self) -> Result<Asked, ClientError> {
+        let mut stream = self.connect().await?;
+        let version = match greet(&mut stream).await.map_err(lost)? {
+            Greeted::Version(version) => version,
+            Greeted::Other(shim) => {
+                let newest = VERSION;
+                return Err(ClientError::OtherVersion { shim, newest });
+            }
+            Greeted::Closed => {
+                // One that has ended is not there any more.
+                stream = self.connect().await?;
+                Version::V1
+            }
+        };
+        let (from, to) = stream.into_split();
+        Ok((Incoming::new(from, version), Outgoing::new(to, version)))
+    }
+
+    async fn connect(&self) -> Result<UnixStream, ClientError> {
+        let connected = UnixStream::connect(&self.socket).await;
+        connected.map_err(not_connected)
     }
 
     async fn once(&self, request: Request, within: Duration) -> Result<Reply, ClientError> {
         let asked = timeout(within, async {
-            let (mut reader, _writer) = self.ask(&request).await?;
+            let (mut reader, _writer) = self.ask(request).await?;
             reply(&mut reader).await
         });
         asked.await.unwrap_or(Err(ClientError::Timeout(within)))
@@ -132,7 +170,7 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub async fn watch(&self) -> Result<Stages, ClientError> {
-        let (reader, writer) = self.ask(&Request::Watch).await?;
+        let (reader, writer) = self.ask(Request::Watch).await?;
         Ok(Stages(reader, writer))
     }
 
@@ -152,7 +190,7 @@ impl Client {
             input,
             ends_input,
         };
-        let (mut reader, writer) = self.ask(&request).await?;
+        let (mut reader, writer) = self.ask(request).await?;
         let first = timeout(DEADLINE, reply(&mut reader));
         match first.await.unwrap_or(Err(ClientError::Timeout(DEADLINE)))? {
             Reply::Done => Ok(streams(reader, writer)),
@@ -163,10 +201,10 @@ impl Client {
     /// Runs another process in the container.
     ///
     /// # Errors
-    /// [`ClientError::Refused`] with `not-found`, `not-executable`, `user`, `process`, `too-many` or
-    /// `vm-ended`.
+    /// [`ClientError::Refused`] with `not-found`, `not-executable`, `user`, `process`, `too-many`, `vm-ended`,
+    /// `too-long` or `older-shim`.
     pub async fn exec(&self, process: Process) -> Result<Running, ClientError> {
-        let (mut reader, writer) = self.ask(&Request::Exec(Box::new(process))).await?;
+        let (mut reader, writer) = self.ask(Request::Exec(Box::new(process))).await?;
         let first = timeout(EXEC_DEADLINE, reply(&mut reader));
         match first
             .await
@@ -266,18 +304,47 @@ impl Client {
     }
 }
 
-fn streams(reader: OwnedReadHalf, writer: OwnedWriteHalf) -> Streams {
+fn streams(reader: Incoming<Reply>, writer: Outgoing<Request>) -> Streams {
     Streams {
         reader: StreamReader(reader),
         writer: StreamWriter(writer),
     }
 }
 
-async fn reply(from: &mut OwnedReadHalf) -> Result<Reply, ClientError> {
-    match receive(from).await? {
+/// Why there is no connection.
+fn not_connected(error: io::Error) -> ClientError {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ClientError::Gone(error),
+        _ => ClientError::Unreachable(error),
+    }
+}
+
+/// Why a conversation does not go on.
+fn lost(error: io::Error) -> ClientError {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof
+        | io::ErrorKind::ConnectionReset
+        | io::ErrorKind::BrokenPipe => ClientError::Gone(error),
+        io::ErrorKind::InvalidData => ClientError::UnexpectedReply,
+        io::ErrorKind::InvalidInput => refused("too-long", &error),
+        io::ErrorKind::Unsupported => refused("older-shim", &error),
+        _ => ClientError::Unreachable(error),
+    }
+}
+
+/// What is not even asked.
+fn refused(code: &str, error: &io::Error) -> ClientError {
+    ClientError::Refused {
+        code: code.to_owned(),
+        reason: error.to_string(),
+    }
+}
+
+async fn reply(from: &mut Incoming<Reply>) -> Result<Reply, ClientError> {
+    match from.next().await.map_err(lost)? {
         Some(Reply::Refused { code, reason }) => Err(ClientError::Refused { code, reason }),
         Some(reply) => Ok(reply),
-        None => Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+        None => Err(lost(io::ErrorKind::UnexpectedEof.into())),
     }
 }
 
@@ -313,8 +380,12 @@ impl StreamWriter {
     /// Gives input; none says that it is at its end.
     ///
     /// # Errors
-    /// [`ClientError::Gone`].
+    /// [`ClientError::Gone`] where the process or the shim has ended.
     pub async fn write(&mut self, bytes: &[u8]) -> Result<(), ClientError> {
-        Ok(send(&mut self.0, &Request::Input(bytes.to_vec())).await?)
+        let input = Request::Input(bytes.to_vec());
+        self.0.send(input).await.map_err(lost)
     }
 }
+
+#[cfg(test)]
+mod tests;

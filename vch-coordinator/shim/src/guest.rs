@@ -19,6 +19,7 @@ pub use queue::{ExecEvent, Queue};
 pub use reader::Breach;
 use reader::GuestReader;
 use std::{
+    convert::Infallible,
     io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -83,12 +84,17 @@ pub struct Guest {
 }
 
 impl Guest {
-    /// Drives the line until it is closed.
-    pub fn spawn(
+    /// A guest at the other end of a line, and what becomes of its process. The future drives the line, and ends when it
+    /// is closed and all that came by it is in the log.
+    pub fn new(
         line: UnixStream,
         nonce: SessionNonce,
         log: Writer,
-    ) -> (Self, mpsc::Receiver<GuestEvent>) {
+    ) -> (
+        Self,
+        mpsc::Receiver<GuestEvent>,
+        impl Future<Output = ()> + Send + 'static,
+    ) {
         let (reader, writer) = line.into_split();
         let (outbox, to_send) = mpsc::channel(WAITING);
         let (events, told) = mpsc::channel(WAITING);
@@ -98,18 +104,28 @@ impl Guest {
         let credit = Arc::new(Credit::default());
         let back = (outbox.clone(), Arc::clone(&credit));
         let log_writer = LogWriter::new(log, position, back, events.clone(), ending);
-        tokio::spawn(log_writer.write(to_keep));
         let pending = Arc::new(Mutex::new(PendingRequests::default()));
-        tokio::spawn(write(writer, nonce, to_send));
         let guest_reader =
             GuestReader::new(nonce, (said, ended), events, (Arc::clone(&pending), credit));
-        tokio::spawn(guest_reader.listen(reader));
+        let driving = async move {
+            let hearing = async {
+                tokio::join!(guest_reader.listen(reader), log_writer.write(to_keep));
+            };
+            let telling = async {
+                write(writer, nonce, to_send).await;
+                std::future::pending::<Infallible>().await
+            };
+            tokio::select! {
+                () = hearing => {}
+                never = telling => match never {},
+            }
+        };
         let guest = Self {
             outbox,
             pending,
             written,
         };
-        (guest, told)
+        (guest, told, driving)
     }
 
     /// Tells init something; it is lost where the VM has ended. Waits as long as the line takes no more.

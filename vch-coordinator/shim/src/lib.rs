@@ -10,6 +10,8 @@
 //!                            outcome (exit.json): written and synced before anybody is told
 //! ```
 //!
+//! `shim.lock` in the container's directory is locked as long as the shim is alive ([`liveness()`]).
+//!
 //! Invariants: what the container wrote is in the log before anybody reads it, and everybody reads it
 //! from there, so that a slow reader stops nobody; QEMU runs as an ordinary user in a network namespace
 //! of its own without any link, and inherits what it needs as open descriptors.
@@ -22,6 +24,7 @@ mod foreign;
 mod guest;
 mod launch;
 mod life;
+mod liveness;
 pub mod log;
 mod nics;
 mod outcome;
@@ -31,16 +34,19 @@ mod qemu;
 mod qmp;
 mod server;
 mod shim;
+mod sockets;
 mod stage;
 mod stderr;
 mod tap;
 pub mod template;
+mod vm;
 mod wire;
 
 pub use client::{
     Client, ClientError, Running, Stages, StreamItem, StreamReader, StreamWriter, Streams,
 };
 pub use launch::{Launch, LaunchError, Nic};
+pub use liveness::{Liveness, ShimProcess, liveness};
 pub use outcome::{Blame, Failure, Outcome};
 pub use shim::run;
 pub use stage::{Phase, Stage};

@@ -2,10 +2,16 @@
 //! terminal.
 
 use crate::{foreign, pace::Pace, stderr::log};
-use std::{fs::File, io::Write, path::Path, time::Instant};
+use std::{
+    fs::File,
+    io::Write,
+    path::Path,
+    time::{Duration, Instant},
+};
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
-    time::sleep,
+    task::JoinSet,
+    time::{sleep, timeout},
 };
 
 /// Most bytes that are kept of a stream: its last ones.
@@ -18,6 +24,27 @@ const PACE: u32 = 4 << 20;
 const READ: usize = 4096;
 /// Most lines of a stream that explain a failure.
 const LINES: usize = 5;
+
+/// Listens to a stream beside what else goes on. It stops when this is dropped.
+pub struct Listening(JoinSet<Vec<u8>>);
+
+impl Listening {
+    /// Begins; what is kept comes of [`tail`] or [`record`].
+    pub fn begin(kept: impl Future<Output = Vec<u8>> + Send + 'static) -> Self {
+        let mut task = JoinSet::new();
+        task.spawn(kept);
+        Self(task)
+    }
+
+    /// What was said up to the end, which comes with that of the process that speaks; what another one that it left
+    /// behind holds open is not waited for longer than that, and gives nothing.
+    pub async fn heard(mut self, within: Duration) -> Vec<u8> {
+        match timeout(within, self.0.join_next()).await {
+            Ok(Some(Ok(heard))) => heard,
+            _ => Vec::new(),
+        }
+    }
+}
 
 /// The last bytes of a stream, at its end.
 pub async fn tail(mut stream: impl AsyncRead + Unpin) -> Vec<u8> {

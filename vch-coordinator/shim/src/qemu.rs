@@ -15,10 +15,11 @@ use crate::{
 };
 use image::qemu::{Disk, Machine, MachineError, Memory, Nic, Stream};
 use nix::{
+    errno::Errno,
     fcntl::{FcntlArg, FdFlag, fcntl},
     sched::{CloneFlags, unshare},
     sys::{prctl, signal::Signal},
-    unistd::{Gid, Uid, setgroups, setresgid, setresuid},
+    unistd::{Gid, Pid, Uid, setgroups, setresgid, setresuid},
 };
 use std::{
     collections::BTreeMap,
@@ -277,9 +278,10 @@ fn spawn(launch: &Launch, machine: &Machine, inherited: &Inherited) -> Result<Ch
         .kill_on_drop(true);
     let numbers: Vec<RawFd> = inherited.0.iter().map(AsRawFd::as_raw_fd).collect();
     let id = launch.uid;
+    let shim = Pid::this();
     // SAFETY: system calls only, and the list that they read was made before the fork.
     unsafe {
-        command.pre_exec(move || confine(id, &numbers));
+        command.pre_exec(move || confine(id, &numbers, shim));
     }
     command.spawn().map_err(|source| QemuError::Program {
         program: launch.program.clone(),
@@ -288,7 +290,7 @@ fn spawn(launch: &Launch, machine: &Machine, inherited: &Inherited) -> Result<Ch
 }
 
 /// What the child does before it is QEMU.
-fn confine(id: u32, inherited: &[RawFd]) -> io::Result<()> {
+fn confine(id: u32, inherited: &[RawFd], shim: Pid) -> io::Result<()> {
     descriptors::close_at_exec()?;
     bounds::qemu()?;
     for number in inherited {
@@ -302,7 +304,11 @@ fn confine(id: u32, inherited: &[RawFd]) -> io::Result<()> {
     setresgid(gid, gid, gid)?;
     setresuid(uid, uid, uid)?;
     prctl::set_no_new_privs()?;
-    // Behind the change of user, which clears it. It goes with its shim.
+    // Behind the change of user, which clears it. It goes with its shim: with the thread that starts it, the only one.
     prctl::set_pdeathsig(Signal::SIGKILL)?;
+    // A shim that was killed before that sends no signal any more.
+    if Pid::parent() != shim {
+        return Err(Errno::ESRCH.into());
+    }
     Ok(())
 }

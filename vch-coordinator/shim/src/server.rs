@@ -8,18 +8,27 @@ use crate::{
     guest::{ANSWER, Guest, Unanswered},
     nics::{NicError, Nics},
     stage::Stage,
-    wire::{Reply, Request, receive, send},
+    wire::{self, Reply, Request},
 };
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use protocol::process::{Fault, FromInit, ToInit};
-use std::{io, os::fd::AsFd, path::PathBuf, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, os::fd::AsFd, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{
     net::{UnixListener, UnixStream, unix::OwnedWriteHalf},
-    sync::{Mutex, Notify, watch},
+    sync::{Mutex, Notify, Semaphore, watch},
+    task::JoinSet,
+    time::timeout,
 };
 
 /// Before the next try where no descriptor is free.
 const EXHAUSTED: Duration = Duration::from_secs(1);
+/// For a client to say what it wants: it does so as soon as it is connected.
+const REQUEST: Duration = Duration::from_secs(10);
+/// Most clients at once; others wait until one has gone. A shim has some 1,000 descriptors beside them.
+const MAX_CLIENTS: usize = 3_072;
+/// Most of them that stay as long as a process writes: what is left is for requests that are answered in seconds, so that
+/// a VM can be ended however many are attached.
+const MAX_STREAMS: usize = 2_048;
 /// Between two looks whether a client is still there: its input may be at its end, so that reading does not tell.
 const LOOK: Duration = Duration::from_secs(2);
 
@@ -32,27 +41,95 @@ pub struct Shared {
     pub kill: Notify,
 }
 
-/// Answers whoever connects, until it is dropped.
-pub async fn serve(listener: UnixListener, shared: Arc<Shared>) {
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let shared = Arc::clone(&shared);
-                tokio::spawn(async move {
-                    // A client that goes away is no error.
-                    let _ = answer(stream, &shared).await;
-                });
+/// Answers clients, each in a task of its own. They end when this is dropped.
+pub struct Server {
+    listener: UnixListener,
+    clients: Clients,
+    shared: Arc<Shared>,
+    streams: Arc<Semaphore>,
+}
+
+/// Those that are connected.
+#[derive(Default)]
+pub struct Clients(JoinSet<()>);
+
+impl Server {
+    /// Takes a socket that listens.
+    pub fn new(
+        listener: std::os::unix::net::UnixListener,
+        shared: Arc<Shared>,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            listener: UnixListener::from_std(listener)?,
+            clients: Clients::default(),
+            shared,
+            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+        })
+    }
+
+    /// Answers whoever connects. Cancel-safe: clients that are connected are answered on, and others wait.
+    pub async fn serve(&mut self) -> Infallible {
+        loop {
+            let clients = &mut self.clients.0;
+            tokio::select! {
+                accepted = self.listener.accept(), if clients.len() < MAX_CLIENTS => match accepted {
+                    Ok((stream, _)) => {
+                        let shared = Arc::clone(&self.shared);
+                        let streams = Arc::clone(&self.streams);
+                        clients.spawn(async move {
+                            // A client that goes away is no error.
+                            let _ = answer(stream, &shared, &streams).await;
+                        });
+                    }
+                    // No descriptor is free: one will be, when a client goes.
+                    Err(_) => tokio::time::sleep(EXHAUSTED).await,
+                },
+                Some(_ended) = clients.join_next() => {}
             }
-            // No descriptor is free: one will be, when a client goes.
-            Err(_) => tokio::time::sleep(EXHAUSTED).await,
         }
+    }
+
+    /// Listens no more.
+    pub fn close(self) -> Clients {
+        self.clients
     }
 }
 
-async fn answer(stream: UnixStream, shared: &Arc<Shared>) -> io::Result<()> {
-    let (mut reader, mut writer) = stream.into_split();
-    let Some(request) = receive(&mut reader).await? else {
+impl Clients {
+    /// Waits until they have read what is left for them and have gone, for no longer than that; ends the others.
+    pub async fn leave(mut self, within: Duration) {
+        let leaving = async { while self.0.join_next().await.is_some() {} };
+        // What does not read is not waited for.
+        let _ = timeout(within, leaving).await;
+        self.0.shutdown().await;
+    }
+}
+
+async fn answer(
+    stream: UnixStream,
+    shared: &Arc<Shared>,
+    streams: &Arc<Semaphore>,
+) -> io::Result<()> {
+    let asking = async {
+        let Some((mut reader, writer)) = wire::answer(stream).await? else {
+            return Ok(None);
+        };
+        let request = reader.next().await?;
+        Ok::<_, io::Error>(request.map(|request| (request, reader, writer)))
+    };
+    let Ok(asked) = timeout(REQUEST, asking).await else {
         return Ok(());
+    };
+    let Some((request, reader, mut writer)) = asked? else {
+        return Ok(());
+    };
+    let stays = matches!(request, Request::Attach { .. } | Request::Exec(_));
+    let _permit = match stays.then(|| streams.try_acquire()).transpose() {
+        Ok(permit) => permit,
+        Err(_) => {
+            let full = refused("too-many", "too many clients are attached: let some go");
+            return writer.send(full).await;
+        }
     };
     let reply = match request {
         Request::Watch => return streams::watch(writer, shared).await,
@@ -85,11 +162,11 @@ async fn answer(stream: UnixStream, shared: &Arc<Shared>) -> io::Result<()> {
         question => {
             tokio::select! {
                 reply = of_the_guest(question, &shared.guest) => reply,
-                () = gone(&writer) => return Ok(()),
+                () = gone(writer.stream()) => return Ok(()),
             }
         }
     };
-    send(&mut writer, &reply).await
+    writer.send(reply).await
 }
 
 /// What the guest's init is to do, or to answer, at once.

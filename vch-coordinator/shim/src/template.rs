@@ -8,7 +8,7 @@
 use crate::{
     foreign::clean,
     launch::Launch,
-    overheard,
+    overheard::{self, Listening},
     qemu::{Qemu, QemuError},
     qmp::{Qmp, QmpError},
 };
@@ -38,6 +38,8 @@ const STATE: &str = "state";
 /// The state is a fraction of a megabyte.
 const MIGRATION: Duration = Duration::from_secs(20);
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
+/// For what QEMU said last, once it has ended.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Copied at a time.
 const CHUNK: usize = 1 << 20;
 
@@ -99,12 +101,14 @@ pub async fn make(launch: &Launch, dir: &Path) -> Result<(), TemplateError> {
         .map_err(file("give the memory away"))?;
     let log = File::create(partial.join("qemu.log")).map_err(file("make the log"))?;
     let mut qemu = Qemu::template(launch, opened.into())?;
-    if let Some(words) = qemu.child.stderr.take() {
-        tokio::spawn(overheard::record(words, log));
-    }
+    let words = qemu.child.stderr.take();
+    let words = words.map(|words| Listening::begin(overheard::record(words, log)));
     let saved = save(launch, &mut qemu, &state).await;
     // It has nothing more to do, however that went.
     let _ = qemu.child.kill().await;
+    if let Some(words) = words {
+        words.heard(LAST_WORDS).await;
+    }
     saved?;
     for (written, name) in [(&memory, MEMORY), (&state, STATE)] {
         let mut from = File::open(written).map_err(file("open what was saved"))?;

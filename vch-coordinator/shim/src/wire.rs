@@ -1,11 +1,24 @@
 //! What the coordinator asks a shim, one request a connection of `shim.sock`, and what comes back.
 //!
 //! ```text
-//!   length, 4 bytes LE │ postcard of a Request or a Reply
+//!   coordinator: version, 1 byte │ "VCH"      shim: the same, with the version that it speaks
+//!   then, both:  length, 4 bytes LE │ postcard of a Request or a Reply
 //! ```
 //!
-//! Both come from one release: a coordinator that was updated finds older shims, so that variants are
-//! only appended here.
+//! A VM outlives its coordinator, so that releases meet here in both ways. What a released version says is frozen:
+//! bytes of every message stand in `golden/`, and a change of any of these types, or of what is in them, needs a new
+//! version. For that the types of today become a module of their own, as those of version 1 are in [`v1`].
+//!
+//! - Version 1 (release 0.1.0) has no greeting. A shim that speaks it takes ours for a length beyond its bound, and
+//!   closes: the coordinator connects again and speaks version 1. A request whose first bytes are no greeting is of
+//!   a coordinator that speaks version 1.
+//! - A shim that is greeted with a version that it does not speak answers with its newest one, and closes. A later
+//!   coordinator that speaks that one as well connects again with it.
+
+mod conversation;
+pub mod v1;
+
+pub use conversation::{Greeted, Incoming, Outgoing, answer, greet};
 
 use crate::{launch::Nic, log::Position, stage::Stage};
 use protocol::process::{
@@ -13,10 +26,29 @@ use protocol::process::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::io;
+use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// Most bytes of a message.
 const MAX_MESSAGE: usize = 2 << 20;
+/// The newest version: that of [`Request`] and [`Reply`].
+pub const VERSION: u8 = 2;
+
+/// What two sides speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// That of release 0.1.0.
+    V1,
+    /// That of this release.
+    V2,
+}
+
+/// What a shim of release 0.1.0 does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error(
+    "the container's VM was started by release 0.1.0, which knows no such thing as {0}: stop and start the container"
+)]
+pub struct NotInVersion1(pub &'static str);
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,11 +135,27 @@ pub async fn send<M: Serialize>(to: &mut (impl AsyncWrite + Unpin), message: &M)
 pub async fn receive<M: DeserializeOwned>(
     from: &mut (impl AsyncRead + Unpin),
 ) -> io::Result<Option<M>> {
-    let mut length = [0; 4];
-    match from.read_exact(&mut length).await {
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-        other => other?,
-    };
+    match four(from).await? {
+        Some(length) => receive_of(length, from).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// A message's length, or a greeting; `None` at the end of the stream.
+async fn four(from: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<[u8; 4]>> {
+    let mut bytes = [0; 4];
+    match from.read_exact(&mut bytes).await {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+        Err(error) => Err(error),
+        Ok(_) => Ok(Some(bytes)),
+    }
+}
+
+/// The rest of a message.
+async fn receive_of<M: DeserializeOwned>(
+    length: [u8; 4],
+    from: &mut (impl AsyncRead + Unpin),
+) -> io::Result<M> {
     let invalid = |reason| io::Error::new(io::ErrorKind::InvalidData, reason);
     let length = usize::try_from(u32::from_le_bytes(length)).unwrap_or(usize::MAX);
     if length > MAX_MESSAGE {
@@ -117,7 +165,10 @@ pub async fn receive<M: DeserializeOwned>(
     from.read_exact(&mut bytes).await?;
     let read = postcard::take_from_bytes(&bytes);
     match read {
-        Ok((message, [])) => Ok(Some(message)),
+        Ok((message, [])) => Ok(message),
         _ => Err(invalid("what came is no message of this version")),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -129,8 +129,12 @@ impl From<Refusal> for ApiError {
 
 impl From<RuntimeError> for ApiError {
     fn from(error: RuntimeError) -> Self {
-        let (status, code) = match error {
-            RuntimeError::Request(error) => return error.into(),
+        let (status, code) = match error.own() {
+            RuntimeError::Request(error) => return error.clone().into(),
+            RuntimeError::Shared(_) => (StatusCode::INTERNAL_SERVER_ERROR, "runtime"),
+            RuntimeError::Removing(_) => (StatusCode::CONFLICT, "removing"),
+            RuntimeError::Orphan { .. } => (StatusCode::CONFLICT, "orphan"),
+            RuntimeError::Unkillable(_) => (StatusCode::INTERNAL_SERVER_ERROR, "unkillable"),
             RuntimeError::Disabled => (StatusCode::CONFLICT, "no-runtime"),
             RuntimeError::NotOurs(_) => (StatusCode::CONFLICT, "run-by-others"),
             RuntimeError::NotRunning(_) => (StatusCode::CONFLICT, "not-running"),
@@ -138,7 +142,7 @@ impl From<RuntimeError> for ApiError {
             RuntimeError::NotStarted { .. } => (StatusCode::BAD_REQUEST, "not-started"),
             RuntimeError::Shim(_) => (StatusCode::INTERNAL_SERVER_ERROR, "shim"),
             RuntimeError::Disk(_) => (StatusCode::INTERNAL_SERVER_ERROR, "disk"),
-            RuntimeError::Unwritable(_) | RuntimeError::Document { .. } => {
+            RuntimeError::Unwritable(_) | RuntimeError::Document(_) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "document")
             }
             RuntimeError::File { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "file"),

@@ -1,6 +1,6 @@
 //! What a container writes and reads, for clients: before it starts, while it runs, and after its end.
 
-use super::{ContainerSnapshot, Runtime, RuntimeError, machine::Seen, workload::Status};
+use super::{ContainerSnapshot, Runtime, RuntimeError, handle::Seen, workload::Status};
 use futures_util::{
     FutureExt,
     future::{self, BoxFuture},
@@ -32,6 +32,8 @@ pub struct Outputs {
 enum From {
     Shim(StreamReader),
     Log(Reader),
+    /// It did not start.
+    Nothing,
 }
 
 impl Outputs {
@@ -45,6 +47,7 @@ impl Outputs {
                 StreamItem::Output(stream, bytes) => Ok(Some((stream, bytes))),
                 StreamItem::Ended(_) => Ok(None),
             },
+            From::Nothing => Ok(None),
             From::Log(reader) => {
                 let record = reader.read().map_err(unreadable)?;
                 Ok(record.map(|record| (record.stream, record.bytes)))
@@ -75,10 +78,10 @@ impl Runtime {
         input: bool,
     ) -> Result<BoxFuture<'static, Result<Attached, RuntimeError>>, RuntimeError> {
         let snapshot = self.require(id).await?;
-        let machine = self.machine(id, &snapshot.life);
-        let held = machine.read().await;
+        let handle = self.handle_of(&snapshot);
+        let held = handle.read().await;
         let (seen, then) = {
-            let mut seen = machine.watch();
+            let mut seen = handle.watch();
             let then = seen.borrow_and_update().clone();
             (seen, then)
         };
@@ -99,9 +102,23 @@ impl Runtime {
         held: OwnedRwLockReadGuard<()>,
     ) -> Result<Attached, RuntimeError> {
         let next = |seen: &Seen| seen.gone || seen.starts > then.starts || seen.ends > then.ends;
-        let gone = seen.wait_for(next).await.map_or(true, |seen| seen.gone);
-        if gone {
-            return Err(RuntimeError::NotRunning(id.to_string()));
+        let not_running = || RuntimeError::NotRunning(id.to_string());
+        let now = seen
+            .wait_for(next)
+            .await
+            .map_err(|_| not_running())?
+            .clone();
+        if now.gone {
+            return Err(not_running());
+        }
+        if now.starts == then.starts {
+            return Ok(Attached {
+                output: Outputs {
+                    from: From::Nothing,
+                    _held: held,
+                },
+                input: None,
+            });
         }
         let snapshot = self.require(id).await?;
         match self.attach_life(&snapshot, input).await {
@@ -155,8 +172,8 @@ impl Runtime {
         if !snapshot.container.runs() {
             return Ok(None);
         }
-        let machine = self.machine(id, &snapshot.life);
-        let held = machine.read().await;
+        let handle = self.handle_of(&snapshot);
+        let held = handle.read().await;
         let streams = self
             .client(&snapshot)?
             .attach(Some(from), false, false)

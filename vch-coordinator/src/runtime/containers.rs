@@ -3,10 +3,13 @@
 use super::{
     ContainerSnapshot, Disks, RuntimeError, Unreadable,
     cgroups::{self, Cgroups},
+    documents::Documents,
     event::{ContainerEvent, Events, now_ns},
+    handle::{Handle, Seen},
     launch,
-    machine::{Machine, Seen},
     settings::Vms,
+    snapshot::ContainerRows,
+    supervisor::Supervisor,
     tasks::Tasks,
     templates::Templates,
     uids::Uids,
@@ -62,17 +65,20 @@ pub(super) struct Inside {
     /// Of VMs that boot: as many at once as there are processors. More would boot no sooner, and a guest
     /// that is starved while it boots may not find its timers.
     pub boots: Semaphore,
-    machines: Mutex<BTreeMap<ContainerId, Arc<Machine>>>,
+    pub documents: Documents,
+    handles: Mutex<BTreeMap<ContainerId, Arc<Handle>>>,
     told: Mutex<Told>,
 }
 
 /// What is wrong with containers as a whole, for `vchctl status`.
 #[derive(Debug, Default)]
-struct Told {
+pub(super) struct Told {
     /// As they were found when all were last looked at.
     unreadable: Vec<Unreadable>,
     /// Directories that stay though the ledger does not know their containers, in words.
     left: Vec<String>,
+    /// Containers that had ended when the coordinator started, and whose VMs went on.
+    pub orphans: Vec<ContainerId>,
 }
 
 /// Where what belongs to containers lies.
@@ -116,7 +122,8 @@ impl Runtime {
             events: Events::default(),
             tasks,
             boots: Semaphore::new(thread::available_parallelism().map_or(1, NonZero::get)),
-            machines: Mutex::default(),
+            documents: Documents::default(),
+            handles: Mutex::default(),
             told: Mutex::default(),
         }))
     }
@@ -142,14 +149,22 @@ impl Runtime {
     /// # Errors
     /// [`RuntimeError`].
     pub async fn get(&self, id: ContainerId) -> Result<Option<ContainerSnapshot>, RuntimeError> {
-        let read = move |ledger: &vch_ledger::Ledger| ContainerSnapshot::of(ledger, id);
-        let snapshot = self.0.requests.ledger_handle.read(read).await??;
-        Ok(snapshot.map(|snapshot| self.with_health(snapshot)))
+        let rows = self
+            .0
+            .requests
+            .ledger_handle
+            .read(move |ledger| ContainerRows::of(ledger, id));
+        let Some(rows) = rows.await? else {
+            return Ok(None);
+        };
+        let snapshot = rows.decode(&self.0.documents);
+        let snapshot = snapshot.map_err(RuntimeError::Document)?;
+        Ok(Some(self.with_health(snapshot)))
     }
 
     fn with_health(&self, mut snapshot: ContainerSnapshot) -> ContainerSnapshot {
-        let machine = self.machines().get(&snapshot.container.id).cloned();
-        snapshot.health = machine.and_then(|machine| machine.health());
+        let handle = self.known_handle(snapshot.container.id);
+        snapshot.health = handle.and_then(|handle| handle.health());
         snapshot
     }
 
@@ -168,16 +183,20 @@ impl Runtime {
     /// # Errors
     /// [`RuntimeError`].
     pub async fn all(&self) -> Result<Vec<ContainerSnapshot>, RuntimeError> {
-        let (all, unreadable) = self
+        let rows = self
             .0
             .requests
             .ledger_handle
-            .read(ContainerSnapshot::all)
+            .read(ContainerRows::all)
             .await?;
+        let (mut all, mut unreadable) = (Vec::new(), Vec::new());
+        for rows in rows {
+            match rows.decode(&self.0.documents) {
+                Ok(snapshot) => all.push(self.with_health(snapshot)),
+                Err(one) => unreadable.push(*one),
+            }
+        }
         self.note_unreadable(unreadable);
-        let all = all.into_iter();
-        let mut all: Vec<ContainerSnapshot> =
-            all.map(|snapshot| self.with_health(snapshot)).collect();
         all.sort_by_key(|one| std::cmp::Reverse((one.container.created_ms, one.container.id)));
         Ok(all)
     }
@@ -210,9 +229,13 @@ impl Runtime {
     pub async fn warnings(&self) -> Result<Vec<String>, RuntimeError> {
         // Another release, or a hand, may have changed a document meanwhile.
         self.all().await?;
+        let orphans = self.orphans().await;
         let told = self.told();
         let unreadable = told.unreadable.iter().map(|one| one.reason.clone());
-        Ok(unreadable.chain(told.left.iter().cloned()).collect())
+        Ok(unreadable
+            .chain(told.left.iter().cloned())
+            .chain(orphans)
+            .collect())
     }
 
     /// The directories in `lost/`, in words.
@@ -224,7 +247,7 @@ impl Runtime {
             .unwrap_or_default()
     }
 
-    fn told(&self) -> MutexGuard<'_, Told> {
+    pub(super) fn told(&self) -> MutexGuard<'_, Told> {
         self.0.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -261,7 +284,7 @@ impl Runtime {
         until: Until,
     ) -> Result<impl Future<Output = Life> + Send + use<>, RuntimeError> {
         let snapshot = self.require(id).await?;
-        let mut seen = self.machine(id, &snapshot.life).watch();
+        let mut seen = self.handle_of(&snapshot).watch();
         let before = seen.borrow_and_update().ends;
         Ok(async move {
             let done = |seen: &Seen| {
@@ -286,6 +309,8 @@ impl Runtime {
     /// # Errors
     /// [`RuntimeError`]; nothing has changed then.
     pub async fn update(&self, id: ContainerId, update: Update) -> Result<(), RuntimeError> {
+        let handle = self.handle(id).await?;
+        let edits = handle.edits.lock().await;
         let snapshot = self.require(id).await?;
         let mut workload = Workload::clone(&snapshot.workload);
         if let Some(restart) = update.restart {
@@ -295,6 +320,8 @@ impl Runtime {
             workload.resources = resources;
         }
         self.keep(id, DocumentKind::Workload, &workload).await?;
+        handle.set_policy((&workload).into());
+        drop(edits);
         self.bound_again(id).await?;
         self.tell(id, "update", &[]).await;
         Ok(())
@@ -328,23 +355,45 @@ impl Runtime {
         Ok(())
     }
 
-    /// The machine of a container that is there.
-    pub(super) fn machine(&self, id: ContainerId, life: &Life) -> Arc<Machine> {
-        let mut machines = self.machines();
-        let fresh = || Arc::new(Machine::new(life.clone()));
-        Arc::clone(machines.entry(id).or_insert_with(fresh))
+    /// Returns the handle of a container's supervisor, which is started if there is none yet.
+    pub(super) fn handle_of(&self, snapshot: &ContainerSnapshot) -> Arc<Handle> {
+        let id = snapshot.container.id;
+        let mut handles = self.handles();
+        let handle = handles.entry(id).or_insert_with(|| {
+            let (handle, asks) = Handle::new(snapshot.life.clone(), (&*snapshot.workload).into());
+            let handle = Arc::new(handle);
+            let supervisor = Supervisor {
+                runtime: self.clone(),
+                id,
+                handle: Arc::clone(&handle),
+                asks,
+            };
+            self.0.tasks.spawn(supervisor.run());
+            handle
+        });
+        Arc::clone(handle)
     }
 
-    pub(super) fn forget(&self, id: ContainerId) {
-        if let Some(machine) = self.machines().remove(&id) {
-            machine.leave();
+    pub(super) fn known_handle(&self, id: ContainerId) -> Option<Arc<Handle>> {
+        self.handles().get(&id).cloned()
+    }
+
+    /// Forgets the handle of a supervisor that ends; one that has taken its place stays.
+    pub(super) fn forget(&self, id: ContainerId, handle: &Arc<Handle>) {
+        let mut handles = self.handles();
+        if handles
+            .get(&id)
+            .is_some_and(|known| Arc::ptr_eq(known, handle))
+        {
+            handles.remove(&id);
+            self.0.documents.forget(id);
         }
     }
 
-    fn machines(&self) -> MutexGuard<'_, BTreeMap<ContainerId, Arc<Machine>>> {
+    fn handles(&self) -> MutexGuard<'_, BTreeMap<ContainerId, Arc<Handle>>> {
         // Nothing panics while it holds the lock; what it guards stays whole in any case.
         self.0
-            .machines
+            .handles
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }

@@ -3,7 +3,7 @@
 use super::{
     Runtime, RuntimeError,
     containers::document,
-    workload::{Awaited, Life, Workload},
+    workload::{Awaited, Workload},
 };
 use crate::requests::RequestError;
 use serde_json::Value;
@@ -45,7 +45,6 @@ impl Runtime {
             }
             made => made?,
         };
-        self.machine(id, &Life::default());
         self.tell(id, "create", &[]).await;
         Ok(id)
     }
@@ -96,6 +95,9 @@ impl Runtime {
         let Some(snapshot) = self.get(id).await? else {
             return Ok(false);
         };
+        let handle = self.handle_of(&snapshot);
+        let _edits = handle.edits.lock().await;
+        let snapshot = self.require(id).await?;
         let mut workload = Workload::clone(&snapshot.workload);
         workload
             .awaited
@@ -119,7 +121,16 @@ impl Runtime {
         record: impl FnOnce(&mut Value) + Send,
     ) -> Result<(), RuntimeError> {
         let mut commands = vec![Command::Connect(request)];
-        if let Some(snapshot) = self.get(id).await? {
+        let handle = self
+            .get(id)
+            .await?
+            .map(|snapshot| self.handle_of(&snapshot));
+        let _edits = match &handle {
+            Some(handle) => Some(handle.edits.lock().await),
+            None => None,
+        };
+        if handle.is_some() {
+            let snapshot = self.require(id).await?;
             let mut workload = Workload::clone(&snapshot.workload);
             record(&mut workload.shown);
             commands.push(document(&id.into(), DocumentKind::Workload, &workload)?);

@@ -1,7 +1,8 @@
 //! Why something of a container's life does not go as it was asked.
 
+use super::Unreadable;
 use crate::{requests::RequestError, store::WriterError};
-use std::{io, path::PathBuf};
+use std::{io, path::PathBuf, sync::Arc};
 use thiserror::Error;
 use vch_ledger::Refusal;
 use vch_shim::ClientError;
@@ -33,6 +34,27 @@ pub enum RuntimeError {
         /// `running` or `restarting`.
         state: &'static str,
     },
+    /// Its removal is under way.
+    #[error("container {0} is being removed")]
+    Removing(String),
+    /// It was killed in every way, and its VM goes on.
+    #[error(
+        "the VM of container {0} could not be ended: its process does not go although it was killed: see `vchctl status`, and try again"
+    )]
+    Unkillable(String),
+    /// The VM of an earlier run goes on.
+    #[error(
+        "the VM of an earlier run of container {name} goes on, as process {pid}: `docker kill {name}` ends it"
+    )]
+    Orphan {
+        /// The container's name.
+        name: String,
+        /// The process of its shim.
+        pid: u32,
+    },
+    /// An error that several requests were answered with.
+    #[error(transparent)]
+    Shared(Arc<RuntimeError>),
     /// Its process does not start.
     #[error("{reason}")]
     NotStarted {
@@ -51,17 +73,8 @@ pub enum RuntimeError {
     #[error("what is to be kept of the container cannot be written")]
     Unwritable(#[source] serde_json::Error),
     /// What the store keeps of it is not readable.
-    #[error(
-        "the {what} of container {container} is not readable: {reason}: start the release that wrote it, or remove the container by `vchctl container rm`"
-    )]
-    Document {
-        /// Which document.
-        what: &'static str,
-        /// Of which container.
-        container: String,
-        /// Why.
-        reason: String,
-    },
+    #[error("{}", .0.reason)]
+    Document(Box<Unreadable>),
     /// A file or directory of the container.
     #[error("cannot {what} {}", path.display())]
     File {
@@ -73,6 +86,30 @@ pub enum RuntimeError {
         #[source]
         source: io::Error,
     },
+}
+
+impl RuntimeError {
+    /// Returns an error that several requests are answered with.
+    pub(super) fn shared(error: Arc<Self>) -> Self {
+        match &*error {
+            Self::Request(request) => Self::Request(request.clone()),
+            Self::NotStarted { code, reason } => Self::NotStarted {
+                code: *code,
+                reason: reason.clone(),
+            },
+            Self::NotOurs(name) => Self::NotOurs(name.clone()),
+            Self::NotRunning(name) => Self::NotRunning(name.clone()),
+            _ => Self::Shared(error),
+        }
+    }
+
+    /// Returns the error itself where several requests share it.
+    pub fn own(&self) -> &Self {
+        match self {
+            Self::Shared(error) => error.own(),
+            own => own,
+        }
+    }
 }
 
 impl From<Refusal> for RuntimeError {

@@ -1,7 +1,7 @@
 //! Health checks: a process in the container, run again and again, says how it is.
 
 use super::{
-    ContainerSnapshot, Runtime, event::now_ns, launch, machine::Machine, workload::HealthCheck,
+    ContainerSnapshot, Runtime, event::now_ns, handle::Handle, launch, workload::HealthCheck,
 };
 use protocol::process::{Output, Process};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
@@ -122,7 +122,7 @@ fn pause(check: &HealthCheck, status: HealthStatus, since_start: Duration) -> Du
 }
 
 /// Checks a container as long as it runs; ends when it is dropped. Never comes back without a check.
-pub(super) async fn keep(runtime: Runtime, id: ContainerId, machine: Arc<Machine>) {
+pub(super) async fn keep(runtime: Runtime, id: ContainerId, handle: Arc<Handle>) {
     let Ok(snapshot) = runtime.require(id).await else {
         return;
     };
@@ -145,9 +145,9 @@ pub(super) async fn keep(runtime: Runtime, id: ContainerId, machine: Arc<Machine
         RETRIES
     };
     let began = Instant::now();
-    machine.set_health(Some(Health::default()));
+    handle.set_health(Some(Health::default()));
     loop {
-        let status = machine.health().unwrap_or_default().status;
+        let status = handle.health().unwrap_or_default().status;
         sleep(pause(&check, status, began.elapsed())).await;
         let start_ns = now_ns();
         let limit = or(check.timeout_ns, TIMEOUT);
@@ -159,10 +159,10 @@ pub(super) async fn keep(runtime: Runtime, id: ContainerId, machine: Arc<Machine
             output,
         };
         let starting = began.elapsed() < or(check.start_period_ns, Duration::ZERO);
-        let mut health = machine.health().unwrap_or_default();
+        let mut health = handle.health().unwrap_or_default();
         let changed = health.observe(result, retries, starting);
         let status = health.status;
-        machine.set_health(Some(health));
+        handle.set_health(Some(health));
         if changed {
             let command = Command::SetHealth {
                 container: id.into(),

@@ -12,8 +12,6 @@
 //!   Created, Exited, Restarting, Ending ── removal ──► Removing ──► Removed
 //! ```
 //!
-//! Nothing drives it yet: containers run by `lives` until the supervisors are there.
-//!
 //! A [`Lifecycle`] takes one [`Event`] after the other and answers each with the [`Action`]s that follow from it; a
 //! supervisor, one task a container, carries them out in their order and reports what came of them as further events.
 //!
@@ -41,6 +39,9 @@ use std::time::{Duration, Instant};
 
 /// How long clients may go on reading what a container wrote before it removes itself.
 const LAST_READS: Duration = Duration::from_secs(10);
+
+/// The exit code of a container whose start was refused, as Docker has it.
+const NOT_STARTED: i32 = 128;
 
 /// How far a container has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -161,6 +162,7 @@ impl<E: Clone> Lifecycle<E> {
         let out = &mut actions;
         match event {
             Event::Requested(id, request) => self.requested(id, request, policy, now, out),
+            Event::Explained(id, reason) => self.explained(id, reason, out),
             Event::CoordinatorStarted => self.coordinator_started(policy, out),
             Event::Resumed => match &mut self.state {
                 State::Running(running) => running.found = false,
@@ -263,6 +265,20 @@ impl<E: Clone> Lifecycle<E> {
             (State::Running(_) | State::Stopping(_), request) => {
                 self.while_running(id, request, policy, now, out);
             }
+        }
+    }
+
+    /// Stores why a container that rests was not started.
+    fn explained(&mut self, id: RequestId, reason: String, out: &mut Vec<Action<E>>) {
+        match self.state {
+            State::Created | State::Exited { .. } | State::Restarting { .. } => {
+                self.run.exit_code = NOT_STARTED;
+                self.run.error = reason;
+                out.push(Action::Record(self.run.clone(), Some(id)));
+            }
+            State::Removed => out.push(Action::Answer(id, Answer::Refused(Refused::Gone))),
+            // It has been started meanwhile, or goes.
+            _ => out.push(Action::Answer(id, Answer::Unchanged)),
         }
     }
 

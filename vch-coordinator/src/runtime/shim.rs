@@ -1,6 +1,6 @@
 //! Starts shims.
 
-use super::{RuntimeError, Vms};
+use super::{RuntimeError, Vms, tasks::Tasks};
 use std::{
     fs::File,
     io,
@@ -13,6 +13,7 @@ use tokio::{
     process::Command,
     time::timeout,
 };
+use tokio_util::sync::CancellationToken;
 use vch_shim::Launch;
 
 /// The program's name.
@@ -20,9 +21,17 @@ const PROGRAM: &str = "vch-shim";
 /// From its start until its sockets are there: a host whose disks are busy takes seconds to load a program.
 const READY: Duration = Duration::from_secs(60);
 
-/// Starts a shim, and answers with its process number when its sockets are there. It goes on when the
-/// coordinator ends.
-pub async fn spawn(vms: &Vms, launch: &Launch) -> Result<u32, RuntimeError> {
+/// Starts a shim and returns its process number when its sockets are there. It goes on when the coordinator ends.
+///
+/// # Errors
+/// Returns [`RuntimeError`] if the shim was not ready in time, or was killed by `abort` before it was; it has ended
+/// then.
+pub async fn spawn(
+    vms: &Vms,
+    launch: &Launch,
+    tasks: &Tasks,
+    abort: &CancellationToken,
+) -> Result<u32, RuntimeError> {
     let program = program(vms)?;
     let failed = |what, path: &Path| {
         let path = path.to_owned();
@@ -52,11 +61,14 @@ pub async fn spawn(vms: &Vms, launch: &Launch) -> Result<u32, RuntimeError> {
         BufReader::new(output).read_line(&mut line).await?;
         Ok::<_, io::Error>(line.trim_end() == "ready")
     };
-    let begun = timeout(READY, begun).await;
+    let begun = tokio::select! {
+        begun = timeout(READY, begun) => begun,
+        () = abort.cancelled() => Ok(Err(io::Error::from(io::ErrorKind::Interrupted))),
+    };
     match begun {
         Ok(Ok(true)) => {
             // Reaped when it ends.
-            tokio::spawn(async move { child.wait().await });
+            tasks.spawn(async move { child.wait().await });
             Ok(pid)
         }
         other => {

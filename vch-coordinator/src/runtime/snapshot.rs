@@ -1,7 +1,7 @@
 //! A container as all of its rows together show it.
 
 use super::{
-    RuntimeError,
+    documents::Documents,
     health::Health,
     links::{self, Linked},
     workload::{Life, Workload},
@@ -18,20 +18,8 @@ pub struct Unreadable {
     pub container: Container,
     /// Its image, where that much can be read: it stays in use.
     pub image: Option<String>,
-    /// Which document, and why.
+    /// Which document, why, and what to do.
     pub reason: String,
-}
-
-impl Unreadable {
-    pub(super) fn of(ledger: &Ledger, container: &Container, error: &RuntimeError) -> Self {
-        let text = ledger.document(container.id, DocumentKind::Workload);
-        let value = text.and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok());
-        Self {
-            container: container.clone(),
-            image: value.and_then(|value| Some(value.get("image")?.as_str()?.to_owned())),
-            reason: error.to_string(),
-        }
-    }
 }
 
 /// A container as the ledger has it at one moment: its row, endpoints, bindings and documents.
@@ -53,47 +41,85 @@ pub struct ContainerSnapshot {
     pub linked: Vec<LinkedTo>,
 }
 
-impl ContainerSnapshot {
+/// A container's rows as the ledger has them, with documents that are not decoded: what the writer's thread hands out.
+#[derive(Clone, Debug)]
+pub struct ContainerRows {
+    container: Container,
+    endpoints: Vec<(NetworkName, Endpoint)>,
+    bindings: Vec<PortBinding>,
+    workload: Arc<str>,
+    life: Option<Arc<str>>,
+    linked: Vec<LinkedTo>,
+}
+
+impl ContainerRows {
     /// Reads a container. Returns `None` if it is not there, or has no workload and so is not run by this VCH.
-    pub fn of(ledger: &Ledger, id: ContainerId) -> Result<Option<Self>, RuntimeError> {
-        let Some(container) = ledger.container_by_id(id) else {
-            return Ok(None);
-        };
-        let Some(text) = ledger.document(id, DocumentKind::Workload) else {
-            return Ok(None);
-        };
-        let workload = read("workload", container, &text)?;
-        let life = match ledger.document(id, DocumentKind::Life) {
-            Some(text) => read("life", container, &text)?,
-            None => Life::default(),
-        };
+    pub fn of(ledger: &Ledger, id: ContainerId) -> Option<Self> {
+        let container = ledger.container_by_id(id)?;
+        let workload = ledger.document(id, DocumentKind::Workload)?;
         let named = |endpoint: &Endpoint| {
             let network = ledger.network_by_id(endpoint.network)?;
             Some((network.name.clone(), endpoint.clone()))
         };
-        Ok(Some(Self {
+        Some(Self {
             container: container.clone(),
             endpoints: ledger.endpoints_of(id).filter_map(named).collect(),
             bindings: ledger.bindings_of(id).cloned().collect(),
-            workload: Arc::new(workload),
+            workload,
+            life: ledger.document(id, DocumentKind::Life),
+            linked: linked(ledger, id),
+        })
+    }
+
+    /// Reads all containers that this VCH runs.
+    pub fn all(ledger: &Ledger) -> Vec<Self> {
+        let containers = ledger.containers();
+        containers
+            .filter_map(|container| Self::of(ledger, container.id))
+            .collect()
+    }
+
+    /// Decodes the documents.
+    ///
+    /// # Errors
+    /// Returns [`Unreadable`] if a document was written by another release, or by hand.
+    pub fn decode(self, documents: &Documents) -> Result<ContainerSnapshot, Box<Unreadable>> {
+        let id = self.container.id;
+        let workload = match documents.workload(id, &self.workload) {
+            Ok(workload) => workload,
+            Err(error) => return Err(Box::new(self.unreadable("workload", &error))),
+        };
+        let life = match self.life.as_ref().map(|text| documents.life(id, text)) {
+            Some(Ok(life)) => life,
+            Some(Err(error)) => return Err(Box::new(self.unreadable("life", &error))),
+            None => Life::default(),
+        };
+        Ok(ContainerSnapshot {
+            container: self.container,
+            endpoints: self.endpoints,
+            bindings: self.bindings,
+            workload,
             life,
             health: None,
-            linked: linked(ledger, id),
-        }))
+            linked: self.linked,
+        })
     }
 
-    /// Reads all containers: those that can be read, and those that can't.
-    pub fn all(ledger: &Ledger) -> (Vec<Self>, Vec<Unreadable>) {
-        let (mut all, mut unreadable) = (Vec::new(), Vec::new());
-        for container in ledger.containers() {
-            match Self::of(ledger, container.id) {
-                Ok(snapshot) => all.extend(snapshot),
-                Err(error) => unreadable.push(Unreadable::of(ledger, container, &error)),
-            }
+    fn unreadable(self, what: &'static str, error: &serde_json::Error) -> Unreadable {
+        let value = serde_json::from_str::<serde_json::Value>(&self.workload).ok();
+        let reason = format!(
+            "the {what} of container {} is not readable: {error}: start the release that wrote it, or remove the container by `vchctl container rm`",
+            self.container.name
+        );
+        Unreadable {
+            container: self.container,
+            image: value.and_then(|value| Some(value.get("image")?.as_str()?.to_owned())),
+            reason,
         }
-        (all, unreadable)
     }
+}
 
+impl ContainerSnapshot {
     /// Its endpoint on the network with this identity.
     pub fn endpoint_on(&self, network: NetworkId) -> Option<&Endpoint> {
         let mut endpoints = self.endpoints.iter().map(|(_, endpoint)| endpoint);
@@ -143,18 +169,6 @@ impl ContainerSnapshot {
         });
         linked.flatten().collect()
     }
-}
-
-fn read<T: serde::de::DeserializeOwned>(
-    what: &'static str,
-    container: &Container,
-    text: &str,
-) -> Result<T, RuntimeError> {
-    serde_json::from_str(text).map_err(|error| RuntimeError::Document {
-        what,
-        container: container.name.to_string(),
-        reason: error.to_string(),
-    })
 }
 
 #[cfg(test)]

@@ -1,12 +1,10 @@
 //! A whole coordinator, in a namespace of its own, of which a part ends.
 
 use super::*;
-use crate::{
-    effects::segments::tests::room::{in_namespace, ip},
-    parts::faults::Fault,
-};
+use crate::parts::faults::Fault;
 use std::path::Path;
 use tokio::{task::JoinHandle, time::timeout};
+use vch_network::testing::namespace::{in_namespace, ip};
 
 /// How soon the end of a part must be noticed.
 const SOON: Duration = Duration::from_secs(1);

@@ -1,12 +1,12 @@
 //! The device nodes of a container's /dev: the usual ones, those that the user asks for, or all of the VM's.
 
-use crate::confine::{Refused, failed};
+use crate::start_error::{StartError, failed};
 use nix::{
     libc,
     sys::stat::{Mode, SFlag, makedev, mknod},
     unistd::{Gid, Uid, chown},
 };
-use protocol::process::{Device, Fault, Start};
+use protocol::process::{Device, Start};
 use std::{
     fs, io,
     os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt},
@@ -14,7 +14,7 @@ use std::{
 };
 
 const DEV: &str = "/dev";
-/// What every container has: names, majors and minors (the kernel's `admin-guide/devices`).
+/// The devices that every container has: names, majors and minors (the kernel's `admin-guide/devices`).
 const USUAL: &[(&str, u32, u32)] = &[
     ("/dev/null", 1, 3),
     ("/dev/zero", 1, 5),
@@ -34,8 +34,9 @@ const ON_DEMAND: &[(&str, u32, u32)] = &[
 ];
 /// Directories and links of /dev that a container has of its own.
 const OWN: &[&str] = &["console", "fd", "mqueue", "ptmx", "pts", "shm"];
-/// Of a node that every user may open; other nodes have the VM's own.
+/// The mode of a node that every user may open.
 const OPEN: u32 = 0o666;
+/// The mode of a node that only its owner may open.
 const CLOSED: u32 = 0o600;
 
 /// A device node.
@@ -43,7 +44,7 @@ const CLOSED: u32 = 0o600;
 pub struct Node {
     path: PathBuf,
     block: bool,
-    /// As makedev(3) has it.
+    /// Major and minor, as makedev(3) has them.
     number: u64,
     mode: u32,
     owner: (u32, u32),
@@ -60,7 +61,7 @@ impl Node {
         }
     }
 
-    /// One of the VM's, by its file; `None` where that is no device.
+    /// Describes a node of the VM's by its file; returns `None` where the file is no device.
     fn of(path: &Path) -> io::Result<Option<Self>> {
         let found = fs::symlink_metadata(path)?;
         let kind = found.file_type();
@@ -74,13 +75,16 @@ impl Node {
         }))
     }
 
-    /// Whether it is a block device, its major and its minor.
+    /// Returns whether the node is a block device, its major and its minor.
     pub fn numbers(&self) -> (bool, u32, u32) {
         let [major, minor] = [libc::major(self.number), libc::minor(self.number)];
         (self.block, major, minor)
     }
 
-    /// Makes it.
+    /// Makes the node where its path is.
+    ///
+    /// # Errors
+    /// The file system takes no node, or something else is in its way.
     pub fn make(&self) -> io::Result<()> {
         if let Some(dir) = self.path.parent() {
             fs::create_dir_all(dir)?;
@@ -107,8 +111,11 @@ impl Node {
     }
 }
 
-/// Those of a container; in init's root, where the VM's own are.
-pub fn of(start: &Start) -> Result<Vec<Node>, Refused> {
+/// Returns the nodes of a container. The caller is in init's root, where the VM's own nodes are.
+///
+/// # Errors
+/// The VM has no such device; /dev can't be read.
+pub fn of(start: &Start) -> Result<Vec<Node>, StartError> {
     let usual = USUAL.iter();
     let mut nodes: Vec<Node> = usual
         .map(|(path, major, minor)| Node::character(path, *major, *minor, OPEN))
@@ -128,8 +135,11 @@ pub fn of(start: &Start) -> Result<Vec<Node>, Refused> {
     Ok(nodes)
 }
 
-/// One that the user asks for, under the name that it is to have.
-pub fn asked(device: &Device) -> Result<Node, Refused> {
+/// Returns the node of a device that the user asks for, under the name that it is to have.
+///
+/// # Errors
+/// The VM has no such device.
+pub fn asked(device: &Device) -> Result<Node, StartError> {
     let on_demand = ON_DEMAND.iter().find(|(path, ..)| *path == device.source);
     let node = match (Node::of(Path::new(&device.source)), on_demand) {
         (Ok(Some(node)), _) => node,
@@ -143,7 +153,7 @@ pub fn asked(device: &Device) -> Result<Node, Refused> {
                  container's VM",
                 device.source
             );
-            return Err((Fault::Other, reason));
+            return Err(StartError::other(reason));
         }
     };
     Ok(Node {
@@ -152,7 +162,7 @@ pub fn asked(device: &Device) -> Result<Node, Refused> {
     })
 }
 
-/// All nodes below a directory of the VM's own /dev, but for those that the container has of its own.
+/// Collects all nodes below a directory of the VM's own /dev, except those that the container has of its own.
 fn collect(dir: &Path, nodes: &mut Vec<Node>) -> io::Result<()> {
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();
@@ -172,7 +182,7 @@ fn collect(dir: &Path, nodes: &mut Vec<Node>) -> io::Result<()> {
     Ok(())
 }
 
-/// The channels of agent and init: the device program refuses them in any case.
+/// Returns whether a node is a channel of agent or init: the device program refuses those in any case.
 fn is_channel(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     name.starts_with("vport")

@@ -1,17 +1,18 @@
-//! What the container sees: its root, and fresh views of the kernel with Docker's covers over them.
+//! The container's view of the machine: its root, and fresh views of the kernel with Docker's covers over them.
 
 use super::nodes::{self, Node};
 use crate::{
-    confine::{Refused, failed},
     rootfs::ROOT,
+    start_error::{StartError, failed},
 };
 use nix::{
     mount::{MntFlags, MsFlags, mount, umount2},
     unistd::{chdir, pivot_root, symlinkat},
 };
-use protocol::process::{Fault, Start};
+use protocol::process::Start;
 use std::{fs, io, path::Path};
 
+/// Links of /dev, and their targets.
 const LINKS: &[(&str, &str)] = &[
     ("ptmx", "pts/ptmx"),
     ("fd", "/proc/self/fd"),
@@ -22,8 +23,11 @@ const LINKS: &[(&str, &str)] = &[
 ];
 const NONE: Option<&str> = None;
 
-/// Makes it, in a mount namespace of the caller's own, and leaves init's root behind.
-pub fn make(start: &Start) -> Result<(), Refused> {
+/// Makes the view in a mount namespace of the caller's own, and leaves init's root behind.
+///
+/// # Errors
+/// A file system is not mounted; a device, a directory or a link is not made; a kernel parameter is not set.
+pub fn make(start: &Start) -> Result<(), StartError> {
     let nodes = nodes::of(start)?;
     let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
     mount(NONE, "/", NONE, private, NONE).map_err(failed("part from init's mounts"))?;
@@ -64,19 +68,19 @@ pub fn make(start: &Start) -> Result<(), Refused> {
     Ok(())
 }
 
-/// dockerd's words where a file stands in the way.
-fn no_dir(dir: &str, error: &io::Error) -> Refused {
+/// Says in dockerd's words that a file stands where the working directory should be.
+fn no_dir(dir: &str, error: &io::Error) -> StartError {
     let reason = match error.kind() {
         io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
             format!("Cannot mkdir: {dir} is not a directory")
         }
         _ => format!("make the working directory: {error}"),
     };
-    (Fault::Other, reason)
+    StartError::other(reason)
 }
 
-/// Covers what of the kernel's own files is not the container's. What the kernel does not have needs no cover.
-fn restrict(start: &Start) -> Result<(), Refused> {
+/// Covers those of the kernel's own files that are not the container's. A file that the kernel lacks needs no cover.
+fn restrict(start: &Start) -> Result<(), StartError> {
     let there = |paths: &[String]| -> Vec<String> {
         let there = paths.iter().filter(|path| Path::new(path).exists());
         there.cloned().collect()
@@ -102,8 +106,11 @@ fn restrict(start: &Start) -> Result<(), Refused> {
     Ok(())
 }
 
-/// Sets those of the network, which has to be there: they are the whole VM's.
-pub fn set_network(sysctls: &[(String, String)]) -> Result<(), Refused> {
+/// Sets the kernel parameters of the network, which has to be there: they are the whole VM's.
+///
+/// # Errors
+/// The kernel has no such parameter, or does not take the value.
+pub fn set_network(sysctls: &[(String, String)]) -> Result<(), StartError> {
     set(sysctls, of_the_network)
 }
 
@@ -111,7 +118,7 @@ fn of_the_network(name: &str) -> bool {
     name.starts_with("net.")
 }
 
-fn set(sysctls: &[(String, String)], which: fn(&str) -> bool) -> Result<(), Refused> {
+fn set(sysctls: &[(String, String)], which: fn(&str) -> bool) -> Result<(), StartError> {
     for (name, value) in sysctls.iter().filter(|(name, _)| which(name)) {
         let path = Path::new("/proc/sys").join(name.replace('.', "/"));
         let what = format!("set {name}");
@@ -120,7 +127,7 @@ fn set(sysctls: &[(String, String)], which: fn(&str) -> bool) -> Result<(), Refu
     Ok(())
 }
 
-fn kernel_views(privileged: bool) -> Result<(), Refused> {
+fn kernel_views(privileged: bool) -> Result<(), StartError> {
     let quiet = MsFlags::MS_NODEV | MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
     let read_only = if privileged {
         MsFlags::empty()
@@ -132,7 +139,7 @@ fn kernel_views(privileged: bool) -> Result<(), Refused> {
     mounted("cgroup2", "/sys/fs/cgroup", quiet | read_only, "")
 }
 
-fn devices(shm_bytes: u64, nodes: &[Node]) -> Result<(), Refused> {
+fn devices(shm_bytes: u64, nodes: &[Node]) -> Result<(), StartError> {
     mounted("tmpfs", "/dev", MsFlags::MS_NOSUID, "mode=755,size=65536k")?;
     let quiet = MsFlags::MS_NODEV | MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
     let pts = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
@@ -157,14 +164,14 @@ fn devices(shm_bytes: u64, nodes: &[Node]) -> Result<(), Refused> {
     Ok(())
 }
 
-fn mounted(kind: &str, path: &str, flags: MsFlags, options: &str) -> Result<(), Refused> {
+fn mounted(kind: &str, path: &str, flags: MsFlags, options: &str) -> Result<(), StartError> {
     let what = format!("mount {path}");
     fs::create_dir_all(path).map_err(failed(&what))?;
     mount(Some(kind), path, Some(kind), flags, Some(options)).map_err(failed(&what))
 }
 
-/// What is there, mounted once more with other flags.
-fn again(path: &str, flags: MsFlags) -> Result<(), Refused> {
+/// Mounts a path once more over itself, with other flags.
+fn again(path: &str, flags: MsFlags) -> Result<(), StartError> {
     let bind = MsFlags::MS_BIND;
     let done = mount(Some(path), path, NONE, bind | MsFlags::MS_REC, NONE);
     done.map_err(failed("mount it again"))?;
@@ -172,7 +179,7 @@ fn again(path: &str, flags: MsFlags) -> Result<(), Refused> {
     mount(NONE, path, NONE, remount, NONE).map_err(failed("mount it again"))
 }
 
-/// Flags and data of mount(8)'s options.
+/// Parses mount(8)'s options into flags, which begin with those given, and data.
 fn options(mut flags: MsFlags, text: &str) -> (MsFlags, String) {
     let mut data = Vec::new();
     for word in text.split(',').filter(|word| !word.is_empty()) {
@@ -193,15 +200,5 @@ fn options(mut flags: MsFlags, text: &str) -> (MsFlags, String) {
     (flags, data.join(","))
 }
 
-/// The console of a container with a terminal is that. Of a process beside the first it is there already.
-pub fn console(terminal: &str) {
-    let path = "/dev/console";
-    if Path::new(path).exists() {
-        return;
-    }
-    let made = fs::File::create(path);
-    if made.is_ok() {
-        // Without one the container has no console: as without a terminal.
-        let _ = mount(Some(terminal), path, NONE, MsFlags::MS_BIND, NONE);
-    }
-}
+#[cfg(test)]
+mod tests;

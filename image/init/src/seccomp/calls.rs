@@ -17,7 +17,7 @@ const GETXATTRAT: c_long = 464;
 const LISTXATTRAT: c_long = 465;
 const REMOVEXATTRAT: c_long = 466;
 
-/// What every process may, whatever its arguments.
+/// The calls that every process may make, whatever their arguments.
 pub const ALWAYS: &[c_long] = &[
     libc::SYS_accept,
     libc::SYS_accept4,
@@ -325,7 +325,7 @@ pub const ALWAYS: &[c_long] = &[
     libc::SYS_writev,
 ];
 
-/// What a process of a container with a capability (capabilities(7), by its number) may besides.
+/// The further calls of a process of a container with a capability (capabilities(7), by its number).
 pub const BY_CAPABILITY: &[(u8, &[c_long])] = &[
     // CAP_DAC_READ_SEARCH
     (2, &[libc::SYS_open_by_handle_at]),

@@ -82,6 +82,49 @@ fn the_program_answers_each_call_as_the_table_says() {
 }
 
 #[test]
+fn each_argument_is_answered_as_its_condition_says() {
+    // Around each value that a condition knows, each single bit, and the high half, which the kernel does not look at.
+    let known = PERSONALITIES.iter().copied().chain([40, 17, 0x7e02_0000]);
+    let bits = (0..32).map(|bit| 1 << bit);
+    let low: Vec<u32> = known
+        .chain(bits)
+        .flat_map(|value: u32| [value.wrapping_sub(1), value, value.wrapping_add(1)])
+        .collect();
+    let arguments: Vec<u64> = low
+        .iter()
+        .flat_map(|low| {
+            [
+                u64::from(*low),
+                u64::from(*low) | 1 << 32,
+                u64::from(*low) | 1 << 63,
+            ]
+        })
+        .collect();
+    for capabilities in capability_sets() {
+        let filter = Filter::new(capabilities);
+        for call in 0..BEYOND {
+            let verdict = verdict(call, capabilities);
+            let constant = matches!(verdict, Verdict::Allow | Verdict::Refuse(_));
+            for argument in arguments.iter().take(if constant { 3 } else { usize::MAX }) {
+                let low = u32::try_from(argument & 0xffff_ffff).unwrap();
+                let refused = match verdict {
+                    Verdict::Allow => None,
+                    Verdict::Refuse(errno) => Some(errno),
+                    Verdict::ByFamily => (low == 40).then_some(libc::EPERM),
+                    Verdict::ByNamespaces => (low & 0x7e02_0000 != 0).then_some(libc::EPERM),
+                    Verdict::ByPersonality => {
+                        (!PERSONALITIES.contains(&low)).then_some(libc::EPERM)
+                    }
+                };
+                let answered = answer(&filter, X86_64, call, *argument);
+                let expected = refused.map_or(ALLOW, refuse);
+                assert_eq!(answered, expected, "call {call} of {argument:#x}");
+            }
+        }
+    }
+}
+
+#[test]
 fn without_capabilities_calls_of_the_kernel_as_a_whole_are_refused() {
     let filter = Filter::new(DEFAULT);
     for call in [

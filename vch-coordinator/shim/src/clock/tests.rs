@@ -16,7 +16,7 @@ async fn a_guest_hears_the_host_s_clock_as_it_is_when_it_is_sent() {
     let dir = tempfile::tempdir().unwrap();
     let log = Writer::open(dir.path(), 1 << 20, 1).unwrap();
     let (line, mut init) = UnixStream::pair().unwrap();
-    let (guest, _news) = Guest::spawn(line, SessionNonce(7), log);
+    let (guest, _events, driving) = Guest::new(line, SessionNonce(7), log);
     // A host whose clock jumps.
     let jumps = AtomicU64::new(0);
     let clock = || 1_000 * jumps.fetch_add(1, Ordering::Relaxed);
@@ -40,6 +40,7 @@ async fn a_guest_hears_the_host_s_clock_as_it_is_when_it_is_sent() {
     let times = timeout(Duration::from_secs(10), async {
         tokio::select! {
             times = heard => times,
+            () = driving => panic!("the line is closed"),
             never = send(guest, clock, period) => match never {},
         }
     });

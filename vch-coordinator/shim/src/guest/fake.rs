@@ -7,11 +7,13 @@ use protocol::{
     message::{Message, SessionNonce},
     process::{FromInit, ToInit},
 };
+use std::path::Path;
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::UnixStream,
     sync::mpsc,
+    task::JoinSet,
 };
 
 /// The life's mark.
@@ -24,19 +26,38 @@ pub struct FakeInit {
     waiting: Vec<ToInit>,
 }
 
+/// The shim's side of the line, and its directory.
+pub struct Line {
+    dir: TempDir,
+    _driving: JoinSet<()>,
+}
+
+impl Line {
+    /// Where the log is.
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+}
+
 impl FakeInit {
     /// At the other end of a shim's line, whose log is in the directory.
-    pub fn new() -> (Self, Guest, mpsc::Receiver<GuestEvent>, TempDir) {
+    pub fn new() -> (Self, Guest, mpsc::Receiver<GuestEvent>, Line) {
         let dir = tempfile::tempdir().unwrap();
         let log = Writer::open(dir.path(), 1 << 20, 2).unwrap();
         let (ours, its) = UnixStream::pair().unwrap();
-        let (guest, events) = Guest::spawn(ours, NONCE, log);
+        let (guest, events, driving) = Guest::new(ours, NONCE, log);
+        let mut line = JoinSet::new();
+        line.spawn(driving);
+        let line = Line {
+            dir,
+            _driving: line,
+        };
         let own = Self {
             stream: its,
             decoder: Decoder::new(),
             waiting: Vec::new(),
         };
-        (own, guest, events, dir)
+        (own, guest, events, line)
     }
 
     /// Says something; returns whether the line is still open.

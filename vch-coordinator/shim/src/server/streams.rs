@@ -4,18 +4,17 @@ use super::{Shared, fault_code, gone, refused};
 use crate::{
     guest::{ExecEvent, Guest, Seated},
     log::{Position, Reader},
-    wire::{Reply, Request, receive, send},
+    wire::{Incoming, Outgoing, Reply, Request},
 };
 use protocol::process::{Output, Process, ProcessId, ToInit};
 use std::{convert::Infallible, io};
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
-pub async fn watch(mut to: OwnedWriteHalf, shared: &Shared) -> io::Result<()> {
+pub async fn watch(mut to: Outgoing<Reply>, shared: &Shared) -> io::Result<()> {
     let mut stages = shared.stage.subscribe();
     loop {
         let stage = stages.borrow_and_update().clone();
         let ended = stage.ended.is_some();
-        send(&mut to, &Reply::Stage(stage)).await?;
+        to.send(Reply::Stage(stage)).await?;
         if ended {
             return Ok(());
         }
@@ -25,7 +24,7 @@ pub async fn watch(mut to: OwnedWriteHalf, shared: &Shared) -> io::Result<()> {
                     return Ok(());
                 }
             }
-            () = gone(&to) => return Ok(()),
+            () = gone(to.stream()) => return Ok(()),
         }
     }
 }
@@ -33,8 +32,8 @@ pub async fn watch(mut to: OwnedWriteHalf, shared: &Shared) -> io::Result<()> {
 /// Each client reads from the log, at its own pace. `input` is where a client's input comes from, and whether the
 /// process's ends with it.
 pub async fn attach(
-    mut input: Option<(OwnedReadHalf, bool)>,
-    mut to: OwnedWriteHalf,
+    mut input: Option<(Incoming<Request>, bool)>,
+    mut to: Outgoing<Reply>,
     shared: &Shared,
     from: Option<Position>,
 ) -> io::Result<()> {
@@ -60,7 +59,7 @@ pub async fn attach(
 }
 
 async fn tell_of_log(
-    to: &mut OwnedWriteHalf,
+    to: &mut Outgoing<Reply>,
     shared: &Shared,
     from: Option<Position>,
 ) -> io::Result<()> {
@@ -69,16 +68,16 @@ async fn tell_of_log(
     let from = from.unwrap_or_else(|| *written.borrow());
     let mut reader = Reader::open(&shared.dir, from);
     // Says that nothing of what comes from now on is missed.
-    send(to, &Reply::Done).await?;
+    to.send(Reply::Done).await?;
     loop {
         // Looked at first: what was written before the end is read after it.
         let ended = stage.borrow_and_update().ended.is_some();
         written.mark_unchanged();
         while let Some(record) = reader.read()? {
-            send(to, &Reply::Output(record.stream, record.bytes)).await?;
+            to.send(Reply::Output(record.stream, record.bytes)).await?;
         }
         if ended {
-            return send(to, &Reply::Done).await;
+            return to.send(Reply::Done).await;
         }
         tokio::select! {
             // The sender goes when the line is closed; the stage tells of the end.
@@ -88,19 +87,19 @@ async fn tell_of_log(
                     return Ok(());
                 }
             }
-            () = gone(to) => return Ok(()),
+            () = gone(to.stream()) => return Ok(()),
         }
     }
 }
 
 /// Carries a client's input to a process, up to the client's end, or the process's; then waits to be dropped.
 async fn feed(
-    from: &mut OwnedReadHalf,
+    from: &mut Incoming<Request>,
     guest: &Guest,
     id: ProcessId,
     ends_input: bool,
 ) -> Infallible {
-    while let Ok(Some(Request::Input(bytes))) = receive(from).await {
+    while let Ok(Some(Request::Input(bytes))) = from.next().await {
         if bytes.is_empty() || !guest.input(id, &bytes).await {
             break;
         }
@@ -112,8 +111,8 @@ async fn feed(
 }
 
 pub async fn exec(
-    mut from: OwnedReadHalf,
-    mut to: OwnedWriteHalf,
+    mut from: Incoming<Request>,
+    mut to: Outgoing<Reply>,
     shared: &Shared,
     process: Box<Process>,
 ) -> io::Result<()> {
@@ -121,7 +120,7 @@ pub async fn exec(
     let input = process.input;
     let Some(seated) = guest.exec(process).await else {
         let too_many = refused("too-many", "too many processes run: end some");
-        return send(&mut to, &too_many).await;
+        return to.send(too_many).await;
     };
     let feeding = async {
         match input {
@@ -152,17 +151,17 @@ pub async fn exec(
 }
 
 /// Tells a client of its process, up to the process's end; an error where the client has gone.
-async fn tell(to: &mut OwnedWriteHalf, guest: &Guest, seated: &Seated) -> io::Result<()> {
+async fn tell(to: &mut Outgoing<Reply>, guest: &Guest, seated: &Seated) -> io::Result<()> {
     loop {
         let one = tokio::select! {
             one = seated.events.next() => one,
-            () = gone(to) => return Ok(()),
+            () = gone(to.stream()) => return Ok(()),
         };
         match one {
-            Some(ExecEvent::Started(pid)) => send(to, &Reply::Started(seated.id, pid)).await?,
+            Some(ExecEvent::Started(pid)) => to.send(Reply::Started(seated.id, pid)).await?,
             Some(ExecEvent::Output(stream, bytes)) => {
                 let count = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-                let sent = send(to, &Reply::Output(stream, bytes)).await;
+                let sent = to.send(Reply::Output(stream, bytes)).await;
                 guest.taken(seated, stream, count).await;
                 sent?;
             }
@@ -170,13 +169,13 @@ async fn tell(to: &mut OwnedWriteHalf, guest: &Guest, seated: &Seated) -> io::Re
                 given_up(guest, seated, lost).await;
                 let reason =
                     "output was given up: the client reads too slowly, beside others that do";
-                return send(to, &refused("slow-client", reason)).await;
+                return to.send(refused("slow-client", reason)).await;
             }
-            Some(ExecEvent::Exited(exit)) => return send(to, &Reply::Exited(exit)).await,
+            Some(ExecEvent::Exited(exit)) => return to.send(Reply::Exited(exit)).await,
             Some(ExecEvent::NotStarted(fault, reason)) => {
-                return send(to, &refused(fault_code(fault), &reason)).await;
+                return to.send(refused(fault_code(fault), &reason)).await;
             }
-            None => return send(to, &refused("vm-ended", "the VM has ended")).await,
+            None => return to.send(refused("vm-ended", "the VM has ended")).await,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What the shim does beside each kind of guest.
 
+mod lives;
+
 use crate::{
     wait::{SOON, run, until, within},
     world::World,
@@ -68,6 +70,19 @@ pub fn all() -> Vec<(&'static str, Scene)> {
             other_release,
         ),
         ("a_shim_joins_its_vm_s_cgroup_or_starts_nothing", cgroup),
+        (
+            "a_second_shim_of_a_container_fails_and_touches_nothing",
+            lives::second,
+        ),
+        ("the_lock_is_free_when_the_end_is_told", lives::told),
+        (
+            "a_shim_that_is_killed_takes_its_vm_with_it_and_is_seen_dead",
+            lives::killed,
+        ),
+        (
+            "a_shim_without_a_lock_is_known_by_its_number_and_its_files",
+            lives::without_a_lock,
+        ),
     ]
 }
 

@@ -249,6 +249,16 @@ fn behave(behaviour: &str, init: &mut Init) -> Option<()> {
         "writes" => writes(init),
         "descriptors" => descriptors(init),
         "windows" | "exec-beyond" => execs(init, behaviour == "exec-beyond"),
+        "obedient" => obeys(init, started),
+        "fails" => {
+            init.says(&started)?;
+            init.says(&FromInit::Exited {
+                id: main,
+                exit: Exit { code: 3, ..exit },
+            })?;
+            while init.hears().is_some() {}
+            None
+        }
         // Neither reads nor writes any more.
         "silent" => loop {
             thread::park();
@@ -257,6 +267,21 @@ fn behave(behaviour: &str, init: &mut Init) -> Option<()> {
             while init.hears().is_some() {}
             None
         }
+    }
+}
+
+/// Ends its process by the first signal, as most processes do.
+fn obeys(init: &mut Init, started: FromInit) -> Option<()> {
+    init.says(&started)?;
+    loop {
+        let ToInit::Signal { id, signal } = init.hears()? else {
+            continue;
+        };
+        let exit = Exit {
+            code: 128 + signal,
+            out_of_memory: false,
+        };
+        init.says(&FromInit::Exited { id, exit })?;
     }
 }
 

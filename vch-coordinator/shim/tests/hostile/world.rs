@@ -10,7 +10,7 @@ use std::{
     sync::OnceLock,
 };
 use tempfile::TempDir;
-use vch_shim::{Client, Launch, Outcome};
+use vch_shim::{Client, Launch, Liveness, Outcome, ShimProcess, liveness};
 
 /// The copy of this program that shims start.
 static STAND_IN: OnceLock<PathBuf> = OnceLock::new();
@@ -71,8 +71,39 @@ impl World {
         Self { dir, child }
     }
 
+    /// Starts another shim for the same container, and waits for its end: whether it was well, and its words.
+    pub fn again(&self) -> (bool, String) {
+        let launch = File::open(self.dir.path().join("launch.json")).unwrap();
+        let ended = Command::new(env!("CARGO_BIN_EXE_vch-shim"))
+            .stdin(launch)
+            .output()
+            .unwrap();
+        let words = String::from_utf8_lossy(&ended.stderr).into_owned();
+        (ended.status.success(), words)
+    }
+
+    pub fn sockets(&self) -> PathBuf {
+        self.dir.path().join("sockets")
+    }
+
     pub fn client(&self) -> Client {
-        Client::at(self.dir.path().join("sockets"))
+        Client::at(self.sockets())
+    }
+
+    /// The shim's process number.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What the kernel says of the shim.
+    pub fn liveness(&self) -> Liveness {
+        liveness(self.dir.path(), &self.sockets())
+    }
+
+    /// The shim's process.
+    pub fn process(&self) -> ShimProcess {
+        let opened = ShimProcess::open(self.dir.path(), &self.sockets());
+        opened.unwrap().unwrap()
     }
 
     /// Waits until the process runs.

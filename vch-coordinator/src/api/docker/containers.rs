@@ -25,8 +25,12 @@ use crate::{
 };
 use axum::{Router, extract::State, http::StatusCode, routing};
 use serde_json::{Value, json};
-use std::net::IpAddr;
-use vch_ledger::{ContainerId, ContainerName, ContainerRef, Ledger, Refusal};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::Arc,
+};
+use vch_ledger::{ContainerName, ContainerRef, Ledger, Network, NetworkId, Refusal};
 use view::{ContainerView, Sizes};
 
 /// From this version on a container is made for a platform.
@@ -60,34 +64,30 @@ impl Docker {
     /// There is none.
     async fn view(&self, named: &str) -> Result<ContainerView, DockerError> {
         let id = self.container(named).await?;
-        let view = self
-            .requests
-            .ledger_handle
-            .read(move |ledger| ContainerView::of(ledger, id));
-        let mut view = view
-            .await??
-            .ok_or_else(|| DockerError::from(RuntimeError::NotOurs(named.to_owned())))?;
-        view.snapshot = self.runtime.require(id).await?;
-        Ok(view)
+        let snapshot = self.runtime.require(id).await?;
+        let networks = self.networks_of(std::slice::from_ref(&snapshot)).await?;
+        Ok(ContainerView::of(snapshot, networks))
     }
 
     /// All of them, the youngest first.
     async fn views(&self) -> Result<Vec<ContainerView>, DockerError> {
         let all = self.runtime.all().await?;
-        let ids: Vec<ContainerId> = all.iter().map(|snapshot| snapshot.container.id).collect();
-        let views = self.requests.ledger_handle.read(move |ledger| {
-            let views = ids.into_iter().map(|id| ContainerView::of(ledger, id));
-            views.collect::<Result<Vec<_>, _>>()
-        });
-        let mut views: Vec<ContainerView> = views.await??.into_iter().flatten().collect();
-        for view in &mut views {
-            let id = view.snapshot.container.id;
-            // Their health the ledger does not know.
-            if let Some(snapshot) = all.iter().find(|snapshot| snapshot.container.id == id) {
-                view.snapshot.health.clone_from(&snapshot.health);
-            }
-        }
-        Ok(views)
+        let networks = self.networks_of(&all).await?;
+        let views = all.into_iter();
+        Ok(views
+            .map(|snapshot| ContainerView::of(snapshot, Arc::clone(&networks)))
+            .collect())
+    }
+
+    /// The networks that containers have endpoints on.
+    async fn networks_of(
+        &self,
+        containers: &[ContainerSnapshot],
+    ) -> Result<Arc<BTreeMap<NetworkId, Network>>, DockerError> {
+        let endpoints = containers.iter().flat_map(|one| &one.endpoints);
+        let ids: BTreeSet<NetworkId> = endpoints.map(|(_, endpoint)| endpoint.network).collect();
+        let read = move |ledger: &Ledger| ContainerView::networks_of(ledger, &ids);
+        Ok(Arc::new(self.requests.ledger_handle.read(read).await?))
     }
 }
 

@@ -75,7 +75,12 @@ impl From<RuntimeError> for DockerError {
             RuntimeError::NotRunning(id) => {
                 Self::conflict(format!("container {id} is not running"))
             }
-            error @ RuntimeError::Running { .. } => Self::conflict(error.to_string()),
+            error @ (RuntimeError::Running { .. } | RuntimeError::Orphan { .. }) => {
+                Self::conflict(error.to_string())
+            }
+            RuntimeError::Removing(id) => {
+                Self::conflict(format!("removal of container {id} is already in progress"))
+            }
             // As dockerd says what its runtime says of a program, and itself of all else.
             RuntimeError::NotStarted {
                 code: 126 | 127,

@@ -7,13 +7,16 @@ use std::{fs, path::Path};
 /// Endings of files' names, which stand in backticks too.
 const FILES: [&str; 6] = ["json", "toml", "tar", "sock", "ext4", "squashfs"];
 /// Whose error texts a user of vch.toml meets.
-const ROOMS: [&str; 6] = [
+const ROOMS: [&str; 9] = [
     "src",
     "dns",
     "images/src",
     "ledger/src",
+    "log/src",
+    "network/src",
     "nftables/src",
     "shim/src",
+    "store/src",
 ];
 
 /// Whether vch.toml has a setting: `table.field`, or `table.table.field`.

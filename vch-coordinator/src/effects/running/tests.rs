@@ -1,8 +1,4 @@
 use super::*;
-use crate::effects::segments::tests::{
-    room::{in_namespace, links},
-    world::{self, spawn},
-};
 use crate::runtime::Hook;
 use protocol::spec::NicMatch;
 use std::time::Duration;
@@ -14,6 +10,10 @@ use tokio::{
 use vch_ledger::{
     Attachment, EndpointId, Id, NetworkId,
     desired::{EndpointChange, Segment},
+};
+use vch_network::testing::{
+    namespace::{in_namespace, links},
+    samples::{self, spawn},
 };
 
 const SOON: Duration = Duration::from_secs(5);
@@ -76,17 +76,17 @@ fn endpoint(container: u8, tap: &str) -> DesiredEndpoint {
         container: format!("c{container}").parse().unwrap(),
         container_id: ContainerId::from_bytes([container; 32]),
         endpoint_id: EndpointId::from_bytes([0; 32]),
-        interface: world::name("eth0"),
-        tap: world::name(tap),
+        interface: samples::name("eth0"),
+        tap: samples::name(tap),
         mac: MAC.parse().unwrap(),
         found_by: NicMatch::Mac(MAC.parse().unwrap()),
     };
     DesiredEndpoint {
         network: NetworkId::from_bytes([1; 32]),
-        segment: Segment::Dedicated(world::name("br-1")),
-        port: world::name(tap),
+        segment: Segment::Dedicated(samples::name("br-1")),
+        port: samples::name(tap),
         attachment: Attachment::Tap,
-        interface: world::name("eth0"),
+        interface: samples::name("eth0"),
         mtu: None,
         addresses: Vec::new(),
         mac: MAC.parse().unwrap(),
@@ -111,7 +111,7 @@ fn delta(comes: &[DesiredEndpoint], goes: &[DesiredEndpoint]) -> Delta {
 }
 
 fn port(endpoint: &DesiredEndpoint) -> Port {
-    world::tap(endpoint.port.as_str())
+    samples::tap(endpoint.port.as_str())
 }
 
 #[test]
@@ -156,10 +156,10 @@ fn a_tap_stands_until_its_nic_is_unplugged_and_is_asked_for_again() {
     in_namespace(async |_| {
         let (program, mut running, segments) = Program::start().await;
         segments
-            .ensure_bridge(&world::bridge("br-1", &[world::GATEWAY]))
+            .ensure_bridge(&samples::bridge("br-1", &[samples::GATEWAY]))
             .await
             .unwrap();
-        segments.ensure_port(&world::tap("vt-1")).await.unwrap();
+        segments.ensure_port(&samples::tap("vt-1")).await.unwrap();
         let gone = delta(&[], &[endpoint(1, "vt-1")]);
         let (refused, ()) = tokio::join!(
             running.follow(&gone, port).unwrap(),
@@ -167,7 +167,7 @@ fn a_tap_stands_until_its_nic_is_unplugged_and_is_asked_for_again() {
         );
         assert!(refused.unwrap_err().to_string().contains("runtime"));
         assert!(links().contains("vt-1"));
-        assert_eq!(running.leaving(), [world::tap("vt-1")]);
+        assert_eq!(running.leaving(), [samples::tap("vt-1")]);
         let words = running.failed().join("");
         assert!(
             words.contains("could not unplug") && words.contains("busy"),
@@ -195,7 +195,7 @@ fn a_tap_made_anew_is_mended_if_a_running_vm_is_on_it() {
         let mut stopped = endpoint(2, "vt-2");
         stopped.nic = None;
         let whole = delta(&[endpoint(1, "vt-1"), stopped], &[]);
-        let created = ["vt-1", "vt-2", "br-1"].map(world::name).into();
+        let created = ["vt-1", "vt-2", "br-1"].map(samples::name).into();
         running.note_stale(&whole, &created);
         let (refused, ()) = tokio::join!(
             running.again().unwrap(),

@@ -1,6 +1,9 @@
 //! What a lifecycle is told, and what it asks for.
 
-use crate::runtime::workload::{Life, RestartPolicy, VmSize};
+use crate::runtime::{
+    signal::stop_signal,
+    workload::{Life, RestartPolicy, VmSize, Workload},
+};
 use std::time::Duration;
 
 /// The number by which a request is answered.
@@ -47,6 +50,24 @@ pub struct Policy {
     pub stop_grace: Duration,
 }
 
+/// Between the signal that stops and SIGKILL, for a container that names no time, as Docker has it.
+const STOP_GRACE: Duration = Duration::from_secs(10);
+
+impl From<&Workload> for Policy {
+    fn from(workload: &Workload) -> Self {
+        // A negative time is without end.
+        let seconds = |seconds| u64::try_from(seconds).unwrap_or(u64::MAX);
+        Self {
+            restart: workload.restart.clone(),
+            remove_at_end: workload.remove_at_end,
+            stop_signal: stop_signal(workload),
+            stop_grace: workload
+                .stop_timeout
+                .map_or(STOP_GRACE, |grace| Duration::from_secs(seconds(grace))),
+        }
+    }
+}
+
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event<E> {
@@ -56,6 +77,8 @@ pub enum Event<E> {
     Resumed,
     /// A request has come.
     Requested(RequestId, Request),
+    /// A client tells why the start that it asked for was refused, in the words that its users know.
+    Explained(RequestId, String),
     /// [`Action::Prepare`] is done.
     Prepared,
     /// [`Action::Launch`] is done: its process runs.
@@ -96,8 +119,8 @@ pub struct StartFailure<E> {
     pub code: u8,
     /// The reason in words.
     pub reason: String,
-    /// When it failed, milliseconds since 1970.
-    pub at_ms: u64,
+    /// When its VM ended, milliseconds since 1970; `None` if there was none.
+    pub ended_ms: Option<u64>,
     /// The error for those who asked for the start.
     pub error: E,
 }

@@ -186,7 +186,7 @@ impl<E: Clone> Lifecycle<E> {
         let StartFailure {
             code,
             reason,
-            at_ms,
+            ended_ms,
             error,
         } = failure;
         self.run = Life {
@@ -197,7 +197,7 @@ impl<E: Clone> Lifecycle<E> {
             },
             exit_code: code.into(),
             error: reason,
-            finished_ms: at_ms,
+            finished_ms: ended_ms.unwrap_or(self.run.finished_ms),
             pid: 0,
             restarts: starting.restarts,
             stopped_by_user: self.run.stopped_by_user || starting.aborted,

@@ -41,7 +41,7 @@ fn start_failed(code: u8) -> Event<Error> {
     Event::StartFailed(StartFailure {
         code,
         reason: "why".to_owned(),
-        at_ms: 2_000,
+        ended_ms: Some(2_000),
         error: "why",
     })
 }

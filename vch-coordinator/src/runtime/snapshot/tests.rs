@@ -38,7 +38,12 @@ fn a_container_whose_document_cannot_be_read_is_left_out_and_told() {
     }
     // One that was not made by Docker's API: it has no workload.
     decide(&mut ledger, &mut seed, sample::add("foreign"));
-    let (all, mut unreadable) = ContainerSnapshot::all(&ledger);
+    let documents = Documents::default();
+    let decoded = ContainerRows::all(&ledger);
+    let decoded = decoded.into_iter().map(|rows| rows.decode(&documents));
+    let (all, unreadable): (Vec<_>, Vec<_>) = decoded.partition(Result::is_ok);
+    let all: Vec<_> = all.into_iter().map(Result::unwrap).collect();
+    let mut unreadable: Vec<_> = unreadable.into_iter().map(Result::unwrap_err).collect();
     let names: Vec<_> = all
         .iter()
         .map(|one| one.container.name.to_string())

@@ -3,8 +3,7 @@ use super::{
     create::{CreateContext, plan},
     *,
 };
-use crate::runtime::workload::Life;
-use std::collections::BTreeSet;
+use crate::runtime::{ContainerRows, Documents, workload::Life};
 use vch_ledger::{Command, CreateNetwork, DocumentKind, Environment, Settings, VchId};
 
 mod recreate;
@@ -122,16 +121,21 @@ impl World {
 
     fn view(&self, name: &str) -> ContainerView {
         let id = self.ledger.container(&name.into()).unwrap().id;
-        ContainerView::of(&self.ledger, id).unwrap().unwrap()
+        self.view_of(ContainerRows::of(&self.ledger, id).unwrap())
+    }
+
+    fn view_of(&self, rows: ContainerRows) -> ContainerView {
+        let snapshot = rows.decode(&Documents::default()).unwrap();
+        let endpoints = snapshot.endpoints.iter();
+        let ids = endpoints.map(|(_, endpoint)| endpoint.network).collect();
+        let networks = ContainerView::networks_of(&self.ledger, &ids);
+        ContainerView::of(snapshot, Arc::new(networks))
     }
 
     /// The youngest first.
     fn views(&self) -> Vec<ContainerView> {
-        let mut all: Vec<ContainerView> = self
-            .ledger
-            .containers()
-            .filter_map(|container| ContainerView::of(&self.ledger, container.id).unwrap())
-            .collect();
+        let all = ContainerRows::all(&self.ledger).into_iter();
+        let mut all: Vec<ContainerView> = all.map(|rows| self.view_of(rows)).collect();
         all.sort_by_key(|view| std::cmp::Reverse(view.snapshot.container.created_ms));
         all
     }

@@ -1,19 +1,23 @@
 //! A container with the networks that it is on, and what Docker shows of its endpoints: pure.
 
 use super::{super::Version, shown::Shown};
-use crate::runtime::{ContainerSnapshot, RuntimeError};
+use crate::runtime::ContainerSnapshot;
 use ipnet::IpNet;
 use serde_json::{Map, Value, json};
-use std::{collections::BTreeMap, net::IpAddr};
-use vch_ledger::{ContainerId, Endpoint, Ledger, Network, NetworkId, PortBinding};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::Arc,
+};
+use vch_ledger::{Endpoint, Ledger, Network, NetworkId, PortBinding};
 
 /// A container and its networks.
 #[derive(Clone, Debug)]
 pub struct ContainerView {
     /// The container.
     pub snapshot: ContainerSnapshot,
-    /// The networks that it has endpoints on.
-    pub networks: BTreeMap<NetworkId, Network>,
+    /// The networks that it, and maybe others, have endpoints on.
+    pub networks: Arc<BTreeMap<NetworkId, Network>>,
     /// What is only shown again.
     pub shown: Shown,
     /// How large it is, where somebody asked.
@@ -37,25 +41,22 @@ impl Sizes {
 }
 
 impl ContainerView {
-    /// `None` where somebody else runs it, or it is not there.
-    ///
-    /// # Errors
-    /// What is kept of it can't be read.
-    pub fn of(ledger: &Ledger, id: ContainerId) -> Result<Option<Self>, RuntimeError> {
-        let Some(snapshot) = ContainerSnapshot::of(ledger, id)? else {
-            return Ok(None);
-        };
-        let endpoints = snapshot.endpoints.iter();
-        let networks = endpoints.filter_map(|(_, endpoint)| {
-            let network = ledger.network_by_id(endpoint.network)?;
-            Some((network.id, network.clone()))
-        });
-        Ok(Some(Self {
-            networks: networks.collect(),
+    /// Returns the view of a container; `networks` are at least those that it has endpoints on.
+    pub fn of(snapshot: ContainerSnapshot, networks: Arc<BTreeMap<NetworkId, Network>>) -> Self {
+        Self {
             shown: Shown::of(&snapshot.workload),
             snapshot,
+            networks,
             sizes: None,
-        }))
+        }
+    }
+
+    /// Reads the networks of a container.
+    pub fn networks_of(ledger: &Ledger, ids: &BTreeSet<NetworkId>) -> BTreeMap<NetworkId, Network> {
+        let networks = ids.iter().filter_map(|id| ledger.network_by_id(*id));
+        networks
+            .map(|network| (network.id, network.clone()))
+            .collect()
     }
 
     /// `Networks`: what the endpoints are, by network name. Addresses are shown while it runs, as by

@@ -53,6 +53,10 @@ fn events() -> Vec<(&'static str, Event<Error>)> {
         ("kill SIGKILL", ask(Request::Kill(SIGKILL))),
         ("remove", ask(Request::Remove { force: false })),
         ("remove by force", ask(Request::Remove { force: true })),
+        (
+            "explained",
+            Event::Explained(RequestId(9), "port taken".to_owned()),
+        ),
         ("coordinator started", Event::CoordinatorStarted),
         ("resumed", Event::Resumed),
         ("prepared", Event::Prepared),

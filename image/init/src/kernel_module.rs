@@ -1,0 +1,32 @@
+//! Modules of the kernel.
+
+use nix::libc;
+use std::{ffi::CString, fs::File, io, os::fd::AsRawFd};
+
+/// Inserts a module into the kernel; one that is there already counts as inserted.
+///
+/// # Errors
+/// The kernel does not take the file: it is no module of this kernel, or lacks what it needs.
+#[expect(
+    unsafe_code,
+    reason = "finit_module(2) has no safe wrapper in nix's version"
+)]
+pub fn insert(module: &File) -> io::Result<()> {
+    let parameters = CString::default();
+    // SAFETY: the descriptor is open, and the parameters end with a zero.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_finit_module,
+            module.as_raw_fd(),
+            parameters.as_ptr(),
+            0,
+        )
+    };
+    match done {
+        0 => Ok(()),
+        _ => match io::Error::last_os_error() {
+            error if error.raw_os_error() == Some(libc::EEXIST) => Ok(()),
+            error => Err(error),
+        },
+    }
+}

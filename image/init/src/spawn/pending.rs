@@ -1,0 +1,176 @@
+//! Init's side of a spawn, until the child runs its program.
+
+use super::handshake::{self, ChildMessage, Received, ended};
+use crate::{
+    process::StreamEnds,
+    start_error::{StartError, failed},
+};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use protocol::process::Output;
+use std::{
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    time::{Duration, Instant},
+};
+
+/// How long a child may take from its fork until it is in its place, and from there until it runs its program. It takes
+/// some milliseconds; on a host whose disks are busy, 13 s were seen. One that was stopped, or waits for a file of the
+/// container, would take for ever. The shim and its clients wait longer.
+pub const DEADLINE: Duration = Duration::from_secs(30);
+
+/// The ends that init has.
+pub struct InitEnds {
+    pub socket: OwnedFd,
+    /// Standard input, output and error; none for a terminal, which the child sends.
+    pub pipes: Option<[OwnedFd; 3]>,
+    /// The process has an input.
+    pub input: bool,
+}
+
+/// A child, as init sees it until it runs its program.
+pub struct PendingChild {
+    pid: Pid,
+    ends: InitEnds,
+    terminal: Option<OwnedFd>,
+    /// The child's number in the container, once it is about to run its program.
+    inner: Option<u32>,
+    in_place: bool,
+    released: bool,
+    deadline: Instant,
+}
+
+/// How far a child is.
+pub enum Progress {
+    /// The child does not run its program yet.
+    Pending(PendingChild),
+    /// The child runs its program.
+    Started(Started),
+    /// The child does not start.
+    Failed(StartError),
+}
+
+/// A process that was started.
+pub struct Started {
+    pub pid: Pid,
+    /// The process's number in the container.
+    pub inner: u32,
+    pub ends: StreamEnds,
+}
+
+impl PendingChild {
+    /// Describes a child that was just forked.
+    pub fn new(pid: Pid, ends: InitEnds) -> Self {
+        Self {
+            pid,
+            ends,
+            terminal: None,
+            inner: None,
+            in_place: false,
+            released: false,
+            deadline: Instant::now() + DEADLINE,
+        }
+    }
+
+    /// Returns the child's number in init's namespace.
+    pub fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// Returns the descriptor to poll for input.
+    pub fn socket(&self) -> BorrowedFd<'_> {
+        self.ends.socket.as_fd()
+    }
+
+    /// Returns when the child is late; never while init holds it.
+    pub fn deadline(&self) -> Option<Instant> {
+        (!self.is_held()).then_some(self.deadline)
+    }
+
+    /// Returns whether the child is in its place, and waits for [`PendingChild::release`].
+    pub fn is_held(&self) -> bool {
+        self.in_place && !self.released
+    }
+
+    /// Lets a child that is in its place go on.
+    ///
+    /// # Errors
+    /// The child has ended.
+    pub fn release(&mut self) -> Result<(), StartError> {
+        self.deadline = Instant::now() + DEADLINE;
+        self.released = true;
+        handshake::send(&self.ends.socket, &ChildMessage::InPlace, None).map_err(|_| ended())
+    }
+
+    /// Kills the child: nothing waits for it any longer.
+    pub fn abandon(self) {
+        // It has ended by itself then.
+        let _ = kill(self.pid, Signal::SIGKILL);
+    }
+
+    /// Takes what the child has said so far, without waiting; kills it where it is late as of `now`.
+    pub fn advance(mut self, now: Instant) -> Progress {
+        loop {
+            match handshake::receive(&self.ends.socket) {
+                Ok(Received::Nothing) => break,
+                Ok(Received::End) => return self.over(),
+                Ok(Received::Message(message, descriptor)) => match message {
+                    ChildMessage::Terminal => self.terminal = descriptor,
+                    ChildMessage::InPlace => self.in_place = true,
+                    ChildMessage::Executes(inner) => self.inner = Some(inner),
+                    ChildMessage::Failed(error) => return Progress::Failed(error),
+                },
+                Err(error) => {
+                    self.abandon();
+                    return Progress::Failed(failed("hear the child")(error));
+                }
+            }
+        }
+        if self.deadline().is_none_or(|deadline| deadline > now) {
+            return Progress::Pending(self);
+        }
+        self.abandon();
+        Progress::Failed(StartError::other(format!(
+            "the process did not begin within {} s: it was stopped, or waits for a file of the container",
+            DEADLINE.as_secs()
+        )))
+    }
+
+    /// Decides what the end of the socket means.
+    fn over(self) -> Progress {
+        let Some(inner) = self.inner else {
+            return Progress::Failed(ended());
+        };
+        let pid = self.pid;
+        match self.process_ends() {
+            Ok(ends) => Progress::Started(Started { pid, inner, ends }),
+            Err(error) => {
+                // Nothing would carry what it writes.
+                let _ = kill(pid, Signal::SIGKILL);
+                Progress::Failed(error)
+            }
+        }
+    }
+
+    fn process_ends(self) -> Result<StreamEnds, StartError> {
+        let input = self.ends.input;
+        if let Some([stdin, stdout, stderr]) = self.ends.pipes {
+            return Ok(StreamEnds {
+                input: input.then_some(stdin),
+                outputs: vec![(Output::Stdout, stdout), (Output::Stderr, stderr)],
+                terminal: None,
+            });
+        }
+        let terminal = self.terminal.ok_or_else(ended)?;
+        let copy = || {
+            let copy = terminal.as_fd().try_clone_to_owned();
+            copy.map_err(failed("keep the terminal"))
+        };
+        Ok(StreamEnds {
+            input: if input { Some(copy()?) } else { None },
+            outputs: vec![(Output::Stdout, copy()?)],
+            terminal: Some(terminal),
+        })
+    }
+}

@@ -1,0 +1,97 @@
+//! Devices by what sysfs tells of them: without udev there are no names below /dev/disk or /dev/virtio-ports.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// The driver of a device has looked at it by then.
+const APPEARS: Duration = Duration::from_secs(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
+
+/// A device that is known by the text of one of its attributes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeviceQuery<'a> {
+    /// The directory of its kind, as `/sys/block`.
+    pub class: &'a str,
+    /// The attribute's file.
+    pub attribute: &'a str,
+    /// The attribute's text.
+    pub value: &'a str,
+    /// The kind in words, for an error.
+    pub noun: &'a str,
+}
+
+impl DeviceQuery<'_> {
+    /// Waits until the device is there and returns its file.
+    ///
+    /// # Errors
+    /// The VM has no such device within ten seconds (`NotFound`), or sysfs can't be read.
+    pub fn wait(&self) -> io::Result<PathBuf> {
+        self.wait_until(Instant::now() + APPEARS)
+    }
+
+    fn wait_until(&self, deadline: Instant) -> io::Result<PathBuf> {
+        loop {
+            match self.find() {
+                Err(error)
+                    if error.kind() == io::ErrorKind::NotFound && Instant::now() < deadline => {}
+                done => return done,
+            }
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "sysfs tells nobody of a new device"
+            )]
+            thread::sleep(POLL_INTERVAL);
+        }
+    }
+
+    /// Returns the device's file if the device is there now.
+    ///
+    /// # Errors
+    /// The VM has no such device (`NotFound`), or sysfs can't be read.
+    pub fn find(&self) -> io::Result<PathBuf> {
+        let missing = || {
+            let reason = format!("the VM has no {} {}", self.noun, self.value);
+            io::Error::new(io::ErrorKind::NotFound, reason)
+        };
+        let devices = match fs::read_dir(self.class) {
+            // No driver of this kind has found a device yet.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(missing()),
+            other => other?,
+        };
+        for device in devices {
+            let device = device?;
+            let value = fs::read_to_string(device.path().join(self.attribute)).unwrap_or_default();
+            if value.trim_end() == self.value {
+                return Ok(Path::new("/dev").join(device.file_name()));
+            }
+        }
+        Err(missing())
+    }
+}
+
+/// Names the disk with a serial number.
+pub fn disk(serial: &str) -> DeviceQuery<'_> {
+    DeviceQuery {
+        class: "/sys/block",
+        attribute: "serial",
+        value: serial,
+        noun: "disk with the serial number",
+    }
+}
+
+/// Names the virtserialport with a name.
+pub fn port(name: &str) -> DeviceQuery<'_> {
+    DeviceQuery {
+        class: "/sys/class/virtio-ports",
+        attribute: "name",
+        value: name,
+        noun: "virtserialport",
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,336 @@
+//! Names and listeners follow the ledger: one entry a change.
+
+use crate::port_probe;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+use thiserror::Error;
+use tokio::sync::mpsc;
+use vch_dns::{ListenError, Name, Names, NamesError, Network, OnEnd, Server, SpawnError, View};
+use vch_ledger::desired::{
+    AgentTarget, Delta, DesiredEndpoint, NetworkBacking, PrivateName, Segment,
+};
+use vch_ledger::{ContainerId, DnsTtl, EndpointId, Id, NetworkId, Protocol};
+
+/// Servers are asked where servers of names listen (RFC 1035, 4.2).
+const PORT: u16 = 53;
+
+/// Why names do not follow the ledger.
+#[derive(Debug, Error)]
+pub enum DnsError {
+    /// The server does not start.
+    #[error("the name server does not start")]
+    Spawn(#[from] SpawnError),
+    /// A gateway's address can't be listened on.
+    #[error("the name server cannot listen on gateway {address}")]
+    Listen {
+        /// The address.
+        address: IpAddr,
+        /// Why.
+        #[source]
+        source: ListenError,
+    },
+    /// Another program has the port at a gateway's address, or at all addresses.
+    #[error(
+        "the name server cannot listen on gateway {address}: {transport} port {port} is held by \
+         {holder}: stop it, or have it listen on its own addresses only (dnsmasq: \
+         `bind-interfaces`, unbound: `interface`, named: `listen-on`)"
+    )]
+    Held {
+        /// The address.
+        address: IpAddr,
+        /// `tcp` or `udp`.
+        transport: &'static str,
+        /// The port.
+        port: u16,
+        /// Who, in words.
+        holder: String,
+    },
+    /// The table of names refused.
+    #[error(transparent)]
+    Names(#[from] NamesError),
+}
+
+/// The name server, and what it was last told.
+pub struct Dns {
+    names: Arc<Names>,
+    server: Server,
+    published: BTreeMap<EndpointId, BTreeSet<Entry>>,
+    links: BTreeSet<PrivateName>,
+    declared: BTreeSet<NetworkId>,
+    listening: BTreeMap<NetworkId, BTreeSet<IpAddr>>,
+    askers: BTreeMap<ContainerId, BTreeSet<(NetworkId, IpAddr)>>,
+    /// Told when a thread has ended; taken by the first waiter.
+    ended: Option<mpsc::Receiver<usize>>,
+}
+
+/// A name that answers in a network, and one of its addresses.
+type Entry = (NetworkId, Name, IpAddr);
+
+impl Dns {
+    /// Starts the server's threads; it listens nowhere yet.
+    pub fn spawn(server: &vch_dns::Config, policy: vch_dns::Policy) -> Result<Self, DnsError> {
+        let names = Arc::new(Names::new(policy)?);
+        // One word is enough: the first thread's end is the server's.
+        let (tell, ended) = mpsc::channel(1);
+        let on_end: OnEnd = Arc::new(move |thread| {
+            // It was told already, or the receiver is gone.
+            let _ = tell.try_send(thread);
+        });
+        let server = Server::spawn_watched(server, &names, &on_end)?;
+        Ok(Self {
+            names,
+            server,
+            published: BTreeMap::new(),
+            links: BTreeSet::new(),
+            declared: BTreeSet::new(),
+            listening: BTreeMap::new(),
+            askers: BTreeMap::new(),
+            ended: Some(ended),
+        })
+    }
+
+    /// Resolves when one of the server's threads has ended, for the first caller.
+    pub fn ended(&mut self) -> impl Future<Output = ()> + Send + use<> {
+        let ended = self.ended.take();
+        async {
+            match ended {
+                Some(mut ended) => {
+                    // The sender's end, too, is that of the threads.
+                    let _ = ended.recv().await;
+                }
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Ends the server's threads.
+    pub fn close(self) {
+        if let Err(error) = self.server.shutdown() {
+            tracing::error!(%error, "the name server did not end well");
+        }
+    }
+
+    /// Names and listeners of what must be so. What fails is told when the rest is done.
+    pub fn follow(&mut self, delta: &Delta) -> Result<(), DnsError> {
+        for (id, change) in &delta.endpoints {
+            self.endpoint(*id, change.after.as_ref());
+        }
+        for (link, answers) in &delta.links {
+            self.link(link, *answers);
+        }
+        let mut done = Ok(());
+        for (id, target) in &delta.containers {
+            let one = self.container(*id, target.as_ref());
+            done = done.and(one);
+        }
+        for (id, backing) in &delta.networks {
+            let one = self.network(*id, backing.as_ref());
+            done = done.and(one);
+        }
+        done
+    }
+
+    /// The same of a whole ledger: what is not in it ends, whichever delta told of that and was not
+    /// followed to here because something else failed.
+    pub fn reconcile(&mut self, whole: &Delta) -> Result<(), DnsError> {
+        let mut gone = Delta::default();
+        let endpoints = self.published.keys();
+        let endpoints = endpoints.filter(|id| !whole.endpoints.contains_key(id));
+        gone.endpoints
+            .extend(endpoints.map(|id| (*id, Default::default())));
+        let links = self.links.iter();
+        let links = links.filter(|link| !whole.links.contains_key(link));
+        gone.links.extend(links.map(|link| (link.clone(), false)));
+        let containers = self.askers.keys();
+        let containers = containers.filter(|id| !whole.containers.contains_key(id));
+        gone.containers.extend(containers.map(|id| (*id, None)));
+        let networks = self.declared.iter();
+        let networks = networks.filter(|id| !whole.networks.contains_key(id));
+        gone.networks.extend(networks.map(|id| (*id, None)));
+        let ended = self.follow(&gone);
+        let rest = self.follow(whole);
+        ended.and(rest)
+    }
+
+    fn network(&mut self, id: NetworkId, backing: Option<&NetworkBacking>) -> Result<(), DnsError> {
+        // On an external network the VCH is nobody's name server; its names are found by those of
+        // its containers that are on a bridge too.
+        let served = backing.filter(|backing| !matches!(backing.segment, Segment::External(_)));
+        let wanted: BTreeSet<IpAddr> = served
+            .iter()
+            .flat_map(|backing| &backing.addresses)
+            .map(ipnet::IpNet::addr)
+            .collect();
+        match backing {
+            Some(backing) => {
+                self.names.declare_network(
+                    zone(id),
+                    Network {
+                        internal: backing.internal,
+                        subnets: backing.subnets.clone(),
+                        ttl: backing.dns_ttl.map(seconds),
+                    },
+                )?;
+                self.declared.insert(id);
+            }
+            None => {
+                self.names.forget_network(zone(id));
+                self.declared.remove(&id);
+            }
+        }
+        let listening = self.listening.entry(id).or_default();
+        for address in wanted.difference(&listening.clone()) {
+            let listen = self.server.listen(zone(id), *address);
+            listen.map_err(|source| refusal(*address, source))?;
+            listening.insert(*address);
+        }
+        for address in listening.clone().difference(&wanted) {
+            self.server.unlisten(*address);
+            listening.remove(address);
+        }
+        if listening.is_empty() {
+            self.listening.remove(&id);
+        }
+        Ok(())
+    }
+
+    fn endpoint(&mut self, id: EndpointId, endpoint: Option<&DesiredEndpoint>) {
+        let after: BTreeSet<Entry> = endpoint.into_iter().flat_map(entries).collect();
+        let before = self.published.remove(&id).unwrap_or_default();
+        for (network, name, address) in before.difference(&after) {
+            self.names.withdraw(zone(*network), name, *address);
+        }
+        let pointer = endpoint.and_then(|endpoint| endpoint.pointer.as_str().parse::<Name>().ok());
+        for (network, name, address) in &after {
+            self.names
+                .publish(zone(*network), name, *address, pointer.as_ref());
+        }
+        if !after.is_empty() {
+            self.published.insert(id, after);
+        }
+    }
+
+    fn link(&mut self, link: &PrivateName, answers: bool) {
+        let (asker, alias, address) = link;
+        let Ok(name) = alias.as_str().parse::<Name>() else {
+            return;
+        };
+        if answers {
+            self.names.publish_alias(private(*asker), &name, *address);
+            self.links.insert(link.clone());
+        } else {
+            self.names.withdraw(private(*asker), &name, *address);
+            self.links.remove(link);
+        }
+    }
+
+    fn container(&mut self, id: ContainerId, target: Option<&AgentTarget>) -> Result<(), DnsError> {
+        let asks_from = target.map(|t| t.asks_from.clone()).unwrap_or_default();
+        let networks: BTreeSet<NetworkId> = asks_from.iter().map(|(network, _)| *network).collect();
+        // From each of its addresses at each of its gateways: while a NIC is awaited the container
+        // asks that network's gateway by way of another.
+        let pairs = networks.iter().flat_map(|network| {
+            let addresses = asks_from.iter().map(|(_, address)| *address);
+            addresses.map(|address| (*network, address))
+        });
+        let wanted: BTreeSet<(NetworkId, IpAddr)> = pairs.collect();
+        let before = self.askers.remove(&id).unwrap_or_default();
+        for (network, address) in before.difference(&wanted) {
+            self.names.forget_asker(zone(*network), *address);
+        }
+        if wanted.is_empty() {
+            self.names.forget_network(private(id));
+            return Ok(());
+        }
+        // Its own names lead nowhere: whether it has a way out is its networks' matter.
+        let no_way_out = Network {
+            internal: true,
+            subnets: Vec::new(),
+            ttl: None,
+        };
+        self.names.declare_network(private(id), no_way_out)?;
+        let servers = target.iter().flat_map(|t| &t.forwards_to);
+        let upstreams: Vec<_> = servers.map(|ip| SocketAddr::new(*ip, PORT)).collect();
+        let mut done = Ok(());
+        for (network, address) in &wanted {
+            // The container's own names come first, then what the network itself knows, then what
+            // its other networks know.
+            let others = networks.iter().filter(|other| *other != network);
+            let seen = [network].into_iter().chain(others).map(|n| zone(*n));
+            let view = View {
+                networks: [private(id)].into_iter().chain(seen).collect(),
+                upstreams: upstreams.clone(),
+                client: Some(private(id)),
+            };
+            let one = self.names.set_asker(zone(*network), *address, &view);
+            done = done.and(one);
+        }
+        self.askers.insert(id, wanted);
+        Ok(done?)
+    }
+}
+
+/// Says who is in the way, where somebody is.
+fn refusal(address: IpAddr, source: ListenError) -> DnsError {
+    if let ListenError::InUse {
+        port, transport, ..
+    } = source
+    {
+        let protocol = match transport {
+            "udp" => Protocol::Udp,
+            _ => Protocol::Tcp,
+        };
+        if let Some(holder) = port_probe::named(protocol, SocketAddr::new(address, port)) {
+            return DnsError::Held {
+                address,
+                transport,
+                port,
+                holder,
+            };
+        }
+    }
+    DnsError::Listen { address, source }
+}
+
+fn seconds(ttl: DnsTtl) -> Duration {
+    Duration::from_secs(ttl.seconds().into())
+}
+
+/// The server's own number for a network: the first half of its random ID.
+fn zone(network: NetworkId) -> vch_dns::NetworkId {
+    numbered(network.bytes())
+}
+
+/// The same for the names that one container alone has.
+fn private(container: ContainerId) -> vch_dns::NetworkId {
+    numbered(container.bytes())
+}
+
+fn numbered(id: &[u8; 32]) -> vch_dns::NetworkId {
+    let mut half = [0; 16];
+    half.copy_from_slice(&id[..16]);
+    vch_dns::NetworkId(u128::from_be_bytes(half))
+}
+
+/// One entry a name and address.
+fn entries(endpoint: &DesiredEndpoint) -> Vec<Entry> {
+    let names = endpoint
+        .names
+        .iter()
+        .filter_map(|name| name.as_str().parse::<Name>().ok());
+    names
+        .flat_map(|name| {
+            endpoint
+                .addresses
+                .iter()
+                .map(move |ip| (endpoint.network, name.clone(), *ip))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,29 @@
+//! The VCH's kernel state and its sessions with agents: each module makes one part as the ledger's [`Delta`] says.
+//!
+//! ```text
+//!   Delta (from the ledger) ──► segments   bridges, taps, veth pairs, gateways' addresses
+//!                           ├─► nat        nftables: published ports, isolation, anti-spoofing
+//!                           ├─► dns        names, and a listener on each gateway address
+//!                           ├─► tether     sessions: each VM is told its newest spec ──► ReportStore
+//!                           └─► Nics       implemented by what runs the VMs: plug, unplug, reattach
+//! ```
+//!
+//! Architecture invariant: nothing here decides. A module reads the kernel only to compare it with what the ledger
+//! says; no truth is derived from the kernel or from a VM.
+//!
+//! Architecture invariant: only `tether` speaks to agents, only `segments` changes links, only `nat` changes
+//! nftables. The modules do not know one another; the order among them is that of the package above.
+//!
+//! [`Delta`]: vch_ledger::desired::Delta
+
+pub mod dns;
+pub mod nat;
+mod nics;
+mod port_probe;
+pub mod segments;
+#[cfg(any(test, feature = "test-util"))]
+pub mod testing;
+pub mod tether;
+
+pub use nics::{NicError, Nics};
+pub use port_probe::PortProbe;

@@ -1,0 +1,114 @@
+//! Hears when somebody else changes our tables.
+
+use super::NatError;
+#[cfg(any(test, feature = "test-util"))]
+use std::io;
+use tokio::io::unix::AsyncFd;
+use vch_nftables::{EventError, Family, NftEvent, SocketError, Subscription, Table};
+
+/// Tells of changes to our tables that we did not make.
+pub struct Watch {
+    subscription: AsyncFd<Subscription>,
+    heard: Heard,
+    /// Cancelled by a test: events can't be had any more.
+    #[cfg(any(test, feature = "test-util"))]
+    fault: tokio_util::sync::CancellationToken,
+}
+
+/// What of the events concerns us.
+struct Heard {
+    /// The port of our own changes.
+    own: u32,
+    /// Our tables.
+    tables: Vec<Table>,
+    /// Events that could not be read.
+    unreadable: u64,
+}
+
+impl Heard {
+    /// The next event. One that can't be read is skipped, and counted: others go on being heard. What it
+    /// told is lost, as in an overrun.
+    fn take(
+        &mut self,
+        next: Result<Option<NftEvent>, EventError>,
+    ) -> Result<Option<NftEvent>, SocketError> {
+        match next {
+            Ok(event) => Ok(event),
+            Err(EventError::Socket(error)) => Err(error),
+            Err(EventError::Decode(error)) => {
+                self.unreadable += 1;
+                // The first, and then ever fewer: a kernel may send many of them.
+                if self.unreadable.is_power_of_two() {
+                    let unreadable = self.unreadable;
+                    tracing::warn!(%error, unreadable, "an event of nftables can't be read");
+                }
+                Ok(Some(NftEvent::Overrun))
+            }
+        }
+    }
+
+    /// Our tables that an event says to be changed by others.
+    fn tables_of(&self, event: &NftEvent) -> Vec<Family> {
+        let meant = |table: &&Table| match event {
+            NftEvent::Change(change) => change.port != self.own && **table == change.table,
+            NftEvent::Overrun => true,
+        };
+        let tables = self.tables.iter().filter(meant);
+        tables.map(|table| table.family).collect()
+    }
+}
+
+impl Watch {
+    pub(super) fn new(
+        subscription: Subscription,
+        own: u32,
+        tables: Vec<Table>,
+        #[cfg(any(test, feature = "test-util"))] fault: tokio_util::sync::CancellationToken,
+    ) -> Result<Self, NatError> {
+        // SAFETY: a subscription has one descriptor, which it owns and closes when it is dropped.
+        #[expect(unsafe_code, reason = "tokio asks for a promise that the type keeps")]
+        let subscription = unsafe { AsyncFd::register(subscription) };
+        Ok(Self {
+            subscription: subscription.map_err(|error| NatError::Watch(error.into()))?,
+            heard: Heard {
+                own,
+                tables,
+                unreadable: 0,
+            },
+            #[cfg(any(test, feature = "test-util"))]
+            fault,
+        })
+    }
+
+    /// Waits until somebody else changed one of our tables, and says which; a table of ours may
+    /// also have changed where events were lost. Cancel-safe: what was not told is told next time.
+    ///
+    /// # Errors
+    /// Events can't be had any more.
+    pub async fn changed(&mut self) -> Result<Vec<Family>, NatError> {
+        loop {
+            let readable = self.subscription.readable_mut();
+            #[cfg(any(test, feature = "test-util"))]
+            let readable = async {
+                tokio::select! {
+                    ready = readable => ready,
+                    () = self.fault.cancelled() => Err(io::Error::other("injected")),
+                }
+            };
+            let mut ready = readable.await.map_err(NatError::Watch)?;
+            let mut changed = Vec::new();
+            while let Some(event) = self.heard.take(ready.get_inner_mut().next_event())? {
+                changed.extend(self.heard.tables_of(&event));
+            }
+            ready.clear_ready();
+            changed.sort_unstable();
+            changed.dedup();
+            if !changed.is_empty() {
+                return Ok(changed);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,6 @@
+//! What the tests of this package and of those above it begin with: network namespaces, bridges and ports.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "for tests")]
+
+pub mod namespace;
+pub mod samples;

@@ -1,0 +1,180 @@
+//! One session a container: told the newest spec, heard for what became of it.
+//!
+//! ```text
+//!   follow(delta) ─desired──► driver task ◄══ channel ══► agent
+//!                               │
+//!                               ├── ReportStore: each report is durable before it is acknowledged
+//!                               └── state (watch): live?, newest report ──► requests, api
+//! ```
+
+mod channel;
+mod driver;
+mod guest_log;
+mod report_store;
+mod reports;
+mod state;
+
+pub use channel::{ChannelError, Channels};
+pub use report_store::{ReportStore, ReportStoreError};
+pub use state::{EndpointState, Readiness, SessionState, failures};
+
+use driver::Intake;
+use guest_log::GuestLog;
+use protocol::message::Report;
+use reports::Reports;
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio::sync::watch;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use vch_ledger::desired::{AgentTarget, Delta};
+use vch_ledger::{Channel, ContainerId, SocketPath};
+
+/// All sessions of this VCH.
+pub struct Tether {
+    sessions: Mutex<BTreeMap<ContainerId, Session>>,
+    channels: Channels,
+    report_store: Arc<dyn ReportStore>,
+    heartbeat: Duration,
+    /// Held once more by each live session.
+    live: Arc<()>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+struct Session {
+    channel: Channel,
+    desired: watch::Sender<AgentTarget>,
+    state: watch::Receiver<SessionState>,
+    stop: CancellationToken,
+}
+
+impl Tether {
+    /// No session yet.
+    pub fn new(
+        channels: Channels,
+        report_store: Arc<dyn ReportStore>,
+        heartbeat: Duration,
+    ) -> Self {
+        Self {
+            sessions: Mutex::default(),
+            channels,
+            report_store,
+            heartbeat,
+            live: Arc::default(),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        }
+    }
+
+    /// Sessions of the containers that must have one, with what they must be told.
+    pub fn follow(
+        &self,
+        delta: &Delta,
+        reports: &mut BTreeMap<ContainerId, Report>,
+    ) -> Result<(), ChannelError> {
+        for (id, target) in &delta.containers {
+            match target {
+                Some(target) => self.keep(*id, target, reports.remove(id))?,
+                None => self.end(*id),
+            }
+        }
+        Ok(())
+    }
+
+    fn keep(
+        &self,
+        id: ContainerId,
+        target: &AgentTarget,
+        report: Option<Report>,
+    ) -> Result<(), ChannelError> {
+        let mut sessions = self.sessions();
+        if let Some(session) = sessions.get(&id)
+            && session.channel == target.channel
+        {
+            session.desired.send_if_modified(|desired| {
+                let changed = desired != target;
+                desired.clone_from(target);
+                changed
+            });
+            return Ok(());
+        }
+        if let Some(before) = sessions.remove(&id) {
+            before.stop.cancel();
+            self.channels.forget(id, &before.channel);
+        }
+        let opener = self.channels.opener(id, &target.channel)?;
+        let (desired, wanted) = watch::channel(target.clone());
+        let (publish, state) = watch::channel(SessionState {
+            report,
+            ..SessionState::default()
+        });
+        let stop = self.stop.child_token();
+        let driver = driver::Driver {
+            container: id,
+            opener,
+            wanted,
+            state: publish,
+            report_store: Arc::clone(&self.report_store),
+            heartbeat: self.heartbeat,
+            live: Arc::downgrade(&self.live),
+            session: None,
+            log: GuestLog::new(),
+            reports: Reports::new(),
+            intake: Intake::new(),
+        };
+        self.tasks
+            .spawn(stop.clone().run_until_cancelled_owned(driver.run()));
+        sessions.insert(
+            id,
+            Session {
+                channel: target.channel.clone(),
+                desired,
+                state,
+                stop,
+            },
+        );
+        Ok(())
+    }
+
+    fn end(&self, id: ContainerId) {
+        if let Some(session) = self.sessions().remove(&id) {
+            session.stop.cancel();
+            self.channels.forget(id, &session.channel);
+        }
+    }
+
+    /// Where the socket of a container's Unix channel lies.
+    pub fn unix_path(&self, id: ContainerId, path: Option<&SocketPath>) -> PathBuf {
+        self.channels.unix_path(id, path)
+    }
+
+    /// What is known of a container's agent, and what it will be.
+    pub fn state(&self, id: ContainerId) -> Option<watch::Receiver<SessionState>> {
+        self.sessions()
+            .get(&id)
+            .map(|session| session.state.clone())
+    }
+
+    /// How many sessions are live.
+    pub fn live(&self) -> usize {
+        Arc::strong_count(&self.live) - 1
+    }
+
+    /// Ends every session; the agents keep their networks as they are.
+    pub async fn close(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    fn sessions(&self) -> std::sync::MutexGuard<'_, BTreeMap<ContainerId, Session>> {
+        // Nothing panics while it holds the lock; what it guards stays whole in any case.
+        self.sessions
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,346 @@
+//! The task of one session: moves what happens into the session machine and its outputs out.
+
+use super::{
+    channel::Opener,
+    guest_log::GuestLog,
+    report_store::{ReportStore, ReportStoreError},
+    reports::Reports,
+    state::{AHEAD, SessionState},
+};
+use protocol::{
+    message::{LogLevel, LogLine, Refusal, Report, ToAgent},
+    session::{
+        Budget, Entropy,
+        coordinator::{Coordinator, Input, Output},
+    },
+    spec::NetSpec,
+    transport::{
+        ChannelError, ChannelStream, CoordinatorEnd, OpenError, Received, coordinator::turn_away,
+    },
+};
+use std::{
+    sync::{Arc, Weak},
+    time::{Duration, Instant},
+};
+use tokio::{sync::watch, task::JoinSet};
+use vch_ledger::{ContainerId, desired::AgentTarget};
+use vch_log::error_chain;
+
+/// Connections beside the live one that are being told to go, at a time; more are just closed.
+const TURNED_AWAY: usize = 4;
+
+pub(super) struct Driver {
+    pub container: ContainerId,
+    pub opener: Opener,
+    pub wanted: watch::Receiver<AgentTarget>,
+    pub state: watch::Sender<SessionState>,
+    pub report_store: Arc<dyn ReportStore>,
+    pub heartbeat: Duration,
+    /// Held once more by each live session.
+    pub live: Weak<()>,
+    /// That, while this session is live.
+    pub session: Option<Arc<()>>,
+    pub log: GuestLog,
+    /// What of its reports is written, and when.
+    pub reports: Reports,
+    /// How fast its messages are taken.
+    pub intake: Intake,
+}
+
+/// Messages of one guest that are taken at once, and the time in which one more is: many times what an
+/// agent sends. Beyond it the guest's channel fills, and the guest waits.
+const MESSAGES: u32 = 400;
+const MESSAGE_EVERY: Duration = Duration::from_millis(5);
+
+/// The pace at which a guest's messages are taken.
+pub(super) struct Intake {
+    budget: Budget,
+    paused_until: Option<Instant>,
+}
+
+impl Intake {
+    pub fn new() -> Self {
+        Self {
+            budget: Budget::new(MESSAGES, MESSAGE_EVERY),
+            paused_until: None,
+        }
+    }
+
+    /// One more was taken.
+    fn took(&mut self, now: Instant) {
+        let free = self.budget.take(now);
+        self.paused_until = if free { None } else { self.budget.next() };
+    }
+
+    /// Until when no message is taken.
+    fn paused_until(&mut self, now: Instant) -> Option<Instant> {
+        self.paused_until = self.paused_until.filter(|until| *until > now);
+        self.paused_until
+    }
+}
+
+/// What the driver waited for.
+enum DriverEvent {
+    Wanted,
+    Opened(Result<ChannelStream, OpenError>),
+    Received(Result<Received<protocol::message::ToCoordinator>, ChannelError>),
+    Deadline,
+    /// A report that waited may be written, or messages are taken again.
+    Due,
+    Gone,
+}
+
+impl Driver {
+    /// Until cancelled.
+    pub async fn run(mut self) {
+        let mut machine = Coordinator::new(Instant::now(), self.heartbeat, entropy());
+        let mut channel: Option<CoordinatorEnd> = None;
+        let mut opening = false;
+        let mut turned_away = JoinSet::new();
+        self.desire(&mut machine);
+        loop {
+            while let Some(output) = machine.poll() {
+                match output {
+                    Output::OpenChannel => opening = true,
+                    Output::CloseChannel => (channel, opening) = (None, false),
+                    Output::Send(mut envelope) => {
+                        if let ToAgent::Ping(ping) = &mut envelope.message {
+                            ping.report_seen = self.reports.acknowledged(ping.report_seen);
+                        }
+                        if let Some(open) = &mut channel
+                            && let Err(error) = open.send(&envelope).await
+                        {
+                            self.tell(&error_chain(&error));
+                            channel = None;
+                            machine.handle(Instant::now(), Input::ChannelClosed);
+                        }
+                    }
+                    Output::Reported(report) => self.reported(report).await,
+                    other => self.note(other),
+                }
+            }
+            match self.next(machine.deadline(), &mut channel, opening).await {
+                DriverEvent::Gone => return,
+                DriverEvent::Wanted => self.desire(&mut machine),
+                DriverEvent::Deadline => machine.handle(Instant::now(), Input::Tick),
+                DriverEvent::Due => self.late().await,
+                // Who has not become a session, or is none any more, gives way: what only connects
+                // and is silent keeps no agent out.
+                DriverEvent::Opened(Ok(stream))
+                    if channel.is_none() || !machine.is_established() =>
+                {
+                    (channel, opening) = (Some(CoordinatorEnd::new(stream)), false);
+                    machine.handle(Instant::now(), Input::ChannelOpened);
+                }
+                DriverEvent::Opened(Ok(second)) => {
+                    self.tell("a second agent connected: refused");
+                    while turned_away.try_join_next().is_some() {}
+                    if turned_away.len() < TURNED_AWAY {
+                        turned_away.spawn(turn_away(second, Refusal::Occupied));
+                    }
+                }
+                DriverEvent::Opened(Err(error)) => {
+                    tracing::debug!(container = ?self.container, error = error_chain(&error), "channel");
+                    if opening {
+                        opening = false;
+                        machine.handle(Instant::now(), Input::ChannelClosed);
+                    }
+                }
+                DriverEvent::Received(Ok(Received::Message(envelope))) => {
+                    machine.handle(Instant::now(), Input::Message(envelope));
+                }
+                DriverEvent::Received(Ok(Received::Skipped(skipped))) => {
+                    if self.log.line() {
+                        let error = error_chain(&skipped);
+                        tracing::debug!(container = ?self.container, error, "skipped");
+                    }
+                }
+                DriverEvent::Received(Err(error)) => {
+                    self.tell(&error_chain(&error));
+                    channel = None;
+                    machine.handle(Instant::now(), Input::ChannelClosed);
+                }
+            }
+        }
+    }
+
+    async fn next(
+        &mut self,
+        deadline: Option<Instant>,
+        channel: &mut Option<CoordinatorEnd>,
+        opening: bool,
+    ) -> DriverEvent {
+        let accepting = opening || self.opener.listens();
+        let paused = self.intake.paused_until(Instant::now());
+        let due = [paused, self.reports.due()].into_iter().flatten().min();
+        // Every arm is cancel-safe: `changed`, `open` and `recv` say so, the clock holds nothing.
+        // What has come is taken before a deadline that passed meanwhile: a VCH that was stopped
+        // for a while has not lost every session.
+        tokio::select! {
+            biased;
+            changed = self.wanted.changed() => match changed {
+                Ok(()) => DriverEvent::Wanted,
+                Err(_) => DriverEvent::Gone,
+            },
+            received = async {
+                match channel {
+                    Some(open) => open.recv().await,
+                    None => std::future::pending().await,
+                }
+            }, if paused.is_none() => {
+                self.intake.took(Instant::now());
+                DriverEvent::Received(received)
+            }
+            () = at(due) => DriverEvent::Due,
+            opened = self.opener.open(), if accepting => DriverEvent::Opened(opened),
+            () = at(deadline) => DriverEvent::Deadline,
+        }
+    }
+
+    fn desire(&mut self, machine: &mut Coordinator) {
+        let spec = self.wanted.borrow_and_update().spec.clone();
+        if let Some(spec) = spec {
+            machine.handle(Instant::now(), Input::Desired(spec));
+        } else {
+            machine.handle(Instant::now(), Input::Tick);
+        }
+    }
+
+    /// Takes a report: it is written now, later, or not at all. What waits is not acknowledged, so that
+    /// the agent sends it again if this coordinator dies.
+    async fn reported(&mut self, report: Report) {
+        let sequence = report.sequence;
+        if !self.is_plausible(&report) {
+            self.tell("a report is about another spec than this container's: dropped");
+            self.reports.settled(sequence);
+            return;
+        }
+        let kept = self.state.borrow().report.clone();
+        if let Some(report) = self.reports.take(report, kept.as_ref(), Instant::now()) {
+            self.write(report).await;
+        }
+    }
+
+    /// Writes the report that waited, if its time has come.
+    async fn late(&mut self) {
+        let Some(report) = self.reports.late(Instant::now()) else {
+            return;
+        };
+        // The container may have begun another life meanwhile.
+        if self.is_plausible(&report) {
+            self.write(report).await;
+        } else {
+            self.reports.settled(report.sequence);
+        }
+    }
+
+    fn is_plausible(&self, report: &Report) -> bool {
+        let wanted = self.wanted.borrow();
+        let spec = wanted.spec.as_ref();
+        spec.is_some_and(|spec| is_about(report, spec))
+    }
+
+    /// Keeps a report; durable when this returns.
+    async fn write(&mut self, report: Report) {
+        let sequence = report.sequence;
+        match self
+            .report_store
+            .record(self.container, report.clone())
+            .await
+        {
+            // On a full disk it is shown all the same: the agent says it anew in its next session.
+            Ok(()) | Err(ReportStoreError::Full) => {
+                self.reports.settled(sequence);
+                self.state.send_modify(|state| state.report = Some(report));
+            }
+            Err(ReportStoreError::Ended) => {}
+        }
+    }
+
+    fn note(&mut self, output: Output) {
+        let logged = self.log.line();
+        let name = self.wanted.borrow().name.clone();
+        match output {
+            Output::Established(hello) => {
+                if logged {
+                    tracing::info!(container = name, agent = hello.agent, "session is live");
+                }
+                self.session = self.live.upgrade();
+                self.reports.begin_session();
+                self.state.send_modify(|state| {
+                    state.agent = Some(hello.agent);
+                    state.held = hello.held;
+                });
+                let wanted = self.wanted.borrow().spec.as_ref().map(NetSpec::id);
+                if wanted.is_some_and(|spec| self.state.borrow().is_ahead(spec)) {
+                    self.tell(AHEAD);
+                }
+            }
+            Output::Lost(why) => {
+                if logged {
+                    tracing::info!(container = name, ?why, "session is over");
+                }
+                self.session = None;
+                self.state
+                    .send_modify(|state| (state.agent, state.held) = (None, None));
+            }
+            Output::Refused(refusal) if logged => {
+                tracing::warn!(container = name, ?refusal, "agent refused");
+            }
+            Output::Linked(event) if logged => {
+                tracing::info!(container = name, link = %event.name, change = ?event.change, "link");
+            }
+            Output::Logged(line) if logged => log_line(&name, &line),
+            _ => {}
+        }
+    }
+
+    /// One line about this container in the log.
+    fn tell(&mut self, what: &str) {
+        if self.log.line() {
+            tracing::warn!(container = self.wanted.borrow().name, "{what}");
+        }
+    }
+}
+
+/// At that time, or never.
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether a report can be about a container's network: of its present life, not newer than what it
+/// was told, and only about its own interfaces.
+fn is_about(report: &Report, spec: &NetSpec) -> bool {
+    let id = spec.id();
+    let own = |one: &protocol::message::InterfaceReport| {
+        spec.parts()
+            .interfaces
+            .iter()
+            .any(|interface| interface.name == one.name && interface.mac == one.mac)
+    };
+    report.spec.incarnation == id.incarnation
+        && report.spec.generation <= id.generation
+        && (report.spec.generation < id.generation || report.interfaces.iter().all(own))
+}
+
+/// An agent's line, as one of ours. What a guest writes is escaped: it may hold anything.
+fn log_line(container: &str, line: &LogLine) {
+    let text = line.text.escape_debug();
+    match line.level {
+        LogLevel::Error => tracing::error!(container, "agent: {text}"),
+        LogLevel::Warn => tracing::warn!(container, "agent: {text}"),
+        LogLevel::Info => tracing::info!(container, "agent: {text}"),
+        LogLevel::Debug => tracing::debug!(container, "agent: {text}"),
+    }
+}
+
+fn entropy() -> Entropy {
+    // `Store::open` has used getrandom(2) before any session: it does not fail later.
+    Box::new(|| getrandom::u64().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,132 @@
+//! A writer and its sessions, without any other effect.
+
+use super::super::super::{Channels, SessionState, Tether};
+use super::SOON;
+use crate::tether::{ReportStore, ReportStoreError};
+use futures_util::{FutureExt, future::BoxFuture};
+use protocol::{message::Report, session::DEFAULT_HEARTBEAT, spec::SpecId};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use tempfile::TempDir;
+use tokio::sync::watch;
+use vch_ledger::{Command, ContainerId, Settings, desired::Delta};
+use vch_store::{
+    Committed, HostChecks, LedgerHandle, Loaded, SpawnedWriter, Store, WriterError, sample,
+};
+
+/// Keeps reports in the store that the test reads.
+struct Reports(LedgerHandle);
+
+impl ReportStore for Reports {
+    fn record(
+        &self,
+        container: ContainerId,
+        report: Report,
+    ) -> BoxFuture<'_, Result<(), ReportStoreError>> {
+        let kept = self.0.record(container, report);
+        kept.map(|kept| {
+            kept.map_err(|error| match error {
+                WriterError::Ended => ReportStoreError::Ended,
+                WriterError::Full => ReportStoreError::Full,
+            })
+        })
+        .boxed()
+    }
+}
+
+pub struct Testbed {
+    dir: TempDir,
+    kept: SpawnedWriter,
+    tether: Tether,
+}
+
+impl Testbed {
+    pub fn open() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, loaded) = Store::open(&dir.path().join("state")).unwrap();
+        let settings = Settings::of(loaded.vch);
+        let kept = LedgerHandle::spawn(store, loaded, settings, HostChecks::alone()).unwrap();
+        let channels = Channels::new(dir.path().join("tether"), false).unwrap();
+        let reports = Arc::new(Reports(kept.ledger_handle.clone()));
+        let tether = Tether::new(channels, reports, DEFAULT_HEARTBEAT);
+        Self { dir, kept, tether }
+    }
+
+    pub async fn add(&mut self, name: &str) -> ContainerId {
+        let committed = self.decide(sample::add(name)).await;
+        *committed.delta.containers.keys().next().unwrap()
+    }
+
+    /// The spec of its new life.
+    pub async fn start(&mut self, name: &str) -> Option<SpecId> {
+        let committed = self.decide(Command::StartContainer(name.into())).await;
+        let target = committed.delta.containers.values().flatten().next()?;
+        Some(target.spec.as_ref()?.id())
+    }
+
+    pub async fn remove(&mut self, name: &str) {
+        let container = name.into();
+        let force = false;
+        self.decide(Command::RemoveContainer { container, force })
+            .await;
+    }
+
+    async fn decide(&mut self, command: Command) -> Arc<Committed> {
+        let (decision, _) = self.kept.ledger_handle.decide(command).await.unwrap();
+        let committed = decision.unwrap();
+        self.kept.published.recv().await.unwrap();
+        self.follow(&committed.delta);
+        committed
+    }
+
+    fn follow(&self, delta: &Delta) {
+        self.tether.follow(delta, &mut BTreeMap::new()).unwrap();
+    }
+
+    pub fn socket(&self, container: ContainerId) -> PathBuf {
+        self.tether.unix_path(container, None)
+    }
+
+    pub fn live(&self) -> usize {
+        self.tether.live()
+    }
+
+    pub fn state(&self, container: ContainerId) -> Option<SessionState> {
+        let state = self.tether.state(container)?;
+        let state = state.borrow().clone();
+        Some(state)
+    }
+
+    /// What becomes known of a container.
+    pub fn watch(&self, container: ContainerId) -> watch::Receiver<SessionState> {
+        self.tether.state(container).unwrap()
+    }
+
+    /// What is known of a container as soon as `enough` says so.
+    pub async fn known(
+        &self,
+        container: ContainerId,
+        enough: impl FnMut(&SessionState) -> bool,
+    ) -> SessionState {
+        let mut state = self.tether.state(container).unwrap();
+        let known = tokio::time::timeout(SOON, state.wait_for(enough)).await;
+        known.unwrap().unwrap().clone()
+    }
+
+    /// Ends the sessions; the directory stays until the testbed is dropped.
+    pub async fn close(&self) {
+        self.tether.close().await;
+    }
+
+    /// What another coordinator finds in the store.
+    pub async fn reopened(self) -> Loaded {
+        self.tether.close().await;
+        let SpawnedWriter {
+            ledger_handle,
+            thread,
+            ..
+        } = self.kept;
+        drop((ledger_handle, self.tether));
+        thread.join().unwrap();
+        Store::open(&self.dir.path().join("state")).unwrap().1
+    }
+}

@@ -1,0 +1,187 @@
+//! How two sides agree on a version, and then speak it.
+
+use super::{NotInVersion1, Reply, Request, VERSION, Version, four, receive, receive_of, send, v1};
+use serde::{Serialize, de::DeserializeOwned};
+use std::{io, marker::PhantomData};
+use tokio::{
+    io::AsyncWriteExt,
+    net::{
+        UnixStream,
+        unix::{OwnedReadHalf, OwnedWriteHalf},
+    },
+};
+
+/// The end of a greeting: as the end of a length it is beyond every bound.
+const NAME: [u8; 3] = *b"VCH";
+
+/// What a shim answers to a greeting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Greeted {
+    /// It speaks this version on this connection.
+    Version(Version),
+    /// It closed: it is of release 0.1.0, or has just ended. A new connection tells which.
+    Closed,
+    /// It speaks this one, and has closed.
+    Other(u8),
+}
+
+/// Greets a shim.
+///
+/// # Errors
+/// The connection; `InvalidData` where the answer is no greeting.
+pub async fn greet(stream: &mut UnixStream) -> io::Result<Greeted> {
+    let greeted = async {
+        stream.write_all(&greeting()).await?;
+        four(stream).await
+    };
+    match greeted.await {
+        Err(error) if is_closed(&error) => Ok(Greeted::Closed),
+        Err(error) => Err(error),
+        Ok(None) => Ok(Greeted::Closed),
+        Ok(Some(answer)) => match version_of(answer) {
+            Some(VERSION) => Ok(Greeted::Version(Version::V2)),
+            Some(other) => Ok(Greeted::Other(other)),
+            None => Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the shim's answer is no greeting",
+            )),
+        },
+    }
+}
+
+fn is_closed(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+    )
+}
+
+fn greeting() -> [u8; 4] {
+    let [v, c, h] = NAME;
+    [VERSION, v, c, h]
+}
+
+fn version_of([version, name @ ..]: [u8; 4]) -> Option<u8> {
+    (name == NAME).then_some(version)
+}
+
+/// Answers a client's greeting; `None` where it has gone, or speaks a version of its own alone.
+///
+/// # Errors
+/// The connection.
+pub async fn answer(
+    stream: UnixStream,
+) -> io::Result<Option<(Incoming<Request>, Outgoing<Reply>)>> {
+    let (mut from, mut to) = stream.into_split();
+    let Some(first) = four(&mut from).await? else {
+        return Ok(None);
+    };
+    let (version, begun) = match version_of(first) {
+        None => (Version::V1, Some(first)),
+        Some(VERSION) => {
+            to.write_all(&greeting()).await?;
+            (Version::V2, None)
+        }
+        Some(_) => {
+            to.write_all(&greeting()).await?;
+            return Ok(None);
+        }
+    };
+    let mut incoming = Incoming::new(from, version);
+    incoming.begun = begun;
+    Ok(Some((incoming, Outgoing::new(to, version))))
+}
+
+/// A message with a form in each version.
+pub trait Versioned: Serialize + DeserializeOwned {
+    /// Its form in version 1.
+    type V1: Serialize + DeserializeOwned + Into<Self> + TryFrom<Self, Error = NotInVersion1>;
+}
+
+impl Versioned for Request {
+    type V1 = v1::Request;
+}
+
+impl Versioned for Reply {
+    type V1 = v1::Reply;
+}
+
+/// What comes from the other side.
+#[derive(Debug)]
+pub struct Incoming<M> {
+    from: OwnedReadHalf,
+    version: Version,
+    /// The first message's length, where it was read for a greeting.
+    begun: Option<[u8; 4]>,
+    of: PhantomData<M>,
+}
+
+impl<M: Versioned> Incoming<M> {
+    /// From a connection on which both speak a version.
+    pub fn new(from: OwnedReadHalf, version: Version) -> Self {
+        Self {
+            from,
+            version,
+            begun: None,
+            of: PhantomData,
+        }
+    }
+
+    /// The next message; `None` at the end of the stream. Not cancel-safe.
+    ///
+    /// # Errors
+    /// The connection; `InvalidData` for what is no message of the version.
+    pub async fn next(&mut self) -> io::Result<Option<M>> {
+        match self.version {
+            Version::V1 => Ok(self.read::<M::V1>().await?.map(Into::into)),
+            Version::V2 => self.read::<M>().await,
+        }
+    }
+
+    async fn read<T: DeserializeOwned>(&mut self) -> io::Result<Option<T>> {
+        match self.begun.take() {
+            Some(length) => receive_of(length, &mut self.from).await.map(Some),
+            None => receive(&mut self.from).await,
+        }
+    }
+}
+
+/// What goes to the other side.
+#[derive(Debug)]
+pub struct Outgoing<M> {
+    to: OwnedWriteHalf,
+    version: Version,
+    of: PhantomData<M>,
+}
+
+impl<M: Versioned> Outgoing<M> {
+    /// To a connection on which both speak a version.
+    pub fn new(to: OwnedWriteHalf, version: Version) -> Self {
+        Self {
+            to,
+            version,
+            of: PhantomData,
+        }
+    }
+
+    /// Writes a message.
+    ///
+    /// # Errors
+    /// The connection; `Unsupported`, with [`NotInVersion1`] inside, for what the other side does not know;
+    /// `InvalidInput` for what is longer than a message may be.
+    pub async fn send(&mut self, message: M) -> io::Result<()> {
+        match self.version {
+            Version::V1 => {
+                let older = |error| io::Error::new(io::ErrorKind::Unsupported, error);
+                let message = M::V1::try_from(message).map_err(older)?;
+                send(&mut self.to, &message).await
+            }
+            Version::V2 => send(&mut self.to, &message).await,
+        }
+    }
+
+    /// The connection.
+    pub fn stream(&self) -> &OwnedWriteHalf {
+        &self.to
+    }
+}

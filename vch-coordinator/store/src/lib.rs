@@ -1,0 +1,42 @@
+//! What the VCH has decided, on disk: embedded and crash-safe.
+//!
+//! ```text
+//!   requests ──command──► writer (one thread: decides, commits in groups, publishes in order) ──► reconciler
+//!                           │                                                              └────► changes
+//!                           └── database (redb): rows by key, the last report of each container,
+//!                                                the last transactions (log)
+//! ```
+//!
+//! Architecture invariant: nothing is answered, published or told to a follower before it is durable; a
+//! transaction is on disk as a whole or not at all.
+//!
+//! Architecture invariant: only this package knows the database. The ledger decides, on the writer's thread; who
+//! follows a publication is not known here.
+
+mod changes;
+#[cfg(test)]
+mod crash;
+mod database;
+mod dir;
+mod environment;
+mod error;
+mod facts;
+mod lock;
+mod log;
+mod migration;
+pub mod private;
+mod reserve;
+#[cfg(any(test, feature = "test-util"))]
+pub mod sample;
+mod value;
+mod writer;
+
+pub use changes::{Changes, ChangesError};
+pub use database::{Loaded, Store};
+pub use environment::HostChecks;
+pub use error::StoreError;
+pub use log::Logged;
+pub use writer::{
+    Committed, Decision, FollowError, LedgerHandle, Published, Settled, SpawnedWriter, StartError,
+    WriterError, WriterThread,
+};
