@@ -6,6 +6,7 @@
 //!   images ──────────────────────────────────────────────────────┘           └─► whoever listens
 //! ```
 
+mod container;
 mod filter;
 mod follow;
 mod route;

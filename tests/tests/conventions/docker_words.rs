@@ -1,8 +1,6 @@
 //! Only the Docker API knows Docker: no other package has its option names, its daemon's sentences or its field names.
 //! The image store knows Docker's media types and archives, as every registry client does.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
-
 use std::fs;
 
 use lab::{paths, sources};
