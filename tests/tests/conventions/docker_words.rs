@@ -83,8 +83,8 @@ fn literals(text: &str) -> Vec<&str> {
         let (before, here) = rest.split_at(at);
         rest = if here.starts_with("//") {
             here.split_once('\n').map_or("", |(_, next)| next)
-        } else if here.starts_with('"') {
-            let (literal, next) = literal(before, &here[1..]);
+        } else if let Some(begun) = here.strip_prefix('"') {
+            let (literal, next) = literal(before, begun);
             found.push(literal);
             next
         } else if let Some(character) = here.strip_prefix('\'') {

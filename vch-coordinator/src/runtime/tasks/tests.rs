@@ -5,9 +5,9 @@ use tokio::{sync::oneshot, time::timeout};
 const SOON: Duration = Duration::from_secs(10);
 
 /// Tells when it is dropped.
-struct Told(Option<oneshot::Sender<()>>);
+struct TellsDrop(Option<oneshot::Sender<()>>);
 
-impl Drop for Told {
+impl Drop for TellsDrop {
     fn drop(&mut self) {
         let told = self.0.take().map(|tell| tell.send(()));
         assert_eq!(told, Some(Ok(())), "its receiver is there");
@@ -18,7 +18,7 @@ impl Drop for Told {
 async fn a_stop_ends_tasks_and_waits_until_what_they_held_is_gone() {
     let tasks = Tasks::default();
     let (tell, mut gone) = oneshot::channel();
-    let held = Told(Some(tell));
+    let held = TellsDrop(Some(tell));
     let task = tasks.spawn(async move {
         let _held = held;
         pending::<()>().await;

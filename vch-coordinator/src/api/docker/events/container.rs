@@ -1,6 +1,6 @@
 //! What happens to containers, in Docker's words.
 
-use super::{DockerEvent, Kind};
+use super::{DockerEvent, EventKind};
 use crate::runtime::event::{ContainerAction, ContainerEvent, ExecAction};
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub(super) fn event_of(event: &ContainerEvent) -> DockerEvent {
     attributes.insert("name".to_owned(), event.name.clone());
     attributes.insert("image".to_owned(), event.image.clone());
     DockerEvent {
-        kind: Kind::Container,
+        kind: EventKind::Container,
         action,
         id: event.container.to_string(),
         attributes,

@@ -1,6 +1,6 @@
 //! From what the ledger and the runtime say to Docker's events.
 
-use super::{DockerEvent, Events, Kind, container::event_of};
+use super::{DockerEvent, EventKind, Events, container::event_of};
 use crate::{
     api::docker::networks::response::driver,
     runtime::{Runtime, event::ContainerEvent},
@@ -110,7 +110,7 @@ impl Seen {
         let at = Duration::from_millis(logged.at_ms);
         let tell = |action: &str, id: NetworkId, attributes: Attributes| {
             events.tell(DockerEvent {
-                kind: Kind::Network,
+                kind: EventKind::Network,
                 action: action.to_owned(),
                 id: id.to_string(),
                 attributes,

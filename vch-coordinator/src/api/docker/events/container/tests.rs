@@ -89,7 +89,7 @@ fn each_action_has_dockers_word_and_attributes() {
         let expected = usual.iter().chain(own);
         let expected = expected.map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
         assert_eq!(event.attributes, expected.collect::<BTreeMap<_, _>>());
-        assert_eq!((event.kind, event.id.len()), (Kind::Container, 64));
+        assert_eq!((event.kind, event.id.len()), (EventKind::Container, 64));
         assert_eq!(event.at, Duration::from_millis(1_500));
     }
 }
