@@ -38,12 +38,12 @@ pub struct Converger {
     /// What is to be announced at the next call of [`Self::announce`].
     announcements: Vec<(u32, Announcement)>,
     links: report::Links,
-    written: Option<Written>,
+    written: Option<WrittenSpec>,
     blocked: Option<Blocked>,
 }
 
 /// What became of a spec's files.
-struct Written {
+struct WrittenSpec {
     spec: SpecId,
     failures: Vec<Failure>,
     retry: Instant,
@@ -224,7 +224,7 @@ impl Converger {
         if done {
             return;
         }
-        self.written = Some(Written {
+        self.written = Some(WrittenSpec {
             spec: spec.id(),
             failures: self.files.apply(spec),
             retry: now + RETRY.1,

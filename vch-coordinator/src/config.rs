@@ -19,7 +19,7 @@ pub use error::ConfigError;
 pub use host_interfaces::{DockerEndpoint, HostInterface, TlsFiles};
 pub use images::Images;
 pub use links::{Links, LinksError};
-pub use reload::{ReloadError, RestartNeeded};
+pub use reload::{RereadError, RestartNeeded};
 pub use runtime::Runtime;
 
 use error::Source;

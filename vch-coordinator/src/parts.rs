@@ -33,11 +33,11 @@ pub enum PartError {
 }
 
 /// What became of a task: `None` is the end that was to come.
-type Outcome = Option<PartError>;
+type PartOutcome = Option<PartError>;
 
 /// The tasks of a coordinator.
 pub struct Parts {
-    tasks: JoinSet<Outcome>,
+    tasks: JoinSet<PartOutcome>,
     names: BTreeMap<Id, &'static str>,
     stop: CancellationToken,
     #[cfg(test)]
@@ -114,7 +114,11 @@ impl Parts {
         });
     }
 
-    fn add(&mut self, part: &'static str, task: impl Future<Output = Outcome> + Send + 'static) {
+    fn add(
+        &mut self,
+        part: &'static str,
+        task: impl Future<Output = PartOutcome> + Send + 'static,
+    ) {
         let id = self.tasks.spawn(task).id();
         self.names.insert(id, part);
     }

@@ -15,7 +15,7 @@ use vch_ledger::Command;
 pub enum ReloadError {
     /// The file is not one that a running coordinator can take over.
     #[error(transparent)]
-    File(#[from] config::ReloadError),
+    File(#[from] config::RereadError),
     /// The certificates that it names can't be used.
     #[error(transparent)]
     Tls(#[from] TlsError),

@@ -62,3 +62,4 @@ pub use launch::{
 pub use settings::Vms;
 pub use signal::signal_number;
 pub use snapshot::{ContainerRows, ContainerSnapshot, Unreadable};
+pub use tasks::Tasks;

@@ -12,7 +12,7 @@ use crate::{
     parts::{PartError, Parts},
     reload::Reload,
     rlimit::{self, Load, RlimitError},
-    runtime::{Dirs, Hook, Runtime},
+    runtime::{Dirs, Hook, Runtime, Tasks},
     watchdog::Watchdog,
 };
 use protocol::transport::{OpenError, coordinator::NativeListener};
@@ -396,13 +396,16 @@ fn docker(
         vch,
         machine: Arc::new(Machine::observe(config.state_dir.clone())),
         events: docker::Events::default(),
+        tasks: Tasks::default(),
     };
     parts.spawn("Docker events", docker::follow(docker.clone()));
     // Without a listener there is nothing to serve.
     if listeners.are_open() {
         let stop = stop.clone();
         parts.spawn_stopping("Docker API", async {
+            let tasks = docker.tasks.clone();
             listeners.serve(docker::router(docker), stop).await;
+            tasks.close().await;
             Ok::<(), Infallible>(())
         });
     }

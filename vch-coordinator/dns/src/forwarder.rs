@@ -84,14 +84,14 @@ struct Exchange {
 struct Question {
     id: QuestionId,
     forward: Forward,
-    waiting: Vec<Waiting>,
+    waiting: Vec<WaitingClient>,
     candidates: VecDeque<Candidate>,
     deadline: Instant,
 }
 
 /// A client that waits for the answer.
 #[derive(Debug, Clone, Copy)]
-struct Waiting {
+struct WaitingClient {
     number: Number,
     client: ClientKey,
     reply_to: ReplyTo,
@@ -164,7 +164,7 @@ impl Forwarder {
             self.next += 1;
             self.next
         });
-        let waiting = Waiting {
+        let waiting = WaitingClient {
             number: self.shares.enter(client, id),
             client,
             reply_to,

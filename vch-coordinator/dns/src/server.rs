@@ -18,7 +18,7 @@ use crate::names::Names;
 use crate::network_id::NetworkId;
 use crate::socket::Sockets;
 use crate::stats::{Counters, Stats};
-use crate::worker::{Command, Shared, Worker};
+use crate::worker::{Shared, Worker, WorkerCommand};
 
 pub use error::{ListenError, ShutdownError, SpawnError};
 
@@ -41,7 +41,7 @@ pub struct Server {
 
 #[derive(Debug)]
 struct Thread {
-    commands: SyncSender<Command>,
+    commands: SyncSender<WorkerCommand>,
     wake: Arc<EventFd>,
     counters: Arc<Counters>,
     handle: JoinHandle<Result<(), Errno>>,
@@ -177,7 +177,7 @@ impl Server {
         }
         let (done, closed) = sync_channel(1);
         if let Some(thread) = self.threads.get(there.thread)
-            && thread.tell(Command::Unlisten { ip, done })
+            && thread.tell(WorkerCommand::Unlisten { ip, done })
         {
             let _or_it_has_ended = closed.recv();
         }
@@ -203,7 +203,7 @@ impl Server {
         state.upstreams = upstreams.to_vec();
         let shared: Arc<[SocketAddr]> = upstreams.into();
         for thread in &self.threads {
-            thread.tell(Command::Upstreams(Arc::clone(&shared)));
+            thread.tell(WorkerCommand::Upstreams(Arc::clone(&shared)));
         }
         Ok(())
     }
@@ -246,7 +246,7 @@ impl Server {
 
     fn stop(&mut self) -> Result<(), ShutdownError> {
         for thread in &self.threads {
-            thread.tell(Command::Stop);
+            thread.tell(WorkerCommand::Stop);
         }
         let mut failed = Vec::new();
         for (number, thread) in self.threads.drain(..).enumerate() {
@@ -270,7 +270,7 @@ impl Server {
     ) -> Result<(), ListenError> {
         let ip = sockets.local.ip();
         let (done, added) = sync_channel(1);
-        let command = Command::Listen {
+        let command = WorkerCommand::Listen {
             network,
             sockets,
             done,
@@ -288,14 +288,14 @@ impl Server {
 
     #[cfg(test)]
     fn panic(&self, thread: usize) {
-        self.threads[thread].tell(Command::Panic);
+        self.threads[thread].tell(WorkerCommand::Panic);
     }
 
     /// Holds a thread until what is returned is dropped.
     #[cfg(test)]
     fn hold(&self, thread: usize) -> SyncSender<()> {
         let (held, hold) = sync_channel(0);
-        self.threads[thread].tell(Command::Hold(hold));
+        self.threads[thread].tell(WorkerCommand::Hold(hold));
         held
     }
 
@@ -361,7 +361,7 @@ impl Thread {
     }
 
     /// Returns whether the thread will take the command, as far as can be known.
-    fn tell(&self, command: Command) -> bool {
+    fn tell(&self, command: WorkerCommand) -> bool {
         self.commands.send(command).is_ok() && self.wake.write(1).is_ok()
     }
 }

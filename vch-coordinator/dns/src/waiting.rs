@@ -31,7 +31,7 @@ pub(crate) struct Origin {
 
 /// All of one thread. Its memory is fixed: nothing is allocated for a question.
 #[derive(Debug)]
-pub(crate) struct Waiting {
+pub(crate) struct WaitingQueue {
     slots: Vec<Slot>,
     free: Vec<usize>,
     /// The next question is read into this slot.
@@ -61,7 +61,7 @@ struct Queue {
     length: usize,
 }
 
-impl Waiting {
+impl WaitingQueue {
     /// Room for `most` questions.
     pub(crate) fn new(most: usize) -> Self {
         let slot = Slot {

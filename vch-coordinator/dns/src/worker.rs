@@ -22,7 +22,7 @@ use crate::reactor::{Kind, Reactor, Token, parts};
 use crate::reply::Transport;
 use crate::socket::Sockets;
 use crate::stats::Counters;
-use crate::waiting::{Origin, Waiting};
+use crate::waiting::{Origin, WaitingQueue};
 
 /// Events taken from the kernel at once.
 const EVENTS: usize = 256;
@@ -37,7 +37,7 @@ const ACCEPT_REST: Duration = Duration::from_millis(100);
 
 /// What a thread is told.
 #[derive(Debug)]
-pub(crate) enum Command {
+pub(crate) enum WorkerCommand {
     /// Serve these sockets too.
     Listen {
         network: NetworkId,
@@ -71,12 +71,12 @@ pub(crate) struct Shared {
 pub(crate) struct Worker {
     reactor: Reactor,
     wake: Arc<EventFd>,
-    commands: Receiver<Command>,
+    commands: Receiver<WorkerCommand>,
     names: Arc<Names>,
     gateways: Gateways,
     connections: Connections,
     forwarder: Forwarder,
-    waiting: Waiting,
+    waiting: WaitingQueue,
     /// Replies that are ready to be sent.
     outbox: VecDeque<Delivery>,
     counters: Arc<Counters>,
@@ -86,7 +86,7 @@ impl Worker {
     pub(crate) fn new(
         config: &Config,
         shared: Shared,
-        commands: Receiver<Command>,
+        commands: Receiver<WorkerCommand>,
         wake: Arc<EventFd>,
         counters: Arc<Counters>,
     ) -> Result<Self, Errno> {
@@ -101,7 +101,7 @@ impl Worker {
             connections: Connections::new(config),
             forwarder: Forwarder::new(config, shared.own),
             outbox: VecDeque::new(),
-            waiting: Waiting::new(config.max_waiting),
+            waiting: WaitingQueue::new(config.max_waiting),
             counters,
         })
     }
@@ -145,7 +145,7 @@ impl Worker {
         let _was_empty = self.wake.read();
         while let Ok(command) = self.commands.try_recv() {
             match command {
-                Command::Listen {
+                WorkerCommand::Listen {
                     network,
                     sockets,
                     done,
@@ -153,18 +153,18 @@ impl Worker {
                     let added = self.gateways.add(&mut self.reactor, network, sockets);
                     let _nobody_waits = done.send(added);
                 }
-                Command::Unlisten { ip, done } => {
+                WorkerCommand::Unlisten { ip, done } => {
                     if let Some(listener) = self.gateways.remove(ip) {
                         self.connections.close_from(listener);
                     }
                     let _nobody_waits = done.send(());
                 }
-                Command::Upstreams(upstreams) => self.forwarder.set_upstreams(upstreams),
-                Command::Stop => return false,
+                WorkerCommand::Upstreams(upstreams) => self.forwarder.set_upstreams(upstreams),
+                WorkerCommand::Stop => return false,
                 #[cfg(test)]
-                Command::Panic => panic!("a defect"),
+                WorkerCommand::Panic => panic!("a defect"),
                 #[cfg(test)]
-                Command::Hold(held) => _ = held.recv(),
+                WorkerCommand::Hold(held) => _ = held.recv(),
             }
         }
         true

@@ -37,14 +37,14 @@ impl Packing {
 
 /// What is in a stream, unpacked, counted and its digest taken. A stream beyond its bound is an error.
 pub struct Unpacked<R: Read> {
-    inner: Inner<BufReader<R>>,
+    inner: Unpacking<BufReader<R>>,
     packing: Packing,
     hasher: Hasher,
     count: u64,
     most: u64,
 }
 
-enum Inner<R: BufRead> {
+enum Unpacking<R: BufRead> {
     Plain(R),
     Gzip(Box<MultiGzDecoder<R>>),
     Zstd(Frames<R>),
@@ -68,11 +68,11 @@ impl<R: Read> Unpacked<R> {
         }
         let (inner, packing) = if start.starts_with(&GZIP) {
             let decoder = Box::new(MultiGzDecoder::new(packed));
-            (Inner::Gzip(decoder), Packing::Gzip)
+            (Unpacking::Gzip(decoder), Packing::Gzip)
         } else if start.starts_with(&ZSTD) {
-            (Inner::Zstd(Frames::new(packed)), Packing::Zstd)
+            (Unpacking::Zstd(Frames::new(packed)), Packing::Zstd)
         } else {
-            (Inner::Plain(packed), Packing::Plain)
+            (Unpacking::Plain(packed), Packing::Plain)
         };
         Ok(Self {
             inner,
@@ -98,9 +98,9 @@ impl<R: Read> Unpacked<R> {
 impl<R: Read> Read for Unpacked<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = match &mut self.inner {
-            Inner::Plain(plain) => plain.read(buffer),
-            Inner::Gzip(gzip) => gzip.read(buffer),
-            Inner::Zstd(zstd) => zstd.read(buffer),
+            Unpacking::Plain(plain) => plain.read(buffer),
+            Unpacking::Gzip(gzip) => gzip.read(buffer),
+            Unpacking::Zstd(zstd) => zstd.read(buffer),
         }?;
         self.hasher.update(&buffer[..count]);
         self.count += count as u64;

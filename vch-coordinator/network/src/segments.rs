@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!   Segments ── commands ──► actor ── observe ──► plan ── steps ──► apply ──► kernel
-//!   Watch       ◄── names ─────┤                                               │
+//!   LinkWatch       ◄── names ─────┤                                               │
 //!   HostRoutes  ◄── routes ────┴───────────── events ◄─────────────────────────┘
 //! ```
 //!
@@ -194,8 +194,8 @@ impl Segments {
     }
 
     /// Tells when somebody else changes what was asked for here.
-    pub fn watch(&self) -> Watch {
-        Watch(self.disturbed.clone())
+    pub fn watch(&self) -> LinkWatch {
+        LinkWatch(self.disturbed.clone())
     }
 
     /// The host's own routes, always current.
@@ -220,9 +220,9 @@ impl Segments {
 
 /// Which bridges and ports are not as they were asked for, because somebody else changed them.
 #[derive(Clone, Debug)]
-pub struct Watch(watch::Receiver<BTreeSet<InterfaceName>>);
+pub struct LinkWatch(watch::Receiver<BTreeSet<InterfaceName>>);
 
-impl Watch {
+impl LinkWatch {
     /// Waits until something is found changed, and answers with all that is not as it was asked
     /// for. Our own changes are not reported. Cancel-safe.
     ///

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::abi::{self, data, expr, verdict};
 use crate::datum::{DataType, Datum, IpVersion};
-use crate::field::{Field, Guard, Header, Load};
+use crate::field::{Field, Guard, Load, PacketHeader};
 use crate::name::InterfacePrefix;
 use crate::object::Family;
 use crate::rule::{NatSide, Operator, Reject, Rule, Statement, Verdict};
@@ -133,7 +133,7 @@ impl Compiler<'_> {
                 port,
             } => {
                 let version = address.into();
-                self.ensure(Header::Ip(version), || statement.to_string())?;
+                self.ensure(PacketHeader::Ip(version), || statement.to_string())?;
                 self.immediate(FIRST, &Datum::from(*address).bytes());
                 if let Some(port) = port {
                     self.immediate(port_register(version), &port.to_be_bytes());
@@ -147,7 +147,7 @@ impl Compiler<'_> {
                 version,
                 with_port,
             } => {
-                self.ensure(Header::Ip(*version), || statement.to_string())?;
+                self.ensure(PacketHeader::Ip(*version), || statement.to_string())?;
                 self.load_all(key)?;
                 self.lookup(map.as_str(), Some(FIRST), false);
                 self.nat(*side, *version, *with_port);
@@ -230,7 +230,11 @@ impl Compiler<'_> {
     }
 
     /// Makes the rule go on only for packets that have the header.
-    fn ensure(&mut self, header: Header, what: impl FnOnce() -> String) -> Result<(), RuleError> {
+    fn ensure(
+        &mut self,
+        header: PacketHeader,
+        what: impl FnOnce() -> String,
+    ) -> Result<(), RuleError> {
         match header.guard(self.family) {
             Guard::Never => Ok(()),
             Guard::Impossible => Err(RuleError::Family {
@@ -384,7 +388,7 @@ impl Compiler<'_> {
                 });
             }
             (Reject::TcpReset, _) => {
-                self.ensure(Header::Transport(TCP), || how.to_string())?;
+                self.ensure(PacketHeader::Transport(TCP), || how.to_string())?;
                 (expr::REJECT_TCP_RST, 0)
             }
             (Reject::PortUnreachable, Family::Ip) => (expr::REJECT_ICMP_UNREACH, 3),

@@ -108,7 +108,7 @@ pub(crate) enum Load {
 
 /// What must hold for a packet before a field of it means anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Header {
+pub(crate) enum PacketHeader {
     /// Whatever the family hands to the chain.
     Any,
     Ethernet,
@@ -205,20 +205,24 @@ impl Field {
         }
     }
 
-    pub(crate) fn header(self) -> Header {
+    pub(crate) fn header(self) -> PacketHeader {
         match self {
-            Self::EtherSource | Self::EtherDestination | Self::EtherType => Header::Ethernet,
+            Self::EtherSource | Self::EtherDestination | Self::EtherType => PacketHeader::Ethernet,
             Self::ArpOperation
             | Self::ArpSenderEther
             | Self::ArpSenderIp
             | Self::ArpTargetEther
-            | Self::ArpTargetIp => Header::Arp,
-            Self::IpSource | Self::IpDestination | Self::IpFragment => Header::Ip(IpVersion::V4),
-            Self::Ip6Source | Self::Ip6Destination | Self::Ip6Fragment => Header::Ip(IpVersion::V6),
-            Self::TcpFlags => Header::Transport(TCP),
-            Self::IcmpType => Header::Transport(ICMP),
-            Self::Icmpv6Type | Self::NeighbourTarget => Header::Transport(ICMPV6),
-            _ => Header::Any,
+            | Self::ArpTargetIp => PacketHeader::Arp,
+            Self::IpSource | Self::IpDestination | Self::IpFragment => {
+                PacketHeader::Ip(IpVersion::V4)
+            }
+            Self::Ip6Source | Self::Ip6Destination | Self::Ip6Fragment => {
+                PacketHeader::Ip(IpVersion::V6)
+            }
+            Self::TcpFlags => PacketHeader::Transport(TCP),
+            Self::IcmpType => PacketHeader::Transport(ICMP),
+            Self::Icmpv6Type | Self::NeighbourTarget => PacketHeader::Transport(ICMPV6),
+            _ => PacketHeader::Any,
         }
     }
 
@@ -289,7 +293,7 @@ const ETHERTYPE_IP6: u16 = 0x86dd;
 /// `linux/if_arp.h`
 const ARPHRD_ETHER: u16 = 1;
 
-impl Header {
+impl PacketHeader {
     pub(crate) fn guard(self, family: Family) -> Guard {
         let compare = |field: Field, value: Datum| Guard::Compare(field.load(), value.bytes());
         let carries = |kind| compare(Field::Protocol, Datum::EtherType(kind));

@@ -36,7 +36,10 @@ pub use extract::{Json, Parameters, Path};
 pub use system::Machine;
 pub use version::Version;
 
-use crate::{requests::Requests, runtime::Runtime};
+use crate::{
+    requests::Requests,
+    runtime::{Runtime, Tasks},
+};
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
@@ -70,6 +73,8 @@ pub struct Docker {
     pub machine: Arc<Machine>,
     /// What happens on it.
     pub events: Events,
+    /// What goes on beside the requests: connections that were taken over, and processes that are followed.
+    pub tasks: Tasks,
 }
 
 /// All routes, each with and without a version before it.

@@ -17,7 +17,7 @@ pub struct RestartNeeded {
 
 /// Why a file is not taken over by a running coordinator.
 #[derive(Debug, Error)]
-pub enum ReloadError {
+pub enum RereadError {
     /// It is no configuration.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -35,7 +35,7 @@ impl Config {
     ///
     /// # Errors
     /// Where the file can't be taken over; `self` stays in force.
-    pub fn reread(&self, file: &Path) -> Result<Self, ReloadError> {
+    pub fn reread(&self, file: &Path) -> Result<Self, RereadError> {
         let newer = Self::read(file)?;
         self.reload(&newer)?;
         Links::observe()?.verify(&newer)?;

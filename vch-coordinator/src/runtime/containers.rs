@@ -4,7 +4,7 @@ use super::{
     ContainerSnapshot, Disks, RuntimeError, Unreadable,
     cgroups::{self, Cgroups},
     documents::Documents,
-    event::{ContainerEvent, Events, now_ns},
+    event::{ContainerAction, ContainerEvent, Events, now_ns},
     handle::{Handle, Seen},
     launch,
     settings::Vms,
@@ -323,7 +323,7 @@ impl Runtime {
         handle.set_policy((&workload).into());
         drop(edits);
         self.bound_again(id).await?;
-        self.tell(id, "update", &[]).await;
+        self.tell(id, ContainerAction::Updated).await;
         Ok(())
     }
 
@@ -399,31 +399,21 @@ impl Runtime {
     }
 
     /// Tells that something happened to a container that is there.
-    pub async fn tell(&self, id: ContainerId, action: &str, attributes: &[(&str, String)]) {
+    pub async fn tell(&self, id: ContainerId, action: ContainerAction) {
         if let Ok(Some(snapshot)) = self.get(id).await {
-            self.tell_of(&snapshot, action, attributes);
+            self.tell_of(&snapshot, action);
         }
     }
 
     /// Tells that something happened to a container.
-    pub fn tell_of(
-        &self,
-        snapshot: &ContainerSnapshot,
-        action: &str,
-        attributes: &[(&str, String)],
-    ) {
-        let mut all = snapshot.workload.labels.clone();
-        let own = attributes
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), value.clone()));
-        all.extend(own);
+    pub fn tell_of(&self, snapshot: &ContainerSnapshot, action: ContainerAction) {
         self.0.events.tell(ContainerEvent {
             at_ns: now_ns(),
-            action: action.to_owned(),
+            action,
             container: snapshot.container.id,
             name: snapshot.container.name.to_string(),
             image: snapshot.workload.image_name.clone(),
-            attributes: all,
+            labels: snapshot.workload.labels.clone(),
         });
     }
 }

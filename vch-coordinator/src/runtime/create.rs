@@ -3,6 +3,7 @@
 use super::{
     Runtime, RuntimeError,
     containers::document,
+    event::ContainerAction,
     workload::{Awaited, Workload},
 };
 use crate::requests::RequestError;
@@ -45,7 +46,7 @@ impl Runtime {
             }
             made => made?,
         };
-        self.tell(id, "create", &[]).await;
+        self.tell(id, ContainerAction::Created).await;
         Ok(id)
     }
 

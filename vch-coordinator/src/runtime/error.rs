@@ -25,9 +25,7 @@ pub enum RuntimeError {
     #[error("container {0} is not running")]
     NotRunning(String),
     /// It runs, or waits to be started again.
-    #[error(
-        "cannot remove container \"/{name}\": container is {state}: stop the container before removing or force remove"
-    )]
+    #[error("container {name} is {state}: stop it before its removal, or end it by force")]
     Running {
         /// Its name.
         name: String,
@@ -58,7 +56,7 @@ pub enum RuntimeError {
     /// Its process does not start.
     #[error("{reason}")]
     NotStarted {
-        /// As Docker has it: 127 not found, 126 not executable, 125 all else.
+        /// As a shell has it: 127 not found, 126 not executable; 125 all else.
         code: u8,
         /// In words.
         reason: String,

@@ -1,9 +1,11 @@
 //! What happens to containers, as it happens.
 
+use super::health::HealthStatus;
+use protocol::process::TerminalSize;
 use std::{
     collections::BTreeMap,
     sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tokio::sync::broadcast;
 use vch_ledger::ContainerId;
@@ -16,18 +18,79 @@ const BEHIND: usize = 1024;
 pub struct ContainerEvent {
     /// When, nanoseconds since 1970.
     pub at_ns: u128,
-    /// What, in Docker's words: `create`, `start`, `die`, `stop`, `kill`, `oom`, `restart`, `rename`,
-    /// `update`, `destroy`, `attach`, `detach`, `resize`, `exec_create: …`, `exec_start: …`,
-    /// `exec_die`, `health_status: …`.
-    pub action: String,
+    /// What.
+    pub action: ContainerAction,
     /// To which.
     pub container: ContainerId,
     /// Its name.
     pub name: String,
     /// Its image, as the user named it.
     pub image: String,
-    /// Its labels, and what belongs to the action: `exitCode`, `signal`, `oldName`, `execID`.
-    pub attributes: BTreeMap<String, String>,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// What happened to a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ContainerAction {
+    /// It was made.
+    Created,
+    /// Its process runs.
+    Started,
+    /// It has ended.
+    Died {
+        /// The exit code.
+        code: u8,
+        /// How long it ran.
+        ran: Duration,
+    },
+    /// A user stopped it.
+    Stopped,
+    /// A signal was sent to its process.
+    Signalled(u8),
+    /// The guest's kernel killed it for want of memory.
+    OutOfMemory,
+    /// A user restarted it.
+    Restarted,
+    /// It has another name.
+    Renamed {
+        /// Its name before.
+        from: String,
+    },
+    /// It has other limits, or another restart policy.
+    Updated,
+    /// It was removed.
+    Removed,
+    /// A client is attached to its streams.
+    Attached,
+    /// A client left its streams by its keys.
+    Detached,
+    /// Its terminal has another size.
+    Resized(TerminalSize),
+    /// Its processes were listed.
+    Listed,
+    /// Its health check says something else than before.
+    HealthChanged(HealthStatus),
+    /// Something happened to a process beside its own.
+    Exec {
+        /// The identity of that process.
+        exec: String,
+        /// What.
+        action: ExecAction,
+    },
+}
+
+/// What happened to a process beside a container's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExecAction {
+    /// It was made known: its arguments, the program first.
+    Created(Vec<String>),
+    /// It runs: its arguments, the program first.
+    Started(Vec<String>),
+    /// A client left its streams by its keys.
+    Detached,
+    /// It has ended, with an exit code.
+    Died(i64),
 }
 
 /// Where events are heard; cheap to clone.

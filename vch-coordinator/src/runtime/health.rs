@@ -1,7 +1,11 @@
 //! Health checks: a process in the container, run again and again, says how it is.
 
 use super::{
-    ContainerSnapshot, Runtime, event::now_ns, handle::Handle, launch, workload::HealthCheck,
+    ContainerSnapshot, Runtime,
+    event::{ContainerAction, now_ns},
+    handle::Handle,
+    launch,
+    workload::HealthCheck,
 };
 use protocol::process::{Output, Process};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
@@ -171,8 +175,7 @@ pub(super) async fn keep(runtime: Runtime, id: ContainerId, handle: Arc<Handle>)
             if let Err(error) = runtime.0.requests.carry_out(command).await {
                 tracing::warn!(container = %id, %error, "its health is not kept");
             }
-            let action = format!("health_status: {}", status.as_str());
-            runtime.tell_of(&snapshot, &action, &[]);
+            runtime.tell_of(&snapshot, ContainerAction::HealthChanged(status));
         }
     }
 }

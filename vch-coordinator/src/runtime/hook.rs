@@ -44,7 +44,7 @@ pub struct Hook {
 
 #[derive(Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Request {
+enum HookRequest {
     Plug(HookNic),
     Unplug(HookNic),
     #[serde(rename = "replug")]
@@ -84,7 +84,7 @@ impl From<&Nic> for HookNic {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Answer {
+enum HookAnswer {
     Done(bool),
     Error(String),
 }
@@ -137,7 +137,7 @@ impl Hook {
     async fn ask(
         &self,
         operation: &'static str,
-        request: Request,
+        request: HookRequest,
         nic: &Nic,
     ) -> Result<(), NicError> {
         let socket = self.socket.clone();
@@ -147,8 +147,8 @@ impl Hook {
             Ok(Ok(text)) => text,
         };
         match serde_json::from_str(&text) {
-            Ok(Answer::Done(true)) => Ok(()),
-            Ok(Answer::Error(reason)) => Err(NicError::Refused {
+            Ok(HookAnswer::Done(true)) => Ok(()),
+            Ok(HookAnswer::Error(reason)) => Err(NicError::Refused {
                 operation,
                 mac: nic.mac,
                 container: nic.container.clone(),
@@ -162,7 +162,7 @@ impl Hook {
         }
     }
 
-    async fn exchange(&self, request: &Request) -> io::Result<String> {
+    async fn exchange(&self, request: &HookRequest) -> io::Result<String> {
         let mut line = serde_json::to_vec(request)?;
         line.push(b'\n');
         let mut stream = UnixStream::connect(&self.socket).await?;
@@ -177,15 +177,16 @@ impl Hook {
 
 impl Nics for Hook {
     fn plug<'a>(&'a self, nic: &'a Nic) -> BoxFuture<'a, Result<(), NicError>> {
-        self.ask("plug", Request::Plug(nic.into()), nic).boxed()
+        self.ask("plug", HookRequest::Plug(nic.into()), nic).boxed()
     }
 
     fn unplug<'a>(&'a self, nic: &'a Nic) -> BoxFuture<'a, Result<(), NicError>> {
-        self.ask("unplug", Request::Unplug(nic.into()), nic).boxed()
+        self.ask("unplug", HookRequest::Unplug(nic.into()), nic)
+            .boxed()
     }
 
     fn reattach<'a>(&'a self, nic: &'a Nic) -> BoxFuture<'a, Result<(), NicError>> {
-        self.ask("replug", Request::Reattach(nic.into()), nic)
+        self.ask("replug", HookRequest::Reattach(nic.into()), nic)
             .boxed()
     }
 }

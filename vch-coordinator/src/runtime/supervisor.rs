@@ -21,7 +21,7 @@ pub(super) use ask::{Answered, Ask, Reply};
 
 use super::{
     ContainerSnapshot, Runtime, RuntimeError,
-    event::now_ms,
+    event::{ContainerAction, now_ms},
     handle::Handle,
     health,
     lifecycle::{
@@ -355,7 +355,7 @@ impl Supervised {
                 // One that has just ended hears no signal; its end is told.
                 let sent = client.signal(ProcessId::MAIN, signal).await;
                 if id.is_none() || sent.is_ok() {
-                    runtime.tell_of(&snapshot, "kill", &[("signal", signal.to_string())]);
+                    runtime.tell_of(&snapshot, ContainerAction::Signalled(signal));
                 }
                 Ok(sent?)
             };
@@ -364,23 +364,20 @@ impl Supervised {
     }
 
     async fn tell(&mut self, told: Told) {
-        let (action, details) = match told {
-            Told::Start => ("start", vec![]),
-            Told::Stop => ("stop", vec![]),
-            Told::Restart => ("restart", vec![]),
-            Told::OutOfMemory => ("oom", vec![]),
-            Told::Die { code, ran } => {
-                let ran = ("execDuration", ran.as_secs().to_string());
-                ("die", vec![ran, ("exitCode", code.to_string())])
-            }
+        let action = match told {
+            Told::Start => ContainerAction::Started,
+            Told::Stop => ContainerAction::Stopped,
+            Told::Restart => ContainerAction::Restarted,
+            Told::OutOfMemory => ContainerAction::OutOfMemory,
+            Told::Die { code, ran } => ContainerAction::Died { code, ran },
             Told::Destroy => {
                 if let Some(snapshot) = &self.removed {
-                    self.runtime.tell_of(snapshot, "destroy", &[]);
+                    self.runtime.tell_of(snapshot, ContainerAction::Removed);
                 }
                 return;
             }
         };
-        self.runtime.tell(self.id, action, &details).await;
+        self.runtime.tell(self.id, action).await;
     }
 }
 

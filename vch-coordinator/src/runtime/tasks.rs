@@ -1,4 +1,5 @@
-//! The tasks of the runtime: each ends by itself, or when the coordinator stops, which waits for it.
+//! Tasks with one owner, of the runtime or of an API: each ends by itself, or when the coordinator stops, which waits for
+//! it.
 
 use tokio::task::JoinHandle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -27,3 +28,6 @@ impl Tasks {
         self.tracker.wait().await;
     }
 }
+
+#[cfg(test)]
+mod tests;

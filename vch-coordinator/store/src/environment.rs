@@ -31,12 +31,12 @@ impl HostChecks {
 }
 
 /// Fills a slice with random bytes, of the quality of getrandom(2).
-type Random = Box<dyn FnMut(&mut [u8]) + Send>;
+type RandomSource = Box<dyn FnMut(&mut [u8]) + Send>;
 
 /// What the writer has from outside ledger and store.
 pub(super) struct SystemEnvironment {
     pub host: HostChecks,
-    pub random: Random,
+    pub random: RandomSource,
     /// The time, milliseconds since 1970.
     pub clock: Box<dyn FnMut() -> u64 + Send>,
 }

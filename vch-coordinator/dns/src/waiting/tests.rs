@@ -11,13 +11,13 @@ fn origin(client: u128) -> Origin {
 }
 
 /// A question of a client, known by one octet.
-fn ask(waiting: &mut Waiting, client: u128, octet: u8) -> bool {
+fn ask(waiting: &mut WaitingQueue, client: u128, octet: u8) -> bool {
     waiting.buffer()[0] = octet;
     waiting.keep(1, origin(client))
 }
 
 /// Who is served, and with what, as long as there is anything.
-fn served(waiting: &mut Waiting) -> Vec<(u128, u8)> {
+fn served(waiting: &mut WaitingQueue) -> Vec<(u128, u8)> {
     std::iter::from_fn(|| {
         let origin = waiting.next()?;
         let ClientKey::Container(NetworkId(client)) = origin.client else {
@@ -33,7 +33,7 @@ fn served(waiting: &mut Waiting) -> Vec<(u128, u8)> {
 
 #[test]
 fn clients_are_served_in_turn_and_each_in_its_own_order() {
-    let mut waiting = Waiting::new(64);
+    let mut waiting = WaitingQueue::new(64);
     for octet in 0..4 {
         assert!(ask(&mut waiting, 1, octet));
     }
@@ -45,14 +45,15 @@ fn clients_are_served_in_turn_and_each_in_its_own_order() {
 
 #[test]
 fn a_flood_fills_its_own_share_and_any_number_of_floods_leave_room() {
-    let mut waiting = Waiting::new(64);
-    let kept = |waiting: &mut Waiting, client| (0..200).filter(|_| ask(waiting, client, 0)).count();
+    let mut waiting = WaitingQueue::new(64);
+    let kept =
+        |waiting: &mut WaitingQueue, client| (0..200).filter(|_| ask(waiting, client, 0)).count();
     assert_eq!(kept(&mut waiting, 1), 32, "half of the room");
     assert_eq!(kept(&mut waiting, 2), 16, "half of what is left");
     assert!(ask(&mut waiting, 3, 7));
     let first: Vec<_> = served(&mut waiting).into_iter().take(3).collect();
     assert_eq!(first, [(1, 0), (2, 0), (3, 7)]);
-    let mut waiting = Waiting::new(64);
+    let mut waiting = WaitingQueue::new(64);
     for client in 0..1_000 {
         kept(&mut waiting, client);
     }
@@ -62,7 +63,7 @@ fn a_flood_fills_its_own_share_and_any_number_of_floods_leave_room() {
 
 #[test]
 fn no_question_of_a_client_is_lost_however_many_it_asks_while_few_wait() {
-    let mut waiting = Waiting::new(8);
+    let mut waiting = WaitingQueue::new(8);
     for round in 0..100_000_u32 {
         let octet = (round % 250) as u8;
         for more in 0..4 {

@@ -35,7 +35,7 @@ impl<W: Write> Writer<W> {
         };
         let records = records(entry, link, size);
         if !records.is_empty() {
-            let mut header = Header::new(b"pax", b'x');
+            let mut header = HeaderBlock::new(b"pax", b'x');
             header.octal(124..136, records.len() as u64);
             self.output.write_all(&header.summed())?;
             self.output.write_all(&records)?;
@@ -50,7 +50,7 @@ impl<W: Write> Writer<W> {
             Kind::Dir => (b'5', (0, 0)),
             Kind::Pipe => (b'6', (0, 0)),
         };
-        let mut header = Header::new(&entry.path, flag);
+        let mut header = HeaderBlock::new(&entry.path, flag);
         header.octal(100..108, u64::from(entry.mode));
         header.octal(108..116, u64::from(entry.uid));
         header.octal(116..124, u64::from(entry.gid));
@@ -129,9 +129,9 @@ fn records(entry: &Entry, link: &[u8], size: u64) -> Vec<u8> {
     records
 }
 
-struct Header([u8; BLOCK]);
+struct HeaderBlock([u8; BLOCK]);
 
-impl Header {
+impl HeaderBlock {
     fn new(path: &[u8], flag: u8) -> Self {
         let mut header = Self([0; BLOCK]);
         header.text(0..100, path);

@@ -4,12 +4,12 @@ use super::*;
 use crate::ledger::tests::container;
 use crate::{Command, Connect, CreateNetwork, Environment, Id, Settings, VchId};
 
-struct World {
+struct DeltaWorld {
     ledger: Ledger,
     seed: u8,
 }
 
-impl World {
+impl DeltaWorld {
     fn new() -> Self {
         let mut world = Self {
             ledger: Ledger::new(Settings::of(VchId([7; 16]))),
@@ -92,7 +92,7 @@ fn names_of_links_fit_the_kernel_and_tell_their_kind() {
 
 #[test]
 fn a_network_is_a_bridge_with_its_gateway() {
-    let mut world = World::new();
+    let mut world = DeltaWorld::new();
     let delta = world.delta(network("app"));
     let backing = only(&delta.networks).as_ref().unwrap();
     let gateway: IpNet = "10.9.8.1/24".parse().unwrap();
@@ -105,7 +105,7 @@ fn a_network_is_a_bridge_with_its_gateway() {
 
 #[test]
 fn the_whole_of_a_new_ledger_has_a_bridge_for_bridge_and_none_for_none() {
-    let world = World::new();
+    let world = DeltaWorld::new();
     let whole = Delta::whole(&world.ledger);
     assert_eq!(whole.networks.len(), world.ledger.networks().len());
     for network in world.ledger.networks() {
@@ -116,7 +116,7 @@ fn the_whole_of_a_new_ledger_has_a_bridge_for_bridge_and_none_for_none() {
 
 #[test]
 fn a_connection_is_a_port_with_names_and_a_new_spec() {
-    let mut world = World::furnished();
+    let mut world = DeltaWorld::furnished();
     world.delta(Command::StartContainer("web".into()));
     let delta = world.delta(connect(Attachment::Tap));
     let change = only(&delta.endpoints);
@@ -147,7 +147,7 @@ fn a_connection_is_a_port_with_names_and_a_new_spec() {
 
 #[test]
 fn a_veth_goes_to_its_namespace_with_the_endpoints_mac() {
-    let mut world = World::furnished();
+    let mut world = DeltaWorld::furnished();
     let namespace = "/run/netns/web".parse().unwrap();
     let attachment = Attachment::Veth { namespace };
     let delta = world.delta(connect(attachment.clone()));
@@ -160,7 +160,7 @@ fn a_veth_goes_to_its_namespace_with_the_endpoints_mac() {
 
 #[test]
 fn a_container_has_no_spec_before_its_first_start() {
-    let mut world = World::furnished();
+    let mut world = DeltaWorld::furnished();
     let delta = world.delta(connect(Attachment::Tap));
     assert_eq!(only(&delta.containers).as_ref().unwrap().spec, None);
     let started = world.delta(Command::StartContainer("web".into()));
@@ -169,7 +169,7 @@ fn a_container_has_no_spec_before_its_first_start() {
 
 #[test]
 fn a_container_that_goes_takes_its_endpoints_along() {
-    let mut world = World::furnished();
+    let mut world = DeltaWorld::furnished();
     world.delta(connect(Attachment::Tap));
     let delta = world.delta(Command::RemoveContainer {
         container: "web".into(),
@@ -182,8 +182,8 @@ fn a_container_that_goes_takes_its_endpoints_along() {
 
 #[test]
 fn what_was_followed_step_by_step_is_the_whole() {
-    let mut world = World::furnished();
-    let mut followed = Delta::whole(&World::furnished().ledger);
+    let mut world = DeltaWorld::furnished();
+    let mut followed = Delta::whole(&DeltaWorld::furnished().ledger);
     let steps = [
         connect(Attachment::Tap),
         Command::StartContainer("web".into()),
@@ -218,7 +218,7 @@ fn what_was_followed_step_by_step_is_the_whole() {
 
 #[test]
 fn another_dns_ttl_is_a_change_of_its_network_alone() {
-    let mut world = World::furnished();
+    let mut world = DeltaWorld::furnished();
     world.delta(connect(Attachment::Tap));
     let delta = world.delta(Command::SetDnsTtl {
         network: "app".into(),

@@ -20,7 +20,7 @@ pub struct Ruleset {
 
 /// What the kernel has of a table that stands as we make it.
 #[derive(Debug, Default)]
-struct Found {
+struct FoundRuleset {
     elements: BTreeMap<NftSet, BTreeSet<Element>>,
     lists: BTreeSet<Name>,
     remembered: BTreeSet<Remembered>,
@@ -160,7 +160,7 @@ fn make(rules: &Rules, wanted: Parts) -> Result<Batch, NameError> {
     Ok(batch)
 }
 
-fn differing(table: &Table, wanted: Parts, found: Found) -> Result<Batch, NameError> {
+fn differing(table: &Table, wanted: Parts, found: FoundRuleset) -> Result<Batch, NameError> {
     let mut batch = Batch::new();
     let mut lists = found.lists;
     for list in &wanted.lists {
@@ -207,7 +207,7 @@ fn observe(
     rules: &Rules,
     connection: &mut Connection,
     wanted: &Parts,
-) -> Result<Option<Found>, NatError> {
+) -> Result<Option<FoundRuleset>, NatError> {
     match read(rules, connection, wanted) {
         // Another program put something there that we have no words for, or removed it just now.
         Err(NatError::Read(ReadError::Decode(_))) => Ok(None),
@@ -220,7 +220,7 @@ fn read(
     rules: &Rules,
     connection: &mut Connection,
     wanted: &Parts,
-) -> Result<Option<Found>, NatError> {
+) -> Result<Option<FoundRuleset>, NatError> {
     let table = &rules.table;
     if !connection.tables()?.contains(table) {
         return Ok(None);
@@ -241,10 +241,10 @@ fn read(
     let Some(remembered) = own.whole()? else {
         return Ok(None);
     };
-    let mut found = Found {
+    let mut found = FoundRuleset {
         lists,
         remembered,
-        ..Found::default()
+        ..FoundRuleset::default()
     };
     for set in NftSet::all().filter(|set| set.family() == table.family) {
         let elements = connection.elements(table, &set.set())?;

@@ -1,6 +1,6 @@
 //! What the tables are to hold, by the thing that it is for; and what a change of things changes.
 
-use super::things::{Held, NatEnvironment, Port, of_binding, of_network, of_port};
+use super::things::{FilteredPort, Held, NatEnvironment, of_binding, of_network, of_port};
 use std::collections::{BTreeMap, BTreeSet};
 use vch_ledger::desired::{Delta, NetworkBacking};
 use vch_ledger::{EndpointId, HostPort, Id as _, NetworkId, PortBinding};
@@ -14,7 +14,7 @@ pub struct NatState {
     environment: NatEnvironment,
     networks: BTreeMap<NetworkId, NetworkBacking>,
     numbers: Numbers,
-    ports: BTreeMap<EndpointId, Port>,
+    ports: BTreeMap<EndpointId, FilteredPort>,
     bindings: BTreeMap<HostPort, PortBinding>,
     /// How many things hold what several may hold.
     shares: BTreeMap<Held, usize>,
@@ -26,7 +26,7 @@ pub struct Changes {
     /// Networks.
     pub networks: BTreeMap<NetworkId, Option<NetworkBacking>>,
     /// Ports of bridges.
-    pub ports: BTreeMap<EndpointId, Option<Port>>,
+    pub ports: BTreeMap<EndpointId, Option<FilteredPort>>,
     /// Published ports.
     pub bindings: BTreeMap<HostPort, Option<PortBinding>>,
 }
@@ -99,7 +99,7 @@ impl NatState {
         Ok(whole)
     }
 
-    fn port(&self, port: &Port) -> Result<Vec<Held>, NameError> {
+    fn port(&self, port: &FilteredPort) -> Result<Vec<Held>, NameError> {
         let number = self.numbers.get(port.network).unwrap_or_default();
         let network = self.networks.get(&port.network);
         of_port(port, number, network)

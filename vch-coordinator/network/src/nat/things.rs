@@ -21,7 +21,7 @@ pub struct NatEnvironment {
 
 /// A container's port on a bridge.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Port {
+pub struct FilteredPort {
     /// Its network.
     pub network: NetworkId,
     /// Its link on the VCH.
@@ -52,7 +52,7 @@ pub enum On {
     },
 }
 
-impl From<&DesiredEndpoint> for Port {
+impl From<&DesiredEndpoint> for FilteredPort {
     fn from(endpoint: &DesiredEndpoint) -> Self {
         let on = match &endpoint.segment {
             Segment::Dedicated(_) => On::Dedicated,
@@ -181,7 +181,7 @@ pub fn of_network(network: &NetworkBacking) -> Result<Vec<Held>, NameError> {
 
 /// What is held of a container's port on a network; `segment` is the network's number.
 pub fn of_port(
-    port: &Port,
+    port: &FilteredPort,
     segment: u32,
     network: Option<&NetworkBacking>,
 ) -> Result<Vec<Held>, NameError> {

@@ -6,6 +6,7 @@
 //!   images ──────────────────────────────────────────────────────┘           └─► whoever listens
 //! ```
 
+mod container;
 mod filter;
 mod follow;
 mod route;
@@ -30,7 +31,7 @@ const BEHIND: usize = 1_024;
 /// What something happened to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum EventKind {
     /// A container.
     Container,
     /// An image.
@@ -39,7 +40,7 @@ pub enum Kind {
     Network,
 }
 
-impl Kind {
+impl EventKind {
     /// As it is written.
     pub fn word(self) -> &'static str {
         match self {
@@ -54,7 +55,7 @@ impl Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DockerEvent {
     /// To what sort of thing.
-    pub kind: Kind,
+    pub kind: EventKind,
     /// What, in Docker's words.
     pub action: String,
     /// To which: a full id, or an image's name.
@@ -75,7 +76,7 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     from: Option<&'a str>,
     #[serde(rename = "Type")]
-    kind: Kind,
+    kind: EventKind,
     #[serde(rename = "Action")]
     action: &'a str,
     #[serde(rename = "Actor")]
@@ -97,9 +98,9 @@ struct Actor<'a> {
 impl Serialize for DockerEvent {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         // The fields of before API 1.22, which dockerd still writes for these two.
-        let old = matches!(self.kind, Kind::Container | Kind::Image);
+        let old = matches!(self.kind, EventKind::Container | EventKind::Image);
         let image = self.attributes.get("image");
-        let image = image.filter(|_| self.kind == Kind::Container);
+        let image = image.filter(|_| self.kind == EventKind::Container);
         let line = Line {
             status: old.then_some(&self.action),
             id: old.then_some(&self.id),
@@ -153,7 +154,7 @@ impl Events {
     /// Tells it of now.
     pub fn tell_now(
         &self,
-        kind: Kind,
+        kind: EventKind,
         action: &str,
         id: &str,
         attributes: BTreeMap<String, String>,

@@ -10,7 +10,12 @@ use super::{
     Docker, DockerError, Json, Parameters, Path, Version,
     streams::{Hijack, Keys, Shape, size},
 };
-use crate::runtime::{ContainerSnapshot, RuntimeError, process, set_variable};
+use crate::runtime::{
+    ContainerSnapshot, RuntimeError,
+    event::{ContainerAction, ExecAction},
+    process, set_variable,
+};
+use crate::store::WriterError;
 use axum::{
     Router,
     extract::State,
@@ -89,7 +94,7 @@ async fn create(
             requested
         }
     };
-    let shown = told(&args);
+    let created = ExecAction::Created(args.clone());
     let exec = docker.execs.add(Exec {
         number: 0,
         container: id,
@@ -114,22 +119,12 @@ async fn create(
             ..own
         },
     })?;
-    let known = [("execID", exec.clone())];
-    docker
-        .runtime
-        .tell_of(&snapshot, &format!("exec_create: {shown}"), &known);
+    let created = ContainerAction::Exec {
+        exec: exec.clone(),
+        action: created,
+    };
+    docker.runtime.tell_of(&snapshot, created);
     Ok((StatusCode::CREATED, Json(json!({"Id": exec}))).into_response())
-}
-
-/// A command as events tell of it: dockerd's space stands behind a program without arguments, too.
-fn told(args: &[String]) -> String {
-    let (program, arguments) = args.split_first().unzip();
-    let arguments: &[String] = arguments.unwrap_or_default();
-    format!(
-        "{} {}",
-        program.map_or("", String::as_str),
-        arguments.join(" ")
-    )
 }
 
 #[derive(Default, Deserialize)]
@@ -175,9 +170,11 @@ async fn start(
         version,
     };
     // A client that goes meanwhile leaves the process running, and known: so this is a task of its own.
-    let started = tokio::spawn(start.run(docker, snapshot, hijack));
-    let started = started.await;
-    started.map_err(|error| DockerError::failed(error.to_string()))?
+    let tasks = docker.tasks.clone();
+    let started = tasks.spawn(start.run(docker, snapshot, hijack)).await;
+    let started = started.map_err(|error| DockerError::failed(error.to_string()))?;
+    // The coordinator stops.
+    started.ok_or(WriterError::Ended)?
 }
 
 /// A process that is about to be started.
@@ -213,24 +210,26 @@ impl Start {
                     return Err(refused);
                 };
                 let answer = hijack.answer(kind);
-                tokio::spawn(explained(hijack, refused, shape));
+                docker.tasks.spawn(explained(hijack, refused, shape));
                 return Ok(answer);
             }
         };
         claim.runs(running.id, running.pid);
-        let known = [("execID", claim.id().to_owned())];
-        let args = told(&claim.exec.process.args);
-        let runtime = &docker.runtime;
-        runtime.tell_of(&snapshot, &format!("exec_start: {args}"), &known);
+        let started = ContainerAction::Exec {
+            exec: claim.id().to_owned(),
+            action: ExecAction::Started(claim.exec.process.args.clone()),
+        };
+        docker.runtime.tell_of(&snapshot, started);
         let (input, terminal) = (claim.exec.attach[0], claim.exec.process.terminal.is_some());
         let keys = Keys::of(claim.exec.detach_keys.as_deref(), terminal)?;
+        let tasks = docker.tasks.clone();
         let ending = Ending { docker, claim };
         let Some(hijack) = hijack else {
-            tokio::spawn(drained(ending, running));
+            tasks.spawn(drained(ending, running));
             return Ok(StatusCode::OK.into_response());
         };
         let answer = hijack.answer(kind);
-        tokio::spawn(carried(ending, running, hijack, shape, (input, keys)));
+        tasks.spawn(carried(ending, running, hijack, shape, (input, keys)));
         Ok(answer)
     }
 }

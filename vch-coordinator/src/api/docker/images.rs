@@ -10,7 +10,7 @@ mod response;
 mod sharing;
 
 use super::{
-    Docker, DockerError, Json, Parameters, Path, Version, containers, events::Kind,
+    Docker, DockerError, Json, Parameters, Path, Version, containers, events::EventKind,
     filters::Filters,
 };
 use axum::{
@@ -114,7 +114,8 @@ impl Docker {
     /// Tells that something happened to an image.
     fn tell_image(&self, action: &str, id: &str, name: &str) {
         let attributes = BTreeMap::from([("name".to_owned(), name.to_owned())]);
-        self.events.tell_now(Kind::Image, action, id, attributes);
+        self.events
+            .tell_now(EventKind::Image, action, id, attributes);
     }
 
     /// The records of a removal, as Docker has them; and tells of them.

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     requests::RequestError,
-    runtime::{RuntimeError, Stop, Until, signal_number},
+    runtime::{RuntimeError, Stop, Until, event::ContainerAction, signal_number},
 };
 use axum::{
     Router,
@@ -75,9 +75,10 @@ impl From<RuntimeError> for DockerError {
             RuntimeError::NotRunning(id) => {
                 Self::conflict(format!("container {id} is not running"))
             }
-            error @ (RuntimeError::Running { .. } | RuntimeError::Orphan { .. }) => {
-                Self::conflict(error.to_string())
-            }
+            RuntimeError::Running { name, state } => Self::conflict(format!(
+                "cannot remove container \"/{name}\": container is {state}: stop the container before removing or force remove"
+            )),
+            error @ RuntimeError::Orphan { .. } => Self::conflict(error.to_string()),
             RuntimeError::Removing(id) => {
                 Self::conflict(format!("removal of container {id} is already in progress"))
             }
@@ -252,8 +253,8 @@ async fn rename(
             let message = format!("Error when allocating new name: {}", error.message);
             DockerError { message, ..error }
         })?;
-    let old = [("oldName", format!("/{old}"))];
-    docker.runtime.tell(id, "rename", &old).await;
+    let renamed = ContainerAction::Renamed { from: old };
+    docker.runtime.tell(id, renamed).await;
     Ok(StatusCode::NO_CONTENT)
 }
 

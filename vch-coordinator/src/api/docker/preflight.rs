@@ -205,10 +205,10 @@ fn too_large() -> DockerError {
     )
 }
 
-type Held = Option<Arc<OwnedSemaphorePermit>>;
+type BodyPermit = Option<Arc<OwnedSemaphorePermit>>;
 
 /// At most [`MAX_BODY`] bytes, and beyond [`SMALL_BODY`] with a permit.
-async fn read(body: Body, room: &Room) -> Result<(Vec<u8>, Held), DockerError> {
+async fn read(body: Body, room: &Room) -> Result<(Vec<u8>, BodyPermit), DockerError> {
     let mut chunks = body.into_data_stream();
     let (mut text, mut held) = (Vec::new(), None);
     while let Some(chunk) = chunks.next().await {

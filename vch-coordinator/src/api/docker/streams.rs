@@ -15,7 +15,7 @@ pub use detach::Keys;
 pub use hijack::{Hijack, Left, ToClient, end};
 
 use super::{Docker, DockerError, Parameters, Path, Version};
-use crate::runtime::{Attached, ContainerSnapshot, RuntimeError};
+use crate::runtime::{Attached, ContainerSnapshot, RuntimeError, event::ContainerAction};
 use axum::{
     Router,
     extract::State,
@@ -126,8 +126,9 @@ async fn attach(
     } else {
         None
     };
-    docker.runtime.tell_of(&snapshot, "attach", &[]);
+    docker.runtime.tell_of(&snapshot, ContainerAction::Attached);
     let answer = hijack.answer(shape.kind(version));
+    let runtime = docker.runtime.clone();
     let streams = async move {
         let Some(client) = hijack.taken().await else {
             return;
@@ -150,10 +151,10 @@ async fn attach(
             return end(to_client).await;
         };
         if carry(attached, (from_client, to_client), shape, keys).await == Some(Left::Detached) {
-            docker.runtime.tell_of(&snapshot, "detach", &[]);
+            runtime.tell_of(&snapshot, ContainerAction::Detached);
         }
     };
-    tokio::spawn(streams);
+    docker.tasks.spawn(streams);
     Ok(answer)
 }
 
@@ -258,10 +259,8 @@ async fn resize(
         .resize(ProcessId::MAIN, size)
         .await
         .map_err(RuntimeError::from)?;
-    let shown = [
-        ("height", size.rows.to_string()),
-        ("width", size.columns.to_string()),
-    ];
-    docker.runtime.tell_of(&snapshot, "resize", &shown);
+    docker
+        .runtime
+        .tell_of(&snapshot, ContainerAction::Resized(size));
     Ok(StatusCode::OK)
 }

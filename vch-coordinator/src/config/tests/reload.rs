@@ -1,7 +1,7 @@
 //! What a running coordinator takes over.
 
 use super::{EXTERNAL, parse, whole};
-use crate::config::{ConfigError, LinksError, ReloadError};
+use crate::config::{ConfigError, LinksError, RereadError};
 
 #[test]
 fn other_external_networks_are_taken_over() {
@@ -74,13 +74,13 @@ fn a_file_that_can_t_be_taken_over_says_why() {
     assert!(
         matches!(
             no_toml,
-            ReloadError::Config(ConfigError::Syntax { line: 1, .. })
+            RereadError::Config(ConfigError::Syntax { line: 1, .. })
         ),
         "{no_toml}"
     );
     let restart = reread(&whole("[dns]\nthreads = 3\n"));
     assert!(
-        matches!(restart, ReloadError::Restart(ref needed) if needed.field == "dns"),
+        matches!(restart, RereadError::Restart(ref needed) if needed.field == "dns"),
         "{restart}"
     );
     // No machine has a link of that name.
@@ -92,13 +92,13 @@ fn a_file_that_can_t_be_taken_over_says_why() {
         .reread(&file)
         .expect_err("no such link");
     assert!(
-        matches!(links, ReloadError::Links(LinksError::NoLink { .. })),
+        matches!(links, RereadError::Links(LinksError::NoLink { .. })),
         "{links}"
     );
     std::fs::remove_file(&file).unwrap();
     let absent = config.reread(&file).expect_err("no file");
     assert!(
-        matches!(absent, ReloadError::Config(ConfigError::Read { .. })),
+        matches!(absent, RereadError::Config(ConfigError::Read { .. })),
         "{absent}"
     );
 }

@@ -206,17 +206,19 @@ fn a_client_is_answered_however_fast_it_asks() {
 }
 
 /// What upstream servers were asked, as it was written.
-fn recording(behave: impl Fn(&str, bool) -> Reply + Send + Sync + 'static) -> (Upstream, Names) {
-    let names = Names::default();
+fn recording(
+    behave: impl Fn(&str, bool) -> AnswerStyle + Send + Sync + 'static,
+) -> (Upstream, SeenNames) {
+    let names = SeenNames::default();
     let seen = Arc::clone(&names);
     let upstream = Upstream::new(move |query, by_tcp| {
         let name = query.sole_question().unwrap().qname().to_string();
         seen.lock().unwrap().push((name.clone(), by_tcp));
         match behave(&name, by_tcp) {
-            Reply::None => Vec::new(),
-            Reply::AsAsked(address) => vec![address_of(query, &[address])],
-            Reply::Lowered(address) => vec![address_of(&lowered(query), &[address])],
-            Reply::LoweredFirst(bad, good) => vec![
+            AnswerStyle::None => Vec::new(),
+            AnswerStyle::AsAsked(address) => vec![address_of(query, &[address])],
+            AnswerStyle::Lowered(address) => vec![address_of(&lowered(query), &[address])],
+            AnswerStyle::LoweredFirst(bad, good) => vec![
                 address_of(&lowered(query), &[bad]),
                 address_of(query, &[good]),
             ],
@@ -225,9 +227,9 @@ fn recording(behave: impl Fn(&str, bool) -> Reply + Send + Sync + 'static) -> (U
     (upstream, names)
 }
 
-type Names = Arc<Mutex<Vec<(String, bool)>>>;
+type SeenNames = Arc<Mutex<Vec<(String, bool)>>>;
 
-enum Reply {
+enum AnswerStyle {
     None,
     AsAsked([u8; 4]),
     Lowered([u8; 4]),
@@ -245,7 +247,7 @@ const LONG_NAME: &str = "abcdefghijklmnopqrstuvwxyz.abcdefghijklmnopqrstuvwxyz.e
 
 #[test]
 fn questions_are_asked_in_mixed_letters_and_the_client_sees_its_own() {
-    let (upstream, names) = recording(|_, _| Reply::AsAsked([192, 0, 2, 3]));
+    let (upstream, names) = recording(|_, _| AnswerStyle::AsAsked([192, 0, 2, 3]));
     let served = Served::with(config(&[upstream.at]));
     for _ in 0..5 {
         let reply = served.ask(LONG_NAME, Rtype::A);
@@ -260,8 +262,8 @@ fn questions_are_asked_in_mixed_letters_and_the_client_sees_its_own() {
 #[test]
 fn a_forger_who_guesses_all_but_the_letters_is_not_believed() {
     let (upstream, _) = recording(|_, by_tcp| match by_tcp {
-        false => Reply::LoweredFirst([6, 6, 6, 6], [192, 0, 2, 4]),
-        true => Reply::AsAsked([192, 0, 2, 4]),
+        false => AnswerStyle::LoweredFirst([6, 6, 6, 6], [192, 0, 2, 4]),
+        true => AnswerStyle::AsAsked([192, 0, 2, 4]),
     });
     let served = Served::with(config(&[upstream.at]));
     assert_eq!(data(&served.ask(LONG_NAME, Rtype::A)), ["192.0.2.4"]);
@@ -269,7 +271,7 @@ fn a_forger_who_guesses_all_but_the_letters_is_not_believed() {
 
 #[test]
 fn a_server_that_changes_letters_is_asked_by_tcp() {
-    let (upstream, names) = recording(|_, _| Reply::Lowered([192, 0, 2, 5]));
+    let (upstream, names) = recording(|_, _| AnswerStyle::Lowered([192, 0, 2, 5]));
     let served = Served::with(config(&[upstream.at]));
     assert_eq!(data(&served.ask(LONG_NAME, Rtype::A)), ["192.0.2.5"]);
     let ways: Vec<bool> = names
@@ -284,8 +286,8 @@ fn a_server_that_changes_letters_is_asked_by_tcp() {
 #[test]
 fn a_server_that_changes_letters_and_knows_no_tcp_is_asked_as_it_was_written() {
     let (upstream, names) = recording(|_, by_tcp| match by_tcp {
-        false => Reply::Lowered([192, 0, 2, 6]),
-        true => Reply::None,
+        false => AnswerStyle::Lowered([192, 0, 2, 6]),
+        true => AnswerStyle::None,
     });
     let served = Served::with(config(&[upstream.at]));
     for _ in 0..2 {

@@ -25,7 +25,7 @@ fn one(alias: &str, address: &str, answers: bool) -> Vec<(String, String, bool)>
 
 #[test]
 fn a_link_answers_its_owner_while_the_other_one_has_names_there() {
-    let mut world = World::furnished();
+    let mut world = DeltaWorld::furnished();
     world.delta(add("db"));
     // The endpoint is not there yet, then it is, without names, then it has some.
     let linked = world.delta(link("web", "app", "db", "Store"));
@@ -64,7 +64,7 @@ fn a_link_answers_its_owner_while_the_other_one_has_names_there() {
 
 #[test]
 fn a_link_goes_with_the_endpoint_that_has_it() {
-    let mut world = World::furnished();
+    let mut world = DeltaWorld::furnished();
     world.delta(add("db"));
     world.delta(Command::Connect(Connect::tap("db", "app")));
     world.delta(Command::StartContainer("db".into()));
@@ -96,7 +96,7 @@ fn published(port: u16, host: u16) -> ContainerPort {
 
 #[test]
 fn a_published_port_is_a_binding_before_and_after() {
-    let mut world = World::new();
+    let mut world = DeltaWorld::new();
     world.delta(add("web"));
     world.delta(Command::Connect(Connect::tap("web", "bridge")));
     let request = Command::PublishPorts {
@@ -136,7 +136,7 @@ fn outside(interface: &str, level: FirewallLevel) -> Command {
 
 #[test]
 fn a_container_outside_has_open_ports_and_follows_its_networks_link_and_level() {
-    let mut world = World::new();
+    let mut world = DeltaWorld::new();
     world.delta(outside("ext0", FirewallLevel::Published));
     world.delta(add("web"));
     let connected = world.delta(Command::Connect(Connect::tap("web", "outside")));

@@ -40,8 +40,8 @@ fn shared() -> NetworkBacking {
     network(Segment::Shared("vch-shared".parse().unwrap()), false)
 }
 
-fn port(on: On) -> Port {
-    Port {
+fn port(on: On) -> FilteredPort {
+    FilteredPort {
         network: id(1),
         name: "vt-1".parse().unwrap(),
         mac: "02:00:00:00:00:07".parse().unwrap(),
@@ -76,7 +76,7 @@ fn networks(changes: impl IntoIterator<Item = (u8, Option<NetworkBacking>)>) -> 
     }
 }
 
-fn ports(changes: impl IntoIterator<Item = (u8, Option<Port>)>) -> Changes {
+fn ports(changes: impl IntoIterator<Item = (u8, Option<FilteredPort>)>) -> Changes {
     let ports = changes.into_iter().map(|(number, one)| (id(number), one));
     Changes {
         ports: ports.collect(),
@@ -168,7 +168,7 @@ fn a_port_is_known_by_its_mac_address_addresses_and_network() {
     let mut sorted = come.map(str::to_owned);
     sorted.sort();
     assert_eq!(found, sorted);
-    let other = Port {
+    let other = FilteredPort {
         addresses: vec!["172.18.0.3".parse().unwrap()],
         ..port(On::Dedicated)
     };

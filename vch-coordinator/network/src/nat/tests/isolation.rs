@@ -37,17 +37,17 @@ impl Kind {
 }
 
 #[derive(Clone, Copy)]
-enum Way {
+enum Delivery {
     /// To the other's own MAC address.
     Direct,
     /// By the VCH.
     Routed,
 }
 
-use Way::{Direct, Routed};
+use Delivery::{Direct, Routed};
 
 /// From, to, which way, and whether it is open.
-const WAYS: [(&str, &str, Way, bool); 23] = [
+const WAYS: [(&str, &str, Delivery, bool); 23] = [
     ("a1", "a2", Direct, true),
     ("a1", "b1", Routed, false),
     ("b1", "a1", Routed, false),

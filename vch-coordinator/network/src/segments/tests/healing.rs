@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 /// How soon a change must be noticed, so that it can be healed within two seconds.
 const SOON: Duration = Duration::from_secs(1);
 
-async fn noticed(watch: &mut Watch) -> BTreeSet<String> {
+async fn noticed(watch: &mut LinkWatch) -> BTreeSet<String> {
     let changed = tokio::time::timeout(SOON, watch.changed()).await;
     let names = changed.expect("it is noticed soon").unwrap();
     names.iter().map(ToString::to_string).collect()

@@ -1,20 +1,20 @@
 //! Which events a listener wants to hear of.
 
-use super::{DockerEvent, Kind};
+use super::{DockerEvent, EventKind};
 use crate::api::docker::filters::Filters;
 
 /// As dockerd: each name that is given must agree; one of a name's values.
 pub(super) fn wants(filters: &Filters, event: &DockerEvent) -> bool {
     let name = event.attributes.get("name").map_or("", String::as_str);
-    let named = |kind: Kind| {
+    let named = |kind: EventKind| {
         let word = kind.word();
         filters.prefix(word, &event.id) || filters.prefix(word, name)
     };
     filters.exact("type", event.kind.word())
         && filters.exact("scope", "local")
         && does(filters, &event.action)
-        && named(Kind::Container)
-        && named(Kind::Network)
+        && named(EventKind::Container)
+        && named(EventKind::Network)
         && is_of_image(filters, event, name)
         && filters.labels("label", &event.attributes)
         // Of these there are none here: who asks for one hears nothing.
@@ -37,7 +37,7 @@ fn does(filters: &Filters, action: &str) -> bool {
 /// An image is meant with or without its tag.
 fn is_of_image(filters: &Filters, event: &DockerEvent, name: &str) -> bool {
     let image = event.attributes.get("image").map_or("", String::as_str);
-    let image = if event.kind == Kind::Image {
+    let image = if event.kind == EventKind::Image {
         name
     } else {
         image

@@ -1,9 +1,9 @@
 //! From what the ledger and the runtime say to Docker's events.
 
-use super::{DockerEvent, Events, Kind};
+use super::{DockerEvent, EventKind, Events, container::event_of};
 use crate::{
     api::docker::networks::response::driver,
-    runtime::{self, Runtime},
+    runtime::{Runtime, event::ContainerEvent},
     store::{Changes, ChangesError, LedgerHandle, Logged, WriterError},
 };
 use std::{
@@ -31,31 +31,15 @@ pub async fn follow(events: Events, ledger_handle: LedgerHandle, runtime: Runtim
     }
 }
 
-async fn of_containers(
-    events: &Events,
-    mut listened: Receiver<Arc<runtime::event::ContainerEvent>>,
-) {
+async fn of_containers(events: &Events, mut listened: Receiver<Arc<ContainerEvent>>) {
     loop {
         match listened.recv().await {
-            Ok(event) => events.tell(of_container(&event)),
+            Ok(event) => events.tell(event_of(&event)),
             Err(RecvError::Lagged(missed)) => {
                 tracing::warn!(missed, "events of containers are not told");
             }
             Err(RecvError::Closed) => return,
         }
-    }
-}
-
-fn of_container(event: &runtime::event::ContainerEvent) -> DockerEvent {
-    let mut attributes = event.attributes.clone();
-    attributes.insert("name".to_owned(), event.name.clone());
-    attributes.insert("image".to_owned(), event.image.clone());
-    DockerEvent {
-        kind: Kind::Container,
-        action: event.action.clone(),
-        id: event.container.to_string(),
-        attributes,
-        at: Duration::from_nanos(u64::try_from(event.at_ns).unwrap_or(u64::MAX)),
     }
 }
 
@@ -126,7 +110,7 @@ impl Seen {
         let at = Duration::from_millis(logged.at_ms);
         let tell = |action: &str, id: NetworkId, attributes: Attributes| {
             events.tell(DockerEvent {
-                kind: Kind::Network,
+                kind: EventKind::Network,
                 action: action.to_owned(),
                 id: id.to_string(),
                 attributes,

@@ -79,7 +79,7 @@ fn networks_events_are_dockerds_and_a_stopped_container_is_connected_to_nothing(
     );
 }
 
-fn event(kind: Kind, action: &str, id: &str, attributes: &[(&str, &str)]) -> DockerEvent {
+fn event(kind: EventKind, action: &str, id: &str, attributes: &[(&str, &str)]) -> DockerEvent {
     let attributes = attributes.iter();
     let attributes = attributes.map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
     DockerEvent {
@@ -94,7 +94,7 @@ fn event(kind: Kind, action: &str, id: &str, attributes: &[(&str, &str)]) -> Doc
 #[test]
 fn a_containers_event_has_the_old_fields_too() {
     let start = event(
-        Kind::Container,
+        EventKind::Container,
         "start",
         "ab12",
         &[("image", "busybox"), ("name", "c1")],
@@ -108,18 +108,18 @@ fn a_containers_event_has_the_old_fields_too() {
 #[test]
 fn a_filter_lets_through_what_dockerds_does() {
     let start = event(
-        Kind::Container,
+        EventKind::Container,
         "start",
         "ab12",
         &[("image", "busybox:1"), ("name", "web"), ("tier", "front")],
     );
     let health = event(
-        Kind::Container,
+        EventKind::Container,
         "health_status: healthy",
         "ab12",
         &[("name", "web")],
     );
-    let network = event(Kind::Network, "create", "cd34", &[("name", "net1")]);
+    let network = event(EventKind::Network, "create", "cd34", &[("name", "net1")]);
     for (filters, event, wanted) in [
         ("{}", &start, true),
         (r#"{"type":["network"]}"#, &start, false),
@@ -148,12 +148,12 @@ fn a_filter_lets_through_what_dockerds_does() {
 fn the_last_ones_are_kept_and_each_is_heard_once() {
     let events = Events::default();
     for number in 0..KEPT + 10 {
-        events.tell_now(Kind::Image, &number.to_string(), "x", BTreeMap::new());
+        events.tell_now(EventKind::Image, &number.to_string(), "x", BTreeMap::new());
     }
     let (past, mut live) = events.listen();
     assert_eq!(past.len(), KEPT);
     assert_eq!(past[0].action, "10");
     assert!(live.try_recv().is_err());
-    events.tell_now(Kind::Image, "new", "x", BTreeMap::new());
+    events.tell_now(EventKind::Image, "new", "x", BTreeMap::new());
     assert_eq!(live.try_recv().unwrap().action, "new");
 }

@@ -8,6 +8,7 @@ use super::{
     },
     register::Claim,
 };
+use crate::runtime::event::{ContainerAction, ExecAction};
 use protocol::process::{Exit, Output};
 use tokio::io::AsyncWriteExt;
 use tokio_util::sync::CancellationToken;
@@ -36,11 +37,11 @@ pub struct Ending {
 impl Ending {
     async fn detached(&self) {
         let container = self.claim.exec.container;
-        let known = [("execID", self.claim.id().to_owned())];
-        self.docker
-            .runtime
-            .tell(container, "exec_detach", &known)
-            .await;
+        let detached = ContainerAction::Exec {
+            exec: self.claim.id().to_owned(),
+            action: ExecAction::Detached,
+        };
+        self.docker.runtime.tell(container, detached).await;
     }
 
     async fn ended(self, exit: Option<Exit>) {
@@ -48,11 +49,9 @@ impl Ending {
         let exec = self.claim.id().to_owned();
         let container = self.claim.exec.container;
         self.claim.ended(code);
-        let known = [("execID", exec), ("exitCode", code.to_string())];
-        self.docker
-            .runtime
-            .tell(container, "exec_die", &known)
-            .await;
+        let action = ExecAction::Died(code);
+        let died = ContainerAction::Exec { exec, action };
+        self.docker.runtime.tell(container, died).await;
     }
 }
 

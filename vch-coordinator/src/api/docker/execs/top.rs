@@ -4,7 +4,7 @@
 //! the container's.
 
 use super::super::{Docker, DockerError, Json, Parameters, Path, time};
-use crate::runtime::RuntimeError;
+use crate::runtime::{RuntimeError, event::ContainerAction};
 use axum::extract::State;
 use protocol::process::Listed;
 use serde_json::{Value, json};
@@ -123,7 +123,7 @@ pub async fn top(
     }
     let client = docker.runtime.client(&snapshot)?;
     let processes = client.list().await.map_err(RuntimeError::from)?;
-    docker.runtime.tell_of(&snapshot, "top", &[]);
+    docker.runtime.tell_of(&snapshot, ContainerAction::Listed);
     let context = TopContext {
         started_ms: snapshot.life.started_ms,
         memory_kib: u64::from(snapshot.life.vm.memory_mib) << 10,

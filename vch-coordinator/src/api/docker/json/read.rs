@@ -92,7 +92,7 @@ impl<'de> Deserializer<'de> for Read {
                 rest: list.into_iter(),
                 read: 0,
             }),
-            Value::Object(map) => visitor.visit_map(Keys::new(map, &[])),
+            Value::Object(map) => visitor.visit_map(KeyedFields::new(map, &[])),
         }
     }
 
@@ -110,7 +110,7 @@ impl<'de> Deserializer<'de> for Read {
         deserialize_str: visit_str(""),
         deserialize_string: visit_str(""),
         deserialize_seq: visit_seq(List { rest: Vec::new().into_iter(), read: 0 }),
-        deserialize_map: visit_map(Keys::new(Map::new(), &[])),
+        deserialize_map: visit_map(KeyedFields::new(Map::new(), &[])),
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
@@ -128,8 +128,8 @@ impl<'de> Deserializer<'de> for Read {
         visitor: V,
     ) -> Result<V::Value, Misfit> {
         match self.0 {
-            Value::Null => visitor.visit_map(Keys::new(Map::new(), fields)),
-            Value::Object(map) => visitor.visit_map(Keys::new(map, fields)),
+            Value::Null => visitor.visit_map(KeyedFields::new(Map::new(), fields)),
+            Value::Object(map) => visitor.visit_map(KeyedFields::new(map, fields)),
             // What serde reads a struct of, and Go does not.
             Value::Array(_) => Err(Misfit::invalid_type(Unexpected::Seq, &visitor)),
             value => Self(value).deserialize_any(visitor),
@@ -184,12 +184,12 @@ impl<'de> SeqAccess<'de> for List {
 }
 
 /// The keys of an object, as the fields are spelled that they are for.
-struct Keys {
+struct KeyedFields {
     rest: vec::IntoIter<(String, Value)>,
     value: Option<(String, Value)>,
 }
 
-impl Keys {
+impl KeyedFields {
     /// Without fields the object is a map, whose keys stay as they are written.
     fn new(map: Map<String, Value>, fields: &'static [&'static str]) -> Self {
         if fields.is_empty() {
@@ -223,7 +223,7 @@ impl Keys {
     }
 }
 
-impl<'de> MapAccess<'de> for Keys {
+impl<'de> MapAccess<'de> for KeyedFields {
     type Error = Misfit;
 
     fn next_key_seed<S: DeserializeSeed<'de>>(

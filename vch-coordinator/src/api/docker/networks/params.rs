@@ -37,14 +37,14 @@ pub struct Create {
     attachable: Option<bool>,
     ingress: Option<bool>,
     config_only: Option<bool>,
-    config_from: Option<ConfigFrom>,
+    config_from: Option<ConfigFromParams>,
     options: Option<BTreeMap<String, String>>,
     labels: Option<BTreeMap<String, String>>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-struct ConfigFrom {
+struct ConfigFromParams {
     network: String,
 }
 

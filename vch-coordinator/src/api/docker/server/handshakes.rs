@@ -40,10 +40,10 @@ fn source(address: IpAddr) -> IpAddr {
 
 /// Admits clients to their handshakes.
 #[derive(Clone, Debug)]
-pub(super) struct Handshakes(Arc<Inner>);
+pub(super) struct Handshakes(Arc<HandshakeState>);
 
 #[derive(Debug)]
-struct Inner {
+struct HandshakeState {
     permits: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
     pressed: Arc<Notify>,
@@ -69,7 +69,7 @@ pub(super) enum NotAdmitted {
 
 impl Default for Handshakes {
     fn default() -> Self {
-        Self(Arc::new(Inner {
+        Self(Arc::new(HandshakeState {
             permits: Arc::new(Semaphore::new(MAX_HANDSHAKES)),
             waiting: Arc::new(Semaphore::new(MAX_WAITING)),
             pressed: Arc::default(),
@@ -78,7 +78,7 @@ impl Default for Handshakes {
     }
 }
 
-impl Inner {
+impl HandshakeState {
     fn sources(&self) -> MutexGuard<'_, BTreeMap<IpAddr, Source>> {
         // Nothing panics while it holds the lock; what it guards stays whole in any case.
         self.sources.lock().unwrap_or_else(PoisonError::into_inner)
@@ -136,14 +136,14 @@ async fn acquired(permits: &Arc<Semaphore>, pressed: &Notify) -> Option<OwnedSem
 /// Counts a client of a source, which is forgotten with its last one.
 #[derive(Debug)]
 struct Client {
-    inner: Arc<Inner>,
+    inner: Arc<HandshakeState>,
     source: IpAddr,
     permits: Arc<Semaphore>,
     pressed: Arc<Notify>,
 }
 
 impl Client {
-    fn of(inner: &Arc<Inner>, address: IpAddr) -> Self {
+    fn of(inner: &Arc<HandshakeState>, address: IpAddr) -> Self {
         let mut sources = inner.sources();
         let source = sources.entry(address).or_insert_with(|| Source {
             permits: Arc::new(Semaphore::new(SHARE)),

@@ -32,17 +32,17 @@ const LAST_PAUSE: Duration = Duration::from_millis(20);
 
 /// Either of the two; clones are the same socket.
 #[derive(Clone, Debug)]
-pub(super) struct Socket(Arc<Kind>);
+pub(super) struct Socket(Arc<SocketKind>);
 
 #[derive(Debug)]
-enum Kind {
+enum SocketKind {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
 
 impl From<UnixStream> for Socket {
     fn from(stream: UnixStream) -> Self {
-        Self(Arc::new(Kind::Unix(stream)))
+        Self(Arc::new(SocketKind::Unix(stream)))
     }
 }
 
@@ -61,7 +61,7 @@ impl Socket {
         setsockopt(&stream, sockopt::TcpKeepInterval, &seconds)?;
         setsockopt(&stream, sockopt::TcpKeepCount, &probes)?;
         setsockopt(&stream, sockopt::TcpUserTimeout, &unanswered)?;
-        Ok(Self(Arc::new(Kind::Tcp(stream))))
+        Ok(Self(Arc::new(SocketKind::Tcp(stream))))
     }
 
     /// The client at its other end.
@@ -70,7 +70,7 @@ impl Socket {
     }
 }
 
-impl AsFd for Kind {
+impl AsFd for SocketKind {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
             Self::Tcp(stream) => stream.as_fd(),
@@ -81,7 +81,7 @@ impl AsFd for Kind {
 
 /// The client of a request: an extension of each.
 #[derive(Clone, Debug)]
-pub struct Peer(Arc<Kind>);
+pub struct Peer(Arc<SocketKind>);
 
 impl Peer {
     /// Resolves when the client has gone: its socket is closed, not only for writing, or it was found dead.
@@ -96,7 +96,7 @@ impl Peer {
     /// `READ_DEADLINE`. By TCP nothing is told: there each write is a record of TLS of its own, which clients
     /// read one at a time.
     pub async fn has_read(&self) {
-        let Kind::Unix(stream) = &*self.0 else {
+        let SocketKind::Unix(stream) = &*self.0 else {
             return;
         };
         let deadline = Instant::now() + READ_DEADLINE;
@@ -139,11 +139,11 @@ impl AsyncRead for Socket {
         loop {
             let into = buffer.initialize_unfilled();
             let read = match &*self.0 {
-                Kind::Tcp(stream) => {
+                SocketKind::Tcp(stream) => {
                     ready!(stream.poll_read_ready(context))?;
                     stream.try_read(into)
                 }
-                Kind::Unix(stream) => {
+                SocketKind::Unix(stream) => {
                     ready!(stream.poll_read_ready(context))?;
                     stream.try_read(into)
                 }
@@ -176,11 +176,11 @@ impl AsyncWrite for Socket {
     ) -> Poll<io::Result<usize>> {
         loop {
             let written = match &*self.0 {
-                Kind::Tcp(stream) => {
+                SocketKind::Tcp(stream) => {
                     ready!(stream.poll_write_ready(context))?;
                     stream.try_write_vectored(bytes)
                 }
-                Kind::Unix(stream) => {
+                SocketKind::Unix(stream) => {
                     ready!(stream.poll_write_ready(context))?;
                     stream.try_write_vectored(bytes)
                 }

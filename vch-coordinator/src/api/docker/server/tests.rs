@@ -1,7 +1,10 @@
 mod hostile;
 
 use super::*;
-use crate::api::docker::{DockerError, answer, streams::Hijack};
+use crate::{
+    api::docker::{DockerError, answer, streams::Hijack},
+    runtime::Tasks,
+};
 use axum::{
     extract::Request,
     http::HeaderValue,
@@ -230,4 +233,33 @@ async fn a_failure_ends_a_connection_that_was_to_become_raw() {
         "{heard}"
     );
     served.end().await;
+}
+
+#[tokio::test]
+async fn a_connection_that_was_taken_over_ends_with_its_tasks() {
+    let tasks = Tasks::default();
+    let carried = tasks.clone();
+    let started = async move |hijack: Hijack| {
+        let answer = hijack.answer(HeaderValue::from_static("x/y"));
+        carried.spawn(async move {
+            let (_from_client, mut to_client) = hijack.taken().await.unwrap().halves();
+            to_client.write_all(b"output").await.unwrap();
+            std::future::pending::<()>().await;
+        });
+        answer
+    };
+    let served = Served::of(Router::new().route("/exec/{exec}/start", post(started)));
+    let mut client = served.client().await;
+    let head =
+        "POST /exec/1/start HTTP/1.1\r\nHost: x\r\nUpgrade: tcp\r\nConnection: Upgrade\r\n\r\n";
+    client.write_all(head.as_bytes()).await.unwrap();
+    let mut read = Vec::new();
+    while !read.ends_with(b"output") {
+        let more = timeout(DEADLINE, client.read_buf(&mut read)).await.unwrap();
+        assert_ne!(more.unwrap(), 0, "it is open");
+    }
+    // The server does not wait for it; the owner of its task does.
+    served.end().await;
+    timeout(DEADLINE, tasks.close()).await.unwrap();
+    assert_eq!(heard(client, "").await, "");
 }

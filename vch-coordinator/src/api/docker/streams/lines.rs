@@ -89,12 +89,12 @@ pub struct Pieces {
     /// Whether a stream is within a line, by its index.
     inside: [bool; 2],
     /// What of a stream's line is there so far, by its index.
-    held: [Held; 2],
+    held: [LineStart; 2],
 }
 
 /// The beginning of a line.
 #[derive(Clone, Default)]
-struct Held {
+struct LineStart {
     at_ns: u64,
     bytes: Vec<u8>,
 }

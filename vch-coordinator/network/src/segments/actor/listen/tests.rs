@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    segments::{HostRoutes, Owner, Watch},
+    segments::{HostRoutes, LinkWatch, Owner},
     testing::{
         namespace::{in_namespace, ip},
         samples::{GATEWAY, bridge, desired, name, tap},
@@ -8,11 +8,11 @@ use crate::{
 };
 use tokio::sync::watch;
 
-async fn start() -> (Actor, Watch, HostRoutes) {
+async fn start() -> (Actor, LinkWatch, HostRoutes) {
     let (disturb, disturbed) = watch::channel(BTreeSet::new());
     let routes = HostRoutes::default();
     let actor = Actor::start(Owner::of(b"a VCH"), routes.clone(), disturb).await;
-    (actor.unwrap(), Watch(disturbed), routes)
+    (actor.unwrap(), LinkWatch(disturbed), routes)
 }
 
 #[test]

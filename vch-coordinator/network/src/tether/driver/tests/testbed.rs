@@ -14,9 +14,9 @@ use vch_store::{
 };
 
 /// Keeps reports in the store that the test reads.
-struct Reports(LedgerHandle);
+struct LedgerReports(LedgerHandle);
 
-impl ReportStore for Reports {
+impl ReportStore for LedgerReports {
     fn record(
         &self,
         container: ContainerId,
@@ -46,7 +46,7 @@ impl Testbed {
         let settings = Settings::of(loaded.vch);
         let kept = LedgerHandle::spawn(store, loaded, settings, HostChecks::alone()).unwrap();
         let channels = Channels::new(dir.path().join("tether"), false).unwrap();
-        let reports = Arc::new(Reports(kept.ledger_handle.clone()));
+        let reports = Arc::new(LedgerReports(kept.ledger_handle.clone()));
         let tether = Tether::new(channels, reports, DEFAULT_HEARTBEAT);
         Self { dir, kept, tether }
     }

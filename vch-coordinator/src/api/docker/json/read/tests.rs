@@ -5,25 +5,25 @@ use std::collections::BTreeMap;
 
 #[derive(Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-struct Body {
+struct Example {
     detach_keys: Option<String>,
     tty: bool,
     count: i64,
     name: String,
     env: Option<Vec<String>>,
     labels: BTreeMap<String, String>,
-    inner: Option<Inner>,
+    inner: Option<Nested>,
     size: Option<(u16, u16)>,
 }
 
 #[derive(Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-struct Inner {
+struct Nested {
     text: Option<String>,
     memory: i64,
 }
 
-fn read(value: serde_json::Value) -> Result<Body, String> {
+fn read(value: serde_json::Value) -> Result<Example, String> {
     typed(value).map_err(|error| {
         assert_eq!(error.status.as_u16(), 400);
         error.message
@@ -36,7 +36,7 @@ fn an_empty_optional_text_is_an_absent_one_wherever_it_stands() {
         json!({ "DetachKeys": "", "Inner": { "Text": "" }, "Env": [""], "Labels": { "a": "" } });
     let read = read(body).unwrap();
     assert_eq!(read.detach_keys, None);
-    assert_eq!(read.inner, Some(Inner::default()));
+    assert_eq!(read.inner, Some(Nested::default()));
     assert_eq!(
         read.env,
         Some(vec![String::new()]),
@@ -51,8 +51,8 @@ fn null_is_what_a_missing_key_is() {
         "DetachKeys": null, "Tty": null, "Count": null, "Name": null, "Env": null,
         "Labels": null, "Inner": null, "Size": null,
     });
-    assert_eq!(read(nulls).unwrap(), Body::default());
-    assert_eq!(read(json!(null)).unwrap(), Body::default());
+    assert_eq!(read(nulls).unwrap(), Example::default());
+    assert_eq!(read(json!(null)).unwrap(), Example::default());
     let within = read(json!({ "Env": [null], "Labels": { "a": null } })).unwrap();
     assert_eq!(within.env, Some(vec![String::new()]));
     assert_eq!(within.labels["a"], "");
@@ -88,7 +88,7 @@ fn a_value_of_a_wrong_kind_is_named_by_its_path() {
         ),
         (
             json!([]),
-            "invalid JSON: invalid type: sequence, expected struct Body",
+            "invalid JSON: invalid type: sequence, expected struct Example",
         ),
     ] {
         let error = read(body).unwrap_err();

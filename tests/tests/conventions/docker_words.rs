@@ -1,8 +1,6 @@
 //! Only the Docker API knows Docker: no other package has its option names, its daemon's sentences or its field names.
 //! The image store knows Docker's media types and archives, as every registry client does.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
-
 use std::fs;
 
 use lab::{paths, sources};
@@ -84,8 +82,8 @@ fn literals(text: &str) -> Vec<&str> {
         let (before, here) = rest.split_at(at);
         rest = if here.starts_with("//") {
             here.split_once('\n').map_or("", |(_, next)| next)
-        } else if let Some(inside) = here.strip_prefix('"') {
-            let (literal, next) = literal(before, inside);
+        } else if let Some(begun) = here.strip_prefix('"') {
+            let (literal, next) = literal(before, begun);
             found.push(literal);
             next
         } else if let Some(character) = here.strip_prefix('\'') {
