@@ -56,7 +56,7 @@ pub fn arrows(sources: &Path) -> Arrows {
         let to = arrows.entry(module.clone()).or_default();
         for path in paths(module, file, &files) {
             if let Some(path) = absolute(module, &path, &files) {
-                let found = resolve(path, &files, 0);
+                let found = resolve(&path, &files, 0);
                 if !module.starts_with(&found) {
                     to.insert(found);
                 }
@@ -200,7 +200,7 @@ fn absolute(
 }
 
 /// The file that has what a path names: names that are handed on are followed to where they are defined.
-fn resolve(path: Vec<String>, files: &BTreeMap<Module, File>, depth: usize) -> Module {
+fn resolve(path: &[String], files: &BTreeMap<Module, File>, depth: usize) -> Module {
     let mut length = path.len();
     while !files.contains_key(&path[..length]) {
         length -= 1;
@@ -216,7 +216,7 @@ fn resolve(path: Vec<String>, files: &BTreeMap<Module, File>, depth: usize) -> M
     let further = handed_on.and_then(|one| absolute(&module, &one.path, files));
     match further {
         Some(further) => resolve(
-            [&further[..], &path[length + 1..]].concat(),
+            &[&further[..], &path[length + 1..]].concat(),
             files,
             depth + 1,
         ),
