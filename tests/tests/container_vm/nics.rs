@@ -37,7 +37,8 @@ async fn a_nic_whose_tap_was_deleted_works_again_by_the_next_tap_of_its_name() {
         privileged: true,
         ..process(&["sh", "-c", line])
     };
-    let ping = "ping -c 1 -w 20 10.9.0.1";
+    // A packet or two are lost while a link comes up.
+    let ping = "for try in $(seq 20); do ping -c 1 -W 1 10.9.0.1 && exit 0; done; exit 1";
     let up = format!("ip addr add 10.9.0.2/24 dev eth0 && ip link set eth0 up && {ping}");
     let ran = shim.exec(privileged(&up)).await.unwrap();
     assert_eq!(ran.code(), 0, "{}{}", ran.text(), ran.errors());

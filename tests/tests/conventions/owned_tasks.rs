@@ -6,7 +6,13 @@ use std::path::Path;
 use lab::{paths, sources};
 
 /// Where tasks are spawned by their owners alone.
-const OWNED: [&str; 1] = ["vch-coordinator/src/api"];
+const OWNED: [&str; 4] = ["protocol", "tether-net", "vch-coordinator", "image"];
+/// Files whose calls keep what they spawn: netlink connections that end with their handles, and the crash harness.
+const KEPT: [&str; 3] = [
+    "vch-coordinator/network/src/segments/kernel.rs",
+    "tether-net/src/netlink.rs",
+    "vch-coordinator/store/src/crash/life.rs",
+];
 /// The calls that leave a task to nobody.
 const DETACHED: [&str; 2] = ["tokio::spawn(", "task::spawn("];
 
@@ -16,7 +22,7 @@ fn no_task_is_detached() {
     let mut found = Vec::new();
     for dir in OWNED {
         for file in sources::rust(&root.join(dir)).unwrap() {
-            if is_test(&file) {
+            if is_test(&file) || KEPT.iter().any(|kept| file.ends_with(kept)) {
                 continue;
             }
             let text = fs::read_to_string(&file).unwrap();

@@ -30,7 +30,7 @@ pub use things::NatEnvironment;
 pub use watch::Watch;
 
 use crate::ActorThread;
-use actor::{Actor, Command};
+use actor::{NftActor, NftCommand};
 use state::Changes;
 use std::io;
 use thiserror::Error;
@@ -82,7 +82,7 @@ pub enum NatError {
 
 /// The tables of this VCH: asks the thread that owns them.
 pub struct Nat {
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<NftCommand>,
     /// Until somebody watches it.
     subscription: Option<Subscription>,
     /// The port by which the kernel names the owner's own changes.
@@ -102,11 +102,11 @@ impl Nat {
     pub fn spawn(environment: NatEnvironment) -> Result<(Self, ActorThread), NatError> {
         // First, so that nothing is missed between the changes and the listening.
         let subscription = Subscription::open()?;
-        Self::spawn_actor(Actor::open(environment)?, subscription)
+        Self::spawn_actor(NftActor::open(environment)?, subscription)
     }
 
     fn spawn_actor(
-        actor: Actor,
+        actor: NftActor,
         subscription: Subscription,
     ) -> Result<(Self, ActorThread), NatError> {
         let (commands, requests) = mpsc::channel(QUEUE);
@@ -148,7 +148,7 @@ impl Nat {
     /// Returns [`NatError`] if the kernel refuses, or the owner has ended.
     pub async fn follow(&self, delta: &Delta) -> Result<(), NatError> {
         let changes = Changes::from(delta);
-        self.ask(|answer| Command::Follow(changes, answer)).await
+        self.ask(|answer| NftCommand::Follow(changes, answer)).await
     }
 
     /// Makes the rules as they must be where they are missing or others changed them, and the sets
@@ -159,7 +159,8 @@ impl Nat {
     /// Returns [`NatError`] if the kernel refuses, or the owner has ended.
     pub async fn reconcile(&self, whole: &Delta) -> Result<(), NatError> {
         let whole = Changes::from(whole);
-        self.ask(|answer| Command::Reconcile(whole, answer)).await
+        self.ask(|answer| NftCommand::Reconcile(whole, answer))
+            .await
     }
 
     /// Lets the owner end as by a defect.
@@ -168,11 +169,14 @@ impl Nat {
         let commands = self.commands.clone();
         async move {
             // It has ended already then.
-            let _ = commands.send(Command::Panic).await;
+            let _ = commands.send(NftCommand::Panic).await;
         }
     }
 
-    async fn ask(&self, command: impl FnOnce(actor::Answer) -> Command) -> Result<(), NatError> {
+    async fn ask(
+        &self,
+        command: impl FnOnce(actor::NftAnswer) -> NftCommand,
+    ) -> Result<(), NatError> {
         let (answer, answered) = oneshot::channel();
         let sent = self.commands.send(command(answer)).await;
         sent.map_err(|_| NatError::Stopped)?;

@@ -101,7 +101,8 @@ impl Runtime {
         input: bool,
         held: OwnedRwLockReadGuard<()>,
     ) -> Result<Attached, RuntimeError> {
-        let next = |seen: &Seen| seen.gone || seen.starts > then.starts || seen.ends > then.ends;
+        let counts = |seen: &Seen| (seen.starts, seen.ends, seen.refusals);
+        let next = |seen: &Seen| seen.gone || counts(seen) != counts(&then);
         let not_running = || RuntimeError::NotRunning(id.to_string());
         let now = seen
             .wait_for(next)

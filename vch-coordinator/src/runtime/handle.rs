@@ -43,8 +43,10 @@ pub struct Seen {
     pub starting: bool,
     /// How often it has started since the coordinator did.
     pub starts: u64,
-    /// How often it has ended since then, starts that failed included.
+    /// How often it has ended since then.
     pub ends: u64,
+    /// How often its start was refused since then, before there was a VM.
+    pub refusals: u64,
     /// It is removed.
     pub gone: bool,
 }
@@ -107,11 +109,16 @@ impl Handle {
         self.seen.send_modify(|seen| seen.life = life);
     }
 
-    /// Shows that it has ended, or that its start has failed.
+    /// Shows that it has ended, or that its start has failed: the time of its end is another one then, unless there was
+    /// no VM that could end.
     pub fn show_end(&self, life: Life) {
         self.seen.send_modify(|seen| {
+            if life.finished_ms == seen.life.finished_ms {
+                seen.refusals += 1;
+            } else {
+                seen.ends += 1;
+            }
             seen.life = life;
-            seen.ends += 1;
         });
     }
 

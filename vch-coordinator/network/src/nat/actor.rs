@@ -12,21 +12,21 @@ use tokio::sync::{mpsc, oneshot};
 use vch_nftables::{Connection, Conntrack, Table};
 
 /// Where an answer goes.
-pub type Answer = oneshot::Sender<Result<(), NatError>>;
+pub type NftAnswer = oneshot::Sender<Result<(), NatError>>;
 
 /// What may be asked of the owner.
-pub enum Command {
+pub enum NftCommand {
     /// Let these things be so.
-    Follow(Changes, Answer),
+    Follow(Changes, NftAnswer),
     /// Let these things be so, and nothing else.
-    Reconcile(Changes, Answer),
+    Reconcile(Changes, NftAnswer),
     /// End as by a defect.
     #[cfg(any(test, feature = "test-util"))]
     Panic,
 }
 
 /// The rules of this VCH, and what their sets are to hold.
-pub struct Actor {
+pub struct NftActor {
     connection: Connection,
     tracker: Conntrack,
     ruleset: Ruleset,
@@ -35,7 +35,7 @@ pub struct Actor {
     unsure: bool,
 }
 
-impl Actor {
+impl NftActor {
     /// Connects to the network namespace of the calling thread; nothing is changed yet.
     pub fn open(environment: NatEnvironment) -> Result<Self, NatError> {
         Self::over(Connection::open()?, environment)
@@ -64,17 +64,17 @@ impl Actor {
 
     /// Works until no one is left who could ask. Whoever asked may have gone: the work is done all the same, and
     /// there is no one to tell.
-    pub fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+    pub fn run(mut self, mut commands: mpsc::Receiver<NftCommand>) {
         while let Some(command) = commands.blocking_recv() {
             match command {
-                Command::Follow(changes, answer) => {
+                NftCommand::Follow(changes, answer) => {
                     let _ = answer.send(self.follow(changes));
                 }
-                Command::Reconcile(whole, answer) => {
+                NftCommand::Reconcile(whole, answer) => {
                     let _ = answer.send(self.reconcile(whole));
                 }
                 #[cfg(any(test, feature = "test-util"))]
-                Command::Panic => panic!("a defect"),
+                NftCommand::Panic => panic!("a defect"),
             }
         }
     }

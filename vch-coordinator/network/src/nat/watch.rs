@@ -1,6 +1,6 @@
 //! Hears when somebody else changes our tables.
 
-use super::{NatError, actor::Command};
+use super::{NatError, actor::NftCommand};
 #[cfg(any(test, feature = "test-util"))]
 use std::io;
 use tokio::{io::unix::AsyncFd, sync::mpsc};
@@ -11,7 +11,7 @@ pub struct Watch {
     subscription: AsyncFd<Subscription>,
     heard: Heard,
     /// Closed when the owner of the tables has ended.
-    owner: mpsc::Sender<Command>,
+    owner: mpsc::Sender<NftCommand>,
     /// Cancelled by a test: events can't be had any more.
     #[cfg(any(test, feature = "test-util"))]
     fault: tokio_util::sync::CancellationToken,
@@ -65,7 +65,7 @@ impl Watch {
         subscription: Subscription,
         own: u32,
         tables: Vec<Table>,
-        owner: mpsc::Sender<Command>,
+        owner: mpsc::Sender<NftCommand>,
         #[cfg(any(test, feature = "test-util"))] fault: tokio_util::sync::CancellationToken,
     ) -> Result<Self, NatError> {
         // SAFETY: a subscription has one descriptor, which it owns and closes when it is dropped.

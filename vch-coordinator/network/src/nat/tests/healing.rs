@@ -1,6 +1,6 @@
 //! What others do to our tables is undone, and what is right stays as it is.
 
-use super::world::{A, B, Nat, World, environment, id, in_namespace, network, run};
+use super::world::{A, B, DrivenNat, World, environment, id, in_namespace, network, run};
 use std::collections::BTreeSet;
 use vch_ledger::desired::Delta;
 
@@ -38,8 +38,8 @@ fn nothing_but(networks: &[(u8, bool)]) -> Delta {
     }
 }
 
-fn reconciled(whole: &Delta) -> Nat {
-    let mut nat = Nat::open(environment()).unwrap();
+fn reconciled(whole: &Delta) -> DrivenNat {
+    let mut nat = DrivenNat::open(environment()).unwrap();
     nat.reconcile(whole).unwrap();
     nat
 }

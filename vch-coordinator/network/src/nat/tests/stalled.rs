@@ -1,6 +1,6 @@
 //! A kernel that does not answer holds the owner of the tables up, and nobody else.
 
-use super::super::{Nat, NatError, actor::Actor};
+use super::super::{Nat, NatError, actor::NftActor};
 use super::world::environment;
 use crate::testing::namespace::in_namespace;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
@@ -31,7 +31,7 @@ fn stalled() -> (Nat, crate::ActorThread, OwnedFd) {
         SockFlag::SOCK_CLOEXEC,
     )
     .unwrap();
-    let actor = Actor::over(Connection::over(ours).unwrap(), environment()).unwrap();
+    let actor = NftActor::over(Connection::over(ours).unwrap(), environment()).unwrap();
     let (nat, thread) = Nat::spawn_actor(actor, Subscription::open().unwrap()).unwrap();
     (nat, thread, kernel)
 }

@@ -1,7 +1,9 @@
 //! Flows of published ports, when these go or move.
 
 use super::frames::{self, ACK, SYN};
-use super::world::{E, Nat, VCH, VCH6, World, binding, ends, host_port, id, in_namespace, v4, v6};
+use super::world::{
+    DrivenNat, E, VCH, VCH6, World, binding, ends, host_port, id, in_namespace, v4, v6,
+};
 use std::net::{IpAddr, UdpSocket};
 use vch_ledger::Protocol;
 use vch_ledger::desired::{BindingChange, Delta};
@@ -185,7 +187,7 @@ fn established_flows_live_through_a_flush_and_a_restart() {
         world.host("a1").says(answer);
         world.host("out").receive(ANSWER);
         super::world::run("nft flush ruleset");
-        let mut again = Nat::open(super::world::environment()).unwrap();
+        let mut again = DrivenNat::open(super::world::environment()).unwrap();
         again.reconcile(&world.delta).unwrap();
         assert_eq!(arrives(&mut world, tcp, like, (4000, 8080), false), ["a1"]);
     });
@@ -207,7 +209,7 @@ fn what_was_left_uncut_when_the_coordinator_died_is_cut_at_its_next_start() {
         }
         // The ledger went on; the kernel did not.
         world.delta.bindings.remove(&gone);
-        let mut again = Nat::open(super::world::environment()).unwrap();
+        let mut again = DrivenNat::open(super::world::environment()).unwrap();
         again.reconcile(&world.delta).unwrap();
         assert_eq!(arrives(&mut world, udp, like, (4000, 8080), false), [""; 0]);
         assert_eq!(arrives(&mut world, udp, like, (4000, 8081), false), ["a1"]);

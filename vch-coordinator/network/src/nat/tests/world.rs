@@ -8,7 +8,7 @@
 use super::frames::{self, Mac};
 use crate::nat::{
     NatEnvironment, NatError, Watch,
-    actor::{Actor, Command},
+    actor::{NftActor, NftCommand},
 };
 use crate::segments::tap::Tap;
 use nix::errno::Errno;
@@ -197,18 +197,18 @@ pub fn ends(frame: &[u8]) -> ((IpAddr, u16), (IpAddr, u16)) {
 }
 
 /// The owner of the tables, on the test's own thread.
-pub struct Nat {
-    actor: Actor,
+pub struct DrivenNat {
+    actor: NftActor,
     subscription: Option<Subscription>,
     /// Open as long as the owner lives.
-    commands: (mpsc::Sender<Command>, mpsc::Receiver<Command>),
+    commands: (mpsc::Sender<NftCommand>, mpsc::Receiver<NftCommand>),
 }
 
-impl Nat {
+impl DrivenNat {
     pub fn open(environment: NatEnvironment) -> Result<Self, NatError> {
         Ok(Self {
             subscription: Some(Subscription::open()?),
-            actor: Actor::open(environment)?,
+            actor: NftActor::open(environment)?,
             commands: mpsc::channel(1),
         })
     }
@@ -235,7 +235,7 @@ impl Nat {
 
 /// The VCH: networks `a` and `b` with a bridge each, `s` and `t` on the shared one, `e` outside.
 pub struct World {
-    pub nat: Nat,
+    pub nat: DrivenNat,
     pub delta: Delta,
     pub hosts: BTreeMap<&'static str, Host>,
 }
@@ -384,7 +384,7 @@ impl World {
             }
             hosts.insert(host, made);
         }
-        let mut nat = Nat::open(environment()).unwrap();
+        let mut nat = DrivenNat::open(environment()).unwrap();
         nat.reconcile(&delta).unwrap();
         Self { nat, delta, hosts }
     }
