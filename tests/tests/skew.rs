@@ -144,8 +144,9 @@ fn containers_run_on_under_the_next_release_and_under_the_last() {
     runs_on(&host, &before);
     let privileged = host.docker.run("docker exec --privileged counts true");
     let privileged = privileged.unwrap();
+    assert_eq!(privileged.code, 126, "{privileged:?}");
     assert!(
-        privileged.stderr.contains("release 0.1.0"),
+        privileged.stdout.contains("release 0.1.0"),
         "{privileged:?}"
     );
     stops(&host);

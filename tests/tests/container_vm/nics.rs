@@ -16,7 +16,10 @@ fn makes_tap(namespace: &Namespace) {
     namespace
         .ip(&format!("addr add 10.9.0.1/24 dev {TAP}"))
         .unwrap();
-    namespace.ip(&format!("link set {TAP} up")).unwrap();
+    // What the guest has learnt of its neighbour stays true.
+    namespace
+        .ip(&format!("link set {TAP} address 02:42:0a:09:00:01 up"))
+        .unwrap();
 }
 
 #[tokio::test]
