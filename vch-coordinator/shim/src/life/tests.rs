@@ -170,13 +170,15 @@ async fn a_guest_that_breaks_its_bounds_is_ended_with_a_code_of_its_own() {
     let flooding = async {
         init.says(&FromInit::Ready { version: VERSION }).await;
         init.says(&FromInit::Started { id: MAIN, pid: 1 }).await;
+        // The shim may close the line before its outcome is told.
         while init.says(&chunk).await {}
+        std::future::pending::<Infallible>().await
     };
     let following = followed(&guest, &mut events);
     let lived = timeout(SOON, async {
         tokio::select! {
             lived = following => lived,
-            () = flooding => panic!("the line was closed"),
+            never = flooding => match never {},
         }
     });
     let (outcome, _) = lived.await.unwrap();
