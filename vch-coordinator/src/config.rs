@@ -16,7 +16,7 @@ mod runtime;
 
 pub use bridge::Bridge;
 pub use error::ConfigError;
-pub use host_interfaces::{DockerEndpoint, HostInterface, TlsFiles};
+pub use host_interfaces::{DockerEndpoint, HostInterface};
 pub use images::Images;
 pub use links::{Links, LinksError};
 pub use reload::{RereadError, RestartNeeded};
