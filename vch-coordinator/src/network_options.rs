@@ -1,7 +1,7 @@
 //! The options of networks, which only the Docker API reads, for the native API.
 
 use control_api::NetworkOptions;
-use docker_api::network_options;
+use docker_model::networks::options;
 use std::{collections::BTreeMap, sync::Arc};
 use vch_ledger::{BridgeOptions, Network, Refusal};
 
@@ -13,11 +13,11 @@ impl NetworkOptions for ByDockersNames {
         &self,
         options: BTreeMap<String, String>,
     ) -> Result<(BridgeOptions, Arc<str>), Refusal> {
-        let options = network_options::NetworkOptions::from(options);
+        let options = options::NetworkOptions::from(options);
         Ok((options.bridge(), options.document()?))
     }
 
     fn of(&self, network: &Network) -> BTreeMap<String, String> {
-        network_options::native(network)
+        options::native(network)
     }
 }

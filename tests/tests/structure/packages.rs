@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs};
 
 /// Each package, from the ground up: what it needs of ours, and what its tests need beside. A row names rows above it
 /// only, so that arrows run downward and there is no circle. A new arrow is a decision, and is written here.
-const ROWS: [(&str, &[&str], &[&str]); 21] = [
+const ROWS: [(&str, &[&str], &[&str]); 22] = [
     ("protocol", &[], &[]),
     ("vch-dns", &[], &[]),
     ("vch-nftables", &[], &[]),
@@ -72,15 +72,28 @@ const ROWS: [(&str, &[&str], &[&str]); 21] = [
     ),
     ("vchctl", &["control-api"], &[]),
     (
+        "docker-model",
+        &[
+            "protocol",
+            "vch-engine",
+            "vch-image-store",
+            "vch-ledger",
+            "vch-log",
+            "vch-runtime",
+            "vch-store",
+        ],
+        &[],
+    ),
+    (
         "docker-api",
         &[
+            "docker-model",
             "protocol",
             "vch-engine",
             "vch-http",
             "vch-image-store",
             "vch-ledger",
             "vch-log",
-            "vch-network",
             "vch-runtime",
             "vch-shim",
             "vch-store",
@@ -92,6 +105,7 @@ const ROWS: [(&str, &[&str], &[&str]); 21] = [
         &[
             "control-api",
             "docker-api",
+            "docker-model",
             "protocol",
             "vch-dns",
             "vch-engine",
@@ -116,9 +130,6 @@ const ROWS: [(&str, &[&str], &[&str]); 21] = [
 
 /// Lines of a package without its tests.
 const LINES_MAX: usize = 10_000;
-
-/// A package that is larger, and what is to leave it.
-const LARGER: (&str, &str) = ("docker-api", "the reading of requests");
 
 #[test]
 fn each_package_needs_only_what_lies_below_it() {
@@ -153,9 +164,8 @@ fn no_package_is_too_large_to_be_known_by_one_person() {
         });
         let lines = files.map(|file| fs::read_to_string(file).unwrap().lines().count());
         let lines: usize = lines.sum();
-        assert_eq!(
-            lines > LINES_MAX,
-            package.name == LARGER.0,
+        assert!(
+            lines <= LINES_MAX,
             "{} has {lines} lines, {LINES_MAX} are possible",
             package.name
         );

@@ -5,21 +5,20 @@
 //!   ledger ──► view ──► inspect, list (pure) ──► JSON
 //! ```
 
-mod body;
-mod create;
 mod inspect;
 mod list;
-pub mod names;
-pub mod shown;
 mod stats;
-mod status;
 mod update;
 mod view;
 
-pub use create::{Image, is_log_read, only_ours};
-
-use super::{Docker, DockerError, Json, Parameters, Path, Version, filters::Filters, time};
+use super::{Docker, Json, Parameters, Path};
 use axum::{Router, extract::State, http::StatusCode, routing};
+use docker_model::{
+    DockerError, Version,
+    containers::{body, create as params},
+    filters::Filters,
+    json, names, time,
+};
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -101,7 +100,7 @@ async fn create(
             "config cannot be empty in order to create a container",
         ));
     }
-    let body: body::Body = super::json::typed(body)?;
+    let body: body::Body = json::typed(body)?;
     let name = match parameters.get("name") {
         Some(name) => names::chosen(name)?,
         None => docker.free_name().await?,
@@ -109,16 +108,16 @@ async fn create(
     let image = docker.image(&body.image)?;
     let platform = parameters.get("platform");
     if let Some(platform) = platform.filter(|_| version >= PLATFORM) {
-        create::check_platform(platform, &body.image, &image)?;
+        params::check_platform(platform, &body.image, &image)?;
     }
     let host_gateway = docker.requests.ledger_handle.read(host_gateway).await?;
-    let context = create::CreateContext {
+    let context = params::CreateContext {
         version,
         name,
         image: &image,
         host_gateway,
     };
-    let create::Planned { create, warnings } = create::plan(&body, context)?;
+    let params::Planned { create, warnings } = params::plan(&body, context)?;
     let made = docker.runtime.create(create).await;
     let id = made.map_err(not_made)?;
     let answer = json!({ "Id": id.to_string(), "Warnings": warnings });

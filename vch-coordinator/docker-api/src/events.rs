@@ -14,7 +14,7 @@ mod route;
 pub(super) use follow::follow;
 pub(super) use route::routes;
 
-use super::time;
+use docker_model::time;
 use serde::{Serialize, Serializer};
 use std::{
     collections::{BTreeMap, VecDeque},

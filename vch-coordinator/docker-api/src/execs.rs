@@ -7,7 +7,7 @@ mod top;
 pub use register::Execs;
 
 use super::{
-    Docker, DockerError, Json, Parameters, Path, Version,
+    Docker, Json, Parameters, Path,
     streams::{Hijack, Keys, Shape, size},
 };
 use axum::{
@@ -18,6 +18,7 @@ use axum::{
     routing,
 };
 use carry::{Ending, carried, drained, explained};
+use docker_model::{DockerError, Version};
 use protocol::process::{Process, TerminalSize};
 use register::{Claim, Exec, Stage};
 use serde::Deserialize;

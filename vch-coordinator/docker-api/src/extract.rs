@@ -1,11 +1,12 @@
 //! What handlers read of a request, with dockerd's words for what can't be read.
 
-use super::{DockerError, json, preflight::Parsed};
+use super::preflight::Parsed;
 use axum::{
     extract::FromRequestParts,
     http::{header::CONTENT_TYPE, request::Parts},
     response::{IntoResponse, Response},
 };
+use docker_model::{DockerError, json};
 use serde::{Serialize, de::DeserializeOwned};
 
 /// Most parameters of a query.

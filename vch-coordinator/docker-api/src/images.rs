@@ -9,10 +9,7 @@ mod pull;
 mod response;
 mod sharing;
 
-use super::{
-    Docker, DockerError, Json, Parameters, Path, Version, containers, events::EventKind,
-    filters::Filters,
-};
+use super::{Docker, Json, Parameters, Path, events::EventKind};
 use axum::{
     Router,
     extract::State,
@@ -20,13 +17,13 @@ use axum::{
     response::{IntoResponse, Response},
     routing,
 };
+use docker_model::{DockerError, Version, containers::create, filters::Filters};
 use serde_json::{Value, json};
 use sharing::Sharing;
 use std::{collections::BTreeMap, sync::Arc};
 use vch_image_store::{
     Image, ImageError, Reference,
     store::{Removed, Use},
-    subprocess::{Failure, HelperError},
 };
 
 pub fn routes() -> Router<Docker> {
@@ -44,40 +41,12 @@ pub fn routes() -> Router<Docker> {
         .route("/images/{*name}", routing::any(one))
 }
 
-impl From<ImageError> for DockerError {
-    fn from(error: ImageError) -> Self {
-        let message = vch_log::error_chain(&error).to_string();
-        match error {
-            ImageError::Unknown(_) => Self::not_found(message),
-            ImageError::Conflict(_) => Self::conflict(message),
-            ImageError::Ambiguous(_)
-            | ImageError::Name(_)
-            | ImageError::DigestTag
-            | ImageError::Change(_)
-            | ImageError::DigestMismatch(_) => Self::invalid(message),
-            ImageError::Helper(HelperError::Refused { failure, .. }) => match failure {
-                Failure::Content => Self::invalid(message),
-                Failure::Missing => Self::not_found(message),
-                Failure::Denied => Self::new(StatusCode::UNAUTHORIZED, message),
-                Failure::Registry | Failure::Own => Self::failed(message),
-            },
-            ImageError::Helper(_)
-            | ImageError::File { .. }
-            | ImageError::Index { .. }
-            | ImageError::Upper(_)
-            | ImageError::Missing(_)
-            | ImageError::Room { .. }
-            | ImageError::Ending => Self::failed(message),
-        }
-    }
-}
-
 impl Docker {
     /// What a container made of an image takes after it.
     ///
     /// # Errors
     /// There is no such image.
-    pub fn image(&self, name: &str) -> Result<containers::Image, DockerError> {
+    pub fn image(&self, name: &str) -> Result<create::Image, DockerError> {
         Ok(response::for_container(&*self.images.find(name)?))
     }
 
@@ -195,7 +164,7 @@ async fn one(
     let (bare, what) = name.rsplit_once('/').unwrap_or((&name, ""));
     let find = || docker.images.find(bare);
     for platform in ["platform", "platforms"].map(|name| parameters.get(name)) {
-        platform.map_or(Ok(()), containers::only_ours)?;
+        platform.map_or(Ok(()), create::only_ours)?;
     }
     let answer = match (method, what) {
         (Method::GET, "json") => {

@@ -7,17 +7,14 @@
 //!        events ◄── ledger's changes, Runtime's events              Requests, Runtime
 //! ```
 //!
-//! Versions 1.24 to 1.51; each handler asks for its request's [`Version`]. Errors are [`DockerError`]s
+//! Versions 1.24 to 1.51; each handler asks for its request's [`docker_model::Version`]. Errors are [`DockerError`]s
 //! in dockerd's words. What a VCH does not have is refused by `unsupported`, by name.
 
 mod containers;
-mod error;
 pub mod events;
 mod execs;
 mod extract;
-mod filters;
 mod images;
-mod json;
 mod lifecycle;
 mod networks;
 mod preflight;
@@ -25,18 +22,13 @@ mod raw;
 pub mod server;
 mod streams;
 mod system;
-pub mod time;
 mod unsupported;
-mod version;
 mod volumes;
 
-pub use error::DockerError;
 pub use events::Events;
 pub use execs::Execs;
 pub use extract::{Json, Parameters, Path};
-pub use networks::options as network_options;
 pub use system::Machine;
-pub use version::Version;
 
 use axum::{
     Router,
@@ -46,6 +38,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing,
 };
+use docker_model::DockerError;
 use std::{convert::Infallible, sync::Arc};
 use tower::ServiceExt;
 use vch_engine::Requests;

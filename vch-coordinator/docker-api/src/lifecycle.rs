@@ -1,10 +1,6 @@
 //! The lives of containers: start, stop, kill, restart, rename, remove, wait.
 
-use super::{
-    Docker, DockerError, Parameters, Path, Version,
-    containers::{names, shown::Shown},
-    error::{NOT_BOUND, bind_failure},
-};
+use super::{Docker, Parameters, Path};
 use axum::{
     Router,
     body::{Body, Bytes},
@@ -12,6 +8,12 @@ use axum::{
     http::{HeaderValue, StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
     routing,
+};
+use docker_model::{
+    DockerError, Version,
+    containers::shown::Shown,
+    error::{NOT_BOUND, bind_failure},
+    names,
 };
 use futures_util::stream;
 use serde_json::json;
@@ -62,34 +64,6 @@ impl Docker {
         });
         let endpoint = first.unwrap_or_default();
         DockerError::failed(format!("{NOT_BOUND}{endpoint}: {why}"))
-    }
-}
-
-impl From<RuntimeError> for DockerError {
-    fn from(error: RuntimeError) -> Self {
-        match error {
-            RuntimeError::Request(error) => error.into(),
-            RuntimeError::NotOurs(name) => Self::not_found(format!("No such container: {name}")),
-            RuntimeError::NotRunning(id) => {
-                Self::conflict(format!("container {id} is not running"))
-            }
-            RuntimeError::Running { name, state } => Self::conflict(format!(
-                "cannot remove container \"/{name}\": container is {state}: stop the container before removing or force remove"
-            )),
-            error @ RuntimeError::Orphan { .. } => Self::conflict(error.to_string()),
-            RuntimeError::Removing(id) => {
-                Self::conflict(format!("removal of container {id} is already in progress"))
-            }
-            // As dockerd says what its runtime says of a program, and itself of all else.
-            RuntimeError::NotStarted {
-                code: 126 | 127,
-                reason,
-            } => Self::invalid(format!(
-                "failed to create task for container: failed to create shim task: VM runtime create failed: unable to start container process: {reason}: unknown"
-            )),
-            RuntimeError::NotStarted { reason, .. } => Self::failed(reason),
-            other => Self::failed(vch_log::error_chain(&other).to_string()),
-        }
     }
 }
 
@@ -162,13 +136,7 @@ fn how(parameters: &Parameters, version: Version, failed: &str) -> Result<Stop, 
 }
 
 fn signal(named: &str) -> Result<u8, DockerError> {
-    signal_number(named).ok_or_else(|| invalid_signal(named))
-}
-
-/// dockerd's words.
-pub fn invalid_signal(named: &str) -> DockerError {
-    let shown: String = named.chars().take(100).collect();
-    DockerError::invalid(format!("invalid signal: {shown}"))
+    signal_number(named).ok_or_else(|| docker_model::error::invalid_signal(named))
 }
 
 async fn stop(

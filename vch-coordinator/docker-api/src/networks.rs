@@ -1,26 +1,25 @@
 //! Networks: one function a route.
 
-pub mod endpoint;
-mod ipam;
 mod listed;
-pub mod options;
-mod params;
-pub mod response;
 
-use super::{
-    Docker, DockerError, Json, Parameters, Path, Version, containers::shown::Shown,
-    filters::Filters,
-};
+use super::{Docker, Json, Parameters, Path};
 use axum::{
     Router,
     extract::State,
     http::StatusCode,
     routing::{get, post},
 };
-use endpoint::EndpointSettings;
-use options::go_bool;
-use params::Create;
-use response::{NetworkSummary, scope};
+use docker_model::{
+    DockerError, Version,
+    containers::shown::Shown,
+    filters::Filters,
+    networks::{
+        endpoint::EndpointSettings,
+        options::go_bool,
+        params::Create,
+        response::{NetworkSummary, scope},
+    },
+};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, time::Duration};
 use vch_ledger::{

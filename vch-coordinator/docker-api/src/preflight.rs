@@ -4,7 +4,7 @@
 //! which can't be read is a 400 in dockerd's words, whatever else is wrong with it: a container that is
 //! not there, a feature that a VCH does not have.
 
-use super::{DockerError, json, raw::RawStart, version};
+use super::raw::RawStart;
 use axum::{
     body::{Body, HttpBody},
     extract::{MatchedPath, Request, State},
@@ -15,6 +15,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use docker_model::{DockerError, json, version};
 use futures_util::StreamExt;
 use serde_json::Value;
 use std::{sync::Arc, time::Duration};

@@ -14,7 +14,7 @@ mod tail;
 pub use detach::Keys;
 pub use hijack::{Hijack, Left, ToClient, end};
 
-use super::{Docker, DockerError, Parameters, Path, Version};
+use super::{Docker, Parameters, Path};
 use axum::{
     Router,
     extract::State,
@@ -22,6 +22,7 @@ use axum::{
     response::Response,
     routing,
 };
+use docker_model::{DockerError, Version};
 use hijack::{FromClient, Presence};
 use lines::LogParams;
 use pages::Pages;

@@ -1,11 +1,12 @@
 //! What the VCH is, for whoever asks before anything else.
 
-use super::{Docker, DockerError, Json, Version, time};
+use super::{Docker, Json};
 use axum::{
     extract::State,
     http::{HeaderValue, Method, header},
     response::{IntoResponse, Response},
 };
+use docker_model::{DockerError, Version, time};
 use serde_json::{Map, Value, json};
 use std::{fs, path::PathBuf};
 
@@ -282,7 +283,8 @@ fn of_containers() -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::{Version, by_version};
+    use super::by_version;
+    use docker_model::Version;
     use serde_json::{Map, Value, json};
 
     #[test]

@@ -3,6 +3,7 @@ use axum::{
     body::{Body, to_bytes},
     http::StatusCode,
 };
+use docker_model::Version;
 
 /// The routes that need no coordinator behind them.
 async fn ask(method: Method, path: &str) -> (StatusCode, axum::http::HeaderMap, String) {

@@ -1,11 +1,12 @@
 //! What dockerd has and a VCH has not: each is refused by its name, with what to do instead.
 
-use super::{Docker, DockerError, Json, Path};
+use super::{Docker, Json, Path};
 use axum::{
     Router,
     http::StatusCode,
     routing::{any, get, post},
 };
+use docker_model::DockerError;
 use serde_json::{Value, json};
 
 /// What is not there, where it would be, and what to do instead.

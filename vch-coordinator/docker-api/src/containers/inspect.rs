@@ -1,11 +1,14 @@
 //! `GET /containers/{id}/json`: pure. Keys stand in dockerd's order, in which people read them.
 
-use super::{
-    super::{Version, networks::endpoint::link_parts},
-    create::{DEFAULT, RUNTIME, network},
-    shown::Shown,
-    status,
-    view::ContainerView,
+use super::view::ContainerView;
+use docker_model::{
+    Version,
+    containers::{
+        create::{DEFAULT, RUNTIME, network},
+        shown::Shown,
+        status,
+    },
+    networks::endpoint::link_parts,
 };
 use protocol::process::{COVERED, READ_ONLY};
 use serde_json::{Map, Value, json};

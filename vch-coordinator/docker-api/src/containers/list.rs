@@ -1,10 +1,7 @@
 //! `GET /containers/json`: which containers, and what is shown of each: pure.
 
-use super::{
-    super::{DockerError, Version, filters::Filters},
-    inspect, status,
-    view::ContainerView,
-};
+use super::{inspect, view::ContainerView};
+use docker_model::{DockerError, Version, containers::status, filters::Filters};
 use serde_json::{Map, Value, json};
 use std::ops::RangeInclusive;
 use vch_ledger::Protocol;

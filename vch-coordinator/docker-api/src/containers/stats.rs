@@ -1,12 +1,13 @@
 //! `GET /containers/{id}/stats`: what a container uses, once or every second.
 
-use super::super::{Docker, DockerError, Json, Parameters, Path, time};
+use super::super::{Docker, Json, Parameters, Path};
 use axum::{
     body::{Body, Bytes},
     extract::State,
     http::{HeaderValue, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
+use docker_model::{DockerError, time};
 use futures_util::stream;
 use protocol::process::{InterfaceUsage, Usage};
 use serde_json::{Map, Value, json};
@@ -90,7 +91,7 @@ impl Docker {
 fn response(snapshot: &ContainerSnapshot, before: &Sample, now: &Sample) -> Value {
     let read = |sample: &Sample| match sample.at {
         Some(at) => time::rfc3339(at),
-        None => super::status::NEVER.to_owned(),
+        None => docker_model::containers::status::NEVER.to_owned(),
     };
     let mut response = json!({
         "read": read(now),

@@ -1,7 +1,7 @@
-use super::{
+use super::*;
+use docker_model::containers::{
     body::{Body, without_nulls},
-    create::{CreateContext, plan},
-    *,
+    create::{CreateContext, Image, plan},
 };
 use vch_ledger::{Command, CreateNetwork, DocumentKind, Environment, Settings, VchId};
 use vch_runtime::{ContainerRows, Documents, workload::Life};
@@ -181,7 +181,10 @@ fn inspect_of_a_running_container_shows_its_endpoints_and_none_of_one_that_ended
     );
     let created = inspected(&world, "server", 41);
     assert_eq!(created["State"]["Status"], "created");
-    assert_eq!(created["State"]["StartedAt"], status::NEVER);
+    assert_eq!(
+        created["State"]["StartedAt"],
+        docker_model::containers::status::NEVER
+    );
     assert_eq!(
         created["NetworkSettings"]["Networks"]["web"]["IPAddress"],
         ""

@@ -1,11 +1,14 @@
 //! `POST /containers/{id}/update`: the restart policy, memory, processors and other bounds.
 
-use super::{
-    super::{Docker, DockerError, Json, Path, Version},
-    body::{HostConfig, without_nulls},
-    create,
-};
+use super::super::{Docker, Json, Path};
 use axum::extract::State;
+use docker_model::{
+    DockerError, Version,
+    containers::{
+        body::{HostConfig, without_nulls},
+        create,
+    },
+};
 use serde_json::{Value, json};
 use vch_runtime::{
     ContainerSnapshot, RuntimeError, Update, cgroup_limits,
@@ -18,7 +21,7 @@ pub async fn update(
     Path(container): Path<String>,
     Json(body): Json<Value>,
 ) -> Result<Json<Value>, DockerError> {
-    let host: HostConfig = crate::json::typed(without_nulls(body))?;
+    let host: HostConfig = docker_model::json::typed(without_nulls(body))?;
     let id = docker.container(&container).await?;
     let snapshot = docker.runtime.require(id).await?;
     let (update, mut warnings) =

@@ -1,7 +1,7 @@
 //! Which events a listener wants to hear of.
 
 use super::{DockerEvent, EventKind};
-use crate::filters::Filters;
+use docker_model::filters::Filters;
 
 /// As dockerd: each name that is given must agree; one of a name's values.
 pub(super) fn wants(filters: &Filters, event: &DockerEvent) -> bool {

@@ -1,7 +1,7 @@
 //! From what the ledger and the runtime say to Docker's events.
 
 use super::{DockerEvent, EventKind, Events, container::event_of};
-use crate::networks::response::driver;
+use docker_model::networks::response::driver;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,

@@ -1,7 +1,7 @@
 //! `GET /events`: a JSON line for each event, of the past as far as it is kept, then as they come.
 
 use super::{DockerEvent, filter::wants};
-use crate::{Docker, DockerError, Parameters, filters::Filters, time};
+use crate::{Docker, Parameters};
 use axum::{
     Router,
     body::{Body, Bytes},
@@ -10,6 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use docker_model::{DockerError, filters::Filters, time};
 use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
 use tokio::{
     sync::broadcast::{self, error::RecvError},

@@ -1,5 +1,5 @@
 use super::{filter::wants, follow::Seen, *};
-use crate::filters::Filters;
+use docker_model::filters::Filters;
 use vch_ledger::{
     Command, Connect, CreateNetwork, Environment, Ledger, NetworkRef, Settings, VchId,
 };

@@ -2,12 +2,12 @@
 
 use super::{
     super::{
-        Docker, DockerError,
-        error::printable,
+        Docker,
         streams::{Hijack, Keys, Left, Shape, ToClient, end},
     },
     register::Claim,
 };
+use docker_model::{DockerError, error::printable};
 use protocol::process::{Exit, Output};
 use tokio::io::AsyncWriteExt;
 use tokio_util::sync::CancellationToken;

@@ -1,6 +1,6 @@
 //! What was asked to be run beside containers' own processes.
 
-use crate::DockerError;
+use docker_model::DockerError;
 use protocol::process::{Process, ProcessId};
 use std::{
     collections::BTreeMap,

@@ -3,8 +3,9 @@
 //! dockerd runs the ps of its host; here the VM tells its processes, and ps's selection is always all of
 //! the container's.
 
-use super::super::{Docker, DockerError, Json, Parameters, Path, time};
+use super::super::{Docker, Json, Parameters, Path};
 use axum::extract::State;
+use docker_model::{DockerError, time};
 use protocol::process::Listed;
 use serde_json::{Value, json};
 use std::time::Duration;

@@ -1,8 +1,9 @@
 //! `GET /distribution/NAME/json`: what a registry has under a name, without pulling it.
 
-use super::super::{Docker, DockerError, Json, Path};
+use super::super::{Docker, Json, Path};
 use super::pull;
 use axum::{extract::State, http::HeaderMap};
+use docker_model::DockerError;
 use serde_json::{Value, json};
 use vch_image_store::{ImageError, Reference};
 

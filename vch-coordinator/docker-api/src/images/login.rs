@@ -1,7 +1,8 @@
 //! `docker login`: whether a registry knows a user.
 
-use super::super::{Docker, DockerError, Json};
+use super::super::{Docker, Json};
 use axum::extract::State;
+use docker_model::DockerError;
 use serde::Deserialize;
 use serde_json::{Value, json};
 

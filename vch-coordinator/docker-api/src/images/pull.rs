@@ -1,6 +1,6 @@
 //! Pulls and loads images: `docker pull`, `docker import`, `docker load`.
 
-use super::super::{Docker, DockerError, Parameters, containers, json, time};
+use super::super::{Docker, Parameters};
 use super::login::Auth;
 use axum::{
     body::{Body, Bytes},
@@ -9,6 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use docker_model::{DockerError, containers::create::only_ours, json, time};
 use futures_util::{
     FutureExt, StreamExt, TryStreamExt,
     future::BoxFuture,
@@ -30,7 +31,7 @@ pub async fn create(
     body: Body,
 ) -> Result<Response, DockerError> {
     if let Some(platform) = parameters.get("platform") {
-        containers::only_ours(platform)?;
+        only_ours(platform)?;
     }
     if let Some(image) = parameters.get("fromImage") {
         let tag = parameters.get("tag").unwrap_or_default();
@@ -124,7 +125,7 @@ pub async fn load(
     body: Body,
 ) -> Result<Response, DockerError> {
     if let Some(platform) = parameters.get("platform") {
-        containers::only_ours(platform)?;
+        only_ours(platform)?;
     }
     let (sender, receiver) = mpsc::channel(BEHIND);
     let work = async move {

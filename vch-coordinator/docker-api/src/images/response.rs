@@ -1,6 +1,6 @@
 //! What Docker shows of images, and which are asked for: pure.
 
-use super::super::{DockerError, Version, containers, filters::Filters, time};
+use docker_model::{DockerError, Version, containers::create, filters::Filters, time};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use vch_image_store::{Descriptor, Image, Store, config::Run, reference::Which};
@@ -304,10 +304,10 @@ pub fn history(image: &Image) -> Value {
 }
 
 /// What a container made of it takes after it.
-pub fn for_container(image: &Image) -> containers::Image {
+pub fn for_container(image: &Image) -> create::Image {
     let run = image.config.config.clone().unwrap_or_default();
     let ports = run.exposed_ports.unwrap_or_default();
-    containers::Image {
+    create::Image {
         id: image.id.to_string(),
         user: run.user,
         exposed: ports.into_keys().collect(),

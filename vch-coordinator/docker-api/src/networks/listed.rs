@@ -1,10 +1,11 @@
 //! Which networks a list's filters let through.
 
-use super::{
-    is_unused,
-    response::{driver, scope},
+use super::is_unused;
+use docker_model::{
+    DockerError,
+    filters::Filters,
+    networks::response::{driver, scope},
 };
-use crate::{DockerError, filters::Filters};
 use vch_ledger::{Ledger, Network};
 
 const KNOWN: [&str; 7] = ["dangling", "driver", "id", "label", "name", "scope", "type"];

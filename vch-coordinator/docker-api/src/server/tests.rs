@@ -1,13 +1,14 @@
 mod hostile;
 
 use super::*;
-use crate::{DockerError, answer, streams::Hijack};
+use crate::{answer, streams::Hijack};
 use axum::{
     extract::Request,
     http::HeaderValue,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use docker_model::DockerError;
 use std::{os::unix::fs::PermissionsExt, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

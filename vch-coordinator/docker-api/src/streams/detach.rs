@@ -1,6 +1,6 @@
 //! The keys by which a client leaves a container running: Docker's `--detach-keys`.
 
-use crate::DockerError;
+use docker_model::DockerError;
 
 /// ctrl-p, ctrl-q.
 const DEFAULT: &[u8] = &[16, 17];

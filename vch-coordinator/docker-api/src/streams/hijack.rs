@@ -1,6 +1,6 @@
 //! A connection that becomes a raw stream: `attach` and the start of an exec.
 
-use crate::{DockerError, raw::RawStart};
+use crate::raw::RawStart;
 use axum::{
     body::Body,
     extract::FromRequestParts,
@@ -11,6 +11,7 @@ use axum::{
     },
     response::Response,
 };
+use docker_model::DockerError;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};

@@ -1,7 +1,8 @@
 //! What of a log a client wants: by stream, time and number of lines, with times before them.
 
 use super::Shape;
-use crate::{DockerError, Parameters, time};
+use crate::Parameters;
+use docker_model::{DockerError, time};
 use protocol::process::Output;
 use std::time::Duration;
 

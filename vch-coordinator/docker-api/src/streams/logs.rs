@@ -6,13 +6,14 @@ use super::{
     pages::Pages,
     unreadable,
 };
-use crate::{Docker, DockerError, Parameters, Path, Version, containers, time};
+use crate::{Docker, Parameters, Path};
 use axum::{
     body::{Body, Bytes},
     extract::State,
     http::{StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
+use docker_model::{DockerError, Version, containers::create, time};
 use futures_util::{FutureExt, Stream, StreamExt, future::BoxFuture, stream};
 use std::{io, time::Duration};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -38,7 +39,7 @@ pub async fn logs(
             "Bad parameters: you must choose at least one stream",
         ));
     }
-    if !containers::is_log_read(&snapshot.workload) {
+    if !create::is_log_read(&snapshot.workload) {
         return Err(DockerError::new(
             StatusCode::NOT_IMPLEMENTED,
             "configured logging driver does not support reading",
