@@ -6,10 +6,9 @@
 //! second transaction; a removal is never undone.
 
 use protocol::spec::{InterfaceName, SpecId};
-use std::{sync::Arc, time::Duration};
+use std::{error::Error, sync::Arc, time::Duration};
 use thiserror::Error;
 use vch_ledger::{Answer, Command, ContainerId, Refusal};
-use vch_log::error_chain;
 use vch_network::tether::{EndpointState, Tether, failures};
 use vch_store::{Committed, FollowError, LedgerHandle, WriterError};
 
@@ -20,12 +19,13 @@ pub enum RequestError {
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// The VCH's kernel or files refused; the addition was undone.
-    #[error("{what} was undone: {effect}")]
+    #[error("{what} was undone")]
     Effect {
         /// What had been asked.
         what: &'static str,
-        /// What failed, with its causes.
-        effect: String,
+        /// What failed; shared, because an error may answer several requests.
+        #[source]
+        source: Arc<dyn Error + Send + Sync>,
     },
     /// The guest refused; the addition was undone.
     #[error("{what} was undone, the container's agent refused it: {reason}")]
@@ -81,7 +81,7 @@ impl Requests {
             None => Ok(()),
         };
         if let Err(error) = settled {
-            return self.data_plane_failed(committed, &error).await;
+            return self.data_plane_failed(committed, error).await;
         }
         let Some(wait) = awaited(&committed) else {
             let progress = Progress::Done;
@@ -111,13 +111,13 @@ impl Requests {
     async fn data_plane_failed(
         &self,
         committed: Arc<Committed>,
-        error: &FollowError,
+        error: FollowError,
     ) -> Result<Outcome, RequestError> {
         match undo(&committed.answer) {
             Some((what, command)) => {
                 self.undo(command).await?;
-                let effect = error_chain(error.as_ref());
-                Err(RequestError::Effect { what, effect })
+                let source = Arc::from(error);
+                Err(RequestError::Effect { what, source })
             }
             // A removal stands: it is retried until the data plane agrees.
             None => Ok(Outcome {

@@ -62,7 +62,7 @@ pub use error::RuntimeError;
 pub use health::{Health, HealthResult, HealthStatus};
 pub use hook::{Hook, HookError};
 pub use launch::{
-    bytes as size_bytes, cgroup_limits, environment, limit as ulimit_number, process,
+    LaunchError, bytes as size_bytes, cgroup_limits, environment, limit as ulimit_number, process,
     set as set_variable,
 };
 pub use runtime::Runtime;

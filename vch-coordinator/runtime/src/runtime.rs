@@ -24,6 +24,7 @@ use std::{
 use tokio::sync::Semaphore;
 use vch_engine::Requests;
 use vch_ledger::{Channel, Command, ContainerId, DocumentKind};
+use vch_log::error_chain;
 
 /// The containers that this VCH runs itself; cheap to clone.
 #[derive(Clone)]
@@ -85,10 +86,11 @@ impl Runtime {
         self.0.tasks.close().await;
     }
 
-    /// Why the host's kernel bounds no VM; `None` where it does, or where no VM is started here.
+    /// Returns why the host's kernel bounds no VM; `None` if it does, or if no VM is started here.
     pub fn vms_unlimited(&self) -> Option<String> {
         self.0.vms.as_ref()?;
-        self.0.cgroups.unlimited().map(str::to_owned)
+        let unlimited = self.0.cgroups.unlimited()?;
+        Some(error_chain(unlimited))
     }
 
     /// What happens to containers.

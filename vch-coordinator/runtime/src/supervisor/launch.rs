@@ -210,9 +210,7 @@ impl Runtime {
             image_disk: disks.image,
             writable_disk: disks.writable,
         };
-        let code = NOT_LAUNCHED;
-        let mut launch = launch::launch(snapshot, vms, paths)
-            .map_err(|reason| RuntimeError::NotStarted { code, reason })?;
+        let mut launch = launch::launch(snapshot, vms, paths)?;
         if vms.clones {
             launch.template = self.0.templates.of(vms, &launch);
         }
