@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::peer::{Clients, clients};
+use crate::docker_packages::{Clients, clients};
 use crate::rootfs::RootFs;
 use crate::world::Lab;
 

@@ -34,6 +34,7 @@ pub mod capture;
 pub mod deadline;
 pub mod debian_image;
 pub mod docker;
+pub mod docker_packages;
 pub mod hook;
 pub mod http;
 pub mod member;

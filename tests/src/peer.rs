@@ -4,7 +4,6 @@
 //! own, and all that it started ends with it.
 
 mod cgroups;
-mod packages;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,11 +14,10 @@ use anyhow::{Context, Result, bail};
 
 use crate::deadline::{eventually, eventually_some};
 use crate::docker::Docker;
+use crate::docker_packages::Packages;
 use crate::namespace::Namespace;
 use crate::process::Process;
 use crate::world::Lab;
-
-pub use packages::{Clients, Packages, clients};
 
 /// From the start of the process to its first answer; the first start makes keys and rules.
 const START: Duration = Duration::from_secs(60);

@@ -10,7 +10,6 @@ use anyhow::{Context, Result};
 use crate::prerequisites::{self, Need};
 use crate::registry::{self, Made};
 use crate::topology::Topology;
-use crate::vm::{VmBuilder, VsockHost};
 
 /// VM tests of all processes of this machine take turns on it.
 const TURN: &str = "vch-lab.lock";
@@ -89,16 +88,6 @@ impl Lab {
     /// The namespace `vch`, and one behind each of its networks.
     pub fn topology(&self) -> Result<Topology> {
         Topology::create()
-    }
-
-    /// Begins a VM; `name` is unique in this world.
-    pub fn vm(&self, name: &str) -> VmBuilder {
-        VmBuilder::new(self.clone(), name)
-    }
-
-    /// Serves the vsock devices of guests with these CIDs, which are siblings of one another.
-    pub fn vsock(&self, cids: &[u32]) -> Result<VsockHost> {
-        VsockHost::start(self.clone(), cids)
     }
 }
 

@@ -82,7 +82,7 @@ fn disk(lab: &Lab) -> Result<PathBuf> {
     )?;
     symlink("stand-in", stand_in.join("idle"))?;
     fs::copy(
-        lab::peer::clients()?.docker,
+        lab::docker_packages::clients()?.docker,
         root.join("usr/local/bin/docker"),
     )?;
 

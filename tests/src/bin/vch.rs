@@ -15,7 +15,10 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use lab::{Coordinator, Lab, RootFs, Topology, eventually, eventually_some, paths, peer, registry};
+use lab::{
+    Coordinator, Lab, RootFs, Topology, docker_packages, eventually, eventually_some, paths,
+    registry,
+};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -149,7 +152,7 @@ fn client_lines() -> Result<String> {
     if docker && compose {
         return Ok(String::new());
     }
-    let clients = peer::clients()?;
+    let clients = docker_packages::clients()?;
     let mut lines = String::new();
     if !docker {
         let dir = clients.docker.parent().context("the CLI's folder")?;

@@ -44,8 +44,15 @@ enum Change {
     Incoming,
 }
 
+impl Lab {
+    /// Begins a VM; `name` is unique in this world.
+    pub fn vm(&self, name: &str) -> VmBuilder {
+        VmBuilder::new(self.clone(), name)
+    }
+}
+
 impl VmBuilder {
-    pub(crate) fn new(lab: Lab, name: &str) -> Self {
+    fn new(lab: Lab, name: &str) -> Self {
         Self {
             lab,
             name: name.to_owned(),

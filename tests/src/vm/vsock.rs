@@ -23,8 +23,15 @@ pub struct VsockHost {
     _process: Process,
 }
 
+impl Lab {
+    /// Serves the vsock devices of guests with these CIDs, which are siblings of one another.
+    pub fn vsock(&self, cids: &[u32]) -> Result<VsockHost> {
+        VsockHost::start(self.clone(), cids)
+    }
+}
+
 impl VsockHost {
-    pub(crate) fn start(lab: Lab, cids: &[u32]) -> Result<Self> {
+    fn start(lab: Lab, cids: &[u32]) -> Result<Self> {
         prerequisites::check(&[Need::VhostDeviceVsock])?;
         let mut command = Command::new(paths::tool("vhost-device-vsock"));
         for cid in cids {
