@@ -10,8 +10,8 @@
 //! Architecture invariant: nothing is answered, published or told to a follower before it is durable; a
 //! transaction is on disk as a whole or not at all.
 //!
-//! Architecture invariant: only this package knows the database. The ledger decides, on the writer's thread; who
-//! follows a publication is not known here.
+//! Architecture invariant: only this package knows the database. The ledger decides, on the writer's thread; the
+//! package does not know what follows a publication.
 
 mod changes;
 #[cfg(test)]

@@ -30,14 +30,14 @@ pub(super) struct Life {
     dice: Dice,
     /// What the ledger is given from outside, once for the writer and once for the model.
     given: Given,
-    /// What was acknowledged.
+    /// The state that was acknowledged.
     pub sure: WorldState,
-    /// What is there if the commit that was going on came through.
+    /// The state on the disk if the commit in progress was completed.
     pub maybe: Option<WorldState>,
-    /// What a follower was told last.
+    /// The last revision that a follower received.
     pub told: Revision,
     pub acknowledged: usize,
-    /// Names of the answers.
+    /// The names of the answers that the writer gave.
     pub answers: BTreeSet<String>,
     pub amid: Amid,
 }
@@ -96,7 +96,7 @@ impl Life {
         }
     }
 
-    /// Lives until the power fails. Nothing holds the disk when this returns.
+    /// Runs requests until the power fails. The disk is closed when this returns.
     pub async fn live(&mut self, disk: &Disk) -> Result<(), Difference> {
         let opened = open(disk, &mut self.dice);
         let lived = match opened {

@@ -58,7 +58,7 @@ impl WorldState {
         })
     }
 
-    /// Takes over what was decided.
+    /// Applies a transaction that the ledger decided.
     pub fn follow(&mut self, done: &Transaction, at_ms: u64) {
         for change in &done.changes {
             if let (RowKey::Container(container), None) = (change.key, &change.after) {
@@ -91,13 +91,13 @@ struct Found {
 /// How the disk differs from the model after a power failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Difference {
-    /// What was acknowledged is not there.
+    /// An acknowledged transaction is not on the disk.
     Lost,
-    /// What is there was never decided, or is a part of what was decided together.
+    /// The disk has a row that was never decided, or only a part of a transaction.
     Strange,
     /// The store or the ledger does not open.
     Unreadable,
-    /// The writer acknowledged something else than the model.
+    /// The writer's answer differs from the model's.
     Answer,
 }
 
@@ -115,11 +115,11 @@ impl fmt::Display for Difference {
 /// How a round went.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Round {
-    /// What was being done when the power failed.
+    /// The operation during which the power failed.
     pub amid: Amid,
-    /// Groups that were acknowledged before.
+    /// How many groups were acknowledged before the power failed.
     pub acknowledged: usize,
-    /// Names of the answers.
+    /// The names of the answers that the writer gave.
     pub answers: BTreeSet<String>,
 }
 
@@ -143,7 +143,7 @@ pub(super) struct World {
 }
 
 impl World {
-    /// A VCH at its first start, of which the store is made and nothing decided.
+    /// Makes a VCH at its first start: its store is made, and nothing is decided yet.
     pub fn new(seed: u64, lies: bool) -> Self {
         let mut dice = Dice::new(seed);
         let disk = Disk::holding(Vec::new(), Power::Good);
@@ -162,7 +162,8 @@ impl World {
         }
     }
 
-    /// One life: opens the store, asks until the power fails, and looks at what is left.
+    /// Runs one round: opens the store, sends requests until the power fails, and compares what is
+    /// on the disk with the model.
     pub async fn round(&mut self) -> Result<Round, Difference> {
         // Some lives end while the store is being opened, some after many commits.
         let most = [3, 8, 20][self.dice.below(3)];
