@@ -230,7 +230,7 @@ fn a_tap_made_anew_is_mended_if_a_running_vm_is_on_it() {
         );
         done.unwrap();
         assert!(running.again().is_none());
-        // Whoever has gone needs nothing.
+        // The endpoint was removed meanwhile: it needs no reattaching.
         running.note_stale(&whole, &created);
         running.note_stale(&Delta::default(), &BTreeSet::new());
         assert!(running.again().is_none());
