@@ -1,8 +1,8 @@
-//! Which process listens at a port of the VCH, beside the coordinator: what is published there would be taken from it, or
-//! be its instead.
+//! Finds the process that listens at a port of the VCH, beside the coordinator: a binding of that port would take its
+//! connections, or lose them to it.
 //!
-//! Whether any does is probed by binding the port for a moment, which costs the same however many
-//! sockets there are; only for one that is taken /proc is read (proc(5)), for the name.
+//! A port is probed by binding it for a moment, which costs the same however many sockets there are. /proc (proc(5))
+//! is read only for a port that is taken, for the process' name.
 
 use nix::{
     errno::Errno,
@@ -26,19 +26,20 @@ const UNCONNECTED: &str = "07";
 /// Where names are asked for (RFC 1035, 4.2): the coordinator listens there at every gateway.
 const DNS: u16 = 53;
 
-/// Looks at the sockets of the calling thread's network namespace.
+/// Probes ports in the calling thread's network namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortProbe {
     /// The VCH's addresses on the management and docker endpoint networks: no port is published there.
     pub private: Vec<IpAddr>,
-    /// Its addresses on external networks that are the default for published ports.
+    /// The VCH's addresses on external networks that are the default for published ports.
     pub defaults: Vec<IpAddr>,
-    /// Its addresses on the others.
+    /// The VCH's addresses on all other networks.
     pub others: Vec<IpAddr>,
 }
 
 impl PortProbe {
-    /// The program and process that listens there, in words.
+    /// Returns the program and process that listens at a port of the VCH, as a phrase; `None` if
+    /// the port is free.
     pub fn holder(&self, host: &HostPort) -> Option<String> {
         let any = |v4: bool| match v4 {
             true => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
@@ -100,8 +101,8 @@ fn is_taken(protocol: Protocol, at: SocketAddr) -> Option<bool> {
     }
 }
 
-/// The name of who listens; `None` where nobody does: a connection that leaves by the port holds it
-/// too.
+/// Returns the program and process that listens at an address; `None` if no process does: a
+/// connection that leaves by the port holds it too.
 pub(crate) fn named(protocol: Protocol, at: SocketAddr) -> Option<String> {
     listener(protocol, at.port(), |address| {
         address == at.ip() || address.is_unspecified()

@@ -202,7 +202,7 @@ fn each_containers_outside_questions_go_to_its_own_servers() {
             .into(),
             ..Delta::default()
         };
-        // Whoever asks is heard.
+        // A query from any client is answered.
         let backing = world.networks.values_mut().flatten();
         backing.for_each(|backing| backing.subnets.clear());
         outside.follow(&world).unwrap();

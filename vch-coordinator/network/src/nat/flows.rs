@@ -1,5 +1,5 @@
-//! Which entries of the connection tracker go with a binding: a rule that changes does not change
-//! the flows that it let in.
+//! Deletes connection tracker entries when a binding changes: a changed rule does not change the
+//! flows that it let in before.
 //!
 //! The kernel walks its own table once for each address that the bindings of a change led to, and
 //! once for each protocol of datagrams of those that come, and hands out only what was translated
@@ -14,11 +14,11 @@ use vch_ledger::desired::Segment;
 use vch_ledger::{HostPort, PortBinding, Protocol};
 use vch_nftables::{Conntrack, Flow, FlowFilter, IpVersion};
 
-/// A binding as it was, and as it is to be.
+/// A change of a binding.
 pub struct Move {
-    /// `None` where it comes.
+    /// The binding before; `None` if it is added.
     pub before: Option<PortBinding>,
-    /// `None` where it goes.
+    /// The binding after; `None` if it is removed.
     pub after: Option<PortBinding>,
 }
 
@@ -42,8 +42,8 @@ impl Move {
     }
 }
 
-/// Deletes the entries of bindings that went or moved, and those that keep datagrams from bindings
-/// that came. Says how many.
+/// Deletes the connection tracker entries of bindings that were removed or moved, and those that
+/// keep datagrams from bindings that were added. Returns how many were deleted.
 pub fn cut(tracker: &mut Conntrack, state: &NatState, moves: &[Move]) -> Result<usize, NatError> {
     let mut gone: BTreeMap<IpAddr, Vec<&PortBinding>> = BTreeMap::new();
     for before in moves.iter().filter_map(Move::ended) {
@@ -82,8 +82,8 @@ pub fn cut(tracker: &mut Conntrack, state: &NatState, moves: &[Move]) -> Result<
     delete(tracker, flows)
 }
 
-/// Deletes the entries that lead to containers and that no binding explains: for the start, and for
-/// after a failure.
+/// Deletes the connection tracker entries that lead to containers and that no binding explains.
+/// Used at the start and after a failure. Returns how many were deleted.
 pub fn sweep(tracker: &mut Conntrack, state: &NatState) -> Result<usize, NatError> {
     let mut flows = BTreeSet::new();
     for version in [IpVersion::V4, IpVersion::V6] {

@@ -24,7 +24,8 @@ const DATAGRAMS: Duration = Duration::from_secs(300);
 /// RFC 5508, REQ-1.
 const ECHO: Duration = Duration::from_secs(60);
 
-/// Flows of one container at a time, of each version of IP: at about 200 bytes, 3 MB.
+/// The most flows of one container at a time, for each version of IP; at about 200 bytes each, 3
+/// MB.
 pub const FLOWS: u32 = 16_384;
 /// Addresses that it sent an echo to.
 const ECHOES: u32 = 1_024;
@@ -40,12 +41,12 @@ const FLOW_SETS: [&str; 2] = ["flows4-", "flows6-"];
 const ECHO_SETS: [&str; 2] = ["echoes4-", "echoes6-"];
 
 impl Remembered {
-    /// Of the port with this name.
+    /// Returns the sets and chains of the port with this name.
     pub fn of(port: &InterfaceName) -> Self {
         Self(port.clone())
     }
 
-    /// Whose set or chain it is, by its name; `None` for one that belongs to no port.
+    /// Returns the port that a set or chain of this name belongs to; `None` for any other name.
     pub fn by_name(name: &Name) -> Option<Self> {
         let prefixes = [LEAVING, ARRIVING].into_iter();
         let prefixes = prefixes.chain(FLOW_SETS).chain(ECHO_SETS);
@@ -55,12 +56,12 @@ impl Remembered {
         port.parse().ok().map(Self)
     }
 
-    /// What frames from the container meet.
+    /// Returns the verdict for frames from the container: a jump to the port's chain.
     pub fn leaving(&self) -> Result<Verdict, NameError> {
         Ok(Verdict::Jump(self.name(LEAVING)?))
     }
 
-    /// What frames to the container meet.
+    /// Returns the verdict for frames to the container: a jump to the port's chain.
     pub fn arriving(&self) -> Result<Verdict, NameError> {
         Ok(Verdict::Jump(self.name(ARRIVING)?))
     }
@@ -77,7 +78,7 @@ impl Remembered {
         self.name(of_version(ECHO_SETS, version))
     }
 
-    /// The sets, which packets fill.
+    /// Returns the port's sets; packets fill them.
     pub fn sets(&self) -> Result<Vec<Set>, NameError> {
         use DataType::{Protocol, Service};
         let mut sets = Vec::new();
@@ -90,7 +91,7 @@ impl Remembered {
         Ok(sets)
     }
 
-    /// The chains, which use the sets.
+    /// Returns the port's chains with their rules, which use the sets.
     pub fn chains(&self) -> Result<[(Chain, Vec<Rule>); 2], NameError> {
         Ok([
             chain(Chain::regular(self.name(LEAVING)?), self.begun()?)?,
@@ -151,7 +152,7 @@ impl Remembered {
         Ok(rules)
     }
 
-    /// Makes all of it.
+    /// Adds the port's sets and chains to a batch.
     pub fn add(&self, batch: &mut Batch, table: &Table) -> Result<(), NameError> {
         for set in self.sets()? {
             batch.add_set(table, &set);
@@ -165,7 +166,8 @@ impl Remembered {
         Ok(())
     }
 
-    /// Removes all of it, once nothing leads there any more.
+    /// Adds the deletion of the port's sets and chains to a batch. The elements that jump to them
+    /// must be deleted before.
     pub fn delete(&self, batch: &mut Batch, table: &Table) -> Result<(), NameError> {
         for (chain, _) in self.chains()? {
             batch.push(Operation::FlushChain(table.clone(), chain.name.clone()));
@@ -178,7 +180,7 @@ impl Remembered {
     }
 }
 
-/// What a table has of this, as it was found.
+/// The sets and chains of ports that the kernel's table was found to have.
 #[derive(Debug, Default)]
 pub struct Found {
     sets: BTreeSet<Set>,
@@ -204,7 +206,8 @@ impl Found {
         own
     }
 
-    /// The ports whose sets and chains are there; `None` if any of these is not as we make it.
+    /// Returns the ports whose sets and chains are all there; `None` if any of them differs from
+    /// what this release makes.
     pub fn whole(&self) -> Result<Option<BTreeSet<Remembered>>, NameError> {
         let names = self.sets.iter().map(|set| &set.name);
         let names = names.chain(self.chains.keys().map(|chain| &chain.name));

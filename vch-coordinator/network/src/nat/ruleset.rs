@@ -1,4 +1,5 @@
-//! Both tables: how they are made, what differs in them, what the kernel has of them.
+//! The constant ruleset of both tables: makes it, changes its sets, and compares the kernel's with
+//! it.
 
 use super::NatError;
 use super::clients::ClientList;
@@ -27,14 +28,14 @@ struct FoundRuleset {
 }
 
 impl Ruleset {
-    /// The rules of this release.
+    /// Makes the rules of this release.
     pub fn new() -> Result<Self, NameError> {
         Ok(Self {
             tables: [Rules::inet()?, Rules::bridge()?],
         })
     }
 
-    /// Both tables.
+    /// Returns both tables.
     pub fn tables(&self) -> Vec<Table> {
         self.tables
             .iter()
@@ -42,7 +43,7 @@ impl Ruleset {
             .collect()
     }
 
-    /// What a difference means; nothing where there is none.
+    /// Returns the batch that carries a difference out; an empty one for an empty difference.
     pub fn change(&self, difference: &Difference) -> Result<Batch, NameError> {
         let mut batch = Batch::new();
         for rules in &self.tables {
@@ -72,8 +73,9 @@ impl Ruleset {
         Ok(batch)
     }
 
-    /// What makes the kernel's tables hold exactly this. A table that is not as we make it is made
-    /// anew, in the same transaction: no packet meets half of it.
+    /// Returns the batch after which the kernel's tables hold exactly `whole`. A table that differs
+    /// from this release's is deleted and made anew in the same transaction, so that no packet
+    /// passes half of it.
     pub fn settle(
         &self,
         connection: &mut Connection,

@@ -1,4 +1,4 @@
-//! Hears when somebody else changes our tables.
+//! Receives the kernel's events of changes that other programs make to the VCH's tables.
 
 use super::{NatError, actor::NftCommand};
 #[cfg(any(test, feature = "test-util"))]
@@ -6,7 +6,7 @@ use std::io;
 use tokio::{io::unix::AsyncFd, sync::mpsc};
 use vch_nftables::{EventError, Family, NftEvent, SocketError, Subscription, Table};
 
-/// Tells of changes to our tables that we did not make.
+/// A receiver of changes to the VCH's tables that the VCH did not make.
 pub struct Watch {
     subscription: AsyncFd<Subscription>,
     heard: Heard,
@@ -84,11 +84,13 @@ impl Watch {
         })
     }
 
-    /// Waits until somebody else changed one of our tables, and says which; a table of ours may
-    /// also have changed where events were lost. Cancel-safe: what was not told is told next time.
+    /// Waits until another program has changed one of the VCH's tables, and returns the families of
+    /// the tables; after lost events, of all tables. Cancel-safe: a change that was not returned is
+    /// returned by the next call.
     ///
     /// # Errors
-    /// Events can't be had any more, or the owner of the tables has ended.
+    /// Returns [`NatError::Watch`] or [`NatError::Event`] if events can't be received or decoded
+    /// any more, [`NatError::Stopped`] if the tables' thread has ended.
     pub async fn changed(&mut self) -> Result<Vec<Family>, NatError> {
         loop {
             let readable = self.subscription.readable_mut();

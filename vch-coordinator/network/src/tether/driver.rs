@@ -1,4 +1,4 @@
-//! The task of one session: moves what happens into the session machine and its outputs out.
+//! The task of one session: passes events to the session machine, and carries its outputs out.
 
 use super::{
     channel::Opener,
@@ -36,14 +36,14 @@ pub(super) struct Driver {
     pub state: watch::Sender<SessionState>,
     pub report_store: Arc<dyn ReportStore>,
     pub heartbeat: Duration,
-    /// Held once more by each live session.
+    /// Cloned once for each live session, to count them.
     pub live: Weak<()>,
-    /// That, while this session is live.
+    /// The clone, while this session is live.
     pub session: Option<Arc<()>>,
     pub log: GuestLog,
-    /// What of its reports is written, and when.
+    /// Schedules the writing of its reports.
     pub reports: Reports,
-    /// How fast its messages are taken.
+    /// Limits the pace at which its messages are taken.
     pub intake: Intake,
 }
 
@@ -52,7 +52,7 @@ pub(super) struct Driver {
 const MESSAGES: u32 = 400;
 const MESSAGE_EVERY: Duration = Duration::from_millis(5);
 
-/// The pace at which a guest's messages are taken.
+/// The pace at which a guest's messages are taken, bounded.
 pub(super) struct Intake {
     budget: Budget,
     paused_until: Option<Instant>,
@@ -91,7 +91,7 @@ enum DriverEvent {
 }
 
 impl Driver {
-    /// Until cancelled.
+    /// Runs until cancelled.
     pub async fn run(mut self) {
         let mut machine = Coordinator::new(Instant::now(), self.heartbeat, entropy());
         let mut channel: Option<CoordinatorEnd> = None;

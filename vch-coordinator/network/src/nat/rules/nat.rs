@@ -1,4 +1,5 @@
-//! Chains of type nat: they see the first packet of a flow, and the flow keeps what they decide.
+//! Chains of type nat: only the first packet of a flow passes them, and the flow keeps their
+//! decision.
 
 use super::super::sets::{NftSet, Reach, VERSIONS};
 use super::{chain, destination, source};
@@ -15,7 +16,7 @@ const DESTINATION_NAT: i32 = -100;
 /// `NF_IP_PRI_NAT_SRC` of linux/netfilter_ipv4.h.
 const SOURCE_NAT: i32 = 100;
 
-/// Where DNS is asked for (RFC 1035, 4.2).
+/// The port of DNS (RFC 1035, 4.2).
 pub(super) const DNS: Datum = Datum::Service(53);
 
 /// The VCH's own loopback addresses (RFC 1122, 3.2.1.3).

@@ -1,4 +1,4 @@
-//! What changes of things are in nft's words.
+//! The differences that changes make, checked in nft's syntax.
 
 use super::*;
 use crate::nat::ruleset::Ruleset;

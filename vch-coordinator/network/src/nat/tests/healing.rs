@@ -1,4 +1,4 @@
-//! What others do to our tables is undone, and what is right stays as it is.
+//! Changes that other programs make to the VCH's tables are undone; what is right stays as it is.
 
 use super::world::{A, B, DrivenNat, World, environment, id, in_namespace, network, run};
 use std::collections::BTreeSet;

@@ -1,4 +1,5 @@
-//! What reaches whom: each closed way beside an open one, by the same sender.
+//! Which containers reach which: each path that is closed beside one that is open, with the same
+//! sender.
 
 use super::frames::{self, ether};
 use super::world::{Host, MANAGEMENT, VCH, VCH6, World, ends, in_namespace, v4, v6};

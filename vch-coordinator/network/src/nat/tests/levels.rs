@@ -20,7 +20,7 @@ pub fn world(level: FirewallLevel, ports: &[PortNumber]) -> World {
     world
 }
 
-/// Sends what `packet` makes of both addresses, and says whether it arrives.
+/// Sends the packet that `packet` makes of both hosts' addresses; returns whether it arrives.
 pub fn goes(
     world: &mut World,
     (from, to): (&str, &str),

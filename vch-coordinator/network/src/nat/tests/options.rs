@@ -1,4 +1,4 @@
-//! What the options of a network open and close, by packets.
+//! The effect of a network's options, tested by packets.
 
 use super::frames::{self, ether};
 use super::world::{A, S, VCH, VCH6, World, ends, host_port, id, in_namespace, v4, v6};

@@ -1,4 +1,4 @@
-//! What a container on an external network began is remembered in sets of its own.
+//! The flows that a container on an external network begins are remembered in sets of its own.
 
 use super::frames::{self, ether};
 use super::levels::{IN, OUT, families, goes, udp, world};

@@ -1,4 +1,4 @@
-//! A kernel that does not answer holds the owner of the tables up, and nobody else.
+//! A kernel that does not answer blocks the tables' thread, and no other thread.
 
 use super::super::{Nat, NatError, actor::NftActor};
 use super::world::environment;

@@ -1,4 +1,4 @@
-//! Segments that several networks are on, and those that are somebody else's.
+//! Segments that carry several networks, and bridges that the VCH did not make.
 
 use crate::{
     segments::{Port, Reconciled, SegmentError},
