@@ -21,7 +21,7 @@ use crate::{
 use protocol::spec::{Generation, Incarnation, NetSpec, SpecId};
 use std::collections::BTreeMap;
 
-/// Against what a command is decided.
+/// The state and settings that a command is decided against.
 #[derive(Clone, Copy)]
 pub(crate) struct DecisionContext<'a> {
     pub(crate) state: &'a LedgerState,
@@ -30,13 +30,16 @@ pub(crate) struct DecisionContext<'a> {
     pub(crate) revision: Revision,
 }
 
-/// What was decided.
+/// The outcome of a decision: changes of rows, and the answer.
 pub(crate) struct Decision {
     pub(crate) changes: Vec<Change>,
     pub(crate) answer: Answer,
 }
 
 /// Decides a command.
+///
+/// # Errors
+/// Returns the [`Refusal`] of the command; no state was changed.
 pub(crate) fn decide(
     context: DecisionContext<'_>,
     command: Command,
@@ -193,7 +196,7 @@ fn short_enough(field: &'static str, text: &str, limit: usize) -> Result<(), Ref
     Ok(())
 }
 
-/// Checks the labels or options of a network.
+/// Checks the number and the lengths of a network's labels or options.
 ///
 /// # Errors
 /// Returns a refusal that names `field` if there are more than [`MAX_LABELS`](crate::MAX_LABELS), or one is too long.

@@ -1,6 +1,6 @@
-//! The network that a container's VM must have, derived from its rows alone.
+//! Derives the spec of a container's network from its rows.
 //!
-//! No other container's rows go into it: an attach changes nobody else's spec.
+//! No other container's rows are read: an attach changes no other container's spec.
 
 use crate::{
     Container, Endpoint, IFNAME, Network, Settings,
@@ -16,14 +16,14 @@ use protocol::spec::{
 use std::{cmp::Reverse, collections::BTreeMap, net::IpAddr};
 use thiserror::Error;
 
-/// An endpoint and the network that it is on.
+/// An endpoint with its network.
 #[derive(Clone, Copy)]
 pub(crate) struct EndpointRef<'a> {
     pub(crate) row: &'a Endpoint,
     pub(crate) network: &'a Network,
 }
 
-/// Rows of which no spec can be made.
+/// The reason for which no spec can be made of a container's rows.
 #[derive(Debug, Error)]
 pub(crate) enum ImpossibleSpec {
     #[error(transparent)]
@@ -38,7 +38,7 @@ pub(crate) enum ImpossibleSpec {
     Extension(crate::ContainerName),
 }
 
-/// A container's endpoints, in any order.
+/// Returns a container's endpoints with their networks, in any order.
 pub(crate) fn endpoints<'a>(
     state: &'a LedgerState,
     container: &'a ContainerState,
@@ -53,7 +53,10 @@ pub(crate) fn endpoints<'a>(
     endpoint.collect()
 }
 
-/// The spec of a container with these endpoints.
+/// Derives the spec of a container with these endpoints.
+///
+/// # Errors
+/// Returns [`ImpossibleSpec`] if the rows contradict one another or exceed the protocol's limits.
 pub(crate) fn derive(
     container: &Container,
     endpoints: &[EndpointRef<'_>],
@@ -77,8 +80,9 @@ pub(crate) fn derive(
     })?)
 }
 
-/// Whose gateway is the default: priority, then networks with a way out, then dual stack, then by
-/// the network's name, as Docker has it.
+/// Returns the endpoints in the order in which their gateways become the container's default: by
+/// priority, then networks that are not internal, then dual stack, then by the network's name, as
+/// Docker does.
 pub(crate) fn in_gateway_order<'a>(endpoints: &[EndpointRef<'a>]) -> Vec<EndpointRef<'a>> {
     let mut ranked = endpoints.to_vec();
     ranked.sort_by_key(|endpoint| {

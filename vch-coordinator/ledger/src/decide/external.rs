@@ -1,4 +1,4 @@
-//! External networks come, change and go with the configuration.
+//! Makes the external networks agree with the configuration.
 
 use super::{
     Decision, DecisionContext, Draft, addresses, at_most,
@@ -25,7 +25,7 @@ use std::{
 /// How many of a list an error names.
 const SHOWN: usize = 5;
 
-/// What became of the external networks.
+/// The external networks that a decision adds, changes and removes.
 #[derive(Default)]
 pub(super) struct Drawn {
     pub(super) added: Vec<NetworkId>,
@@ -33,7 +33,7 @@ pub(super) struct Drawn {
     pub(super) removed: Vec<NetworkId>,
 }
 
-/// Makes the external networks what the configuration has.
+/// Makes the external networks those of the configuration.
 pub(super) fn configure(
     context: DecisionContext<'_>,
     wanted: &[ExternalNetwork],
@@ -52,7 +52,7 @@ pub(super) fn configure(
     }))
 }
 
-/// Draws up what makes the external networks so.
+/// Adds the changes that make the external networks those of `wanted` to `draft`.
 pub(super) fn draw(
     context: DecisionContext<'_>,
     wanted: &[ExternalNetwork],

@@ -1,4 +1,4 @@
-//! Networks come and go.
+//! Creates and removes networks.
 
 use super::{
     Decision, DecisionContext, Draft, at_most, bounded_texts, external, random, short_enough,
@@ -14,7 +14,7 @@ use ipnet::IpNet;
 use protocol::spec::Generation;
 use std::{collections::BTreeMap, sync::Arc};
 
-/// Makes a bridge network.
+/// Creates a bridge network.
 pub(super) fn create(
     context: DecisionContext<'_>,
     request: CreateNetwork,
@@ -61,7 +61,8 @@ pub(super) fn create(
     Ok(draft.answered(answer))
 }
 
-/// Makes the predefined networks that do not exist, and the external ones what the settings have.
+/// Creates the predefined networks that do not exist, and makes the external networks those of the
+/// settings.
 pub(crate) fn bootstrap(
     context: DecisionContext<'_>,
     environment: &mut Environment<'_>,
@@ -221,7 +222,7 @@ pub(super) fn fresh_id(state: &LedgerState, environment: &mut Environment<'_>) -
     }
 }
 
-/// Lets answers about a network's names be kept for another time.
+/// Sets how long resolvers may cache answers about a network's names.
 pub(super) fn set_dns_ttl(
     context: DecisionContext<'_>,
     network: &NetworkRef,
@@ -298,7 +299,8 @@ fn end_endpoints(state: &LedgerState, entry: &NetworkState, draft: &mut Draft) {
     }
 }
 
-/// The rows of a network's allocators: bounded by the limit on resting addresses.
+/// Deletes the rows of a network's address allocators; their number is bounded by the limit on
+/// resting addresses.
 pub(super) fn forget_addresses(entry: &NetworkState, draft: &mut Draft) {
     let network = entry.row.id;
     for subnet in &entry.subnets {
@@ -319,7 +321,7 @@ pub(super) fn forget_addresses(entry: &NetworkState, draft: &mut Draft) {
     }
 }
 
-/// Names of the first few containers on a network.
+/// Returns the names of the first few containers on a network, for an error.
 pub(super) fn holders<'a>(
     state: &LedgerState,
     endpoints: impl IntoIterator<Item = &'a EndpointId>,

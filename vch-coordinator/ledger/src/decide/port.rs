@@ -1,4 +1,5 @@
-//! Which ports of the VCH lead to a container, and which of its own are open.
+//! Decides which ports of the VCH lead to a container, and which of the container's own ports are
+//! open.
 
 use super::{container_draft::ContainerDraft, publish};
 use crate::{
@@ -11,7 +12,7 @@ use std::{
     net::IpAddr,
 };
 
-/// The ports of a container that are open on its external networks, in ascending order.
+/// Returns the ports of a container that are open on its external networks, in ascending order.
 pub(super) fn opened(container: &Container) -> Vec<PortNumber> {
     let plain = container.ports.iter().filter(|port| no_nat(port).is_none());
     let numbers: BTreeSet<PortNumber> = plain.map(|port| port.number).collect();
@@ -34,7 +35,7 @@ fn no_nat(port: &ContainerPort) -> Option<&'static str> {
     (!publish.clients.is_empty()).then_some("where a port is open to everyone")
 }
 
-/// Refuses what can't be where all of a container's networks are external.
+/// Refuses requests that are not possible for a container whose networks are all external.
 pub(super) fn check_external(
     container: &Container,
     ports: &[ContainerPort],
@@ -72,7 +73,7 @@ struct PortRequest {
     chosen: Option<u16>,
 }
 
-/// Refuses a port at an address whose family no endpoint has that it could lead to.
+/// Refuses a port at an address of a family that none of the container's endpoints has.
 pub(super) fn check_family(
     container_draft: &ContainerDraft<'_>,
     ports: &[ContainerPort],
@@ -138,7 +139,7 @@ fn requests(container: &Container) -> Vec<PortRequest> {
     requests.collect()
 }
 
-/// Forgets the ports that were chosen for what is no longer requested.
+/// Forgets the chosen ports of requests that the container no longer has.
 pub(super) fn forget_chosen(container: &mut Container) {
     let requests = requests(container);
     let unnamed = requests
@@ -150,8 +151,8 @@ pub(super) fn forget_chosen(container: &mut Container) {
     container.chosen.retain(|key, _| keys.contains(key));
 }
 
-/// The published ports of a container that are in force, by the VCH's port; remembers on its row
-/// those that are chosen. One that can't be is left out, or refused where all must be.
+/// Returns the published ports of a container that are in force, and remembers the chosen ones on
+/// its row. A port that can't be published is left out, or refused if `all` must be.
 pub(super) fn in_force(
     container_draft: &mut ContainerDraft<'_>,
     all: bool,
@@ -330,7 +331,8 @@ impl Claims<'_> {
         }
     }
 
-    /// Refuses a port that somebody else has, or what the VCH itself needs.
+    /// Refuses a port that another container or a process of the VCH has, or that the VCH itself
+    /// needs.
     fn check(&self, host: &HostPort, environment: &Environment<'_>) -> Result<(), PortRefusal> {
         check_reserved(self.settings, host)?;
         // As many as addresses of the VCH have this one port.
@@ -394,8 +396,8 @@ impl Claims<'_> {
         })
     }
 
-    /// The port that was chosen last while it is free, else the next one that nobody has at any
-    /// address, from a random one on.
+    /// Returns the port that was chosen last if it is free, else the next port that is free at
+    /// every address, searched from a random one on.
     fn choose(
         &self,
         request: &PortRequest,
@@ -469,7 +471,7 @@ pub(super) fn check_reserved(settings: &Settings, host: &HostPort) -> Result<(),
     }
 }
 
-/// Whether one port can't be at both addresses.
+/// Returns whether two uses of one port conflict, one at each address.
 pub(super) fn meet(settings: &Settings, one: Option<IpAddr>, other: Option<IpAddr>) -> bool {
     match (one, other) {
         (None, None) => true,

@@ -1,4 +1,4 @@
-//! Which subnets a new network has.
+//! Chooses the subnets of a new network.
 
 use super::{DecisionContext, at_most, bounded_map};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
 use ipnet::IpNet;
 use std::{collections::BTreeMap, net::IpAddr};
 
-/// The subnets that were asked for, and automatic ones for the families that lack one.
+/// Returns the requested subnets, and an automatic one for each requested family that lacks one.
 pub(super) fn choose(
     context: DecisionContext<'_>,
     params: &CreateNetwork,
@@ -40,7 +40,8 @@ pub(super) fn choose(
     Ok(subnets)
 }
 
-/// The subnets of a configuration, each by itself: whether they are free is asked when a network is made of it.
+/// Returns the subnets of a network of kind configuration, each checked by itself only: overlaps are checked when a
+/// network is made of it.
 pub(super) fn checked_alone(requests: &[SubnetRequest]) -> Result<Vec<Subnet>, Refusal> {
     at_most("subnets", requests.len(), MAX_SUBNETS)?;
     let mut subnets: Vec<Subnet> = Vec::new();

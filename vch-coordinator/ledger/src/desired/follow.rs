@@ -1,4 +1,4 @@
-//! What a transaction means: the difference that it makes.
+//! Derives the delta of a transaction.
 
 use super::{
     BindingChange, Delta, EndpointChange, PrivateName, desired_endpoint, linked, segment_of,
@@ -6,7 +6,8 @@ use super::{
 use crate::{ContainerId, Endpoint, EndpointId, Ledger, Network, NetworkId, Row, Transaction};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What a transaction means; `ledger` is as the transaction left it.
+/// Returns the difference that a transaction makes to the desired state; `ledger` must be as the
+/// transaction left it.
 pub fn follow(ledger: &Ledger, transaction: &Transaction) -> Delta {
     let mut delta = Delta::default();
     for change in &transaction.changes {
