@@ -141,12 +141,12 @@ impl Reconciler {
                     if links.is_empty() {
                         continue;
                     }
-                    tracing::warn!(?links, "somebody else changed our links: healing");
+                    tracing::warn!(?links, "another program changed links of the VCH: repairing them");
                     true
                 },
                 changed = rewritten.changed() => {
                     let tables = changed?;
-                    tracing::warn!(?tables, "somebody else changed our nftables: healing");
+                    tracing::warn!(?tables, "another program changed nftables of the VCH: repairing them");
                     true
                 },
                 () = retry.due() => false,
