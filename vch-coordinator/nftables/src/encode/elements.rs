@@ -1,4 +1,4 @@
-//! One element of a set or map -> attributes.
+//! Encodes an element of a set or map as attributes.
 
 use crate::abi::{self, data, element};
 use crate::compile::write_verdict;
@@ -6,7 +6,7 @@ use crate::datum::Datum;
 use crate::set::{Data, Element, Key, Set};
 use crate::wire::Writer;
 
-/// Appends to a list that the caller has opened.
+/// Appends the element to a list that the caller has opened.
 pub(crate) fn write_element(w: &mut Writer, set: &Set, element: &Element) {
     let concatenated = set.key.len() > 1;
     match &element.key {
