@@ -1,4 +1,4 @@
-//! What holds for any message at all.
+//! Properties that hold for any message.
 
 use std::sync::LazyLock;
 

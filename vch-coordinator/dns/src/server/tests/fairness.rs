@@ -1,4 +1,4 @@
-//! Clients that ask without measure, and upstream servers that are silent, lie, or answer late.
+//! Clients that flood, and upstream servers that are silent, lie, or answer late.
 
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, UdpSocket};
