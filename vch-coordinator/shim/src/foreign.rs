@@ -1,17 +1,18 @@
-//! Texts of guests, consoles and QEMU, made fit for logs, documents and terminals where they enter.
+//! Cleans texts of guests, consoles and QEMU when they enter, so that logs, documents and terminals
+//! can show them.
 
-/// Most bytes of one text: it is kept in the ledger's document of the container, and shown on a terminal.
+/// The most bytes of one text: it is kept in the ledger's document of the container, and shown on a terminal.
 pub const MAX_TEXT: usize = 4 << 10;
 /// Stands for what was cut off.
 const CUT: &str = "…";
 
-/// A text without control characters and of at most [`MAX_TEXT`] bytes: white space becomes a space, and what a
-/// terminal would obey is left out.
+/// Returns a text without control characters and of at most [`MAX_TEXT`] bytes. White space becomes a space;
+/// characters that a terminal would obey are left out.
 pub fn clean(text: &str) -> String {
     cut(text, MAX_TEXT)
 }
 
-/// The same as [`clean`], with another bound.
+/// Cleans a text as [`clean`] does, to at most `most` bytes.
 pub fn cut(text: &str, most: usize) -> String {
     let mut cleaned = String::with_capacity(text.len().min(MAX_TEXT));
     for character in text.chars() {

@@ -1,5 +1,5 @@
-//! QEMU as a child: an ordinary user, in a network namespace without any link, with the descriptors
-//! that it needs and no others.
+//! Starts QEMU as a child: an ordinary user, in a network namespace without any link, with the
+//! descriptors that it needs and no others.
 
 #![expect(
     unsafe_code,
@@ -36,67 +36,67 @@ use thiserror::Error;
 use tokio::process::{Child, Command};
 use vch_qemu::{Disk, Machine, MachineError, Memory, Nic, Stream};
 
-/// Why QEMU is not started.
+/// The reason for which QEMU can't be started.
 #[derive(Debug, Error)]
 pub enum QemuError {
-    /// A file that it needs.
+    /// A file that it needs can't be opened.
     #[error("cannot open {}", path.display())]
     Open {
-        /// Which.
+        /// The file's path.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
-    /// A tap.
+    /// A tap can't be opened.
     #[error("cannot open tap {tap}: it is there as long as the container is connected")]
     Tap {
-        /// Its name.
+        /// The tap's name.
         tap: String,
-        /// Why.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
-    /// A socket.
+    /// A socket can't be made.
     #[error("no socket for QEMU")]
     Socket(#[source] io::Error),
-    /// The template.
+    /// The template can't be used.
     #[error("no clone is made: {reason}")]
     Template {
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// The machine can't be.
+    /// The command line of the machine can't be made.
     #[error(transparent)]
     Machine(#[from] MachineError),
-    /// The program.
+    /// The program can't be started.
     #[error(
         "cannot start {}: install the Debian package {}",
         program.display(),
         vch_qemu::PACKAGE
     )]
     Program {
-        /// Which.
+        /// The program's path.
         program: PathBuf,
-        /// Why.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
 }
 
-/// A running QEMU and the other ends of what it holds.
+/// A running QEMU, with the other ends of its channels.
 pub struct Qemu {
     /// The process; its standard error is a pipe.
     pub child: Child,
-    /// QMP.
+    /// The channel of QMP.
     pub control: UnixStream,
-    /// The guest's console: what its kernel prints.
+    /// The guest's console, which its kernel prints to.
     pub console: UnixStream,
-    /// The virtserialport of init.
+    /// The virtserialport of init, `vch.process`.
     pub process: UnixStream,
-    /// Its NICs' taps, by id.
+    /// The NICs' taps, by NIC ID.
     pub taps: BTreeMap<String, Tap>,
-    /// What image and container's disk are called in it.
+    /// The paths by which QEMU knows the image's disk and the container's disk.
     pub disks: [PathBuf; 2],
 }
 
@@ -196,7 +196,10 @@ impl Board {
 }
 
 impl Qemu {
-    /// Starts it. `tether` listens for the coordinator.
+    /// Starts QEMU for a launch. `tether` is the socket at which QEMU listens for the coordinator.
+    ///
+    /// # Errors
+    /// Returns the [`QemuError`] of the step that failed; no process is left running.
     pub fn start(launch: &Launch, tether: UnixListener) -> Result<Self, QemuError> {
         let mut board = Board::new(launch, tether)?;
         let image_disk = board.disk_file(&launch.image_disk, false)?;
@@ -239,7 +242,7 @@ impl Qemu {
         Ok(Self { taps, ..qemu })
     }
 
-    /// Starts one that is to be saved, with its memory in a file.
+    /// Starts a QEMU that is to be saved as a template, with its memory in a file.
     pub fn template(launch: &Launch, memory: OwnedFd) -> Result<Self, QemuError> {
         // Nobody connects to it: an abstract name that the kernel chooses.
         let nobody = UnixListener::bind_addr(&anonymous()?).map_err(QemuError::Socket)?;

@@ -43,33 +43,33 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Copied at a time.
 const CHUNK: usize = 1 << 20;
 
-/// Why there is no template, or no clone of it.
+/// The reason for which a template can't be made, or a clone of it not be started.
 #[derive(Debug, Error)]
 pub enum TemplateError {
-    /// QEMU does not start.
+    /// QEMU can't be started.
     #[error(transparent)]
     Qemu(#[from] QemuError),
-    /// QEMU does not do what it must.
+    /// QEMU refused a command, or did not answer.
     #[error(transparent)]
     Qmp(#[from] QmpError),
-    /// A file.
+    /// A file can't be used.
     #[error("cannot {what} of the template")]
     File {
-        /// What was tried.
+        /// The operation.
         what: &'static str,
-        /// Why not.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
-    /// The guest does not come so far.
+    /// The guest's init did not answer within this time.
     #[error("the template's guest has not answered within {0:?}")]
     Timeout(Duration),
-    /// Its init is of another release.
+    /// The guest's init speaks this other version of the protocol.
     #[error(
         "the template's init speaks version {0} of vch.process, this shim version {VERSION}: make the VM's image and the VCH from one release (`make image`)"
     )]
     Version(u16),
-    /// Saving or restoring comes to no good end.
+    /// QEMU could not save or restore the VM, for this reason.
     #[error("QEMU cannot carry the template's state over: {0}")]
     Migration(String),
 }
@@ -78,11 +78,11 @@ fn file(what: &'static str) -> impl FnOnce(io::Error) -> TemplateError {
     move |source| TemplateError::File { what, source }
 }
 
-/// Boots what `launch` says, without disks and NICs, and saves it in `dir`, which appears when all is
-/// in it.
+/// Boots the kernel and init of `launch`, without disks and NICs, and saves the VM in `dir`, which appears once it is
+/// complete.
 ///
 /// # Errors
-/// [`TemplateError`]; there is no such directory then.
+/// Returns the [`TemplateError`] of the step that failed; `dir` does not exist then.
 pub async fn make(launch: &Launch, dir: &Path) -> Result<(), TemplateError> {
     umask(Mode::from_bits_truncate(0o077));
     let partial = dir.with_extension("partial");
@@ -177,10 +177,11 @@ async fn waiting(mut line: UnixStream) -> io::Result<u16> {
     }
 }
 
-/// The template's memory, for one clone alone.
+/// Returns a copy of the template's memory, for one clone alone.
 ///
 /// # Errors
-/// [`TemplateError::File`]: there is no such template, or no memory for the copy.
+/// Returns [`TemplateError::File`] if the template does not exist, or there is no memory for the
+/// copy.
 pub fn memory(template: &Path) -> Result<OwnedFd, TemplateError> {
     let mut from = File::open(template.join(MEMORY)).map_err(file("open the memory"))?;
     let to = memfd_create(c"guest", MFdFlags::MFD_CLOEXEC);
@@ -231,10 +232,11 @@ fn data(file: &File, offset: u64, length: u64) -> Option<(u64, u64)> {
     Some((u64::try_from(begin).ok()?, u64::try_from(end).ok()?))
 }
 
-/// Lets a QEMU that waits for it be a clone; it does not run yet.
+/// Restores the template in a QEMU that waits for it; the VM does not run yet.
 ///
 /// # Errors
-/// [`TemplateError`].
+/// Returns [`TemplateError::Qmp`] or [`TemplateError::Migration`] if QEMU does not restore it,
+/// [`TemplateError::File`] if its files can't be read.
 pub async fn restore(qmp: &mut Qmp, template: &Path) -> Result<(), TemplateError> {
     let state = File::open(template.join(STATE)).map_err(file("open the state"))?;
     prepare(qmp, state.into()).await?;
@@ -272,7 +274,7 @@ async fn carried(qmp: &mut Qmp) -> Result<(), TemplateError> {
     timeout(MIGRATION, carrying).await.map_err(|_| late())?
 }
 
-/// Whether there is one in a directory.
+/// Returns whether a directory holds a complete template.
 pub fn is_there(dir: &Path) -> bool {
     [MEMORY, STATE].iter().all(|name| dir.join(name).is_file())
 }

@@ -1,4 +1,4 @@
-//! The guest's init is played by the other end of its line.
+//! Tests of a run; the guest's init is played by the other end of its line.
 
 use super::Life;
 use crate::{

@@ -1,4 +1,4 @@
-//! Readers: of a container that runs, or of one that has ended.
+//! Readers of the log of a container that runs, or of one that has ended.
 
 use super::{HEADER, MAX_RECORD, Position, files, name};
 use protocol::process::Output;
@@ -9,18 +9,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What was written at one time.
+/// A piece of output that arrived at one time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// On which stream.
+    /// The stream that it was written on.
     pub stream: Output,
-    /// When it reached the VCH: nanoseconds since 1970.
+    /// The time at which it reached the VCH, in nanoseconds since 1970.
     pub at_ns: u64,
-    /// What.
+    /// The bytes.
     pub bytes: Vec<u8>,
 }
 
-/// Reads records in their order.
+/// Reads the records of a log in order.
 #[derive(Debug)]
 pub struct Reader {
     dir: PathBuf,
@@ -35,7 +35,7 @@ pub struct Reader {
 const PAGE: usize = 64 << 10;
 
 impl Reader {
-    /// From a position on.
+    /// Makes a reader that begins at a position.
     pub fn open(dir: &Path, from: Position) -> Self {
         Self {
             dir: dir.to_owned(),
@@ -46,10 +46,10 @@ impl Reader {
         }
     }
 
-    /// From the first record that is kept.
+    /// Makes a reader that begins at the first record that is kept.
     ///
     /// # Errors
-    /// The directory can't be read.
+    /// Returns the error of reading the directory.
     pub fn from_start(dir: &Path) -> io::Result<Self> {
         let first = match files(dir) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
@@ -62,16 +62,16 @@ impl Reader {
         Ok(Self::open(dir, from))
     }
 
-    /// Behind the last record that was read.
+    /// Returns the position behind the last record that was read.
     pub fn position(&self) -> Position {
         self.at
     }
 
-    /// The next record; `None` where there is none yet.
+    /// Returns the next record; `None` if it is not written yet.
     ///
     /// # Errors
-    /// What the file system says; [`io::ErrorKind::NotFound`] where the writer has taken away what
-    /// comes next, because this reader was too slow.
+    /// Returns [`io::ErrorKind::NotFound`] if the writer has removed the next record, because this
+    /// reader was too slow; else the error of reading the file.
     pub fn read(&mut self) -> io::Result<Option<Record>> {
         loop {
             if self.file()?.is_none() {

@@ -1,4 +1,5 @@
-//! QEMU is played by the other end of its control channel; taps are real ones, in a network namespace of each test's own.
+//! Tests of NICs: QEMU is played by the other end of its control channel; taps are real, in a network namespace of
+//! each test's own.
 
 use super::{NicError, Nics};
 use crate::{

@@ -1,4 +1,4 @@
-//! QEMU is played by the other end of a socket pair.
+//! Tests of QMP; QEMU is played by the other end of a socket pair.
 
 use super::{Qmp, QmpError};
 use serde_json::{Value, json};

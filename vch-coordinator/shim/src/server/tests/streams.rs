@@ -1,4 +1,4 @@
-//! What goes on for as long as its client is there.
+//! Requests that last for as long as their client is connected.
 
 use super::{World, is_refused, soon};
 use crate::{
