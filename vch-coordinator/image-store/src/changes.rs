@@ -1,31 +1,32 @@
-//! `docker import --change`: the instructions of a Dockerfile that only change what an image runs.
+//! Applies `docker import --change`: the instructions of a Dockerfile that change an image's
+//! configuration only.
 
 use crate::config::Run;
 use serde_json::{Value, json};
 use thiserror::Error;
 
-/// Why a change can't be made.
+/// The reason for which a change can't be applied.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ChangeError {
-    /// Not one of those that may stand here.
+    /// The instruction is not one that `--change` allows.
     #[error("{0} is not a valid change command")]
     Unknown(String),
-    /// One that lacks what it is about.
+    /// The instruction has no arguments.
     #[error("{0} requires at least one argument")]
     Empty(String),
-    /// Words that don't fit the instruction.
+    /// The arguments do not fit the instruction.
     #[error("{instruction} `{words}`: {why}")]
     Words {
         /// The instruction.
         instruction: String,
-        /// What stands behind it.
+        /// The arguments.
         words: String,
-        /// What is wrong.
+        /// The reason.
         why: &'static str,
     },
 }
 
-/// Makes a change: `CMD ["httpd", "-f"]`.
+/// Applies a change, such as `CMD ["httpd", "-f"]`, to an image's configuration.
 pub fn apply(run: &mut Run, change: &str) -> Result<(), ChangeError> {
     let change = change.trim();
     let (name, rest) = change

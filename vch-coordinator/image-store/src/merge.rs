@@ -1,4 +1,4 @@
-//! Layers become one tree (OCI image-spec, layer.md), and the tree one archive.
+//! Merges layers into one tree (OCI image-spec, layer.md), and writes the tree as one archive.
 //!
 //! Nothing is ever unpacked: [`Tree`] knows names and where each file's data stands; [`emit`] reads the
 //! layers a second time and writes what has survived. A path is only ever a key in this tree, so none can
@@ -23,38 +23,38 @@ const OPAQUE: &[u8] = b".wh..wh..opq";
 const AUFS: &[u8] = b".wh..wh.";
 const ROOT: usize = 0;
 
-/// Why a layer is none.
+/// The reason for which a layer is not valid.
 #[derive(Debug, Error)]
 pub enum LayerError {
-    /// It is no archive.
+    /// The layer is not a tar archive.
     #[error(transparent)]
     Tar(#[from] TarError),
-    /// More than the image may have.
+    /// The image is beyond a bound.
     #[error("the image has more than {most} {what}: raise `{setting}`, or use a smaller image")]
     Bound {
-        /// What there is too much of.
+        /// The things that there are too many of.
         what: &'static str,
-        /// How much there may be.
+        /// The most that are allowed.
         most: u64,
-        /// The setting.
+        /// The setting that bounds them.
         setting: &'static str,
     },
-    /// More in memory than an image may have.
+    /// The image's names take more than this many bytes of memory.
     #[error(
         "the names and attributes of its files have more than {0} bytes: use an image with fewer or shorter ones"
     )]
     Names(u64),
-    /// A path that can't be.
+    /// A path in the layer is not valid.
     #[error("`{path}` {why}")]
     Path {
         /// The path.
         path: String,
-        /// What is wrong with it.
+        /// The reason.
         why: &'static str,
     },
 }
 
-/// The names of an image, as of the layers that were applied.
+/// The files of an image, as the layers applied so far leave them.
 pub struct Tree {
     limits: Limits,
     nodes: Vec<Node>,
@@ -84,7 +84,7 @@ struct Leaf {
     ordinal: usize,
 }
 
-/// The entries of a layer, and the bytes of its files.
+/// Returns the entries of a layer, and the bytes of its files.
 pub fn entries(layer: impl Read, limits: Limits) -> Result<(Vec<Entry>, u64), LayerError> {
     let mut reader = Reader::new(layer, limits);
     let mut found = Vec::new();
@@ -135,7 +135,7 @@ fn names_of(entry: &Entry) -> u64 {
     (entry.path.len() + link + attributes) as u64
 }
 
-/// The setting of the number of files.
+/// The setting that bounds the number of files.
 pub(crate) const ENTRIES: &str = "images.entries";
 
 pub(crate) fn too_many_bytes(limits: Limits) -> LayerError {
@@ -155,7 +155,7 @@ pub(crate) fn too_many_entries(limits: Limits) -> LayerError {
 }
 
 impl Tree {
-    /// Without layers: an empty root directory.
+    /// Makes a tree without layers: an empty root directory.
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
@@ -171,7 +171,8 @@ impl Tree {
         }
     }
 
-    /// Applies the next layer's entries. Its whiteouts concern only what is below it, wherever they stand.
+    /// Applies the next layer's entries. Its whiteouts concern only the layers below, wherever they stand in the
+    /// archive.
     pub fn apply(&mut self, entries: Vec<Entry>) -> Result<(), LayerError> {
         let mut wanted = Vec::with_capacity(entries.len());
         for (ordinal, entry) in entries.into_iter().enumerate() {

@@ -1,4 +1,5 @@
-//! Where an entry of a layer goes, as the kernel and overlayfs would have it.
+//! Inserts a layer's entry into the tree, at the path to which the kernel and overlayfs would
+//! resolve it.
 
 use super::{LayerError, Leaf, Node, ROOT, Tree, What, implied};
 use crate::tar::{Entry, Kind};

@@ -156,7 +156,7 @@ const NETWORK: &[libc::c_long] = &[
 /// What files and sockets are asked (asm-generic/ioctls.h): FIONBIO, FIOCLEX, and whether it is a terminal.
 const CONTROLS: &[u32] = &[0x5401, 0x5413, 0x5421, 0x5451];
 
-/// From now on, for this process and all that come of it.
+/// Installs the filter for this process and all of its later children.
 pub(super) fn install(needs: Needs) -> Result<(), Errno> {
     Filter::new(needs).install()
 }

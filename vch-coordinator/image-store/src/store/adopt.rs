@@ -1,5 +1,5 @@
-//! From a staging directory into the store. Nothing that the helper says is believed: each file's digest is
-//! taken again, once the helper is gone and the file is no longer its own.
+//! Moves an image from a staging directory into the store. The helper's statements are not trusted: each file's
+//! digest is computed again, once the helper is gone and the file is no longer its own.
 
 use super::state::{Inner, Lease};
 use super::{Image, ImageError, Import, failed, index, rename};
@@ -16,7 +16,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
-/// The configuration of an imported image, as dockerd makes it.
+/// Returns the configuration of an imported image, as dockerd makes it.
 pub(super) fn imported(request: &Import, run: Run, arrived: &Arrived) -> Config {
     let message = if request.message.is_empty() {
         "Imported from -".to_owned()
@@ -42,8 +42,8 @@ pub(super) fn imported(request: &Import, run: Run, arrived: &Arrived) -> Config 
     }
 }
 
-/// `made` is the configuration of an image that came without one. Blocks for as long as its files take to be
-/// read and synced; nothing is locked meanwhile.
+/// Moves an image into the store. `made` is the configuration of an image that came without one. Blocks while its
+/// files are read and synced; no lock is held meanwhile.
 pub(super) fn adopt(
     inner: &Arc<Inner>,
     staging: &Path,
@@ -230,7 +230,7 @@ fn take(dir: &Path, staging: &Path, piece: &Piece) -> Result<(), ImageError> {
     fs::rename(&source, &target).map_err(failed("make", &target))
 }
 
-/// Takes a helper's file from it: a regular file of one name, from now on the store's own and read-only.
+/// Takes over a helper's file: a regular file with one link becomes the store's own, read-only.
 pub(super) fn own(staging: &Path, name: &str) -> Result<std::path::PathBuf, ImageError> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.';
     if name.starts_with('.') || !name.bytes().all(plain) {

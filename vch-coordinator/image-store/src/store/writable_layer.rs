@@ -1,4 +1,5 @@
-//! Disks of containers' own: copies of one empty ext4, of which only what is not zero is copied.
+//! Makes containers' writable disks: copies of one empty ext4, of which only what is not zero is
+//! copied.
 
 use super::{ImageError, Store, failed};
 use nix::errno::Errno;
@@ -13,8 +14,11 @@ use tokio::process::Command;
 const JOURNAL_MIB: &str = "size=4";
 
 impl Store {
-    /// Makes a container's own disk at `path`, where nothing may be yet: an empty ext4, sparse, of `bytes` or the
+    /// Makes a container's writable disk at `path`, where no file may exist: an empty ext4, sparse, of `bytes` or the
     /// store's default size. The empty disk of the default size is made once and copied.
+    ///
+    /// # Errors
+    /// Returns [`ImageError::Upper`] if mke2fs fails, [`ImageError::File`] if the file can't be made.
     pub async fn new_writable_layer(
         &self,
         path: &Path,

@@ -1,4 +1,4 @@
-//! Reading: one entry after the other, each with its data, of which nothing is kept.
+//! Reads an archive entry by entry, each with its data, without keeping any.
 
 use super::sparse::Map;
 use super::{BLOCK, Entry, Kind, TarError, numbers, pax};
@@ -50,7 +50,7 @@ struct Sparse {
 struct Header([u8; BLOCK]);
 
 impl<R: Read> Reader<R> {
-    /// Of a stream that begins with an archive.
+    /// Makes a reader of a stream that begins with an archive.
     pub fn new(input: R, limits: Limits) -> Self {
         Self {
             input,
@@ -65,12 +65,12 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    /// The stream, to read what may stand behind the archive's end.
+    /// Returns the stream, to read what may follow the archive's end.
     pub fn into_inner(self) -> R {
         self.input
     }
 
-    /// The next entry; what is left of the data of the one before is passed over. `None` at the end.
+    /// Returns the next entry, and skips the unread rest of the entry before; `None` at the end.
     pub fn next_entry(&mut self) -> Result<Option<Entry>, TarError> {
         let mut extra = Extra::default();
         loop {
@@ -141,7 +141,7 @@ impl<R: Read> Reader<R> {
         let passed = io::copy(&mut self.input.by_ref().take(count), &mut io::sink());
         let passed = passed.map_err(TarError::Read)?;
         self.at += passed;
-        // The last block of an archive may be cut by whoever wrote it; its data may not.
+        // The last block of an archive may be cut by the program that wrote it; its data may not.
         if passed < self.left {
             return Err(TarError::Short);
         }

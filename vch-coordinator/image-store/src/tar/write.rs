@@ -1,4 +1,4 @@
-//! Writing: ustar headers, with pax records before those that don't hold it all.
+//! Writes an archive: ustar headers, with pax records before those that can't hold everything.
 
 use super::{BLOCK, Entry, Kind, pax};
 use std::io::{self, Write};
@@ -12,7 +12,7 @@ pub struct Writer<W> {
 }
 
 impl<W: Write> Writer<W> {
-    /// An archive at the beginning of a stream.
+    /// Makes a writer of an archive at the beginning of a stream.
     pub fn new(output: W) -> Self {
         Self {
             output,
@@ -66,7 +66,7 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
-    /// Writes the archive's end and gives the stream.
+    /// Writes the archive's end and returns the stream.
     pub fn finish(mut self) -> io::Result<W> {
         self.finish_entry()?;
         self.pad(2 * BLOCK)?;

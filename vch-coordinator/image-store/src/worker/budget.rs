@@ -1,4 +1,4 @@
-//! What an image may take, over all of its layers.
+//! Bounds an image over all of its layers.
 
 use super::WorkError;
 use crate::job::{ArrivedLayer, Piece};
@@ -7,7 +7,7 @@ use crate::limits::Limits;
 use crate::merge::{self, LayerError};
 use std::fs::File;
 
-/// What is left for an image's layers.
+/// The rest of the bounds for an image's layers.
 pub(super) struct Budget {
     limits: Limits,
     bytes: u64,
@@ -26,7 +26,8 @@ impl Budget {
         }
     }
 
-    /// Reads a layer through: it is an archive within what is left, and this is what it unpacks to.
+    /// Reads a whole layer, checks that it is an archive within the rest of the bounds, and returns
+    /// its digests and sizes.
     pub fn examine(&mut self, piece: Piece) -> Result<ArrivedLayer, WorkError> {
         let file = File::open(&piece.file).map_err(|source| WorkError::File {
             file: piece.file.clone(),
@@ -59,7 +60,7 @@ impl Budget {
         })
     }
 
-    /// Takes off what a layer has that was examined for another image.
+    /// Takes the bytes of a layer off the rest that was examined for another image.
     pub fn take(&mut self, bytes: u64) -> Result<(), WorkError> {
         let left = self.bytes.checked_sub(bytes);
         self.bytes =

@@ -1,4 +1,4 @@
-//! Archives of images: what `docker save` writes (manifest.json), and OCI image layouts (index.json).
+//! Loads archives of images: those of `docker save` (manifest.json), and OCI image layouts (index.json).
 
 use super::WorkError;
 use super::budget::Budget;

@@ -1,4 +1,4 @@
-//! Images from a registry.
+//! Pulls images from a registry.
 
 use super::budget::Budget;
 use super::registry::Registry;
@@ -44,7 +44,7 @@ pub(super) fn pull(
         .map_err(|error| not_shown(error, &request.name))
 }
 
-/// Docker says no more of what may not be seen.
+/// Returns the error that Docker shows for an image that the user may not see, which says no more.
 pub(super) fn not_shown(error: WorkError, name: &Reference) -> WorkError {
     match error {
         WorkError::Denied(_) => WorkError::Missing(format!(

@@ -44,7 +44,7 @@ const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, \
     application/vnd.docker.distribution.manifest.list.v2+json, \
     application/vnd.docker.distribution.manifest.v2+json";
 
-/// A registry, and what it is asked with.
+/// A registry, with the credentials and bounds for requests to it.
 pub(super) struct Registry<'a> {
     documents: Agent,
     blobs: Agent,
@@ -68,7 +68,7 @@ struct Token {
 }
 
 impl<'a> Registry<'a> {
-    /// `name` is its host, with a port or without.
+    /// Makes a client of a registry; `name` is its host, with a port or without.
     pub fn new(
         name: &str,
         plain: bool,
@@ -92,7 +92,7 @@ impl<'a> Registry<'a> {
         format!("{scheme}://{}/v2/", self.host)
     }
 
-    /// A manifest or index, and the digest of its bytes; `None` where the registry has no such name.
+    /// Returns a manifest or index, and the digest of its bytes; `None` if the registry does not have the name.
     pub fn manifest(
         &mut self,
         repository: &str,
@@ -109,7 +109,7 @@ impl<'a> Registry<'a> {
         Ok(Some((Digest::of(&bytes), bytes)))
     }
 
-    /// A blob that is a document, whole.
+    /// Returns a blob that is a document, as a whole.
     pub fn document(
         &mut self,
         repository: &str,
@@ -122,8 +122,8 @@ impl<'a> Registry<'a> {
         bounded(good(response)?, limits.document_bytes)
     }
 
-    /// The tags of a repository, a page at a time (distribution-spec 1.1, "Listing Tags"); `None` where there is no
-    /// such repository.
+    /// Returns the tags of a repository, read page by page (distribution-spec 1.1, "Listing Tags"); `None` if the
+    /// registry does not have the repository.
     pub fn tags(
         &mut self,
         repository: &str,
@@ -158,7 +158,8 @@ impl<'a> Registry<'a> {
         Err(WorkError::Registry(what))
     }
 
-    /// A blob from an offset on, and whether it begins at the start nevertheless.
+    /// Returns a reader of a blob from an offset on, and whether the registry sends it from the
+    /// start nevertheless.
     pub fn blob(
         &mut self,
         repository: &str,
@@ -174,7 +175,7 @@ impl<'a> Registry<'a> {
         Ok((good(response)?, whole))
     }
 
-    /// Asks whether the credentials are good.
+    /// Asks the registry whether it accepts the credentials.
     pub fn log_in(&mut self) -> Result<(), WorkError> {
         let url = self.base();
         let named = |error: &WorkError| WorkError::Registry(format!("Get \"{url}\": {error}"));
