@@ -1,7 +1,7 @@
-//! What has to be done: the difference between what the kernel has and what a spec wants.
+//! Plans the steps from the observed state of the kernel to the state that a spec wants.
 //!
-//! Pure: no clock, no socket, no choice left to whoever carries it out. The steps come in an order
-//! in which the kernel takes them:
+//! Pure: no clock, no socket, no choice left to the code that carries it out. The steps come in an order in which the
+//! kernel takes them:
 //!
 //! 1. loopback up;
 //! 2. links that the spec no longer has: own routes and addresses away, down, mark off;
@@ -38,32 +38,33 @@ use protocol::message::{Capability, Failure};
 use protocol::spec::{Addressing, Extension, FirewallLevel, Interface, NetSpec};
 use std::collections::BTreeMap;
 
-/// What has to be done, in this order, and what that will make of each interface.
+/// The steps to carry out, and their outcome for each interface.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// The steps, each one kernel call.
     pub steps: Vec<Planned>,
-    /// One entry an interface of the spec, in its order.
+    /// The outcome for each interface of the spec, in its order.
     pub outlooks: Vec<Outlook>,
 }
 
-/// What a plan makes of an interface.
+/// The outcome of a plan for an interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outlook {
-    /// Its NIC is not there.
+    /// The interface's NIC does not exist.
     Waiting,
-    /// It asks for what this agent can't do; nothing of it is touched.
+    /// The interface needs a capability that this agent lacks; nothing of it is changed.
     Unsupported(Capability),
-    /// A NIC carries it.
+    /// A NIC carries the interface.
     Present {
-        /// The NIC's link.
+        /// The index of the NIC's link.
         link: u32,
-        /// What can't be done, known before it is tried.
+        /// A part of the interface that can't be made, known before it is tried.
         conflict: Option<Failure>,
     },
 }
 
-/// Compares what the kernel has with what a spec wants of an agent that is capable of so much.
+/// Compares the kernel's state with the spec, for an agent with these capabilities; returns the
+/// plan.
 pub fn plan(observed: &Observed, spec: &NetSpec, capabilities: &[Capability]) -> Plan {
     let interfaces = &spec.parts().interfaces;
     let assigned = assign::assign(&observed.links, interfaces);

@@ -1,10 +1,10 @@
-//! What a step does to the kernel's state, as far as later steps depend on it.
+//! The effect of a step on the kernel's state, as far as later steps depend on it.
 
 use super::{Step, Sysctl};
 use crate::observe::{Address, Link, LinkRoute, Observed};
 use ipnet::IpNet;
 
-/// Does to `observed` what the kernel does.
+/// Changes `observed` as the kernel would change by the step.
 pub(super) fn take(observed: &mut Observed, step: &Step) {
     match step {
         Step::SetDown { link } => set_down(observed, *link),

@@ -1,10 +1,10 @@
-//! Names, MACs, MTUs, marks, up.
+//! Plans names, MAC addresses, MTUs, marks and states of links.
 
 use super::{Draft, Owner, Step};
 use protocol::spec::Interface;
 use std::collections::BTreeMap;
 
-/// Makes the links of the present interfaces what they must be.
+/// Adds the steps that make the links of the present interfaces as they must be.
 pub(super) fn settle(
     draft: &mut Draft,
     interfaces: &[Interface],
