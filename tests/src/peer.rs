@@ -1,4 +1,4 @@
-//! A real dockerd as a peer: what the VCH's Docker endpoint is compared with.
+//! A real dockerd as a peer, with which the VCH's Docker endpoint is compared.
 //!
 //! Debian's packages, unpacked and never installed; the daemon lives in network, mount and process namespaces of its
 //! own, and all that it started ends with it.
@@ -24,7 +24,7 @@ pub use packages::{Clients, Packages, clients};
 /// From the start of the process to its first answer; the first start makes keys and rules.
 const START: Duration = Duration::from_secs(60);
 const LOG: &str = "dockerd.log";
-/// The version of the API that this dockerd and its CLI speak at most.
+/// The newest version of the API that this dockerd and its CLI support.
 pub const API_VERSION: &str = "1.45";
 
 /// `dockerd` 26.1 of Debian 13 with an empty data root in the test's directory. Killed on drop, with its containers.
@@ -39,7 +39,7 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Starts one and waits until it answers. Its packages are downloaded at the first start on a machine.
+    /// Starts a dockerd and waits until it answers. Its packages are downloaded at the first start on a machine.
     pub fn start(lab: &Lab) -> Result<Self> {
         let packages = Packages::unpacked()?;
         let dir = lab.path("dockerd");
@@ -94,24 +94,24 @@ impl Peer {
         Ok(command)
     }
 
-    /// The socket of its API.
+    /// Returns the socket of its API.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
         self.dir.join("docker.sock")
     }
 
-    /// A CLI that talks to it.
+    /// Returns a CLI that talks to it.
     pub fn docker(&self) -> Result<Docker> {
         Docker::new(&self.lab, &self.socket())
     }
 
-    /// The namespace of its bridges.
+    /// Returns the namespace of its bridges.
     #[must_use]
     pub fn namespace(&self) -> &Namespace {
         &self.namespace
     }
 
-    /// What it has logged.
+    /// Returns its log.
     #[must_use]
     pub fn log(&self) -> String {
         self.lab.read(LOG)

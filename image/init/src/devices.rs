@@ -242,7 +242,8 @@ fn majors(text: &str, driver: &str) -> Vec<u32> {
 /// Attaches a container's device program to its cgroup.
 ///
 /// # Errors
-/// The rules can't be derived; the kernel does not take the program.
+/// Returns [`Fault::Other`] if a device's numbers can't be read, or the kernel does not take the
+/// program.
 pub fn confine(start: &Start) -> Result<(), StartError> {
     let program = program(&rules(start)?);
     attach(&program).map_err(failed("confine the container's devices"))

@@ -289,7 +289,7 @@ fn holder() -> Option<i32> {
         .trim()
         .parse()
         .ok()?;
-    // The number may be somebody else's by now.
+    // The process ID may be another process's by now.
     let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
     (name.trim() == "vch").then_some(pid)
 }

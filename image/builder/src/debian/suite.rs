@@ -1,7 +1,8 @@
-//! A suite of Debian that is not this machine's own, asked beside it: neither the machine's lists nor its cache change.
+//! Packages of a Debian suite that is not this machine's own; neither the machine's package lists nor its cache
+//! change.
 //!
-//! The archive is the one that the machine's own Debian sources name, and what it says is verified by the keyring that the
-//! machine has from Debian.
+//! The archive is the one that the machine's own Debian sources name, and its content is verified by the machine's
+//! keyring of Debian.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,7 +23,7 @@ pub struct Suite {
 }
 
 impl Suite {
-    /// Describes a suite; `dir` is for its lists and may be missing. Nothing is asked yet.
+    /// Makes a suite; `dir` is for its package lists and may be missing. Nothing is fetched yet.
     #[must_use]
     pub fn new(name: &str, dir: &Path) -> Self {
         Self {
@@ -31,8 +32,11 @@ impl Suite {
         }
     }
 
-    /// Unpacks `package` of this suite into `dir`, unless that is there already. A download that is cut short leaves
-    /// no `dir`. Lists that are older than the archive are fetched again, once.
+    /// Unpacks `package` of this suite into `dir`, unless `dir` exists. A download that is interrupted leaves no
+    /// `dir`. Lists that are older than the archive are fetched again, once.
+    ///
+    /// # Errors
+    /// Returns [`DebianError`] if the lists or the package can't be fetched or unpacked.
     pub fn unpacked(&self, package: &str, dir: &Path) -> Result<(), DebianError> {
         if dir.is_dir() {
             return Ok(());
@@ -50,7 +54,8 @@ impl Suite {
     /// Returns the suite as a line of apt's sources (sources.list(5)).
     ///
     /// # Errors
-    /// apt names no archive of Debian as this machine's.
+    /// Returns [`DebianError::Unexpected`] if this machine's sources name no archive of Debian,
+    /// [`DebianError`] if apt can't be run.
     pub fn source(&self) -> Result<String, DebianError> {
         let archive = archive()?;
         let name = &self.name;

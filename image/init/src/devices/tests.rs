@@ -1,4 +1,5 @@
-//! The program, run by a small machine for what it uses of eBPF (the kernel's `bpf/standardization/instruction-set`).
+//! Tests of the device program, run by an interpreter of the part of eBPF that it uses (the kernel's
+//! `bpf/standardization/instruction-set`).
 
 use super::{Instruction, Rules, majors, program, rules};
 use protocol::process::{Device, Start};

@@ -1,4 +1,5 @@
-//! The filter, run by an interpreter of what it uses of classic BPF (the kernel's `networking/filter`).
+//! Tests of the filter, run by an interpreter of the part of classic BPF that it uses (the kernel's
+//! `networking/filter`).
 
 use super::{
     ALWAYS, BY_CAPABILITY, Filter, PERSONALITIES, SYS_ADMIN, Verdict, X86_64, last, refuse, verdict,

@@ -1,4 +1,4 @@
-//! A child's handshake, with a real child in no container.
+//! Tests of a child's handshake, with a real child outside of a container.
 
 use super::{PendingChild, Progress, Role, Spawn, pending::DEADLINE};
 use crate::{
