@@ -152,7 +152,7 @@ pub enum ToInit {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FromInit {
     /// Tells that init runs and has taken the run's nonce. With
-    /// [`SessionNonce::NONE`](crate::session::SessionNonce::NONE) it waits for a run, and holds the agent: a VM that
+    /// [`SessionNonce::NONE`](crate::message::SessionNonce::NONE) it waits for a run, and holds the agent: a VM that
     /// is to be a template is saved then.
     Ready {
         /// The version of the messages; see [`VERSION`].

@@ -115,7 +115,7 @@ impl OpenError {
     }
 }
 
-/// `fd`, which must be non-blocking, in the care of the runtime.
+/// Registers `fd`, which must be non-blocking, with the runtime.
 fn watch<T: AsRawFd + Into<OwnedFd>>(fd: T) -> io::Result<AsyncFd<T>> {
     #[expect(
         unsafe_code,

@@ -124,7 +124,7 @@ fn collect(socket: &OwnedFd, seen: &Mutex<Vec<Packet>>) {
     }
 }
 
-/// `None` for what is no IP packet (RFC 791, RFC 8200).
+/// Decodes an IP packet; `None` for other bytes (RFC 791, RFC 8200).
 fn packet(bytes: &[u8]) -> Option<Packet> {
     let quad = |at: usize| <[u8; 4]>::try_from(bytes.get(at..at + 4)?).ok();
     let long = |at: usize| <[u8; 16]>::try_from(bytes.get(at..at + 16)?).ok();

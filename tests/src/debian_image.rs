@@ -17,7 +17,7 @@ use crate::paths;
 
 /// The machine's own release, so that its package sources serve.
 const SUITE: &str = "bookworm";
-/// What no container reads.
+/// The files that no container reads.
 const LEFT_OUT: [&str; 4] = [
     "/usr/share/doc/*",
     "/usr/share/info/*",
@@ -289,7 +289,7 @@ impl DebianImage {
         Ok(())
     }
 
-    /// Of what it is made of (FNV-1a, 64 bits).
+    /// Returns a hash of what the image is made of (FNV-1a, 64 bits).
     fn key(&self) -> u64 {
         let files: BTreeMap<_, _> = self.files.iter().map(|one| (one.0, one)).collect();
         let whole = format!(

@@ -105,7 +105,7 @@ pub struct Raw {
     /// The answer's head, in lower case.
     pub head: String,
     stream: UnixStream,
-    /// What came behind the head.
+    /// The bytes that arrived behind the head.
     come: Vec<u8>,
 }
 
@@ -226,7 +226,7 @@ pub fn unframed(mut bytes: &[u8]) -> Result<[String; 2]> {
     Ok(streams.map(|stream| String::from_utf8_lossy(&stream).into_owned()))
 }
 
-/// What stands behind a head, which is in lower case.
+/// Returns the body behind a head, which is in lower case.
 fn body_of(head: &str, rest: &[u8]) -> Vec<u8> {
     match head.contains("transfer-encoding: chunked") {
         true => unchunked(rest),

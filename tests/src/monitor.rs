@@ -14,7 +14,8 @@ use crate::world::Lab;
 
 /// From a change to its line; also for the monitor's own start.
 const SOON: Duration = Duration::from_secs(10);
-/// What the monitor's own changes are known by: addresses of `lo`, and tables.
+/// The beginning of the addresses of `lo`, and names of tables, by which the monitor's own changes
+/// are known.
 const OWN_ADDRESS: &str = "127.77.";
 const OWN_TABLE: &str = "lab_monitor_";
 /// How `nft monitor` tells who changed the rules: an `nft` is the monitor's own change.
@@ -129,7 +130,7 @@ impl Monitor {
         Ok(own)
     }
 
-    /// Whole lines only: the last one may still be on its way.
+    /// Returns whole lines only: the last one may be incomplete.
     fn lines(&self) -> Vec<String> {
         let text = fs::read(&self.heard).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);

@@ -120,7 +120,7 @@ impl Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        /// Of killed processes, from the signal to the last one's end.
+        /// The time from the signal to killed processes until the last one's end.
         const END: Duration = Duration::from_secs(10);
         // What can't be removed is empty directories of a kernel file system; nobody is there to hear of it.
         drop(self.process.kill());

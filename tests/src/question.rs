@@ -55,7 +55,7 @@ impl Asker {
     }
 }
 
-/// The addresses of an answer whose question has this length.
+/// Returns the addresses of an answer whose question has this length.
 fn parsed(answer: &[u8], question: usize) -> Option<Vec<Ipv4Addr>> {
     const NO_ERROR: u8 = 0;
     const NO_SUCH_NAME: u8 = 3;

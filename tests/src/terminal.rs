@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::deadline::eventually_some;
 use crate::process::Process;
 
-/// What ends the program in the foreground.
+/// The character that ends the program in the foreground.
 const INTERRUPT: &str = "\u{3}";
 
 /// A program at a terminal of its own. Killed on drop.
@@ -109,7 +109,7 @@ impl Terminal {
     }
 }
 
-/// Without the carriage returns that a terminal adds.
+/// Returns the shown text without the carriage returns that a terminal adds.
 fn text(shown: &Mutex<Vec<u8>>) -> String {
     let shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
     String::from_utf8_lossy(&shown).replace('\r', "")

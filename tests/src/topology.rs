@@ -183,7 +183,7 @@ impl Topology {
     }
 }
 
-/// A veth pair, both ends up.
+/// Makes a veth pair with both ends up.
 fn joined(vch: &Namespace, interface: &str, (other, peer): (&Namespace, &str)) -> Result<()> {
     let netns = other.name();
     vch.ip(&format!(
@@ -194,7 +194,7 @@ fn joined(vch: &Namespace, interface: &str, (other, peer): (&Namespace, &str)) -
     Ok(())
 }
 
-/// A bridge that a veth pair joins to another namespace.
+/// Makes a bridge that a veth pair joins to another namespace.
 fn uplinked(vch: &Namespace, bridge: &str, other: (&Namespace, &str)) -> Result<()> {
     let uplink = format!("{bridge}-up");
     vch.ip(&format!("link add {bridge} type bridge"))?;
@@ -204,7 +204,7 @@ fn uplinked(vch: &Namespace, bridge: &str, other: (&Namespace, &str)) -> Result<
     Ok(())
 }
 
-/// Usable at once: duplicates are not looked for.
+/// Adds addresses that are usable at once: duplicate detection is off.
 fn addressed(
     namespace: &Namespace,
     interface: &str,

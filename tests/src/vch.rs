@@ -27,7 +27,7 @@ pub struct Coordinator<'a> {
     lab: Lab,
     namespace: &'a Namespace,
     dir: PathBuf,
-    /// Where its programs are, when they are not this workspace's.
+    /// The directory of its programs, if they are not this workspace's.
     programs: Option<PathBuf>,
     process: Option<Process>,
     starts: u32,

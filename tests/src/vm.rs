@@ -182,7 +182,7 @@ struct QemuSocket {
 }
 
 impl QemuSocket {
-    /// A VM of the same name that ran before left its socket.
+    /// Opens a socket, in place of one that an earlier VM of the same name left.
     fn open(path: PathBuf) -> Result<Self> {
         if path.exists() {
             fs::remove_file(&path)?;

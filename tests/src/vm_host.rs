@@ -116,7 +116,7 @@ impl<'a> VmHost<'a> {
         ))
     }
 
-    /// How many entries a directory of the coordinator's has; one that is not there has none.
+    /// Returns how many entries a directory of the coordinator's has; 0 if it does not exist.
     fn entries(&self, dir: &str) -> usize {
         let entries = fs::read_dir(self.vch.dir().join(dir));
         entries.map_or(0, |entries| entries.flatten().count())

@@ -93,7 +93,7 @@ impl Drop for Wiretap {
     }
 }
 
-/// Two threads for a connection: they end when either side does.
+/// Joins a client and the daemon by two threads, which end when either side does.
 fn joined(client: &UnixStream, daemon: &Path, heard: &Heard) -> io::Result<()> {
     client.set_nonblocking(false)?;
     let daemon = UnixStream::connect(daemon)?;
@@ -151,7 +151,7 @@ struct PendingRequest {
 struct Listener {
     heard: Heard,
     waiting: Waiting,
-    /// Whose body comes now.
+    /// The exchange whose body arrives now.
     present: Option<PendingRequest>,
 }
 
@@ -206,7 +206,7 @@ impl Listener {
     }
 }
 
-/// What was taken meanwhile is not written into.
+/// Returns the exchange of a request, unless it was taken meanwhile.
 fn of<'a>(heard: &'a mut [Exchange], request: &PendingRequest) -> Option<&'a mut Exchange> {
     let exchange = heard.get_mut(request.index)?;
     (exchange.method == request.method && exchange.path == request.path).then_some(exchange)

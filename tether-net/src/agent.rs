@@ -96,7 +96,8 @@ impl Agent {
     }
 }
 
-/// From the kernel, so that a clone of a VM does not go on with its template's numbers.
+/// Returns a random number of the kernel's, so that a clone of a VM does not go on with its
+/// template's numbers.
 fn random() -> u64 {
     // The kernel refuses only while it has no entropy yet, early at boot; the clock will do then.
     getrandom::u64().unwrap_or_else(|_| {

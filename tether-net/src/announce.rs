@@ -94,7 +94,8 @@ fn send_by(socket: &OwnedFd, link: u32, announcement: &Announcement) -> Result<(
     Errno::result(sent).map(drop)
 }
 
-/// RFC 5944, section 4.6: an ARP request in which both protocol addresses are one's own.
+/// Returns a gratuitous ARP request: both protocol addresses are the sender's own (RFC 5944,
+/// section 4.6).
 fn gratuitous_arp(address: Ipv4Addr, mac: MacAddress) -> Vec<u8> {
     let mut packet = vec![0, 1, 8, 0, 6, 4, 0, 1];
     packet.extend(mac.octets());
@@ -104,7 +105,8 @@ fn gratuitous_arp(address: Ipv4Addr, mac: MacAddress) -> Vec<u8> {
     packet
 }
 
-/// RFC 4861, sections 4.4 and 7.2.6, in its IPv6 header.
+/// Returns an unsolicited neighbour advertisement in its IPv6 header (RFC 4861, sections 4.4 and
+/// 7.2.6).
 fn unsolicited_advertisement(address: Ipv6Addr, mac: MacAddress) -> Vec<u8> {
     const ICMPV6: u8 = 58;
     const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
@@ -133,7 +135,7 @@ fn unsolicited_advertisement(address: Ipv6Addr, mac: MacAddress) -> Vec<u8> {
     packet
 }
 
-/// RFC 1071, over an even number of bytes.
+/// Returns the checksum of RFC 1071 over an even number of bytes.
 fn checksum(bytes: &[u8]) -> u16 {
     let words = bytes.chunks_exact(2);
     let mut sum: u32 = words

@@ -145,7 +145,7 @@ fn set_sysctl(sysfs: &Sysfs, name: &str, sysctl: Sysctl) -> Result<(), Errno> {
     }
 }
 
-/// All but the link's own state left as it is.
+/// Returns the message that changes a link's own state, and leaves all else as it is.
 fn switched(link: u32, up: LinkFlags) -> RouteNetlinkMessage {
     let mut message = LinkMessage::default();
     message.header.index = link;
@@ -235,8 +235,8 @@ fn new_route(link: u32, route: &Route) -> RouteNetlinkMessage {
     RouteNetlinkMessage::NewRoute(route_message(link, route, scope))
 }
 
-/// Without EXCL an IPv4 route is put before others with the same metric, which stay; in IPv6 it would
-/// be joined to them as one more next hop.
+/// Returns the flags for a new route. Without EXCL an IPv4 route is put before others with the same metric, which
+/// stay; in IPv6 it would be joined to them as one more next hop.
 fn new_route_flags(destination: IpNet) -> u16 {
     match destination {
         IpNet::V4(_) => NLM_F_CREATE,

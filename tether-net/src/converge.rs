@@ -35,21 +35,21 @@ pub struct Converger {
     remembered: BTreeSet<(u32, IpAddr)>,
     /// Addresses to be announced as soon as their link has a carrier.
     unannounced: BTreeSet<(u32, IpAddr)>,
-    /// What is to be announced at the next call of [`Self::announce`].
+    /// The announcements for the next call of [`Self::announce`].
     announcements: Vec<(u32, Announcement)>,
     links: report::Links,
     written: Option<WrittenSpec>,
     blocked: Option<Blocked>,
 }
 
-/// What became of a spec's files.
+/// The outcome of writing a spec's files.
 struct WrittenSpec {
     spec: SpecId,
     failures: Vec<Failure>,
     retry: Instant,
 }
 
-/// What was refused, and stays refused until it is tried again.
+/// The refused steps of a plan, until they are tried again.
 struct Blocked {
     plan: Plan,
     applied: Applied,
@@ -128,8 +128,9 @@ impl Converger {
         Ok(outcome)
     }
 
-    /// Whether this very plan was tried, refused, and is not yet to be tried again. Otherwise the
-    /// events that a refused plan itself brings about would make it be tried for ever.
+    /// Returns whether this very plan was tried and refused, and is not yet to be tried again.
+    /// Otherwise the events that a refused plan itself causes would make the agent try it without
+    /// end.
     fn waits(&self, plan: &Plan, now: Instant) -> bool {
         let blocked = self.blocked.as_ref();
         blocked.is_some_and(|blocked| blocked.plan == *plan && now < blocked.retry)

@@ -170,7 +170,8 @@ impl<W: io::Write> Kmsg<W> {
         self.line(level, text)
     }
 
-    /// One record is one write(2); its prefix is a priority of syslog(3), facility daemon.
+    /// Writes a line to the kernel's log. One record is one write(2); its prefix is a priority of
+    /// syslog(3), facility daemon.
     fn line(&mut self, level: LogLevel, text: &str) -> io::Result<()> {
         self.lines += 1;
         let priority = match level {

@@ -159,7 +159,8 @@ pub fn parse(
     }))
 }
 
-/// The last `tether.channel=` of the kernel's command line, as the kernel does with its own.
+/// Returns the last `tether.channel=` of the kernel's command line, as the kernel does with its own
+/// options.
 fn kernel_channel(kernel: &str) -> Option<Result<ChannelAddress, OptionError>> {
     let words = kernel.split_ascii_whitespace();
     let last = words

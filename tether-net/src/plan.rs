@@ -143,7 +143,7 @@ impl Draft {
     }
 }
 
-/// What an interface asks for and the agent lacks.
+/// Returns a capability that an interface needs and the agent lacks.
 fn missing(interface: &Interface, capabilities: &[Capability]) -> Option<Capability> {
     let dhcp = (interface.addressing == Addressing::Dhcp).then_some(Capability::Dhcp);
     let firewall = (interface.firewall != FirewallLevel::Open).then_some(Capability::Firewall);
@@ -191,7 +191,8 @@ fn release(draft: &mut Draft, assigned: &[Option<u32>]) -> Vec<u32> {
     released
 }
 
-/// What the container asks for itself is not the agent's to set: see [`crate::settings`].
+/// Adds the steps that set sysctls, except those that the container sets itself: see
+/// [`crate::settings`].
 fn sysctls(
     draft: &mut Draft,
     interfaces: &[Interface],

@@ -95,7 +95,7 @@ impl Reseeder {
 struct Life(Option<Incarnation>);
 
 impl Life {
-    /// Whether this is another life than the last one; the first one is.
+    /// Returns whether this incarnation differs from the last one; the first one does.
     fn begins(&mut self, incarnation: Incarnation) -> bool {
         self.0.replace(incarnation) != Some(incarnation)
     }

@@ -54,7 +54,7 @@ pub struct Files {
     written: Option<Written>,
 }
 
-/// What was written last, of which life's spec.
+/// The content that was written last, and the incarnation of its spec.
 #[derive(Clone, Debug)]
 struct Written {
     life: Incarnation,
@@ -140,8 +140,8 @@ fn write_files(etc: &Dir, parts: &NetSpecParts, written: &mut Written) -> Vec<Fa
     failures
 }
 
-/// Whether the file is the agent's, and so: one that another program changed since the agent wrote it
-/// is left alone.
+/// Writes the file unless another program changed it since the agent wrote it. Returns whether the file is the
+/// agent's.
 fn write_resolv_conf(etc: &Dir, text: &str, last: Option<&str>) -> Result<bool, DirError> {
     if let Some(last) = last
         && etc.read("resolv.conf")?.as_deref() != Some(last.as_bytes())

@@ -157,8 +157,9 @@ impl Session {
         }
     }
 
-    /// Every arm is cancel-safe. What has come in is taken before the clock is asked whether the
-    /// peer was silent: the converge loop may have held the thread.
+    /// Waits for the next event. Every arm is cancel-safe. Messages that have arrived are taken
+    /// before the clock is compared with the peer's silence: the converge loop may have held the
+    /// thread.
     async fn next_event(&mut self) -> SessionEvent {
         let deadline = self.machine.deadline();
         let ends = &mut self.ends;

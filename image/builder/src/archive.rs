@@ -168,7 +168,7 @@ impl Archive {
     }
 }
 
-/// `path` without its leading slash, when it names something below the root.
+/// Returns `path` without its leading slash, if it names something below the root.
 fn relative(path: &str) -> Result<&str, ArchiveError> {
     let error = || ArchiveError::Path {
         path: path.to_owned(),

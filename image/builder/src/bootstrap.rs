@@ -41,7 +41,7 @@ const WORKLOAD_MODULES: &[&str] = &[
     "squashfs",
     "overlay",
 ];
-/// What a VM needs besides to be a Virtual Container Host itself.
+/// The further modules of a VM that is itself a Virtual Container Host.
 const HOST_MODULES: &[&str] = &[
     "virtio_blk",
     "bridge",
@@ -259,7 +259,7 @@ impl Recipe {
     }
 }
 
-/// The script, and what it needs.
+/// Adds the shell script that is the first process, with the files that it needs.
 fn add_shell(archive: &mut Archive, busybox_package: &Path) -> Result<(), BootstrapError> {
     archive.file("/init", INIT.to_vec(), true)?;
     archive.file(
@@ -285,7 +285,7 @@ fn add_busybox(archive: &mut Archive, package: &Path) -> Result<(), BootstrapErr
     Ok(())
 }
 
-/// The modules of the package's one kernel.
+/// Returns the directory of the modules of the package's one kernel.
 fn versions(package: &Path) -> Result<PathBuf, BootstrapError> {
     let all = package.join("lib/modules");
     first_in(&all, "").ok_or_else(|| BootstrapError::Incomplete {
@@ -328,7 +328,7 @@ fn add_file(archive: &mut Archive, host: &Path, guest: &str) -> Result<(), Boots
     Ok(archive.file(guest, contents, executable)?)
 }
 
-/// The uncompressed kernel beside the package, made once for each package.
+/// Returns the uncompressed kernel beside the package; makes it once for each package.
 fn unpacked_kernel(package: &Path, vmlinux: &Path) -> Result<PathBuf, BootstrapError> {
     let incomplete = || BootstrapError::Incomplete {
         dir: package.to_owned(),

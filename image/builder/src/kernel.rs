@@ -62,7 +62,7 @@ pub fn vmlinux(bz_image: &[u8]) -> Result<Vec<u8>, KernelError> {
     unpack(frame)
 }
 
-/// An LZ4 legacy frame: a magic, then blocks, each behind its compressed size.
+/// Unpacks an LZ4 legacy frame: a magic number, then blocks, each behind its compressed size.
 fn unpack(frame: &[u8]) -> Result<Vec<u8>, KernelError> {
     let magic = frame.first_chunk::<4>().copied().unwrap_or_default();
     if magic != LZ4_LEGACY_MAGIC {

@@ -11,7 +11,7 @@ use vch_qemu::MODULE_DISK;
 
 use crate::debian::{self, DebianError};
 use crate::modules::{Described, ModuleTree, ModulesError, index};
-/// What the file was made of: a disk of other contents gets another number.
+/// The number of the disk's recipe: a disk of other contents gets another number.
 const RECIPE: u32 = 2;
 /// Directories below `kernel/` that it leaves out: no socket of AF_VSOCK is made in such a VM then, whatever a process may.
 const WITHOUT: &[&str] = &["net/vmw_vsock"];
@@ -83,7 +83,7 @@ pub fn build(version: &Path, dir: &Path) -> Result<PathBuf, ModuleDiskError> {
     Ok(disk)
 }
 
-/// Every module by its name, as container-init looks for it, and the index.
+/// Writes every module under the name by which container-init looks for it, and the index.
 fn lay_out(modules: &[Described], work: &Path) -> Result<(), ModuleDiskError> {
     for module in modules {
         let path = work.join(format!("{}.ko", module.name));

@@ -100,8 +100,8 @@ impl ModuleTree {
         Ok(tree)
     }
 
-    /// All modules but those whose file is below one of the directories `without` (of `kernel/`), each with its aliases and
-    /// what it needs. A module that needs one of those is left out, too.
+    /// Returns all modules but those whose file is below one of the directories `without` (of `kernel/`), each with
+    /// its aliases and needs. A module that needs one of those is left out too.
     ///
     /// # Errors
     /// Returns [`ModulesError::Read`] if a file can't be read, [`ModulesError::Module`] if it is not a module.
@@ -207,7 +207,7 @@ fn soften(described: &mut BTreeMap<String, Described>) {
     }
 }
 
-/// Each with all that it needs, deepest first; without those that need what is not there.
+/// Returns each module behind those that it needs, without modules that need a missing one.
 fn ordered(described: &BTreeMap<String, Described>) -> Vec<Described> {
     let whole = described.values().filter_map(|module| {
         let mut needs = Vec::new();
@@ -306,7 +306,7 @@ impl Walk<'_> {
     }
 }
 
-/// The names in the `depends=` entry of a module's `.modinfo` section.
+/// Returns the names in the `depends=` entry of a module's `.modinfo` section.
 fn needs(module: &[u8]) -> Result<Vec<String>, String> {
     with_modinfo(module, needs_in_modinfo)
 }
@@ -324,7 +324,7 @@ fn needs_in_modinfo(info: &[u8]) -> Vec<String> {
     values(info, b"depends=")
 }
 
-/// The names in the entries of a key, separated by commas.
+/// Returns the names in the entries of a key, separated by commas.
 fn values(info: &[u8], key: &[u8]) -> Vec<String> {
     let entries = values_whole(info, key);
     let names = entries.iter().flat_map(|names| names.split(','));
@@ -334,7 +334,8 @@ fn values(info: &[u8], key: &[u8]) -> Vec<String> {
         .collect()
 }
 
-/// The entries of a key: `.modinfo` is a run of `key=value` strings, each ended by a zero byte.
+/// Returns the entries of a key: `.modinfo` is a run of `key=value` strings, each ended by a zero
+/// byte.
 fn values_whole(info: &[u8], key: &[u8]) -> Vec<String> {
     info.split(|byte| *byte == 0)
         .filter_map(|entry| entry.strip_prefix(key))
@@ -343,7 +344,7 @@ fn values_whole(info: &[u8], key: &[u8]) -> Vec<String> {
         .collect()
 }
 
-/// The kernel shows `crc32c-intel.ko` as `crc32c_intel`.
+/// Returns the module's name as the kernel shows it: `crc32c_intel` for `crc32c-intel.ko`.
 fn module_name(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_str()?.strip_suffix(".ko")?;
     Some(name.replace('-', "_"))

@@ -164,7 +164,7 @@ pub fn set_parameters() {
 /// One that is not loaded is logged; it is missed later, by what needs it.
 ///
 /// # Errors
-/// The order can't be read.
+/// Returns [`BootError::File`] if the list of modules can't be read.
 fn load_modules(dir: &Path) -> Result<(), BootError> {
     let order = fs::read_to_string(dir.join("order")).map_err(file("read the order of modules"))?;
     for name in order.lines() {

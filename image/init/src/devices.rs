@@ -199,7 +199,7 @@ fn immediate(number: u32) -> i32 {
 /// Derives a container's rules.
 ///
 /// # Errors
-/// The VM has no device that was asked for; /proc/devices can't be read.
+/// Returns [`Fault::Other`] if the VM lacks a requested device, or /proc/devices can't be read.
 fn rules(start: &Start) -> Result<Rules, StartError> {
     if start.privileged {
         let text = fs::read_to_string("/proc/devices").map_err(failed("read /proc/devices"))?;

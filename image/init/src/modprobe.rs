@@ -55,7 +55,8 @@ fn log(name: &str, error: &io::Error) {
 /// Loads the modules that bring a name or an alias; returns whether one of them is there.
 ///
 /// # Errors
-/// The disk of modules is not there or not mounted; none of the modules that were asked for loads.
+/// Returns the system's error if the disk of modules is missing or can't be mounted, or none of the
+/// requested modules can be loaded.
 fn load(name: &str) -> io::Result<bool> {
     let text = {
         // One caller mounts, all others wait for it.

@@ -75,7 +75,8 @@ pub fn run() -> Result<(), RunError> {
 /// Serves a line until it says that the VM is to be powered off. Init began `began` microseconds after the guest booted.
 ///
 /// # Errors
-/// The line is broken; the kernel refuses something that every container needs.
+/// Returns [`RunError::Line`] if the line breaks, [`RunError::Kernel`] if the kernel refuses something that every
+/// container needs.
 fn serve(line: Line, began: u64) -> Result<(), RunError> {
     let mut children = SigSet::empty();
     children.add(Signal::SIGCHLD);

@@ -110,7 +110,7 @@ fn resolve_in(wanted: &str, groups: &[String], passwd: &str, group: &str) -> Res
 /// Returns the number that a name is.
 ///
 /// # Errors
-/// The number is out of the range that Docker has for users and groups.
+/// Returns Docker's message if the number is out of Docker's range for users and groups.
 fn number(name: &str) -> Result<Option<u32>, String> {
     let Ok(number) = name.parse::<i64>() else {
         return Ok(None);

@@ -38,8 +38,9 @@ const LEAST_MEMORY_MIB: u32 = 64;
 /// Eight devices of eight: half of the root bus stays free.
 const MOST_ROOT_PORTS: u8 = 64;
 const MOST_CPUS: u16 = 64;
-/// What every VM boots with: power off on a panic; no crypto self-tests, which take 0.7 s under emulation; and no test
-/// of the timer interrupt, which real boards need, and which a guest fails whose processor has to wait (`kernel-parameters`).
+/// The kernel options of every VM: power off on a panic; no crypto self-tests, which take 0.7 s under emulation; and
+/// no test of the timer interrupt, which real boards need, and which fails in a guest whose processor has to wait
+/// (`kernel-parameters`).
 const KERNEL_OPTIONS: &str = "console=ttyS0 quiet panic=-1 cryptomgr.notests no_timer_check";
 
 /// The reason for which a machine is not valid.

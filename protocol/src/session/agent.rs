@@ -420,7 +420,7 @@ impl Agent {
     }
 }
 
-/// Which number a report gets.
+/// The number that a report gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Numbering {
     /// The next: it says something new.

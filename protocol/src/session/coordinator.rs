@@ -374,7 +374,7 @@ impl Coordinator {
         }
     }
 
-    /// Whether an agent that has `received` is to be sent the desired spec.
+    /// Returns whether an agent that has `received` has to be sent the desired spec.
     fn lacks_desired(&self, received: Option<SpecId>) -> bool {
         let Some(desired) = self.desired() else {
             return false;

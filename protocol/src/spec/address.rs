@@ -141,7 +141,8 @@ impl FromStr for PciPath {
     }
 }
 
-/// One or two digits: `from_str_radix` by itself would take a sign and any number of zeros too.
+/// Parses one or two hexadecimal digits: `from_str_radix` by itself would also take a sign and any
+/// number of zeros.
 fn hexadecimal(digits: &str) -> Option<u8> {
     let possible = digits.len() <= 2 && digits.bytes().all(|b| b.is_ascii_hexdigit());
     u8::from_str_radix(digits, 16).ok().filter(|_| possible)

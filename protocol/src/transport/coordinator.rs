@@ -18,7 +18,8 @@ use tokio::time::Instant;
 
 /// The longest line taken for an answer to `CONNECT`; `OK 4294967295` has 13 bytes.
 const MAX_ANSWER: usize = 64;
-/// Who is turned away is given this long to say hello, so as to be told why.
+/// The time that a peer that will be refused has to send a hello, so that it can be told the
+/// reason.
 const HELLO_DEADLINE: Duration = Duration::from_secs(2);
 /// After a listener has failed it is made anew no sooner than this.
 const LISTEN_AGAIN: Duration = Duration::from_secs(1);
@@ -148,8 +149,8 @@ impl Drop for Socket {
     }
 }
 
-/// The preamble of hybrid vsock, as Firecracker's documentation of vsock has it: `CONNECT PORT`
-/// out, `OK PORT` back, then the guest's bytes.
+/// Dials by the preamble of hybrid vsock, as Firecracker's documentation of vsock has it: `CONNECT
+/// PORT` out, `OK PORT` back, then the guest's bytes.
 async fn dial_hybrid(socket: &Path, port: PrivilegedPort) -> Result<ChannelStream, OpenError> {
     let refused = |action| OpenError::refused(action, socket.display());
     let dialled = async {
@@ -176,7 +177,8 @@ fn is_ok(answer: &[u8]) -> bool {
         .is_some_and(|port| !port.is_empty() && port.iter().all(u8::is_ascii_digit))
 }
 
-/// A line with its end, or as much of one as came. Byte by byte: what follows is the guest's.
+/// Reads a line with its end, or as much of one as arrived. Reads byte by byte, since the bytes
+/// behind the line are the guest's.
 async fn read_line(stream: &mut UnixStream) -> io::Result<Vec<u8>> {
     let mut line = Vec::new();
     let mut byte = [0];

@@ -59,8 +59,8 @@ fn hung_up(file: &File) -> io::Result<bool> {
     Ok(fd.revents().is_some_and(|r| r.contains(PollFlags::POLLHUP)))
 }
 
-/// The device of the port whose `name` file under `ports` says `name`: without udev nothing else
-/// tells.
+/// Returns the device of the port whose `name` file under `ports` contains `name`: without udev, no
+/// other file tells.
 fn find_port(ports: &Path, name: &str) -> Result<PathBuf, OpenError> {
     let absent = || OpenError::NoSuchPort(name.to_owned());
     for port in std::fs::read_dir(ports).map_err(|_| absent())?.flatten() {

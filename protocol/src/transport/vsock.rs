@@ -118,7 +118,7 @@ fn bound_socket(object: &str) -> Result<OwnedFd, OpenError> {
     Err(OpenError::NoPortLeft)
 }
 
-/// The address of a peer; one beyond the host is a sibling, reached by way of the host.
+/// Returns the address of a peer; one beyond the host is a sibling, reached by way of the host.
 fn remote(cid: u32, port: PrivilegedPort) -> VsockAddr {
     let plain = VsockAddr::new(cid, port.get());
     if cid <= VMADDR_CID_HOST {

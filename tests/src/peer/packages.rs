@@ -19,8 +19,8 @@ const SUITE: &str = "trixie";
 const CLIENTS: &[&str] = &["docker-cli", "docker-compose"];
 /// dockerd, and the daemon that it starts.
 const DAEMONS: &[&str] = &["docker.io", "containerd"];
-/// What both start, and the libraries that a machine may lack: of this machine's release, since a newer one's need a newer
-/// C library.
+/// The packages that both start, and the libraries that a machine may lack: of this machine's release, since a newer
+/// one's need a newer C library.
 const OWN: &[&str] = &[
     "runc",
     "tini",

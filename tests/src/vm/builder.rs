@@ -30,7 +30,7 @@ pub struct VmBuilder {
     memory_mib: u32,
 }
 
-/// What a machine gets besides its image and its lab channels.
+/// A part of a machine besides its image and its lab channels.
 #[derive(Debug)]
 enum Change {
     KernelOption(String),

@@ -60,7 +60,7 @@ impl Messages {
         found
     }
 
-    /// Whether there may be more to do.
+    /// Takes one step of parsing; returns whether there may be more to do.
     fn step(&mut self, found: &mut Vec<Message>, to_head: &impl Fn() -> bool) -> bool {
         match self.state {
             ParserState::Head => {

@@ -65,8 +65,8 @@ fn nothing(interface: &Interface, state: InterfaceState) -> InterfaceReport {
     }
 }
 
-/// What an owner's steps failed of, if any are left: what the kernel refused first, or else the
-/// first step that did not last.
+/// Returns the failure of an owner's steps, if any are left: the kernel's first refusal, or else
+/// the first step whose effect did not last.
 fn left_over(plan: &Plan, owner: &Owner, refused: &[Refused]) -> Option<Failure> {
     let first = plan.steps.iter().find(|planned| planned.owner == *owner)?;
     let refused = refused.iter().find(|(of, _)| of == owner);

@@ -109,7 +109,7 @@ fn link(message: RouteNetlinkMessage) -> Option<(u32, Link)> {
     Some((message.header.index, link))
 }
 
-/// The address and, where the kernel keeps one, its mark.
+/// Decodes an address and, if the kernel keeps one, its mark.
 fn address(message: RouteNetlinkMessage) -> Option<(Address, Option<u8>)> {
     let RouteNetlinkMessage::NewAddress(message) = message else {
         return None;

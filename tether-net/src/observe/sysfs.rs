@@ -61,7 +61,7 @@ impl Sysfs {
         })
     }
 
-    /// The number of the physical slot whose address (`0000:01:00`) is that of a function
+    /// Returns the number of the physical slot whose address (`0000:01:00`) is that of a function
     /// (`0000:01:00.0`).
     fn slot_of(&self, function: &str) -> Option<u32> {
         let (device, _) = function.rsplit_once('.')?;
@@ -106,7 +106,7 @@ fn read(path: &Path) -> Option<String> {
     Some(fs::read_to_string(path).ok()?.trim_end().to_owned())
 }
 
-/// The device and the function of a PCI function's name, `domain:bus:device.function`.
+/// Returns the device and the function of a PCI function's name, `domain:bus:device.function`.
 fn slot_and_function(name: &str) -> Option<(u8, u8)> {
     let mut parts = name.split(':');
     let (domain, bus, rest) = (parts.next()?, parts.next()?, parts.next()?);

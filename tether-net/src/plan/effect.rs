@@ -49,7 +49,7 @@ fn edit(observed: &mut Observed, link: u32, change: impl FnOnce(&mut Link)) {
     }
 }
 
-/// The kernel drops a down link's routes and, unless told to keep them, its IPv6 addresses.
+/// Drops a down link's routes and, as the kernel does unless told otherwise, its IPv6 addresses.
 fn set_down(observed: &mut Observed, link: u32) {
     edit(observed, link, |l| {
         l.up = false;

@@ -102,7 +102,7 @@ fn holder(draft: &Draft, name: &str) -> Option<u32> {
         .map(|(index, _)| *index)
 }
 
-/// At most 13 of the 15 bytes that a name may have.
+/// Returns a temporary name of a link: at most 13 of the 15 bytes that a name may have.
 fn meantime(link: u32) -> String {
     format!("tn-{link}")
 }

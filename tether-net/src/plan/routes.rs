@@ -45,7 +45,7 @@ pub(super) fn wanted(interfaces: &[Interface], draft: &mut Draft) -> Wanted {
     wanted
 }
 
-/// A route with what the kernel fills in or leaves out.
+/// Returns a route as the kernel will show it, with the values that it fills in or leaves out.
 fn as_shown(route: &Route) -> Route {
     let mut shown = route.clone();
     shown.gateway = route.gateway.filter(|gateway| !gateway.is_unspecified());

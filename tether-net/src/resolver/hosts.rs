@@ -60,8 +60,8 @@ fn has_own(text: &str) -> bool {
     text.lines().any(|line| line.starts_with(BEGIN))
 }
 
-/// The lines that are not the agent's: those outside of its part, and those in it that it did not
-/// write. A file without its part is the image's, unless the agent wrote it once.
+/// Returns the lines that are not the agent's: those outside of its part, and those in it that it
+/// did not write. A file without its part is the image's, unless the agent wrote it once.
 fn others(present: &str, last: Option<&str>) -> String {
     if last.is_none() && !has_own(present) {
         return String::new();

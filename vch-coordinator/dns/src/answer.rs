@@ -76,7 +76,7 @@ pub fn answer(message: &[u8], asker: &Asker, names: &Names) -> Decision {
     Decision::Reply(answering.reply.finish(rcode))
 }
 
-/// Names that are not ours and yet never asked upstream.
+/// Returns whether a name that is not published is nevertheless never asked upstream.
 fn stays_here(wire: &[u8], qtype: Rtype, names: &Names) -> bool {
     let labels: Vec<&[u8]> = labels(wire).collect();
     match labels.as_slice() {
@@ -176,8 +176,8 @@ impl Answering<'_> {
     }
 }
 
-/// All positions, from one that the query's id chooses: ids are random, so that over many queries
-/// every address comes first equally often, and no counter is shared by the threads.
+/// Returns all positions, from one that the query's ID chooses: IDs are random, so that over many
+/// queries every address comes first equally often, and threads share no counter.
 fn rotated(length: usize, id: u16) -> impl Iterator<Item = usize> {
     let first = usize::from(id).checked_rem(length).unwrap_or_default();
     (first..length).chain(0..first)

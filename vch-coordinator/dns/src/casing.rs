@@ -77,7 +77,8 @@ fn name_mut(message: &mut [u8]) -> &mut [u8] {
     message.get_mut(HEADER..end).unwrap_or_default()
 }
 
-/// The octets of the name of a question of ours, which is not compressed; with its final zero.
+/// Returns the length in octets of the name in a question of this server, which is not compressed,
+/// with its final zero.
 fn length(message: &[u8]) -> usize {
     let mut length = 0;
     while let Some(&label) = message.get(HEADER + length) {

@@ -217,7 +217,7 @@ impl Connection {
         self.waiting < MAX_WAITING && self.output.len() < MAX_UNSENT
     }
 
-    /// Whether a whole question is there, or a length that can't be one's.
+    /// Returns whether a whole question has arrived, or a length that no question can have.
     fn has_question(&self) -> bool {
         self.input
             .split_first_chunk()
@@ -227,7 +227,7 @@ impl Connection {
             })
     }
 
-    /// Whether nothing more can happen but a question that is there already.
+    /// Returns whether the connection is done, except for questions that have arrived already.
     fn is_done(&self) -> bool {
         self.finished && self.waiting == 0 && self.output.is_empty()
     }

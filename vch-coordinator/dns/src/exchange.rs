@@ -27,7 +27,7 @@ enum Leg {
     Udp(UdpSocket),
     Tcp {
         stream: TcpStream,
-        /// What is still to be written of the question.
+        /// The rest of the question that is still to be written.
         output: Vec<u8>,
         input: Vec<u8>,
     },

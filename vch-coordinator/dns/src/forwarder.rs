@@ -58,7 +58,7 @@ pub(crate) struct Forwarder {
     next: QuestionId,
     shares: Shares<QuestionId>,
     upstreams: Arc<[SocketAddr]>,
-    /// What the server itself listens on.
+    /// The addresses that the server itself listens on.
     own: Arc<DashSet<SocketAddr>>,
     /// Servers that did not answer, and until when they rest.
     resting: HashMap<SocketAddr, Instant>,
@@ -189,7 +189,7 @@ impl Forwarder {
         started
     }
 
-    /// Whether this client waits for this question already, under this id.
+    /// Returns whether this client waits for this question already, under this ID.
     fn waits(&self, question: QuestionId, reply_to: ReplyTo, id: u16) -> bool {
         // Each question on a connection has a reply of its own.
         let by_datagram = matches!(reply_to, ReplyTo::Datagram { .. });
@@ -389,9 +389,9 @@ impl Forwarder {
         replies.collect()
     }
 
-    /// The configured order, with those that rest at its end. An address of our own is left out:
-    /// there a question would come back as one of the VCH's, and be answered from a network that
-    /// the client may not see.
+    /// Returns the servers to ask in the configured order, with those that rest at the end. The
+    /// server's own addresses are left out: a question to one would come back as the VCH's, and be
+    /// answered from a network that the client may not see.
     fn candidates(&mut self, forward: &Forward, now: Instant) -> VecDeque<Candidate> {
         self.resting.retain(|_, until| *until > now);
         let servers = forward.servers().unwrap_or(&self.upstreams);

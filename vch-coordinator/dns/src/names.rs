@@ -419,7 +419,7 @@ impl Names {
         Some((named, self.ttl(network)))
     }
 
-    /// How long answers about a network's names may be kept.
+    /// Returns the TTL of answers about a network's names.
     fn ttl(&self, network: NetworkId) -> Duration {
         let own = self.networks.get(&network).and_then(|network| network.ttl);
         own.unwrap_or(self.policy.ttl)

@@ -89,8 +89,8 @@ impl<'a> Query<'a> {
     }
 }
 
-/// The one OPT record of a query, if any (RFC 6891, 6.1.1: a second one is a format error).
-/// Everything else in front of it must at least be well formed; and a query holds no answers.
+/// Returns the only OPT record of a query, if it has one (RFC 6891, 6.1.1: a second one is a format
+/// error). Everything before it must at least be well formed, and a query has no answers.
 fn sole_opt(message: &Message<[u8]>) -> Result<Option<OptRecord<&[u8]>>, Malformed> {
     if message.header_counts().ancount() != 0 {
         return Err(Malformed);

@@ -111,7 +111,7 @@ pub(crate) fn header_only(asked: Header, rcode: Rcode) -> Vec<u8> {
     builder.finish()
 }
 
-/// The header that answers another (RFC 1035, 4.1.1; CD is copied, RFC 4035, 3.2.2).
+/// Returns the header that answers another (RFC 1035, 4.1.1; CD is copied, RFC 4035, 3.2.2).
 fn answering(asked: Header) -> Header {
     let mut header = Header::default();
     header.set_id(asked.id());

@@ -383,7 +383,8 @@ fn least_loaded(load: &[usize]) -> usize {
     least.map_or(0, |(thread, _)| thread)
 }
 
-/// Whether a gateway can have this address. A link-local one says nothing without its interface.
+/// Returns whether a gateway can have this address. A link-local address means nothing without its
+/// interface.
 fn is_gateway(ip: IpAddr) -> bool {
     let local = match ip {
         IpAddr::V4(ip) => ip.is_broadcast(),

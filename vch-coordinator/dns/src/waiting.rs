@@ -38,7 +38,7 @@ pub(crate) struct WaitingQueue {
     reading: usize,
     /// The question that has its turn is in this slot.
     answering: usize,
-    /// Those that have something waiting.
+    /// The queues of clients that have questions waiting.
     queues: HashMap<ClientKey, Queue>,
     /// The same, in the order of their turns.
     turns: VecDeque<ClientKey>,

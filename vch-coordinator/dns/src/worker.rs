@@ -249,7 +249,8 @@ impl Worker {
         }
     }
 
-    /// Without descriptors the listener would stay ready and the thread would spin: it rests.
+    /// Handles an error of accept. Without free descriptors the listener would stay ready and the
+    /// thread would spin, so the listener rests.
     fn accept_failed(&mut self, listener: Token, error: &std::io::Error) {
         let exhausted = [
             nix::libc::EMFILE,

@@ -102,7 +102,7 @@ pub fn apply(run: &mut Run, change: &str) -> Result<(), ChangeError> {
     Ok(())
 }
 
-/// A JSON list of strings is taken as it is, all else is for a shell.
+/// Parses a command: a JSON list of strings is taken as it is, all else is for a shell.
 fn command(words: &str) -> Vec<String> {
     let shell = || vec!["/bin/sh".to_owned(), "-c".to_owned(), words.to_owned()];
     list(words).unwrap_or_else(shell)
@@ -112,7 +112,7 @@ fn list(words: &str) -> Option<Vec<String>> {
     serde_json::from_str(words).ok()
 }
 
-/// `a=b "c d"="e f"`; or `a b c`, the old form, of one pair.
+/// Parses `a=b "c d"="e f"`; or `a b c`, the old form, of one pair.
 fn pairs(words: &str) -> Option<Vec<(String, String)>> {
     let split = split(words)?;
     if !split.first()?.contains('=') {
@@ -126,7 +126,7 @@ fn pairs(words: &str) -> Option<Vec<(String, String)>> {
     split.iter().map(pair).collect()
 }
 
-/// Words, with quotes and backslashes taken away.
+/// Splits a text into words, without their quotes and backslashes.
 fn split(text: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
@@ -148,7 +148,7 @@ fn split(text: &str) -> Option<Vec<String>> {
     quote.is_none().then_some(words)
 }
 
-/// `80`, `80/udp` or `80-90/tcp`, one by one.
+/// Parses `80`, `80/udp` or `80-90/tcp` into single ports.
 fn ports(word: &str) -> Option<impl Iterator<Item = String>> {
     let (ports, protocol) = word.split_once('/').unwrap_or((word, "tcp"));
     let protocol = protocol.to_lowercase();

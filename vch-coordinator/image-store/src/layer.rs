@@ -155,7 +155,7 @@ impl<R: BufRead> Read for Frames<R> {
     }
 }
 
-/// The stream at its next frame; `None` at its end.
+/// Returns the stream at its next frame; `None` at its end.
 fn past_skippable<R: BufRead>(mut packed: R) -> io::Result<Option<R>> {
     while !packed.fill_buf()?.is_empty() {
         let start = packed.fill_buf()?;

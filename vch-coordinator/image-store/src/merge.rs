@@ -15,9 +15,9 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use thiserror::Error;
 
-/// What marks a name as removed from the layers below.
+/// The beginning of a file name that marks the rest as removed from the layers below.
 const WHITEOUT: &[u8] = b".wh.";
-/// What marks a directory's contents as removed from the layers below.
+/// The file name that marks its directory's content as removed from the layers below.
 const OPAQUE: &[u8] = b".wh..wh..opq";
 /// Other marks of aufs, without meaning here.
 const AUFS: &[u8] = b".wh..wh.";
@@ -66,14 +66,14 @@ pub struct Tree {
 }
 
 struct Node {
-    /// In which layer the name was last made.
+    /// The layer in which the name was last made.
     layer: usize,
     what: What,
 }
 
 enum What {
     Dir(Entry, BTreeMap<Vec<u8>, usize>),
-    /// Which of the leaves; hard links share one.
+    /// The index of the leaf; hard links share one.
     Leaf(usize),
 }
 
@@ -110,7 +110,8 @@ pub fn entries(layer: impl Read, limits: Limits) -> Result<(Vec<Entry>, u64), La
     Ok((found, bytes))
 }
 
-/// As the kernel has them (XATTR_NAME_MAX, XATTR_SIZE_MAX of linux/limits.h).
+/// Checks the lengths of extended attributes against the kernel's (XATTR_NAME_MAX, XATTR_SIZE_MAX
+/// of linux/limits.h).
 fn check_attributes(entry: &Entry) -> Result<(), LayerError> {
     let fits = |(name, value): (&Vec<u8>, &Vec<u8>)| name.len() <= 255 && value.len() <= 64 << 10;
     if entry.xattrs.iter().all(fits) {
@@ -122,7 +123,7 @@ fn check_attributes(entry: &Entry) -> Result<(), LayerError> {
     })
 }
 
-/// Bytes of what stands beside an entry's data.
+/// Returns the bytes of an entry's names and attributes.
 fn names_of(entry: &Entry) -> u64 {
     let link = match &entry.kind {
         Kind::Symlink(target) | Kind::Hardlink(target) => target.len(),
@@ -217,7 +218,7 @@ impl Tree {
         Ok(())
     }
 
-    /// The names in a path, `.` left out and `..` resolved.
+    /// Returns the names in a path, with `.` left out and `..` resolved.
     fn components(&self, path: &[u8]) -> Result<Vec<Vec<u8>>, LayerError> {
         let wrong = |why| LayerError::Path {
             path: String::from_utf8_lossy(path).into_owned(),
@@ -240,7 +241,7 @@ impl Tree {
         Ok(names)
     }
 
-    /// Of a directory that is there, without following links.
+    /// Returns the children of an existing directory, without following links.
     fn children(&mut self, path: &[Vec<u8>]) -> Option<&mut BTreeMap<Vec<u8>, usize>> {
         let mut at = ROOT;
         for name in path {
@@ -256,7 +257,7 @@ impl Tree {
     }
 }
 
-/// A directory that no layer tells of.
+/// Returns a directory's entry for a path that no layer describes.
 fn implied() -> Entry {
     Entry {
         kind: Kind::Dir,

@@ -9,7 +9,7 @@ use thiserror::Error;
 const HUB: &str = "docker.io";
 const OLD_HUB: &str = "index.docker.io";
 const OFFICIAL: &str = "library/";
-/// Of a repository's name, registry included.
+/// The most characters of a repository's name, registry included.
 const MAX_NAME: usize = 255;
 const MAX_TAG: usize = 128;
 
@@ -147,7 +147,7 @@ impl fmt::Display for Reference {
 impl FromStr for Reference {
     type Err = ReferenceError;
 
-    /// With both a tag and a digest, the digest counts.
+    /// Parses a reference. If it has both a tag and a digest, the digest counts.
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
         if text.len() == 64 && text.bytes().all(is_lower_hex) {
             return Err(ReferenceError::Id(text.to_owned()));
@@ -207,8 +207,8 @@ impl From<Reference> for String {
     }
 }
 
-/// What stands before the first slash is a registry if it could be no directory: it has a dot, a port or
-/// upper case, or is `localhost`.
+/// Splits a name at its first slash if the part before can be a registry: it has a dot, a port or upper case, or is
+/// `localhost`.
 fn split_registry(name: &str) -> (&str, &str) {
     match name.split_once('/') {
         Some((host, path))

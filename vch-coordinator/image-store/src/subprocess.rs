@@ -14,11 +14,11 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufRead
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::sync::mpsc;
 
-/// Of a line from the helper: an answer with many images of many layers.
+/// The most bytes of a line from the helper: an answer with many images of many layers.
 const LINE_BYTES: u64 = 8 << 20;
-/// Of what a dying helper says.
+/// The most bytes of the helper's last output on standard error.
 const REASON_BYTES: u64 = 4096;
-/// Where programs are, as login(1) has it for root.
+/// The directories of programs, as login(1) sets them for root.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The reason for which the helper did not finish its job.
@@ -130,8 +130,8 @@ async fn finish(mut child: Child, said: Option<Word>, reason: String) -> Result<
     }
 }
 
-/// A helper that no longer listens says why itself; a client that breaks off ends it all, so that half an
-/// archive is never taken for a whole one.
+/// Passes the order and the input to the helper. A helper that stops reading gives its own reason; a client that
+/// breaks off is an error, so that half an archive is never taken for a whole one.
 async fn feed(
     mut stdin: ChildStdin,
     line: &[u8],

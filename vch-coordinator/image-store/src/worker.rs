@@ -156,7 +156,7 @@ fn tell(output: &mut impl Write, status: &str, id: &str, detail: Detail) -> Resu
     send(output, &Word::Progress(progress)).map_err(WorkError::Answer)
 }
 
-/// A stream becomes a file of the staging directory.
+/// Writes a stream to a file of the staging directory.
 fn receive(
     mut input: impl Read,
     file: &str,

@@ -293,7 +293,7 @@ pub struct Transaction {
     pub revision: Revision,
     /// The changes of rows, each row at most once.
     pub changes: Vec<Change>,
-    /// What the caller is told.
+    /// The answer to the caller.
     pub answer: Answer,
 }
 

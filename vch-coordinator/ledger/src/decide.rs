@@ -154,7 +154,8 @@ const NO_SPEC: SpecId = SpecId {
     generation: Generation(0),
 };
 
-/// The spec, or why there can be none: checked before it is promised to anyone.
+/// Returns the spec of a container with these endpoints, or the refusal if none is possible, before
+/// it is promised to a caller.
 fn possible(
     settings: &Settings,
     container: &Container,
@@ -204,7 +205,7 @@ pub fn bounded_texts(field: &'static str, texts: &BTreeMap<String, String>) -> R
     bounded_map(field, texts, crate::MAX_LABELS, String::as_str)
 }
 
-/// Labels, options and auxiliary addresses: bounded texts.
+/// Checks the number and lengths of labels, options or auxiliary addresses.
 fn bounded_map<V>(
     field: &'static str,
     map: &BTreeMap<String, V>,

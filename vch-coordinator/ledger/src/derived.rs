@@ -7,7 +7,7 @@ use protocol::spec::MacAddress;
 use siphasher::sip::SipHasher24;
 use std::{hash::Hasher, net::Ipv6Addr};
 
-/// 40 bits that depend on all of the input and are the same for ever.
+/// Returns 40 bits that depend on all of the input and are the same in every release.
 fn forty_bits(vch: VchId, purpose: u8, input: &[u8]) -> [u8; 5] {
     let mut hasher = SipHasher24::new_with_key(&vch.0);
     hasher.write(&[purpose]);

@@ -119,7 +119,7 @@ pub struct DesiredEndpoint {
     pub names: Vec<Hostname>,
     /// The name that the addresses resolve to.
     pub pointer: Hostname,
-    /// What may pass on an external network; `None` on a bridge network.
+    /// The firewall level on an external network; `None` on a bridge network.
     pub level: Option<FirewallLevel>,
     /// The container's ports that are open on an external network.
     pub opened: Vec<PortNumber>,
@@ -264,7 +264,7 @@ pub fn segment_of(ledger: &Ledger, network: &Network) -> Option<Segment> {
     }
 }
 
-/// `None` where nothing carries the network.
+/// Returns an endpoint as it must be on the VCH; `None` if its network has no segment.
 fn desired_endpoint(
     ledger: &Ledger,
     network: &Network,
@@ -287,7 +287,7 @@ fn desired_endpoint(
     })
 }
 
-/// The NIC that a running VM has, or must have, for an endpoint.
+/// Returns the NIC that a running VM has, or must have, for an endpoint.
 fn nic(ledger: &Ledger, endpoint: &Endpoint) -> Option<Nic> {
     let container = ledger.container_by_id(endpoint.container)?;
     let runs = container.runs() && endpoint.attachment == Attachment::Tap;
@@ -302,8 +302,8 @@ fn nic(ledger: &Ledger, endpoint: &Endpoint) -> Option<Nic> {
     })
 }
 
-/// What a link is good for: its alias, private to who has the link, is each of these addresses while
-/// the container that is meant has names there.
+/// Returns the names that a link makes: its alias, private to the container that has the link, for each address of
+/// the other container, while that one has names there.
 fn linked(asker: ContainerId, link: &Link, meant: Option<&Endpoint>) -> Vec<PrivateName> {
     let answering = meant.filter(|endpoint| !endpoint.names.is_empty());
     let addresses = answering

@@ -124,8 +124,8 @@ impl Ledger {
         Ok(decision)
     }
 
-    /// Each command finds the state as those before it leave them; where one is refused, everything
-    /// is as it was.
+    /// Decides commands one after the other, each against the state that those before it leave; if
+    /// one is refused, the state is restored.
     fn batch(
         &mut self,
         commands: Vec<Command>,
@@ -336,8 +336,8 @@ impl Ledger {
     }
 }
 
-/// One change for each row, from what it was before the first to what it is after the last; without
-/// those that come to nothing.
+/// Returns one change for each row, from its state before the first change to that after the last,
+/// without those that change nothing.
 fn merged(changes: Vec<Change>) -> Vec<Change> {
     let mut positions: BTreeMap<RowKey, usize> = BTreeMap::new();
     let mut merged: Vec<Change> = Vec::new();

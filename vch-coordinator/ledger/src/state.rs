@@ -161,7 +161,7 @@ impl LedgerState {
         self.networks.get_mut(&network)?.subnet_of_mut(address)
     }
 
-    /// The subnet that begins with an address.
+    /// Returns the subnet that begins with an address.
     fn subnet_from(&mut self, network: NetworkId, address: IpAddr) -> Option<&mut SubnetState> {
         let subnet = self.subnet_mut(network, address)?;
         (subnet.net().network() == address).then_some(subnet)
@@ -186,7 +186,7 @@ impl LedgerState {
         self.networks.insert(entry.row.id, entry);
     }
 
-    /// A network's name is for life; its subnets may be others, and what hangs on it stays.
+    /// Replaces a network's row. Its name never changes; its subnets may, and its endpoints stay.
     fn replace_network(&mut self, row: Network, settings: &Settings) {
         let Some(entry) = self.networks.get_mut(&row.id) else {
             return;

@@ -50,7 +50,7 @@ impl LogBudget {
         }
     }
 
-    /// How many were left out before this one; `None` where this one is left out, too.
+    /// Returns how many lines were left out before this one; `None` if this one is left out too.
     fn take(&self, now: Instant) -> Option<u64> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh = || Budget::new(self.burst, self.every);

@@ -323,12 +323,12 @@ fn seconds(ttl: DnsTtl) -> Duration {
     Duration::from_secs(ttl.seconds().into())
 }
 
-/// The server's own number for a network: the first half of its random ID.
+/// Returns the name server's number for a network: the first half of the network's random ID.
 fn zone(network: NetworkId) -> vch_dns::NetworkId {
     numbered(network.bytes())
 }
 
-/// The same for the names that one container alone has.
+/// Returns the name server's number for the names that only one container has.
 fn private(container: ContainerId) -> vch_dns::NetworkId {
     numbered(container.bytes())
 }
@@ -339,7 +339,7 @@ fn numbered(id: &[u8; 32]) -> vch_dns::NetworkId {
     vch_dns::NetworkId(u128::from_be_bytes(half))
 }
 
-/// One entry a name and address.
+/// Returns the endpoint's entries, one for each name and address.
 fn entries(endpoint: &DesiredEndpoint) -> Vec<Entry> {
     let names = endpoint
         .names

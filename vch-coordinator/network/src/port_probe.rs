@@ -23,7 +23,7 @@ use vch_ledger::{HostPort, Protocol};
 const LISTENING: &str = "0A";
 const UNCONNECTED: &str = "07";
 
-/// Where names are asked for (RFC 1035, 4.2): the coordinator listens there at every gateway.
+/// The port of DNS (RFC 1035, 4.2): the coordinator listens on it at every gateway.
 const DNS: u16 = 53;
 
 /// Probes ports in the calling thread's network namespace.
@@ -63,7 +63,8 @@ impl PortProbe {
         })
     }
 
-    /// Whether a listener at one address keeps a port off that is published at several.
+    /// Returns whether a listener at one address conflicts with a port that is published at
+    /// several.
     fn in_the_way(&self, host: &HostPort, listens: IpAddr) -> bool {
         let elsewhere = host.address.is_none() && self.others.contains(&listens);
         // No published port takes a gateway's DNS away.
@@ -73,7 +74,8 @@ impl PortProbe {
     }
 }
 
-/// `None` where the kernel does not say: it has no such protocol, or the address is not ours.
+/// Returns whether a port is taken; `None` if the kernel does not tell: it does not have the
+/// protocol, or the address is not this machine's.
 fn is_taken(protocol: Protocol, at: SocketAddr) -> Option<bool> {
     let family = match at {
         SocketAddr::V4(_) => AddressFamily::Inet,
@@ -109,7 +111,7 @@ pub(crate) fn named(protocol: Protocol, at: SocketAddr) -> Option<String> {
     })
 }
 
-/// The name of who listens at a port, at an address that is meant.
+/// Returns the program and process that listens at a port, at an address that `meant` accepts.
 fn listener(protocol: Protocol, port: u16, meant: impl Fn(IpAddr) -> bool) -> Option<String> {
     let (files, state) = match protocol {
         Protocol::Tcp => (["tcp", "tcp6"], LISTENING),
@@ -125,8 +127,8 @@ fn listener(protocol: Protocol, port: u16, meant: impl Fn(IpAddr) -> bool) -> Op
     Some(process.unwrap_or_else(|| "a process of another namespace".to_owned()))
 }
 
-/// The socket's inode, if a line of /proc/net/tcp or udp is about one that listens at the port, at an
-/// address that is meant.
+/// Returns the inode of the socket in a line of /proc/net/tcp or udp, if it listens at the port, at an address that
+/// `meant` accepts.
 fn listens(line: &str, state: &str, at: u16, meant: &impl Fn(IpAddr) -> bool) -> Option<String> {
     let mut fields = line.split_whitespace();
     let (local, status) = (fields.nth(1)?, fields.nth(1)?);
@@ -136,7 +138,7 @@ fn listens(line: &str, state: &str, at: u16, meant: &impl Fn(IpAddr) -> bool) ->
     (same && meant(address.to_canonical())).then(|| fields.nth(5).map(str::to_owned))?
 }
 
-/// An address as /proc/net writes it: words of 32 bits in the machine's order.
+/// Parses an address as /proc/net writes it: words of 32 bits in the machine's byte order.
 fn parsed(text: &str) -> Option<IpAddr> {
     let word = |at: usize| {
         let word = u32::from_str_radix(text.get(at..at + 8)?, 16).ok()?;
@@ -153,7 +155,7 @@ fn parsed(text: &str) -> Option<IpAddr> {
     }
 }
 
-/// Who has a socket open: `program (process N)`.
+/// Returns the process that has a socket open, as `program (process N)`.
 fn holder_of(inode: &str) -> Option<String> {
     let socket = format!("socket:[{inode}]");
     let processes = fs::read_dir("/proc").ok()?.flatten();

@@ -79,7 +79,7 @@ const FIRST: u32 = abi::REGISTER_FIRST;
 struct Compiler<'a> {
     w: &'a mut Writer,
     family: Family,
-    /// What the rule has made sure of so far.
+    /// The loads that the rule has compared already, and their values.
     known: Vec<(Load, Vec<u8>)>,
 }
 
@@ -378,7 +378,8 @@ impl Compiler<'_> {
         });
     }
 
-    /// ICMP codes: RFC 792 and RFC 1812 (v4), RFC 4443 (v6), `enum nft_reject_inet_code` (both).
+    /// Appends a rejection. ICMP codes: RFC 792 and RFC 1812 (v4), RFC 4443 (v6), `enum
+    /// nft_reject_inet_code` (both).
     fn reject(&mut self, how: Reject) -> Result<(), RuleError> {
         let (kind, code) = match (how, self.family) {
             (_, Family::Arp) => {
@@ -430,7 +431,7 @@ fn operator_code(operator: Operator) -> u32 {
     }
 }
 
-/// How many registers of 4 bytes a value fills.
+/// Returns how many registers of 4 bytes a value takes.
 fn registers(data_type: DataType) -> u32 {
     match data_type.padded_length() {
         16 => 4,
@@ -439,7 +440,7 @@ fn registers(data_type: DataType) -> u32 {
     }
 }
 
-/// A port lies behind the address.
+/// Returns the register of a port, which stands behind the address.
 fn port_register(version: IpVersion) -> u32 {
     FIRST
         + match version {

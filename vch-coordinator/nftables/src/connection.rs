@@ -95,8 +95,9 @@ impl Connection {
         self.answer(batch, &encoded)
     }
 
-    /// The kernel has answered before `send` returned. It answers in the order of the batch, and
-    /// a refusal of the commit itself, under the bracket's number, comes before all others.
+    /// Reads the kernel's answer, which was sent before `send` returned. The kernel answers in the
+    /// order of the batch; a refusal of the commit itself, under the number of the transaction's
+    /// begin or end, comes before all others.
     fn answer(&mut self, batch: &Batch, encoded: &Encoded) -> Result<(), CommitError> {
         let mut refused = None;
         while let Some(datagram) = self.channel.receive_now()? {

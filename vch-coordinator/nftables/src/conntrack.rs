@@ -61,7 +61,7 @@ pub enum FlowFilter {
     Translated(IpVersion),
 }
 
-/// `AF_INET` and `AF_INET6` of `linux/socket.h`, which `NFPROTO_*` equal.
+/// Returns `AF_INET` or `AF_INET6` of `linux/socket.h`, which `NFPROTO_*` equal.
 fn family(version: IpVersion) -> u8 {
     version as u8
 }
@@ -260,7 +260,7 @@ fn write_ends(w: &mut Writer, protocol: u8, ends: &Ends) {
     });
 }
 
-/// `None` for what has no ports, such as an echo.
+/// Decodes an entry; `None` for one of a protocol without ports, such as an echo.
 fn decode(message: Received<'_>) -> Result<Option<Flow>, DecodeError> {
     let (_, attributes) = message.generic("a flow")?;
     let ends = |kind| ends(attributes.require(kind, "it lacks a direction")?.nested());

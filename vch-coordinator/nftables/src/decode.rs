@@ -161,7 +161,8 @@ pub(crate) fn rule(message: Received<'_>) -> Result<FoundRule, DecodeError> {
     })
 }
 
-/// Other programs may keep anything there: what is no comment is no error.
+/// Returns the comment in a rule's user data, if it has one: other programs may keep anything
+/// there, which is no error.
 fn comment(mut userdata: &[u8]) -> Option<String> {
     loop {
         let (header, rest) = userdata.split_first_chunk::<2>()?;
@@ -297,7 +298,8 @@ fn decode_verdict(attributes: Attributes<'_>) -> Result<Verdict, DecodeError> {
     }
 }
 
-/// The opposite of joining values: one field as it is, several each padded to whole registers.
+/// Splits joined values, the inverse of joining them: one field as it is, several each padded to
+/// whole registers.
 fn split(types: &[DataType], bytes: &[u8]) -> Result<Vec<Datum>, DecodeError> {
     let wrong = |problem| DecodeError::new("an element", problem);
     if bytes.len() != joined_length(types) {
@@ -322,7 +324,7 @@ fn split(types: &[DataType], bytes: &[u8]) -> Result<Vec<Datum>, DecodeError> {
     Ok(values)
 }
 
-/// The key before; the lowest stays.
+/// Returns the key before a key; the lowest key stays.
 fn predecessor(mut key: Vec<u8>) -> Vec<u8> {
     if key.iter().all(|byte| *byte == 0) {
         return key;

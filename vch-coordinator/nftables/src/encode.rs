@@ -101,7 +101,7 @@ pub(crate) fn encode(batch: &Batch, first_sequence: u32) -> Result<Encoded, (usi
 struct Encoder {
     encoded: Encoded,
     operation: usize,
-    /// Where the last message begins: that one asks for an answer.
+    /// The offset of the last message, the one that asks for an answer.
     last_message: Option<usize>,
 }
 
@@ -332,7 +332,7 @@ fn write_fields(w: &mut Writer, types: &[DataType]) {
     });
 }
 
-/// nft's records of byte order, without which it can't show interface names and marks.
+/// Returns nft's records of byte order, without which nft can't show interface names and marks.
 fn order_records(set: &Set) -> Vec<u8> {
     let record = |kind, types: &[DataType]| {
         let order = match types {
@@ -351,7 +351,7 @@ fn order_records(set: &Set) -> Vec<u8> {
     records
 }
 
-/// nft's record in a rule's user data: kind, length, text with its NUL.
+/// Returns nft's record of a comment in a rule's user data: kind, length, text with its NUL.
 fn comment_record(comment: &str) -> Vec<u8> {
     // A comment has at most 127 bytes.
     let length = u8::try_from(comment.len() + 1).unwrap_or(u8::MAX);

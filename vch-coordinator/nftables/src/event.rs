@@ -134,7 +134,8 @@ impl fmt::Debug for Subscription {
     }
 }
 
-/// `None` for what this crate does not speak of, and for the mark at a transaction's end.
+/// Decodes a change; `None` for an object that this crate does not know, and for the message at a
+/// transaction's end.
 fn change(received: Received<'_>) -> Result<Option<Change>, DecodeError> {
     let (object, deleted) = match received.nf_tables() {
         Some(message::NEW_TABLE) => (Object::Table, false),

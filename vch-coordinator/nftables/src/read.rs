@@ -214,7 +214,7 @@ enum Dump {
     Refused(Errno),
 }
 
-/// What is asked for; its words stand in errors.
+/// A request to read, with the words for it in errors.
 struct Question<'a> {
     kind: u8,
     what: &'static str,

@@ -364,7 +364,7 @@ fn is_address(datum: &Datum) -> bool {
     matches!(datum, Datum::Ipv4(_) | Datum::Ipv6(_))
 }
 
-/// The prefix that is exactly this range, if there is one.
+/// Returns the length of the prefix that is exactly this range, if one is.
 fn prefix_length(first: &[u8], last: &[u8]) -> Option<u32> {
     let number = |bytes: &[u8]| {
         bytes

@@ -17,7 +17,7 @@ use std::{fs, io};
 const SHIM_SCORE: &str = "-500";
 /// QEMU goes before what else is on the host.
 const QEMU_SCORE: &str = "500";
-/// Where it is written.
+/// The file that `oom_score_adj` is written to.
 const SCORE: &std::ffi::CStr = c"/proc/self/oom_score_adj";
 /// Descriptors of a shim: each client has one, and each NIC.
 const SHIM_DESCRIPTORS: u64 = 4096;

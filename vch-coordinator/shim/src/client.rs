@@ -207,8 +207,8 @@ impl Client {
     /// Runs another process in the container.
     ///
     /// # Errors
-    /// [`ClientError::Refused`] with `not-found`, `not-executable`, `user`, `process`, `too-many`, `vm-ended`,
-    /// `too-long` or `older-shim`.
+    /// Returns [`ClientError::Refused`] with code `not-found`, `not-executable`, `user`, `process`, `too-many`,
+    /// `vm-ended`, `too-long` or `older-shim` if the process can't be started, else the errors of [`Client::watch`].
     pub async fn exec(&self, process: Process) -> Result<Running, ClientError> {
         let (mut reader, writer) = self.ask(Request::Exec(Box::new(process))).await?;
         let first = timeout(EXEC_DEADLINE, reply(&mut reader));
@@ -317,7 +317,7 @@ fn streams(reader: Incoming<Reply>, writer: Outgoing<Request>) -> Streams {
     }
 }
 
-/// Why there is no connection.
+/// Returns the error for a connection that can't be made.
 fn not_connected(error: io::Error) -> ClientError {
     match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ClientError::Gone(error),
@@ -325,7 +325,7 @@ fn not_connected(error: io::Error) -> ClientError {
     }
 }
 
-/// Why a conversation does not go on.
+/// Returns the error for a connection that was lost.
 fn lost(error: io::Error) -> ClientError {
     match error.kind() {
         io::ErrorKind::UnexpectedEof
@@ -338,7 +338,7 @@ fn lost(error: io::Error) -> ClientError {
     }
 }
 
-/// What is not even asked.
+/// Returns the error for a request that can't be sent.
 fn refused(code: &str, error: &io::Error) -> ClientError {
     ClientError::Refused {
         code: code.to_owned(),

@@ -33,8 +33,8 @@ pub fn cut(text: &str, most: usize) -> String {
     cleaned
 }
 
-/// Whether a terminal does something else than show it: control characters, and those that change the direction of
-/// what follows (Unicode Standard Annex 9).
+/// Returns whether a terminal obeys a character in place of showing it: control characters, and those that change the
+/// direction of the text behind them (Unicode Standard Annex 9).
 fn obeyed(character: char) -> bool {
     let directions = ['\u{200e}', '\u{200f}', '\u{61c}'];
     character.is_control()

@@ -26,7 +26,7 @@ const NETWORK_SLACK: Duration = Duration::from_secs(45);
 const MAX_PHASES: usize = 16;
 /// Exit code where a container did not run for another reason than its command, as Docker has it.
 const NOT_RUN: u8 = 125;
-/// Of one that was killed: 128 + SIGKILL.
+/// The exit code of a process that was killed: 128 + SIGKILL.
 const KILLED: u8 = 137;
 
 /// The sources of events by which a run is followed.
@@ -76,7 +76,7 @@ impl Life<'_> {
         self.process(Instant::now() + network + NETWORK_SLACK).await
     }
 
-    /// The version that init speaks.
+    /// Waits until init answers; returns the version that it speaks.
     async fn ready(&mut self) -> Result<u16, Gone> {
         loop {
             match self.events.recv().await {
@@ -88,7 +88,7 @@ impl Life<'_> {
         }
     }
 
-    /// From the start of the process to its end.
+    /// Follows the process from its start to its end.
     async fn process(&mut self, deadline: Instant) -> Outcome {
         loop {
             let started = self.stage.borrow().started_ms;
@@ -136,7 +136,7 @@ impl Life<'_> {
         }
     }
 
-    /// A line that is closed goes with QEMU, whose end says more.
+    /// Returns the outcome of a closed line: QEMU ends with it, and its end says more.
     async fn gone(&self, gone: Gone) -> Outcome {
         match gone {
             Gone::Closed => {
@@ -148,7 +148,7 @@ impl Life<'_> {
     }
 }
 
-/// Why a VM's init is of no use.
+/// Returns the message for an init that speaks another version.
 fn other_version(version: u16) -> String {
     format!(
         "the VM's init speaks version {version} of vch.process, this shim version {VERSION}: make the VM's image and \

@@ -158,7 +158,7 @@ impl Lock {
     }
 }
 
-/// The process that is a container's shim.
+/// Returns the process that is a container's shim.
 fn holder(dir: &Path, sockets: &Path) -> io::Result<Option<u32>> {
     let locked = match there(File::open(dir.join(LOCK)))? {
         Some(file) => locked_by(&file)?,
@@ -185,7 +185,7 @@ fn locked_by(file: &File) -> io::Result<Option<u32>> {
     }
 }
 
-/// Of a whole file.
+/// Returns an exclusive lock of a whole file.
 fn exclusive() -> libc::flock {
     libc::flock {
         l_type: kind(libc::F_WRLCK),
@@ -201,7 +201,7 @@ fn kind(constant: libc::c_int) -> libc::c_short {
     libc::c_short::try_from(constant).unwrap_or_default()
 }
 
-/// The process of a shim of 0.1.0.
+/// Returns the process of a shim of release 0.1.0, which holds no lock.
 fn unlocked(dir: &Path, sockets: &Path) -> io::Result<Option<u32>> {
     let Some(text) = there(fs::read_to_string(sockets.join(PID)))? else {
         return Ok(None);
@@ -217,7 +217,8 @@ fn unlocked(dir: &Path, sockets: &Path) -> io::Result<Option<u32>> {
     Ok(ours.then_some(pid))
 }
 
-/// Whether a process has a file below a directory open: a shim has its log, and its messages' file.
+/// Returns whether a process has a file below a directory open: a shim has its log and its
+/// messages' file open.
 fn has_open(pid: u32, dir: &Path) -> io::Result<bool> {
     let Some(dir) = there(fs::canonicalize(dir))? else {
         return Ok(false);
@@ -237,7 +238,7 @@ fn has_open(pid: u32, dir: &Path) -> io::Result<bool> {
     Ok(false)
 }
 
-/// The processes that a process has started.
+/// Returns the processes that a process has started.
 fn children(pid: u32) -> io::Result<Vec<u32>> {
     let mut all = Vec::new();
     let Some(threads) = there(fs::read_dir(proc(pid, "task")))? else {
@@ -255,7 +256,7 @@ fn children(pid: u32) -> io::Result<Vec<u32>> {
     Ok(all)
 }
 
-/// A process's parent (proc(5), /proc/PID/status); `None` where it has ended.
+/// Returns a process's parent (proc(5), /proc/PID/status); `None` if the process has ended.
 fn parent(pid: u32) -> Option<u32> {
     let status = fs::read_to_string(proc(pid, "status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("PPid:"));
@@ -286,7 +287,7 @@ fn proc(pid: u32, file: &str) -> PathBuf {
     PathBuf::from(format!("/proc/{pid}/{file}"))
 }
 
-/// `None` for what is not there: a file, or a process that has ended.
+/// Returns `None` for an object that does not exist: a file, or a process that has ended.
 fn there<T>(found: io::Result<T>) -> io::Result<Option<T>> {
     match found {
         Ok(found) => Ok(Some(found)),

@@ -10,7 +10,7 @@ use std::{
 
 /// The file name of the outcome.
 pub const FILE: &str = "exit.json";
-/// The same while it is written, and what has its room until then.
+/// The name of the outcome's file while it is written; until then it reserves the space.
 const PARTIAL: &str = "exit.json.partial";
 /// Bytes: one with all its phases has some two thousand.
 const ROOM: usize = 16 << 10;

@@ -16,7 +16,7 @@ use tokio::{
 
 /// The most bytes that are kept of a stream: its last ones.
 pub const KEPT: usize = 64 << 10;
-/// Of `qemu.log`: what is said first is written at once, and of what follows the last is added at the end.
+/// The bytes of `qemu.log` that are written as they arrive; of the rest, the last are added at the end.
 const FIRST: usize = 64 << 10;
 /// Bytes a second. A serial line carries a hundredth of it; QEMU says some lines in a VM's life.
 const PACE: u32 = 4 << 20;

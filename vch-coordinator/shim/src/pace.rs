@@ -9,7 +9,7 @@ pub struct Pace {
     unit: Duration,
     /// The time that a burst takes.
     burst: Duration,
-    /// When all that was spent is paid for.
+    /// The time by which the budget will have made up for all that was spent.
     paid: Instant,
 }
 

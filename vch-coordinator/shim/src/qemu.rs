@@ -100,7 +100,7 @@ pub struct Qemu {
     pub disks: [PathBuf; 2],
 }
 
-/// What QEMU inherits: kept open until it runs.
+/// The descriptors that QEMU inherits, kept open until it runs.
 #[derive(Default)]
 struct Inherited(Vec<OwnedFd>);
 
@@ -121,14 +121,14 @@ impl Inherited {
         Ok(self.add(file))
     }
 
-    /// Our end; QEMU's is inherited.
+    /// Makes a socket pair; returns the shim's end and the number of QEMU's, which QEMU inherits.
     fn pair(&mut self) -> Result<(UnixStream, RawFd), QemuError> {
         let (ours, its) = UnixStream::pair().map_err(QemuError::Socket)?;
         Ok((ours, self.add(its)))
     }
 }
 
-/// What every machine of ours has: its lines, and how it boots.
+/// The common part of all machines: their lines, and how they boot.
 struct Board {
     inherited: Inherited,
     machine: Machine,
@@ -137,7 +137,8 @@ struct Board {
     process: UnixStream,
 }
 
-/// What is inherited is opened by its number: no path of the VCH need be readable for QEMU.
+/// Returns the path by which QEMU opens a descriptor that it inherits, so that no path of the VCH
+/// has to be readable for QEMU.
 fn inside(number: RawFd) -> PathBuf {
     PathBuf::from(format!("/dev/fd/{number}"))
 }
@@ -175,7 +176,7 @@ impl Board {
         Ok(board)
     }
 
-    /// A disk's file, for later: its name inside of QEMU.
+    /// Opens a disk's file for QEMU; returns its path inside of QEMU.
     fn disk_file(&mut self, path: &Path, write: bool) -> Result<PathBuf, QemuError> {
         let number = self.inherited.file(path, write)?;
         self.machine = self.machine.clone().descriptor(number);
@@ -292,7 +293,7 @@ fn spawn(launch: &Launch, machine: &Machine, inherited: &Inherited) -> Result<Ch
     })
 }
 
-/// What the child does before it is QEMU.
+/// Confines the child before it executes QEMU.
 fn confine(id: u32, inherited: &[RawFd], shim: Pid) -> io::Result<()> {
     descriptors::close_at_exec()?;
     bounds::qemu()?;

@@ -165,7 +165,7 @@ impl Qmp {
     }
 }
 
-/// Within the time that QEMU has, however much else it says meanwhile.
+/// Waits for `done` within the time that QEMU has, however many other lines it sends meanwhile.
 async fn in_time<T>(
     what: &str,
     done: impl Future<Output = Result<T, QmpError>>,

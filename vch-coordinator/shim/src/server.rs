@@ -184,7 +184,7 @@ async fn answer(
     writer.send(reply).await
 }
 
-/// What the guest's init is to do, or to answer, at once.
+/// Carries out a request that the guest's init does, or answers, at once.
 async fn of_the_guest(request: Request, guest: &Guest) -> Reply {
     match request {
         Request::Signal(id, signal) => told(guest, ToInit::Signal { id, signal }).await,

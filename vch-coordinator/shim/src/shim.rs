@@ -18,7 +18,7 @@ use protocol::transport::bind_unix;
 use std::{fs, io, time::Duration};
 use tokio::sync::watch;
 
-/// Of a socket that root alone opens.
+/// The mode of a socket that only root opens.
 const SOCKET_MODE: u32 = 0o600;
 /// For clients to read what is left, once all has ended.
 const LAST_READS: Duration = Duration::from_secs(10);

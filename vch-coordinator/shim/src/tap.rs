@@ -74,7 +74,7 @@ impl Tap {
         Ok(())
     }
 
-    /// Whether this is of a link that is there, of that name.
+    /// Returns whether the descriptor is attached to an existing link of that name.
     fn stands(&self, name: &str) -> bool {
         nix::ioctl_read_bad!(
             get_interface,

@@ -119,7 +119,7 @@ pub async fn make(launch: &Launch, dir: &Path) -> Result<(), TemplateError> {
     fs::rename(&partial, dir).map_err(file("name the folder"))
 }
 
-/// A new file that root alone opens.
+/// Makes a new file that only root opens.
 fn create(path: &Path) -> Result<File, TemplateError> {
     let opened = File::options()
         .create_new(true)
@@ -157,7 +157,7 @@ fn stream(stream: std::os::unix::net::UnixStream) -> Result<UnixStream, Template
     made.map_err(file("reach QEMU"))
 }
 
-/// Until init waits for its first message: it says so, and its version, before it knows whose life it is.
+/// Waits until init waits for its first message, which it says before it knows whose run it is; returns its version.
 async fn waiting(mut line: UnixStream) -> io::Result<u16> {
     let mut decoder = Decoder::new();
     let mut buffer = [0; 4096];
@@ -220,7 +220,7 @@ fn copy(from: &mut File, to: &mut File) -> Result<(), TemplateError> {
     Ok(())
 }
 
-/// The next part of a file that is there.
+/// Returns the next part of a file that is not a hole.
 fn data(file: &File, offset: u64, length: u64) -> Option<(u64, u64)> {
     use nix::unistd::{Whence, lseek};
     if offset >= length {
@@ -245,7 +245,7 @@ pub async fn restore(qmp: &mut Qmp, template: &Path) -> Result<(), TemplateError
     carried(qmp).await
 }
 
-/// The state's file, and the memory left out.
+/// Sets the file for the state, and leaves the memory out of it.
 async fn prepare(qmp: &mut Qmp, state: OwnedFd) -> Result<(), TemplateError> {
     qmp.give(STATE, &state).await?;
     let capability = json!({"capability": "x-ignore-shared", "state": true});

@@ -113,7 +113,8 @@ pub async fn live(
     Ok((outcome, server.close()))
 }
 
-/// What ends the VM first: its container's process, QEMU, a client, or what is amiss.
+/// Waits for the first event that ends the VM: of its container's process, QEMU, a client, or a
+/// fault.
 async fn outcome(
     launch: &Launch,
     shared: &Shared,
@@ -224,7 +225,7 @@ async fn end(guest: &Guest, shared: &Shared, child: &mut Child) {
     let _ = timeout(GRACE, child.wait()).await;
 }
 
-/// What QEMU and the guest's kernel said last, where the failure is theirs.
+/// Adds the last output of QEMU and of the guest's kernel to a failure, if it is theirs.
 fn explain(failure: &mut Failure, words: &[u8], console: &[u8]) {
     if matches!(
         &*failure.code,

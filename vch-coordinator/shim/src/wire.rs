@@ -142,7 +142,7 @@ pub async fn receive<M: DeserializeOwned>(
     }
 }
 
-/// A message's length, or a greeting; `None` at the end of the stream.
+/// Reads a message's length, or a greeting; returns `None` at the end of the stream.
 async fn four(from: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<[u8; 4]>> {
     let mut bytes = [0; 4];
     match from.read_exact(&mut bytes).await {
@@ -152,7 +152,7 @@ async fn four(from: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<[u8; 4]>
     }
 }
 
-/// The rest of a message.
+/// Reads the rest of a message.
 async fn receive_of<M: DeserializeOwned>(
     length: [u8; 4],
     from: &mut (impl AsyncRead + Unpin),

@@ -68,7 +68,7 @@ fn open(path: &Path) -> Result<Database, StoreError> {
     Ok(database)
 }
 
-/// How many containers have a directory.
+/// Returns how many containers have a directory.
 fn containers(dir: &Path) -> usize {
     let Ok(entries) = fs::read_dir(dir.join(CONTAINERS)) else {
         // Most often there are none yet.

@@ -1,5 +1,5 @@
-//! What the writer gets from outside the ledger and the store: random bytes, the time, and the
-//! state of the machine.
+//! The inputs that the writer gets from outside the ledger and the store: random bytes, the time,
+//! and the state of the machine.
 
 use ipnet::IpNet;
 use std::{

@@ -1,4 +1,4 @@
-//! What the VCH has decided, on disk: embedded and crash-safe.
+//! The store: the ledger's rows on disk, in an embedded and crash-safe database.
 //!
 //! ```text
 //!   requests ──command──► writer (one thread: decides, commits in groups, publishes in order) ──► reconciler

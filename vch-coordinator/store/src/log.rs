@@ -35,7 +35,8 @@ pub(super) struct Bounds {
 }
 
 impl Default for Bounds {
-    /// Some minutes of a busy VCH: who follows and was away for longer reads the whole.
+    /// Returns bounds for some minutes of a busy VCH: a follower that was away for longer reads the
+    /// whole ledger.
     fn default() -> Self {
         Self {
             transactions: 4_096,

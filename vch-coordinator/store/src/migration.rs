@@ -51,7 +51,7 @@ pub(super) fn migrate(write: &WriteTransaction, found: u32) -> Result<(), StoreE
     turn_the_page(write)
 }
 
-/// All rows of one schema.
+/// Returns all rows of one schema.
 fn read<Row: DeserializeOwned>(
     table: &impl ReadableTable<&'static [u8], &'static [u8]>,
 ) -> Result<Vec<Row>, StoreError> {

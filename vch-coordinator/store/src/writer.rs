@@ -47,7 +47,7 @@ pub struct Published {
     pub settled: oneshot::Sender<Result<(), FollowError>>,
 }
 
-/// What a caller is told of its command.
+/// The answer to a caller's command.
 type Decided = Result<(Decision, Option<Settled>), WriterError>;
 
 enum Job {

@@ -12,7 +12,7 @@ use super::{DebianError, run, unpacked_by, write_error};
 
 /// Debian's keys, of the package `debian-archive-keyring`, which every Debian has.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
-/// Where a machine says which release of Debian it is.
+/// The file that names a machine's release of Debian.
 const OS_RELEASE: &str = "/etc/os-release";
 
 /// A suite such as `trixie`, with package lists in a directory of its own.
@@ -89,7 +89,7 @@ impl Suite {
         self.dir.join("sources.list")
     }
 
-    /// `apt-get` with this suite alone in its view. It runs in other directories: its paths are whole.
+    /// Returns `apt-get` with only this suite configured. It runs in other directories, so its paths are absolute.
     fn apt_get(&self) -> Result<Command, DebianError> {
         let sources = self.sources();
         let sources = sources.canonicalize().map_err(write_error(&sources))?;
@@ -120,7 +120,7 @@ impl Suite {
     }
 }
 
-/// The archive that this machine's own release of Debian comes from.
+/// Returns the archive that this machine's own release of Debian comes from.
 fn archive() -> Result<String, DebianError> {
     let mut targets = Command::new("apt-get");
     targets.args([
@@ -140,8 +140,8 @@ fn archive() -> Result<String, DebianError> {
     })
 }
 
-/// The archive of the release that `/etc/os-release` names; where the sources name it in other words (`stable`), the one
-/// that is called as Debian's archive is.
+/// Returns the archive of the release that `/etc/os-release` names. If the sources name the release otherwise
+/// (`stable`), returns the one whose name is that of Debian's archive.
 fn archive_in(listing: &str, release: &str) -> Option<String> {
     let codename = release
         .lines()

@@ -10,7 +10,7 @@ const WRITE: u32 = 4;
 const BLOCK: u32 = 1;
 const CHARACTER: u32 = 2;
 
-/// Whether it lets a process do that with a device.
+/// Returns whether the program allows a process this access to a device.
 fn allows(program: &[Instruction], access: u32, kind: u32, major: u32, minor: u32) -> bool {
     let context = [access << 16 | kind, major, minor];
     let mut registers = [0_u64; 11];

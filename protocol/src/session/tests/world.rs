@@ -388,7 +388,7 @@ impl World {
         busy
     }
 
-    /// A frame on its way to one end, and what becomes of it there.
+    /// Carries a frame to one end, with the line's faults.
     fn carry<M: Message>(&mut self, to: usize, envelope: &Envelope<M>) {
         let mut bytes = Vec::new();
         let payload = envelope.message.encode().unwrap();

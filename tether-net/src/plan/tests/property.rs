@@ -123,7 +123,8 @@ fn specs() -> impl Strategy<Value = NetSpec> {
     })
 }
 
-/// Foreign addresses and routes; those that a link loses by going down are the kernel's doing.
+/// Returns foreign addresses and routes; those that the kernel drops when a link goes down are left
+/// out.
 fn foreign(kernel: &Observed, down: &BTreeSet<u32>) -> (Vec<Address>, Vec<LinkRoute>) {
     let addresses = kernel.addresses.iter().filter(|a| !a.ours);
     let addresses = addresses.filter(|a| a.net.addr().is_ipv4() || !down.contains(&a.link));

@@ -115,7 +115,8 @@ pub fn emit<R: Read, W: Write>(
     Ok(writer.finish()?)
 }
 
-/// A squashfs has times from 1970 to 2106 (squashfs_fs.h: squashfs_base_inode).
+/// Moves an entry's time into the range of a squashfs, 1970 to 2106 (squashfs_fs.h:
+/// squashfs_base_inode).
 fn timed(mut entry: Entry) -> Entry {
     entry.mtime = entry.mtime.clamp(0, i64::from(u32::MAX));
     entry

@@ -10,11 +10,11 @@ use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
 
-/// Where the staging directory is within.
+/// The path of the staging directory within the private root.
 const WORK: &str = "work";
-/// Of the private root itself: copies of small files.
+/// The mount options of the private root, which holds copies of small files.
 const ROOT: &str = "size=16m,mode=755";
-/// Of a file that is copied: Debian's bundle of certificates has some 220 KiB.
+/// The most bytes of a file that is copied: Debian's bundle of certificates has about 220 KiB.
 const FILE_BYTES: u64 = 4 << 20;
 /// The files for name resolution and for certificates (resolver(5), nsswitch.conf(5)).
 const NETWORK: &[&str] = &[
@@ -23,7 +23,7 @@ const NETWORK: &[&str] = &[
     "etc/nsswitch.conf",
     "etc/ssl/certs/ca-certificates.crt",
 ];
-/// What programs are started with (ld.so(8)).
+/// The files with which programs are started (ld.so(8)).
 const PROGRAMS: &[&str] = &["etc/ld.so.cache"];
 /// Beside /usr, of which these are parts on Debian.
 const OUTSIDE_USR: &[&str] = &["bin", "sbin", "lib", "lib32", "lib64", "libx32"];

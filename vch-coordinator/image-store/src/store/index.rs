@@ -129,7 +129,7 @@ pub(super) fn lose(dir: &Path, path: &Path) -> Result<(), ImageError> {
     Ok(())
 }
 
-/// What index.json names, and whether something of it is damaged.
+/// Reads the images that index.json names; the flag says whether something of it is damaged.
 fn read(settings: &Settings) -> Result<(StoreState, bool), ImageError> {
     let path = settings.dir.join(NAME);
     let bytes = match fs::read(&path) {
@@ -247,7 +247,7 @@ pub(super) fn digest_of(path: &Path) -> Result<Digest, ImageError> {
     }
 }
 
-/// A document whose digest is checked. One that holds something else is moved aside.
+/// Reads a document and checks its digest. A file with another content is moved aside.
 fn document<T: for<'a> serde::Deserialize<'a>>(
     dir: &Path,
     digest: &Digest,

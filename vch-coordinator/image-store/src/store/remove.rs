@@ -112,7 +112,7 @@ impl Store {
     }
 }
 
-/// What is removed, purely.
+/// Decides what to remove, without I/O.
 fn decide(
     images: &mut Images,
     text: &str,
@@ -177,7 +177,7 @@ fn decide(
     Ok(records)
 }
 
-/// At most one tag, and no digests but of its repository.
+/// Returns whether the names are at most one tag, and digests of its repository.
 fn is_single(names: &BTreeSet<Reference>) -> bool {
     let tags = names
         .iter()
@@ -255,7 +255,7 @@ fn delete(images: &mut Images, id: Digest, records: &mut Vec<Removed>) {
     records.extend(gone.map(|chain| Removed::Deleted(chain.to_string())));
 }
 
-/// A layer with all below it (OCI image-spec, config.md: ChainID).
+/// Returns the ID of each layer with all layers below it (OCI image-spec, config.md: ChainID).
 fn chains(image: &Image) -> Vec<Digest> {
     let mut chains: Vec<Digest> = Vec::new();
     for layer in &image.config.rootfs.diff_ids {

@@ -36,7 +36,7 @@ impl Store {
         made.map(|()| path)
     }
 
-    /// By ID. Those that could not be read at the start are looked for again.
+    /// Returns an image by its ID. Images that could not be read at the start are looked for again.
     async fn image(&self, id: &Digest) -> Result<Arc<Image>, ImageError> {
         if let Some(image) = self.inner.state().images.get(id) {
             return Ok(Arc::clone(image));

@@ -201,7 +201,7 @@ impl Lease {
         self.inner.discard(digests)
     }
 
-    /// Those that no image names.
+    /// Ends the lease; returns the digests that no image names.
     fn end(&mut self) -> BTreeSet<Digest> {
         let mut leases = self.inner.leases();
         let digests = std::mem::take(&mut self.digests);

@@ -10,7 +10,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use tokio::process::Command;
 
-/// Of ext4's journal: 1,024 blocks of 4 KiB are the least; most of a larger one would be zeros to write.
+/// The size of ext4's journal: 1,024 blocks of 4 KiB, the least; most of a larger one would be zeros to write.
 const JOURNAL_MIB: &str = "size=4";
 
 impl Store {
@@ -47,7 +47,7 @@ impl Store {
         .await
     }
 
-    /// The empty disk, made if it is not there.
+    /// Returns the path of the empty disk; makes it if it does not exist.
     async fn template(&self) -> Result<PathBuf, ImageError> {
         let settings = &self.inner.settings;
         let name = format!("upper-{}.ext4", settings.writable_layer_bytes);

@@ -12,7 +12,8 @@ pub(super) struct Budget {
     limits: Limits,
     bytes: u64,
     entries: u64,
-    /// Of archives: headers and padding are more than the files. A bound of its own ends bombs.
+    /// The bytes of archives that may still be unpacked: headers and padding make them more than
+    /// the files. A bound of its own stops decompression bombs.
     stream: u64,
 }
 
@@ -68,7 +69,7 @@ impl Budget {
         Ok(())
     }
 
-    /// The bound that was set, and not what is left of it.
+    /// Returns the error with the bound that was set, in place of the rest of it.
     fn whole(&self, error: LayerError) -> LayerError {
         match error {
             LayerError::Bound { setting, .. } if setting == merge::ENTRIES => {

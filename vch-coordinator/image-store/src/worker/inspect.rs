@@ -57,7 +57,8 @@ pub(super) fn inspect(request: &Remote, limits: Limits) -> Result<Distribution, 
     })
 }
 
-/// The media type that the document states; OCI's lets it be omitted.
+/// Returns the media type that the document states; that of the answer if it states none, which OCI
+/// allows.
 fn named(stated: String, otherwise: &str) -> String {
     match stated.is_empty() {
         true => otherwise.to_owned(),
@@ -65,7 +66,7 @@ fn named(stated: String, otherwise: &str) -> String {
     }
 }
 
-/// The platform that a configuration states. One of another artifact states none.
+/// Returns the platform that a configuration states; none for that of another kind of artifact.
 fn of(config: &[u8]) -> Vec<Platform> {
     let stated = serde_json::from_slice::<Platform>(config).ok();
     let stated = stated.filter(|one| !one.os.is_empty() || !one.architecture.is_empty());

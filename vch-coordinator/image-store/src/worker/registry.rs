@@ -27,7 +27,7 @@ const HUB: (&str, &str) = ("docker.io", "registry-1.docker.io");
 const ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
 const RESOLVE: Duration = Duration::from_secs(30);
 const CONNECT: Duration = Duration::from_secs(30);
-/// Of a manifest or a token, as a whole: each is a few KiB.
+/// The time for a manifest or a token as a whole: each has a few KiB.
 const DOCUMENT: Duration = Duration::from_secs(120);
 /// As many as dockerd follows.
 const REDIRECTS: usize = 10;
@@ -36,7 +36,7 @@ const TOKEN_BYTES: u64 = 64 << 10;
 const TAGS_AT_ONCE: usize = 1000;
 /// More would be pulled for days.
 const MOST_TAGS: usize = 10_000;
-/// Of a registry that sends few at once.
+/// The most pages of tags, for a registry that sends few tags a page.
 const MOST_PAGES: usize = 1_000;
 const REASON_BYTES: u64 = 4 << 10;
 const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, \
@@ -204,7 +204,7 @@ impl<'a> Registry<'a> {
         )))
     }
 
-    /// Asks, and asks again with a token if the registry wants one.
+    /// Sends a request, and sends it again with a token if the registry wants one.
     fn get(
         &mut self,
         agent: &Agent,
@@ -224,7 +224,7 @@ impl<'a> Registry<'a> {
         Ok(second)
     }
 
-    /// Asks, and follows redirects. The registry's authorization stays with it.
+    /// Sends a request, and follows redirects. The authorization goes to the registry only.
     fn follow(
         &self,
         agent: &Agent,
@@ -412,7 +412,7 @@ fn failed(error: &ureq::Error) -> WorkError {
     WorkError::Registry(error.to_string())
 }
 
-/// The body of a good answer; the registry's own words of another.
+/// Returns the body of a successful answer; the registry's own message of another as an error.
 fn good(response: Response<Body>) -> Result<impl Read + use<>, WorkError> {
     let status = response.status();
     let reader = response.into_body().into_reader();

@@ -15,7 +15,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Read};
 use std::process::{Command, Stdio};
 
-/// Of what `sqfstar` says.
+/// The most bytes of the output of `sqfstar` in an error.
 const REASON_BYTES: u64 = 4096;
 /// Between merging and squashing.
 const PIPE_BYTES: usize = 1 << 20;

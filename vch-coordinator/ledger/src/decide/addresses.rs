@@ -56,7 +56,7 @@ fn check_wanted(network: &NetworkState, wanted: &[IpAddr]) -> Result<(), Refusal
     Ok(())
 }
 
-/// The subnet of an address that was asked for and can be had.
+/// Returns the subnet of an address that was requested, if the endpoint can have the address.
 fn requested<'a>(
     context: DecisionContext<'_>,
     network: &'a NetworkState,
@@ -113,7 +113,7 @@ pub(super) fn kept_as(subnet: &Subnet, address: IpAddr) -> Option<String> {
     Some(format!("auxiliary address {name}"))
 }
 
-/// The next address of the first subnet of a family that has one.
+/// Returns the next address of the first subnet of a family that has one.
 fn automatic<'a>(
     network: &'a NetworkState,
     v4: bool,
@@ -150,7 +150,7 @@ fn move_cursor(network: &Network, subnet: &SubnetState, next: IpAddr, draft: &mu
     }
 }
 
-/// An address that is handed out no longer rests.
+/// Ends the resting of an address that is given out.
 fn rouse(network: &Network, subnet: &SubnetState, address: IpAddr, draft: &mut Draft) {
     if let Some(since) = subnet.rests_since(address) {
         draft.remove(Row::RestingAddress(RestingAddress {

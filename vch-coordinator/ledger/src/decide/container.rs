@@ -70,7 +70,7 @@ pub(super) fn add(
     Ok(draft.answered(Answer::ContainerAdded { container: id }))
 }
 
-/// The servers that are asked: the first of those that were given, each once.
+/// Returns the servers that will be asked: the first ones of those given, without duplicates.
 fn asked(given: &[IpAddr]) -> Vec<IpAddr> {
     let mut servers = Vec::new();
     for server in given {

@@ -16,8 +16,8 @@ use crate::{
 pub(super) enum Ports {
     /// All must be in force: the command is refused if one can't be.
     Require,
-    /// Those that can be are in force: a command that takes something away is never refused for a
-    /// port.
+    /// Ports that can be published are in force: a command that takes something away is never
+    /// refused for a port.
     Allow,
     /// They stay as they are.
     Keep,

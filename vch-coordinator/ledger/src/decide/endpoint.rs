@@ -230,7 +230,7 @@ fn check_connect(
     at_most("aliases", request.aliases.len(), MAX_ALIASES)
 }
 
-/// An interface name that none of the container's endpoints has.
+/// Returns the name if none of the container's endpoints has it as interface name.
 fn check_interface(
     state: &LedgerState,
     container: &ContainerState,
@@ -300,7 +300,7 @@ fn check_nic(
     Ok(())
 }
 
-/// The lowest of eth0, eth1, … that none of the container's endpoints has.
+/// Returns the lowest of eth0, eth1, … that none of the container's endpoints has.
 fn free_interface(
     state: &LedgerState,
     container: &ContainerState,

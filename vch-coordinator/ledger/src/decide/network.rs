@@ -142,7 +142,8 @@ fn bridge(
     })
 }
 
-/// A network that carries nothing: its subnets are checked, and taken by those that are made of it.
+/// Creates a network of kind configuration. Its subnets are checked, but only the networks made of
+/// it occupy them.
 fn configuration(
     context: DecisionContext<'_>,
     request: CreateNetwork,
@@ -154,7 +155,8 @@ fn configuration(
     Ok(made(context, request, kind, subnets, environment))
 }
 
-/// The request with what a configuration has in place of its own, and that configuration.
+/// Returns the request with the settings of a configuration in place of its own, and that
+/// configuration's ID.
 fn configured(
     context: DecisionContext<'_>,
     request: CreateNetwork,
@@ -273,7 +275,7 @@ pub(super) fn remove(
     }))
 }
 
-/// The endpoints of running containers on a network.
+/// Returns the endpoints of running containers on a network.
 fn active(state: &LedgerState, entry: &NetworkState) -> Vec<EndpointId> {
     let runs = |id: &&EndpointId| {
         let endpoint = state.endpoints.get(id);
@@ -283,8 +285,8 @@ fn active(state: &LedgerState, entry: &NetworkState) -> Vec<EndpointId> {
     entry.endpoints.iter().filter(runs).copied().collect()
 }
 
-/// The endpoints of stopped containers end with their network. What a container asked for, it still
-/// asks for: it misses the network, and says so when it is started.
+/// Removes the endpoints of stopped containers with their network. The containers' requests stay:
+/// each misses the network, and says so when it is started.
 fn end_endpoints(state: &LedgerState, entry: &NetworkState, draft: &mut Draft) {
     let endpoints = entry.endpoints.iter();
     for endpoint in endpoints.filter_map(|id| state.endpoints.get(id)) {

@@ -19,7 +19,7 @@ pub(super) fn opened(container: &Container) -> Vec<PortNumber> {
     numbers.into_iter().collect()
 }
 
-/// What of a request an external network can't do: a port is open there or not.
+/// Returns the part of a request that an external network can't serve: a port is open there or not.
 fn no_nat(port: &ContainerPort) -> Option<&'static str> {
     let publish = port.publish.as_ref()?;
     let other = publish.port.is_some_and(|host| host != port.number.port);
@@ -109,8 +109,8 @@ fn no_family(request: &PortRequest, container: &Container) -> PortRefusal {
     }
 }
 
-/// What a container wants published, in the order in which it is decided: named ports, then ranges,
-/// then those that have had one, then the rest.
+/// Returns the requests to publish ports of a container, in the order in which they are decided:
+/// named ports, then ranges, then those that have had a chosen port, then the rest.
 fn requests(container: &Container) -> Vec<PortRequest> {
     let chosen = |number, address| container.chosen.get(&(number, address)).copied();
     let asked = container.ports.iter().filter_map(|port| {
@@ -201,24 +201,24 @@ pub(super) fn in_force(
 /// An endpoint that published ports may lead to.
 struct PublishTarget {
     row: Endpoint,
-    /// Where its network publishes ports that name no address.
+    /// The address at which the endpoint's network publishes ports whose request names no address.
     binding: Option<IpAddr>,
 }
 
 impl PublishTarget {
-    /// At which address of the VCH a request is bound that leads here.
+    /// Returns the address of the VCH at which a request that leads to this endpoint is bound.
     fn address(&self, request: &PortRequest) -> Option<IpAddr> {
         request.publish.address.or(self.binding)
     }
 
-    /// Whether it has an address to which the request may lead.
+    /// Returns whether the endpoint has an address to which the request may lead.
     fn fits(&self, request: &PortRequest) -> bool {
         !target(&self.row, self.address(request)).is_empty()
     }
 }
 
-/// The endpoints that published ports may lead to, the first one's gateway being the default. An
-/// internal network is none of them: nothing comes in from outside.
+/// Returns the endpoints that published ports may lead to, ordered so that the first one's gateway
+/// is the default. An internal network's is none of them: nothing comes in from outside.
 fn targets(container_draft: &ContainerDraft<'_>) -> Vec<PublishTarget> {
     let endpoints = container_draft.view();
     let ranked = spec::in_gateway_order(&endpoints).into_iter();
@@ -231,7 +231,7 @@ fn targets(container_draft: &ContainerDraft<'_>) -> Vec<PublishTarget> {
     endpoints.collect()
 }
 
-/// One request as a binding.
+/// Returns the binding of one request.
 fn bind(
     claims: &Claims<'_>,
     container: &Container,
@@ -297,24 +297,25 @@ fn bind(
     })
 }
 
-/// An endpoint's addresses to which what comes in at a host address may lead.
+/// Returns the addresses of an endpoint to which packets to a host address may lead.
 fn target(endpoint: &Endpoint, host: Option<IpAddr>) -> Vec<IpAddr> {
     let addresses = endpoint.addresses.iter().map(IpNet::addr);
     let fits = |own: &IpAddr| host.is_none_or(|host| host.is_ipv4() == own.is_ipv4());
     addresses.filter(fits).collect()
 }
 
-/// Who has which ports of the VCH, for one container that wants some.
+/// The ports of the VCH that are taken, from the view of one container that requests some.
 struct Claims<'a> {
     state: &'a LedgerState,
     settings: &'a Settings,
     container: ContainerId,
-    /// What it gets in this decision, and for which of its ports.
+    /// The ports that the container gets in this decision, each with the container's port that it
+    /// leads to.
     decided: BTreeMap<PortNumber, Vec<(Option<IpAddr>, PortNumber)>>,
 }
 
 impl Claims<'_> {
-    /// What the container has of it already.
+    /// Returns the container's own binding of a port, if it has one already.
     fn own(&self, host: &HostPort) -> Option<&PortBinding> {
         let binding = self.state.binding(host)?;
         (binding.container == self.container).then_some(binding)
@@ -364,7 +365,7 @@ impl Claims<'_> {
         }
     }
 
-    /// The first port of a range that is free; a binding stays where it is.
+    /// Returns the first free port of a range; an existing binding keeps its port.
     fn within(
         &self,
         request: &PortRequest,
@@ -438,7 +439,7 @@ impl Claims<'_> {
         })
     }
 
-    /// The ports from `low` to `high` that no container has, in ascending order.
+    /// Returns the ports from `low` to `high` that no container has, in ascending order.
     fn free(&self, protocol: Protocol, low: u16, high: u16) -> impl Iterator<Item = u16> {
         let free = self.state.free_ports.get(&protocol);
         let next = move |from: u16| {

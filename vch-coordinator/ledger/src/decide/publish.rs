@@ -70,8 +70,8 @@ pub(super) fn unpublish(
     Ok(draft.answered(Answer::PortsUnpublished { container: row.id }))
 }
 
-/// Whether a caller's words mean this request of a container: by what is published where, or by the
-/// port that the VCH chose.
+/// Returns whether a caller's request means this request of a container: by the address and port at
+/// which it is published, or by the port that the VCH chose.
 fn means(container: &Container, words: &ContainerPort, port: &ContainerPort) -> bool {
     if words.number != port.number {
         return false;

@@ -80,7 +80,7 @@ fn check_net(
     }
 }
 
-/// Whether it can be a subnet beside its network's others.
+/// Checks that a subnet is possible beside its network's others.
 fn check_shape(net: &IpNet, others: &[Subnet]) -> Result<(), Refusal> {
     let net = *net;
     if net.trunc() != net {
@@ -96,7 +96,8 @@ fn check_shape(net: &IpNet, others: &[Subnet]) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The request as a row: its range, gateway and auxiliary addresses lie where they must.
+/// Returns the row of a requested subnet, after checking that its range, gateway and auxiliary
+/// addresses lie in it.
 fn checked(request: &SubnetRequest) -> Result<Subnet, Refusal> {
     let net = request.net;
     bounded_map("auxiliary", &request.auxiliary, MAX_AUXILIARY, |_| "")?;

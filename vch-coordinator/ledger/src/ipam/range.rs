@@ -22,7 +22,7 @@ impl From<IpNet> for AddressRange {
 }
 
 impl fmt::Display for AddressRange {
-    /// A subnet where it is one, else both ends.
+    /// Writes a subnet if the range is one, else both ends.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.net() {
             Some(net) => write!(f, "{net}"),

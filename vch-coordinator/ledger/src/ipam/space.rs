@@ -106,7 +106,7 @@ impl PoolState {
         self.pool.base().addr().is_ipv4()
     }
 
-    /// The numbers of the first and the last block that a subnet touches.
+    /// Returns the numbers of the first and the last block that a subnet touches.
     fn blocks(&self, net: &IpNet) -> Option<(u128, u128)> {
         let (first, last) = AddressRange::from(*net).bounds();
         if net.addr().is_ipv4() != self.v4() || last < self.first || first > self.last {

@@ -17,9 +17,10 @@ use std::{collections::BTreeMap, net::IpAddr};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SubnetState {
     net: IpNet,
-    /// What automatic addresses may be: granted, in the range, a host's, not kept back.
+    /// The addresses that may be given out automatically: granted, in the range, a host's, not
+    /// reserved.
     automatic: Intervals,
-    /// Of those, what is neither taken nor resting.
+    /// The automatic addresses that are neither in use nor resting.
     free: Intervals,
     taken: BTreeMap<u128, EndpointId>,
     resting: BTreeMap<Revision, u128>,
@@ -163,8 +164,8 @@ impl SubnetState {
         }
     }
 
-    /// The order in which a transaction's changes are applied must not matter: what is free follows
-    /// from what is taken and what rests.
+    /// Marks an address as free if it is neither in use nor resting, whatever the order in which a
+    /// transaction's changes are applied.
     fn free_if_idle(&mut self, number: u128) {
         let idle = !self.taken.contains_key(&number) && !self.since.contains_key(&number);
         if idle && self.automatic.next_from(number) == Some(number) {

@@ -59,6 +59,8 @@ impl InterfacePrefix {
 impl FromStr for InterfacePrefix {
     type Err = NameError;
 
+    /// Parses a prefix.
+    ///
     /// # Errors
     /// Returns the error of the first name that is not possible: the prefix with the greatest number behind it.
     fn from_str(text: &str) -> Result<Self, Self::Err> {

@@ -54,7 +54,7 @@ pub struct ContainerPort {
 }
 
 impl fmt::Display for ContainerPort {
-    /// As it is written on a command line: `80/tcp`, `8080:80/tcp`, `192.0.2.1::80/tcp`.
+    /// Writes the port as on a command line: `80/tcp`, `8080:80/tcp`, `192.0.2.1::80/tcp`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(publish) = &self.publish {
             match publish.address {

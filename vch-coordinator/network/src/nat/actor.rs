@@ -126,7 +126,7 @@ impl NftActor {
         Ok(())
     }
 
-    /// The bindings that change, as the state has them and as they are to be.
+    /// Returns the bindings that change, before and after.
     fn moves(&self, changes: &Changes) -> Vec<Move> {
         let moves = changes.bindings.iter().map(|(host, after)| Move {
             before: self.state.binding(host).cloned(),

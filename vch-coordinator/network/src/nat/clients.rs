@@ -48,7 +48,8 @@ impl ClientList {
     }
 }
 
-/// FNV-1a, 128 bits (RFC 9923): so long that no two lists share one by chance.
+/// Returns the FNV-1a hash of 128 bits (RFC 9923), which is so long that no two lists share one by
+/// chance.
 fn fingerprint(bytes: &[u8]) -> u128 {
     const BASIS: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
     const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;

@@ -23,7 +23,7 @@ pub struct Move {
 }
 
 impl Move {
-    /// The binding whose flows are none of what is there now.
+    /// Returns the binding whose flows have to end, since no binding explains them any more.
     fn ended(&self) -> Option<&PortBinding> {
         let means = |one: &PortBinding| {
             let targets = one.target.clone();
@@ -34,8 +34,8 @@ impl Move {
         before.filter(|before| Some(means(before)) != after)
     }
 
-    /// A binding that came, and whose flows would stay with the VCH itself. A connection begins
-    /// anew; what has none goes on in the entry that it has.
+    /// Returns a binding that was added, and whose flows of datagrams would otherwise stay with the
+    /// VCH itself: a TCP connection begins anew, but datagrams go on in the entry that they have.
     fn captures(&self) -> Option<&PortBinding> {
         let after = self.after.as_ref();
         after.filter(|after| self.before.is_none() && after.host.protocol != Protocol::Tcp)
@@ -101,8 +101,9 @@ fn delete(tracker: &mut Conntrack, flows: BTreeSet<Flow>) -> Result<usize, NatEr
     Ok(deleted)
 }
 
-/// Whether the binding led the flow: it asked for the binding's port, and it is the binding's
-/// target that answers. A binding of the same port at that very address would have led it instead.
+/// Returns whether the binding led the flow: the flow was sent to the binding's port, and the
+/// binding's target answers. A binding of the same port at that very address would have led it
+/// instead.
 fn is_of(binding: &PortBinding, flow: &Flow, state: &NatState) -> bool {
     let (asked, port) = flow.original.destination;
     let host = &binding.host;
@@ -123,7 +124,7 @@ fn is_of(binding: &PortBinding, flow: &Flow, state: &NatState) -> bool {
         && flow.reply.source.1 == binding.container_port
 }
 
-/// Whether the flow went to the VCH itself at an address at which the binding has its port.
+/// Returns whether the flow went to the VCH itself at an address at which the binding has its port.
 fn stays(binding: &PortBinding, flow: &Flow, state: &NatState) -> bool {
     let asked = flow.original.destination;
     let mut networks = state.networks();
@@ -146,7 +147,7 @@ fn stays(binding: &PortBinding, flow: &Flow, state: &NatState) -> bool {
     at && asked.1 == binding.host.port && asked == flow.reply.source
 }
 
-/// Whether a flow leads to a container, and no binding says so.
+/// Returns whether a flow leads to a container, and no binding explains it.
 fn is_stray(flow: &Flow, state: &NatState) -> bool {
     let (asked, port) = flow.original.destination;
     let target = flow.reply.source.0;

@@ -1,10 +1,10 @@
-//! What a container on an external network began: remembered by its own packets, in sets of its own, so that one
-//! that scans ports fills its own sets and leaves those of others alone.
+//! Remembers the flows that a container on an external network begins, by its own packets, in sets of its own, so
+//! that a container that scans ports fills its own sets and leaves those of others alone.
 //!
-//! What a container begins is remembered by its own frames in sets with timeouts, and its answers are let in by
-//! them, which keeps them there. A flow that both sides use is there for as long as it lives; one that the rules
-//! forgot (they were made anew) comes back with the container's next packet. Of full sets no new flow is answered;
-//! those that are there go on.
+//! The container's frames add a flow to a set with a time-out; answers are let in while the flow is in the set, and
+//! renew it. So a flow that both sides use stays as long as it lives. A flow that was lost, since the rules were made
+//! anew, comes back with the container's next packet. When a set is full, new flows get no answers; those in it go
+//! on.
 
 use super::rules::{chain, destination, source};
 use super::sets::{VERSIONS, address_type};
@@ -233,7 +233,8 @@ fn of_version<T>([v4, v6]: [T; 2], version: IpVersion) -> T {
     }
 }
 
-/// A flow: protocol, the other's address and port, the container's own port.
+/// Returns the fields of a flow: protocol, the other host's address and port, the container's own
+/// port.
 fn flow_out(version: IpVersion) -> [Field; 4] {
     let other = destination(version);
     let [others, own] = [Field::DestinationPort, Field::SourcePort];
@@ -258,7 +259,7 @@ fn ends() -> TcpFlags {
     TcpFlags::FIN | TcpFlags::RST
 }
 
-/// ICMP (RFC 792) or ICMPv6 (RFC 4443) of such a type.
+/// Returns a rule that matches ICMP (RFC 792) or ICMPv6 (RFC 4443) of one of these types.
 fn echo(version: IpVersion, types: [u8; 2]) -> Rule {
     let kind = of_version(types, version);
     match version {

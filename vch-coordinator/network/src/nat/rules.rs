@@ -83,9 +83,9 @@ pub fn destination(version: IpVersion) -> Field {
     }
 }
 
-/// A fragment that is not its packet's first: it has no ports and no type, and what stands where
-/// they would be must not be taken for them. The bridge family's rules see fragments; IP's see
-/// packets that the connection tracker has put together.
+/// Returns a rule that matches a fragment that is not its packet's first. It has no ports and no
+/// type, and its bytes at their place must not be taken for them. The bridge family's rules see
+/// fragments; those of IP see packets that the connection tracker has reassembled.
 fn later_fragment(version: IpVersion) -> Rule {
     // RFC 791: the low 13 bits are the offset; RFC 8200, 4.5: the high ones.
     let (field, offset) = match version {
@@ -100,8 +100,8 @@ fn later_fragment(version: IpVersion) -> Rule {
     })
 }
 
-/// Whether a port of a bridge is a container's: its name says so (`desired::port_name`), and nothing
-/// passes before the sets know it.
+/// Returns the rule with a match that a port of a bridge is a container's, by its name (`desired::port_name`); no
+/// packet passes before the sets have the port.
 fn container(rule: Rule, port: Field) -> Result<Rule, NameError> {
     Ok(rule.begins(port, InterfacePrefix::new("vt-")?))
 }

@@ -19,7 +19,7 @@ pub struct Ruleset {
     tables: [Rules; 2],
 }
 
-/// What the kernel has of a table that stands as we make it.
+/// The content of a table of the kernel's whose rules are this release's.
 #[derive(Debug, Default)]
 struct FoundRuleset {
     elements: BTreeMap<NftSet, BTreeSet<Element>>,
@@ -97,7 +97,7 @@ impl Ruleset {
     }
 }
 
-/// What is held, by where it stands.
+/// The elements, chains and sets that a table holds, each kind by itself.
 #[derive(Default)]
 struct Parts {
     elements: BTreeMap<NftSet, Vec<Element>>,
@@ -136,7 +136,7 @@ fn delete_list(batch: &mut Batch, table: &Table, chain: Name) {
     batch.push(Operation::DeleteChain(table.clone(), chain));
 }
 
-/// The whole table, in place of whatever is there.
+/// Returns the batch that makes the whole table, in place of an existing one.
 fn make(rules: &Rules, wanted: Parts) -> Result<Batch, NameError> {
     let table = &rules.table;
     let mut batch = Batch::new();
@@ -204,7 +204,7 @@ fn differing(table: &Table, wanted: Parts, found: FoundRuleset) -> Result<Batch,
     Ok(batch)
 }
 
-/// `None` where the table is not as we make it.
+/// Reads the table from the kernel; returns `None` if its rules differ from this release's.
 fn observe(
     rules: &Rules,
     connection: &mut Connection,
@@ -255,8 +255,8 @@ fn read(
     Ok(Some(found))
 }
 
-/// The chains of clients that are there; `None` if any chain is not as we make it. Those of ports are left to `own`.
-/// Rules are known by their comments, which say what is in them.
+/// Returns the client lists whose chains exist; `None` if a chain differs from this release's. Chains of ports are
+/// added to `own`. Rules are known by their comments, which contain a checksum.
 fn chains(
     rules: &Rules,
     connection: &mut Connection,

@@ -33,7 +33,7 @@ pub struct FilteredPort {
     pub mac: MacAddress,
     /// The container's addresses.
     pub addresses: Vec<IpAddr>,
-    /// What carries the port's network.
+    /// The segment that carries the port's network.
     pub on: On,
 }
 
@@ -112,7 +112,7 @@ impl Holding {
         self.0.push(Held::Element(set, Element::new(key)));
     }
 
-    /// The flows that a port's container begins.
+    /// Adds the elements by which flows of a port's container are remembered.
     fn remember(&mut self, name: Datum, port: &InterfaceName) -> Result<(), NameError> {
         let remembered = Remembered::of(port);
         for (set, chain) in [

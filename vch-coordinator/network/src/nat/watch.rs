@@ -17,7 +17,7 @@ pub struct Watch {
     fault: tokio_util::sync::CancellationToken,
 }
 
-/// What of the events concerns us.
+/// The part of the events that is about the VCH's tables.
 struct Heard {
     /// The port of our own changes.
     own: u32,
@@ -28,8 +28,8 @@ struct Heard {
 }
 
 impl Heard {
-    /// The next event. One that can't be read is skipped, and counted: others go on being heard. What it
-    /// told is lost, as in an overrun.
+    /// Returns the next event. An event that can't be decoded is skipped and counted: its content is lost, as in an
+    /// overrun, but later events are received.
     fn take(
         &mut self,
         next: Result<Option<NftEvent>, EventError>,
@@ -49,7 +49,7 @@ impl Heard {
         }
     }
 
-    /// Our tables that an event says to be changed by others.
+    /// Returns the families of the VCH's tables that the event says another program changed.
     fn tables_of(&self, event: &NftEvent) -> Vec<Family> {
         let meant = |table: &&Table| match event {
             NftEvent::Change(change) => change.port != self.own && **table == change.table,

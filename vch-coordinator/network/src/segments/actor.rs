@@ -50,7 +50,7 @@ type Removal = (InterfaceName, Answer<bool>);
 pub struct Actor {
     kernel: Kernel,
     events: Events,
-    /// What was asked for last, to know which events matter.
+    /// The links that were asked for last, to know which events matter.
     wanted: Desired,
     /// Our links by number: addresses and routes are told by that.
     own: BTreeMap<u32, InterfaceName>,
@@ -152,7 +152,8 @@ impl Actor {
         Ok(steps.len())
     }
 
-    /// Of the bridge's other addresses nothing is read: their number costs nothing.
+    /// Adds addresses to a bridge. The bridge's other addresses are not read, so their number costs
+    /// nothing.
     async fn add_addresses(
         &mut self,
         name: InterfaceName,

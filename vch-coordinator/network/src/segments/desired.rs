@@ -55,7 +55,8 @@ impl Owner {
         self.mac(0xfe, port)
     }
 
-    /// `first` is that of a locally administered unicast address.
+    /// Returns a MAC address of a link, hashed behind the byte `first`, which is that of a locally
+    /// administered unicast address.
     fn mac(self, first: u8, link: &InterfaceName) -> MacAddress {
         let [.., a, b, c, d, e] =
             hash([&self.0.to_be_bytes()[..], link.as_str().as_bytes()]).to_be_bytes();
@@ -70,7 +71,8 @@ impl fmt::Debug for Owner {
     }
 }
 
-/// FNV-1a, 64 bits (draft-eastlake-fnv): short, and the same in every release, which `std`'s hashers are not.
+/// Returns the FNV-1a hash of 64 bits (draft-eastlake-fnv): short, and the same in every release, which `std`'s
+/// hashers are not.
 fn hash<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> u64 {
     const BASIS: u64 = 0xcbf2_9ce4_8422_2325;
     const PRIME: u64 = 0x0000_0100_0000_01b3;

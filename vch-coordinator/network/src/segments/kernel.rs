@@ -198,7 +198,7 @@ impl Kernel {
         })
     }
 
-    /// The addresses of one link, or of all if `index` is 0.
+    /// Returns the addresses of one link, or of all if `index` is 0.
     async fn addresses(&mut self, index: u32) -> Result<BTreeMap<u32, Vec<Address>>, SegmentError> {
         let mut message = AddressMessage::default();
         message.header.index = index;
@@ -282,7 +282,8 @@ impl Kernel {
     }
 }
 
-/// A connection to the network namespace of the calling thread, and the task that moves its bytes.
+/// Opens a connection to the network namespace of the calling thread, with the task that moves its
+/// bytes.
 fn open() -> io::Result<(rtnetlink::Handle, JoinHandle<()>)> {
     // Strict: the kernel heeds a dump's filters, so that one link's addresses don't cost all.
     let (mut connection, netlink, _) = rtnetlink::new_connection_with_strict_check()?;

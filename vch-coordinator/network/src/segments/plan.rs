@@ -293,8 +293,8 @@ pub fn plan_removal(owner: Owner, observed: &Observed) -> Vec<Step> {
     remove_all(links.filter(|(_, link)| owner.owns(link.group)))
 }
 
-/// Removing a link costs the kernel some 20 ms, mostly waiting; removing many at once costs hardly
-/// more.
+/// Returns the steps that remove links. Removing one costs the kernel about 20 ms, mostly waiting,
+/// so that many are removed at once.
 fn remove_all<'a>(links: impl Iterator<Item = (&'a InterfaceName, &'a Link)>) -> Vec<Step> {
     let links: Vec<_> = links.collect();
     if let [(name, link)] = links[..] {

@@ -63,8 +63,10 @@ impl Sysctl {
         fs::write(&self.path, self.value)
     }
 
+    /// Returns whether the file has the value already.
+    ///
     /// # Errors
-    /// As reading a file.
+    /// Returns the error of reading the file.
     fn is_set(&self) -> io::Result<bool> {
         Ok(fs::read_to_string(&self.path)?.trim() == self.value)
     }

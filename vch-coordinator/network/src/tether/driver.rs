@@ -66,20 +66,20 @@ impl Intake {
         }
     }
 
-    /// One more was taken.
+    /// Counts a message that was taken.
     fn took(&mut self, now: Instant) {
         let free = self.budget.take(now);
         self.paused_until = if free { None } else { self.budget.next() };
     }
 
-    /// Until when no message is taken.
+    /// Returns until when no message is taken; `None` if messages are taken now.
     fn paused_until(&mut self, now: Instant) -> Option<Instant> {
         self.paused_until = self.paused_until.filter(|until| *until > now);
         self.paused_until
     }
 }
 
-/// What the driver waited for.
+/// An event that the driver waited for.
 enum DriverEvent {
     Wanted,
     Opened(Result<ChannelStream, OpenError>),
@@ -295,7 +295,7 @@ impl Driver {
         }
     }
 
-    /// One line about this container in the log.
+    /// Logs a line about this container.
     fn tell(&mut self, what: &str) {
         if self.log.line() {
             tracing::warn!(container = self.wanted.borrow().name, "{what}");
@@ -303,7 +303,7 @@ impl Driver {
     }
 }
 
-/// At that time, or never.
+/// Waits until a time, or for ever.
 async fn at(time: Option<Instant>) {
     match time {
         Some(time) => tokio::time::sleep_until(time.into()).await,
@@ -311,8 +311,8 @@ async fn at(time: Option<Instant>) {
     }
 }
 
-/// Whether a report can be about a container's network: of its present life, not newer than what it
-/// was told, and only about its own interfaces.
+/// Returns whether a report can be about a container's network: of its present incarnation, of no
+/// later generation than it was sent, and about its own interfaces only.
 fn is_about(report: &Report, spec: &NetSpec) -> bool {
     let id = spec.id();
     let own = |one: &protocol::message::InterfaceReport| {
@@ -326,7 +326,7 @@ fn is_about(report: &Report, spec: &NetSpec) -> bool {
         && (report.spec.generation < id.generation || report.interfaces.iter().all(own))
 }
 
-/// An agent's line, as one of ours. What a guest writes is escaped: it may hold anything.
+/// Logs a line of an agent's log. The guest's text is escaped, since it may hold anything.
 fn log_line(container: &str, line: &LogLine) {
     let text = line.text.escape_debug();
     match line.level {

@@ -47,7 +47,7 @@ fn write_one(w: &mut Writer, key: &[u8], end: Option<&[u8]>, element_data: Optio
     });
 }
 
-/// One field as it is, several each padded to whole registers.
+/// Joins values: one field as it is, several each padded to whole registers.
 fn joined(values: &[Datum]) -> Vec<u8> {
     match values {
         [one] => one.bytes(),
@@ -55,7 +55,7 @@ fn joined(values: &[Datum]) -> Vec<u8> {
     }
 }
 
-/// The next key; `None` behind the highest.
+/// Returns the next key; `None` behind the highest.
 fn successor(mut key: Vec<u8>) -> Option<Vec<u8>> {
     for byte in key.iter_mut().rev() {
         let (next, carried) = byte.overflowing_add(1);

@@ -35,7 +35,7 @@ pub struct LogWriter {
     events: mpsc::Sender<GuestEvent>,
     /// Its process has ended, or its VM.
     ended: watch::Receiver<bool>,
-    /// When that was found while the disk was full.
+    /// The time at which the end was found while the disk was full.
     ending: Option<Instant>,
 }
 

@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 
 /// The most bytes of output that all queues hold together: sixteen clients that read nothing of two full windows.
 pub const MOST_HELD: usize = 8 << 20;
-/// What an entry costs beside its bytes: a guest that writes byte by byte holds no more memory than another.
+/// The cost of an entry beside its bytes: a guest that writes byte by byte holds no more memory than another.
 const ENTRY: usize = 96;
 
 /// An event of a process that `exec` started.
@@ -38,7 +38,7 @@ pub enum ExecEvent {
 pub struct Queue {
     inner: Mutex<Inner>,
     changed: Notify,
-    /// Of all queues.
+    /// The bytes that all queues together hold.
     all_held: Arc<AtomicUsize>,
 }
 

@@ -188,7 +188,7 @@ impl GuestReader {
         Ok(())
     }
 
-    /// Each phase is an event once, and only until the process runs.
+    /// Reports a phase, once, and only until the process runs.
     async fn phase(&mut self, phase: Phase, uptime_us: u64) {
         let heard = &mut self.heard;
         if heard.started || heard.ended || heard.phases.contains(&phase) {
@@ -208,7 +208,8 @@ impl GuestReader {
         }
     }
 
-    /// The guest has its window for what is not taken yet: a full disk holds nothing else up.
+    /// Passes output of the container's own process to the log. The guest has its window for output
+    /// that is not written yet, so a full disk blocks nothing else.
     async fn main_output(&mut self, stream: Output, bytes: Vec<u8>) -> Result<(), Breach> {
         if self.heard.ended {
             return Ok(());

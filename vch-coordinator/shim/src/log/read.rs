@@ -26,7 +26,8 @@ pub struct Reader {
     dir: PathBuf,
     at: Position,
     file: Option<File>,
-    /// What was read of the file, from an offset on: records may be a byte each.
+    /// The bytes that were read of the file from an offset on, since records may be as short as one
+    /// byte.
     page: Vec<u8>,
     page_at: u64,
 }
@@ -97,7 +98,7 @@ impl Reader {
         }
     }
 
-    /// `None` before the first record of the first file.
+    /// Returns the open file; `None` before the first record of the first file.
     fn file(&mut self) -> io::Result<Option<&mut File>> {
         if self.file.is_none() {
             match File::open(self.dir.join(name(self.at.file))) {
@@ -117,7 +118,7 @@ impl Reader {
 }
 
 impl Reader {
-    /// The record at the present offset, if all of it is there.
+    /// Returns the record at the present offset, if it is complete.
     fn record(&mut self) -> io::Result<Option<Record>> {
         let Some(header) = self.bytes(HEADER)? else {
             return Ok(None);
@@ -148,8 +149,8 @@ impl Reader {
         }))
     }
 
-    /// So many bytes at the present offset, if they are there. Only whole records are taken from what was read
-    /// before: of one that is cut off, the writer may take away what is there.
+    /// Returns `count` bytes at the present offset, if they exist. Only whole records are taken from bytes that were
+    /// read before: the writer may remove a record that was cut off.
     fn bytes(&mut self, count: usize) -> io::Result<Option<&[u8]>> {
         let offset = self.at.offset;
         let within = |page: &[u8], page_at: u64| {

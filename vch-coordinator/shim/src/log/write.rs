@@ -139,7 +139,8 @@ impl Writer {
     }
 }
 
-/// How far the last file was noted to be whole; its beginning, where nothing is noted of it.
+/// Returns the position up to which a note says that the last file is whole; the file's beginning
+/// without a note.
 fn noted(dir: &Path, last: u64, length: u64) -> Position {
     let beginning = Position {
         file: last,
@@ -163,7 +164,7 @@ fn noted(dir: &Path, last: u64, length: u64) -> Position {
     }
 }
 
-/// Behind the last whole record.
+/// Returns the position behind the last whole record.
 fn last_whole(dir: &Path, from: Position) -> io::Result<Position> {
     let mut reader = Reader::open(dir, from);
     while reader.read()?.is_some() {}

@@ -25,7 +25,7 @@ fn names(heard: &[Value]) -> Vec<&str> {
         .collect()
 }
 
-/// QEMU does what it is told; a device that is to go has gone at once.
+/// Answers a command as a QEMU that obeys; a device that is removed is gone at once.
 fn obeys(command: &Value) -> Vec<Value> {
     match command["execute"].as_str() {
         Some("device_del") => {

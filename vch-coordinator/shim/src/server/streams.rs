@@ -181,7 +181,7 @@ async fn tell(to: &mut Outgoing<Reply>, guest: &Guest, seated: &Seated) -> io::R
     }
 }
 
-/// Output without a reader is carried on nevertheless: its process goes on.
+/// Acknowledges output without a reader all the same, so that its process goes on.
 async fn given_up(guest: &Guest, seated: &Seated, one: ExecEvent) {
     let bytes = match one {
         ExecEvent::Output(stream, bytes) => {

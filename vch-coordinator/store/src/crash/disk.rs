@@ -21,18 +21,18 @@ pub(crate) struct Disk(Arc<Mutex<Inside>>);
 
 #[derive(Debug)]
 struct Inside {
-    /// What reads see.
+    /// The content that reads see.
     cached: Vec<u8>,
-    /// What is there for certain after a power failure.
+    /// The content that is on the disk for certain after a power failure.
     safe: Vec<u8>,
-    /// What was done since the last sync, in order.
+    /// The operations since the last sync, in order.
     unsynced: Vec<Done>,
     power: Power,
     /// Syncs are answered, and not done.
     lies: bool,
 }
 
-/// When the power fails.
+/// The moment at which the power fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Power {
     Good,

@@ -28,7 +28,8 @@ const GROUP: usize = 8;
 
 pub(super) struct Life {
     dice: Dice,
-    /// What the ledger is given from outside, once for the writer and once for the model.
+    /// The random numbers and times that the ledger gets, once for the writer and once for the
+    /// model.
     given: Given,
     /// The state that was acknowledged.
     pub sure: WorldState,
@@ -74,7 +75,8 @@ impl Given {
     }
 }
 
-/// What the model says that the writer answers: the refusal's code, or nothing for a report.
+/// The answer that the model expects of the writer: the refusal's code if refused, `None` for a
+/// report.
 type Verdict = Option<Result<Answer, &'static str>>;
 
 impl Life {
@@ -185,7 +187,8 @@ impl Life {
         }
     }
 
-    /// What the follower has been told by now. Of a group that was acknowledged it is all.
+    /// Receives what the follower has been told by now; after an acknowledged group that must be
+    /// all of it.
     fn listen(&mut self, changes: &mut Changes) -> Result<(), Difference> {
         let mut nobody = task::Context::from_waker(task::Waker::noop());
         while let Poll::Ready(Ok(logged)) = pin!(changes.next()).poll(&mut nobody) {

@@ -28,7 +28,7 @@ const BOUNDS: Bounds = Bounds {
 /// Writes and a sync, about, of a commit.
 const OPERATIONS: u64 = 12;
 
-/// What should be on the disk, and the configuration at that time.
+/// The state that should be on the disk, with the configuration at that time.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct WorldState {
     pub ledger: Ledger,
@@ -37,8 +37,8 @@ pub(super) struct WorldState {
 }
 
 impl WorldState {
-    /// Whether this is what is on the disk, and whether a ledger begins with it as if nothing had
-    /// happened.
+    /// Returns whether this is the state on the disk, and whether a ledger begins with it as if
+    /// nothing had happened.
     fn is(&self, found: &Found) -> bool {
         let loaded = &found.loaded;
         let settings = self.ledger.settings().clone();
@@ -80,7 +80,7 @@ impl WorldState {
     }
 }
 
-/// What is on the disk.
+/// The content of the disk.
 struct Found {
     /// Rows in the order of their keys.
     loaded: Loaded,
@@ -207,7 +207,7 @@ impl World {
         })
     }
 
-    /// What a new start finds; the image stays as it is.
+    /// Returns what a new start finds on the disk; the image stays as it is.
     fn look(&mut self) -> Result<Found, Difference> {
         let unreadable = |_| Difference::Unreadable;
         let disk = Disk::holding(self.image.clone(), Power::Good);

@@ -51,7 +51,8 @@ fn network(row: v3::Network) -> Network {
     }
 }
 
-/// An option without a readable value was as if it were not given.
+/// Returns the options of a network. An option without a readable value counts as not given, as in
+/// schema 3.
 fn bridge(options: &BTreeMap<String, String>) -> BridgeOptions {
     let truth = |key| match options.get(key).map(String::as_str) {
         Some("0" | "f" | "F" | "FALSE" | "false" | "False") => false,

@@ -13,7 +13,7 @@ use domain::rdata::A;
 
 use super::support::own_address;
 
-/// What it sends back for a query: any number of messages.
+/// The messages that the server sends back for a query, any number.
 type Behaviour = dyn Fn(&Message<Vec<u8>>, bool) -> Vec<Vec<u8>> + Send + Sync;
 
 /// A fake upstream server, which runs until it is dropped.

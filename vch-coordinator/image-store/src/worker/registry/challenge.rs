@@ -35,7 +35,7 @@ impl Challenge {
     }
 }
 
-/// Of `a="b",c="d"`; values may have commas.
+/// Returns a parameter of `a="b",c="d"`; values may contain commas.
 fn parameter(text: &str, name: &str) -> Option<String> {
     let mut rest = text.trim();
     while let Some((key, after)) = rest.split_once('=') {

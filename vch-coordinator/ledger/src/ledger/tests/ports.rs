@@ -61,7 +61,7 @@ fn unpublish(name: &str, ports: &[&str]) -> Command {
     }
 }
 
-/// A container on the default bridge that wants ports.
+/// Adds a container with these ports to the default bridge.
 fn with_ports(world: &mut World, name: &str, ports: &[&str]) {
     let mut request = container(name);
     request.ports = ports.iter().map(|text| port(text)).collect();
@@ -245,7 +245,8 @@ fn a_host_address_leads_to_addresses_of_its_family() {
     assert!(bindings(&world, "old").is_empty());
 }
 
-/// A network whose option says where ports are published that name no address.
+/// Creates a network whose option says at which address ports are published whose request names
+/// none.
 fn bound(world: &mut World, name: &str, address: &str) {
     let mut request = crate::CreateNetwork::named(name.parse().unwrap());
     request.bridge.host_binding = address.parse().ok();

@@ -57,7 +57,8 @@ pub(super) fn chains() -> Result<Vec<(Chain, Vec<Rule>)>, NameError> {
     ])
 }
 
-/// Port, the frame's sender and an address are a container's.
+/// Returns the fields and the set by which port, the frame's sender and an address are looked up as
+/// one container's.
 fn own(address: Field, version: IpVersion) -> ([Field; 3], vch_nftables::Name) {
     let key = [Field::InputInterface, Field::EtherSource, address];
     (key, NftSet::Sources(version).name())

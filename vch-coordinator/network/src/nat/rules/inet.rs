@@ -56,7 +56,7 @@ pub(super) fn flows() -> Vec<Set> {
     sets.into_iter().flatten().collect()
 }
 
-/// What a container on a bridge network begins beyond its bound.
+/// Returns the rules that drop flows which a container on a bridge network begins beyond its bound.
 fn too_many() -> Vec<(&'static str, Rule)> {
     let rules = VERSIONS.map(|version| {
         let begins = || {
@@ -88,7 +88,7 @@ pub(super) fn chains() -> Result<Vec<(Chain, Vec<Rule>)>, NameError> {
     Ok(chains)
 }
 
-/// What a container on a bridge network may ask of the VCH.
+/// Returns the rules for packets from containers on bridge networks to the VCH.
 fn to_gateway_rules() -> Vec<(&'static str, Rule)> {
     let new = Rule::new;
     let mut rules = vec![
@@ -177,7 +177,7 @@ fn input_rules() -> Result<Vec<(&'static str, Rule)>, NameError> {
     Ok(rules)
 }
 
-/// What a network's own options close: `enable_icc`, and internal networks.
+/// Returns the rules of networks' own options: `enable_icc`, and internal networks.
 fn of_single_networks() -> [(&'static str, Rule); 5] {
     let new = Rule::new;
     let (from, to) = (Field::InputInterface, Field::OutputInterface);
@@ -209,7 +209,8 @@ fn of_single_networks() -> [(&'static str, Rule); 5] {
     ]
 }
 
-/// With br_netfilter, frames that stay on a bridge pass here too, with the bridge on both sides.
+/// Returns the rules of the forward chain. With br_netfilter, frames that stay on a bridge pass
+/// here too, with the bridge on both sides.
 fn forward_rules() -> Vec<(&'static str, Rule)> {
     let new = Rule::new;
     let (from, to) = (Field::InputInterface, Field::OutputInterface);

@@ -77,7 +77,7 @@ pub(super) fn chains() -> Result<Vec<(Chain, Vec<Rule>)>, NameError> {
     ])
 }
 
-/// Where a port leads that names no address.
+/// Returns the name of the chain for ports that are published without an address.
 fn at_default() -> Name {
     name!("published_default")
 }
@@ -101,7 +101,7 @@ fn loopback_guard() -> Result<Vec<(&'static str, Rule)>, NameError> {
     Ok(rules.into())
 }
 
-/// The address that a packet bears as it leaves.
+/// Returns the rules that set the source address of packets that leave.
 fn going_out() -> Vec<(&'static str, Rule)> {
     let new = Rule::new;
     let (from, to) = (Field::InputInterface, Field::OutputInterface);
@@ -135,8 +135,8 @@ fn going_out() -> Vec<(&'static str, Rule)> {
     rules
 }
 
-/// Of several bindings of one port the most particular one decides. Its clients are looked at
-/// before its destination is.
+/// Returns the rules that look a binding up. Of several bindings of one port the most specific one
+/// decides. A binding's clients are checked before its destination.
 fn published() -> Vec<(&'static str, Rule)> {
     let mut rules = Vec::new();
     for version in VERSIONS {

@@ -25,7 +25,7 @@ pub fn tagged(frame: &[u8]) -> Vec<u8> {
     [&frame[..12], &[0x81, 0x00, 0, 5], &frame[12..]].concat()
 }
 
-/// RFC 1071.
+/// Returns the checksum of RFC 1071.
 fn checksum(parts: &[&[u8]]) -> u16 {
     let bytes = parts.concat();
     let words = bytes.chunks(2).map(|pair| {
@@ -117,7 +117,7 @@ pub fn sctp(from: (IpAddr, u16), to: (IpAddr, u16)) -> (u16, Vec<u8>) {
     ip(from.0, to.0, SCTP, &packet)
 }
 
-/// RFC 3309.
+/// Returns the checksum of RFC 3309.
 fn crc32c(bytes: &[u8]) -> u32 {
     let fold = |mut crc: u32, byte: &u8| {
         crc ^= u32::from(*byte);

@@ -54,7 +54,7 @@ pub const IN: (&str, &str) = ("out", "e1");
 pub const OUT: (&str, &str) = ("e1", "out");
 const PEER: (&str, &str) = ("e2", "e1");
 
-/// ARP and neighbour discovery, both ways.
+/// Returns whether ARP and neighbour discovery pass, both ways.
 fn neighbours(world: &mut World) -> bool {
     let mut open = true;
     for (from, to) in [IN, OUT] {
@@ -111,7 +111,7 @@ fn an_open_container_is_open() {
     });
 }
 
-/// What every level that lets a container begin something has in common.
+/// Checks what is common to all levels under which a container may begin something.
 fn only_what_it_began(world: &mut World) {
     assert!(neighbours(world));
     for like in families() {

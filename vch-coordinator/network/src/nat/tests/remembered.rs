@@ -25,7 +25,7 @@ fn scan(world: &mut World, like: IpAddr, flows: u32) {
     }
 }
 
-/// How many flows a set has.
+/// Returns how many flows a set has.
 fn flows(port: &str, like: IpAddr) -> usize {
     let version = if like.is_ipv4() { 4 } else { 6 };
     run(&format!("nft list set bridge vch flows{version}-{port}"))

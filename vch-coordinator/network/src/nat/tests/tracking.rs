@@ -28,7 +28,7 @@ fn vch(like: IpAddr) -> IpAddr {
     }
 }
 
-/// A client outside sends, and the names of the containers at which it arrives.
+/// Sends a segment from a client outside; returns the names of the containers at which it arrives.
 fn arrives(
     world: &mut World,
     segment: TransportSegment,

@@ -280,12 +280,12 @@ const HOSTS: [(&str, &str, &str, (&str, &str)); 11] = [
     ("mgmt", "mgmt0", "br-mgmt", ("192.168.9.9", "2001:db8:9::9")),
 ];
 
-/// A number for each link.
+/// Returns a number for each link.
 fn number_of(link: &str) -> usize {
     LINKS.lines().position(|line| line.contains(link)).unwrap()
 }
 
-/// The network of a container.
+/// Returns the network of a container.
 fn network_of(host: &str) -> Option<u8> {
     Some(match host.as_bytes()[0] {
         b'a' => A,

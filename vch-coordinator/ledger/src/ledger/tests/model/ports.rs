@@ -15,7 +15,8 @@ pub(super) struct Bound {
 }
 
 impl Model {
-    /// What a container wants published: named ports first, then those that had one, then the rest.
+    /// Returns the requests of a container in the order in which they are decided: named ports
+    /// first, then those that had a chosen port, then the rest.
     fn wanted(&self, container: usize) -> Vec<usize> {
         let state = &self.containers[&container];
         let wanted = state.ports.iter().copied();
@@ -137,7 +138,8 @@ impl Model {
         Ok(Bound { network, port })
     }
 
-    /// The one that it had, while that is free; else any, which is for the ledger to say: 0.
+    /// Returns the port that the request had, if it is free; else 0, for any that the ledger
+    /// chooses.
     fn ephemeral(
         &self,
         container: usize,

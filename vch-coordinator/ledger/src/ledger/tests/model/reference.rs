@@ -208,8 +208,8 @@ impl Model {
         network.taken.values().any(|one| self.containers[one].runs)
     }
 
-    /// What is in force of a container from now on; where the VCH chooses a port, the ledger's word
-    /// is taken for it, if it is one that could be chosen.
+    /// Computes what is in force of a container from now on; takes the ledger's choice of a port,
+    /// if it could be chosen.
     fn settle(&mut self, container: usize, skip: bool, ledger: &Ledger) {
         let mut bound = self.in_force(container, skip).unwrap();
         self.bound.retain(|(other, _), _| *other != container);

@@ -106,7 +106,7 @@ impl Model {
         after.in_force(container, false).err()
     }
 
-    /// A copy of what ports depend on.
+    /// Returns a copy of the part of the model that ports depend on.
     fn only_ports(&self) -> Self {
         let networks = self.networks.iter().map(|(n, network)| {
             let copy = ModelNetwork {

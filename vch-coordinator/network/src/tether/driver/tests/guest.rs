@@ -121,7 +121,7 @@ async fn run(socket: PathBuf, reports: Vec<Vec<InterfaceReport>>, tell: mpsc::Se
     }
 }
 
-/// What makes a flood's reports differ.
+/// Returns failures that make a flood's reports differ.
 fn failures(n: usize, reports: usize) -> Vec<Failure> {
     const FLOOD: usize = 10;
     let failure = Failure {
