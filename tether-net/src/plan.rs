@@ -11,14 +11,14 @@
 //! 4. own routes that are no longer wanted;
 //! 5. link down, name, MAC, MTU, mark, up;
 //! 6. addresses: new ones before old ones go, since with a link's last IPv4 address the kernel drops
-//!    all its IPv4 routes, whoever set them;
+//!    all its IPv4 routes, whatever program set them;
 //! 7. routes, those without a gateway first.
 //!
 //! A name or a MAC is changed with the link down: kernels before 6.2 rename no other, some drivers
 //! change the MAC of no other, and only going down and up again gives the link the link-local
 //! address of its new MAC, by which two clones of one VM must differ.
 //!
-//! What is there and equal counts, whoever set it; only what bears the agent's mark is removed.
+//! An object that exists and is equal counts, whatever program set it; only objects with the agent's mark are removed.
 //! Going down costs the link all its routes and IPv6 addresses, foreign ones too: that is the
 //! kernel's doing, and happens only when a NIC gets its name or MAC for the first time.
 
