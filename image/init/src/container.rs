@@ -38,7 +38,7 @@ impl Namespaces {
     /// Opens the namespaces of the container's own process, while it waits in all of them.
     ///
     /// # Errors
-    /// Returns [`Fault::Other`] if the process has ended.
+    /// Returns [`Fault::Other`](protocol::process::Fault::Other) if the process has ended.
     pub fn of(pid: Pid) -> Result<Self, StartError> {
         let open = |who: &str, kind: &str| {
             let file = File::open(format!("/proc/{who}/ns/{kind}"));
@@ -62,7 +62,7 @@ impl Namespaces {
 /// until it is released.
 ///
 /// # Errors
-/// Returns [`Fault::Other`] if no descriptor or process is left.
+/// Returns [`Fault::Other`](protocol::process::Fault::Other) if no descriptor or process is left.
 pub fn begin(start: &Start) -> Result<PendingChild, StartError> {
     let process = &start.process;
     let spawn = Spawn::prepare(process)?;
@@ -86,7 +86,7 @@ pub fn begin(start: &Start) -> Result<PendingChild, StartError> {
 /// Begins another process in a running container.
 ///
 /// # Errors
-/// Returns [`Fault::Other`] if the container has ended, or no descriptor or process is left.
+/// Returns [`Fault::Other`](protocol::process::Fault::Other) if the container has ended, or no descriptor or process is left.
 pub fn exec(process: &Process, namespaces: &Namespaces) -> Result<PendingChild, StartError> {
     let spawn = Spawn::prepare(process)?;
     let enter = |pids: &OwnedFd| setns(pids, CloneFlags::CLONE_NEWPID);

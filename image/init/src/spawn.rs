@@ -32,7 +32,7 @@ impl Spawn {
     /// Makes the socket and the pipes of a process.
     ///
     /// # Errors
-    /// Returns [`Fault::Other`] if no descriptor is left.
+    /// Returns [`Fault::Other`](protocol::process::Fault::Other) if no descriptor is left.
     pub fn prepare(process: &Process) -> Result<Self, StartError> {
         let (init_socket, child_socket) = handshake::pair().map_err(failed("make a socket"))?;
         let pipe = || pipe2(OFlag::O_CLOEXEC).map_err(failed("make a pipe"));

@@ -115,7 +115,7 @@ impl Node {
 /// Returns the nodes of a container. The caller is in init's root, where the VM's own nodes are.
 ///
 /// # Errors
-/// Returns [`Fault::Other`] if the VM does not have a device, or /dev can't be read.
+/// Returns [`Fault::Other`](protocol::process::Fault::Other) if the VM does not have a device, or /dev can't be read.
 pub fn of(start: &Start) -> Result<Vec<Node>, StartError> {
     let usual = USUAL.iter();
     let mut nodes: Vec<Node> = usual
@@ -139,7 +139,7 @@ pub fn of(start: &Start) -> Result<Vec<Node>, StartError> {
 /// Returns the node of a device that the user requested, under its name in the container.
 ///
 /// # Errors
-/// Returns [`Fault::Other`] if the VM does not have the device.
+/// Returns [`Fault::Other`](protocol::process::Fault::Other) if the VM does not have the device.
 pub fn asked(device: &Device) -> Result<Node, StartError> {
     let on_demand = ON_DEMAND.iter().find(|(path, ..)| *path == device.source);
     let node = match (Node::of(Path::new(&device.source)), on_demand) {

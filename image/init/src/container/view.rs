@@ -27,7 +27,7 @@ const NONE: Option<&str> = None;
 /// Makes the view in a mount namespace of the caller's own, and leaves init's root behind.
 ///
 /// # Errors
-/// Returns [`Fault::Other`] with the file system that can't be mounted, the device, directory or link that can't be
+/// Returns [`Fault::Other`](protocol::process::Fault::Other) with the file system that can't be mounted, the device, directory or link that can't be
 /// made, or the kernel parameter that can't be set.
 pub fn make(start: &Start) -> Result<(), StartError> {
     let nodes = nodes::of(start)?;
@@ -112,7 +112,7 @@ fn restrict(start: &Start) -> Result<(), StartError> {
 /// VM's.
 ///
 /// # Errors
-/// Returns [`Fault::Other`] if the kernel has no such parameter, or does not take the value.
+/// Returns [`Fault::Other`](protocol::process::Fault::Other) if the kernel has no such parameter, or does not take the value.
 pub fn set_network(sysctls: &[(String, String)]) -> Result<(), StartError> {
     set(sysctls, of_the_network)
 }

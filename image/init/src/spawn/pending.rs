@@ -97,7 +97,7 @@ impl PendingChild {
     /// Lets a child that waits go on.
     ///
     /// # Errors
-    /// Returns [`Fault::Other`] if the child has ended.
+    /// Returns [`Fault::Other`](protocol::process::Fault::Other) if the child has ended.
     pub fn release(&mut self) -> Result<(), StartError> {
         self.deadline = Instant::now() + DEADLINE;
         self.released = true;
