@@ -59,6 +59,9 @@ struct Blocked {
 
 impl Converger {
     /// Makes a converger in the calling thread's network namespace; needs a tokio runtime.
+    ///
+    /// # Errors
+    /// Returns [`NetlinkError::Open`] if the kernel refuses a socket.
     pub fn open(files: Files, sysfs: Sysfs) -> Result<Self, NetlinkError> {
         Ok(Self {
             netlink: Netlink::open()?,
@@ -87,6 +90,9 @@ impl Converger {
     }
 
     /// Reads the links while no spec has arrived yet.
+    ///
+    /// # Errors
+    /// Returns [`ObserveError`] with the table that can't be read.
     pub async fn look(&mut self) -> Result<(), ObserveError> {
         let observed = observe(&mut self.netlink, &self.sysfs, &self.remembered).await?;
         self.links.see(&observed);
@@ -95,6 +101,10 @@ impl Converger {
 
     /// Makes the network as the spec says, and the files if their root exists. `forget` is called before each look at
     /// the kernel: events that arrived until then need no further look.
+    ///
+    /// # Errors
+    /// Returns [`ObserveError`] with the table that can't be read. A refused step is no error: it is in the outcome's
+    /// report.
     pub async fn converge(
         &mut self,
         spec: &NetSpec,

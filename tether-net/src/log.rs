@@ -47,6 +47,9 @@ enum Local {
 impl Log {
     /// Opens a log; returns it with the receiver of the coordinator's lines. `verbose` includes
     /// [`Level::DEBUG`].
+    ///
+    /// # Errors
+    /// Returns the system's error if the destination can't be opened.
     pub fn open(
         destination: Destination,
         verbose: bool,

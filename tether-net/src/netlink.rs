@@ -57,6 +57,9 @@ impl Drop for Netlink {
 
 impl Netlink {
     /// Opens a socket in the calling thread's network namespace; needs a tokio runtime.
+    ///
+    /// # Errors
+    /// Returns [`NetlinkError::Open`] if the kernel refuses the socket.
     pub fn open() -> Result<Self, NetlinkError> {
         let (mut connection, handle, _) = rtnetlink::new_connection().map_err(|error| {
             NetlinkError::Open(Errno::from_raw(error.raw_os_error().unwrap_or(0)))
@@ -71,6 +74,10 @@ impl Netlink {
     }
 
     /// Sends a request that changes something; `flags` are `NLM_F_*` beside those of every request.
+    ///
+    /// # Errors
+    /// Returns [`NetlinkError::Refused`] with the kernel's errno, [`NetlinkError::Ended`] if the
+    /// socket has failed.
     pub(crate) async fn request(
         &mut self,
         message: RouteNetlinkMessage,
@@ -87,6 +94,10 @@ impl Netlink {
 
     /// Sends a request that lists objects; returns them. A dump that was disturbed is begun again with a new message,
     /// since code that copies any kind of message would cost 18 KB.
+    ///
+    /// # Errors
+    /// Returns [`NetlinkError::Refused`] with the kernel's errno, [`NetlinkError::Ended`] if the socket has failed,
+    /// [`NetlinkError::Restless`] if every try was disturbed.
     pub(crate) async fn dump(
         &mut self,
         message: impl Fn() -> RouteNetlinkMessage,

@@ -28,6 +28,9 @@ pub struct Watch {
 
 impl Watch {
     /// Opens a socket in the calling thread's network namespace; needs a tokio runtime.
+    ///
+    /// # Errors
+    /// Returns [`NetlinkError::Open`] if the kernel refuses the socket.
     pub fn open() -> Result<Self, NetlinkError> {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let protocol = SockProtocol::NetlinkRoute;
@@ -41,6 +44,9 @@ impl Watch {
     }
 
     /// Waits until something has changed. Cancel-safe: an event stays until it was returned.
+    ///
+    /// # Errors
+    /// Returns the system's error if the socket fails; lost events (ENOBUFS) are no error.
     pub async fn changed(&self) -> io::Result<()> {
         loop {
             self.socket.readable().await?;

@@ -62,6 +62,10 @@ impl Archive {
     }
 
     /// Adds a directory and the directories above it; does nothing if it exists.
+    ///
+    /// # Errors
+    /// Returns [`ArchiveError::Path`] if the path is not valid, [`ArchiveError::Taken`] if a file,
+    /// link or device is on it.
     pub fn dir(&mut self, path: &str) -> Result<(), ArchiveError> {
         let relative = relative(path)?;
         for (end, _) in relative.match_indices('/') {
@@ -71,6 +75,10 @@ impl Archive {
     }
 
     /// Adds a file, replacing a file of the same path.
+    ///
+    /// # Errors
+    /// Returns [`ArchiveError::Path`] if the path is not valid, [`ArchiveError::Taken`] if another
+    /// kind of entry is at it, [`ArchiveError::TooLarge`] if the contents have 4 GiB or more.
     pub fn file(
         &mut self,
         path: &str,
@@ -92,6 +100,10 @@ impl Archive {
     }
 
     /// Adds a symbolic link.
+    ///
+    /// # Errors
+    /// Returns [`ArchiveError::Path`] if the path is not valid, [`ArchiveError::Taken`] if another
+    /// kind of entry is at it.
     pub fn link(&mut self, path: &str, target: &str) -> Result<(), ArchiveError> {
         self.put(
             path,
@@ -102,6 +114,10 @@ impl Archive {
     }
 
     /// Adds a character device that only root may use.
+    ///
+    /// # Errors
+    /// Returns [`ArchiveError::Path`] if the path is not valid, [`ArchiveError::Taken`] if another
+    /// kind of entry is at it.
     pub fn device(&mut self, path: &str, major: u32, minor: u32) -> Result<(), ArchiveError> {
         self.put(path, Entry::Device { major, minor })
     }

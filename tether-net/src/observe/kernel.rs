@@ -30,6 +30,9 @@ pub struct ObserveError {
 ///
 /// `remembered` are the addresses that the agent itself added, by link: on a kernel without
 /// `IFA_PROTO` these count as the agent's own.
+///
+/// # Errors
+/// Returns [`ObserveError`] with the table that can't be read.
 pub async fn observe(
     netlink: &mut Netlink,
     sysfs: &Sysfs,

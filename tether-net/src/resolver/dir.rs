@@ -54,6 +54,9 @@ impl DirError {
 impl Dir {
     /// Opens directory `name` of `root`, and makes it if it does not exist. Symbolic links on the
     /// way are followed as if `root` were `/` (openat2(2), `RESOLVE_IN_ROOT`).
+    ///
+    /// # Errors
+    /// Returns [`DirError::Open`] if the directory can't be opened or made.
     pub fn open(root: &Path, name: &str) -> Result<Self, DirError> {
         let refused = |errno| DirError::Open {
             name: name.to_owned(),
@@ -74,7 +77,10 @@ impl Dir {
         Ok(Self { dir })
     }
 
-    /// Returns a file's bytes; `None` if it does not exist or is not a regular file.
+    /// Returns a file's bytes; `None` if it does not exist or is a symbolic link.
+    ///
+    /// # Errors
+    /// Returns [`DirError::File`] if the file can't be opened or read.
     pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>, DirError> {
         // A symbolic link is not followed: it is replaced, not what it leads to.
         let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
@@ -94,6 +100,9 @@ impl Dir {
     ///
     /// A reader sees the old file or the new one, never a part. Where the file is a mount point,
     /// as container engines make of these files, it can't be replaced and is written in place.
+    ///
+    /// # Errors
+    /// Returns [`DirError::File`] if the file can't be read, written or put in its place.
     pub fn replace(&self, name: &str, bytes: &[u8]) -> Result<bool, DirError> {
         if self.read(name)?.is_some_and(|present| present == bytes) {
             return Ok(false);

@@ -146,8 +146,9 @@ impl Store {
     /// Makes an image of one layer from the archive of a root file system, packed or not.
     ///
     /// # Errors
-    /// Returns [`ImageError::Change`] for a change that is not valid, [`ImageError::Helper`] if the
-    /// archive is not valid, or the error of storing the image.
+    /// Returns [`ImageError::Change`] for a change that is not valid, [`ImageError::DigestTag`] for a
+    /// name with a digest, [`ImageError::Helper`] if the archive is not valid, or the error of
+    /// storing the image.
     pub async fn import(
         &self,
         archive: impl AsyncRead + Unpin,

@@ -106,7 +106,7 @@ fn parse(text: &str) -> Result<[u8; 32], IdError> {
 }
 
 /// Returns the least and the greatest identity whose text begins with `prefix`; `None` if the
-/// prefix is not hexadecimal or too long.
+/// prefix is empty, too long or not of hexadecimal digits in lower case.
 pub(crate) fn prefix_range(prefix: &str) -> Option<([u8; 32], [u8; 32])> {
     if prefix.is_empty() || prefix.len() > 64 {
         return None;

@@ -146,8 +146,9 @@ impl Nat {
     /// adds, changes or removes.
     ///
     /// # Errors
-    /// Returns [`NatError::Commit`] or [`NatError::Read`] if the kernel refuses, and
-    /// [`NatError::Stopped`] if the tables' thread has ended.
+    /// Returns [`NatError::Commit`] or [`NatError::Read`] if the kernel refuses, [`NatError::Name`] if
+    /// a name of the ledger is not a valid nftables name, and [`NatError::Stopped`] if the tables'
+    /// thread has ended.
     pub async fn follow(&self, delta: &Delta) -> Result<(), NatError> {
         let changes = Changes::from(delta);
         self.ask(|answer| NftCommand::Follow(changes, answer)).await
@@ -158,8 +159,8 @@ impl Nat {
     /// tracker holds them.
     ///
     /// # Errors
-    /// Returns [`NatError::Commit`] or [`NatError::Read`] if the kernel refuses, and
-    /// [`NatError::Stopped`] if the tables' thread has ended.
+    /// Returns the errors of [`Nat::follow`], and [`NatError::Bridged`] if br_netfilter can't be
+    /// switched off.
     pub async fn reconcile(&self, whole: &Delta) -> Result<(), NatError> {
         let whole = Changes::from(whole);
         self.ask(|answer| NftCommand::Reconcile(whole, answer))

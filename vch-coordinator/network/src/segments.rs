@@ -49,7 +49,7 @@ use tokio::{
 const QUEUE: usize = 64;
 
 /// A handle to the links of one VCH: sends requests to the thread that owns them. Clones share that
-/// thread.
+/// thread. Every request fails with [`SegmentError::Stopped`] once the thread has ended.
 #[derive(Clone, Debug)]
 pub struct Segments {
     commands: mpsc::Sender<Command>,

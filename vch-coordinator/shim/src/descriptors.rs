@@ -15,7 +15,7 @@ const FIRST: libc::c_uint = 3;
 /// here on does not inherit them. May be called between fork and exec.
 ///
 /// # Errors
-/// Returns `EINVAL` if the kernel is older than Linux 5.11, which has `CLOSE_RANGE_CLOEXEC`.
+/// Returns `EINVAL` or `ENOSYS` if the kernel is older than Linux 5.11, which has `CLOSE_RANGE_CLOEXEC`.
 pub fn close_at_exec() -> io::Result<()> {
     let flags = libc::c_int::try_from(libc::CLOSE_RANGE_CLOEXEC).unwrap_or_default();
     // SAFETY: the call sets a flag of descriptors and closes no descriptor.

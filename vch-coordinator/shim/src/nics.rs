@@ -114,6 +114,10 @@ impl Nics {
     }
 
     /// Plugs a NIC into the VM; does nothing if the VM has it.
+    ///
+    /// # Errors
+    /// Returns [`NicError::Full`] if no slot is free, [`NicError::Tap`] if the tap can't be opened,
+    /// [`NicError::Qemu`] if QEMU refuses.
     pub async fn plug(&mut self, nic: &Nic) -> Result<(), NicError> {
         if self.taps.contains_key(&nic.id) {
             return Ok(());
@@ -152,6 +156,9 @@ impl Nics {
     }
 
     /// Unplugs a NIC from the VM; does nothing if the VM does not have it.
+    ///
+    /// # Errors
+    /// Returns [`NicError::Qemu`] if QEMU refuses, or the guest does not release the NIC in time.
     pub async fn unplug(&mut self, id: &str) -> Result<(), NicError> {
         if !self.taps.contains_key(id) {
             return Ok(());
@@ -180,6 +187,10 @@ impl Nics {
     }
 
     /// Reattaches a NIC to its tap, which was made anew.
+    ///
+    /// # Errors
+    /// Returns [`NicError::Unknown`] if the VM does not have the NIC, [`NicError::Tap`] if the tap
+    /// can't be attached.
     pub fn reattach(&mut self, nic: &Nic) -> Result<(), NicError> {
         let tap = self.taps.get(&nic.id);
         let tap = tap.ok_or_else(|| NicError::Unknown(nic.id.clone()))?;

@@ -40,7 +40,7 @@ pub struct Outcome {
     pub out_of_memory: bool,
     /// The time at which the process started, in milliseconds since 1970; 0 if it did not.
     pub started_ms: u64,
-    /// The time at which the run ended, in milliseconds since 1970.
+    /// The time at which the process ended, or the run if its process did not start, in milliseconds since 1970.
     pub finished_ms: u64,
     /// The position of the log at which this run's output begins.
     #[serde(default)]
@@ -100,7 +100,7 @@ impl Outcome {
     /// Reads the outcome of the last run; `None` if a run has begun and not ended.
     ///
     /// # Errors
-    /// Returns the system's error if the file can't be read, `InvalidData` if it is not an outcome.
+    /// Returns the system's error if the file can't be read, `InvalidData` or `UnexpectedEof` if it is not an outcome.
     pub fn read(dir: &Path) -> io::Result<Option<Self>> {
         use io::Read;
         let file = match File::open(dir.join(FILE)) {

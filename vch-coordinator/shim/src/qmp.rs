@@ -61,6 +61,10 @@ pub struct Qmp {
 
 impl Qmp {
     /// Makes a connection: reads QEMU's greeting and begins the protocol.
+    ///
+    /// # Errors
+    /// Returns [`QmpError::Closed`] if the connection fails, [`QmpError::Timeout`] if the greeting
+    /// does not come in time, [`QmpError::Refused`] if QEMU refuses the protocol.
     pub async fn greet(stream: UnixStream) -> Result<Self, QmpError> {
         let (reader, writer) = stream.into_split();
         let mut qmp = Self {
@@ -74,6 +78,10 @@ impl Qmp {
     }
 
     /// Runs a command; returns its result.
+    ///
+    /// # Errors
+    /// Returns [`QmpError::Refused`] if QEMU refuses, [`QmpError::Timeout`] if it does not answer
+    /// in time, [`QmpError::Closed`] if the connection fails.
     pub async fn execute(&mut self, command: &str, arguments: Value) -> Result<Value, QmpError> {
         let line = format!("{}\n", json!({"execute": command, "arguments": arguments}));
         in_time(command, async {
@@ -84,6 +92,9 @@ impl Qmp {
     }
 
     /// Passes an open descriptor to QEMU, which later commands call `name`.
+    ///
+    /// # Errors
+    /// As [`Qmp::execute`].
     pub async fn give(&mut self, name: &str, descriptor: &OwnedFd) -> Result<(), QmpError> {
         let message = json!({"execute": "getfd", "arguments": {"fdname": name}});
         let line = format!("{message}\n");
@@ -118,6 +129,10 @@ impl Qmp {
     }
 
     /// Waits until QEMU reports that a device was removed.
+    ///
+    /// # Errors
+    /// Returns [`QmpError::Timeout`] if the event does not come in time, [`QmpError::Closed`] if
+    /// the connection fails.
     pub async fn deleted(&mut self, device: &str) -> Result<(), QmpError> {
         in_time(DELETED, async {
             while !self.deleted.remove(device) {

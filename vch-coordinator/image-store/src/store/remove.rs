@@ -84,6 +84,9 @@ impl Store {
 
     /// Removes images that no container uses: those without a name, or with `all` every one. `wanted` are the
     /// filters. Also returns the bytes of packed layers and root file systems that it freed.
+    ///
+    /// # Errors
+    /// Returns [`ImageError::File`] if index.json can't be written.
     pub async fn prune(
         &self,
         all: bool,

@@ -15,8 +15,8 @@ impl Store {
     /// concurrent callers wait for it.
     ///
     /// # Errors
-    /// Returns [`ImageError::Missing`] if a layer is missing, [`ImageError::Helper`] if the helper fails,
-    /// [`ImageError::Room`] if the disk is nearly full.
+    /// Returns [`ImageError::Unknown`] if no image has the ID, [`ImageError::Missing`] if a layer is missing,
+    /// [`ImageError::Helper`] if the helper fails, [`ImageError::Room`] if the disk is nearly full.
     pub async fn rootfs(&self, id: &Digest) -> Result<PathBuf, ImageError> {
         let path = index::rootfs(&self.inner.settings.dir, id);
         let image = self.image(id).await?;

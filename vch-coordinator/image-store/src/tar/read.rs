@@ -72,6 +72,10 @@ impl<R: Read> Reader<R> {
     }
 
     /// Returns the next entry, and skips the unread rest of the entry before; `None` at the end.
+    ///
+    /// # Errors
+    /// Returns [`TarError`]: `Header` for bytes that are no valid header, `Bound` or `Entries` if a
+    /// bound is exceeded, `Short` or `Read` if the stream ends or fails.
     pub fn next_entry(&mut self) -> Result<Option<Entry>, TarError> {
         let mut extra = Extra::default();
         loop {
@@ -103,6 +107,10 @@ impl<R: Read> Reader<R> {
     }
 
     /// Copies the present entry's data, with zeros for its holes.
+    ///
+    /// # Errors
+    /// Returns [`TarError::Write`] if `sink` fails, [`TarError::Short`] or [`TarError::Read`] if
+    /// the stream ends or fails.
     pub fn copy_data(&mut self, sink: &mut impl Write) -> Result<(), TarError> {
         let mut buffer = vec![0; CHUNK];
         let Some(map) = self.holes.take() else {

@@ -82,7 +82,8 @@ impl NftActor {
     /// Adds and removes the set elements of what the changes add, change or remove.
     ///
     /// # Errors
-    /// Returns [`NatError::Commit`] if the kernel refuses the batch.
+    /// Returns [`NatError::Commit`] if the kernel refuses the batch, [`NatError::Read`] if it refuses to
+    /// list or delete flows, [`NatError::Name`] for a name that is not valid in nftables.
     pub fn follow(&mut self, changes: Changes) -> Result<(), NatError> {
         let moves = self.moves(&changes);
         let difference = self.state.change(changes)?;
@@ -103,8 +104,8 @@ impl NftActor {
     /// Makes rules and sets as they must be, where they differ; reads the kernel's first.
     ///
     /// # Errors
-    /// Returns [`NatError::Read`] if the kernel's rules can't be read, [`NatError::Commit`] if it
-    /// refuses the batch.
+    /// Returns the errors of [`NftActor::follow`], and [`NatError::Bridged`] if br_netfilter can't be
+    /// switched off.
     pub fn reconcile(&mut self, whole: Changes) -> Result<(), NatError> {
         bridged::keep_off_ip()?;
         let mut state = NatState::new(self.state.environment().clone());
