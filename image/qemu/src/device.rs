@@ -124,9 +124,8 @@ pub struct Nic {
     pub id: String,
     /// The MAC address that the guest sees as the permanent one.
     pub mac: [u8; 6],
-    /// The descriptor of the tap that QEMU inherits, opened with `IFF_TAP
-    /// IFF_NO_PI
-    /// IFF_VNET_HDR`.
+    /// The descriptor of the tap that QEMU inherits, opened with
+    /// `IFF_TAP | IFF_NO_PI | IFF_VNET_HDR`.
     pub tap: RawFd,
 }
 
