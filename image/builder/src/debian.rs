@@ -43,7 +43,7 @@ pub enum DebianError {
     Unexpected {
         /// The package.
         package: String,
-        /// The problem.
+        /// The problem, as text.
         reason: String,
     },
     /// A file of this machine can't be read.

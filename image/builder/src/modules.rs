@@ -31,7 +31,7 @@ pub enum ModulesError {
     Module {
         /// The file.
         path: PathBuf,
-        /// The problem.
+        /// The problem, as text.
         reason: String,
     },
     /// The kernel does not have the module, built in or not.

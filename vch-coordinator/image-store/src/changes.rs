@@ -21,7 +21,7 @@ pub enum ChangeError {
         instruction: String,
         /// The arguments.
         words: String,
-        /// The reason.
+        /// The reason, as text.
         why: &'static str,
     },
 }

@@ -49,7 +49,7 @@ pub enum LayerError {
     Path {
         /// The path.
         path: String,
-        /// The reason.
+        /// The reason, as text.
         why: &'static str,
     },
 }

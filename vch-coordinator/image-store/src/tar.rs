@@ -79,7 +79,7 @@ pub enum TarError {
     Header {
         /// The offset of the header in the stream, in bytes.
         at: u64,
-        /// The reason.
+        /// The reason, as text.
         why: &'static str,
     },
     /// A part of the archive is beyond a bound.

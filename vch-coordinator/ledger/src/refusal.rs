@@ -149,7 +149,7 @@ pub enum Refusal {
     SubnetUnusable {
         /// The subnet.
         net: IpNet,
-        /// The reason.
+        /// The reason, as text.
         reason: &'static str,
     },
     /// The subnet overlaps another network's.

@@ -127,7 +127,7 @@ pub enum PoolError {
     Unusable {
         /// The base.
         base: IpNet,
-        /// The reason.
+        /// The reason, as text.
         reason: &'static str,
     },
 }

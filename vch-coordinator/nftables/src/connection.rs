@@ -140,7 +140,7 @@ pub enum CommitError {
     Invalid {
         /// The operation.
         operation: RefusedOperation,
-        /// The reason.
+        /// The reason, as text.
         #[source]
         problem: EncodeError,
     },

@@ -236,7 +236,7 @@ pub(crate) struct Refusal {
 pub struct DecodeError {
     /// The object that was being decoded: "a rule", "an element".
     pub object: &'static str,
-    /// The problem.
+    /// The problem, as text.
     pub problem: &'static str,
 }
 

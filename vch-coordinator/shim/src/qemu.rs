@@ -63,7 +63,7 @@ pub enum QemuError {
     /// The template can't be used.
     #[error("no clone is made: {reason}")]
     Template {
-        /// The reason.
+        /// The reason, as text.
         reason: String,
     },
     /// The command line of the machine can't be made.

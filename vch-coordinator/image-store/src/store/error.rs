@@ -52,7 +52,7 @@ pub enum ImageError {
     Index {
         /// The file.
         path: PathBuf,
-        /// The reason.
+        /// The reason, as text.
         reason: String,
     },
     /// mke2fs failed to make the empty disk.

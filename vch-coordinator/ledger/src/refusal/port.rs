@@ -100,7 +100,7 @@ pub enum PortRefusal {
         number: PortNumber,
         /// The address.
         address: IpAddr,
-        /// The reason.
+        /// The reason, as text.
         reason: String,
     },
     /// A client subnet has bits set beyond its prefix.
