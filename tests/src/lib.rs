@@ -1,4 +1,4 @@
-//! The lab: what tests that need a kernel are made of.
+//! The lab: the parts of tests that need a kernel.
 //!
 //! ```text
 //!   Lab ── one test's world: a directory for sockets and logs, and the turn to run VMs

@@ -11,7 +11,8 @@ use crate::paths;
 use crate::vch::Coordinator;
 use crate::world::Lab;
 
-/// Returns the table of vch.toml by which a VCH starts such VMs; guests can behave in these ways.
+/// Returns the table of vch.toml by which a VCH starts such VMs; its guests can behave in these
+/// ways.
 pub fn runtime_table(lab: &Lab, behaviours: &[&str]) -> Result<String> {
     runtime_table_of(lab, behaviours, &paths::built("vch-shim")?)
 }

@@ -161,7 +161,7 @@ impl World {
         found
     }
 
-    /// What a container is, as long as it is the same life of it.
+    /// Returns the marks that a container keeps as long as it is the same run.
     fn life(&mut self) -> String {
         let format = "{{.State.Status}} {{.State.Pid}} {{.State.StartedAt}} {{.RestartCount}}";
         let life = self.succeed(&format!("docker inspect -f '{format}' one"));

@@ -62,8 +62,8 @@ impl VsockHost {
         })
     }
 
-    /// The socket of hybrid vsock: connect and write `CONNECT <port>` to reach a port of the guest. What the guest sends
-    /// to port P of CID 2 arrives at a listener on this path with `_P` behind it.
+    /// Returns the socket of hybrid vsock: a client connects and writes `CONNECT <port>` to reach a port of the
+    /// guest. Connections of the guest to port P of CID 2 arrive at a listener on this path with `_P` behind it.
     #[must_use]
     pub fn path(&self, cid: u32) -> PathBuf {
         host_path(&self.lab, cid)

@@ -65,7 +65,7 @@ impl<'a> World<'a> {
         said.out.trim_end().to_owned()
     }
 
-    /// What a command is refused with, without the CLI's own head.
+    /// Runs a command that must be refused; returns the reason, without the CLI's own prefix.
     pub fn refused(&self, words: &str) -> String {
         let words: Vec<&str> = words.split_whitespace().collect();
         let said = self.ask("", &words);

@@ -1,4 +1,4 @@
-//! What the VCH has decided: networks, addresses, names. The one truth that everything else follows.
+//! The ledger: networks, containers, addresses and names as the VCH has decided them. Everything else follows it.
 //!
 //! ```text
 //!   Command ──► decide (pure, against the state) ──► Transaction { revision, changes, answer }
@@ -7,15 +7,15 @@
 //!                (nothing has changed)                then effects follow
 //! ```
 //!
-//! Invariants: nothing here is asynchronous, and no clock, random source, file or socket is inside
-//! (see [`Environment`]); the same commands in the same environment make the same transactions;
-//! only a decided transaction changes the state, and a state loaded from its rows is the same state;
-//! a decision costs O(log n) of what is in use, plus the size of its change; a spec is derived from
-//! its container's own rows, so that an attach changes nobody else's.
+//! Invariants: nothing here is asynchronous, and no clock, random source, file or socket is inside (see
+//! [`Environment`]); the same commands in the same environment make the same transactions; only a decided transaction
+//! changes the state, and a state loaded from its rows is the same state; a decision costs O(log n) of what is in
+//! use, plus the size of its change; a spec is derived from its container's own rows, so that an attach changes no
+//! other container's.
 //!
-//! A container's endpoints, addresses and requests last until they are taken away. What is *in force* of
-//! them follows from its life: names answer, ports are published and opened from `StartContainer` to
-//! `StopContainer`, and are rows too, so that nobody else need know when.
+//! A container's endpoints, addresses and requests last until they are taken away. The part of them that is *in
+//! force* follows from its incarnation: names are answered, ports are published and opened from `StartContainer` to
+//! `StopContainer`. They are rows too, so that no other package has to derive them.
 
 mod command;
 mod decide;

@@ -43,33 +43,33 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Copied at a time.
 const CHUNK: usize = 1 << 20;
 
-/// Why there is no template, or no clone of it.
+/// The reason for which a template can't be made, or a clone of it not be started.
 #[derive(Debug, Error)]
 pub enum TemplateError {
-    /// QEMU does not start.
+    /// QEMU can't be started.
     #[error(transparent)]
     Qemu(#[from] QemuError),
-    /// QEMU does not do what it must.
+    /// QEMU refused a command, or did not answer.
     #[error(transparent)]
     Qmp(#[from] QmpError),
-    /// A file.
+    /// A file can't be used.
     #[error("cannot {what} of the template")]
     File {
-        /// What was tried.
+        /// The operation.
         what: &'static str,
-        /// Why not.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
-    /// The guest does not come so far.
+    /// The guest's init did not answer within this time.
     #[error("the template's guest has not answered within {0:?}")]
     Timeout(Duration),
-    /// Its init is of another release.
+    /// The guest's init speaks this other version of the protocol.
     #[error(
         "the template's init speaks version {0} of vch.process, this shim version {VERSION}: make the VM's image and the VCH from one release (`make image`)"
     )]
     Version(u16),
-    /// Saving or restoring comes to no good end.
+    /// QEMU could not save or restore the VM, for this reason.
     #[error("QEMU cannot carry the template's state over: {0}")]
     Migration(String),
 }
@@ -78,11 +78,11 @@ fn file(what: &'static str) -> impl FnOnce(io::Error) -> TemplateError {
     move |source| TemplateError::File { what, source }
 }
 
-/// Boots what `launch` says, without disks and NICs, and saves it in `dir`, which appears when all is
-/// in it.
+/// Boots the kernel and init of `launch`, without disks and NICs, and saves the VM in `dir`, which appears once it is
+/// complete.
 ///
 /// # Errors
-/// [`TemplateError`]; there is no such directory then.
+/// Returns the [`TemplateError`] of the step that failed; `dir` does not exist then.
 pub async fn make(launch: &Launch, dir: &Path) -> Result<(), TemplateError> {
     umask(Mode::from_bits_truncate(0o077));
     let partial = dir.with_extension("partial");
@@ -119,7 +119,7 @@ pub async fn make(launch: &Launch, dir: &Path) -> Result<(), TemplateError> {
     fs::rename(&partial, dir).map_err(file("name the folder"))
 }
 
-/// A new file that root alone opens.
+/// Makes a new file that only root opens.
 fn create(path: &Path) -> Result<File, TemplateError> {
     let opened = File::options()
         .create_new(true)
@@ -157,7 +157,7 @@ fn stream(stream: std::os::unix::net::UnixStream) -> Result<UnixStream, Template
     made.map_err(file("reach QEMU"))
 }
 
-/// Until init waits for its first message: it says so, and its version, before it knows whose life it is.
+/// Waits until init waits for its first message, which it says before it knows whose run it is; returns its version.
 async fn waiting(mut line: UnixStream) -> io::Result<u16> {
     let mut decoder = Decoder::new();
     let mut buffer = [0; 4096];
@@ -177,10 +177,11 @@ async fn waiting(mut line: UnixStream) -> io::Result<u16> {
     }
 }
 
-/// The template's memory, for one clone alone.
+/// Returns a copy of the template's memory, for one clone alone.
 ///
 /// # Errors
-/// [`TemplateError::File`]: there is no such template, or no memory for the copy.
+/// Returns [`TemplateError::File`] if the template does not exist, or there is no memory for the
+/// copy.
 pub fn memory(template: &Path) -> Result<OwnedFd, TemplateError> {
     let mut from = File::open(template.join(MEMORY)).map_err(file("open the memory"))?;
     let to = memfd_create(c"guest", MFdFlags::MFD_CLOEXEC);
@@ -219,7 +220,7 @@ fn copy(from: &mut File, to: &mut File) -> Result<(), TemplateError> {
     Ok(())
 }
 
-/// The next part of a file that is there.
+/// Returns the next part of a file that is not a hole.
 fn data(file: &File, offset: u64, length: u64) -> Option<(u64, u64)> {
     use nix::unistd::{Whence, lseek};
     if offset >= length {
@@ -231,10 +232,11 @@ fn data(file: &File, offset: u64, length: u64) -> Option<(u64, u64)> {
     Some((u64::try_from(begin).ok()?, u64::try_from(end).ok()?))
 }
 
-/// Lets a QEMU that waits for it be a clone; it does not run yet.
+/// Restores the template in a QEMU that waits for it; the VM does not run yet.
 ///
 /// # Errors
-/// [`TemplateError`].
+/// Returns [`TemplateError::Qmp`] or [`TemplateError::Migration`] if QEMU does not restore it,
+/// [`TemplateError::File`] if its files can't be read.
 pub async fn restore(qmp: &mut Qmp, template: &Path) -> Result<(), TemplateError> {
     let state = File::open(template.join(STATE)).map_err(file("open the state"))?;
     prepare(qmp, state.into()).await?;
@@ -243,7 +245,7 @@ pub async fn restore(qmp: &mut Qmp, template: &Path) -> Result<(), TemplateError
     carried(qmp).await
 }
 
-/// The state's file, and the memory left out.
+/// Sets the file for the state, and leaves the memory out of it.
 async fn prepare(qmp: &mut Qmp, state: OwnedFd) -> Result<(), TemplateError> {
     qmp.give(STATE, &state).await?;
     let capability = json!({"capability": "x-ignore-shared", "state": true});
@@ -272,7 +274,7 @@ async fn carried(qmp: &mut Qmp) -> Result<(), TemplateError> {
     timeout(MIGRATION, carrying).await.map_err(|_| late())?
 }
 
-/// Whether there is one in a directory.
+/// Returns whether a directory holds a complete template.
 pub fn is_there(dir: &Path) -> bool {
     [MEMORY, STATE].iter().all(|name| dir.join(name).is_file())
 }

@@ -1,4 +1,5 @@
-//! Which ports of the VCH lead to a container, and which of its own are open.
+//! Decides which ports of the VCH lead to a container, and which of the container's own ports are
+//! open.
 
 use super::{container_draft::ContainerDraft, publish};
 use crate::{
@@ -11,14 +12,14 @@ use std::{
     net::IpAddr,
 };
 
-/// The ports of a container that are open on its external networks, in ascending order.
+/// Returns the ports of a container that are open on its external networks, in ascending order.
 pub(super) fn opened(container: &Container) -> Vec<PortNumber> {
     let plain = container.ports.iter().filter(|port| no_nat(port).is_none());
     let numbers: BTreeSet<PortNumber> = plain.map(|port| port.number).collect();
     numbers.into_iter().collect()
 }
 
-/// What of a request an external network can't do: a port is open there or not.
+/// Returns the part of a request that an external network can't serve: a port is open there or not.
 fn no_nat(port: &ContainerPort) -> Option<&'static str> {
     let publish = port.publish.as_ref()?;
     let other = publish.port.is_some_and(|host| host != port.number.port);
@@ -34,7 +35,7 @@ fn no_nat(port: &ContainerPort) -> Option<&'static str> {
     (!publish.clients.is_empty()).then_some("where a port is open to everyone")
 }
 
-/// Refuses what can't be where all of a container's networks are external.
+/// Refuses requests that are not possible for a container whose networks are all external.
 pub(super) fn check_external(
     container: &Container,
     ports: &[ContainerPort],
@@ -72,7 +73,7 @@ struct PortRequest {
     chosen: Option<u16>,
 }
 
-/// Refuses a port at an address whose family no endpoint has that it could lead to.
+/// Refuses a port at an address of a family that none of the container's endpoints has.
 pub(super) fn check_family(
     container_draft: &ContainerDraft<'_>,
     ports: &[ContainerPort],
@@ -108,8 +109,8 @@ fn no_family(request: &PortRequest, container: &Container) -> PortRefusal {
     }
 }
 
-/// What a container wants published, in the order in which it is decided: named ports, then ranges,
-/// then those that have had one, then the rest.
+/// Returns the requests to publish ports of a container, in the order in which they are decided:
+/// named ports, then ranges, then those that have had a chosen port, then the rest.
 fn requests(container: &Container) -> Vec<PortRequest> {
     let chosen = |number, address| container.chosen.get(&(number, address)).copied();
     let asked = container.ports.iter().filter_map(|port| {
@@ -138,7 +139,7 @@ fn requests(container: &Container) -> Vec<PortRequest> {
     requests.collect()
 }
 
-/// Forgets the ports that were chosen for what is no longer requested.
+/// Forgets the chosen ports of requests that the container no longer has.
 pub(super) fn forget_chosen(container: &mut Container) {
     let requests = requests(container);
     let unnamed = requests
@@ -150,8 +151,8 @@ pub(super) fn forget_chosen(container: &mut Container) {
     container.chosen.retain(|key, _| keys.contains(key));
 }
 
-/// The published ports of a container that are in force, by the VCH's port; remembers on its row
-/// those that are chosen. One that can't be is left out, or refused where all must be.
+/// Returns the published ports of a container that are in force, and remembers the chosen ones on
+/// its row. A port that can't be published is left out, or refused if `all` must be.
 pub(super) fn in_force(
     container_draft: &mut ContainerDraft<'_>,
     all: bool,
@@ -200,24 +201,24 @@ pub(super) fn in_force(
 /// An endpoint that published ports may lead to.
 struct PublishTarget {
     row: Endpoint,
-    /// Where its network publishes ports that name no address.
+    /// The address at which the endpoint's network publishes ports whose request names no address.
     binding: Option<IpAddr>,
 }
 
 impl PublishTarget {
-    /// At which address of the VCH a request is bound that leads here.
+    /// Returns the address of the VCH at which a request that leads to this endpoint is bound.
     fn address(&self, request: &PortRequest) -> Option<IpAddr> {
         request.publish.address.or(self.binding)
     }
 
-    /// Whether it has an address to which the request may lead.
+    /// Returns whether the endpoint has an address to which the request may lead.
     fn fits(&self, request: &PortRequest) -> bool {
         !target(&self.row, self.address(request)).is_empty()
     }
 }
 
-/// The endpoints that published ports may lead to, the first one's gateway being the default. An
-/// internal network is none of them: nothing comes in from outside.
+/// Returns the endpoints that published ports may lead to, ordered so that the first one's gateway
+/// is the default. An internal network's is none of them: nothing comes in from outside.
 fn targets(container_draft: &ContainerDraft<'_>) -> Vec<PublishTarget> {
     let endpoints = container_draft.view();
     let ranked = spec::in_gateway_order(&endpoints).into_iter();
@@ -230,7 +231,7 @@ fn targets(container_draft: &ContainerDraft<'_>) -> Vec<PublishTarget> {
     endpoints.collect()
 }
 
-/// One request as a binding.
+/// Returns the binding of one request.
 fn bind(
     claims: &Claims<'_>,
     container: &Container,
@@ -296,24 +297,25 @@ fn bind(
     })
 }
 
-/// An endpoint's addresses to which what comes in at a host address may lead.
+/// Returns the addresses of an endpoint to which packets to a host address may lead.
 fn target(endpoint: &Endpoint, host: Option<IpAddr>) -> Vec<IpAddr> {
     let addresses = endpoint.addresses.iter().map(IpNet::addr);
     let fits = |own: &IpAddr| host.is_none_or(|host| host.is_ipv4() == own.is_ipv4());
     addresses.filter(fits).collect()
 }
 
-/// Who has which ports of the VCH, for one container that wants some.
+/// The ports of the VCH that are taken, from the view of one container that requests some.
 struct Claims<'a> {
     state: &'a LedgerState,
     settings: &'a Settings,
     container: ContainerId,
-    /// What it gets in this decision, and for which of its ports.
+    /// The ports that the container gets in this decision, each with the container's port that it
+    /// leads to.
     decided: BTreeMap<PortNumber, Vec<(Option<IpAddr>, PortNumber)>>,
 }
 
 impl Claims<'_> {
-    /// What the container has of it already.
+    /// Returns the container's own binding of a port, if it has one already.
     fn own(&self, host: &HostPort) -> Option<&PortBinding> {
         let binding = self.state.binding(host)?;
         (binding.container == self.container).then_some(binding)
@@ -330,7 +332,8 @@ impl Claims<'_> {
         }
     }
 
-    /// Refuses a port that somebody else has, or what the VCH itself needs.
+    /// Refuses a port that another container or a process of the VCH has, or that the VCH itself
+    /// needs.
     fn check(&self, host: &HostPort, environment: &Environment<'_>) -> Result<(), PortRefusal> {
         check_reserved(self.settings, host)?;
         // As many as addresses of the VCH have this one port.
@@ -362,7 +365,7 @@ impl Claims<'_> {
         }
     }
 
-    /// The first port of a range that is free; a binding stays where it is.
+    /// Returns the first free port of a range; an existing binding keeps its port.
     fn within(
         &self,
         request: &PortRequest,
@@ -394,8 +397,8 @@ impl Claims<'_> {
         })
     }
 
-    /// The port that was chosen last while it is free, else the next one that nobody has at any
-    /// address, from a random one on.
+    /// Returns the port that was chosen last if it is free, else the next port that is free at
+    /// every address, searched from a random one on.
     fn choose(
         &self,
         request: &PortRequest,
@@ -436,7 +439,7 @@ impl Claims<'_> {
         })
     }
 
-    /// The ports from `low` to `high` that no container has, in ascending order.
+    /// Returns the ports from `low` to `high` that no container has, in ascending order.
     fn free(&self, protocol: Protocol, low: u16, high: u16) -> impl Iterator<Item = u16> {
         let free = self.state.free_ports.get(&protocol);
         let next = move |from: u16| {
@@ -469,7 +472,7 @@ pub(super) fn check_reserved(settings: &Settings, host: &HostPort) -> Result<(),
     }
 }
 
-/// Whether one port can't be at both addresses.
+/// Returns whether two uses of one port conflict, one at each address.
 pub(super) fn meet(settings: &Settings, one: Option<IpAddr>, other: Option<IpAddr>) -> bool {
     match (one, other) {
         (None, None) => true,

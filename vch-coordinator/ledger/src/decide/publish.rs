@@ -1,4 +1,4 @@
-//! Containers expose and publish ports, and cease to.
+//! Exposes and publishes ports of containers.
 
 use super::{
     Decision, DecisionContext, Draft, at_most,
@@ -11,7 +11,7 @@ use crate::{
 };
 use std::{collections::BTreeMap, net::IpAddr};
 
-/// Exposes or publishes further ports.
+/// Adds exposed or published ports to a container.
 pub(super) fn publish(
     context: DecisionContext<'_>,
     container: &ContainerRef,
@@ -43,7 +43,7 @@ pub(super) fn publish(
     }))
 }
 
-/// Exposes and publishes ports no longer.
+/// Removes exposed and published ports from a container.
 pub(super) fn unpublish(
     context: DecisionContext<'_>,
     container: &ContainerRef,
@@ -70,8 +70,8 @@ pub(super) fn unpublish(
     Ok(draft.answered(Answer::PortsUnpublished { container: row.id }))
 }
 
-/// Whether a caller's words mean this request of a container: by what is published where, or by the
-/// port that the VCH chose.
+/// Returns whether a caller's request means this request of a container: by the address and port at
+/// which it is published, or by the port that the VCH chose.
 fn means(container: &Container, words: &ContainerPort, port: &ContainerPort) -> bool {
     if words.number != port.number {
         return false;
@@ -89,7 +89,10 @@ fn means(container: &Container, words: &ContainerPort, port: &ContainerPort) -> 
     }
 }
 
-/// A container's ports as its row has them: each possible, none twice, in ascending order.
+/// Returns a container's ports as its row has them: each valid, no duplicates, in ascending order.
+///
+/// # Errors
+/// Returns a refusal for a port that is not valid or can't be published.
 pub(super) fn checked(
     context: DecisionContext<'_>,
     ports: impl IntoIterator<Item = ContainerPort>,

@@ -31,7 +31,7 @@ fn a_copy_has_the_same_bytes_and_no_room_for_what_is_not_there() {
     }
 }
 
-/// A template's state, and QEMU's answers to each question how far it is.
+/// Restores a template by a QEMU that gives these answers to the queries of its progress.
 async fn restored(states: &'static [&'static str]) -> (Result<(), TemplateError>, Vec<Value>) {
     let dir = tempfile::tempdir().unwrap();
     File::create(dir.path().join(STATE)).unwrap();

@@ -1,7 +1,7 @@
-//! From version 1 to what the shim works with, and back.
+//! Conversions between version 1 and the shim's own types.
 //!
-//! Every type is taken apart field by field, so that a new field of what the shim works with does not compile before it
-//! is said what becomes of it here.
+//! Every type is taken apart field by field, so that a new field does not compile before its conversion is written
+//! here.
 
 use super::{
     Exit, Failure, InterfaceUsage, Listed, Nic, Outcome, Output, Phase, Position, Process,
