@@ -177,7 +177,8 @@ impl Raw {
         Ok(self.come)
     }
 
-    /// Returns the whole body of an ordinary answer.
+    /// Waits until the server has closed the connection; returns the body of an answer by which the
+    /// connection was not taken over.
     pub fn body(self, within: Duration) -> Result<Vec<u8>> {
         let head = self.head.clone();
         Ok(body_of(&head, &self.end(within)?))

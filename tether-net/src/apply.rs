@@ -58,7 +58,8 @@ pub async fn apply(netlink: &mut Netlink, sysfs: &Sysfs, plan: &Plan) -> Applied
     applied
 }
 
-/// Makes a failure, with its text cut to the protocol's bound.
+/// Makes a [`Failure`] of an action and the kernel's errno; cuts the action's text to the
+/// protocol's bound.
 pub(crate) fn failure(mut action: String, errno: i32) -> Failure {
     action.truncate(action.floor_char_boundary(MAX_ACTION));
     Failure { action, errno }

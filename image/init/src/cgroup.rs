@@ -135,7 +135,7 @@ pub fn processes() -> Vec<Pid> {
     found
 }
 
-/// Returns how often the kernel killed one of the processes for want of memory.
+/// Returns how often the kernel killed one of the container's processes for want of memory.
 pub fn killed_for_memory() -> u64 {
     value(&read("memory.events"), "oom_kill")
 }

@@ -16,7 +16,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(5);
 pub struct DeviceQuery<'a> {
     /// The directory of the device's kind, such as `/sys/block`.
     pub class: &'a str,
-    /// The attribute's file.
+    /// The path of the attribute's file below the device's directory.
     pub attribute: &'a str,
     /// The attribute's text, by which the device is found.
     pub value: &'a str,

@@ -42,7 +42,7 @@ fn make_raw(file: &File) -> io::Result<()> {
 /// Opens the virtserialport named `name` once the host's side of it is connected.
 ///
 /// A port without a host gives an end of file at once (`port_fops_read` of the kernel's
-/// virtio_console.c), so it is opened and looked at until there is one.
+/// virtio_console.c), so the opened port is polled until its host side is connected.
 pub(super) async fn open_virtio(name: &str) -> Result<ChannelStream, OpenError> {
     let path = find_port(Path::new(VIRTIO_PORTS), name)?;
     let file = open(&path)?;

@@ -237,7 +237,8 @@ impl Forwarder {
         self.exchanges.insert(exchange.question.id, exchange);
     }
 
-    /// Reads what arrived for one try; returns the replies that are ready.
+    /// Reads the answer that arrived on the socket of one attempt at an upstream server; returns
+    /// the replies to clients that are ready.
     pub(crate) fn ready(&mut self, reactor: &mut Reactor, token: Token) -> Vec<Delivery> {
         let Some(mut exchange) = self.take_by(token) else {
             return Vec::new();
@@ -268,7 +269,8 @@ impl Forwarder {
         }
     }
 
-    /// Handles the time-out of one try; returns the replies that are ready.
+    /// Handles the time-out of one attempt at an upstream server; returns the replies to clients
+    /// that are ready.
     pub(crate) fn expired(&mut self, reactor: &mut Reactor, token: Token) -> Vec<Delivery> {
         let Some(mut exchange) = self.take_by(token) else {
             return Vec::new();

@@ -19,13 +19,13 @@ const IN_HAND: usize = 2;
 /// The origin of a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Origin {
-    /// The socket that it arrived at.
+    /// The gateway's socket that the question arrived at.
     pub gateway: Token,
-    /// The network of that socket's gateway.
+    /// The network of that gateway.
     pub network: NetworkId,
-    /// The address and port that the answer is sent to.
+    /// The address and port of the client, to which the answer is sent.
     pub peer: SocketAddr,
-    /// The client whose share of the server it counts to.
+    /// The client whose share of the server's bounds the question counts to.
     pub client: ClientKey,
 }
 

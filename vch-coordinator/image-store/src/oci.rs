@@ -62,7 +62,7 @@ pub struct Platform {
 /// A registry's manifest or index under a name, with its platforms.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Distribution {
-    /// The manifest or index.
+    /// The descriptor of the manifest or index that the registry has under the name.
     pub descriptor: Descriptor,
     /// The platforms of its images.
     pub platforms: Vec<Platform>,

@@ -52,9 +52,9 @@ pub struct ExternalNetwork {
 /// The settings of the default bridge network, which the ledger makes at its first start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DefaultBridge {
-    /// The network's name.
+    /// The name of the default bridge network.
     pub name: NetworkName,
-    /// The network's subnet; `None` for the first free one of the pools.
+    /// The subnet of the default bridge network; `None` for the first free one of the pools.
     pub net: Option<IpNet>,
 }
 

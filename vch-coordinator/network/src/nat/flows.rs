@@ -14,7 +14,7 @@ use vch_ledger::desired::Segment;
 use vch_ledger::{HostPort, PortBinding, Protocol};
 use vch_nftables::{Conntrack, Flow, FlowFilter, IpVersion};
 
-/// A change of a binding.
+/// A change of a binding, whose flows in the connection tracker may have to end.
 pub struct Move {
     /// The binding before; `None` if it is added.
     pub before: Option<PortBinding>,
