@@ -10,6 +10,8 @@
 //! ```
 
 mod adopt;
+mod conflict;
+mod contents;
 mod error;
 mod index;
 mod names;
@@ -20,53 +22,26 @@ mod staging;
 mod state;
 mod writable_layer;
 
+pub use conflict::Conflict;
 pub use error::ImageError;
-pub use remove::{Conflict, Removed, Use};
+pub use remove::{Removed, Use};
 
 use crate::changes;
 use crate::config::{Config, Run};
 use crate::digest::Digest;
 use crate::job::{Arrived, Done, Job, Login, Order, Progress, Pull, Remote};
-use crate::limits::Limits;
 use crate::oci::{Descriptor, Distribution};
 use crate::reference::{Reference, Which};
+use crate::settings::Settings;
 use crate::subprocess;
 use error::failed;
 use names::{find, is_loopback, rename};
 use staging::{Purpose, Staging};
 use state::Inner;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::io::AsyncRead;
 use tokio::sync::mpsc;
-
-/// The settings of a store.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// The store's directory.
-    pub dir: PathBuf,
-    /// The path of the program `vch-image`.
-    pub helper: PathBuf,
-    /// The first of the user IDs that the helpers run as, if the coordinator is root; each job has one of its own.
-    pub first_user: u32,
-    /// The size of a container's writable disk in bytes.
-    pub writable_layer_bytes: u64,
-    /// The registries that are asked without TLS, as `host` or `host:port`.
-    pub insecure: Vec<String>,
-    /// The bounds of one image.
-    pub limits: Limits,
-    /// The bytes of the file system that images leave free; `None` for a twentieth of it, at most 1 GiB.
-    pub free_bytes: Option<u64>,
-}
-
-impl Settings {
-    /// The default of the helpers' first user ID: near the end of signed 32-bit numbers, in a range that systemd's
-    /// "Users, Groups, UIDs and GIDs on systemd Systems" lists as unused; no user of a VM is in it.
-    pub const FIRST_USER: u32 = 0x7fff_0000;
-    /// The default size of a container's writable disk in bytes: 10 GiB, as with dockerd's device mapper.
-    pub const UPPER_BYTES: u64 = 10 << 30;
-}
 
 /// An image in the store.
 #[derive(Clone, Debug)]

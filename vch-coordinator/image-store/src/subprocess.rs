@@ -5,7 +5,7 @@ pub use crate::worker::work;
 
 pub use crate::job::Failure;
 use crate::job::{Done, Job, Order, Progress, Word};
-use crate::store::Settings;
+use crate::settings::Settings;
 use std::io;
 use std::path::Path;
 use std::process::Stdio;

@@ -2,9 +2,10 @@
 
 use crate::{
     Answer, Change, Command, Container, ContainerId, ContainerRef, DocumentKind, Endpoint,
-    EndpointId, HostPort, Link, LoadError, MAX_TOGETHER, Network, NetworkId, NetworkRef,
-    PortBinding, Refusal, Revision, Row, RowKey, Settings, Transaction,
+    EndpointId, Link, LoadError, MAX_TOGETHER, Network, NetworkId, NetworkRef, PortBinding,
+    Refusal, Revision, Row, RowKey, Settings, Transaction,
     decide::{self, Decision, DecisionContext},
+    environment::Environment,
     load, lookup, spec,
     state::LedgerState,
 };
@@ -12,20 +13,6 @@ use ipnet::IpNet;
 use protocol::spec::{MacAddress, NetSpec};
 use std::sync::Arc;
 use std::{collections::BTreeMap, net::IpAddr};
-
-/// The inputs of a decision that are not part of the state.
-pub struct Environment<'a> {
-    /// Fills a slice with random bytes, of the quality of getrandom(2).
-    pub random: &'a mut dyn FnMut(&mut [u8]),
-    /// The time in milliseconds since 1970.
-    pub now_ms: u64,
-    /// Returns the destination of a route of the VCH, of any table, that overlaps a subnet: neither
-    /// a default route nor one that the coordinator made.
-    pub host_overlap: &'a dyn Fn(&IpNet) -> Option<IpNet>,
-    /// Returns the process of the VCH that listens at a port, as a phrase; `None` if the port is
-    /// free.
-    pub listener: &'a dyn Fn(&HostPort) -> Option<String>,
-}
 
 /// The owner of the state that the VCH has decided: networks, containers, endpoints, addresses,
 /// names and bindings.

@@ -21,9 +21,11 @@ mod command;
 mod decide;
 mod derived;
 pub mod desired;
+mod environment;
 mod id;
 mod ipam;
 mod ledger;
+mod limits;
 mod load;
 mod lookup;
 mod name;
@@ -39,11 +41,17 @@ pub use command::{
     Transaction,
 };
 pub use decide::bounded_texts;
+pub use environment::Environment;
 pub use id::{
     ContainerId, ContainerRef, EndpointId, Id, IdError, NetworkId, NetworkRef, Reference, VchId,
 };
 pub use ipam::AddressRange;
-pub use ledger::{Environment, Ledger};
+pub use ledger::Ledger;
+pub use limits::{
+    MAX_ALIASES, MAX_AUXILIARY, MAX_CLIENTS, MAX_DNS_SERVERS, MAX_DOCUMENT, MAX_ENDPOINTS,
+    MAX_EXTRA_HOSTS, MAX_LABEL_KEY, MAX_LABEL_VALUE, MAX_LABELS, MAX_LINKS, MAX_NETWORK_DOCUMENT,
+    MAX_PORTS, MAX_SUBNETS, MAX_SYSCTLS, MAX_TOGETHER, MAX_UTS_NAME,
+};
 pub use load::{Contradiction, LoadError};
 pub use name::{ContainerName, MAX_NAME, NamespacePath, NetworkName, SocketPath};
 pub use published::{pointer_name, published_names};
@@ -55,8 +63,6 @@ pub use row::{
     PortNumber, Protocol, Publish, RestingAddress, Revision, Row, RowKey, SegmentKind, Subnet,
 };
 pub use settings::{
-    DEFAULT_EPHEMERAL, DefaultBridge, ExternalNetwork, Grants, Limits, MAX_ALIASES, MAX_AUXILIARY,
-    MAX_CLIENTS, MAX_DNS_SERVERS, MAX_DOCUMENT, MAX_ENDPOINTS, MAX_EXTRA_HOSTS, MAX_LABEL_KEY,
-    MAX_LABEL_VALUE, MAX_LABELS, MAX_LINKS, MAX_NETWORK_DOCUMENT, MAX_PORTS, MAX_SUBNETS,
-    MAX_SYSCTLS, MAX_TOGETHER, MAX_UTS_NAME, Pool, PoolError, Settings, default_pools, unusable,
+    DEFAULT_EPHEMERAL, DefaultBridge, ExternalNetwork, Grants, Limits, Pool, PoolError, Settings,
+    default_pools, unusable,
 };

@@ -4,8 +4,9 @@ use crate::{
     guest::{self, Breach, Guest, GuestEvent},
     launch::Launch,
     outcome::{Failure, Outcome},
+    phase::Phase,
     server::fault_code,
-    stage::{Phase, Stage, now_ms, now_us},
+    stage::{Stage, now_ms, now_us},
 };
 use protocol::process::{Fault, Phase as GuestPhase, ToInit, VERSION};
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! The outcome of a VM's run: `exit.json` in the container's directory.
 
-use crate::{log::Position, stage::Phase};
+use crate::{log::Position, phase::Phase};
 use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, File},

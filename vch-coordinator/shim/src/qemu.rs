@@ -9,9 +9,9 @@
 use crate::{
     bounds, descriptors,
     launch::{Launch, PORTS},
+    memory,
     server::with_causes,
     tap::Tap,
-    template,
 };
 use nix::{
     errno::Errno,
@@ -207,7 +207,7 @@ impl Qemu {
         let writable_disk = board.disk_file(&launch.writable_disk, true)?;
         let disks = [image_disk.clone(), writable_disk.clone()];
         if let Some(template) = &launch.template {
-            let memory = template::memory(template).map_err(|error| QemuError::Template {
+            let memory = memory::of_template(template).map_err(|error| QemuError::Template {
                 reason: with_causes(&error),
             })?;
             let memory = board.inherited.add(memory);

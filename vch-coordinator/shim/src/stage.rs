@@ -1,6 +1,6 @@
 //! The stages of a VM's run.
 
-use crate::{log::Position, outcome::Outcome};
+use crate::{log::Position, outcome::Outcome, phase::Phase};
 use serde::{Deserialize, Serialize};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -15,17 +15,6 @@ pub struct Stage {
     pub started_ms: Option<u64>,
     /// The outcome, in the last stage of a run.
     pub ended: Option<Outcome>,
-}
-
-/// A phase of the start that has ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Phase {
-    /// The name: `launched`, `qemu`, `init`, `devices`, `mounted`, `agent`, `network` or `process`.
-    pub name: String,
-    /// The time of its end by the VCH's clock, in microseconds since 1970.
-    pub at_us: u64,
-    /// The time of its end by the guest's clock, in microseconds since its boot.
-    pub uptime_us: Option<u64>,
 }
 
 /// Returns the time in microseconds since 1970.

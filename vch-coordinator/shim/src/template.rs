@@ -8,14 +8,12 @@
 use crate::{
     foreign::clean,
     launch::Launch,
+    memory::{self, MemoryError},
     overheard::{self, Listening},
     qemu::{Qemu, QemuError},
     qmp::{Qmp, QmpError},
 };
-use nix::sys::{
-    memfd::{MFdFlags, memfd_create},
-    stat::{Mode, umask},
-};
+use nix::sys::stat::{Mode, umask};
 use protocol::{
     frame::Decoder,
     message::{Message, SessionNonce},
@@ -24,7 +22,7 @@ use protocol::{
 use serde_json::json;
 use std::{
     fs::{self, File},
-    io::{self, Read, Seek, SeekFrom, Write},
+    io,
     os::{fd::OwnedFd, unix::fs::OpenOptionsExt},
     path::Path,
     time::Duration,
@@ -33,15 +31,12 @@ use thiserror::Error;
 use tokio::{io::AsyncReadExt, net::UnixStream, time::timeout};
 
 /// The memory's file, and the devices' state, in a template's directory.
-const MEMORY: &str = "memory";
 const STATE: &str = "state";
 /// The state is a fraction of a megabyte.
 const MIGRATION: Duration = Duration::from_secs(20);
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 /// For what QEMU said last, once it has ended.
 const LAST_WORDS: Duration = Duration::from_secs(2);
-/// Copied at a time.
-const CHUNK: usize = 1 << 20;
 
 /// The reason for which a template can't be made, or a clone of it not be started.
 #[derive(Debug, Error)]
@@ -52,6 +47,9 @@ pub enum TemplateError {
     /// QEMU refused a command, or did not answer.
     #[error(transparent)]
     Qmp(#[from] QmpError),
+    /// The memory's file can't be copied.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
     /// A file can't be used.
     #[error("cannot {what} of the template")]
     File {
@@ -94,7 +92,7 @@ pub async fn make(launch: &Launch, dir: &Path) -> Result<(), TemplateError> {
     }
     fs::create_dir_all(&partial).map_err(file("make the folder"))?;
     // QEMU writes into files that go when it ends: whatever it may have left behind holds no file of the template.
-    let [memory, state] = [MEMORY, STATE].map(|name| partial.join(format!("{name}.qemu")));
+    let [memory, state] = [memory::FILE, STATE].map(|name| partial.join(format!("{name}.qemu")));
     let opened = create(&memory)?;
     // The one moment in which an ordinary user may write it.
     std::os::unix::fs::chown(&memory, Some(launch.uid), Some(launch.uid))
@@ -110,10 +108,10 @@ pub async fn make(launch: &Launch, dir: &Path) -> Result<(), TemplateError> {
         words.heard(LAST_WORDS).await;
     }
     saved?;
-    for (written, name) in [(&memory, MEMORY), (&state, STATE)] {
+    for (written, name) in [(&memory, memory::FILE), (&state, STATE)] {
         let mut from = File::open(written).map_err(file("open what was saved"))?;
         let mut to = create(&partial.join(name))?;
-        copy(&mut from, &mut to)?;
+        memory::copy(&mut from, &mut to)?;
         fs::remove_file(written).map_err(file("remove what was saved"))?;
     }
     fs::rename(&partial, dir).map_err(file("name the folder"))
@@ -177,61 +175,6 @@ async fn waiting(mut line: UnixStream) -> io::Result<u16> {
     }
 }
 
-/// Returns a copy of the template's memory, for one clone alone.
-///
-/// # Errors
-/// Returns [`TemplateError::File`] if the template does not exist, or there is no memory for the
-/// copy.
-pub fn memory(template: &Path) -> Result<OwnedFd, TemplateError> {
-    let mut from = File::open(template.join(MEMORY)).map_err(file("open the memory"))?;
-    let to = memfd_create(c"guest", MFdFlags::MFD_CLOEXEC);
-    let mut to = File::from(to.map_err(|error| file("make room for the memory")(error.into()))?);
-    copy(&mut from, &mut to)?;
-    Ok(to.into())
-}
-
-/// Copies a file of which the most is not there.
-fn copy(from: &mut File, to: &mut File) -> Result<(), TemplateError> {
-    let length = from.metadata().map_err(file("measure a file"))?.len();
-    to.set_len(length).map_err(file("make room for a copy"))?;
-    let mut buffer = vec![0; CHUNK];
-    let mut offset = 0;
-    while let Some((begin, end)) = data(from, offset, length) {
-        from.seek(SeekFrom::Start(begin))
-            .map_err(file("read a file"))?;
-        to.seek(SeekFrom::Start(begin))
-            .map_err(file("copy a file"))?;
-        let mut left = end - begin;
-        while left > 0 {
-            let most = usize::try_from(left).unwrap_or(CHUNK).min(CHUNK);
-            from.read_exact(&mut buffer[..most])
-                .map_err(file("read a file"))?;
-            // Pages of zeroes that were written take no room in the copy.
-            if buffer[..most].iter().any(|byte| *byte != 0) {
-                to.write_all(&buffer[..most]).map_err(file("copy a file"))?;
-            } else {
-                to.seek(SeekFrom::Current(i64::try_from(most).unwrap_or(0)))
-                    .map_err(file("copy a file"))?;
-            }
-            left -= most as u64;
-        }
-        offset = end;
-    }
-    Ok(())
-}
-
-/// Returns the next part of a file that is not a hole.
-fn data(file: &File, offset: u64, length: u64) -> Option<(u64, u64)> {
-    use nix::unistd::{Whence, lseek};
-    if offset >= length {
-        return None;
-    }
-    let at = i64::try_from(offset).ok()?;
-    let begin = lseek(file, at, Whence::SeekData).ok()?;
-    let end = lseek(file, begin, Whence::SeekHole).ok()?;
-    Some((u64::try_from(begin).ok()?, u64::try_from(end).ok()?))
-}
-
 /// Restores the template in a QEMU that waits for it; the VM does not run yet.
 ///
 /// # Errors
@@ -276,7 +219,9 @@ async fn carried(qmp: &mut Qmp) -> Result<(), TemplateError> {
 
 /// Returns whether a directory holds a complete template.
 pub fn is_there(dir: &Path) -> bool {
-    [MEMORY, STATE].iter().all(|name| dir.join(name).is_file())
+    [memory::FILE, STATE]
+        .iter()
+        .all(|name| dir.join(name).is_file())
 }
 
 #[cfg(test)]

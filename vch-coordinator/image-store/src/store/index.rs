@@ -1,6 +1,6 @@
 //! Reads and writes index.json, and the images that it names.
 
-use super::state::StoreState;
+use super::contents::StoreState;
 use super::{Image, ImageError, Settings, failed, rename};
 use crate::config::Config;
 use crate::digest::{Digest, Hasher};

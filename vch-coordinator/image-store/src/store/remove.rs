@@ -1,13 +1,13 @@
 //! Removes images as `docker rmi` and `docker image prune` do, with dockerd 20.10's meaning and
 //! messages (daemon/images/image_delete.go).
 
-use super::state::{Images, Inner};
-use super::{Image, ImageError, Store, find, index};
+use super::contents::Images;
+use super::state::Inner;
+use super::{Conflict, Image, ImageError, Store, find, index};
 use crate::digest::{Digest, Hasher};
 use crate::reference::{Reference, Which};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use thiserror::Error;
 
 /// A container and the image that it was created of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,34 +27,6 @@ pub enum Removed {
     Untagged(String),
     /// An image was deleted, by its ID, or a layer that nothing else uses, by its chain ID.
     Deleted(String),
-}
-
-/// The reason for which an image may not be removed.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Conflict {
-    /// A container needs the image, and the name is its last one.
-    #[error(
-        "conflict: unable to remove repository reference \"{name}\" (must force) - container \
-         {container} is using its referenced image {image}"
-    )]
-    Name {
-        /// The name, as the caller wrote it.
-        name: String,
-        /// The container's short ID, twelve digits.
-        container: String,
-        /// The image's short ID, twelve digits.
-        image: String,
-    },
-    /// The image was given by its ID, and is in use.
-    #[error("conflict: unable to delete {image} ({force}) - {why}")]
-    Image {
-        /// The image's short ID, twelve digits.
-        image: String,
-        /// Whether force would help, as dockerd's phrase.
-        force: &'static str,
-        /// The use that is in the way.
-        why: String,
-    },
 }
 
 impl Store {

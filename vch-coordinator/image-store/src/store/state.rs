@@ -4,27 +4,15 @@
 //! thread where blocking is no harm. Blobs are hashed, synced and put in place under no lock at all: a lease
 //! keeps them meanwhile from a removal, which asks for the leases only while it renames a file away.
 
+use super::contents::{Images, StoreState};
 use super::{Image, ImageError, Settings, find, index, staging};
 use crate::digest::Digest;
-use crate::oci::Descriptor;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-
-pub(super) type Images = BTreeMap<Digest, Arc<Image>>;
-
-/// The images that index.json names.
-#[derive(Clone, Debug, Default)]
-pub(super) struct StoreState {
-    /// The images by ID.
-    pub images: Images,
-    /// The images of which something could not be read. They stay in index.json, and no blob is
-    /// removed meanwhile, since it may be one of theirs.
-    pub unreadable: Vec<Descriptor>,
-}
 
 pub(super) struct Inner {
     pub settings: Settings,

@@ -92,8 +92,17 @@ impl<'a> ContainerDraft<'a> {
         }
         let (state, entry) = (self.context.state, self.entry);
         let bindings = match ports {
-            Ports::Require => port::in_force(&mut self, true, environment)?,
-            Ports::Allow => port::in_force(&mut self, false, environment)?,
+            Ports::Require | Ports::Allow => {
+                let targets = port::targets(&self.view());
+                let all = ports == Ports::Require;
+                port::in_force(
+                    self.context,
+                    &mut self.container,
+                    &targets,
+                    all,
+                    environment,
+                )?
+            }
             Ports::Keep => {
                 let kept = entry.bindings.iter();
                 kept.filter_map(|host| state.binding(host).cloned())

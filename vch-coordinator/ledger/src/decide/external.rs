@@ -3,8 +3,8 @@
 use super::{
     Decision, DecisionContext, Draft, addresses, at_most,
     container_draft::{ContainerDraft, Ports},
-    network::{self, forget_addresses},
-    port,
+    host_port,
+    network_rows::{forget_addresses, fresh_id, holders},
 };
 use crate::{
     AddressCursor, Answer, BridgeOptions, ContainerId, Endpoint, Environment, ExternalAddressing,
@@ -73,7 +73,7 @@ pub(super) fn draw(
         if !gone.endpoints.is_empty() {
             return Err(ExternalRefusal::InUse {
                 network: gone.row.name.clone(),
-                endpoints: network::holders(context.state, &gone.endpoints),
+                endpoints: holders(context.state, &gone.endpoints),
             }
             .into());
         }
@@ -87,7 +87,7 @@ pub(super) fn draw(
             None => {
                 let row = row(
                     request,
-                    network::fresh_id(context.state, environment),
+                    fresh_id(context.state, environment),
                     environment.now_ms,
                 );
                 drawn.added.push(row.id);
@@ -277,7 +277,7 @@ fn check_ports(context: DecisionContext<'_>) -> Result<(), Refusal> {
             continue;
         };
         let mut others = there.iter().filter(|(address, _)| address.is_some());
-        let met = others.find(|(address, _)| port::meet(context.settings, None, **address));
+        let met = others.find(|(address, _)| host_port::meet(context.settings, None, **address));
         if let Some((_, met)) = met
             && let Some(holder) = context.state.containers.get(&met.container)
         {

@@ -1,13 +1,14 @@
 //! Creates and removes networks.
 
 use super::{
-    Decision, DecisionContext, Draft, at_most, bounded_texts, external, random, short_enough,
-    subnets,
+    Decision, DecisionContext, Draft, at_most, bounded_texts, external,
+    network_rows::{forget_addresses, fresh_id, holders},
+    short_enough, subnets,
 };
 use crate::{
-    AddressCursor, Answer, BridgeOptions, Configuration, CreateNetwork, DnsTtl, EndpointId,
-    Environment, Id, MAX_NETWORK_DOCUMENT, Network, NetworkId, NetworkKind, NetworkRef, Refusal,
-    RestingAddress, Row, SegmentKind, Settings, Subnet, SubnetRequest, lookup,
+    Answer, BridgeOptions, Configuration, CreateNetwork, DnsTtl, EndpointId, Environment,
+    MAX_NETWORK_DOCUMENT, Network, NetworkId, NetworkKind, NetworkRef, Refusal, Row, SegmentKind,
+    Settings, Subnet, SubnetRequest, lookup,
     state::{LedgerState, NetworkState},
 };
 use ipnet::IpNet;
@@ -215,15 +216,6 @@ fn made(
     }
 }
 
-pub(super) fn fresh_id(state: &LedgerState, environment: &mut Environment<'_>) -> NetworkId {
-    loop {
-        let id = NetworkId::from_bytes(random(environment));
-        if !state.networks.contains_key(&id) {
-            return id;
-        }
-    }
-}
-
 /// Sets how long resolvers may cache answers about a network's names.
 pub(super) fn set_dns_ttl(
     context: DecisionContext<'_>,
@@ -299,45 +291,4 @@ fn end_endpoints(state: &LedgerState, entry: &NetworkState, draft: &mut Draft) {
             draft.replace(Row::Container(before), Row::Container(after));
         }
     }
-}
-
-/// Deletes the rows of a network's address allocators; their number is bounded by the limit on
-/// resting addresses.
-pub(super) fn forget_addresses(entry: &NetworkState, draft: &mut Draft) {
-    let network = entry.row.id;
-    for subnet in &entry.subnets {
-        for (address, since) in subnet.all_resting() {
-            draft.remove(Row::RestingAddress(RestingAddress {
-                network,
-                address,
-                since,
-            }));
-        }
-        if let Some(next) = subnet.cursor() {
-            draft.remove(Row::AddressCursor(AddressCursor {
-                network,
-                subnet: subnet.net().network(),
-                next,
-            }));
-        }
-    }
-}
-
-/// Returns the names of the first few containers on a network, for an error.
-pub(super) fn holders<'a>(
-    state: &LedgerState,
-    endpoints: impl IntoIterator<Item = &'a EndpointId>,
-) -> String {
-    const SHOWN: usize = 5;
-    let endpoints: Vec<&EndpointId> = endpoints.into_iter().collect();
-    let names = endpoints.iter().take(SHOWN).filter_map(|id| {
-        let endpoint = state.endpoints.get(id)?;
-        let container = state.containers.get(&endpoint.container)?;
-        Some(container.row.name.to_string())
-    });
-    let mut text = names.collect::<Vec<_>>().join(", ");
-    if let Some(more) = endpoints.len().checked_sub(SHOWN).filter(|n| *n > 0) {
-        text.push_str(&format!(" and {more} more"));
-    }
-    text
 }

@@ -1,10 +1,12 @@
 //! Decides which ports of the VCH lead to a container, and which of the container's own ports are
 //! open.
 
-use super::{container_draft::ContainerDraft, publish};
+use super::{DecisionContext, host_port};
 use crate::{
     Container, ContainerId, ContainerPort, Endpoint, Environment, HostPort, Network, PortBinding,
-    PortNumber, PortRefusal, Protocol, Publish, Refusal, Settings, spec, state::LedgerState,
+    PortNumber, PortRefusal, Protocol, Publish, Refusal, Settings,
+    spec::{self, EndpointRef},
+    state::LedgerState,
 };
 use ipnet::IpNet;
 use std::{
@@ -75,10 +77,11 @@ struct PortRequest {
 
 /// Refuses a port at an address of a family that none of the container's endpoints has.
 pub(super) fn check_family(
-    container_draft: &ContainerDraft<'_>,
+    container: &Container,
+    endpoints: &[EndpointRef<'_>],
     ports: &[ContainerPort],
 ) -> Result<(), PortRefusal> {
-    let targets = targets(container_draft);
+    let targets = targets(endpoints);
     if targets.is_empty() {
         return Ok(());
     }
@@ -91,7 +94,7 @@ pub(super) fn check_family(
     });
     for request in requests {
         if !targets.iter().any(|endpoint| endpoint.fits(&request)) {
-            return Err(no_family(&request, &container_draft.container));
+            return Err(no_family(&request, container));
         }
     }
     Ok(())
@@ -154,30 +157,25 @@ pub(super) fn forget_chosen(container: &mut Container) {
 /// Returns the published ports of a container that are in force, and remembers the chosen ones on
 /// its row. A port that can't be published is left out, or refused if `all` must be.
 pub(super) fn in_force(
-    container_draft: &mut ContainerDraft<'_>,
+    context: DecisionContext<'_>,
+    container: &mut Container,
+    targets: &[PublishTarget],
     all: bool,
     environment: &mut Environment<'_>,
 ) -> Result<Vec<PortBinding>, Refusal> {
-    let targets = targets(container_draft);
-    if !container_draft.container.runs() || targets.is_empty() {
+    if !container.runs() || targets.is_empty() {
         return Ok(Vec::new());
     }
     let mut bindings = BTreeMap::new();
     let mut claims = Claims {
-        state: container_draft.context.state,
-        settings: container_draft.context.settings,
-        container: container_draft.container.id,
+        state: context.state,
+        settings: context.settings,
+        container: container.id,
         decided: BTreeMap::new(),
     };
     let mut chosen = BTreeMap::new();
-    for request in requests(&container_draft.container) {
-        let decided = bind(
-            &claims,
-            &container_draft.container,
-            &targets,
-            &request,
-            environment,
-        );
+    for request in requests(container) {
+        let decided = bind(&claims, container, targets, &request, environment);
         match decided {
             Ok(binding) => {
                 if binding.ephemeral {
@@ -194,12 +192,12 @@ pub(super) fn in_force(
             Err(_) => {}
         }
     }
-    container_draft.container.chosen.extend(chosen);
+    container.chosen.extend(chosen);
     Ok(bindings.into_values().collect())
 }
 
 /// An endpoint that published ports may lead to.
-struct PublishTarget {
+pub(super) struct PublishTarget {
     row: Endpoint,
     /// The address at which the endpoint's network publishes ports whose request names no address.
     binding: Option<IpAddr>,
@@ -219,9 +217,8 @@ impl PublishTarget {
 
 /// Returns the endpoints that published ports may lead to, ordered so that the first one's gateway
 /// is the default. An internal network's is none of them: nothing comes in from outside.
-fn targets(container_draft: &ContainerDraft<'_>) -> Vec<PublishTarget> {
-    let endpoints = container_draft.view();
-    let ranked = spec::in_gateway_order(&endpoints).into_iter();
+pub(super) fn targets(endpoints: &[EndpointRef<'_>]) -> Vec<PublishTarget> {
+    let ranked = spec::in_gateway_order(endpoints).into_iter();
     let bridges =
         ranked.filter(|endpoint| endpoint.network.is_bridge() && !endpoint.network.internal);
     let endpoints = bridges.map(|endpoint| PublishTarget {
@@ -245,7 +242,7 @@ fn bind(
     };
     let address = first.address(request);
     if let Some(address) = address.filter(|_| request.publish.address.is_none()) {
-        publish::check_address(claims.state, claims.settings, request.number, address)?;
+        host_port::check_address(claims.state, claims.settings, request.number, address)?;
     }
     let host = |port| HostPort {
         protocol: request.number.protocol,
@@ -325,7 +322,7 @@ impl Claims<'_> {
     /// default external networks may have become others.
     fn check_own(&self, host: &HostPort, request: &PortRequest) -> Result<(), PortRefusal> {
         let mut there = self.decided.get(&host.number()).into_iter().flatten();
-        let met = there.find(|(address, _)| meet(self.settings, host.address, *address));
+        let met = there.find(|(address, _)| host_port::meet(self.settings, host.address, *address));
         match met {
             None => Ok(()),
             Some((_, other)) => Err(twice(request, *other)),
@@ -335,7 +332,7 @@ impl Claims<'_> {
     /// Refuses a port that another container or a process of the VCH has, or that the VCH itself
     /// needs.
     fn check(&self, host: &HostPort, environment: &Environment<'_>) -> Result<(), PortRefusal> {
-        check_reserved(self.settings, host)?;
+        host_port::check_reserved(self.settings, host)?;
         // As many as addresses of the VCH have this one port.
         let there = self
             .state
@@ -344,7 +341,8 @@ impl Claims<'_> {
             .into_iter()
             .flatten();
         let mut others = there.filter(|(_, other)| other.container != self.container);
-        let met = others.find(|(address, _)| meet(self.settings, host.address, **address));
+        let met =
+            others.find(|(address, _)| host_port::meet(self.settings, host.address, **address));
         let holder = met.and_then(|(_, met)| {
             let holder = self.state.containers.get(&met.container)?;
             Some((met.host, holder.row.name.clone()))
@@ -458,30 +456,5 @@ fn twice(request: &PortRequest, other: PortNumber) -> PortRefusal {
     PortRefusal::Twice {
         request: request.to_string(),
         other,
-    }
-}
-
-/// Refuses a port that belongs to a service of the VCH.
-pub(super) fn check_reserved(settings: &Settings, host: &HostPort) -> Result<(), PortRefusal> {
-    match settings.reserved.get(&host.number()) {
-        None => Ok(()),
-        Some(holder) => Err(PortRefusal::Reserved {
-            host: *host,
-            holder: holder.clone(),
-        }),
-    }
-}
-
-/// Returns whether two uses of one port conflict, one at each address.
-pub(super) fn meet(settings: &Settings, one: Option<IpAddr>, other: Option<IpAddr>) -> bool {
-    match (one, other) {
-        (None, None) => true,
-        (None, Some(address)) | (Some(address), None) => {
-            address.is_unspecified() || settings.publishes_at(address)
-        }
-        (Some(one), Some(other)) => {
-            let any = one.is_unspecified() || other.is_unspecified();
-            one == other || (any && one.is_ipv4() == other.is_ipv4())
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! The options of a bridge network.
 
-use crate::MAX_ENDPOINTS;
+use crate::limits::MAX_ENDPOINTS;
 use protocol::spec::{InterfaceName, NameError};
 use serde::{Deserialize, Serialize};
 use std::{

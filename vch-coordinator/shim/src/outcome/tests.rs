@@ -1,5 +1,5 @@
 use super::{Blame, Failure, Outcome};
-use crate::stage::Phase;
+use crate::phase::Phase;
 
 #[test]
 fn a_template_is_blamed_only_for_what_comes_before_a_container_is_in_the_vm() {

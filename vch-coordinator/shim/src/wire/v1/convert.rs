@@ -7,7 +7,7 @@ use super::{
     Exit, Failure, InterfaceUsage, Listed, Nic, Outcome, Output, Phase, Position, Process,
     ProcessId, Reply, Request, Stage, TerminalSize, Usage,
 };
-use crate::{launch, log, outcome, stage, wire, wire::NotInVersion1};
+use crate::{launch, log, outcome, phase, stage, wire, wire::NotInVersion1};
 use protocol::process;
 
 /// Version 1 tells of no state of a process: as ps(1) writes one that is unknown.
@@ -257,7 +257,7 @@ macro_rules! same {
 same! {
     log::Position = Position { file, offset; ; }
     stage::Stage = Stage { log_from; phases; started_ms, ended }
-    stage::Phase = Phase { name, at_us; ; uptime_us }
+    phase::Phase = Phase { name, at_us; ; uptime_us }
     outcome::Outcome = Outcome {
         code, out_of_memory, started_ms, finished_ms, log_from; phases; failure
     }
