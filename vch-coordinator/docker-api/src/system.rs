@@ -93,9 +93,12 @@ fn architecture() -> &'static str {
 }
 
 pub async fn version(State(docker): State<Docker>) -> Json<Value> {
+    Json(shown_version(&docker.machine.kernel))
+}
+
+fn shown_version(kernel: &str) -> Value {
     let (oldest, newest) = (Version::OLDEST.to_string(), Version::NEWEST.to_string());
-    let kernel = &docker.machine.kernel;
-    Json(json!({
+    json!({
         "Platform": { "Name": "Virtual Container Host" },
         "Components": [{
             "Name": "Engine",
@@ -121,7 +124,7 @@ pub async fn version(State(docker): State<Docker>) -> Json<Value> {
         "Arch": architecture(),
         "KernelVersion": kernel,
         "BuildTime": "",
-    }))
+    })
 }
 
 /// What dockerd says of itself, for a VCH.
@@ -134,10 +137,23 @@ pub async fn info(
         (ledger.containers().len(), running)
     });
     let (containers, running) = counts.await?;
+    let counts = [containers, running, docker.images.list().len()];
+    let vch = docker.vch.to_string();
+    let now = time::rfc3339(time::now());
+    Ok(Json(shown_info(&vch, now, &docker.machine, counts, asked)))
+}
+
+fn shown_info(
+    vch: &str,
+    now: String,
+    machine: &Machine,
+    [containers, running, images]: [usize; 3],
+    asked: Version,
+) -> Value {
     let mut info = Map::new();
     for part in [
-        of_the_vch(&docker),
-        of_the_machine(&docker.machine),
+        of_the_vch(vch, now),
+        of_the_machine(machine),
         of_containers(),
     ] {
         if let Value::Object(part) = part {
@@ -149,7 +165,7 @@ pub async fn info(
         ("ContainersRunning", running),
         ("ContainersPaused", 0),
         ("ContainersStopped", containers - running),
-        ("Images", docker.images.list().len()),
+        ("Images", images),
     ] {
         info.insert(key.to_owned(), count.into());
     }
@@ -160,7 +176,7 @@ pub async fn info(
         }
     }
     by_version(&mut info, asked);
-    Ok(Json(Value::Object(info)))
+    Value::Object(info)
 }
 
 /// What the API's versions have taken away and added (the Engine API's version history).
@@ -186,9 +202,9 @@ fn by_version(info: &mut Map<String, Value>, asked: Version) {
     }
 }
 
-fn of_the_vch(docker: &Docker) -> Value {
+fn of_the_vch(vch: &str, now: String) -> Value {
     json!({
-        "ID": docker.vch.to_string(),
+        "ID": vch,
         "Driver": "squashfs",
         "DriverStatus": [],
         "Plugins": {
@@ -201,7 +217,7 @@ fn of_the_vch(docker: &Docker) -> Value {
         "NFd": 0,
         "NGoroutines": 0,
         "NEventsListener": 0,
-        "SystemTime": time::rfc3339(time::now()),
+        "SystemTime": now,
         "LoggingDriver": "json-file",
         "IndexServerAddress": "https://index.docker.io/v1/",
         "RegistryConfig": {
@@ -282,32 +298,4 @@ fn of_containers() -> Value {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::by_version;
-    use docker_model::Version;
-    use serde_json::{Map, Value, json};
-
-    #[test]
-    fn an_answer_has_the_keys_of_its_version() {
-        let keys = |asked| {
-            let mut info = Map::new();
-            info.insert("BridgeNfIptables".to_owned(), json!(false));
-            let commit = json!({ "ID": "", "Expected": "" });
-            info.insert("RuncCommit".to_owned(), commit);
-            by_version(&mut info, asked);
-            let info = Value::Object(info);
-            [
-                "/BridgeNfIptables",
-                "/RuncCommit/Expected",
-                "/FirewallBackend",
-                "/CDISpecDirs",
-                "/DiscoveredDevices",
-            ]
-            .map(|key| info.pointer(key).is_some())
-        };
-        assert_eq!(keys(Version(43)), [true, true, false, false, false]);
-        assert_eq!(keys(Version(48)), [true, true, false, true, false]);
-        assert_eq!(keys(Version(49)), [true, false, true, true, false]);
-        assert_eq!(keys(Version(51)), [false, false, true, true, true]);
-    }
-}
+mod tests;

@@ -156,3 +156,6 @@ fn binding(row: &PortBinding) -> Value {
         "ephemeral": row.ephemeral,
     })
 }
+
+#[cfg(test)]
+mod tests;

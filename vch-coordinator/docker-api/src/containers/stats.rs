@@ -20,10 +20,10 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// What was used at a time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Sample {
+pub(super) struct Sample {
     /// Since 1970; `None` for a container that does not run.
-    at: Option<Duration>,
-    usage: Usage,
+    pub(super) at: Option<Duration>,
+    pub(super) usage: Usage,
 }
 
 pub async fn stats(
@@ -88,7 +88,7 @@ impl Docker {
     }
 }
 
-fn response(snapshot: &ContainerSnapshot, before: &Sample, now: &Sample) -> Value {
+pub(super) fn response(snapshot: &ContainerSnapshot, before: &Sample, now: &Sample) -> Value {
     let read = |sample: &Sample| match sample.at {
         Some(at) => time::rfc3339(at),
         None => docker_model::containers::status::NEVER.to_owned(),

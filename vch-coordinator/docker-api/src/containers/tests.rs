@@ -6,6 +6,7 @@ use docker_model::containers::{
 use vch_ledger::{Command, CreateNetwork, DocumentKind, Environment, Settings, VchId};
 use vch_runtime::{ContainerRows, Documents, workload::Life};
 
+mod golden;
 mod recreate;
 
 /// A VCH's ledger with the networks that it begins with, and a network `web` with IPv6.

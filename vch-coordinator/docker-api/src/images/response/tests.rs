@@ -102,3 +102,61 @@ fn each_version_shows_the_keys_that_it_has() {
     assert_eq!(manifests[0]["ImageData"]["Containers"], json!(["c"]));
     assert_eq!(platform_descriptor(&image)["platform"]["os"], "linux");
 }
+
+/// `WHAT 1.VERSION JSON`, a line each.
+const GOLDEN: &str = include_str!("golden.txt");
+
+#[test]
+fn images_have_the_same_bytes_as_ever() {
+    let configured = image();
+    let mut old = image();
+    // As an older builder wrote it: a container's own keys among the image's.
+    let config = json!({
+        "architecture": "arm64", "os": "linux", "variant": "v8", "os.version": "1", "os.features": ["f"],
+        "author": "me", "created": "2024-01-02T03:04:05.6Z",
+        "config": {
+            "Hostname": "box", "Tty": true, "Image": "sha256:1", "Env": ["A=b"], "Entrypoint": ["e"],
+            "Labels": {"a": "b"}, "User": "u", "WorkingDir": "/", "ArgsEscaped": true, "OnBuild": null,
+        },
+        "history": [
+            {"created": "2024-01-02T03:04:05Z", "created_by": "ADD x", "comment": "first"},
+            {"created_by": "CMD y", "empty_layer": true, "comment": "last"},
+        ],
+        "rootfs": {"type": "layers", "diff_ids": [old.id.to_string()]},
+    });
+    old.config = serde_json::from_value(config).expect("configuration");
+    let mut bare = image();
+    bare.config.config = None;
+    bare.names.clear();
+    bare.names
+        .insert(format!("a@{}", bare.id).parse().expect("name"));
+    let mut shown = String::new();
+    for (name, image) in [("configured", configured), ("old", old), ("bare", bare)] {
+        for version in [43, 44, 45, 47, 48, 50, 51] {
+            let inspected = inspect(&image, Version(version));
+            let inspected = serde_json::to_string(&inspected).unwrap();
+            shown.push_str(&format!("inspect {name} 1.{version} {inspected}\n"));
+            let summary = summary(&image, &Filters::default(), Version(version));
+            let summary = serde_json::to_string(&summary).unwrap();
+            shown.push_str(&format!("list {name} 1.{version} {summary}\n"));
+        }
+        let parts = [
+            ("history", serde_json::to_string(&history(&image)).unwrap()),
+            (
+                "manifests",
+                serde_json::to_string(&manifests(&image, &["c".to_owned()])).unwrap(),
+            ),
+            (
+                "descriptor",
+                serde_json::to_string(&platform_descriptor(&image)).unwrap(),
+            ),
+        ];
+        for (what, text) in parts {
+            shown.push_str(&format!("{what} {name} {text}\n"));
+        }
+    }
+    for (line, golden) in shown.lines().zip(GOLDEN.lines()) {
+        assert_eq!(line, golden);
+    }
+    assert_eq!(shown, GOLDEN);
+}
