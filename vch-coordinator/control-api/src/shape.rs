@@ -3,6 +3,18 @@
 //! Requests hold text as the user wrote it; the handlers parse it into the ledger's types, so that
 //! each error names the field.
 
+mod row;
+mod words;
+
+pub use row::{
+    AddressCursorRow, Change, ContainerRow, DocumentRow, EndpointRow, NetworkRow, PortBindingRow,
+    RestingAddressRow, Row, SubnetRow, Transaction,
+};
+pub use words::{
+    Addressing, Attachment, Driver, EndpointState, Level, NetworkKind, Progress, Protocol,
+    Readiness, RowKind, Scope, Segment,
+};
+
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -61,12 +73,12 @@ pub struct Network {
     pub id: String,
     /// Its name.
     pub name: String,
-    /// `bridge`, `external` or `null`.
-    pub driver: String,
-    /// `bridge`, `external` or `none`.
-    pub scope: String,
-    /// `dedicated` or `shared`; absent for what is no bridge network.
-    pub segment: Option<String>,
+    /// What carries it.
+    pub driver: Driver,
+    /// From where it is seen.
+    pub scope: Scope,
+    /// What carries a bridge network; absent for any other.
+    pub segment: Option<Segment>,
     /// What the configuration says of an external network.
     pub external: Option<External>,
     /// Its subnets.
@@ -95,11 +107,10 @@ pub struct Network {
 pub struct External {
     /// Its name servers.
     pub dns: Vec<String>,
-    /// `static` or `dhcp`.
-    pub addressing: String,
-    /// What may pass between it and its containers: `published`, `closed`, `outbound`, `peers` or
-    /// `open`.
-    pub level: String,
+    /// Who gives addresses on it.
+    pub addressing: Addressing,
+    /// What may pass between it and its containers.
+    pub level: Level,
     /// Whether ports that name no address of the VCH are published here.
     pub published: bool,
 }
@@ -248,9 +259,8 @@ pub struct Session {
     pub live: bool,
     /// Its name and release, while it is there.
     pub agent: Option<String>,
-    /// `ready` when its newest report shows the newest spec, everything up; `failed` when something
-    /// was refused; else `pending`.
-    pub state: String,
+    /// How it has the newest spec.
+    pub state: Readiness,
     /// Number of the spec that its newest report is about.
     pub reported: Option<u64>,
     /// What it could not do, in its words.
@@ -272,8 +282,8 @@ pub struct Endpoint {
     pub mac: String,
     /// The interface's name in the guest.
     pub interface: String,
-    /// `tap` or `veth`.
-    pub attachment: String,
+    /// By what it is attached to the container.
+    pub attachment: Attachment,
     /// The link on the VCH: what a VM's `-netdev tap,ifname=` names.
     pub link: String,
     /// All names that answer on this network now.
@@ -284,8 +294,8 @@ pub struct Endpoint {
     pub links: Vec<String>,
     /// Whose gateway is the container's default: the greatest first.
     pub gateway_priority: i32,
-    /// `up`, `waiting` (no NIC yet), `failed`, `unsupported` or `pending`.
-    pub state: String,
+    /// How it is in the guest.
+    pub state: EndpointState,
     /// What the guest's kernel has: addresses as its agent last reported.
     pub observed: Vec<String>,
 }
@@ -297,8 +307,8 @@ pub struct Binding {
     pub container: String,
     /// By which of its networks.
     pub network: String,
-    /// `tcp`, `udp` or `sctp`.
-    pub protocol: String,
+    /// The protocol of both ports.
+    pub protocol: Protocol,
     /// Where it answers; absent for the VCH's addresses on the external networks that are the
     /// default for published ports; `0.0.0.0` and `::` are all of the VCH's but those on the
     /// management network and the docker endpoint's.
@@ -337,30 +347,6 @@ pub struct Phase {
     pub uptime_us: Option<u64>,
 }
 
-/// One line of `GET /v1/changes?from=N`: a transaction.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Transaction {
-    /// Its number.
-    pub revision: u64,
-    /// When it was decided, milliseconds since 1970 (UTC).
-    pub at_ms: u64,
-    /// What became of which rows; no row twice.
-    pub changes: Vec<Change>,
-}
-
-/// What became of one row.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Change {
-    /// `network`, `container`, `endpoint`, `resting-address`, `address-cursor` or `port-binding`.
-    pub kind: String,
-    /// What identifies the row among those of its kind.
-    pub key: String,
-    /// What it was; absent for a new one.
-    pub before: Option<serde_json::Value>,
-    /// What it is; absent for one that is gone.
-    pub after: Option<serde_json::Value>,
-}
-
 /// Answer to `POST /v1/containers/{container}/start`: what whoever starts the VM needs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Started {
@@ -379,8 +365,8 @@ pub struct Started {
 pub struct Answer<T> {
     /// The ledger's revision in which it was committed.
     pub revision: u64,
-    /// `done`; or `pending`: committed and in force on the VCH, not yet reported by the agent.
-    pub progress: String,
+    /// Whether it is in force everywhere.
+    pub progress: Progress,
     /// What was made.
     #[serde(flatten)]
     pub body: T,

@@ -46,19 +46,6 @@ pub enum EndpointState {
     Pending,
 }
 
-impl EndpointState {
-    /// The word of the API.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Up => "up",
-            Self::Waiting => "waiting",
-            Self::Failed => "failed",
-            Self::Unsupported => "unsupported",
-            Self::Pending => "pending",
-        }
-    }
-}
-
 impl SessionState {
     /// Whether the VM's network is that of `spec`, or of a later one of the same life.
     pub fn readiness(&self, spec: SpecId) -> Readiness {

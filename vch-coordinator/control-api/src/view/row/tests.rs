@@ -89,13 +89,8 @@ fn external() -> ExternalNetwork {
     }
 }
 
-#[test]
-fn each_sort_of_row_has_the_same_bytes_as_ever() {
-    let mut followed = Followed {
-        ledger: Ledger::new(Settings::of(VchId([7; 16]))),
-        count: 0,
-        lines: String::new(),
-    };
+/// Commands that make, change and end a row of each sort.
+fn commands() -> Vec<Command> {
     let network = shape::CreateNetwork {
         name: "web".to_owned(),
         ipv6: true,
@@ -141,7 +136,7 @@ fn each_sort_of_row_has_the_same_bytes_as_ever() {
         only_healthy: true,
         ..shape::Connect::default()
     };
-    let commands = [
+    vec![
         Command::Configure(vec![external()]),
         Command::CreateNetwork(parse::create_network(network).unwrap()),
         Command::AddContainer(parse::add_container(&bare).unwrap()),
@@ -163,10 +158,19 @@ fn each_sort_of_row_has_the_same_bytes_as_ever() {
             container: "one".into(),
             force: true,
         },
-    ];
+    ]
+}
+
+#[test]
+fn each_sort_of_row_has_the_same_bytes_as_ever() {
+    let mut followed = Followed {
+        ledger: Ledger::new(Settings::of(VchId([7; 16]))),
+        count: 0,
+        lines: String::new(),
+    };
     followed
         .environment(|ledger, environment| ledger.bootstrap(environment).unwrap().unwrap().changes);
-    for command in commands {
+    for command in commands() {
         followed.decide(command);
     }
     for (line, golden) in followed.lines.lines().zip(GOLDEN.lines()) {
