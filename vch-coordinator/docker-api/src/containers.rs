@@ -17,7 +17,7 @@ use docker_model::{
     DockerError, Version,
     containers::{body, create as params},
     filters::Filters,
-    json, names, time,
+    gates, json, names, time,
 };
 use serde_json::{Value, json};
 use std::{
@@ -30,8 +30,6 @@ use vch_ledger::{ContainerName, ContainerRef, Ledger, Network, NetworkId, Refusa
 use vch_runtime::{ContainerSnapshot, RuntimeError, workload::Status};
 use view::{ContainerView, Sizes};
 
-/// From this version on a container is made for a platform.
-const PLATFORM: Version = Version(41);
 /// Names that are drawn until one is free.
 const TRIES: u32 = 16;
 
@@ -107,7 +105,7 @@ async fn create(
     };
     let image = docker.image(&body.image)?;
     let platform = parameters.get("platform");
-    if let Some(platform) = platform.filter(|_| version >= PLATFORM) {
+    if let Some(platform) = gates::CREATE_PLATFORM.then(version, platform).flatten() {
         params::check_platform(platform, &body.image, &image)?;
     }
     let host_gateway = docker.requests.ledger_handle.read(host_gateway).await?;

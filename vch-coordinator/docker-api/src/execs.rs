@@ -18,7 +18,7 @@ use axum::{
     routing,
 };
 use carry::{Ending, carried, drained, explained};
-use docker_model::{DockerError, Version};
+use docker_model::{DockerError, Version, gates};
 use protocol::process::{Process, TerminalSize};
 use register::{Claim, Exec, Stage};
 use serde::Deserialize;
@@ -112,7 +112,9 @@ async fn create(
             dir: or_own(params.working_dir, &own.dir),
             user: or_own(params.user, &own.user),
             terminal: params.tty.then_some(match params.console_size {
-                Some((rows, columns)) if version >= Version(42) => TerminalSize { rows, columns },
+                Some((rows, columns)) if gates::CONSOLE_SIZE.is_open(version) => {
+                    TerminalSize { rows, columns }
+                }
                 _ => CONSOLE,
             }),
             input: params.attach_stdin,
@@ -166,7 +168,7 @@ async fn start(
         claim,
         console_size: params
             .console_size
-            .filter(|_| params.tty && version >= Version(42)),
+            .filter(|_| params.tty && gates::CONSOLE_SIZE.is_open(version)),
         shape,
         version,
     };
@@ -239,7 +241,7 @@ impl Start {
 fn code(error: &vch_shim::ClientError, version: Version) -> i64 {
     match error {
         vch_shim::ClientError::Refused { code, .. }
-            if code == "not-found" && version >= Version(42) =>
+            if code == "not-found" && gates::EXEC_NOT_FOUND.is_open(version) =>
         {
             127
         }

@@ -17,7 +17,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing,
 };
-use docker_model::{DockerError, Version, containers::create, filters::Filters};
+use docker_model::{DockerError, Version, containers::create, filters::Filters, gates};
 use serde_json::{Value, json};
 use sharing::Sharing;
 use std::{collections::BTreeMap, sync::Arc};
@@ -53,7 +53,7 @@ impl Docker {
     /// The manifest of a container's image, where the image is still there and the version shows it.
     pub fn image_descriptor(&self, id: &str, version: Version) -> Option<Value> {
         let image = self.images.find(id).ok()?;
-        (version >= response::DESCRIBED).then(|| response::platform_descriptor(&image))
+        gates::IMAGE_DESCRIPTOR.then(version, response::platform_descriptor(&image))
     }
 
     /// Which containers are made of which image.
@@ -113,7 +113,7 @@ async fn list(
     let shared = parameters.flag("shared-size").then(|| Sharing::of(&images));
     let mut chosen = response::chosen(&docker.images, images, &filters)?;
     chosen.sort_by_key(|image| std::cmp::Reverse(response::created(image)));
-    let uses = match version >= response::COUNTED {
+    let uses = match gates::IMAGE_LIST_CONTAINERS.is_open(version) {
         true => Some(docker.uses().await?),
         false => None,
     };
@@ -127,7 +127,7 @@ async fn list(
         if let Some(shared) = &shared {
             summary["SharedSize"] = json!(shared.bytes(image));
         }
-        if manifests && version >= response::MANIFESTS {
+        if manifests && gates::IMAGE_LIST_MANIFESTS.is_open(version) {
             let used = docker_uses(uses.as_deref(), image);
             summary["Manifests"] = response::manifests(image, &used);
         }
@@ -170,7 +170,7 @@ async fn one(
         (Method::GET, "json") => {
             let image = find()?;
             let mut answer = response::inspect(&image, version);
-            if parameters.flag("manifests") && version >= response::DESCRIBED {
+            if parameters.flag("manifests") && gates::IMAGE_DESCRIPTOR.is_open(version) {
                 let used = docker_uses(Some(&docker.uses().await?), &image);
                 answer["Manifests"] = response::manifests(&image, &used);
             }
@@ -238,9 +238,6 @@ async fn prune(
     ))
 }
 
-/// From this version on only what is asked for is counted.
-const BY_TYPE: Version = Version(42);
-
 /// `docker system df`.
 async fn usage(
     State(docker): State<Docker>,
@@ -249,7 +246,7 @@ async fn usage(
 ) -> Result<Json<Value>, DockerError> {
     let wanted: Vec<&str> = parameters
         .all("type")
-        .filter(|kind| !kind.is_empty() && version >= BY_TYPE)
+        .filter(|kind| !kind.is_empty() && gates::USAGE_TYPE.is_open(version))
         .collect();
     let known = ["container", "image", "volume", "build-cache"];
     if let Some(other) = wanted.iter().find(|kind| !known.contains(kind)) {
@@ -298,8 +295,7 @@ async fn usage(
             _ => Value::Null,
         };
     }
-    // Gone from the API since 1.42.
-    if let (Some(map), true) = (usage.as_object_mut(), version < Version(42)) {
+    if let (Some(map), true) = (usage.as_object_mut(), gates::USAGE_BUILDER.is_open(version)) {
         map.insert("BuilderSize".to_owned(), json!(0));
     }
     Ok(Json(usage))

@@ -13,7 +13,7 @@ use docker_model::{
     DockerError, Version,
     containers::shown::Shown,
     error::{NOT_BOUND, bind_failure},
-    names,
+    gates, names,
 };
 use futures_util::stream;
 use serde_json::json;
@@ -117,16 +117,13 @@ fn grace(parameters: &Parameters) -> Result<Option<Duration>, DockerError> {
     Ok(Some(Duration::from_secs(seconds)))
 }
 
-/// From this version on the signal that stops is the request's, where it names one.
-const STOPS_BY_SIGNAL: Version = Version(42);
-
 /// How a request stops a container. `failed` is what dockerd says before an invalid signal.
 ///
 /// # Errors
 /// An invalid time or signal; the container runs on then.
 fn how(parameters: &Parameters, version: Version, failed: &str) -> Result<Stop, DockerError> {
     let named = parameters.get("signal");
-    let named = named.filter(|_| version >= STOPS_BY_SIGNAL);
+    let named = gates::STOP_SIGNAL.then(version, named).flatten();
     let signal = named.map(signal).transpose();
     Ok(Stop {
         grace: grace(parameters)?,
@@ -279,7 +276,7 @@ async fn wait(
     let awaited = docker.runtime.awaited(id, until).await?;
     let text = async move {
         let life = awaited.await;
-        let answer = match version < Version(42) {
+        let answer = match gates::WAIT_ERROR.is_open(version) {
             true => json!({"Error": null, "StatusCode": life.exit_code}),
             false => json!({"StatusCode": life.exit_code}),
         };

@@ -13,6 +13,7 @@ use docker_model::{
     DockerError, Version,
     containers::shown::Shown,
     filters::Filters,
+    gates,
     networks::{
         endpoint::EndpointSettings,
         options::go_bool,
@@ -26,9 +27,6 @@ use vch_ledger::{
     Answer, Command, Container, ContainerId, ContainerRef, Ledger, Network, NetworkId, NetworkRef,
     Refusal,
 };
-
-/// Before this version a list shows containers, too.
-const LISTS_WITHOUT_CONTAINERS: Version = Version(28);
 
 pub(super) fn routes() -> Router<Docker> {
     Router::new()
@@ -49,7 +47,7 @@ async fn list(
     let all = docker.requests.ledger_handle.read(move |ledger| {
         let all = listed::listed(ledger, &filters)?;
         let all = all.into_iter().map(|network| {
-            if version < LISTS_WITHOUT_CONTAINERS {
+            if gates::NETWORK_LIST_CONTAINERS.is_open(version) {
                 NetworkSummary::with_containers(ledger, network, version)
             } else {
                 NetworkSummary::bare(ledger, network, version)

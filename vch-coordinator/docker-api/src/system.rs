@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderValue, Method, header},
     response::{IntoResponse, Response},
 };
-use docker_model::{DockerError, Version, time};
+use docker_model::{DockerError, Version, gates, time};
 use serde_json::{Map, Value, json};
 use std::{fs, path::PathBuf};
 
@@ -140,12 +140,12 @@ pub async fn info(
     let counts = [containers, running, docker.images.list().len()];
     let vch = docker.vch.to_string();
     let now = time::rfc3339(time::now());
-    Ok(Json(shown_info(&vch, now, &docker.machine, counts, asked)))
+    Ok(Json(shown_info(&vch, &now, &docker.machine, counts, asked)))
 }
 
 fn shown_info(
     vch: &str,
-    now: String,
+    now: &str,
     machine: &Machine,
     [containers, running, images]: [usize; 3],
     asked: Version,
@@ -169,8 +169,7 @@ fn shown_info(
     ] {
         info.insert(key.to_owned(), count.into());
     }
-    // Gone from the API since 1.42.
-    if asked < Version(42) {
+    if gates::KERNEL_MEMORY.is_open(asked) {
         for key in ["KernelMemory", "KernelMemoryTCP"] {
             info.insert(key.to_owned(), false.into());
         }
@@ -181,7 +180,7 @@ fn shown_info(
 
 /// What the API's versions have taken away and added (the Engine API's version history).
 fn by_version(info: &mut Map<String, Value>, asked: Version) {
-    if asked >= Version(49) {
+    if gates::INFO_FIREWALL.is_open(asked) {
         for commit in ["ContainerdCommit", "RuncCommit", "InitCommit"] {
             if let Some(Value::Object(commit)) = info.get_mut(commit) {
                 commit.remove("Expected");
@@ -192,17 +191,14 @@ fn by_version(info: &mut Map<String, Value>, asked: Version) {
             json!({ "Driver": "nftables" }),
         );
     }
-    if asked >= Version(50) {
+    if gates::INFO_DEVICES.is_open(asked) {
         info.remove("BridgeNfIptables");
         info.remove("BridgeNfIp6tables");
         info.insert("DiscoveredDevices".to_owned(), json!([]));
     }
-    if asked >= Version(44) {
-        info.insert("CDISpecDirs".to_owned(), json!([]));
-    }
 }
 
-fn of_the_vch(vch: &str, now: String) -> Value {
+fn of_the_vch(vch: &str, now: &str) -> Value {
     json!({
         "ID": vch,
         "Driver": "squashfs",

@@ -8,6 +8,7 @@ use docker_model::{
         shown::Shown,
         status,
     },
+    gates,
     networks::endpoint::link_parts,
 };
 use protocol::process::{COVERED, READ_ONLY};
@@ -111,10 +112,10 @@ fn config(view: &ContainerView, version: Version) -> Value {
     let [stdin, stdout, stderr] = workload.attach;
     let exposed = view.shown.exposed.iter();
     let exposed: Map<String, Value> = exposed.map(|port| (key(port), json!({}))).collect();
-    let mac = match version < Version(44) {
-        true => written_mac(view),
-        false => None,
-    };
+    let mac = gates::CONFIG_MAC
+        .is_open(version)
+        .then(|| written_mac(view));
+    let mac = mac.flatten();
     let mut shown = without_empty(json!({
         "Hostname": hostname(view),
         "Domainname": workload.domain,

@@ -1,14 +1,12 @@
 //! `GET /containers/json`: which containers, and what is shown of each: pure.
 
 use super::{inspect, view::ContainerView};
-use docker_model::{DockerError, Version, containers::status, filters::Filters};
+use docker_model::{DockerError, Version, containers::status, filters::Filters, gates};
 use serde_json::{Map, Value, json};
 use std::ops::RangeInclusive;
 use vch_ledger::Protocol;
 use vch_runtime::workload::{Status, Workload};
 
-/// From this version on a list shows annotations.
-const ANNOTATIONS: Version = Version(46);
 const KNOWN: &[&str] = &[
     "ancestor",
     "before",
@@ -231,7 +229,7 @@ pub fn summary(view: &ContainerView, version: Version, now_ms: u64) -> Value {
         "Mounts": inspect::mounts(&view.shown),
     });
     let annotations = view.shown.host.get("Annotations");
-    if let Some(annotations) = annotations.filter(|_| version >= ANNOTATIONS) {
+    if let Some(annotations) = annotations.filter(|_| gates::LIST_ANNOTATIONS.is_open(version)) {
         shown["HostConfig"]["Annotations"] = annotations.clone();
     }
     if let (Some(map), Some(sizes)) = (shown.as_object_mut(), &view.sizes) {

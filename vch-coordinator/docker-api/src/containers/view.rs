@@ -1,6 +1,6 @@
 //! A container with the networks that it is on, and what Docker shows of its endpoints: pure.
 
-use docker_model::{Version, containers::shown::Shown};
+use docker_model::{Version, containers::shown::Shown, gates};
 use ipnet::IpNet;
 use serde_json::{Map, Value, json};
 use std::{
@@ -109,16 +109,16 @@ impl ContainerView {
         // Up to 1.44 the short ID is among them, from the first start on.
         let user_defined = network.is_some_and(|network| network.name.as_str() != "bridge");
         let started = self.snapshot.container.runs() || self.snapshot.life.started_ms > 0;
-        if user_defined && version < Version(45) && started {
+        if user_defined && gates::ALIAS_SHORT_ID.is_open(version) && started {
             aliases.push(self.snapshot.container.id.short());
         }
         if !aliases.is_empty() {
             map.insert("Aliases".to_owned(), json!(aliases));
         }
-        if version >= Version(44) && user_defined {
+        if gates::ENDPOINT_DNS_NAMES.is_open(version) && user_defined {
             map.insert("DNSNames".to_owned(), json!(self.dns_names(endpoint)));
         }
-        if version >= Version(48) {
+        if gates::ENDPOINT_PRIORITY.is_open(version) {
             let priority = json!(endpoint.gateway_priority);
             map.insert("GwPriority".to_owned(), priority);
         }
@@ -245,10 +245,10 @@ fn empty(version: Version) -> Value {
         "DriverOpts": null,
     });
     if let Some(map) = shown.as_object_mut() {
-        if version >= Version(44) {
+        if gates::ENDPOINT_DNS_NAMES.is_open(version) {
             map.insert("DNSNames".to_owned(), Value::Null);
         }
-        if version >= Version(48) {
+        if gates::ENDPOINT_PRIORITY.is_open(version) {
             map.insert("GwPriority".to_owned(), json!(0));
         }
     }

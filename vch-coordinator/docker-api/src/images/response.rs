@@ -1,23 +1,10 @@
 //! What Docker shows of images, and which are asked for: pure.
 
-use docker_model::{DockerError, Version, containers::create, filters::Filters, time};
+use docker_model::{DockerError, Version, containers::create, filters::Filters, gates, time};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use vch_image_store::{Descriptor, Image, Store, config::Run, reference::Which};
 use vch_runtime::workload::HealthCheck;
-
-/// VirtualSize, the same as Size, and an empty Created are gone.
-const ONE_SIZE: Version = Version(44);
-/// The container that an image was made by is gone.
-const NO_CONTAINER: Version = Version(45);
-/// A list may have manifests.
-pub const MANIFESTS: Version = Version(47);
-/// Images have descriptors, and an inspection may have manifests.
-pub const DESCRIBED: Version = Version(48);
-/// A configuration has its own keys alone.
-const OWN_KEYS: Version = Version(50);
-/// A list counts the containers.
-pub const COUNTED: Version = Version(51);
 
 /// When it was made; 1970 where it does not say.
 pub fn created(image: &Image) -> Duration {
@@ -132,10 +119,10 @@ pub fn summary(image: &Image, filters: &Filters, version: Version) -> Value {
         "SharedSize": -1,
         "Size": image.bytes,
     });
-    if version < ONE_SIZE {
+    if gates::IMAGE_VIRTUAL_SIZE.is_open(version) {
         shown["VirtualSize"] = json!(image.bytes);
     }
-    if version >= DESCRIBED {
+    if gates::IMAGE_DESCRIPTOR.is_open(version) {
         shown["Descriptor"] = descriptor(image);
     }
     shown
@@ -204,13 +191,13 @@ pub fn inspect(image: &Image, version: Version) -> Value {
         "Metadata": { "LastTagTime": "0001-01-01T00:00:00Z" },
     });
     let created = image.config.created.clone();
-    if version < ONE_SIZE {
+    if gates::IMAGE_VIRTUAL_SIZE.is_open(version) {
         shown["VirtualSize"] = json!(image.bytes);
         shown["Created"] = json!(created.unwrap_or_default());
     } else if let Some(created) = created {
         shown["Created"] = json!(created);
     }
-    if version < NO_CONTAINER {
+    if gates::IMAGE_CONTAINER.is_open(version) {
         shown["Container"] = json!("");
         shown["ContainerConfig"] = run(&Run::default(), version);
     }
@@ -224,7 +211,7 @@ pub fn inspect(image: &Image, version: Version) -> Value {
             shown[name] = value.clone();
         }
     }
-    if version >= DESCRIBED {
+    if gates::IMAGE_DESCRIPTOR.is_open(version) {
         shown["Descriptor"] = descriptor(image);
     }
     shown
@@ -241,7 +228,7 @@ fn run(run: &Run, version: Version) -> Value {
     ];
     let texts = [("User", &run.user), ("WorkingDir", &run.working_dir)];
     let mut shown = json!({ "OnBuild": null });
-    if version < OWN_KEYS {
+    if gates::IMAGE_CONTAINER_KEYS.is_open(version) {
         shown = json!({
             "Hostname": "",
             "Domainname": "",

@@ -7,12 +7,10 @@ use crate::{
         create::{Image, endpoints::network},
         shown::Shown,
     },
+    gates,
 };
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-
-/// From this version on there are annotations.
-const ANNOTATIONS: Version = Version(43);
 
 /// What inspect shows beside what is in force.
 pub fn shown(body: &Body, image: &Image, version: Version) -> Shown {
@@ -93,11 +91,8 @@ fn host_config(body: &Body, version: Version) -> Map<String, Value> {
             driver => json!({ "Type": driver, "Config": host.log_config.config }),
         },
         "VolumeDriver": host.volume_driver,
-        "ConsoleSize": host.console_size.filter(|_| version >= crate::containers::create::CONSOLE_SIZE),
-        "Annotations": match version < ANNOTATIONS {
-            true => Value::Null,
-            false => json!(host.annotations),
-        },
+        "ConsoleSize": gates::CONSOLE_SIZE.then(version, host.console_size).flatten(),
+        "Annotations": gates::CREATE_ANNOTATIONS.then(version, &host.annotations),
         "IpcMode": host.ipc_mode,
         "UsernsMode": host.userns_mode,
         "Isolation": host.isolation,
