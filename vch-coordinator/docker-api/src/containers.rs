@@ -1,21 +1,21 @@
 //! Containers: made, listed, looked at, changed, pruned.
 //!
 //! ```text
-//!   body ──► create (pure) ──► Runtime::create ──► one transaction
-//!   ledger ──► view ──► inspect, list (pure) ──► JSON
+//!   body ──► docker-model: create ──► Runtime::create ──► one transaction
+//!   ledger ──► docker-model: view ──► inspect, list ──► JSON
 //! ```
 
-mod inspect;
-mod list;
 mod stats;
 mod update;
-mod view;
 
 use super::{Docker, Json, Parameters, Path};
 use axum::{Router, extract::State, http::StatusCode, routing};
 use docker_model::{
     DockerError, Version,
-    containers::{body, create as params},
+    containers::{
+        body, create as params, inspect, list,
+        view::{ContainerView, Sizes},
+    },
     filters::Filters,
     gates, json, names, time,
 };
@@ -28,7 +28,6 @@ use std::{
 use vch_engine::RequestError;
 use vch_ledger::{ContainerName, ContainerRef, Ledger, Network, NetworkId, Refusal};
 use vch_runtime::{ContainerSnapshot, RuntimeError, workload::Status};
-use view::{ContainerView, Sizes};
 
 /// Names that are drawn until one is free.
 const TRIES: u32 = 16;
@@ -300,6 +299,3 @@ async fn websocket() -> DockerError {
     let remedy = "use `POST /containers/{id}/attach`, as the docker CLI does";
     DockerError::unsupported("attaching by WebSocket", remedy)
 }
-
-#[cfg(test)]
-mod tests;

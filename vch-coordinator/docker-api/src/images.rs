@@ -6,7 +6,6 @@
 mod distribution;
 mod login;
 mod pull;
-mod response;
 mod sharing;
 
 use super::{Docker, Json, Parameters, Path, events::EventKind};
@@ -17,7 +16,9 @@ use axum::{
     response::{IntoResponse, Response},
     routing,
 };
-use docker_model::{DockerError, Version, containers::create, filters::Filters, gates};
+use docker_model::{
+    DockerError, Version, containers::create, filters::Filters, gates, images::response,
+};
 use serde_json::{Value, json};
 use sharing::Sharing;
 use std::{collections::BTreeMap, sync::Arc};

@@ -9,6 +9,7 @@ pub mod containers;
 pub mod error;
 pub mod filters;
 pub mod gates;
+pub mod images;
 pub mod json;
 pub mod names;
 pub mod networks;

@@ -1,4 +1,4 @@
-use super::*;
+use crate::images::response::*;
 
 #[test]
 fn a_reference_pattern_is_gos_path_match() {

@@ -1,10 +1,24 @@
-use super::*;
-use docker_model::containers::{
-    body::{Body, without_nulls},
-    create::{CreateContext, Image, plan},
+use crate::{
+    Version,
+    containers::{
+        body::{Body, without_nulls},
+        create::{CreateContext, Image, plan},
+        inspect, list, stats, status,
+        view::{ContainerView, Sizes},
+    },
+    filters::Filters,
+    names,
 };
-use vch_ledger::{Command, CreateNetwork, DocumentKind, Environment, Settings, VchId};
-use vch_runtime::{ContainerRows, Documents, workload::Life};
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+use vch_ledger::{Command, CreateNetwork, DocumentKind, Environment, Ledger, Settings, VchId};
+use vch_runtime::{
+    ContainerRows, Documents,
+    workload::{Life, Status},
+};
 
 mod golden;
 mod recreate;
@@ -182,10 +196,7 @@ fn inspect_of_a_running_container_shows_its_endpoints_and_none_of_one_that_ended
     );
     let created = inspected(&world, "server", 41);
     assert_eq!(created["State"]["Status"], "created");
-    assert_eq!(
-        created["State"]["StartedAt"],
-        docker_model::containers::status::NEVER
-    );
+    assert_eq!(created["State"]["StartedAt"], status::NEVER);
     assert_eq!(
         created["NetworkSettings"]["Networks"]["web"]["IPAddress"],
         ""

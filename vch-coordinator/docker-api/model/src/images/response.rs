@@ -1,6 +1,6 @@
 //! What Docker shows of images, and which are asked for: pure.
 
-use docker_model::{DockerError, Version, containers::create, filters::Filters, gates, time};
+use crate::{DockerError, Version, containers::create, filters::Filters, gates, time};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use vch_image_store::{Descriptor, Image, Store, config::Run, reference::Which};

@@ -1,6 +1,6 @@
 //! A container with the networks that it is on, and what Docker shows of its endpoints: pure.
 
-use docker_model::{Version, containers::shown::Shown, gates};
+use crate::{Version, containers::shown::Shown, gates};
 use ipnet::IpNet;
 use serde_json::{Map, Value, json};
 use std::{

@@ -126,7 +126,7 @@ fn of_an_older_release() -> String {
     world.create("old", json!({ "ExposedPorts": { "53/udp": {} } }));
     world.start("old");
     let mut view = world.view("old");
-    view.shown = docker_model::containers::shown::Shown::default();
+    view.shown = crate::containers::shown::Shown::default();
     let workload = Arc::make_mut(&mut view.snapshot.workload);
     workload.tmpfs = BTreeMap::from([("/run".to_owned(), "size=1m".to_owned())]);
     workload.no_new_privileges = true;

@@ -1,7 +1,11 @@
 //! `GET /containers/json`: which containers, and what is shown of each: pure.
 
-use super::{inspect, view::ContainerView};
-use docker_model::{DockerError, Version, containers::status, filters::Filters, gates};
+use crate::{
+    DockerError, Version,
+    containers::{inspect, status, view::ContainerView},
+    filters::Filters,
+    gates,
+};
 use serde_json::{Map, Value, json};
 use std::ops::RangeInclusive;
 use vch_ledger::Protocol;

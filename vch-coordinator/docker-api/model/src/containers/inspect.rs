@@ -1,12 +1,12 @@
 //! `GET /containers/{id}/json`: pure. Keys stand in dockerd's order, in which people read them.
 
-use super::view::ContainerView;
-use docker_model::{
+use crate::{
     Version,
     containers::{
         create::{DEFAULT, RUNTIME, network},
         shown::Shown,
         status,
+        view::ContainerView,
     },
     gates,
     networks::endpoint::link_parts,
