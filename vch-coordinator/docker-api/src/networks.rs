@@ -20,6 +20,7 @@ use docker_model::{
         params::Create,
         response::{NetworkSummary, scope},
     },
+    prune::{NetworksPruned, some},
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, time::Duration};
@@ -247,17 +248,10 @@ fn not_connected(container: ContainerId, network: &Network) -> DockerError {
     ))
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Pruned {
-    /// dockerd says null of none.
-    networks_deleted: Option<Vec<String>>,
-}
-
 async fn prune(
     State(docker): State<Docker>,
     parameters: Parameters,
-) -> Result<Json<Pruned>, DockerError> {
+) -> Result<Json<NetworksPruned>, DockerError> {
     let filters = Filters::parse(parameters.get("filters"))?;
     filters.only(&["label", "label!", "until"])?;
     let until = until(&filters)?;
@@ -282,8 +276,8 @@ async fn prune(
             Err(error) => return Err(error.into()),
         }
     }
-    let networks_deleted = (!deleted.is_empty()).then_some(deleted);
-    Ok(Json(Pruned { networks_deleted }))
+    let networks_deleted = some(deleted);
+    Ok(Json(NetworksPruned { networks_deleted }))
 }
 
 /// Whether no running container is on a network: what dockerd calls dangling, and prunes.

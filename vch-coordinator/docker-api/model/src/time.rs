@@ -29,6 +29,11 @@ pub fn now() -> Duration {
     now.unwrap_or_default()
 }
 
+/// Returns the milliseconds since 1970.
+pub fn now_ms() -> u64 {
+    u64::try_from(now().as_millis()).unwrap_or(u64::MAX)
+}
+
 /// Parses a moment as clients give it for `since` and `until`: seconds since 1970 with a fraction, an age
 /// as Go writes durations (`1h30m`), or a date in RFC 3339, of which parts may be missing.
 pub fn moment(text: &str, now: Duration) -> Option<Duration> {

@@ -1,6 +1,6 @@
 //! `GET /containers/{id}/stats`: what a container uses, once or every second.
 
-use super::super::{Docker, Json, Parameters, Path};
+use super::super::{Docker, Json, Parameters, Path, extract::json_line};
 use axum::{
     body::{Body, Bytes},
     extract::State,
@@ -9,7 +9,7 @@ use axum::{
 };
 use docker_model::{
     DockerError,
-    containers::stats::{Sample, response},
+    containers::stats::{Sample, Stats},
     time,
 };
 use futures_util::stream;
@@ -30,13 +30,13 @@ pub async fn stats(
     let streams = parameters.get("stream").is_none() || parameters.flag("stream");
     let first = docker.sample(&snapshot).await;
     if !snapshot.container.runs() || (!streams && parameters.flag("one-shot")) {
-        let response = response(&snapshot, &Sample::default(), &first);
-        return Ok(Json(response).into_response());
+        let stats = Stats::of(&snapshot, &Sample::default(), &first);
+        return Ok(Json(stats).into_response());
     }
     if !streams {
         tokio::time::sleep(PAUSE).await;
         let second = docker.sample(&snapshot).await;
-        return Ok(Json(response(&snapshot, &first, &second)).into_response());
+        return Ok(Json(Stats::of(&snapshot, &first, &second)).into_response());
     }
     let begin = (docker, id, Some(Sample::default()));
     let lines = stream::unfold(begin, |(docker, id, before)| async move {
@@ -58,9 +58,9 @@ impl Docker {
     async fn line(&self, id: ContainerId, before: &Sample) -> Option<(Bytes, Option<Sample>)> {
         let snapshot = self.runtime.get(id).await.ok()??;
         let now = self.sample(&snapshot).await;
-        let line = format!("{}\n", response(&snapshot, before, &now));
+        let line = json_line(&Stats::of(&snapshot, before, &now))?;
         let next = now.at.is_some().then_some(now);
-        Some((Bytes::from(line), next))
+        Some((line, next))
     }
 
     /// Nothing, for one that does not run or is about to end.

@@ -1,10 +1,10 @@
 //! `GET /events`: a JSON line for each event, of the past as far as it is kept, then as they come.
 
 use super::{DockerEvent, filter::wants};
-use crate::{Docker, Parameters};
+use crate::{Docker, Parameters, extract::json_line};
 use axum::{
     Router,
-    body::{Body, Bytes},
+    body::Body,
     extract::State,
     http::header::CONTENT_TYPE,
     response::{IntoResponse, Response},
@@ -57,7 +57,7 @@ async fn events(
     };
     let lines = futures_util::stream::unfold(listening, |mut listening| async {
         let event = listening.next().await?;
-        Some((Ok::<_, Infallible>(line(&event)?), listening))
+        Some((Ok::<_, Infallible>(json_line(&*event)?), listening))
     });
     let kind = [(CONTENT_TYPE, "application/json")];
     Ok((kind, Body::from_stream(lines)).into_response())
@@ -78,12 +78,6 @@ fn moment(
             "failed to parse value for \"{name}\": {shown}: write seconds since 1970, a duration as 10m or a date"
         ))
     })
-}
-
-fn line(event: &DockerEvent) -> Option<Bytes> {
-    let mut text = serde_json::to_vec(event).ok()?;
-    text.push(b'\n');
-    Some(text.into())
 }
 
 struct Listening {

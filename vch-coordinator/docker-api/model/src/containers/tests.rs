@@ -3,7 +3,11 @@ use crate::{
     containers::{
         body::{Body, without_nulls},
         create::{CreateContext, Image, plan},
-        inspect, list, stats, status,
+        inspect::ContainerInspect,
+        list,
+        stats::{Sample, Stats},
+        status,
+        summary::ContainerSummary,
         view::{ContainerView, Sizes},
     },
     filters::Filters,
@@ -171,7 +175,9 @@ impl World {
 }
 
 fn inspected(world: &World, name: &str, version: u32) -> Value {
-    inspect::inspect(&world.view(name), Version(version), &[])
+    let view = world.view(name);
+    let shown = ContainerInspect::of(&view, Version(version), &[]);
+    serde_json::to_value(shown).unwrap()
 }
 
 fn keys(value: &Value) -> BTreeSet<&str> {
@@ -399,7 +405,10 @@ fn a_summary_is_what_ps_prints() {
         json!({ "Image": "busybox", "Cmd": ["sleep", "9"], "ExposedPorts": { "80/tcp": {} } });
     world.create("one", body);
     let now_ms = world.now_ms + 5_000;
-    let summary = |world: &World| list::summary(&world.view("one"), Version(41), now_ms);
+    let summary = |world: &World| {
+        let view = world.view("one");
+        serde_json::to_value(ContainerSummary::of(&view, Version(41), now_ms)).unwrap()
+    };
     assert_eq!(summary(&world)["Ports"], json!([]));
     world.start("one");
     let shown = summary(&world);

@@ -14,10 +14,10 @@ fn line(text: &mut String, view: &ContainerView, version: u32) {
         true => &["ab".to_owned()],
         false => &[],
     };
-    let inspected = inspect::inspect(view, Version(version), execs);
+    let inspected = ContainerInspect::of(view, Version(version), execs);
     let inspected = serde_json::to_string(&inspected).unwrap();
     writeln!(text, "inspect {name} 1.{version} {inspected}").unwrap();
-    let summary = list::summary(view, Version(version), 1_700_000_100_000);
+    let summary = ContainerSummary::of(view, Version(version), 1_700_000_100_000);
     let summary = serde_json::to_string(&summary).unwrap();
     writeln!(text, "list {name} 1.{version} {summary}").unwrap();
 }
@@ -91,7 +91,7 @@ fn in_use() -> String {
     world.create("busy", json!({}));
     world.start("busy");
     let snapshot = world.view("busy").snapshot;
-    let at = |seconds| stats::Sample {
+    let at = |seconds| Sample {
         at: Some(Duration::from_millis(snapshot.life.started_ms) + Duration::from_secs(seconds)),
         usage: Usage {
             cpu_ns: [7, 5, 2],
@@ -109,10 +109,10 @@ fn in_use() -> String {
             disk: [9, 10],
         },
     };
-    let nothing = stats::Sample::default;
+    let nothing = Sample::default;
     let mut text = String::new();
     for (before, now) in [(nothing(), nothing()), (nothing(), at(1)), (at(1), at(2))] {
-        let shown = stats::response(&snapshot, &before, &now);
+        let shown = Stats::of(&snapshot, &before, &now);
         let shown = serde_json::to_string(&shown).unwrap();
         writeln!(text, "stats {shown}").unwrap();
     }

@@ -1,26 +1,32 @@
-use super::*;
+use super::{
+    info::{Host, Info},
+    *,
+};
+use serde_json::Value;
+use std::path::Path;
 
-fn machine() -> Machine {
-    Machine {
-        hostname: "vch".to_owned(),
-        kernel: "6.1".to_owned(),
-        system: "Debian".to_owned(),
-        release: "13".to_owned(),
+fn info(version: u32) -> String {
+    let host = Host {
+        vch: "ab",
+        now: "2024-01-02T03:04:05Z",
+        hostname: "vch",
+        kernel: "6.1",
+        system: "Debian",
+        release: "13",
         memory: 5,
         processors: 2,
-        state_dir: "/var/lib/vch".into(),
-    }
-}
-
-fn info(version: u32) -> Value {
-    let now = "2024-01-02T03:04:05Z";
-    shown_info("ab", now, &machine(), [3, 1, 4], Version(version))
+        state_dir: Path::new("/var/lib/vch"),
+        containers: 3,
+        running: 1,
+        images: 4,
+    };
+    serde_json::to_string(&Info::of(host, Version(version))).unwrap()
 }
 
 #[test]
 fn an_answer_has_the_keys_of_its_version() {
     let keys = |version| {
-        let info = info(version);
+        let info: Value = serde_json::from_str(&info(version)).unwrap();
         [
             "/BridgeNfIptables",
             "/RuncCommit/Expected",
@@ -42,14 +48,14 @@ const GOLDEN: &str = include_str!("tests/golden.txt");
 fn what_the_vch_is_has_the_same_bytes_as_ever() {
     let mut shown = format!(
         "version {}\n",
-        serde_json::to_string(&shown_version("6.1")).unwrap()
+        serde_json::to_string(&VersionInfo::of("6.1")).unwrap()
     );
     for version in [24, 41, 42, 43, 44, 48, 49, 50, 51] {
-        let info = serde_json::to_string(&info(version)).unwrap();
+        let info = info(version);
         shown.push_str(&format!("info 1.{version} {info}\n"));
     }
     let shown = shown
-        .replace(NAME, "RELEASE")
+        .replace(RELEASE, "RELEASE")
         .replace(std::env::consts::ARCH, "MACHINE")
         .replace(architecture(), "GOARCH");
     for (line, golden) in shown.lines().zip(GOLDEN.lines()) {
