@@ -29,7 +29,7 @@ use docker_model::{
     filters::Filters,
     gates, json, names,
     prune::{ContainersPruned, some},
-    time,
+    time::{self, TimeBound},
 };
 use serde_json::Value;
 use std::{
@@ -256,11 +256,7 @@ async fn prune(
 ) -> Result<Json<ContainersPruned>, DockerError> {
     let filters = Filters::parse(parameters.get("filters"))?;
     filters.only(&["label", "label!", "until"])?;
-    let until = filters.until().map_err(|text| {
-        DockerError::invalid(format!(
-            "invalid filter 'until={text}': give a time or an age"
-        ))
-    })?;
+    let until = filters.until(TimeBound::Prune)?;
     let (mut removed, mut freed) = (Vec::new(), 0);
     for snapshot in docker.runtime.all().await? {
         let created = u128::from(snapshot.container.created_ms);

@@ -30,7 +30,7 @@ use docker_model::{
     },
     prune::{ImageRemoval, ImagesPruned, some},
     system::Usage,
-    time,
+    time::{self, TimeBound},
 };
 use sharing::Sharing;
 use std::{collections::BTreeMap, sync::Arc};
@@ -227,11 +227,7 @@ async fn prune(
         .switch("dangling")
         .map_err(|_| filters.invalid("dangling"))?
         .unwrap_or(true);
-    let until = filters.until().map_err(|text| {
-        DockerError::invalid(format!(
-            "invalid filter 'until={text}': give a time or an age"
-        ))
-    })?;
+    let until = filters.until(TimeBound::Prune)?;
     let wanted = move |image: &Image| {
         until.is_none_or(|until| shown::created(image) < until)
             && filters.prunes(&shown::labels(image))

@@ -21,6 +21,7 @@ use docker_model::{
         response::{NetworkSummary, scope},
     },
     prune::{NetworksPruned, some},
+    time::TimeBound,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, time::Duration};
@@ -254,7 +255,7 @@ async fn prune(
 ) -> Result<Json<NetworksPruned>, DockerError> {
     let filters = Filters::parse(parameters.get("filters"))?;
     filters.only(&["label", "label!", "until"])?;
-    let until = until(&filters)?;
+    let until = filters.until(TimeBound::NetworkPrune)?;
     let unused = docker.requests.ledger_handle.read(move |ledger| {
         let networks = ledger.networks().filter(|network| {
             let old = until.is_none_or(|until| Duration::from_millis(network.created_ms) <= until);
@@ -285,17 +286,4 @@ fn is_unused(ledger: &Ledger, network: &Network) -> bool {
     let mut endpoints = ledger.endpoints_on(network.id);
     let runs = |id| ledger.container_by_id(id).is_some_and(Container::runs);
     !endpoints.any(|endpoint| runs(endpoint.container))
-}
-
-/// Returns the moment before which a network must have been made.
-fn until(filters: &Filters) -> Result<Option<Duration>, DockerError> {
-    if filters.values("until").nth(1).is_some() {
-        return Err(DockerError::invalid("more than one until filter specified"));
-    }
-    filters.until().map_err(|text| {
-        let shown: String = text.chars().take(80).collect();
-        DockerError::invalid(format!(
-            "failed to parse value as time or duration: \"{shown}\""
-        ))
-    })
 }

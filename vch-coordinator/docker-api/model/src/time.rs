@@ -1,6 +1,10 @@
 //! Times as Docker writes and reads them. The calendar is the crate jiff's; the forms are Docker's own: parts of a date
 //! may be missing, an age is Go's, and seconds have up to 19 digits behind the point.
 
+mod bound;
+
+pub use bound::TimeBound;
+
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -10,7 +10,11 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use docker_model::{DockerError, filters::Filters, time};
+use docker_model::{
+    DockerError,
+    filters::Filters,
+    time::{self, TimeBound},
+};
 use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
 use tokio::{
     sync::broadcast::{self, error::RecvError},
@@ -29,8 +33,8 @@ async fn events(
     parameters: Parameters,
 ) -> Result<Response, DockerError> {
     let now = time::now();
-    let since = moment(&parameters, "since", now)?;
-    let until = moment(&parameters, "until", now)?;
+    let bound = |name| TimeBound::Events(name).read(parameters.get(name), now);
+    let (since, until) = (bound("since")?, bound("until")?);
     if let (Some(since), Some(until)) = (since, until)
         && since > until
     {
@@ -61,23 +65,6 @@ async fn events(
     });
     let kind = [(CONTENT_TYPE, "application/json")];
     Ok((kind, Body::from_stream(lines)).into_response())
-}
-
-fn moment(
-    parameters: &Parameters,
-    name: &str,
-    now: Duration,
-) -> Result<Option<Duration>, DockerError> {
-    let Some(text) = parameters.get(name) else {
-        return Ok(None);
-    };
-    let moment = time::moment(text, now);
-    moment.map(Some).ok_or_else(|| {
-        let shown: String = text.chars().take(80).collect();
-        DockerError::invalid(format!(
-            "failed to parse value for \"{name}\": {shown}: write seconds since 1970, a duration as 10m or a date"
-        ))
-    })
 }
 
 struct Listening {

@@ -7,6 +7,7 @@ use crate::{
         created, labels,
         named::{is_meant, names},
     },
+    time::TimeBound,
 };
 use std::{sync::Arc, time::Duration};
 use vch_image_store::{Image, Store};
@@ -31,9 +32,7 @@ pub fn chosen(
         }
     };
     let (before, since) = (bound("before")?, bound("since")?);
-    let until = filters
-        .until()
-        .map_err(|text| DockerError::invalid(format!("invalid filter 'until={text}'")))?;
+    let until = filters.until(TimeBound::List)?;
     let own = |image: &Arc<Image>| {
         let at = created(image);
         let (tags, _) = names(image);

@@ -1,8 +1,12 @@
 //! The bytes of inspect and list, by container and version: clients that compare texts see no change by accident.
 
 use super::{recreate::every_option, *};
+use crate::containers::{
+    stats::{Sample, Stats},
+    view::Sizes,
+};
 use protocol::process::{InterfaceUsage, Usage};
-use std::{fmt::Write, time::Duration};
+use std::{collections::BTreeMap, fmt::Write, sync::Arc, time::Duration};
 use vch_runtime::{Health, HealthResult, HealthStatus, workload::HealthCheck};
 
 /// `WHAT CONTAINER 1.VERSION JSON`, a line each.
