@@ -1,6 +1,6 @@
 //! What a container that is not ready lacks, in words.
 
-use control_api::shape::{Container, Endpoint};
+use control_api::shape::{Container, Endpoint, EndpointState};
 
 /// A line for each thing that is awaited or was refused, with what to do about it.
 pub fn lines(container: &Container) -> Vec<String> {
@@ -32,7 +32,7 @@ fn of_endpoint(endpoint: &Endpoint) -> Option<String> {
         link,
         ..
     } = endpoint;
-    (endpoint.state == "waiting").then(|| {
+    (endpoint.state == EndpointState::Waiting).then(|| {
         format!(
             "{interface} on network {network}: no such NIC in the VM yet: plug one with MAC {mac} into link {link}"
         )
