@@ -17,7 +17,7 @@ pub const RELEASE: &str = env!("CARGO_PKG_VERSION");
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct VersionInfo<'a> {
-    pub platform: Platform,
+    pub platform: PlatformName,
     pub components: [Component<'a>; 1],
     pub version: &'static str,
     pub api_version: String,
@@ -33,7 +33,7 @@ pub struct VersionInfo<'a> {
 
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct Platform {
+pub struct PlatformName {
     pub name: &'static str,
 }
 
@@ -65,7 +65,7 @@ impl<'a> VersionInfo<'a> {
     pub fn of(kernel: &'a str) -> Self {
         let (oldest, newest) = (Version::OLDEST.to_string(), Version::NEWEST.to_string());
         Self {
-            platform: Platform {
+            platform: PlatformName {
                 name: "Virtual Container Host",
             },
             components: [Component {

@@ -55,7 +55,7 @@ pub struct EndpointAddress {
 /// A port of the VCH that leads to a container's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct HostBinding {
+pub struct ShownBinding {
     pub host_ip: String,
     pub host_port: String,
 }
@@ -175,17 +175,17 @@ impl ContainerView {
     }
 
     /// `Ports` of inspect: each port, with where it is bound while it runs.
-    pub fn ports(&self) -> Ordered<Option<Vec<HostBinding>>> {
+    pub fn ports(&self) -> Ordered<Option<Vec<ShownBinding>>> {
         if !self.snapshot.container.runs() {
             return Ordered::default();
         }
         let exposed = self.snapshot.container.ports.iter();
-        let mut all: Ordered<Option<Vec<HostBinding>>> = exposed
+        let mut all: Ordered<Option<Vec<ShownBinding>>> = exposed
             .map(|port| (port.number.to_string(), None))
             .collect();
         for binding in &self.snapshot.bindings {
             let key = binding.container_number().to_string();
-            let bound = self.host_ips(binding).map(|host_ip| HostBinding {
+            let bound = self.host_ips(binding).map(|host_ip| ShownBinding {
                 host_ip,
                 host_port: binding.host.port.to_string(),
             });

@@ -10,7 +10,7 @@ mod host;
 mod network;
 
 pub use config::ContainerConfig;
-pub use host::{HostConfig, Resources};
+pub use host::{Resources, ShownHostConfig};
 pub use network::NetworkSettings;
 
 use crate::{
@@ -48,7 +48,7 @@ pub struct ContainerInspect<'a> {
     pub app_armor_profile: &'static str,
     #[serde(rename = "ExecIDs")]
     pub exec_ids: Option<&'a [String]>,
-    pub host_config: HostConfig<'a>,
+    pub host_config: ShownHostConfig<'a>,
     pub graph_driver: GraphDriver,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size_rw: Option<u64>,
@@ -87,7 +87,7 @@ impl<'a> ContainerInspect<'a> {
             process_label: "",
             app_armor_profile: "",
             exec_ids: list(execs),
-            host_config: HostConfig::of(view),
+            host_config: ShownHostConfig::of(view),
             graph_driver: GRAPH_DRIVER,
             size_rw: view.sizes.map(|sizes| sizes.written),
             size_root_fs: view.sizes.map(Sizes::all),

@@ -30,7 +30,7 @@ pub struct ContainerConfig<'a> {
     pub env: &'a [String],
     pub cmd: Option<&'a [String]>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub healthcheck: Option<Healthcheck<'a>>,
+    pub healthcheck: Option<ShownHealthcheck<'a>>,
     pub image: &'a str,
     pub volumes: Option<&'a Ordered<Value>>,
     pub working_dir: &'a str,
@@ -52,7 +52,7 @@ pub struct ContainerConfig<'a> {
 /// How its health is seen; what is 0 is left out.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct Healthcheck<'a> {
+pub struct ShownHealthcheck<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test: Option<&'a [String]>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -87,7 +87,7 @@ impl<'a> ContainerConfig<'a> {
             stdin_once: workload.input_once,
             env: &workload.environment,
             cmd: list(&workload.command),
-            healthcheck: workload.health.as_ref().map(Healthcheck::of),
+            healthcheck: workload.health.as_ref().map(ShownHealthcheck::of),
             image: &workload.image_name,
             volumes: Some(&written.volumes).filter(|volumes| !volumes.is_empty()),
             working_dir: &workload.dir,
@@ -103,7 +103,7 @@ impl<'a> ContainerConfig<'a> {
     }
 }
 
-impl<'a> Healthcheck<'a> {
+impl<'a> ShownHealthcheck<'a> {
     fn of(health: &'a HealthCheck) -> Self {
         let number = |number: i64| (number != 0).then_some(number);
         Self {

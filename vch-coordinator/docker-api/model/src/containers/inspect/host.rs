@@ -5,7 +5,7 @@ use super::{key, list};
 use crate::{
     containers::{
         create::{DEFAULT, RUNTIME, network},
-        endpoint::HostBinding,
+        endpoint::ShownBinding,
         view::ContainerView,
         written::{DeviceMapping, LogConfig, WrittenHost},
     },
@@ -25,13 +25,13 @@ const SHM: i64 = 64 << 20;
 /// What the VCH does with a container.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct HostConfig<'a> {
+pub struct ShownHostConfig<'a> {
     pub binds: Option<Empty>,
     #[serde(rename = "ContainerIDFile")]
     pub container_id_file: &'a str,
     pub log_config: LogConfig,
     pub network_mode: &'a str,
-    pub port_bindings: Ordered<Vec<HostBinding>>,
+    pub port_bindings: Ordered<Vec<ShownBinding>>,
     pub restart_policy: RestartPolicy,
     pub auto_remove: bool,
     pub volume_driver: &'a str,
@@ -109,7 +109,7 @@ pub struct Resources<'a> {
     pub memory_swappiness: Option<i64>,
     pub oom_kill_disable: bool,
     pub pids_limit: Option<i64>,
-    pub ulimits: Vec<Ulimit<'a>>,
+    pub ulimits: Vec<ShownUlimit<'a>>,
     pub cpu_count: i64,
     pub cpu_percent: i64,
     #[serde(rename = "IOMaximumIOps")]
@@ -126,7 +126,7 @@ pub struct Resources<'a> {
 /// A limit of setrlimit(2).
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct Ulimit<'a> {
+pub struct ShownUlimit<'a> {
     pub name: &'a str,
     pub hard: i64,
     pub soft: i64,
@@ -149,7 +149,7 @@ pub struct WrittenAlone<'a> {
     pub init: Option<bool>,
 }
 
-impl<'a> HostConfig<'a> {
+impl<'a> ShownHostConfig<'a> {
     pub(super) fn of(view: &'a ContainerView) -> Self {
         let workload = &*view.snapshot.workload;
         let shown = &view.shown;
@@ -221,7 +221,7 @@ impl<'a> Resources<'a> {
     fn of(workload: &'a Workload, written: &'a WrittenHost) -> Self {
         let resources = &workload.resources;
         let limits = workload.limits.iter();
-        let limits = limits.map(|(name, soft, hard)| Ulimit {
+        let limits = limits.map(|(name, soft, hard)| ShownUlimit {
             name,
             hard: *hard,
             soft: *soft,
@@ -299,8 +299,8 @@ fn log_config(view: &ContainerView) -> LogConfig {
     })
 }
 
-fn port_bindings(view: &ContainerView) -> Ordered<Vec<HostBinding>> {
-    let binding = |(ip, port): &(String, String)| HostBinding {
+fn port_bindings(view: &ContainerView) -> Ordered<Vec<ShownBinding>> {
+    let binding = |(ip, port): &(String, String)| ShownBinding {
         host_ip: ip.clone(),
         host_port: port.clone(),
     };

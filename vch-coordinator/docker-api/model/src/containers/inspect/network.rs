@@ -3,7 +3,7 @@
 use crate::{
     Version,
     containers::{
-        endpoint::{ContainerEndpoint, EndpointAddress, HostBinding},
+        endpoint::{ContainerEndpoint, EndpointAddress, ShownBinding},
         view::ContainerView,
     },
     json::{Empty, Ordered},
@@ -22,7 +22,7 @@ pub struct NetworkSettings {
     pub link_local_ipv6_address: &'static str,
     #[serde(rename = "LinkLocalIPv6PrefixLen")]
     pub link_local_ipv6_prefix_len: u8,
-    pub ports: Ordered<Option<Vec<HostBinding>>>,
+    pub ports: Ordered<Option<Vec<ShownBinding>>>,
     pub sandbox_key: &'static str,
     #[serde(rename = "SecondaryIPAddresses")]
     pub secondary_ip_addresses: Option<Empty>,
