@@ -3,7 +3,7 @@
 use crate::{
     AddressRange, Attachment, BridgeOptions, Change, Channel, ContainerId, ContainerName,
     ContainerPort, ContainerRef, Dns, DnsTtl, DocumentKind, EndpointId, ExternalNetwork, NetworkId,
-    NetworkName, NetworkRef, PortBinding, Revision, SegmentKind, Subnet,
+    NetworkName, NetworkRef, PortBinding, Rate, Revision, SegmentKind, Subnet,
 };
 use ipnet::IpNet;
 use protocol::spec::{
@@ -80,6 +80,15 @@ pub enum Command {
         network: NetworkRef,
         /// All that it has from now on.
         aliases: Vec<Hostname>,
+    },
+    /// Limit how much a container may receive from a network, and how much it may send.
+    SetRate {
+        /// Which container.
+        container: ContainerRef,
+        /// Which network.
+        network: NetworkRef,
+        /// From now on; `None` for no limit.
+        rate: Option<Rate>,
     },
     /// The configuration was read again: these are the external networks from now on.
     ///
@@ -252,6 +261,8 @@ pub struct Connect {
     pub links: Vec<(ContainerRef, Hostname)>,
     /// Its names answer only while it is healthy.
     pub only_healthy: bool,
+    /// See [`Endpoint::rate`](crate::Endpoint::rate).
+    pub rate: Option<Rate>,
 }
 
 impl Connect {
@@ -270,6 +281,7 @@ impl Connect {
             gateway_priority: 0,
             links: Vec::new(),
             only_healthy: false,
+            rate: None,
         }
     }
 }
@@ -401,6 +413,15 @@ pub enum Answer {
         container: ContainerId,
         /// On which network.
         network: NetworkId,
+    },
+    /// A container's endpoint has another limit.
+    RateSet {
+        /// Which container.
+        container: ContainerId,
+        /// On which network.
+        network: NetworkId,
+        /// The limit that it had.
+        before: Option<Rate>,
     },
     /// The external networks are as they were asked for.
     Configured {

@@ -10,7 +10,7 @@ pub use follow::follow;
 use crate::{
     Attachment, Channel, Container, ContainerId, ContainerName, DnsTtl, Endpoint, EndpointId,
     External, HostPort, Ledger, Link, Network, NetworkId, NetworkKind, PortBinding, PortNumber,
-    SegmentKind, Subnet,
+    Rate, SegmentKind, Subnet,
 };
 use ipnet::IpNet;
 use protocol::spec::{FirewallLevel, Hostname, InterfaceName, MacAddress, Mtu, NetSpec, NicMatch};
@@ -109,6 +109,8 @@ pub struct DesiredEndpoint {
     pub interface: InterfaceName,
     /// The link's MTU.
     pub mtu: Option<Mtu>,
+    /// How much may pass to the container, and how much from it.
+    pub limit: Option<Limit>,
     /// Its addresses.
     pub addresses: Vec<IpAddr>,
     /// Its MAC address.
@@ -123,6 +125,15 @@ pub struct DesiredEndpoint {
     pub opened: Vec<PortNumber>,
     /// The NIC of the VM on it; `None` while the container does not run, and where it is no VM.
     pub nic: Option<Nic>,
+}
+
+/// How much may pass by a link, each way by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// How much.
+    pub rate: Rate,
+    /// The link of the VCH through which what comes from the container is led, to be limited there.
+    pub ifb: InterfaceName,
 }
 
 /// The NIC of a running VM at an endpoint.
@@ -167,6 +178,11 @@ pub fn bridge_name(network: NetworkId) -> InterfaceName {
 /// The VCH's side of an attachment.
 pub fn port_name(endpoint: EndpointId) -> InterfaceName {
     link_name("vt", &endpoint.short())
+}
+
+/// The link through which what an endpoint sends is led while it is limited: an intermediate functional block.
+pub fn ifb_name(endpoint: EndpointId) -> InterfaceName {
+    link_name("vi", &endpoint.short())
 }
 
 fn link_name(kind: &str, id: &str) -> InterfaceName {
@@ -274,6 +290,10 @@ fn desired_endpoint(
         attachment: endpoint.attachment.clone(),
         interface: endpoint.interface.clone(),
         mtu: network.mtu,
+        limit: endpoint.rate.map(|rate| Limit {
+            rate,
+            ifb: ifb_name(endpoint.id),
+        }),
         mac: endpoint.mac,
         level: network.external().map(|external| external.level),
         opened: endpoint.opened.clone(),

@@ -1,5 +1,6 @@
 //! An endpoint's row.
 
+use super::Rate;
 use crate::{ContainerId, ContainerName, EndpointId, NamespacePath, NetworkId, PortNumber};
 use ipnet::IpNet;
 use protocol::spec::{Hostname, InterfaceName, MacAddress, NicMatch};
@@ -51,6 +52,8 @@ pub struct Endpoint {
     /// Links to containers that are not there: each becomes one of [`links`](Self::links) when a container of its
     /// name is. None on the default bridge.
     pub awaited_links: Vec<AwaitedLink>,
+    /// How much it may receive, and how much it may send; `None` for no limit.
+    pub rate: Option<Rate>,
 }
 
 impl Endpoint {

@@ -1,8 +1,8 @@
 //! Rows of schema 2 as rows of schema 3.
 
-use super::{v2, v3::Row};
+use super::{v2, v3::Row, v4::Endpoint};
 use std::collections::BTreeMap;
-use vch_ledger::{Container, ContainerPort, Endpoint, Publish};
+use vch_ledger::{Container, ContainerPort, Publish};
 
 /// All rows of a store. What schema 2 did not know is as it was without it: no container has a domain
 /// or kernel settings of its network, no container misses a network, no port is published by a range.
