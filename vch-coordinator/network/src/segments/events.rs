@@ -1,4 +1,4 @@
-//! What the kernel tells by itself: links, addresses and routes that come, change and go.
+//! What the kernel tells by itself: links, addresses, routes and limits of traffic that come, change and go.
 
 use super::{SegmentError, kernel::errno_of, kernel::refused, observed::Link};
 use netlink_packet_route::{
@@ -30,6 +30,13 @@ pub enum SegmentEvent {
     PortChanged(u32),
     /// A link's addresses changed.
     AddressChanged(u32),
+    /// What limits a link's traffic changed, or was asked for.
+    LimitChanged {
+        /// The link.
+        index: u32,
+        /// The netlink port of whoever changed it or asked.
+        by: u32,
+    },
     /// A route came, in place of others of its metric if it `replaces`.
     Route {
         /// The route.
@@ -65,6 +72,7 @@ impl Events {
     fn subscribe() -> io::Result<TokioSocket> {
         let groups = [
             MulticastGroup::Link,
+            MulticastGroup::Tc,
             MulticastGroup::Ipv4Ifaddr,
             MulticastGroup::Ipv6Ifaddr,
             MulticastGroup::Ipv4Route,
@@ -105,6 +113,7 @@ fn decode(mut bytes: &[u8]) -> Vec<SegmentEvent> {
 
 fn event(message: NetlinkMessage<RouteNetlinkMessage>) -> Option<SegmentEvent> {
     let replaces = message.header.flags & NLM_F_REPLACE != 0;
+    let by = message.header.port_number;
     let NetlinkPayload::InnerMessage(message) = message.payload else {
         return None;
     };
@@ -123,6 +132,13 @@ fn event(message: NetlinkMessage<RouteNetlinkMessage>) -> Option<SegmentEvent> {
         RouteNetlinkMessage::NewAddress(AddressMessage { header, .. })
         | RouteNetlinkMessage::DelAddress(AddressMessage { header, .. }) => {
             Some(SegmentEvent::AddressChanged(header.index))
+        }
+        RouteNetlinkMessage::NewQueueDiscipline(message)
+        | RouteNetlinkMessage::DelQueueDiscipline(message)
+        | RouteNetlinkMessage::NewTrafficFilter(message)
+        | RouteNetlinkMessage::DelTrafficFilter(message) => {
+            let index = message.header.index.cast_unsigned();
+            Some(SegmentEvent::LimitChanged { index, by })
         }
         RouteNetlinkMessage::NewRoute(route) => Some(SegmentEvent::Route { route, replaces }),
         RouteNetlinkMessage::DelRoute(route) => Some(SegmentEvent::RouteGone(route)),

@@ -1,6 +1,6 @@
 //! What the kernel has, as far as segments are concerned; parsed from its messages.
 
-use super::tap::ROOT;
+use super::{rate::shaping::Shaping, tap::ROOT};
 use ipnet::IpNet;
 use netlink_packet_route::{
     address::{AddressAttribute, AddressFlags, AddressMessage},
@@ -25,6 +25,8 @@ pub struct Observed {
     pub namespaces: BTreeMap<PathBuf, Namespace>,
     /// Whether packets are forwarded.
     pub forwarding: Forwarding,
+    /// What limits links, by their index.
+    pub shaping: BTreeMap<u32, Shaping>,
 }
 
 /// Whether this namespace forwards packets between its links.

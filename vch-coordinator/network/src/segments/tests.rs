@@ -3,7 +3,9 @@
 mod faults;
 mod healing;
 mod host_routes;
+mod limits;
 mod shared;
+mod throughput;
 mod users;
 
 use super::{
