@@ -184,6 +184,17 @@ pub struct Aliases {
     pub aliases: Vec<String>,
 }
 
+/// `PUT /v1/containers/{container}/rate`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rate {
+    /// How much the container may receive, and how much it may send, as tc(8) writes rates: `50mbit`; absent or null
+    /// for no limit.
+    pub rate: Option<String>,
+    /// On which network: name or ID; absent or null for each of its networks.
+    pub network: Option<String>,
+}
+
 /// `POST /v1/containers/{container}/endpoints`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -208,6 +219,8 @@ pub struct Connect {
     pub links: Vec<String>,
     /// Its names answer only while it is healthy.
     pub only_healthy: bool,
+    /// How much it may receive, and how much it may send, as tc(8) writes rates: `50mbit`; absent or null for no limit.
+    pub rate: Option<String>,
 }
 
 /// A container, as listed and inspected.
@@ -284,6 +297,9 @@ pub struct Endpoint {
     pub links: Vec<String>,
     /// Whose gateway is the container's default: the greatest first.
     pub gateway_priority: i32,
+    /// How much it may receive, and how much it may send, as in `50mbit`; absent for no limit.
+    #[serde(default)]
+    pub rate: Option<String>,
     /// `up`, `waiting` (no NIC yet), `failed`, `unsupported` or `pending`.
     pub state: String,
     /// What the guest's kernel has: addresses as its agent last reported.

@@ -1,8 +1,12 @@
 //! A container with the networks that it is on, and what Docker shows of its endpoints: pure.
 
-use super::{super::Version, shown::Shown};
+use super::{
+    super::{Version, networks::endpoint::options_now},
+    shown::Shown,
+};
 use crate::runtime::ContainerSnapshot;
 use ipnet::IpNet;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -100,11 +104,16 @@ impl ContainerView {
         let network = self.networks.get(&endpoint.network);
         let written =
             network.and_then(|network| self.written(network.name.as_str(), Some(network.id)));
-        for key in ["IPAMConfig", "Links", "DriverOpts"] {
-            if let Some(value) = written.as_ref().and_then(|written| written.get(key)) {
+        let of = |key: &str| written.as_ref().and_then(|written| written.get(key));
+        for key in ["IPAMConfig", "Links"] {
+            if let Some(value) = of(key) {
                 map.insert(key.to_owned(), value.clone());
             }
         }
+        let options = of("DriverOpts").and_then(|value| BTreeMap::deserialize(value).ok());
+        let labels = &self.snapshot.workload.labels;
+        let options = options_now(options, endpoint.rate, labels);
+        map.insert("DriverOpts".to_owned(), json!(options));
         let mut aliases: Vec<String> = endpoint.aliases.iter().map(ToString::to_string).collect();
         // Up to 1.44 the short ID is among them, from the first start on.
         let user_defined = network.is_some_and(|network| network.name.as_str() != "bridge");
