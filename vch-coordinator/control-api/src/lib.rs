@@ -21,6 +21,7 @@
 //! | `POST /v1/containers/{container}/rename` of [`shape::Rename`] | [`shape::Answer`] of [`shape::Container`] |
 //! | `POST /v1/containers/{container}/health` of [`shape::Health`] | [`shape::Answer`] of [`shape::Container`] |
 //! | `PUT /v1/containers/{container}/endpoints/{network}/aliases` of [`shape::Aliases`] | [`shape::Answer`] of [`shape::Endpoint`] |
+//! | `PUT /v1/containers/{container}/rate` of [`shape::Rate`] | [`shape::Answer`] of [`shape::Container`] |
 //! | `GET /v1/ports`, `GET /v1/containers/{container}/ports` | list of [`shape::Binding`] |
 //! | `POST /v1/containers/{container}/ports` of [`shape::Ports`] | 201, [`shape::Answer`] of [`shape::Container`] |
 //! | `DELETE /v1/containers/{container}/ports` of [`shape::Ports`] | [`shape::Answer`] of [`shape::Container`] |
@@ -194,6 +195,7 @@ fn of_containers() -> Router<Api> {
             post(containers::rename_container),
         )
         .route(&at("/{container}/health"), post(containers::set_health))
+        .route(&at("/{container}/rate"), routing::put(containers::set_rate))
         .route(
             &at("/{container}/ports"),
             get(ports::list_ports_of)

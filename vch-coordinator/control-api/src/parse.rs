@@ -11,7 +11,7 @@ use protocol::{
 use std::{collections::BTreeMap, fmt::Display, net::IpAddr, path::Path, str::FromStr};
 use vch_ledger::{
     AddContainer, Attachment, Channel, Connect, ContainerName, ContainerPort, ContainerRef,
-    CreateNetwork, Dns, DnsTtl, DnsTtlError, SegmentKind, SubnetRequest,
+    CreateNetwork, Dns, DnsTtl, DnsTtlError, Rate, SegmentKind, SubnetRequest,
 };
 
 /// Most ports of one request: the ledger has a bound of its own for what a container may have.
@@ -161,6 +161,11 @@ pub fn aliases(request: &shape::Aliases) -> Parsed<Vec<Hostname>> {
     list("aliases", &request.aliases)
 }
 
+/// How much an endpoint may receive, and how much it may send.
+pub fn rate(request: &shape::Rate) -> Parsed<Option<Rate>> {
+    optional("rate", request.rate.as_ref())
+}
+
 /// A container's new name.
 pub fn rename(request: &shape::Rename) -> Parsed<ContainerName> {
     field("name", &request.name)
@@ -214,6 +219,7 @@ pub fn connect(container: &str, request: &shape::Connect) -> Parsed<Connect> {
             .map(|text| link(text))
             .collect::<Parsed<_>>()?,
         only_healthy: request.only_healthy,
+        rate: optional("rate", request.rate.as_ref())?,
         ..Connect::tap(container, request.network.as_str())
     })
 }

@@ -8,7 +8,8 @@ mod row;
 mod words;
 
 pub use request::{
-    AddContainer, Aliases, Connect, CreateNetwork, DnsTtl, Health, Ports, Rename, SubnetRequest,
+    AddContainer, Aliases, Connect, CreateNetwork, DnsTtl, Health, Ports, Rate, Rename,
+    SubnetRequest,
 };
 pub use row::{
     AddressCursorRow, Change, ContainerRow, DocumentRow, EndpointRow, NetworkRow, PortBindingRow,
@@ -160,6 +161,9 @@ pub struct Endpoint {
     pub links: Vec<String>,
     /// Whose gateway is the container's default: the greatest first.
     pub gateway_priority: i32,
+    /// The rate to which its traffic is limited each way, as in `50mbit`; absent if it is not limited.
+    #[serde(default)]
+    pub rate: Option<String>,
     /// How it is in the guest.
     pub state: EndpointState,
     /// What the guest's kernel has: addresses as its agent last reported.

@@ -109,6 +109,7 @@ impl EndpointView {
             opened: endpoint.opened.iter().map(ToString::to_string).collect(),
             links: self.links.clone(),
             gateway_priority: endpoint.gateway_priority,
+            rate: endpoint.rate.map(|rate| rate.to_string()),
             state: spec.map_or(shape::EndpointState::Pending, |spec| {
                 endpoint_state(state.endpoint(spec, &endpoint.interface))
             }),

@@ -173,7 +173,10 @@ async fn connect(
         Ok((container, network.id, network.name.clone()))
     });
     let (container, network, name) = meant.await??;
-    let request = settings.connect(container.into(), network.into(), version)?;
+    let snapshot = docker.runtime.get(container).await?;
+    let labels = snapshot.map(|snapshot| snapshot.workload.labels.clone());
+    let labels = labels.unwrap_or_default();
+    let request = settings.connect(container.into(), network.into(), &labels, version)?;
     let written = serde_json::to_string(&settings)
         .map_err(|error| DockerError::failed(format!("EndpointConfig cannot be kept: {error}")))?;
     docker

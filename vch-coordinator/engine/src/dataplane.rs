@@ -307,5 +307,6 @@ fn port(endpoint: &DesiredEndpoint) -> Port {
         foreign: matches!(endpoint.segment, Segment::External(_)),
         kind,
         mtu: endpoint.mtu,
+        limit: endpoint.limit.clone(),
     }
 }

@@ -257,6 +257,18 @@ fn undo(answer: &Answer) -> Option<(&'static str, Command)> {
                 network: (*network).into(),
             },
         )),
+        Answer::RateSet {
+            container,
+            network,
+            before,
+        } => Some((
+            "the limit",
+            Command::SetRate {
+                container: (*container).into(),
+                network: (*network).into(),
+                rate: *before,
+            },
+        )),
         // Of what is undone together the first is what was asked for.
         Answer::Batch(answers) => {
             let mut undone: Vec<_> = answers.iter().filter_map(undo).collect();

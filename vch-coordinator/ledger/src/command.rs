@@ -3,7 +3,7 @@
 use crate::{
     AddressRange, Attachment, BridgeOptions, Change, Channel, ContainerId, ContainerName,
     ContainerPort, ContainerRef, Dns, DnsTtl, DocumentKind, EndpointId, ExternalNetwork, NetworkId,
-    NetworkName, NetworkRef, PortBinding, Revision, SegmentKind, Subnet,
+    NetworkName, NetworkRef, PortBinding, Rate, Revision, SegmentKind, Subnet,
 };
 use ipnet::IpNet;
 use protocol::spec::{
@@ -85,6 +85,15 @@ pub enum Command {
         network: NetworkRef,
         /// All aliases that the container is to have there.
         aliases: Vec<Hostname>,
+    },
+    /// Limits how much a container may receive from a network, and how much it may send.
+    SetRate {
+        /// The container.
+        container: ContainerRef,
+        /// The network.
+        network: NetworkRef,
+        /// The rate from now on; `None` for no limit.
+        rate: Option<Rate>,
     },
     /// Makes the external networks these, when the configuration is read again.
     ///
@@ -264,6 +273,8 @@ pub struct Connect {
     pub links: Vec<(ContainerRef, Hostname)>,
     /// Whether the endpoint's names are answered only while the container is healthy.
     pub only_healthy: bool,
+    /// See [`Endpoint::rate`](crate::Endpoint::rate).
+    pub rate: Option<Rate>,
 }
 
 impl Connect {
@@ -282,6 +293,7 @@ impl Connect {
             gateway_priority: 0,
             links: Vec::new(),
             only_healthy: false,
+            rate: None,
         }
     }
 }
@@ -413,6 +425,15 @@ pub enum Answer {
         container: ContainerId,
         /// The network's ID.
         network: NetworkId,
+    },
+    /// The endpoint of a container has another limit.
+    RateSet {
+        /// The container.
+        container: ContainerId,
+        /// The network.
+        network: NetworkId,
+        /// The limit before.
+        before: Option<Rate>,
     },
     /// The external networks are as the configuration has them.
     Configured {

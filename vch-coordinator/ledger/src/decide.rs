@@ -73,6 +73,11 @@ pub(crate) fn decide(
             network,
             aliases,
         } => endpoint::set_aliases(context, (&container, &network), aliases, environment),
+        Command::SetRate {
+            container,
+            network,
+            rate,
+        } => endpoint::set_rate(context, (&container, &network), rate),
         Command::PublishPorts { container, ports } => {
             publish::publish(context, &container, ports, environment)
         }

@@ -11,7 +11,7 @@ pub use follow::follow;
 use crate::{
     Attachment, Channel, Container, ContainerId, ContainerName, DnsTtl, Endpoint, EndpointId,
     External, HostPort, Ledger, Link, Network, NetworkId, NetworkKind, PortBinding, PortNumber,
-    SegmentKind, Subnet,
+    Rate, SegmentKind, Subnet,
 };
 use ipnet::IpNet;
 use protocol::spec::{FirewallLevel, Hostname, InterfaceName, MacAddress, Mtu, NetSpec, NicMatch};
@@ -111,6 +111,8 @@ pub struct DesiredEndpoint {
     pub interface: InterfaceName,
     /// The link's MTU.
     pub mtu: Option<Mtu>,
+    /// The limit on what passes to the container, and on what it sends.
+    pub limit: Option<Limit>,
     /// The endpoint's addresses.
     pub addresses: Vec<IpAddr>,
     /// The endpoint's MAC address.
@@ -125,6 +127,15 @@ pub struct DesiredEndpoint {
     pub opened: Vec<PortNumber>,
     /// The VM's NIC; `None` while the container does not run, and if the attachment is not a tap.
     pub nic: Option<Nic>,
+}
+
+/// How much may pass by a link, each way by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// How much.
+    pub rate: Rate,
+    /// The link of the VCH through which what comes from the container is led, to be limited there.
+    pub ifb: InterfaceName,
 }
 
 /// The NIC of a running VM at an endpoint.
@@ -170,6 +181,11 @@ pub fn bridge_name(network: NetworkId) -> InterfaceName {
 /// Returns the name of an endpoint's link on the VCH.
 pub fn port_name(endpoint: EndpointId) -> InterfaceName {
     link_name("vt", &endpoint.short())
+}
+
+/// The link through which what an endpoint sends is led while it is limited: an intermediate functional block.
+pub fn ifb_name(endpoint: EndpointId) -> InterfaceName {
+    link_name("vi", &endpoint.short())
 }
 
 fn link_name(kind: &str, id: &str) -> InterfaceName {
@@ -277,6 +293,10 @@ fn desired_endpoint(
         attachment: endpoint.attachment.clone(),
         interface: endpoint.interface.clone(),
         mtu: network.mtu,
+        limit: endpoint.rate.map(|rate| Limit {
+            rate,
+            ifb: ifb_name(endpoint.id),
+        }),
         mac: endpoint.mac,
         level: network.external().map(|external| external.level),
         opened: endpoint.opened.clone(),

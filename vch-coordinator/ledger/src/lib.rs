@@ -60,7 +60,8 @@ pub use row::{
     AddressCursor, Attachment, AwaitedLink, BridgeOptions, Change, Channel, Container,
     ContainerPort, Dns, DnsTtl, DnsTtlError, Document, DocumentKind, Endpoint, External,
     ExternalAddressing, HostPort, IFNAME, InterfacePrefix, Link, Network, NetworkKind, PortBinding,
-    PortNumber, Protocol, Publish, RestingAddress, Revision, Row, RowKey, SegmentKind, Subnet,
+    PortNumber, Protocol, Publish, Rate, RateError, RestingAddress, Revision, Row, RowKey,
+    SegmentKind, Subnet,
 };
 pub use settings::{
     DEFAULT_EPHEMERAL, DefaultBridge, ExternalNetwork, Grants, Limits, Pool, PoolError, Settings,

@@ -10,6 +10,7 @@ mod document;
 mod endpoint;
 mod network;
 mod port;
+mod rate;
 
 pub use bridge::{BridgeOptions, InterfacePrefix};
 pub use container::{Channel, Container, Dns};
@@ -18,6 +19,7 @@ pub use document::{Document, DocumentKind};
 pub use endpoint::{Attachment, AwaitedLink, Endpoint, IFNAME, Link};
 pub use network::{External, ExternalAddressing, Network, NetworkKind, SegmentKind, Subnet};
 pub use port::{ContainerPort, HostPort, PortBinding, PortNumber, Protocol, Publish};
+pub use rate::{Rate, RateError};
 
 use crate::{ContainerId, EndpointId, NetworkId};
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,7 @@
 //! Segments: the L2 that carries the bridge networks.
 //!
 //! A segment is a Linux bridge with the gateway's addresses; what is on it hangs on its ports: a
-//! tap for a VM, a pair of virtual links for what lives in a network namespace.
+//! tap for a VM, a pair of virtual links for what lives in a network namespace. How much passes a port can be limited.
 //!
 //! ```text
 //!   Segments ── commands ──► actor ── observe ──► plan ── steps ──► apply ──► kernel
@@ -11,7 +11,7 @@
 //!
 //! The actor has a thread of its own, since the kernel works off a request within the call that
 //! hands it over, and makes its changes one after the other anyway (RTNL). Invariants: only
-//! `kernel`, `apply`, `tap`, `sysctl` and `events` touch the kernel; a link without our
+//! `kernel`, `apply`, `rate`, `tap`, `sysctl` and `events` touch the kernel; a link without our
 //! [`Owner`]'s mark is never changed or removed; [`Segments::ensure_bridge`],
 //! [`Segments::ensure_port`] and the removals read only the links that they name, so that their
 //! cost does not grow with the number of others.
@@ -24,6 +24,7 @@ mod events;
 mod kernel;
 mod observed;
 mod plan;
+mod rate;
 mod routes;
 mod step;
 mod sysctl;

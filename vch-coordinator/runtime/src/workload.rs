@@ -6,7 +6,7 @@ use protocol::spec::{Hostname, InterfaceName, MacAddress};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{collections::BTreeMap, net::IpAddr};
-use vch_ledger::{Connect, ContainerId};
+use vch_ledger::{Connect, ContainerId, Rate};
 
 /// What a container was created to run. It does not change, but for [`Workload::resources`],
 /// [`Workload::restart`] and [`Workload::awaited`].
@@ -140,6 +140,8 @@ pub struct Awaited {
     #[serde(default)]
     sysctls: BTreeMap<String, String>,
     gateway_priority: i32,
+    #[serde(default)]
+    rate: Option<Rate>,
     /// Containers as the user named them, each with its name here.
     links: Vec<(String, Hostname)>,
 }
@@ -155,6 +157,7 @@ impl From<&Connect> for Awaited {
             interface: request.interface.clone(),
             sysctls: request.sysctls.clone(),
             gateway_priority: request.gateway_priority,
+            rate: request.rate,
             links: links
                 .map(|(whom, name)| (whom.to_string(), name.clone()))
                 .collect(),
@@ -173,6 +176,7 @@ impl Awaited {
             interface: self.interface.clone(),
             sysctls: self.sysctls.clone(),
             gateway_priority: self.gateway_priority,
+            rate: self.rate,
             links: links
                 .map(|(whom, name)| (whom.as_str().into(), name.clone()))
                 .collect(),

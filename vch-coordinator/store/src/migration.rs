@@ -1,18 +1,20 @@
 //! Stores of older schemas, brought to the present one when they are opened.
 //!
 //! ```text
-//!   v1 ──to_v2──► v2 ──to_v3──► v3 ──to_v4──► rows of today        in one transaction, with the number
+//!   v1 ──to_v2──► v2 ──to_v3──► v3 ──to_v4──► v4 ──to_v5──► rows of today     in one transaction, with the number
 //! ```
 //!
 //! A released schema's rows are frozen in a file of their own, with a store that its release wrote.
-//! With the next schema the present rows are frozen as `v4`, and `to_v4` makes those.
+//! With the next schema the present rows are frozen as `v5`, and `to_v5` makes those.
 
 mod to_v2;
 mod to_v3;
 mod to_v4;
+mod to_v5;
 mod v1;
 mod v2;
 mod v3;
+mod v4;
 
 use super::{
     StoreError,
@@ -34,14 +36,15 @@ pub(super) const OLDEST: u32 = 1;
 pub(super) fn migrate(write: &WriteTransaction, found: u32) -> Result<(), StoreError> {
     let mut table = write.open_table(ROWS).map_err(failed("open rows"))?;
     let rows = match found {
-        1 => to_v3::rows(to_v2::rows(read(&table)?)),
-        2 => to_v3::rows(read(&table)?),
+        1 => to_v4::rows(to_v3::rows(to_v2::rows(read(&table)?))),
+        2 => to_v4::rows(to_v3::rows(read(&table)?)),
+        3 => to_v4::rows(read(&table)?),
         _ => read(&table)?,
     };
     table
         .retain(|_, _| false)
         .map_err(failed("remove the rows"))?;
-    for row in to_v4::rows(rows) {
+    for row in to_v5::rows(rows) {
         let (key, value) = (encode("rows", &row.key())?, encode("rows", &row)?);
         table
             .insert(key.as_slice(), value.as_slice())

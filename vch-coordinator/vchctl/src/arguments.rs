@@ -4,7 +4,7 @@ mod container;
 mod network;
 mod port;
 
-pub use container::Container;
+pub use container::{Container, Rate};
 pub use network::Network;
 pub use port::Port;
 

@@ -1,7 +1,7 @@
 //! One arm a command: ask, then print.
 
 use crate::{
-    arguments::{Arguments, Command, Container, Format, Network, Port},
+    arguments::{Arguments, Command, Container, Format, Network, Port, Rate},
     awaited, table,
 };
 use control_api::{
@@ -142,6 +142,7 @@ async fn container(client: &Client, format: Format, command: &Container) -> Resu
                 println!("{}", endpoint.body.names.join(" "));
             }))
         }
+        Container::Rate(words) => rate(client, format, words).await,
         Container::Wait { container, timeout } => {
             let path = format!("{}/wait?timeout={timeout}", at(container));
             wait(client, format, &path).await
@@ -168,6 +169,15 @@ async fn remove(client: &Client, format: Format, container: &str, force: bool) -
     let gone: shape::Answer<shape::Removed> = client.delete(&path).await?;
     show(format, &gone, || println!("{container}"));
     Ok(())
+}
+
+async fn rate(client: &Client, format: Format, words: &Rate) -> Result<Outcome> {
+    let path = format!("/v1/containers/{}/rate", segment(&words.container));
+    let set: shape::Answer<shape::Container> = client.put(&path, &words.request()).await?;
+    show(format, &set, || {
+        table::endpoints(set.body.endpoints.values());
+    });
+    Ok(outcome(&set.progress))
 }
 
 async fn wait(client: &Client, format: Format, path: &str) -> Result<Outcome> {

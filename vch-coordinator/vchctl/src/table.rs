@@ -165,6 +165,7 @@ pub fn endpoints<'a>(list: impl IntoIterator<Item = &'a shape::Endpoint>) {
             endpoint.mac.clone(),
             endpoint.interface.clone(),
             format!("{} {}", endpoint.attachment, endpoint.link),
+            endpoint.rate.clone().unwrap_or_else(|| "-".to_owned()),
             endpoint.state.to_string(),
         ]
     });
@@ -176,6 +177,7 @@ pub fn endpoints<'a>(list: impl IntoIterator<Item = &'a shape::Endpoint>) {
             "MAC",
             "INTERFACE",
             "ATTACHMENT",
+            "RATE",
             "STATE",
         ],
         rows,

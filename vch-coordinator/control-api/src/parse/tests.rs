@@ -225,6 +225,37 @@ fn servers_that_cannot_be_asked_are_refused_with_their_container() {
 }
 
 #[test]
+fn a_rate_is_read_or_refused_with_its_field_value_and_remedy() {
+    let limited = |text: Option<&str>| {
+        let text = text.map(str::to_owned);
+        let endpoint = shape::Connect {
+            rate: text.clone(),
+            ..endpoint()
+        };
+        let set = shape::Rate {
+            rate: text,
+            network: None,
+        };
+        let connected = connect("web", &endpoint).map(|request| request.rate);
+        [connected, rate(&set)]
+    };
+    for (text, expected) in [(Some("50mbit"), Some(50_000_000)), (None, None)] {
+        for read in limited(text) {
+            assert_eq!(read.ok().unwrap().map(Rate::bits), expected);
+        }
+    }
+    for text in ["fast", "1kbit", "200gbit", "none"] {
+        for read in limited(Some(text)) {
+            let Err(error) = read else { panic!("{text}") };
+            let told = problem(&error);
+            for word in ["rate", text, "mbit"] {
+                assert!(told.contains(word) || told.contains("100gbit"), "{told}");
+            }
+        }
+    }
+}
+
+#[test]
 fn what_is_shown_of_a_value_is_bounded() {
     let Err(error) = add_container(&add(&"x".repeat(100_000))) else {
         panic!("no channel");
@@ -246,6 +277,7 @@ proptest! {
         let connection = shape::Connect {
             nic: Some(text.clone()),
             attachment: Some(text.clone()),
+            rate: Some(text.clone()),
             ..endpoint()
         };
         let errors = [

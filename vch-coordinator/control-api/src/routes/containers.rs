@@ -12,7 +12,7 @@ use axum::{
 };
 use serde::Deserialize;
 use std::time::Duration;
-use vch_ledger::{Answer, Command, ContainerId, ContainerRef, Refusal};
+use vch_ledger::{Answer, Command, ContainerId, ContainerRef, NetworkRef, Refusal};
 use vch_network::tether::Readiness;
 
 /// Longest that a client may wait for readiness, in seconds.
@@ -209,6 +209,38 @@ pub async fn set_health(
         unhealthy: !body?.0.healthy,
     };
     carry_out(&api, command).await
+}
+
+/// Limits one endpoint of a container, or all of them as one transaction.
+pub async fn set_rate(
+    State(api): State<Api>,
+    Path(container): Path<String>,
+    body: Body<shape::Rate>,
+) -> Reply<shape::Answer<shape::Container>> {
+    let body = body?.0;
+    let rate = parse::rate(&body)?;
+    let rows = look_at_container(&api, container.as_str().into()).await?;
+    let id = rows.container.id;
+    let networks: Vec<NetworkRef> = match &body.network {
+        Some(network) => vec![network.as_str().into()],
+        None => {
+            let endpoints = rows.endpoints.iter();
+            endpoints.map(|one| one.endpoint.network.into()).collect()
+        }
+    };
+    if networks.is_empty() {
+        let remedy = "it is on no network: connect it to one first";
+        return Err(ApiError::invalid("container", &container, remedy));
+    }
+    let commands = networks.into_iter().map(|network| Command::SetRate {
+        container: id.into(),
+        network,
+        rate,
+    });
+    let command = Command::Batch(commands.collect());
+    let outcome = api.requests.carry_out(command).await?;
+    let rows = look_at_container(&api, id.into()).await?;
+    Ok(Json(answer(&outcome, rows.show(&api.requests.tether))))
 }
 
 /// Carries a command out that changes a container, and shows what it is then.

@@ -115,6 +115,17 @@ pub struct Aliases {
     pub aliases: Vec<String>,
 }
 
+/// `PUT /v1/containers/{container}/rate`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rate {
+    /// The rate of what the container receives, and of what it sends, as tc(8) writes rates: `50mbit`; absent or null
+    /// for no limit.
+    pub rate: Option<String>,
+    /// The network, by name or ID; absent or null for each of the container's networks.
+    pub network: Option<String>,
+}
+
 /// `POST /v1/containers/{container}/endpoints`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -139,4 +150,6 @@ pub struct Connect {
     pub links: Vec<String>,
     /// Its names answer only while it is healthy.
     pub only_healthy: bool,
+    /// The rate to which its traffic is limited each way, as tc(8) writes rates: `50mbit`; absent or null for no limit.
+    pub rate: Option<String>,
 }

@@ -156,6 +156,9 @@ pub struct EndpointRow {
     pub only_healthy: bool,
     /// The ports that are open to an external network.
     pub opened: Vec<String>,
+    /// The rate to which its traffic is limited each way; absent if it is not limited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<String>,
 }
 
 /// An address that was given back and waits before it is handed out again.

@@ -140,6 +140,7 @@ fn endpoint(row: &Endpoint) -> shape::EndpointRow {
         links: links.collect(),
         only_healthy: row.only_healthy,
         opened: words(&row.opened),
+        rate: row.rate.map(|rate| rate.to_string()),
     }
 }
 

@@ -111,6 +111,7 @@ fn endpoint(container: u8, tap: &str) -> DesiredEndpoint {
         attachment: Attachment::Tap,
         interface: samples::name("eth0"),
         mtu: None,
+        limit: None,
         addresses: Vec::new(),
         mac: MAC.parse().unwrap(),
         names: Vec::new(),

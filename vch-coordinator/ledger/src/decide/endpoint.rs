@@ -8,8 +8,8 @@ use super::{
 use crate::{
     Answer, AwaitedLink, Connect, ContainerRef, Endpoint, EndpointId, Environment,
     ExternalAddressing, ExternalRefusal, Id, Link, MAX_ALIASES, MAX_ENDPOINTS, MAX_LINKS,
-    MAX_SYSCTLS, NetworkId, NetworkKind, NetworkName, NetworkRef, Reference, Refusal, Row, derived,
-    lookup, pointer_name,
+    MAX_SYSCTLS, NetworkId, NetworkKind, NetworkName, NetworkRef, Rate, Reference, Refusal, Row,
+    derived, lookup, pointer_name,
     state::{ContainerState, LedgerState, NetworkState},
 };
 use protocol::spec::{Hostname, InterfaceName, MacAddress, NicMatch};
@@ -53,6 +53,7 @@ pub(super) fn connect(
         only_healthy: request.only_healthy,
         opened: Vec::new(),
         awaited_links,
+        rate: request.rate,
     };
     let mut container_draft = ContainerDraft::of(context, container);
     container_draft.container.missing.remove(&network.row.name);
@@ -151,6 +152,26 @@ pub(super) fn set_aliases(
     Ok(draft.answered(Answer::AliasesSet {
         container: row.id,
         network: network.row.id,
+    }))
+}
+
+/// Limits a container's endpoint. Its spec stays as it is: the guest has no part in it.
+pub(super) fn set_rate(
+    context: DecisionContext<'_>,
+    (container, network): (&ContainerRef, &NetworkRef),
+    rate: Option<Rate>,
+) -> Result<Decision, Refusal> {
+    let (container, network, endpoint) = find_endpoint(context.state, container, network)?;
+    let limited = Endpoint {
+        rate,
+        ..endpoint.clone()
+    };
+    let mut draft = Draft::default();
+    draft.replace(Row::Endpoint(endpoint.clone()), Row::Endpoint(limited));
+    Ok(draft.answered(Answer::RateSet {
+        container: container.row.id,
+        network: network.row.id,
+        before: endpoint.rate,
     }))
 }
 

@@ -217,6 +217,24 @@ fn what_was_followed_step_by_step_is_the_whole() {
 }
 
 #[test]
+fn another_limit_is_a_change_of_its_endpoint_alone() {
+    let mut world = DeltaWorld::furnished();
+    world.delta(connect(Attachment::Tap));
+    let delta = world.delta(Command::SetRate {
+        container: "web".into(),
+        network: "app".into(),
+        rate: "50mbit".parse().ok(),
+    });
+    let change = only(&delta.endpoints);
+    let [before, after] = [&change.before, &change.after].map(|one| one.as_ref().unwrap());
+    let limit = after.limit.as_ref().unwrap();
+    assert_eq!((&before.limit, limit.rate.bits()), (&None, 50_000_000));
+    let id = after.port.as_str().strip_prefix("vt-").unwrap();
+    assert_eq!(limit.ifb.as_str(), format!("vi-{id}"));
+    assert!(delta.networks.is_empty() && delta.containers.is_empty() && delta.links.is_empty());
+}
+
+#[test]
 fn another_dns_ttl_is_a_change_of_its_network_alone() {
     let mut world = DeltaWorld::furnished();
     world.delta(connect(Attachment::Tap));

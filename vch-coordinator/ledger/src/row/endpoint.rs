@@ -1,5 +1,6 @@
 //! The row of an endpoint.
 
+use super::Rate;
 use crate::{ContainerId, ContainerName, EndpointId, NamespacePath, NetworkId, PortNumber};
 use ipnet::IpNet;
 use protocol::spec::{Hostname, InterfaceName, MacAddress, NicMatch};
@@ -52,6 +53,8 @@ pub struct Endpoint {
     /// The links to containers that do not exist: each becomes one of [`links`](Self::links) when a container of its
     /// name is added. Always empty on the default bridge.
     pub awaited_links: Vec<AwaitedLink>,
+    /// How much it may receive, and how much it may send; `None` for no limit.
+    pub rate: Option<Rate>,
 }
 
 impl Endpoint {

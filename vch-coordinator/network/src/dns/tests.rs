@@ -83,6 +83,7 @@ fn endpoint(number: u8, on: u8, name: &str, address: &str) -> (EndpointId, Endpo
         attachment: Attachment::Tap,
         interface: "eth0".parse().unwrap(),
         mtu: None,
+        limit: None,
         addresses: vec![ip(address)],
         mac: [2, 0, 0, 0, 0, number].try_into().unwrap(),
         names: vec![name.parse().unwrap()],

@@ -52,6 +52,8 @@ pub struct Actor {
     events: Events,
     /// The links that were asked for last, to know which events matter.
     wanted: Desired,
+    /// The ports that it limits, by the link that each limit has.
+    ifbs: BTreeMap<InterfaceName, InterfaceName>,
     /// Our links by number: addresses and routes are told by that.
     own: BTreeMap<u32, InterfaceName>,
     routes: HostRoutes,
@@ -72,6 +74,7 @@ impl Actor {
             kernel: Kernel::connect(owner)?,
             events,
             wanted: Desired::default(),
+            ifbs: BTreeMap::new(),
             own: BTreeMap::new(),
             routes,
             disturbed,
@@ -204,23 +207,38 @@ impl Actor {
     }
 
     async fn ensure_port(&mut self, port: Port) -> Result<usize, SegmentError> {
-        let observed = self.kernel.observe_port(&port).await?;
+        let before = self.wanted.ports.get(&port.name);
+        let before = before.and_then(|port| port.limit.clone());
+        let observed = self.kernel.observe_port(&port, before.is_some()).await?;
         let planned = plan_port(self.kernel.owner, &observed, &port, false);
         let steps = planned.map_err(|r| SegmentError::refused(port.name.clone(), r))?;
         self.take(&steps).await?;
+        let mut changes = steps.len();
+        if let (Some(before), None) = (before, &port.limit) {
+            changes += self.remove_links(&[&before.ifb]).await?.len();
+            self.ifbs.remove(&before.ifb);
+        }
         self.is_right(&port.name);
+        let limit = port.limit.as_ref();
+        self.ifbs
+            .extend(limit.map(|limit| (limit.ifb.clone(), port.name.clone())));
         self.wanted.ports.insert(port.name.clone(), port);
-        Ok(steps.len())
+        Ok(changes)
     }
 
     async fn remove(&mut self, removals: Vec<Removal>) {
-        let names: Vec<_> = removals.iter().map(|(name, _)| name).collect();
-        for name in &names {
+        let mut ifbs = Vec::new();
+        for (name, _) in &removals {
             // Not wanted from here on, even if the kernel refuses: nobody is to heal it.
-            self.wanted.bridges.remove(*name);
-            self.wanted.ports.remove(*name);
+            self.wanted.bridges.remove(name);
+            let port = self.wanted.ports.remove(name);
+            ifbs.extend(port.and_then(|port| port.limit).map(|limit| limit.ifb));
             self.is_right(name);
         }
+        for ifb in &ifbs {
+            self.ifbs.remove(ifb);
+        }
+        let names: Vec<_> = removals.iter().map(|(name, _)| name).chain(&ifbs).collect();
         let gone = self.remove_links(&names).await;
         for (name, answer) in removals {
             let _ = answer.send(
@@ -278,8 +296,14 @@ impl Actor {
                 (Err(error), None) => done.general.push(error),
             }
         }
+        let limits = desired.ports.values();
+        let limits = limits.filter_map(|port| Some((port.limit.as_ref()?, &port.name)));
+        self.ifbs = limits
+            .map(|(limit, port)| (limit.ifb.clone(), port.clone()))
+            .collect();
         self.wanted = desired;
-        let failed = done.failed.keys().cloned().collect();
+        let failed = done.failed.keys().map(|name| self.limited_by(name));
+        let failed = failed.cloned().collect();
         self.disturbed.send_if_modified(|disturbed| {
             *disturbed = failed;
             false
@@ -287,25 +311,28 @@ impl Actor {
         Ok(done)
     }
 
-    /// Takes the steps to one object; if one fails, a link that they made is removed again.
+    /// Takes the steps to one object; if one fails, the links that they made are removed again.
     async fn take(&mut self, steps: &[Step]) -> Result<(), SegmentError> {
-        let mut created = None;
+        let mut created = Vec::new();
         for step in steps {
             if let Err(error) = self.kernel.apply(step).await {
-                if let Some(name) = created
-                    && let Err(error) = self.remove_links(&[name]).await
-                {
-                    // The next reconcile finds it by its mark.
-                    tracing::warn!(link = %name, %error, "what could not be set up stays behind");
+                if let Err(error) = self.remove_links(&created).await {
+                    // The next reconcile finds them by their mark.
+                    tracing::warn!(links = ?created, %error, "what could not be set up stays behind");
                 }
                 return Err(error);
             }
-            created = created.or(step.link().filter(|_| step.creates()));
+            created.extend(step.link().filter(|_| step.creates()));
         }
-        if let Some(name) = created {
+        for name in created {
             self.learn_created(name);
         }
         Ok(())
+    }
+
+    /// The port that a link limits, or the link itself.
+    fn limited_by<'a>(&'a self, link: &'a InterfaceName) -> &'a InterfaceName {
+        self.ifbs.get(link).unwrap_or(link)
     }
 
     fn is_right(&self, name: &InterfaceName) {

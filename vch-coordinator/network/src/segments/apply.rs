@@ -59,6 +59,12 @@ impl Kernel {
             Step::Set { name, change } => self.set(name, change).await,
             Step::RemoveAddress { name, address } => self.remove_address(name, *address).await,
             Step::AddAddress { name, address } => self.add_address(name, *address).await,
+            Step::CreateIfb { name } => self.create_ifb(name).await,
+            Step::SetBucket { name, bucket } => self.set_bucket(name, bucket).await,
+            Step::RemoveBucket { name } => self.remove_bucket(name).await,
+            Step::AddIngress { name } => self.add_ingress(name).await,
+            Step::RemoveIngress { name } => self.remove_ingress(name).await,
+            Step::Redirect { name, ifb } => self.redirect(name, ifb).await,
         }
     }
 
@@ -240,7 +246,7 @@ impl Kernel {
         }
     }
 
-    fn mark(&self) -> LinkAttribute {
+    pub(super) fn mark(&self) -> LinkAttribute {
         LinkAttribute::Group(self.owner.group())
     }
 }
@@ -264,7 +270,11 @@ fn write(setting: &Sysctl) -> Result<(), SegmentError> {
     }
 }
 
-fn link<const N: usize>(name: &InterfaceName, attributes: [LinkAttribute; N]) -> LinkMessage {
+/// A message about the link of that name.
+pub(super) fn link<const N: usize>(
+    name: &InterfaceName,
+    attributes: [LinkAttribute; N],
+) -> LinkMessage {
     let mut message = LinkMessage::default();
     message
         .attributes

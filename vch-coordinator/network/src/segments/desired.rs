@@ -3,6 +3,7 @@
 use ipnet::IpNet;
 use protocol::spec::{InterfaceName, MacAddress, Mtu};
 use std::{collections::BTreeMap, fmt, path::PathBuf};
+use vch_ledger::desired::Limit;
 
 // The kernel reads a group as a positive `int`: bit 30 is the highest.
 const MARKED: u32 = 1 << 30;
@@ -107,6 +108,8 @@ pub struct Port {
     pub kind: PortKind,
     /// The MTU; `None` leaves the kernel's.
     pub mtu: Option<Mtu>,
+    /// How much passes each way; `None` for all.
+    pub limit: Option<Limit>,
 }
 
 /// The kind of a port's link.

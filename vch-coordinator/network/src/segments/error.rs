@@ -88,6 +88,16 @@ pub enum SegmentError {
         /// The name that is taken there.
         peer: InterfaceName,
     },
+    /// The kernel lacks what limits traffic.
+    #[error(
+        "the rate of link {link} can't be limited: the kernel has no {module}: load it by modprobe(8), or give no `vch.rate`"
+    )]
+    NoLimits {
+        /// The link.
+        link: InterfaceName,
+        /// The module that the kernel lacks.
+        module: &'static str,
+    },
     /// The kernel refused an operation for another reason.
     #[error("could not {operation} {object}")]
     Kernel {
@@ -115,6 +125,7 @@ impl SegmentError {
             Self::BridgeFull { .. } => "bridge-full",
             Self::NoNamespace { .. } => "no-namespace",
             Self::PeerTaken { .. } => "peer-name-taken",
+            Self::NoLimits { .. } => "no-limits",
             Self::Kernel { .. } => "kernel-refused",
             Self::Stopped => "shutting-down",
         }
@@ -124,6 +135,7 @@ impl SegmentError {
     pub(super) fn refused(name: InterfaceName, refusal: Refusal) -> Self {
         match refusal {
             Refusal::NameTaken(holder) => Self::NameTaken { name, holder },
+            Refusal::LimitTaken(name, holder) => Self::NameTaken { name, holder },
             Refusal::NoBridge(bridge) => Self::NoBridge { port: name, bridge },
             Refusal::BridgeTaken(bridge, holder) => Self::BridgeTaken {
                 port: name,

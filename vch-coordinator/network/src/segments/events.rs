@@ -1,4 +1,4 @@
-//! Receives the kernel's events of links, addresses and routes.
+//! Receives the kernel's events of links, addresses, routes and limits of traffic.
 
 use super::{SegmentError, kernel::errno_of, kernel::refused, observed::Link};
 use netlink_packet_route::{
@@ -30,6 +30,13 @@ pub enum SegmentEvent {
     PortChanged(u32),
     /// The addresses of the link with this index changed.
     AddressChanged(u32),
+    /// A limit of a link's traffic changed, or was read.
+    LimitChanged {
+        /// The index of the link.
+        index: u32,
+        /// The netlink port of the socket that changed or read it.
+        by: u32,
+    },
     /// A route was added; it takes the place of others of its metric if it `replaces`.
     Route {
         /// The route.
@@ -65,6 +72,7 @@ impl Events {
     fn subscribe() -> io::Result<TokioSocket> {
         let groups = [
             MulticastGroup::Link,
+            MulticastGroup::Tc,
             MulticastGroup::Ipv4Ifaddr,
             MulticastGroup::Ipv6Ifaddr,
             MulticastGroup::Ipv4Route,
@@ -108,6 +116,7 @@ fn decode(mut bytes: &[u8]) -> Vec<SegmentEvent> {
 
 fn event(message: NetlinkMessage<RouteNetlinkMessage>) -> Option<SegmentEvent> {
     let replaces = message.header.flags & NLM_F_REPLACE != 0;
+    let by = message.header.port_number;
     let NetlinkPayload::InnerMessage(message) = message.payload else {
         return None;
     };
@@ -126,6 +135,13 @@ fn event(message: NetlinkMessage<RouteNetlinkMessage>) -> Option<SegmentEvent> {
         RouteNetlinkMessage::NewAddress(AddressMessage { header, .. })
         | RouteNetlinkMessage::DelAddress(AddressMessage { header, .. }) => {
             Some(SegmentEvent::AddressChanged(header.index))
+        }
+        RouteNetlinkMessage::NewQueueDiscipline(message)
+        | RouteNetlinkMessage::DelQueueDiscipline(message)
+        | RouteNetlinkMessage::NewTrafficFilter(message)
+        | RouteNetlinkMessage::DelTrafficFilter(message) => {
+            let index = message.header.index.cast_unsigned();
+            Some(SegmentEvent::LimitChanged { index, by })
         }
         RouteNetlinkMessage::NewRoute(route) => Some(SegmentEvent::Route { route, replaces }),
         RouteNetlinkMessage::DelRoute(route) => Some(SegmentEvent::RouteGone(route)),

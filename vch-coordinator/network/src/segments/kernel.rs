@@ -15,8 +15,11 @@ use netlink_packet_route::{
 };
 use nix::{errno::Errno, libc};
 use protocol::spec::InterfaceName;
-use rtnetlink::packet_core::{
-    NLM_F_ACK, NLM_F_DUMP, NLM_F_MULTIPART, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
+use rtnetlink::{
+    packet_core::{
+        NLM_F_ACK, NLM_F_DUMP, NLM_F_MULTIPART, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
+    },
+    sys::AsyncSocket,
 };
 use std::{
     collections::BTreeMap,
@@ -34,6 +37,8 @@ use tokio::task::JoinHandle;
 pub struct Kernel {
     pub(super) owner: Owner,
     netlink: rtnetlink::Handle,
+    /// The connection's netlink port, by which the kernel says whose changes it tells of.
+    port: u32,
     connection: JoinHandle<()>,
 }
 
@@ -49,11 +54,12 @@ impl Kernel {
     /// # Errors
     /// Returns [`SegmentError::Kernel`] if the kernel refuses the socket.
     pub fn connect(owner: Owner) -> Result<Self, SegmentError> {
-        let (netlink, connection) =
+        let (netlink, port, connection) =
             open().map_err(|error| refused("connect to", "rtnetlink", errno_of(&error)))?;
         Ok(Self {
             owner,
             netlink,
+            port,
             connection,
         })
     }
@@ -62,13 +68,18 @@ impl Kernel {
     /// carried out: their callers get an error, and read the kernel again.
     fn reconnect(&mut self) {
         match open() {
-            Ok((netlink, connection)) => {
+            Ok(opened) => {
                 self.connection.abort();
-                (self.netlink, self.connection) = (netlink, connection);
+                (self.netlink, self.port, self.connection) = opened;
                 tracing::warn!("the netlink connection failed and was made anew");
             }
             Err(error) => tracing::warn!(%error, "the netlink connection can't be made anew yet"),
         }
+    }
+
+    /// Returns the netlink port of the connection.
+    pub(super) fn port(&self) -> u32 {
+        self.port
     }
 
     /// Sends one request, and waits until the kernel has carried it out.
@@ -83,7 +94,7 @@ impl Kernel {
         self.request(message, NLM_F_ACK | flags).await.map(drop)
     }
 
-    async fn request(
+    pub(super) async fn request(
         &mut self,
         message: RouteNetlinkMessage,
         flags: u16,
@@ -146,12 +157,15 @@ impl Kernel {
         for port in ports {
             self.observe_namespace(port, &mut namespaces).await;
         }
-        Ok(Observed {
+        let mut observed = Observed {
             links: links.iter().filter_map(parse_link).collect(),
             addresses,
             namespaces,
             forwarding: sysctl::forwarding(),
-        })
+            ..Observed::default()
+        };
+        self.observe_limits(&mut observed).await?;
+        Ok(observed)
     }
 
     /// Reads the links that a plan for a bridge needs.
@@ -167,12 +181,19 @@ impl Kernel {
         Ok(observed)
     }
 
-    /// Reads the links that a plan for a port needs.
-    pub(super) async fn observe_port(&mut self, port: &Port) -> Result<Observed, SegmentError> {
+    /// Reads the links that a plan for a port needs, and what limits it if it has or `had_limit`.
+    pub(super) async fn observe_port(
+        &mut self,
+        port: &Port,
+        had_limit: bool,
+    ) -> Result<Observed, SegmentError> {
         let mut observed = self.observe_link(&port.name).await?;
         let bridge = self.observe_link(&port.bridge).await?;
         observed.links.extend(bridge.links);
         self.observe_namespace(port, &mut observed.namespaces).await;
+        if had_limit || port.limit.is_some() {
+            self.observe_limit(port, &mut observed).await?;
+        }
         Ok(observed)
     }
 
@@ -282,15 +303,16 @@ impl Kernel {
     }
 }
 
-/// Opens a connection to the network namespace of the calling thread, with the task that moves its
-/// bytes.
-fn open() -> io::Result<(rtnetlink::Handle, JoinHandle<()>)> {
+/// Opens a connection to the network namespace of the calling thread. Returns its handle, its
+/// netlink port, and the task that moves its bytes.
+fn open() -> io::Result<(rtnetlink::Handle, u32, JoinHandle<()>)> {
     // Strict: the kernel heeds a dump's filters, so that one link's addresses don't cost all.
     let (mut connection, netlink, _) = rtnetlink::new_connection_with_strict_check()?;
     // Without them a connection that fails would look like one whose answer is complete.
     connection.set_forward_ack(true);
     connection.set_forward_done(true);
-    Ok((netlink, tokio::spawn(connection)))
+    let address = connection.socket_mut().socket_mut().bind_auto()?;
+    Ok((netlink, address.port_number(), tokio::spawn(connection)))
 }
 
 /// Opens a network namespace. A path to another kind of file, even to a pipe, does not block.

@@ -1,6 +1,6 @@
 //! The observed state of the kernel's links, decoded from its messages.
 
-use super::tap::ROOT;
+use super::{rate::shaping::Shaping, tap::ROOT};
 use ipnet::IpNet;
 use netlink_packet_route::{
     address::{AddressAttribute, AddressFlags, AddressMessage},
@@ -26,6 +26,8 @@ pub struct Observed {
     pub namespaces: BTreeMap<PathBuf, Namespace>,
     /// Whether the namespace forwards packets.
     pub forwarding: Forwarding,
+    /// What limits links, by their index.
+    pub shaping: BTreeMap<u32, Shaping>,
 }
 
 /// Whether this namespace forwards packets between its links.

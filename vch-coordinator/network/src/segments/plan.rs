@@ -3,6 +3,7 @@
 use super::{
     Bridge, Desired, Owner, Port, PortKind,
     observed::{Address, Forwarding, Link, LinkIpv6, LinkKind, Namespace, Observed},
+    rate::{LinkTaken, plan_limit},
     step::{Change, Family, Ipv6Setting, Step},
 };
 use ipnet::IpNet;
@@ -27,6 +28,8 @@ pub enum Refusal {
     NotABridge(InterfaceName, Holder),
     /// The port's network namespace can't be opened.
     NoNamespace(PathBuf, Errno),
+    /// A link that is not ours bears the name of what limits the port.
+    LimitTaken(InterfaceName, Holder),
 }
 
 /// A link that this VCH did not make.
@@ -95,8 +98,15 @@ impl Plan {
 /// changes the others, and does not touch those that are right. `observed` must be everything.
 pub fn plan(owner: Owner, observed: &Observed, desired: &Desired) -> Plan {
     let mut plan = Plan::default();
+    let limits = desired
+        .ports
+        .values()
+        .filter_map(|port| port.limit.as_ref());
+    let ifbs: BTreeSet<&InterfaceName> = limits.map(|limit| &limit.ifb).collect();
     let leftovers = observed.links.iter().filter(|(name, link)| {
-        let wanted = desired.bridges.contains_key(name) || desired.ports.contains_key(name);
+        let wanted = desired.bridges.contains_key(name)
+            || desired.ports.contains_key(name)
+            || ifbs.contains(name);
         owner.owns(link.group) && !wanted
     });
     plan.steps.extend(remove_all(leftovers));
@@ -214,8 +224,8 @@ pub fn plan_further(
 }
 
 /// Plans one port. `observed` must have the links of its name and of its bridge's name and, for a
-/// veth pair, its namespace; `bridge_planned` says that its bridge will exist when the steps are
-/// taken.
+/// veth pair, its namespace, and for a port that is or was limited, what limits it;
+/// `bridge_planned` says that its bridge will exist when the steps are taken.
 ///
 /// # Errors
 /// Returns the [`Refusal`]: a name that is taken, a bridge that is missing or unusable, or a
@@ -284,6 +294,9 @@ pub fn plan_port(
         up: link.is_none_or(|link| !link.up),
     };
     steps.extend(set(name, change));
+    let limited = plan_limit(owner, observed, port, link);
+    let taken = |LinkTaken(name, link)| Refusal::LimitTaken(name, (&link).into());
+    steps.extend(limited.map_err(taken)?);
     Ok(steps)
 }
 

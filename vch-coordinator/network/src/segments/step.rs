@@ -1,5 +1,6 @@
 //! The steps that can be made in the kernel, one call each.
 
+use super::rate::TokenBucket;
 use ipnet::IpNet;
 use protocol::spec::{InterfaceName, MacAddress, Mtu};
 use std::path::PathBuf;
@@ -98,6 +99,40 @@ pub enum Step {
         /// The address, with its prefix length.
         address: IpNet,
     },
+    /// Make an intermediate functional block, marked: what is sent to it comes in again by the link that it came from.
+    CreateIfb {
+        /// Its name.
+        name: InterfaceName,
+    },
+    /// Limit what leaves by a link, or limit it otherwise.
+    SetBucket {
+        /// The link's name.
+        name: InterfaceName,
+        /// How.
+        bucket: TokenBucket,
+    },
+    /// Take the VCH's limit from what leaves by a link.
+    RemoveBucket {
+        /// The link's name.
+        name: InterfaceName,
+    },
+    /// Make room for filters of what comes in by a link.
+    AddIngress {
+        /// The link's name.
+        name: InterfaceName,
+    },
+    /// Take all filters from what comes in by a link.
+    RemoveIngress {
+        /// The link's name.
+        name: InterfaceName,
+    },
+    /// Lead all that comes in by a link to an intermediate functional block.
+    Redirect {
+        /// The link's name.
+        name: InterfaceName,
+        /// The name of the block.
+        ifb: InterfaceName,
+    },
 }
 
 impl Step {
@@ -117,7 +152,13 @@ impl Step {
             | Self::RouteLocalnet { name }
             | Self::Set { name, .. }
             | Self::RemoveAddress { name, .. }
-            | Self::AddAddress { name, .. } => Some(name),
+            | Self::AddAddress { name, .. }
+            | Self::CreateIfb { name }
+            | Self::SetBucket { name, .. }
+            | Self::RemoveBucket { name }
+            | Self::AddIngress { name }
+            | Self::RemoveIngress { name }
+            | Self::Redirect { name, .. } => Some(name),
         }
     }
 
@@ -125,7 +166,10 @@ impl Step {
     pub fn creates(&self) -> bool {
         matches!(
             self,
-            Self::CreateBridge { .. } | Self::CreateTap { .. } | Self::CreateVeth { .. }
+            Self::CreateBridge { .. }
+                | Self::CreateTap { .. }
+                | Self::CreateVeth { .. }
+                | Self::CreateIfb { .. }
         )
     }
 }

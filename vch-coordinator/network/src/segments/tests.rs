@@ -4,7 +4,9 @@
 mod faults;
 mod healing;
 mod host_routes;
+mod limits;
 mod shared;
+mod throughput;
 mod users;
 
 use super::{

@@ -103,12 +103,24 @@ impl Drop for Neighbour {
 /// Runs `ip` in the calling thread's namespace, as an administrator would; returns its standard
 /// output.
 pub fn ip(arguments: &str) -> String {
-    let output = Command::new("ip")
+    run("ip", arguments)
+}
+
+/// Runs `tc` in the same way.
+pub fn tc(arguments: &str) -> String {
+    run("tc", arguments)
+}
+
+fn run(program: &str, arguments: &str) -> String {
+    let output = Command::new(program)
         .args(arguments.split_whitespace())
         .output()
-        .expect("these tests need `ip`: install the package iproute2");
+        .expect("these tests need `ip` and `tc`: install the package iproute2");
     let complaint = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "ip {arguments}: {complaint}");
+    assert!(
+        output.status.success(),
+        "{program} {arguments}: {complaint}"
+    );
     String::from_utf8(output.stdout).unwrap()
 }
 

@@ -6,6 +6,7 @@ use crate::{
     segments::{Bridge, Desired, Owner, Port, PortKind, Segments},
 };
 use protocol::spec::InterfaceName;
+use vch_ledger::desired::Limit;
 
 /// The gateway's address and prefix length on `br-1`.
 pub const GATEWAY: &str = "172.18.0.1/16";
@@ -37,6 +38,7 @@ pub fn tap(text: &str) -> Port {
         foreign: false,
         kind: PortKind::Tap,
         mtu: None,
+        limit: None,
     }
 }
 
@@ -52,6 +54,17 @@ pub fn veth(text: &str, peer: &Neighbour) -> Port {
             mac: "02:00:00:00:00:02".parse().unwrap(),
         },
         mtu: None,
+        limit: None,
+    }
+}
+
+/// Returns a port with a limit.
+pub fn limited(port: Port, rate: &str) -> Port {
+    let ifb = name(&port.name.as_str().replace("vt-", "vi-"));
+    let rate = rate.parse().unwrap();
+    Port {
+        limit: Some(Limit { rate, ifb }),
+        ..port
     }
 }
 

@@ -8,7 +8,7 @@ use protocol::{
 };
 use vch_ledger::{
     Command, Connect, ContainerId, ContainerName, ContainerPort, CreateNetwork, External,
-    ExternalAddressing, ExternalNetwork, Id, Ledger, PortNumber, Protocol, Publish, Subnet,
+    ExternalAddressing, ExternalNetwork, Id, Ledger, PortNumber, Protocol, Publish, Rate, Subnet,
 };
 
 const CONTAINERS: [&str; 8] = ["web", "db", "cache", "queue", "mail", "auth", "cron", "log"];
@@ -27,7 +27,7 @@ pub(super) enum StoreRequest {
 pub(super) fn request(ledger: &Ledger, dice: &mut Dice) -> StoreRequest {
     let name = dice.pick(&CONTAINERS);
     let container = || name.into();
-    StoreRequest::Command(match dice.below(25) {
+    StoreRequest::Command(match dice.below(26) {
         0..4 => added(name, dice),
         4 => Command::RemoveContainer {
             container: container(),
@@ -68,6 +68,11 @@ pub(super) fn request(ledger: &Ledger, dice: &mut Dice) -> StoreRequest {
             ttl: [None, 60.try_into().ok()][dice.below(2)],
         },
         23 => Command::Configure(configuration(dice)),
+        24 => Command::SetRate {
+            container: container(),
+            network: dice.pick(&NETWORKS).into(),
+            rate: rate(dice),
+        },
         _ => return reported(ledger, dice),
     })
 }
@@ -110,10 +115,15 @@ fn alias(dice: &mut Dice) -> Hostname {
 fn connection(name: &str, dice: &mut Dice) -> Connect {
     let mut request = Connect::tap(name, dice.pick(&NETWORKS));
     request.only_healthy = dice.once_in(4);
+    request.rate = rate(dice);
     if dice.once_in(4) {
         request.links = vec![(dice.pick(&CONTAINERS).into(), alias(dice))];
     }
     request
+}
+
+fn rate(dice: &mut Dice) -> Option<Rate> {
+    [None, "10mbit".parse().ok(), "1gbit".parse().ok()][dice.below(3)]
 }
 
 fn new_network(dice: &mut Dice) -> CreateNetwork {

@@ -23,6 +23,10 @@ const V2: &[u8] = include_bytes!("v2.redb");
 /// configuration, containers that run and do not, one that misses a network.
 const V3: &[u8] = include_bytes!("v3.redb");
 
+/// One that the last build of schema 4 wrote: endpoints with everything that they could have, on taps and a pair of
+/// links, one whose network is gone; a document, a published port.
+const V4: &[u8] = include_bytes!("v4.redb");
+
 fn open(disk: &Disk) -> Result<(Store, Loaded), StoreError> {
     let database = Database::builder()
         .create_with_backend(disk.clone())
@@ -88,6 +92,58 @@ fn rows_of_schema_3_are_read_and_written_byte_for_byte() {
         *kinds.entry(value.value()[0]).or_default() += 1;
     }
     assert!((0..7).all(|kind| kinds.contains_key(&kind)), "{kinds:?}");
+}
+
+#[test]
+fn rows_of_schema_4_are_read_and_written_byte_for_byte() {
+    let disk = Disk::holding(V4.to_vec(), Power::Good);
+    let database = Database::builder().create_with_backend(disk).unwrap();
+    let read = database.begin_read().unwrap();
+    let table = read.open_table(ROWS).unwrap();
+    let mut kinds = BTreeMap::<_, u32>::new();
+    for entry in table.iter().unwrap() {
+        let (_, value) = entry.unwrap();
+        let row: v4::Row = decode("rows", value.value()).unwrap();
+        assert_eq!(encode("rows", &row).unwrap(), value.value());
+        *kinds.entry(value.value()[0]).or_default() += 1;
+    }
+    assert!((0..7).all(|kind| kinds.contains_key(&kind)), "{kinds:?}");
+}
+
+#[test]
+fn endpoints_of_schema_4_have_no_limit_and_all_that_they_had() {
+    let (_store, loaded) = open(&Disk::holding(V4.to_vec(), Power::Good)).unwrap();
+    let ledger = ledger(&loaded);
+    let mut rows = loaded.rows;
+    rows.sort_by_key(Row::key);
+    assert_eq!(ledger.rows(), rows);
+    assert_eq!(ledger.endpoints().len(), 4);
+    assert!(ledger.endpoints().all(|endpoint| endpoint.rate.is_none()));
+    let id = |name: &str| ledger.container(&name.into()).unwrap().id;
+    let network = ledger.network(&"app".into()).unwrap();
+    assert_eq!(network.dns_ttl, 60.try_into().ok());
+    let web = ledger.endpoint_of(id("web"), network.id).unwrap();
+    assert_eq!(
+        (
+            web.interface.as_str(),
+            web.gateway_priority,
+            web.only_healthy
+        ),
+        ("lan0", 7, true)
+    );
+    assert_eq!(
+        (web.aliases.len(), web.links.len(), web.awaited_links.len()),
+        (1, 1, 1)
+    );
+    assert_eq!(web.sysctls.len(), 1);
+    assert_eq!(ledger.bindings_of(id("web")).count(), 1);
+    assert_eq!(
+        ledger.container_by_id(id("cache")).unwrap().missing.len(),
+        1
+    );
+    let veth =
+        |endpoint: &&vch_ledger::Endpoint| matches!(endpoint.attachment, Attachment::Veth { .. });
+    assert_eq!(ledger.endpoints().filter(veth).count(), 1);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Rows of schema 2 as rows of schema 3.
 
-use super::{v2, v3::Row};
+use super::{v2, v3::Row, v4::Endpoint};
 use std::collections::BTreeMap;
-use vch_ledger::{Container, ContainerPort, Endpoint, Publish};
+use vch_ledger::{Container, ContainerPort, Publish};
 
 /// Returns rows of schema 3 for all rows of schema 2. What schema 2 did not have gets the value that means the same
 /// as before: no container has a domain or kernel settings of its network, no container misses a network, no port is

@@ -1,8 +1,8 @@
 //! Rows of schema 3 as rows of schema 4.
 
-use super::v3;
+use super::{v3, v4::Row};
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
-use vch_ledger::{BridgeOptions, Network, Row};
+use vch_ledger::{BridgeOptions, Network};
 
 /// The options of a network that schema 3 read at each use.
 const ICC: &str = "com.docker.network.bridge.enable_icc";

@@ -1,14 +1,15 @@
 //! The rows of schema 3, frozen: they are never changed.
 //!
-//! A type that has not changed since is the ledger's own: a change of it freezes it here first.
+//! A type that has not changed since is schema 4's, or the ledger's own: a change of it freezes it here first.
 //! `v3.redb` is a store that the last build of schema 3 wrote; its rows come out of these types byte
 //! for byte.
 
+use super::v4::Endpoint;
 use protocol::spec::Mtu;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use vch_ledger::{
-    AddressCursor, Container, Document, Endpoint, NetworkId, NetworkKind, NetworkName, PortBinding,
+    AddressCursor, Container, Document, NetworkId, NetworkKind, NetworkName, PortBinding,
     RestingAddress, Subnet,
 };
 

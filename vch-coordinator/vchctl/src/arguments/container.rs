@@ -51,6 +51,8 @@ pub enum Container {
         #[arg(value_parser = ["healthy", "unhealthy"])]
         health: String,
     },
+    /// Limit how much a container may receive, and how much it may send
+    Rate(Rate),
     /// Wait until the agent reports everything up
     Wait {
         /// Name or ID
@@ -161,6 +163,9 @@ pub struct Connect {
     /// Its names answer only while it is healthy
     #[arg(long)]
     only_healthy: bool,
+    /// How much it may receive, and how much it may send, as in 50mbit
+    #[arg(long)]
+    rate: Option<String>,
 }
 
 impl Connect {
@@ -176,6 +181,27 @@ impl Connect {
             gateway_priority: self.gateway_priority,
             links: self.link.clone(),
             only_healthy: self.only_healthy,
+            rate: self.rate.clone(),
+        }
+    }
+}
+
+#[derive(Args)]
+pub struct Rate {
+    /// Name or ID
+    pub container: String,
+    /// On this network alone (by default on each of its networks)
+    #[arg(long, value_name = "NETWORK")]
+    network: Option<String>,
+    /// Ethernet frames a second, as in 50mbit or 500kbps (bytes); none for no limit
+    rate: String,
+}
+
+impl Rate {
+    pub fn request(&self) -> shape::Rate {
+        shape::Rate {
+            rate: (self.rate != "none").then(|| self.rate.clone()),
+            network: self.network.clone(),
         }
     }
 }

@@ -122,7 +122,7 @@ pub fn plan(body: &Body, context: CreateContext<'_>) -> Result<Planned, DockerEr
             "Containers do not find {name} by its name, which DNS cannot hold: each part between dots has 1 to 63 letters, digits, - and _, and begins and ends with a letter or digit. They find it by its ID, host name and aliases."
         ));
     }
-    let connect = endpoints::wanted(body, version)?;
+    let connect = endpoints::wanted(body, &workload.labels, version)?;
     let ports = ports::wanted(body, &image.exposed)?;
     let add = AddContainer {
         name: context.name,

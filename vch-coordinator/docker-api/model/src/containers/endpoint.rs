@@ -5,11 +5,13 @@
     reason = "fields of the Docker Engine API under its own names, which its reference explains"
 )]
 
-use crate::{Version, containers::view::ContainerView, gates, json::Ordered};
+use crate::{
+    Version, containers::view::ContainerView, gates, json::Ordered, networks::endpoint::options_now,
+};
 use ipnet::IpNet;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 use vch_ledger::{Endpoint, Network, NetworkId};
 
 /// A container's endpoint. What is a [`Value`] is shown as the user wrote it.
@@ -100,6 +102,14 @@ impl ContainerView {
         }
     }
 
+    /// Returns the options of an endpoint as they are in force; null if there are none.
+    fn options_now(&self, endpoint: &Endpoint, written: Value) -> Value {
+        let written = BTreeMap::deserialize(written).ok();
+        let labels = &self.snapshot.workload.labels;
+        let now = options_now(written, endpoint.rate, labels);
+        now.map_or(Value::Null, |options| options.into_iter().collect())
+    }
+
     fn endpoint(&self, endpoint: &Endpoint, version: Version) -> ContainerEndpoint {
         let network = self.networks.get(&endpoint.network);
         let written =
@@ -141,7 +151,7 @@ impl ContainerView {
                 false => String::new(),
             },
             address,
-            driver_opts: as_written("DriverOpts"),
+            driver_opts: self.options_now(endpoint, as_written("DriverOpts")),
             dns_names: gates::ENDPOINT_DNS_NAMES.is_open(version).then(dns_names),
             gw_priority: gates::ENDPOINT_PRIORITY.then(version, endpoint.gateway_priority),
         }

@@ -32,6 +32,41 @@ fn keys(value: &Value) -> BTreeSet<&str> {
 }
 
 #[test]
+fn inspect_shows_the_limit_that_an_endpoint_has_now() {
+    let mut world = World::new();
+    world.create(
+        "server",
+        json!({
+            "Image": "busybox", "Labels": { "vch.rate": "10mbit" }, "HostConfig": { "NetworkMode": "web" },
+            "NetworkingConfig": { "EndpointsConfig": {
+                "web": { "DriverOpts": { "vch.rate": "50Mbit", "a": "b" } }, "bridge": {}
+            } }
+        }),
+    );
+    let options = |world: &World, network: &str| {
+        inspected(world, "server", 50)["NetworkSettings"]["Networks"][network]["DriverOpts"].clone()
+    };
+    assert_eq!(
+        options(&world, "web"),
+        json!({ "vch.rate": "50Mbit", "a": "b" })
+    );
+    assert_eq!(options(&world, "bridge"), json!({ "vch.rate": "10mbit" }));
+    for rate in ["1500kbit", "none"] {
+        world.decide(Command::SetRate {
+            container: "server".into(),
+            network: "web".into(),
+            rate: rate.parse().ok(),
+        });
+        assert_eq!(
+            options(&world, "web"),
+            json!({ "vch.rate": rate, "a": "b" })
+        );
+    }
+    world.start("server");
+    assert_eq!(options(&world, "bridge"), json!({ "vch.rate": "10mbit" }));
+}
+
+#[test]
 fn inspect_of_a_running_container_shows_its_endpoints_and_none_of_one_that_ended() {
     let mut world = World::new();
     world.create(

@@ -12,7 +12,7 @@ use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
-use vch_ledger::{Connect, ContainerRef, IFNAME, NetworkRef};
+use vch_ledger::{Connect, ContainerRef, IFNAME, NetworkRef, Rate};
 
 /// The prefix of Docker's own options.
 const OPTIONS: &str = "com.docker.network.";
@@ -20,6 +20,10 @@ const OPTIONS: &str = "com.docker.network.";
 pub(super) const OWN_OPTIONS: &str = "vch.";
 /// The endpoint option that names its interface.
 const IFNAME_OPTION: &str = "com.docker.network.endpoint.ifname";
+/// The endpoint option, and the label of a container, that limits what an endpoint may receive and send.
+pub const RATE_OPTION: &str = "vch.rate";
+/// What it is for no limit.
+pub const UNLIMITED: &str = "none";
 /// The endpoint option that has kernel settings of its interface.
 const SYSCTLS_OPTION: &str = "com.docker.network.endpoint.sysctls";
 
@@ -55,7 +59,7 @@ impl EndpointSettings {
         all.filter(|alias| !alias.is_empty())
     }
 
-    /// What the ledger is asked; whether the network has such addresses it knows itself.
+    /// What the ledger is asked; `labels` are the container's. Whether the network has such addresses it knows itself.
     ///
     /// # Errors
     /// What can't be read, or is not there.
@@ -63,9 +67,16 @@ impl EndpointSettings {
         &self,
         container: ContainerRef,
         network: NetworkRef,
+        labels: &BTreeMap<String, String>,
         version: Version,
     ) -> Result<Connect, DockerError> {
         let mut request = Connect::tap(container, network);
+        let own = self.driver_opts.iter().flatten();
+        if !own.clone().any(|(key, _)| key == RATE_OPTION)
+            && let Some(label) = labels.get(RATE_OPTION)
+        {
+            request.rate = rate("label", label)?;
+        }
         if let Some(ipam) = &self.ipam_config {
             request.addresses = ipam.addresses()?;
         }
@@ -85,10 +96,11 @@ impl EndpointSettings {
                 DockerError::invalid(format!("gw-priority {priority} is too large: use 32 bits"))
             })?;
         }
-        for (key, value) in self.driver_opts.iter().flatten() {
+        for (key, value) in own {
             match key.as_str() {
                 IFNAME_OPTION => request.interface = Some(interface_name(value)?),
                 SYSCTLS_OPTION => request.sysctls = sysctls(value)?,
+                RATE_OPTION => request.rate = rate("endpoint option", value)?,
                 // Other drivers' options are stored, shown and not read, as dockerd's bridge driver does with them.
                 other if !other.starts_with(OPTIONS) && !other.starts_with(OWN_OPTIONS) => {}
                 other => {
@@ -140,6 +152,39 @@ fn interface_name(text: &str) -> Result<InterfaceName, DockerError> {
             "invalid interface name in {IFNAME_OPTION}: {error}"
         ))
     })
+}
+
+/// A limit as the user writes it, in an option or a label.
+fn rate(what: &str, text: &str) -> Result<Option<Rate>, DockerError> {
+    if text == UNLIMITED {
+        return Ok(None);
+    }
+    let rate = text.parse().map_err(|error| {
+        DockerError::invalid(format!(
+            "invalid {what} {RATE_OPTION}: {error}, or {UNLIMITED} for no limit"
+        ))
+    });
+    rate.map(Some)
+}
+
+/// Returns the options of an endpoint as they are in force: what the user wrote, with the limit that it has now. `labels`
+/// are its container's.
+pub fn options_now(
+    written: Option<BTreeMap<String, String>>,
+    rate: Option<Rate>,
+    labels: &BTreeMap<String, String>,
+) -> Option<BTreeMap<String, String>> {
+    let text = written.as_ref().and_then(|all| all.get(RATE_OPTION));
+    let default = labels.get(RATE_OPTION);
+    let asked = text.or(default).map_or(UNLIMITED, String::as_str);
+    // What a label says is shown as the endpoint's own, since it holds for this endpoint alone from here on.
+    if asked.parse().ok() == rate && (text.is_some() || rate.is_none()) {
+        return written;
+    }
+    let now = rate.map_or(UNLIMITED.to_owned(), |rate| rate.to_string());
+    let mut options = written.unwrap_or_default();
+    options.insert(RATE_OPTION.to_owned(), now);
+    Some(options)
 }
 
 /// `net.ipv4.conf.IFNAME.log_martians=1,net.ipv6.conf.IFNAME.accept_ra=2`.

@@ -67,6 +67,56 @@ fn aliases_of_a_running_container_change_in_one_transaction() {
 }
 
 #[test]
+fn a_limit_is_the_endpoints_own_and_leaves_its_spec_alone() {
+    let mut world = World::new();
+    world.network("app", &["10.9.0.0/24"]);
+    world.running("web");
+    world.must(Command::Connect(Connect {
+        rate: "10mbit".parse().ok(),
+        ..Connect::tap("web", "bridge")
+    }));
+    world.connect("web", "app");
+    let limits = |world: &World| {
+        let id = world.ledger.container(&"web".into()).unwrap().id;
+        let limit = |network: &str| {
+            let network = world.ledger.network(&network.into()).unwrap().id;
+            world.ledger.endpoint_of(id, network).unwrap().rate
+        };
+        [limit("bridge"), limit("app")].map(|rate| rate.map(crate::Rate::bits))
+    };
+    assert_eq!(limits(&world), [Some(10_000_000), None]);
+    let set = |network: &str, rate: &str| Command::SetRate {
+        container: "web".into(),
+        network: network.into(),
+        rate: rate.parse().ok(),
+    };
+    let spec = |world: &World| {
+        let id = world.ledger.container(&"web".into()).unwrap().id;
+        world.ledger.spec(id)
+    };
+    let before = spec(&world);
+    let done = world.run(set("app", "1gbit")).unwrap();
+    assert_eq!(done.changes.len(), 1, "the endpoint alone");
+    let Answer::RateSet { before: None, .. } = done.answer else {
+        panic!("{:?}", done.answer);
+    };
+    assert_eq!(limits(&world), [Some(10_000_000), Some(1_000_000_000)]);
+    assert_eq!(spec(&world), before, "the guest has no part in it");
+    assert_eq!(world.run(set("app", "1000mbit")).unwrap().changes, []);
+    world.stop("web");
+    let answer = world.must(set("bridge", "none"));
+    let Answer::RateSet { before, .. } = answer else {
+        panic!("{answer:?}");
+    };
+    assert_eq!(before, "10mbit".parse().ok());
+    assert_eq!(limits(&world), [None, Some(1_000_000_000)]);
+    world.disconnect("web", "app");
+    for (network, code) in [("app", "not-connected"), ("missing", "network-not-found")] {
+        assert_eq!(world.refused(set(network, "1gbit")).code(), code);
+    }
+}
+
+#[test]
 fn an_unhealthy_container_has_no_names_where_its_endpoint_asks_for_that() {
     let mut world = World::new();
     world.network("app", &["10.9.0.0/24"]);

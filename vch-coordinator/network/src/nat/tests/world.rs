@@ -484,6 +484,7 @@ pub fn endpoint(network: u8, host: &Host) -> DesiredEndpoint {
         attachment: Attachment::Tap,
         interface: name("eth0"),
         mtu: None,
+        limit: None,
         addresses: vec![host.v4.into(), host.v6.into()],
         mac: host.mac.try_into().unwrap(),
         names: Vec::new(),

@@ -65,26 +65,28 @@ impl Actor {
                     let before = self.own.insert(link.index, name.clone());
                     // Renamed: the old name misses its link.
                     if let Some(before) = before.filter(|before| *before != name) {
-                        self.doubt_link(before);
+                        self.doubt_link(&before);
                     }
                 } else if let Some(before) = self.own.remove(&link.index) {
-                    self.doubt_link(before);
+                    self.doubt_link(&before);
                 } else if !link.up {
                     self.routes.change(|table| table.remove_link(link.index));
                 }
-                self.doubt_link(name);
+                self.doubt_link(&name);
             }
             SegmentEvent::LinkGone(index) => match self.own.remove(&index) {
-                Some(name) => self.doubt_link(name),
+                Some(name) => self.doubt_link(&name),
                 None => self.routes.change(|table| table.remove_link(index)),
             },
-            SegmentEvent::PortChanged(index) => {
+            // What is read here is told of too.
+            SegmentEvent::LimitChanged { by, .. } if by == self.kernel.port() => {}
+            SegmentEvent::PortChanged(index) | SegmentEvent::LimitChanged { index, .. } => {
                 if let Some(name) = self.own.get(&index) {
-                    self.doubt_link(name.clone());
+                    self.doubt_link(&name.clone());
                 }
             }
             SegmentEvent::AddressChanged(index) => match self.own.get(&index) {
-                Some(name) => self.doubt_link(name.clone()),
+                Some(name) => self.doubt_link(&name.clone()),
                 // With an address go the routes that have it as source, and the kernel says nothing.
                 None => self.drift.doubt(|drift| drift.routes = true),
             },
@@ -125,7 +127,8 @@ impl Actor {
             .is_some_and(|link| self.own.contains_key(&link))
     }
 
-    fn doubt_link(&mut self, name: InterfaceName) {
+    fn doubt_link(&mut self, name: &InterfaceName) {
+        let name = self.limited_by(name).clone();
         if self.wanted.bridges.contains_key(&name) || self.wanted.ports.contains_key(&name) {
             self.drift.doubt(|drift| {
                 drift.links.insert(name);
@@ -152,7 +155,8 @@ impl Actor {
             self.learn_links(&observed);
             let plan = plan(self.kernel.owner, &observed, &self.wanted);
             let links = plan.steps.iter().filter_map(Step::link);
-            wrong.extend(links.chain(plan.refused.keys()).cloned());
+            let links = links.chain(plan.refused.keys());
+            wrong.extend(links.map(|link| self.limited_by(link).clone()));
         } else {
             for name in &doubts.links {
                 if !self.is_as_wanted(name).await? {
@@ -180,7 +184,7 @@ impl Actor {
             right &= plan_bridge(owner, &observed, bridge).is_ok_and(|steps| steps.is_empty());
         }
         if let Some(port) = self.wanted.ports.get(name) {
-            let observed = self.kernel.observe_port(port).await?;
+            let observed = self.kernel.observe_port(port, false).await?;
             right &= plan_port(owner, &observed, port, false).is_ok_and(|steps| steps.is_empty());
         }
         Ok(right)

@@ -30,6 +30,7 @@ fn tap() -> Port {
         foreign: false,
         kind: PortKind::Tap,
         mtu: None,
+        limit: None,
     }
 }
 
@@ -44,6 +45,7 @@ fn veth() -> Port {
             mac: "02:00:00:00:00:02".parse().unwrap(),
         },
         mtu: None,
+        limit: None,
     }
 }
 
@@ -118,6 +120,7 @@ fn right() -> Observed {
             v4: true,
             v6: Some(false),
         },
+        shaping: BTreeMap::new(),
     }
 }
 

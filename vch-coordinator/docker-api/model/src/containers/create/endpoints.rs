@@ -12,11 +12,15 @@ use vch_ledger::Connect;
 /// The network that `default` means.
 pub const DEFAULT: &str = "bridge";
 
-/// A container's endpoints, that of its network mode first.
+/// A container's endpoints, that of its network mode first. `labels` are its own and its image's.
 ///
 /// # Errors
 /// In dockerd's words where it has the case.
-pub fn wanted(body: &Body, version: Version) -> Result<Vec<Connect>, DockerError> {
+pub fn wanted(
+    body: &Body,
+    labels: &BTreeMap<String, String>,
+    version: Version,
+) -> Result<Vec<Connect>, DockerError> {
     let settings = settings(body)?;
     if settings.len() > 1 && !gates::SEVERAL_ENDPOINTS.is_open(version) {
         let names: Vec<&str> = settings.keys().map(String::as_str).collect();
@@ -46,7 +50,7 @@ pub fn wanted(body: &Body, version: Version) -> Result<Vec<Connect>, DockerError
     names.extend(others.map(|(name, settings)| (name.as_str(), settings)));
     let mut endpoints = Vec::new();
     for (index, (name, settings)) in names.into_iter().enumerate() {
-        let mut endpoint = endpoint(name, settings, version)?;
+        let mut endpoint = endpoint(name, settings, labels, version)?;
         if index == 0 {
             first(body, &mut endpoint)?;
         }
@@ -97,6 +101,7 @@ fn first(body: &Body, endpoint: &mut Connect) -> Result<(), DockerError> {
 fn endpoint(
     name: &str,
     settings: &EndpointSettings,
+    labels: &BTreeMap<String, String>,
     version: Version,
 ) -> Result<Connect, DockerError> {
     let aliased = settings.aliases().next().is_some();
@@ -105,7 +110,7 @@ fn endpoint(
             "network-scoped alias is supported only for containers in user defined networks",
         ));
     }
-    let mut endpoint = settings.connect("".into(), name.into(), version)?;
+    let mut endpoint = settings.connect("".into(), name.into(), labels, version)?;
     // Before 1.44 a new container's MAC address was its own, not its endpoint's.
     if !gates::SEVERAL_ENDPOINTS.is_open(version) {
         endpoint.mac = None;

@@ -36,11 +36,12 @@ pub fn every_option() -> Vec<(&'static str, Value)> {
         },
         "NetworkingConfig": { "EndpointsConfig": { "web": {
             "Aliases": ["www"], "MacAddress": "02:00:00:00:00:07", "GwPriority": 3,
-            "IPAMConfig": { "IPv4Address": "172.18.0.77" }
+            "IPAMConfig": { "IPv4Address": "172.18.0.77" }, "DriverOpts": { "vch.rate": "50Mbit", "a": "b" }
         } } }
     }"#;
     let host = serde_json::from_str(host).unwrap();
     let all = json!({ "Image": "busybox", "HostConfig": { "Privileged": true, "NanoCpus": 500_000_000, "IpcMode": "none" } });
+    let limited = json!({ "Image": "busybox", "Labels": { "vch.rate": "10mbit" } });
     let alone = json!({ "Image": "busybox", "NetworkDisabled": true, "HostConfig": { "NetworkMode": "none" } });
     vec![
         ("plain", plain),
@@ -48,6 +49,7 @@ pub fn every_option() -> Vec<(&'static str, Value)> {
         ("host", host),
         ("all", all),
         ("alone", alone),
+        ("limited", limited),
     ]
 }
 

@@ -3,7 +3,93 @@ use serde_json::{Value, json};
 
 fn connect(settings: Value, version: Version) -> Result<Connect, DockerError> {
     let settings: EndpointSettings = serde_json::from_value(settings).unwrap();
-    settings.connect("c1".into(), "web".into(), version)
+    settings.connect("c1".into(), "web".into(), &BTreeMap::new(), version)
+}
+
+fn texts(all: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let all = all.iter();
+    all.map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
+/// The rate of an endpoint with this option, of a container with this label.
+fn rate(option: Option<&str>, label: Option<&str>) -> Result<Option<u64>, DockerError> {
+    let of = |text: Option<&str>| text.map(|text| texts(&[(RATE_OPTION, text)]));
+    let settings = EndpointSettings {
+        driver_opts: of(option),
+        ..EndpointSettings::default()
+    };
+    let labels = of(label).unwrap_or_default();
+    let request = settings.connect("c1".into(), "web".into(), &labels, Version::NEWEST)?;
+    Ok(request.rate.map(Rate::bits))
+}
+
+#[test]
+fn an_endpoint_option_limits_it_and_a_label_does_where_there_is_none() {
+    for (option, label, expected) in [
+        (None, None, None),
+        (Some("50mbit"), None, Some(50_000_000)),
+        (Some("1mbps"), Some("10mbit"), Some(8_000_000)),
+        (None, Some("10mbit"), Some(10_000_000)),
+        (Some("none"), Some("10mbit"), None),
+        (None, Some("none"), None),
+    ] {
+        assert_eq!(
+            rate(option, label).unwrap(),
+            expected,
+            "{option:?} {label:?}"
+        );
+    }
+    for (option, label, words) in [
+        (
+            Some("fast"),
+            None,
+            "invalid endpoint option vch.rate: 'fast' is no rate: write a number",
+        ),
+        (
+            Some("1kbit"),
+            None,
+            "invalid endpoint option vch.rate: rate 1kbit is not possible: use 128kbit to 100gbit",
+        ),
+        (None, Some(""), "invalid label vch.rate: '' is no rate"),
+    ] {
+        let error = rate(option, label).unwrap_err();
+        assert_eq!(error.status.as_u16(), 400);
+        assert!(error.message.starts_with(words), "{}", error.message);
+        assert!(error.message.ends_with("or none for no limit"));
+    }
+    // A label that is not asked for is not read.
+    assert_eq!(
+        rate(Some("10mbit"), Some("fast")).unwrap(),
+        Some(10_000_000)
+    );
+}
+
+#[test]
+fn options_show_the_limit_that_is_in_force() {
+    let rate = |text: &str| text.parse().ok();
+    let written = texts(&[("a", "b"), (RATE_OPTION, "50Mbit")]);
+    let plain = texts(&[("a", "b")]);
+    let labels = texts(&[(RATE_OPTION, "50mbit")]);
+    let none = BTreeMap::new();
+    for (written, rate, labels, expected) in [
+        (Some(&written), rate("50mbit"), &none, Some("50Mbit")),
+        (Some(&written), rate("10mbit"), &none, Some("10mbit")),
+        (Some(&written), None, &none, Some("none")),
+        (Some(&plain), rate("10mbit"), &none, Some("10mbit")),
+        (Some(&plain), None, &none, None),
+        (None, rate("10mbit"), &none, Some("10mbit")),
+        (None, rate("50mbit"), &labels, Some("50mbit")),
+        (None, None, &labels, Some("none")),
+    ] {
+        let shown = options_now(written.cloned(), rate, labels);
+        let limit = shown.as_ref().and_then(|all| all.get(RATE_OPTION));
+        assert_eq!(limit.map(String::as_str), expected);
+        let other =
+            |all: Option<&BTreeMap<String, String>>| all.and_then(|all| all.get("a").cloned());
+        assert_eq!(other(shown.as_ref()), other(written));
+    }
+    assert_eq!(options_now(None, None, &none), None);
 }
 
 #[test]
