@@ -141,10 +141,11 @@ crash: ## kill the coordinator CRASH_ROUNDS (200) times, and cut the power under
 	@POWER_ROUNDS=$${POWER_ROUNDS:-2000} cargo test -q -p vch-store --lib crash -- --nocapture | tee -a target/crash.log
 	@grep -h ' rounds, .* differences' target/crash.log
 
-long: ## play the long forms of the tests that have one: fifty threads, two thousand networks, 15,000 ports, twenty VMs, a hundred lives, times
+long: ## play the long forms of the tests that have one: fifty threads, two thousand networks, 15,000 ports, twenty VMs, a hundred lives, times, rates
 	@cargo build -q --workspace --bins
 	@VCH_LONG=1 cargo test -q -p lab --test load --test complaints --test docker_many --test docker_lifecycle --test times --test many_networks --test hostile_guest --test real_software \
 		-- --nocapture --test-threads 1
+	@VCH_LONG=1 cargo test -q -p vch-network --lib throughput -- --nocapture --test-threads 1
 
 mutants: ## change the pure rooms in ways that their tests must notice: every thirteenth, from MUTANTS_SHARD (0/13) on
 	@$(call installed,$(MUTATOR))

@@ -86,9 +86,23 @@ fn a_vm_receives_and_sends_at_the_rate_that_docker_gave_its_endpoint() {
     eventually(SOON, "nothing limits it any more", free).unwrap();
 
     labels_and_refusals(&host);
-    run("docker rm -f limited other labelled free");
+    composed(&lab, &host);
+    run("docker rm -f limited other labelled free composed");
     let left = || !topology.vch.ip("-o link show").unwrap().contains("vi-");
     eventually(SOON, "no limit is left", left).unwrap();
+}
+
+/// By the label: compose reads a network's `driver_opts` of a service, and sends them from 2.27.1 on.
+fn composed(lab: &Lab, host: &VmHost<'_>) {
+    let file = lab.path("compose.yaml");
+    let services = "services: { of: { image: busybox, container_name: composed, \
+         labels: { vch.rate: 5mbit }, networks: [ app ] } }";
+    let networks = "networks: { app: { external: true } }";
+    std::fs::write(&file, format!("{services}\n{networks}\n")).unwrap();
+    host.run(&format!("docker compose -f {} create", file.display()))
+        .unwrap();
+    let shown = host.vch.ask("container inspect composed").unwrap();
+    assert_eq!(shown["endpoints"]["app"]["rate"], "5mbit");
 }
 
 /// A container's label is for those of its endpoints that name no rate.
