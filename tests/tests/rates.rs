@@ -113,21 +113,24 @@ fn a_rate_is_given_changed_kept_mended_and_taken_away() {
     vch.vchctl("container rate app --network web none").unwrap();
     assert_eq!(rate(&vch, "app", "web"), None);
     assert!(!is_limited(&topology, &web[..1], "10Mbit"));
-    // What the kernel does not give is undone.
-    let taken = format!("link add {} type bridge", web[1]);
-    topology.vch.ip(&taken).unwrap();
-    let refused = vch.vchctl("container rate app 20mbit").unwrap_err();
-    let words = format!("link name {} is held by a bridge link", web[1]);
-    assert!(refused.to_string().contains(&words), "{refused}");
-    assert_eq!(rate(&vch, "app", "web"), None);
-    assert_eq!(rate(&vch, "app", "back").unwrap(), "1500kbit");
-    let undone = || is_limited(&topology, &back, "1500Kbit");
-    eventually(SOON, "the other endpoint has its rate again", undone).unwrap();
-    topology.vch.ip(&format!("link del {}", web[1])).unwrap();
-
+    undone(&topology, &vch, &web, &back);
     vch.vchctl("container disconnect app back").unwrap();
     let gone = || topology.vch.ip("-o link show").unwrap();
     let gone = || !gone().contains("vi-");
     eventually(SOON, "no limit is left", gone).unwrap();
     drop(member);
+}
+
+/// What the kernel does not give is undone, also of the container's other endpoints.
+fn undone(topology: &Topology, vch: &Coordinator<'_>, web: &[String], back: &[String]) {
+    let taken = format!("link add {} type bridge", web[1]);
+    topology.vch.ip(&taken).unwrap();
+    let refused = vch.vchctl("container rate app 20mbit").unwrap_err();
+    let words = format!("link name {} is held by a bridge link", web[1]);
+    assert!(refused.to_string().contains(&words), "{refused}");
+    assert_eq!(rate(vch, "app", "web"), None);
+    assert_eq!(rate(vch, "app", "back").unwrap(), "1500kbit");
+    let undone = || is_limited(topology, back, "1500Kbit");
+    eventually(SOON, "the other endpoint has its rate again", undone).unwrap();
+    topology.vch.ip(&format!("link del {}", web[1])).unwrap();
 }

@@ -2,7 +2,10 @@
 
 use super::frames::{self, BROADCAST, Mac, arp, ether, neighbour, tagged, udp};
 use super::world::{World, in_namespace, v4, v6};
-use crate::nat::things::link_local;
+use crate::{
+    nat::things::link_local,
+    testing::namespace::{ip, tc},
+};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 const DATA: &[u8] = b"genuine or not";
@@ -261,8 +264,14 @@ impl From<Given> for Case {
 }
 
 fn check(from: &'static str, to: &'static str) {
-    in_namespace(|| {
+    check_behind(from, to, || {});
+}
+
+/// The same, after something was done to the links.
+fn check_behind(from: &'static str, to: &'static str, change: impl FnOnce() + Send + 'static) {
+    in_namespace(move || {
         let mut world = World::new();
+        change();
         let side = |host: &super::world::Host| (host.mac, host.v4, host.v6);
         let sides = Sides {
             own: side(&world.hosts[from]),
@@ -292,6 +301,24 @@ fn a_container_on_a_bridge_of_its_own_sends_as_itself() {
 #[test]
 fn a_container_on_the_shared_bridge_sends_as_itself() {
     check("s1", "s2");
+}
+
+/// What it sends comes in by its port for a second time, where the rules see it.
+#[test]
+fn a_container_with_a_rate_sends_as_itself() {
+    check_behind("s1", "s2", || {
+        ip("link add vi-s1 type ifb");
+        ip("link set vi-s1 up");
+        for link in ["vi-s1", "vt-s1"] {
+            tc(&format!(
+                "qdisc add dev {link} root tbf rate 100mbit burst 100k limit 1m"
+            ));
+        }
+        tc("qdisc add dev vt-s1 ingress");
+        tc(
+            "filter add dev vt-s1 ingress protocol all u32 match u32 0 0 action mirred egress redirect dev vi-s1",
+        );
+    });
 }
 
 #[test]
