@@ -17,7 +17,7 @@ use crate::config::{Config, ConfigError, check_upstreams};
 use crate::names::Names;
 use crate::network_id::NetworkId;
 use crate::socket::Sockets;
-use crate::stats::{Counters, Stats};
+use crate::stats::{Counters, Stats, StatsReader};
 use crate::worker::{Shared, Worker, WorkerCommand};
 
 pub use error::{ListenError, ShutdownError, SpawnError};
@@ -228,11 +228,17 @@ impl Server {
     /// What was done so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let mut stats = Stats::default();
-        for thread in &self.threads {
-            thread.counters.add_to(&mut stats);
-        }
-        stats
+        self.stats_reader().read()
+    }
+
+    /// What reads the same from anywhere, without the server.
+    #[must_use]
+    pub fn stats_reader(&self) -> StatsReader {
+        let counters = self
+            .threads
+            .iter()
+            .map(|thread| Arc::clone(&thread.counters));
+        StatsReader(counters.collect())
     }
 
     /// Ends the threads and waits for them; every socket is closed when it returns. Questions

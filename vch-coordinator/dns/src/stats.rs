@@ -1,5 +1,6 @@
 //! What the server has done, in numbers.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::answer::Decision;
@@ -15,6 +16,22 @@ pub struct Stats {
     pub dropped: u64,
     /// Messages that were not answered since as many of their client were waiting as it may have.
     pub beyond: u64,
+}
+
+/// Reads what a server has done; it stays readable when the server has ended.
+#[derive(Debug, Clone)]
+pub struct StatsReader(pub(crate) Arc<[Arc<Counters>]>);
+
+impl StatsReader {
+    /// What was done so far.
+    #[must_use]
+    pub fn read(&self) -> Stats {
+        let mut stats = Stats::default();
+        for thread in &*self.0 {
+            thread.add_to(&mut stats);
+        }
+        stats
+    }
 }
 
 /// One thread's share: threads that count do not wait for each other's cache lines.

@@ -15,11 +15,12 @@ use crate::{
 use futures_util::{FutureExt, future};
 use ipnet::IpNet;
 use protocol::{message::Report, spec::InterfaceName};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 use vch_ledger::{
     Attachment, ContainerId, NetworkId,
     desired::{Delta, DesiredEndpoint, NetworkBacking, Segment, bridge_name},
 };
+use vch_metrics::{RegisterError, Registry};
 use vch_network::{
     Nics,
     dns::Dns,
@@ -66,11 +67,15 @@ impl Dataplane {
         }
     }
 
-    /// Follows one transaction. What comes into being is made from the segment up, what goes is
+    /// Follows one transaction, `published` at that moment. What comes into being is made from the segment up, what goes is
     /// taken down in the other direction. What is given back is still to be done, and may be done
     /// beside what comes next: changes of running VMs, and the removal of links, for which the kernel
     /// takes its time.
-    pub async fn follow(&mut self, delta: &Delta) -> Result<Option<Later>, DataplaneError> {
+    pub async fn follow(
+        &mut self,
+        delta: &Delta,
+        published: Instant,
+    ) -> Result<Option<Later>, DataplaneError> {
         for (id, backing) in &delta.networks {
             if let Some(backing) = backing {
                 self.ensure_segment(*id, backing).await?;
@@ -87,7 +92,7 @@ impl Dataplane {
             return Err(error.naming_holder().await.into());
         }
         self.nat.follow(delta).await?;
-        self.tether.follow(delta, &mut BTreeMap::new())?;
+        self.tether.follow(delta, published, &mut BTreeMap::new())?;
         for (id, backing) in &delta.networks {
             if backing.is_none() {
                 self.leave_shared(*id).await?;
@@ -141,6 +146,15 @@ impl Dataplane {
     /// Resolves, once, when a thread of the name server has ended.
     pub fn name_server_ended(&mut self) -> impl Future<Output = ()> + Send + use<> {
         self.dns.ended()
+    }
+
+    /// Adds what the name server and the sessions count.
+    ///
+    /// # Errors
+    /// [`RegisterError`].
+    pub fn register_metrics(&self, registry: &Registry) -> Result<(), RegisterError> {
+        self.dns.register_metrics(registry)?;
+        self.tether.register_metrics(registry)
     }
 
     /// What of running VMs was not done when it was asked for first.
@@ -217,7 +231,8 @@ impl Dataplane {
         if let Err(error) = self.dns.reconcile(whole) {
             failed.push(error.naming_holder().await.into());
         }
-        let tether = self.tether.follow(whole, &mut reports);
+        // Of a spec that a failure before kept from the sessions the publication counts from here.
+        let tether = self.tether.follow(whole, Instant::now(), &mut reports);
         failed.extend(tether.err().map(DataplaneError::from));
         failed
     }

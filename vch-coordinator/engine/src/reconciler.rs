@@ -157,8 +157,12 @@ impl Reconciler {
         published: Published,
         failing: &mpsc::Sender<()>,
     ) -> Result<(), Failed> {
-        let Published { committed, settled } = published;
-        let later = match self.dataplane.follow(&committed.delta).await {
+        let Published {
+            committed,
+            at,
+            settled,
+        } = published;
+        let later = match self.dataplane.follow(&committed.delta, at).await {
             Ok(None) => {
                 // Whoever asked may have gone away.
                 let _ = settled.send(Ok(()));

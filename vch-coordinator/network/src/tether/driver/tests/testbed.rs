@@ -5,7 +5,7 @@ use super::SOON;
 use crate::tether::{ReportStore, ReportStoreError};
 use futures_util::{FutureExt, future::BoxFuture};
 use protocol::{message::Report, session::DEFAULT_HEARTBEAT, spec::SpecId};
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Instant};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use vch_ledger::{Command, ContainerId, Settings, desired::Delta};
@@ -79,7 +79,9 @@ impl Testbed {
     }
 
     fn follow(&self, delta: &Delta) {
-        self.tether.follow(delta, &mut BTreeMap::new()).unwrap();
+        self.tether
+            .follow(delta, Instant::now(), &mut BTreeMap::new())
+            .unwrap();
     }
 
     pub fn socket(&self, container: ContainerId) -> PathBuf {
