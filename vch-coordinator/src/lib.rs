@@ -13,6 +13,7 @@
 pub mod api;
 pub mod config;
 pub mod logging;
+pub mod metrics;
 mod parts;
 pub mod reload;
 mod rlimit;

@@ -39,6 +39,7 @@ mod settings;
 mod shim;
 mod signal;
 mod snapshot;
+mod start_metrics;
 mod supervisor;
 mod tasks;
 mod templates;

@@ -9,6 +9,7 @@ use super::{
     launch,
     settings::Vms,
     snapshot::ContainerRows,
+    start_metrics::StartMetrics,
     supervisor::Supervisor,
     tasks::Tasks,
     templates::Templates,
@@ -65,6 +66,7 @@ pub(super) struct Inside {
     /// Of VMs that boot: as many at once as there are processors. More would boot no sooner, and a guest
     /// that is starved while it boots may not find its timers.
     pub boots: Semaphore,
+    pub starts: StartMetrics,
     pub documents: Documents,
     handles: Mutex<BTreeMap<ContainerId, Arc<Handle>>>,
     told: Mutex<Told>,
@@ -122,6 +124,7 @@ impl Runtime {
             events: Events::default(),
             tasks,
             boots: Semaphore::new(thread::available_parallelism().map_or(1, NonZero::get)),
+            starts: StartMetrics::new(),
             documents: Documents::default(),
             handles: Mutex::default(),
             told: Mutex::default(),

@@ -85,6 +85,8 @@ struct Supervised {
     requests: u64,
     work: FuturesUnordered<Work>,
     health: Option<BoxFuture<'static, ()>>,
+    /// When the last start was begun.
+    start_began: Instant,
     /// The disks of the start that is under way.
     disks: Disks,
     /// Ends the launch that is under way.
@@ -128,6 +130,7 @@ impl Supervisor {
             requests: 0,
             work: FuturesUnordered::new(),
             health: None,
+            start_began: Instant::now(),
             disks: Disks::default(),
             abort: CancellationToken::new(),
             removed: None,
