@@ -8,7 +8,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
+use std::thread;
 use std::time::Duration;
 
 use exposition::Exposition;
@@ -177,5 +179,24 @@ fn starts_of_vms_are_counted_by_what_became_of_them() {
     until(read, &of("running"), 1.0);
     until(read, &of("failed"), 1.0);
     until(read, &of("killed"), 0.0);
+    // Its guest never says anything; it is removed while it starts.
+    let silent = lab.path("stand-in/silent");
+    fs::write(&silent, "#!/bin/sh\nexec sleep 600\n").unwrap();
+    fs::set_permissions(&silent, fs::Permissions::from_mode(0o755)).unwrap();
+    host.run("docker create --name four busybox silent")
+        .unwrap();
+    thread::scope(|scope| {
+        let start = scope.spawn(|| host.run("docker start four").unwrap_err());
+        let shims = || {
+            let vms = fs::read_dir(host.vch.dir().join("run/vms")).unwrap();
+            let sockets = vms.map(|vm| vm.unwrap().path().join("shim.sock"));
+            sockets.filter(|socket| socket.exists()).count()
+        };
+        eventually(SOON, "a second shim", || shims() == 2).unwrap();
+        host.run("docker rm -f four").unwrap();
+        start.join().unwrap();
+    });
+    until(read, &of("killed"), 1.0);
+    until(read, &of("failed"), 1.0);
     until(read, "vch_vm_start_seconds_count", 1.0);
 }
