@@ -9,6 +9,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Instant};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use vch_ledger::{Command, ContainerId, Settings, desired::Delta};
+use vch_metrics::Registry;
 use vch_store::{
     Committed, HostChecks, LedgerHandle, Loaded, SpawnedWriter, Store, WriterError, sample,
 };
@@ -90,6 +91,13 @@ impl Testbed {
 
     pub fn live(&self) -> usize {
         self.tether.live()
+    }
+
+    /// What is counted of the sessions.
+    pub fn registry(&self) -> Registry {
+        let registry = Registry::default();
+        self.tether.register_metrics(&registry).unwrap();
+        registry
     }
 
     pub fn state(&self, container: ContainerId) -> Option<SessionState> {
