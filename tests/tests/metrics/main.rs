@@ -128,6 +128,8 @@ fn an_administrator_reads_what_sessions_names_and_the_store_do_and_no_container_
             .run(|| TcpStream::connect_timeout(&metrics, NONE));
         tried.unwrap().unwrap_err();
     }
+    // The VCH itself reads there, too.
+    scrape(&topology.vch);
     // And no container takes the port away.
     let refused = vch.vchctl(&format!("port add app {PORT}:80")).unwrap_err();
     assert!(refused.to_string().contains("metrics.listen"), "{refused}");

@@ -1,4 +1,4 @@
-//! The listener for those who read metrics: `GET /metrics`, and nothing else.
+//! The listener for readers of metrics: `GET /metrics`, and nothing else.
 //!
 //! One connection is one request. Connections, their time and their heads are bounded, so that a client that is slow or
 //! hostile costs little; while as many are open as may be, others wait in the kernel's queue.
@@ -89,7 +89,7 @@ impl MetricsListener {
         }
     }
 
-    /// Serves until `stop`; who still reads then is cut off.
+    /// Serves until `stop`; a connection that is open then is closed.
     pub async fn serve(self, registry: Registry, stop: CancellationToken) {
         let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         let mut readers = JoinSet::new();

@@ -60,7 +60,7 @@ impl SessionMetrics {
     /// How many sessions are open.
     pub fn open(&self) -> usize {
         let open = [&self.pending, &self.ready, &self.failed].map(Gauge::get);
-        // A session that moves may be missed by one who looks meanwhile.
+        // A session that changes its state meanwhile may be counted twice.
         usize::try_from(open.iter().sum::<i64>()).unwrap_or(0)
     }
 

@@ -136,7 +136,7 @@ async fn heads_that_are_too_large_or_no_http_are_refused() {
             "{what}: {answer}"
         );
     }
-    // A body that never comes holds up nobody, the client included.
+    // A body that never comes is not waited for.
     let body = "POST /metrics HTTP/1.1\r\nhost: vch\r\ncontent-length: 1000000000\r\n\r\n";
     let answer = served.ask(body).await;
     assert!(answer.starts_with("HTTP/1.1 405 "), "{answer}");

@@ -96,7 +96,7 @@ fn the_time_to_an_agreement_counts_from_the_newest_publication_and_once() {
     progress.published(Some(FIRST), at(9), &agreed);
     progress.follow(&agreed, at(10));
     assert_eq!(measured(&metrics), [(0, 0.0), (1, 8.0)]);
-    // An agent that failed agrees later; the spec in between is nobody's any more.
+    // An agent that failed agrees later; the spec in between is wanted no more.
     let third = spec(1, 3);
     progress.published(Some(SECOND), at(20), &agreed);
     progress.follow(&state(true, Some((SECOND, false))), at(21));
