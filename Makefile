@@ -56,7 +56,7 @@ phase = echo "--- $(1)"; began=$$EPOCHREALTIME; $(2); ended=$$EPOCHREALTIME; \
 VCH_PROFILE ?= quick
 BUILT_VCH := $(BUILT)/$(if $(filter dev,$(VCH_PROFILE)),debug,$(VCH_PROFILE))
 # The same for up and down: of other packages together cargo builds anew what they share.
-BUILD_VCH := cargo build --profile $(VCH_PROFILE) -p vch-coordinator -p vch-shim -p vch-image-store -p lab --bins
+BUILD_VCH := cargo build --profile $(VCH_PROFILE) -p vch-coordinator -p vchctl -p vch-shim -p vch-image-store -p lab --bins
 BUILD_AGENT := RUSTFLAGS="$(AGENT_FLAGS)" cargo build --profile agent --target $(HOST)
 
 .PHONY: help tools agent init probe host image test lint coverage fuzz model crash long mutants skew demo compare vch vch-down newcomer outside
@@ -88,7 +88,7 @@ init: ## build the static first process of container VMs as target/agent/contain
 
 host: ## build a static coordinator for VMs that are a VCH themselves, in target/agent
 	@RUSTFLAGS="-C target-feature=+crt-static -C strip=symbols" \
-		cargo build -q -p vch-coordinator --bins --target $(HOST)
+		cargo build -q -p vch-coordinator -p vchctl --bins --target $(HOST)
 	@install -D -t target/agent $(BUILT)/$(HOST)/debug/vch-coordinator $(BUILT)/$(HOST)/debug/vchctl
 
 image: tools agent init ## make the kernel and the initramfs files of container VMs in target/image
@@ -164,7 +164,7 @@ skew: image ## run a container under release 0.1.0, then under this one, and bac
 	@cargo test -q -p lab --test skew -- --ignored --nocapture
 
 demo: image ## boot two VMs, give them their network and let one ping the other by name
-	@cargo build --release -p vch-coordinator --bins
+	@cargo build --release -p vch-coordinator -p vchctl --bins
 	@cargo run --release -p lab --example demo
 
 compare: image ## type every command of tests/tests/compare at a real dockerd and at a VCH; write record and table

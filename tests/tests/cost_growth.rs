@@ -4,8 +4,8 @@
 
 use std::time::{Duration, Instant};
 
+use control_api::{client::Client, shape};
 use lab::{Coordinator, Lab, Topology};
-use vch_coordinator::api::{client::Client, shape};
 
 const NETWORKS: usize = 10;
 const FEW: usize = 10;

@@ -80,7 +80,7 @@ fn without_a_free_descriptor_no_container_is_declared_dead_and_all_goes_on_after
     let clients: Vec<_> = (0..32)
         .map(|_| UnixStream::connect(host.socket()).unwrap())
         .collect();
-    let refused = || host.vch.log().contains("no Docker client can be accepted");
+    let refused = || host.vch.log().contains("no client can be accepted");
     eventually(SOON, "no client can be accepted", refused).unwrap();
     drop(clients);
     allow(coordinator, most);

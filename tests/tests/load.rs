@@ -11,8 +11,8 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use control_api::{client::Client, shape};
 use lab::{Coordinator, Lab, Topology, eventually};
-use vch_coordinator::api::{client::Client, shape};
 
 const SOON: Duration = Duration::from_secs(10);
 const NETWORKS: usize = 10;

@@ -8,9 +8,9 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use control_api::{client::Client, shape};
 use lab::{Coordinator, Lab, Member, Namespace, Need, prerequisites};
 use tokio::task::JoinSet;
-use vch_coordinator::api::{client::Client, shape};
 
 const AGENTS: usize = 200;
 const ALL_READY: Duration = Duration::from_secs(30);

@@ -17,7 +17,7 @@ mod runtime;
 
 pub use bridge::Bridge;
 pub use error::ConfigError;
-pub use host_interfaces::{DockerEndpoint, HostInterface, TlsFiles};
+pub use host_interfaces::{DockerEndpoint, HostInterface};
 pub use images::Images;
 pub use links::{Links, LinksError};
 pub use metrics::MetricsEndpoint;

@@ -7,13 +7,14 @@ mod server;
 
 pub use server::{MAX_CONNECTIONS, MetricsListenError};
 
-use crate::{config::Config, parts::Parts, runtime::Runtime};
+use crate::{config::Config, parts::Parts};
 use server::MetricsListener;
 use std::convert::Infallible;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 use vch_engine::Reconciler;
 use vch_metrics::{Description, RegisterError, Registry};
+use vch_runtime::Runtime;
 
 /// Why metrics are not served.
 #[derive(Debug, Error)]

@@ -1,11 +1,11 @@
 //! The parts of a running coordinator. One that ends before it is told to ends the coordinator: what it
 //! did would be missing, and every request would still be answered as done.
 
-use crate::error_chain::error_chain;
 use std::{collections::BTreeMap, convert::Infallible, error::Error, future::Future};
 use thiserror::Error;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
+use vch_log::error_chain;
 
 /// A part ended before the coordinator was told to stop.
 #[derive(Debug, Error)]

@@ -1,13 +1,13 @@
 //! The configuration is read again while the coordinator runs.
 
-use crate::{
-    api::docker::server::{Certificates, TlsError},
-    config::{self, Config},
-    requests::{Outcome, RequestError, Requests},
-};
+use crate::config::{self, Config};
+use control_api::ApiError;
+use futures_util::{FutureExt, future::BoxFuture};
 use std::path::PathBuf;
 use thiserror::Error;
 use tokio::sync::Mutex;
+use vch_engine::{Outcome, RequestError, Requests};
+use vch_http::{Certificates, TlsError};
 use vch_ledger::Command;
 
 /// Why the configuration stays as it was.
@@ -57,7 +57,7 @@ impl Reload {
     ///
     /// # Errors
     /// Says why it changes nothing.
-    pub async fn reload(&self) -> Result<Outcome, ReloadError> {
+    pub async fn take_over(&self) -> Result<Outcome, ReloadError> {
         let mut current = self.current.lock().await;
         let newer = current.reread(&self.file)?;
         if let Some(certificates) = &self.certificates {
@@ -67,5 +67,18 @@ impl Reload {
         let outcome = self.requests.carry_out(command).await?;
         *current = newer;
         Ok(outcome)
+    }
+}
+
+impl control_api::Reload for Reload {
+    fn reload(&self) -> BoxFuture<'_, Result<Outcome, ApiError>> {
+        async {
+            self.take_over().await.map_err(|error| match error {
+                ReloadError::File(error) => ApiError::configuration(&error),
+                ReloadError::Tls(error) => ApiError::configuration(&error),
+                ReloadError::Request(error) => error.into(),
+            })
+        }
+        .boxed()
     }
 }

@@ -5,20 +5,18 @@ mod closing;
 use closing::Closing;
 
 use crate::{
-    api::{
-        self, Api,
-        docker::{
-            self, Docker, Machine,
-            server::{DockerListenError, Listeners},
-        },
-    },
     config::{self, Config, Links, LinksError},
     metrics::{self, MetricsError},
+    network_options::ByDockersNames,
     parts::{PartError, Parts},
     reload::Reload,
     rlimit::{self, Load, RlimitError},
-    runtime::{Dirs, Hook, Runtime, Tasks},
     watchdog::Watchdog,
+};
+use control_api::Api;
+use docker_api::{
+    Docker, Machine,
+    server::{DockerListenError, Listeners},
 };
 use protocol::transport::{OpenError, coordinator::NativeListener};
 use std::{
@@ -43,6 +41,7 @@ use vch_network::{
     segments::{Owner, SegmentError, Segments},
     tether::{ChannelError, Channels, Tether},
 };
+use vch_runtime::{Dirs, Hook, Runtime, Tasks};
 use vch_store::{
     HostChecks, LedgerHandle, Loaded, StartError, Store, StoreError,
     private::{self, PrivateError},
@@ -68,7 +67,7 @@ pub enum ServeError {
     Private(#[from] PrivateError),
     /// The images.
     #[error(transparent)]
-    Images(#[from] vch_images::ImageError),
+    Images(#[from] vch_image_store::ImageError),
     /// The ledger.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -89,7 +88,7 @@ pub enum ServeError {
     Part(#[from] PartError),
     /// The API's socket.
     #[error(transparent)]
-    Listen(#[from] api::ListenError),
+    Listen(#[from] control_api::ListenError),
     /// The Docker API's sockets.
     #[error(transparent)]
     ListenDocker(#[from] DockerListenError),
@@ -99,9 +98,6 @@ pub enum ServeError {
     /// The service manager.
     #[error("the service manager that NOTIFY_SOCKET names is not reached")]
     Manager(#[source] std::io::Error),
-    /// The API's server.
-    #[error("the API's server ended")]
-    Api(#[source] std::io::Error),
 }
 
 impl From<SegmentError> for ServeError {
@@ -186,23 +182,27 @@ async fn serve_in(
     let failed = dataplane.reconcile(&kept.whole, reports).await;
     drift.report(&failed, dataplane.waiting());
 
-    let listeners = Listeners::open(&config.docker_endpoint)?;
+    let listeners = Listeners::open(
+        config.docker_endpoint.tcp(),
+        config.docker_endpoint.socket.as_deref(),
+    )?;
     let reload = Reload::new(file, config.clone(), requests.clone())
         .with_certificates(listeners.certificates());
     let reload = reload_by_signal(reload, &mut parts)?;
-    let listener = api::listen(&config.api_socket)?;
+    let listener = control_api::listen(&config.api_socket)?;
     docker(
         &config,
         (vch, listeners),
         (&requests, &runtime, images),
         (&mut parts, &stop),
     );
-    let router = api::router(Api {
+    let router = control_api::router(Api {
         requests,
         runtime: runtime.clone(),
         vch,
         drift: drift.clone(),
         reload,
+        options: Arc::new(ByDockersNames),
         host,
     });
     let later = TaskTracker::new();
@@ -221,9 +221,8 @@ async fn serve_in(
     tracing::info!(socket = %config.api_socket.display(), started = ?began.elapsed(), %vch, "ready");
     tell_ready(manager.as_ref(), &ledger_handle, &mut parts);
 
-    let serving =
-        axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
-    let served = first_end(serving.into_future(), (&stop, &ledger_handle, &mut parts)).await;
+    let serving = control_api::serve(listener, router, stop.clone());
+    let served = first_end(serving, (&stop, &ledger_handle, &mut parts)).await;
     stop.cancel();
     if let Some(manager) = &manager {
         manager.stopping();
@@ -285,12 +284,12 @@ fn open(config: &Config, begin: Begin) -> Result<(Store, Loaded), ServeError> {
 
 /// Waits until the coordinator is to end: at the stop, or because something in it has ended.
 async fn first_end(
-    serving: impl Future<Output = std::io::Result<()>>,
+    serving: impl Future<Output = ()>,
     (stop, ledger_handle, parts): (&CancellationToken, &LedgerHandle, &mut Parts),
 ) -> Result<(), ServeError> {
     tokio::select! {
-        served = serving => match stop.is_cancelled() {
-            true => served.map_err(ServeError::Api),
+        () = serving => match stop.is_cancelled() {
+            true => Ok(()),
             false => Err(PartError::Ended { part: "API" }.into()),
         },
         () = ledger_handle.ended() => Err(PartError::Ended { part: "store's writer" }.into()),
@@ -341,26 +340,26 @@ fn spawn_reconciler(
 fn docker(
     config: &Config,
     (vch, listeners): (VchId, Listeners),
-    (requests, runtime, images): (&Requests, &Runtime, vch_images::Store),
+    (requests, runtime, images): (&Requests, &Runtime, vch_image_store::Store),
     (parts, stop): (&mut Parts, &CancellationToken),
 ) {
     let docker = Docker {
         requests: requests.clone(),
         runtime: runtime.clone(),
         images,
-        execs: docker::Execs::default(),
+        execs: docker_api::Execs::default(),
         vch,
         machine: Arc::new(Machine::observe(config.state_dir.clone())),
-        events: docker::Events::default(),
+        events: docker_api::Events::default(),
         tasks: Tasks::default(),
     };
-    parts.spawn("Docker events", docker::follow(docker.clone()));
+    parts.spawn("Docker events", docker_api::follow(docker.clone()));
     // Without a listener there is nothing to serve.
     if listeners.are_open() {
         let stop = stop.clone();
         parts.spawn_stopping("Docker API", async {
             let tasks = docker.tasks.clone();
-            listeners.serve(docker::router(docker), stop).await;
+            listeners.serve(docker_api::router(docker), stop).await;
             tasks.close().await;
             Ok::<(), Infallible>(())
         });
@@ -376,13 +375,13 @@ const IMAGES: &str = "images";
 const RUN_DIR_MARKS: &[&str] = &["tether", "vms", "api.sock"];
 
 /// The image store, with its helper beside the coordinator.
-fn images(config: &Config) -> Result<vch_images::Store, ServeError> {
-    use vch_images::Settings;
+fn images(config: &Config) -> Result<vch_image_store::Store, ServeError> {
+    use vch_image_store::Settings;
     let own = std::env::current_exe().unwrap_or_default();
     let vms = config.runtime.vms();
     let disk = vms.map(|vms| vms.disk_bytes);
     let insecure = vms.map(|vms| vms.insecure_registries.clone());
-    Ok(vch_images::Store::open(Settings {
+    Ok(vch_image_store::Store::open(Settings {
         dir: config.state_dir.join(IMAGES),
         helper: own.with_file_name(IMAGE_HELPER),
         first_user: Settings::FIRST_USER,
@@ -409,7 +408,7 @@ async fn adopt(runtime: Runtime) {
     runtime.adopt().await;
 }
 
-fn runtime(config: &Config, requests: Requests, images: vch_images::Store) -> Runtime {
+fn runtime(config: &Config, requests: Requests, images: vch_image_store::Store) -> Runtime {
     let dirs = Dirs {
         state: config.state_dir.clone(),
         run: config.run_dir.clone(),
@@ -459,7 +458,7 @@ fn channels(config: &Config, parts: &mut Parts) -> Result<Channels, ServeError> 
 /// SIGHUP, as daemons have it: the configuration is read again.
 async fn reload_on(mut hangups: Signal, reload: Arc<Reload>) {
     while hangups.recv().await.is_some() {
-        match reload.reload().await {
+        match reload.take_over().await {
             Ok(_) => tracing::info!("the configuration was read again"),
             Err(error) => {
                 tracing::error!(

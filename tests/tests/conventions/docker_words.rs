@@ -6,9 +6,8 @@ use std::fs;
 use lab::{paths, sources};
 
 /// Where Docker is known.
-const KNOWN: [&str; 4] = [
-    "vch-coordinator/src/api/docker.rs",
-    "vch-coordinator/src/api/docker/",
+const KNOWN: [&str; 3] = [
+    "vch-coordinator/docker-api/",
     "vch-coordinator/image-store/",
     "tests/",
 ];

@@ -6,15 +6,6 @@ use std::path::Path;
 
 use lab::{paths, sources};
 
-/// Parts of the coordinator that are packages of their own but for their manifest.
-const PARTS: [&str; 5] = [
-    "vch-coordinator/src/api/docker",
-    "vch-coordinator/src/api",
-    "vch-coordinator/src/bin",
-    "vch-coordinator/src/effects",
-    "vch-coordinator/src/runtime",
-];
-
 /// Names that two types of one package bear all the same: package, name.
 const EXCEPTIONS: [(&str, &str); 18] = [
     // Both sides of the wire have the same parts: `agent::Session`, `coordinator::Session`.
@@ -33,10 +24,10 @@ const EXCEPTIONS: [(&str, &str); 18] = [
     ("vch-coordinator", "Runtime"),
     ("vch-coordinator", "Tether"),
     ("vch-coordinator/shim", "Asked"),
-    ("vch-coordinator/src/runtime", "Disks"),
-    ("vch-coordinator/src/runtime", "Inside"),
-    ("vch-coordinator/src/runtime", "Told"),
-    ("vch-coordinator/src/runtime", "World"),
+    ("vch-coordinator/runtime", "Disks"),
+    ("vch-coordinator/runtime", "Inside"),
+    ("vch-coordinator/runtime", "Told"),
+    ("vch-coordinator/runtime", "World"),
 ];
 
 #[test]
@@ -89,7 +80,7 @@ fn is_frozen(file: &Path) -> bool {
     !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// The package of a source: the nearest folder with a manifest, or a part of the coordinator. Each integration test and
+/// The package of a source: the nearest folder with a manifest. Each integration test and
 /// each program is one by itself.
 fn package(root: &Path, file: &Path) -> String {
     let manifest = |dir: &&Path| root.join(dir).join("Cargo.toml").exists();
@@ -101,12 +92,7 @@ fn package(root: &Path, file: &Path) -> String {
         let test = Path::new(parts.next().unwrap().as_os_str()).with_extension("");
         return home.join(first).join(test).to_string_lossy().into_owned();
     }
-    let name = file.to_string_lossy();
-    let part = PARTS.iter().find(|part| name.starts_with(**part));
-    part.map_or_else(
-        || home.to_string_lossy().into_owned(),
-        |part| (*part).to_owned(),
-    )
+    home.to_string_lossy().into_owned()
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! One client: random commands, and a model of what they made.
 
+use control_api::client::{Client as Http, ClientError};
 use serde_json::{Value, json};
-use vch_coordinator::api::client::{Client as Http, ClientError};
 
 use crate::dice::Dice;
 use crate::state::{Command, Expected};

@@ -17,11 +17,11 @@ use std::thread;
 use std::time::Duration;
 
 use client::Client;
+use control_api::client::Client as Http;
 use dice::Dice;
 use lab::{Coordinator, Lab, Member, Need, Responder, Topology, ask_again, prerequisites};
 use serde_json::Value;
 use state::Expected;
-use vch_coordinator::api::client::Client as Http;
 
 const SOON: Duration = Duration::from_secs(10);
 const ANSWER: Duration = Duration::from_secs(5);

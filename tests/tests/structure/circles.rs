@@ -25,8 +25,8 @@ const BACK: [(&str, &str, &str); 15] = [
     ("lab", "vm/vsock", "world"),
 ];
 
-/// Parts that are still being taken apart: arrows within them are not looked at.
-const UNFINISHED: [(&str, &str); 1] = [("vch-coordinator", "runtime")];
+/// A package that is still being taken apart: its arrows are not looked at.
+const UNFINISHED: &str = "vch-runtime";
 
 fn shown(module: &Module) -> String {
     match module.is_empty() {
@@ -54,15 +54,8 @@ fn reaches(arrows: &Arrows, from: &Module, to: &Module) -> bool {
 fn no_files_take_names_from_one_another_in_a_circle() {
     let mut found = Vec::new();
     let mut needed = 0;
-    for package in packages() {
+    for package in packages().iter().filter(|one| one.name != UNFINISHED) {
         let mut arrows = arrows(&package.sources);
-        let unfinished = |module: &Module| {
-            let mut parts = UNFINISHED.iter().filter(|(name, _)| *name == package.name);
-            parts.any(|(_, part)| module.first().is_some_and(|first| first == part))
-        };
-        for (from, to) in &mut arrows {
-            to.retain(|to| !(unfinished(from) && unfinished(to)));
-        }
         let back = BACK.iter().filter(|(name, ..)| *name == package.name);
         for (_, from, to) in back {
             let path = |text: &str| -> Module { text.split('/').map(str::to_owned).collect() };

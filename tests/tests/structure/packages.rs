@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs};
 
 /// Each package, from the ground up: what it needs of ours, and what its tests need beside. A row names rows above it
 /// only, so that arrows run downward and there is no circle. A new arrow is a decision, and is written here.
-const ROWS: [(&str, &[&str], &[&str]); 17] = [
+const ROWS: [(&str, &[&str], &[&str]); 23] = [
     ("protocol", &[], &[]),
     ("vch-dns", &[], &[]),
     ("vch-nftables", &[], &[]),
@@ -47,11 +47,11 @@ const ROWS: [(&str, &[&str], &[&str]); 17] = [
         &["vch-network"],
     ),
     ("vch-shim", &["protocol", "vch-qemu"], &[]),
+    ("vch-http", &["vch-log"], &[]),
     (
-        "vch-coordinator",
+        "vch-runtime",
         &[
             "protocol",
-            "vch-dns",
             "vch-engine",
             "vch-image-store",
             "vch-ledger",
@@ -62,23 +62,83 @@ const ROWS: [(&str, &[&str], &[&str]); 17] = [
             "vch-shim",
             "vch-store",
         ],
+        &["vch-store"],
+    ),
+    (
+        "control-api",
+        &[
+            "protocol",
+            "vch-engine",
+            "vch-http",
+            "vch-ledger",
+            "vch-log",
+            "vch-network",
+            "vch-runtime",
+            "vch-store",
+        ],
+        &[],
+    ),
+    ("vchctl", &["control-api"], &[]),
+    (
+        "docker-model",
+        &[
+            "protocol",
+            "vch-engine",
+            "vch-image-store",
+            "vch-ledger",
+            "vch-log",
+            "vch-runtime",
+            "vch-store",
+        ],
+        &[],
+    ),
+    (
+        "docker-api",
+        &[
+            "docker-model",
+            "protocol",
+            "vch-engine",
+            "vch-http",
+            "vch-image-store",
+            "vch-ledger",
+            "vch-log",
+            "vch-runtime",
+            "vch-shim",
+            "vch-store",
+        ],
+        &["vch-store"],
+    ),
+    (
+        "vch-coordinator",
+        &[
+            "control-api",
+            "docker-api",
+            "docker-model",
+            "protocol",
+            "vch-dns",
+            "vch-engine",
+            "vch-http",
+            "vch-image-store",
+            "vch-ledger",
+            "vch-log",
+            "vch-metrics",
+            "vch-network",
+            "vch-qemu",
+            "vch-runtime",
+            "vch-shim",
+            "vch-store",
+        ],
         &["vch-network", "vch-store"],
     ),
     (
         "lab",
         &["image", "vch-qemu"],
-        &["protocol", "vch-coordinator", "vch-shim"],
+        &["control-api", "protocol", "vch-shim"],
     ),
 ];
 
 /// Lines of a package without its tests.
 const LINES_MAX: usize = 10_000;
-
-/// Packages that are larger, each with what is to leave it.
-const LARGER: [(&str, &str); 1] = [(
-    "vch-coordinator",
-    "runtime, control-api, docker-api, vchctl",
-)];
 
 #[test]
 fn each_package_needs_only_what_lies_below_it() {
@@ -113,10 +173,8 @@ fn no_package_is_too_large_to_be_known_by_one_person() {
         });
         let lines = files.map(|file| fs::read_to_string(file).unwrap().lines().count());
         let lines: usize = lines.sum();
-        let larger = LARGER.iter().any(|(name, _)| *name == package.name);
-        assert_eq!(
-            lines > LINES_MAX,
-            larger,
+        assert!(
+            lines <= LINES_MAX,
             "{} has {lines} lines, {LINES_MAX} are possible",
             package.name
         );

@@ -1,9 +1,14 @@
 //! Where the VCH stands on the management network and on the docker endpoint's.
 
 use super::{ConfigError, absolute, error::Source, fields};
+use docker_api::server::TcpEndpoint;
 use protocol::spec::InterfaceName;
-use std::{net::IpAddr, path::PathBuf};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
 use toml::Spanned;
+use vch_http::TlsFiles;
 
 /// Docker's own port for TLS.
 const DEFAULT_DOCKER_PORT: u64 = 2_376;
@@ -32,17 +37,15 @@ pub struct DockerEndpoint {
     pub socket: Option<PathBuf>,
 }
 
-/// PEM files of mutual TLS, as `vchctl certs` makes them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlsFiles {
-    /// The certificate of the authority whose clients are let in.
-    pub ca: PathBuf,
-    /// The endpoint's own certificate, and those between it and its authority.
-    pub cert: PathBuf,
-    /// Its private key.
-    pub key: PathBuf,
-    /// The authority's lists of revoked certificates (RFC 5280, 5); `None` where none is revoked.
-    pub crl: Option<PathBuf>,
+impl DockerEndpoint {
+    /// Returns where clients by TCP are listened for; `None` without certificates.
+    pub fn tcp(&self) -> Option<TcpEndpoint<'_>> {
+        Some(TcpEndpoint {
+            interface: &self.host_interface.interface,
+            address: SocketAddr::new(self.host_interface.address, self.port),
+            tls: self.tls.as_ref()?,
+        })
+    }
 }
 
 pub(super) fn management(

@@ -1,7 +1,7 @@
 //! What images may take.
 
 use super::{ConfigError, error::Source, fields};
-use vch_images::Limits;
+use vch_image_store::Limits;
 
 /// A disk of 16 TiB, as for `runtime.disk_mib`.
 const MOST_MIB: u64 = 16 << 20;

@@ -1,11 +1,11 @@
 //! Who starts the containers' VMs, and with what.
 
 use super::{ConfigError, absolute, error::Source, fields};
-use crate::runtime::Vms;
 use std::{path::PathBuf, thread, time::Duration};
 use toml::Spanned;
 use vch_ledger::SocketPath;
 use vch_qemu::Accelerator;
+use vch_runtime::Vms;
 
 /// Or as many as the host has: in a guest with two, its network is made while other things are.
 const DEFAULT_CPUS: usize = 2;

@@ -3,7 +3,7 @@
 //! One connection is one request. Connections, their time and their heads are bounded, so that a client that is slow or
 //! hostile costs little; while as many are open as may be, others wait in the kernel's queue.
 
-use crate::{config::MetricsEndpoint, error_chain::error_chain};
+use crate::config::MetricsEndpoint;
 use http_body_util::Full;
 use hyper::{
     Method, Request, Response, StatusCode,
@@ -26,6 +26,7 @@ use tokio::{
     time::timeout,
 };
 use tokio_util::{either::Either, sync::CancellationToken};
+use vch_log::error_chain;
 use vch_metrics::Registry;
 
 /// Most connections at once: a few servers that scrape, and a person.

@@ -1,7 +1,6 @@
 use super::*;
 use std::collections::BTreeMap;
-use vch_ledger::desired::NetworkBacking;
-use vch_ledger::{Id, NetworkId};
+use vch_ledger::{Id, NetworkId, desired::NetworkBacking};
 
 fn dns() -> vch_dns::Config {
     vch_dns::Config::default()
@@ -63,7 +62,7 @@ fn the_limit_that_is_said_to_hold_is_the_kernels() {
 #[test]
 fn connections_to_the_docker_api_are_counted_with_what_each_opens() {
     let none = Load::of(&Delta::default());
-    let all = u64::try_from(4 * docker::server::MAX_CONNECTIONS).unwrap();
+    let all = u64::try_from(4 * docker_api::server::MAX_CONNECTIONS).unwrap();
     assert!(
         none.files(&dns()) > all,
         "each with a shim and a log of two files"

@@ -1,13 +1,14 @@
 //! The end of a coordinator.
 
 use super::ServeError;
-use crate::{parts::Parts, runtime::Runtime};
+use crate::parts::Parts;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 use vch_engine::Dataplane;
 use vch_log::error_chain;
 use vch_network::{ActorThread, tether::Tether};
+use vch_runtime::Runtime;
 use vch_store::{LedgerHandle, StoreError, WriterThread};
 
 /// For the orderly end of what is left when a part has failed.

@@ -1,0 +1,100 @@
+//! The stream of changes: a JSON line for each transaction.
+
+use super::{Api, ApiError};
+use crate::{NetworkOptions, shape, view::row};
+use axum::{
+    body::{Body, Bytes},
+    extract::{Query, State, rejection::QueryRejection},
+    http::header::CONTENT_TYPE,
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+use std::{convert::Infallible, sync::Arc};
+use vch_ledger::Revision;
+use vch_store::{Changes, ChangesError, Logged};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct From {
+    /// The revision behind which the changes begin.
+    from: u64,
+    /// Go on with what is still to come; else end with what there is.
+    #[serde(default)]
+    follow: bool,
+}
+
+/// Each transaction behind a revision as one line. A stream that can't go on ends with a line that is
+/// a [`shape::Problem`].
+pub async fn follow_changes(
+    State(api): State<Api>,
+    query: Result<Query<From>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let From { from, follow } = query?.0;
+    let changes = api
+        .requests
+        .ledger_handle
+        .changes_since(Revision(from))
+        .await?;
+    let newest = api
+        .requests
+        .ledger_handle
+        .read(|ledger| ledger.revision())
+        .await?;
+    let stream = Stream {
+        changes,
+        until: (!follow).then_some(newest),
+        options: api.options,
+        ended: false,
+    };
+    let lines = futures_util::stream::unfold(stream, |mut stream| async {
+        let line = stream.next().await?;
+        Some((Ok::<_, Infallible>(line), stream))
+    });
+    let kind = [(CONTENT_TYPE, "application/jsonl")];
+    Ok((kind, Body::from_stream(lines)).into_response())
+}
+
+struct Stream {
+    changes: Changes,
+    /// Where it ends, if it does.
+    until: Option<Revision>,
+    ended: bool,
+    options: Arc<dyn NetworkOptions>,
+}
+
+impl Stream {
+    async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            let reached = self
+                .until
+                .is_some_and(|until| self.changes.after() >= until);
+            if self.ended || reached {
+                return None;
+            }
+            match self.changes.next().await {
+                Ok(logged) => return line(&transaction(&logged, &*self.options)),
+                // It goes on from what is kept.
+                Err(ChangesError::Lagged { .. }) => {}
+                Err(error) => {
+                    self.ended = true;
+                    return line(&ApiError::from(error).problem());
+                }
+            }
+        }
+    }
+}
+
+fn transaction(logged: &Logged, options: &dyn NetworkOptions) -> shape::Transaction {
+    let changes = logged.changes.iter();
+    shape::Transaction {
+        revision: logged.revision.0,
+        at_ms: logged.at_ms,
+        changes: changes.map(|change| row::change(change, options)).collect(),
+    }
+}
+
+fn line(value: &impl Serialize) -> Option<Bytes> {
+    let mut text = serde_json::to_vec(value).ok()?;
+    text.push(b'\n');
+    Some(text.into())
+}

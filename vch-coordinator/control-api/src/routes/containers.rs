@@ -1,0 +1,225 @@
+//! Containers, and their lives.
+
+use super::{Api, ApiError, Body, Made, Path, Reply, answer, made, removed};
+use crate::{parse, shape, view::ContainerRows};
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{
+        Query, State,
+        rejection::{BytesRejection, QueryRejection},
+    },
+};
+use serde::Deserialize;
+use std::time::Duration;
+use vch_ledger::{Answer, Command, ContainerId, ContainerRef, Refusal};
+use vch_network::tether::Readiness;
+
+/// Longest that a client may wait for readiness, in seconds.
+const MAX_WAIT: u32 = 600;
+
+pub async fn list_containers(State(api): State<Api>) -> Reply<Vec<shape::Container>> {
+    let all = api.requests.ledger_handle.read(|ledger| {
+        let rows = ledger
+            .containers()
+            .map(|one| ContainerRows::of(ledger, one));
+        let mut all: Vec<_> = rows.collect();
+        all.sort_by(|one, other| one.container.name.cmp(&other.container.name));
+        all
+    });
+    let tether = &api.requests.tether;
+    Ok(Json(
+        all.await?.iter().map(|rows| rows.show(tether)).collect(),
+    ))
+}
+
+pub async fn inspect_container(
+    State(api): State<Api>,
+    Path(container): Path<String>,
+) -> Reply<shape::Container> {
+    let rows = look_at_container(&api, container.as_str().into()).await?;
+    Ok(Json(rows.show(&api.requests.tether)))
+}
+
+async fn look_at_container(api: &Api, container: ContainerRef) -> Result<ContainerRows, ApiError> {
+    let rows = api.requests.ledger_handle.read(move |ledger| {
+        let container = ledger.container(&container)?;
+        Ok::<_, Refusal>(ContainerRows::of(ledger, container))
+    });
+    Ok(rows.await??)
+}
+
+pub async fn add_container(
+    State(api): State<Api>,
+    body: Body<shape::AddContainer>,
+) -> Made<shape::Container> {
+    let command = Command::AddContainer(parse::add_container(&body?.0)?);
+    let outcome = api.requests.carry_out(command).await?;
+    let Answer::ContainerAdded { container } = outcome.committed.answer else {
+        return Err(ApiError::gone());
+    };
+    let rows = look_at_container(&api, container.into()).await?;
+    Ok(made(&outcome, rows.show(&api.requests.tether)))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Removal {
+    #[serde(default)]
+    force: bool,
+}
+
+pub async fn remove_container(
+    State(api): State<Api>,
+    Path(container): Path<String>,
+    query: Result<Query<Removal>, QueryRejection>,
+) -> Reply<shape::Answer<shape::Removed>> {
+    let command = Command::RemoveContainer {
+        container: container.as_str().into(),
+        force: query?.force,
+    };
+    let outcome = api.requests.carry_out(command).await?;
+    let Answer::ContainerRemoved { container, .. } = outcome.committed.answer else {
+        return Err(ApiError::gone());
+    };
+    api.runtime.discard_removed(container).await;
+    Ok(Json(answer(&outcome, removed(&container))))
+}
+
+/// A body says nothing here, but it is taken: of a request that is answered before its body has
+/// come the server can't keep the connection, and a client that still sends it fails.
+pub async fn start_container(
+    State(api): State<Api>,
+    Path(container): Path<String>,
+    _body: Result<Bytes, BytesRejection>,
+) -> Reply<shape::Answer<shape::Started>> {
+    let command = Command::StartContainer(container.as_str().into());
+    let outcome = api.requests.carry_out(command).await?;
+    let Answer::Started {
+        container,
+        incarnation,
+        ..
+    } = outcome.committed.answer
+    else {
+        return Err(ApiError::gone());
+    };
+    let rows = look_at_container(&api, container.into()).await?;
+    let shown = rows.show(&api.requests.tether);
+    let started = shape::Started {
+        id: shown.id,
+        incarnation: incarnation.to_string(),
+        channel: shown.channel,
+        endpoints: shown.endpoints.into_values().collect(),
+    };
+    Ok(Json(answer(&outcome, started)))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Waiting {
+    /// Seconds.
+    #[serde(default)]
+    timeout: u32,
+}
+
+pub async fn wait_container(
+    State(api): State<Api>,
+    Path(container): Path<String>,
+    query: Result<Query<Waiting>, QueryRejection>,
+) -> Reply<shape::Container> {
+    let seconds = query?.timeout;
+    if seconds > MAX_WAIT {
+        let remedy = format!("use 0 to {MAX_WAIT} seconds");
+        return Err(ApiError::invalid("timeout", &seconds.to_string(), &remedy));
+    }
+    let id = look_at_container(&api, container.as_str().into())
+        .await?
+        .container
+        .id;
+    let ready = wait_until_ready(&api, id);
+    // Ready or not, what is known then is the answer.
+    let _ = tokio::time::timeout(Duration::from_secs(seconds.into()), ready).await;
+    let rows = look_at_container(&api, id.into()).await?;
+    Ok(Json(rows.show(&api.requests.tether)))
+}
+
+/// Ends when the newest spec is reported ready or failed, or when the container is gone.
+async fn wait_until_ready(api: &Api, id: ContainerId) -> Result<(), ApiError> {
+    let Some(mut state) = api.requests.tether.state(id) else {
+        return Ok(());
+    };
+    loop {
+        let spec = look_at_container(api, id.into()).await?.container.spec_id();
+        let readiness = spec.map(|spec| state.borrow_and_update().readiness(spec));
+        if !matches!(readiness, None | Some(Readiness::Pending)) {
+            return Ok(());
+        }
+        if state.changed().await.is_err() {
+            return Ok(());
+        }
+    }
+}
+
+pub async fn trace_container(
+    State(api): State<Api>,
+    Path(container): Path<String>,
+) -> Reply<Vec<shape::Phase>> {
+    let id = look_at_container(&api, container.as_str().into())
+        .await?
+        .container
+        .id;
+    let phases = api.runtime.trace(id).await?.into_iter();
+    let shown = phases.map(|phase| shape::Phase {
+        name: phase.name,
+        at_us: phase.at_us,
+        uptime_us: phase.uptime_us,
+    });
+    Ok(Json(shown.collect()))
+}
+
+/// Says nothing of its body, as for a start.
+pub async fn stop_container(
+    State(api): State<Api>,
+    Path(container): Path<String>,
+    _body: Result<Bytes, BytesRejection>,
+) -> Reply<shape::Answer<shape::Container>> {
+    let command = Command::StopContainer(container.as_str().into());
+    carry_out(&api, command).await
+}
+
+pub async fn rename_container(
+    State(api): State<Api>,
+    Path(container): Path<String>,
+    body: Body<shape::Rename>,
+) -> Reply<shape::Answer<shape::Container>> {
+    let command = Command::RenameContainer {
+        container: container.as_str().into(),
+        name: parse::rename(&body?.0)?,
+    };
+    carry_out(&api, command).await
+}
+
+pub async fn set_health(
+    State(api): State<Api>,
+    Path(container): Path<String>,
+    body: Body<shape::Health>,
+) -> Reply<shape::Answer<shape::Container>> {
+    let command = Command::SetHealth {
+        container: container.as_str().into(),
+        unhealthy: !body?.0.healthy,
+    };
+    carry_out(&api, command).await
+}
+
+/// Carries a command out that changes a container, and shows what it is then.
+async fn carry_out(api: &Api, command: Command) -> Reply<shape::Answer<shape::Container>> {
+    let outcome = api.requests.carry_out(command).await?;
+    let (Answer::Stopped { container }
+    | Answer::Renamed { container }
+    | Answer::HealthSet { container }) = outcome.committed.answer
+    else {
+        return Err(ApiError::gone());
+    };
+    let rows = look_at_container(api, container.into()).await?;
+    Ok(Json(answer(&outcome, rows.show(&api.requests.tether))))
+}

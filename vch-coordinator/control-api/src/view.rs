@@ -1,0 +1,256 @@
+//! Rows of the ledger and what agents report, as the API shows them.
+
+mod ports;
+pub mod row;
+
+pub use ports::{binding, ports};
+
+use super::shape;
+use protocol::spec::FirewallLevel;
+use std::collections::BTreeMap;
+use vch_ledger::{
+    Attachment, Channel, Container, Endpoint, External, ExternalAddressing, Ledger, Link, Network,
+    NetworkKind, SegmentKind,
+    desired::{port_name, segment_of},
+};
+use vch_network::tether::{EndpointState, Readiness, SessionState, Tether, failures};
+
+/// A container with its endpoints, taken out of the ledger.
+pub struct ContainerRows {
+    pub container: Container,
+    pub endpoints: Vec<EndpointView>,
+    pub bindings: Vec<shape::Binding>,
+}
+
+/// An endpoint with the names of both its ends.
+pub struct EndpointView {
+    pub endpoint: Endpoint,
+    pub container: Container,
+    pub network: String,
+    pub links: Vec<String>,
+}
+
+impl ContainerRows {
+    pub fn of(ledger: &Ledger, container: &Container) -> Self {
+        let endpoints = ledger.endpoints_of(container.id);
+        Self {
+            container: container.clone(),
+            endpoints: endpoints
+                .filter_map(|endpoint| EndpointView::of(ledger, endpoint))
+                .collect(),
+            bindings: ledger
+                .bindings_of(container.id)
+                .filter_map(|one| binding(ledger, one))
+                .collect(),
+        }
+    }
+
+    pub fn show(&self, tether: &Tether) -> shape::Container {
+        let container = &self.container;
+        let state = session_state(tether, container);
+        shape::Container {
+            id: container.id.to_string(),
+            name: container.name.to_string(),
+            hostname: container.hostname.to_string(),
+            channel: channel(container, tether),
+            incarnation: container
+                .incarnation
+                .map(|incarnation| incarnation.to_string()),
+            generation: container.generation.0,
+            running: container.runs(),
+            healthy: !container.unhealthy,
+            session: session(container, &state),
+            ports: ports(container),
+            bindings: self.bindings.clone(),
+            endpoints: self
+                .endpoints
+                .iter()
+                .map(|endpoint| (endpoint.network.clone(), endpoint.show_with(&state)))
+                .collect(),
+            created: container.created_ms / 1000,
+        }
+    }
+}
+
+impl EndpointView {
+    pub fn of(ledger: &Ledger, endpoint: &Endpoint) -> Option<Self> {
+        Some(Self {
+            endpoint: endpoint.clone(),
+            container: ledger.container_by_id(endpoint.container)?.clone(),
+            network: ledger.network_by_id(endpoint.network)?.name.to_string(),
+            links: links(ledger, endpoint),
+        })
+    }
+
+    pub fn show(&self, tether: &Tether) -> shape::Endpoint {
+        self.show_with(&session_state(tether, &self.container))
+    }
+
+    fn show_with(&self, state: &SessionState) -> shape::Endpoint {
+        let endpoint = &self.endpoint;
+        let reported = state.report.as_ref().and_then(|report| {
+            let of = |one: &&protocol::message::InterfaceReport| one.mac == endpoint.mac;
+            report.interfaces.iter().find(of)
+        });
+        let spec = self.container.spec_id();
+        shape::Endpoint {
+            id: endpoint.id.to_string(),
+            container: self.container.name.to_string(),
+            network: self.network.clone(),
+            addresses: endpoint.addresses.iter().map(ToString::to_string).collect(),
+            mac: endpoint.mac.to_string(),
+            interface: endpoint.interface.to_string(),
+            attachment: match &endpoint.attachment {
+                Attachment::Tap => "tap".to_owned(),
+                Attachment::Veth { .. } => "veth".to_owned(),
+            },
+            link: port_name(endpoint.id).to_string(),
+            names: endpoint.names.iter().map(ToString::to_string).collect(),
+            opened: endpoint.opened.iter().map(ToString::to_string).collect(),
+            links: self.links.clone(),
+            gateway_priority: endpoint.gateway_priority,
+            state: spec
+                .map_or(EndpointState::Pending, |spec| {
+                    state.endpoint(spec, &endpoint.interface)
+                })
+                .word()
+                .to_owned(),
+            observed: reported
+                .map(|one| one.addresses.iter().map(ToString::to_string).collect())
+                .unwrap_or_default(),
+        }
+    }
+}
+
+fn session_state(tether: &Tether, container: &Container) -> SessionState {
+    let state = tether.state(container.id);
+    state
+        .map(|state| state.borrow().clone())
+        .unwrap_or_default()
+}
+
+fn session(container: &Container, state: &SessionState) -> shape::Session {
+    let readiness = container
+        .spec_id()
+        .map_or(Readiness::Pending, |spec| state.readiness(spec));
+    shape::Session {
+        live: state.agent.is_some(),
+        agent: state.agent.clone(),
+        state: match readiness {
+            Readiness::Ready => "ready",
+            Readiness::Pending => "pending",
+            Readiness::Failed(_) => "failed",
+        }
+        .to_owned(),
+        reported: state.report.as_ref().map(|report| report.spec.generation.0),
+        failures: state.report.as_ref().map(failures).unwrap_or_default(),
+    }
+}
+
+/// As it is written in a request; a Unix channel with the path that the coordinator chose.
+pub fn channel(container: &Container, tether: &Tether) -> String {
+    match &container.channel {
+        Channel::Unix { path } => {
+            format!(
+                "unix:{}",
+                tether.unix_path(container.id, path.as_ref()).display()
+            )
+        }
+        other => other.to_string(),
+    }
+}
+
+fn links(ledger: &Ledger, endpoint: &Endpoint) -> Vec<String> {
+    let shown = |link: &Link| {
+        let target = ledger.container_by_id(link.container);
+        let name = target.map_or_else(|| link.container.short(), |one| one.name.to_string());
+        format!("{name}:{}", link.alias)
+    };
+    endpoint.links.iter().map(shown).collect()
+}
+
+fn segment(network: &Network) -> Option<&'static str> {
+    match network.kind {
+        NetworkKind::Bridge(SegmentKind::Dedicated)
+        | NetworkKind::Configuration(SegmentKind::Dedicated) => Some("dedicated"),
+        NetworkKind::Bridge(SegmentKind::Shared)
+        | NetworkKind::Configuration(SegmentKind::Shared) => Some("shared"),
+        NetworkKind::None | NetworkKind::External(_) => None,
+    }
+}
+
+fn external(external: &External) -> shape::External {
+    shape::External {
+        dns: external.dns.iter().map(ToString::to_string).collect(),
+        addressing: match external.addressing {
+            ExternalAddressing::Static => "static",
+            ExternalAddressing::Dhcp => "dhcp",
+        }
+        .to_owned(),
+        level: match external.level {
+            FirewallLevel::Open => "open",
+            FirewallLevel::Closed => "closed",
+            FirewallLevel::Outbound => "outbound",
+            FirewallLevel::Peers => "peers",
+            FirewallLevel::Published => "published",
+        }
+        .to_owned(),
+        published: external.published,
+    }
+}
+
+/// A network with its endpoints, taken out of the ledger.
+pub struct NetworkView {
+    /// What is shown of it, still without options and endpoints.
+    pub shown: shape::Network,
+    pub row: Network,
+    pub endpoints: Vec<EndpointView>,
+}
+
+/// Returns a network with its endpoints. Its options are read later: this runs on the ledger's own thread.
+pub fn network(ledger: &Ledger, network: &Network) -> NetworkView {
+    let (driver, scope) = match &network.kind {
+        NetworkKind::Bridge(_) => ("bridge", "bridge"),
+        NetworkKind::None => ("null", "none"),
+        NetworkKind::External(_) => ("external", "external"),
+        NetworkKind::Configuration(_) => ("null", "configuration"),
+    };
+    let shown = shape::Network {
+        id: network.id.to_string(),
+        name: network.name.to_string(),
+        driver: driver.to_owned(),
+        scope: scope.to_owned(),
+        segment: segment(network).map(str::to_owned),
+        external: network.external().map(external),
+        subnets: network
+            .subnets
+            .iter()
+            .map(|subnet| shape::Subnet {
+                subnet: subnet.net.to_string(),
+                gateway: subnet.gateway.map(|gateway| gateway.to_string()),
+                vch: subnet.vch.map(|vch| vch.to_string()),
+                auxiliary: subnet
+                    .auxiliary
+                    .iter()
+                    .map(|(name, address)| (name.clone(), address.to_string()))
+                    .collect(),
+                ranges: subnet.ranges.iter().map(ToString::to_string).collect(),
+            })
+            .collect(),
+        mtu: network.mtu.map(u32::from),
+        dns_ttl: network.dns_ttl.map(u32::from),
+        internal: network.internal,
+        labels: network.labels.clone(),
+        options: BTreeMap::new(),
+        created: network.created_ms / 1000,
+        link: segment_of(ledger, network).map(|segment| segment.link().to_string()),
+        endpoints: BTreeMap::new(),
+    };
+    let endpoints = ledger.endpoints_on(network.id);
+    let endpoints = endpoints.filter_map(|endpoint| EndpointView::of(ledger, endpoint));
+    NetworkView {
+        shown,
+        row: network.clone(),
+        endpoints: endpoints.collect(),
+    }
+}

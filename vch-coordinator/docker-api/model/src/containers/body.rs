@@ -1,0 +1,305 @@
+//! The body of `POST /containers/create`: Docker's `Config`, `HostConfig` and `NetworkingConfig`, in
+//! their own field names (the OpenAPI definition's). What is not listed here dockerd does not read
+//! either, or only on Windows.
+
+#![expect(
+    missing_docs,
+    reason = "fields of the Docker Engine API under its own names, which its reference explains"
+)]
+
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+type Text = String;
+type Texts = Vec<String>;
+type Marks = BTreeMap<String, String>;
+
+/// What a container shall be.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct Body {
+    pub hostname: Text,
+    pub domainname: Text,
+    pub user: Text,
+    pub attach_stdin: bool,
+    pub attach_stdout: bool,
+    pub attach_stderr: bool,
+    pub exposed_ports: BTreeMap<String, Value>,
+    pub tty: bool,
+    pub open_stdin: bool,
+    pub stdin_once: bool,
+    pub env: Texts,
+    pub cmd: Words,
+    pub healthcheck: Option<Healthcheck>,
+    pub image: Text,
+    pub volumes: BTreeMap<String, Value>,
+    pub working_dir: Text,
+    pub entrypoint: Words,
+    pub network_disabled: bool,
+    pub mac_address: Text,
+    pub labels: Marks,
+    pub on_build: Texts,
+    pub shell: Words,
+    pub stop_signal: Text,
+    pub stop_timeout: Option<i64>,
+    pub host_config: HostConfig,
+    pub networking_config: NetworkingConfig,
+}
+
+/// What the VCH shall do with it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct HostConfig {
+    pub binds: Texts,
+    #[serde(rename = "ContainerIDFile")]
+    pub container_id_file: Text,
+    pub log_config: LogConfig,
+    pub network_mode: Text,
+    #[serde(deserialize_with = "port_bindings")]
+    pub port_bindings: BTreeMap<String, Vec<HostBinding>>,
+    pub restart_policy: Policy,
+    pub auto_remove: bool,
+    pub volume_driver: Text,
+    pub volumes_from: Texts,
+    #[serde(deserialize_with = "console_size")]
+    pub console_size: Option<[u32; 2]>,
+    pub annotations: Marks,
+    pub cap_add: Texts,
+    pub cap_drop: Texts,
+    pub cgroupns_mode: Text,
+    pub dns: Texts,
+    pub dns_options: Texts,
+    pub dns_search: Texts,
+    pub extra_hosts: Texts,
+    pub group_add: Texts,
+    pub ipc_mode: Text,
+    pub cgroup: Text,
+    pub links: Texts,
+    pub oom_score_adj: i64,
+    pub pid_mode: Text,
+    pub privileged: bool,
+    pub publish_all_ports: bool,
+    pub readonly_rootfs: bool,
+    pub security_opt: Texts,
+    pub storage_opt: Marks,
+    pub tmpfs: Marks,
+    #[serde(rename = "UTSMode")]
+    pub uts_mode: Text,
+    pub userns_mode: Text,
+    pub shm_size: i64,
+    pub sysctls: Marks,
+    pub runtime: Text,
+    pub isolation: Text,
+    pub cpu_shares: i64,
+    pub memory: i64,
+    pub nano_cpus: i64,
+    pub cgroup_parent: Text,
+    pub blkio_weight: i64,
+    pub blkio_weight_device: Vec<Value>,
+    pub blkio_device_read_bps: Vec<Value>,
+    pub blkio_device_write_bps: Vec<Value>,
+    #[serde(rename = "BlkioDeviceReadIOps")]
+    pub blkio_device_read_iops: Vec<Value>,
+    #[serde(rename = "BlkioDeviceWriteIOps")]
+    pub blkio_device_write_iops: Vec<Value>,
+    pub cpu_period: i64,
+    pub cpu_quota: i64,
+    pub cpu_realtime_period: i64,
+    pub cpu_realtime_runtime: i64,
+    pub cpuset_cpus: Text,
+    pub cpuset_mems: Text,
+    pub devices: Vec<DeviceMapping>,
+    pub device_cgroup_rules: Texts,
+    pub device_requests: Vec<Value>,
+    pub kernel_memory: i64,
+    #[serde(rename = "KernelMemoryTCP")]
+    pub kernel_memory_tcp: i64,
+    pub memory_reservation: i64,
+    pub memory_swap: i64,
+    pub memory_swappiness: Option<i64>,
+    pub oom_kill_disable: Option<bool>,
+    pub pids_limit: Option<i64>,
+    pub ulimits: Vec<Ulimit>,
+    pub cpu_count: i64,
+    pub cpu_percent: i64,
+    #[serde(rename = "IOMaximumIOps")]
+    pub io_maximum_iops: u64,
+    #[serde(rename = "IOMaximumBandwidth")]
+    pub io_maximum_bandwidth: u64,
+    /// Kept as it was written; [`Mount`] reads each.
+    pub mounts: Vec<Value>,
+    pub masked_paths: Option<Texts>,
+    pub readonly_paths: Option<Texts>,
+    pub init: Option<bool>,
+}
+
+/// Rows and columns, as Go reads an array of two: what is missing is 0, what is behind them is not read.
+fn console_size<'de, D: Deserializer<'de>>(from: D) -> Result<Option<[u32; 2]>, D::Error> {
+    let given = Option::<Vec<u32>>::deserialize(from)?;
+    Ok(given.map(|sizes| {
+        let size = |index: usize| sizes.get(index).copied().unwrap_or(0);
+        [size(0), size(1)]
+    }))
+}
+
+/// A port that names no binding, or null, is published at one that the VCH chooses.
+fn port_bindings<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<BTreeMap<String, Vec<HostBinding>>, D::Error> {
+    let given = Option::<BTreeMap<String, Option<Vec<HostBinding>>>>::deserialize(from)?;
+    let given = given.into_iter().flatten().map(|(port, bindings)| {
+        let bindings = bindings.filter(|bindings| !bindings.is_empty());
+        (
+            port,
+            bindings.unwrap_or_else(|| vec![HostBinding::default()]),
+        )
+    });
+    Ok(given.collect())
+}
+
+/// A port of the VCH.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct HostBinding {
+    pub host_ip: Text,
+    pub host_port: Text,
+}
+
+/// How what it writes is kept.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct LogConfig {
+    pub r#type: Text,
+    pub config: Marks,
+}
+
+/// When it is started again.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct Policy {
+    pub name: Text,
+    pub maximum_retry_count: i64,
+}
+
+/// A limit of setrlimit(2).
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct Ulimit {
+    pub name: Text,
+    pub soft: i64,
+    pub hard: i64,
+}
+
+/// A device of the VM's.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct DeviceMapping {
+    pub path_on_host: Text,
+    pub path_in_container: Text,
+    pub cgroup_permissions: Text,
+}
+
+/// A file system.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct Mount {
+    pub target: Text,
+    pub source: Text,
+    pub r#type: Text,
+    pub read_only: bool,
+    pub bind_options: Option<Value>,
+    pub volume_options: Option<Value>,
+    pub image_options: Option<Value>,
+    pub cluster_options: Option<Value>,
+    pub tmpfs_options: TmpfsOptions,
+}
+
+/// Of a file system in memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct TmpfsOptions {
+    pub size_bytes: i64,
+    pub mode: u32,
+    /// Each a name, and its value where it has one.
+    pub options: Vec<Vec<String>>,
+}
+
+/// How its health is seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct Healthcheck {
+    pub test: Texts,
+    pub interval: i64,
+    pub timeout: i64,
+    pub start_period: i64,
+    pub start_interval: i64,
+    pub retries: i64,
+}
+
+/// Its endpoints on networks.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct NetworkingConfig {
+    /// By name or ID of the network; kept as it was written.
+    pub endpoints_config: BTreeMap<String, Value>,
+}
+
+/// Words of a command line: a list, or one text. `None` where there are none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Words(pub Option<Vec<String>>);
+
+impl<'de> Deserialize<'de> for Words {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Form {
+            One(String),
+            Many(Vec<String>),
+        }
+        Ok(Self(match Option::<Form>::deserialize(from)? {
+            None => None,
+            Some(Form::One(one)) => Some(vec![one]),
+            Some(Form::Many(many)) => Some(many),
+        }))
+    }
+}
+
+impl Words {
+    /// All of them.
+    pub fn list(&self) -> &[String] {
+        self.0.as_deref().unwrap_or_default()
+    }
+}
+
+/// A value as Go reads it: `null` is what a missing key is, in a list of bindings an empty list.
+pub fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let kept = map.into_iter().filter_map(|(key, value)| {
+                let value = match (key.as_str(), value) {
+                    // A key without a value says something there.
+                    ("EndpointsConfig" | "ExposedPorts", Value::Object(inside)) => {
+                        let all = inside.into_iter().map(|(key, value)| match value {
+                            Value::Null => (key, Value::Object(serde_json::Map::new())),
+                            other => (key, without_nulls(other)),
+                        });
+                        Value::Object(all.collect())
+                    }
+                    ("PortBindings", Value::Object(inside)) => {
+                        let all = inside.into_iter().map(|(key, value)| match value {
+                            Value::Null => (key, Value::Array(Vec::new())),
+                            other => (key, without_nulls(other)),
+                        });
+                        Value::Object(all.collect())
+                    }
+                    (_, value) => without_nulls(value),
+                };
+                (!value.is_null()).then_some((key, value))
+            });
+            Value::Object(kept.collect())
+        }
+        Value::Array(list) => Value::Array(list.into_iter().map(without_nulls).collect()),
+        other => other,
+    }
+}

@@ -1,0 +1,154 @@
+//! From the body of `POST /containers/create` and its image to what the ledger and the runtime are
+//! asked: pure. Every field is carried out, or refused by its name.
+
+mod endpoints;
+mod host;
+mod log;
+mod modes;
+mod mounts;
+mod platform;
+mod ports;
+mod process;
+mod refused;
+mod resources;
+mod security;
+mod shown;
+
+pub use endpoints::{DEFAULT, network};
+pub use host::restart_policy;
+pub use log::is_read as is_log_read;
+pub use modes::RUNTIME;
+pub use platform::{check as check_platform, only_ours};
+pub use resources::read as resources;
+
+use crate::{DockerError, Version, containers::body::Body};
+use protocol::spec::Hostname;
+use std::{collections::BTreeMap, net::IpAddr};
+use vch_ledger::{AddContainer, Channel, ContainerName};
+use vch_runtime::{
+    Create,
+    workload::{HealthCheck, Workload},
+};
+
+/// An image, as far as a container made of it takes after it: `Config` of the image specification.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Image {
+    /// `sha256:…`.
+    pub id: String,
+    /// `User`.
+    pub user: String,
+    /// `ExposedPorts`.
+    pub exposed: Vec<String>,
+    /// `Env`.
+    pub environment: Vec<String>,
+    /// `Entrypoint`.
+    pub entrypoint: Vec<String>,
+    /// `Cmd`.
+    pub command: Vec<String>,
+    /// `WorkingDir`.
+    pub dir: String,
+    /// `Labels`.
+    pub labels: BTreeMap<String, String>,
+    /// `StopSignal`.
+    pub stop_signal: String,
+    /// `Healthcheck`.
+    pub health: Option<HealthCheck>,
+    /// `Volumes`.
+    pub volumes: Vec<String>,
+    /// `os`, `architecture`, `variant`.
+    pub platform: [String; 3],
+}
+
+/// What else decides.
+#[derive(Clone, Debug)]
+pub struct CreateContext<'a> {
+    /// Of the request.
+    pub version: Version,
+    /// The container's name.
+    pub name: ContainerName,
+    /// Its image.
+    pub image: &'a Image,
+    /// What `host-gateway` means: the VCH on the default bridge.
+    pub host_gateway: Option<IpAddr>,
+}
+
+/// What is asked of the runtime, and what the client is told beside.
+#[derive(Debug)]
+pub struct Planned {
+    /// The container.
+    pub create: Create,
+    /// `Warnings` of the answer.
+    pub warnings: Vec<String>,
+}
+
+/// From this version on a console has a size.
+const CONSOLE_SIZE: Version = Version(42);
+/// From this version on a MAC address is an endpoint's.
+const ENDPOINTS_MAC: Version = Version(44);
+const MAC_WARNING: &str = "The container-wide MacAddress field is now deprecated. It should be specified in EndpointsConfig instead.";
+
+/// Plans a container.
+///
+/// # Errors
+/// In dockerd's words where it has the case; else the field, its value, and what to do instead.
+pub fn plan(body: &Body, context: CreateContext<'_>) -> Result<Planned, DockerError> {
+    let CreateContext { version, image, .. } = context;
+    let host = &body.host_config;
+    let shown = shown::shown(body, image, version);
+    let mut workload = Workload {
+        image: image.id.clone(),
+        image_name: body.image.clone(),
+        exposed: Some(shown.exposed.clone()),
+        shown: shown.document(),
+        network_mode: match host.network_mode.as_str() {
+            "" | "default" => DEFAULT.to_owned(),
+            other => other.to_owned(),
+        },
+        ..Workload::default()
+    };
+    modes::check(body)?;
+    log::check(host)?;
+    let (resources, mut warnings) = resources::read(host, version, false)?;
+    workload.resources = resources;
+    process::fill(&mut workload, body, image, version)?;
+    host::fill(&mut workload, body)?;
+    if version < CONSOLE_SIZE {
+        workload.console_size = None;
+    }
+    security::fill(&mut workload, host)?;
+    mounts::fill(&mut workload, body, image, version, &mut warnings)?;
+    if version >= ENDPOINTS_MAC && !body.mac_address.is_empty() {
+        warnings.push(MAC_WARNING.to_owned());
+    }
+    if context.name.as_str().parse::<Hostname>().is_err() {
+        let name = &context.name;
+        warnings.push(format!(
+            "Containers do not find {name} by its name, which DNS cannot hold: each part between dots has 1 to 63 letters, digits, - and _, and begins and ends with a letter or digit. They find it by its ID, host name and aliases."
+        ));
+    }
+    let connect = endpoints::wanted(body, version)?;
+    let ports = ports::wanted(body, &image.exposed)?;
+    let add = AddContainer {
+        name: context.name,
+        hostname: host::hostname(body)?,
+        domain: host::domain(body)?,
+        sysctls: host::link_sysctls(&body.host_config.sysctls),
+        // The runtime knows it.
+        channel: Channel::Unix { path: None },
+        dns: host::dns(body, &mut warnings)?,
+        extra_hosts: host::extra_hosts(body, context.host_gateway)?,
+        ports,
+        publish_all: host.publish_all_ports,
+    };
+    Ok(Planned {
+        create: Create {
+            add,
+            workload,
+            connect,
+        },
+        warnings,
+    })
+}
+
+#[cfg(test)]
+mod tests;

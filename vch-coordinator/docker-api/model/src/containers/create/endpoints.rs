@@ -1,0 +1,116 @@
+//! The networks that a container's body names.
+
+use crate::{
+    DockerError, Version,
+    containers::body::Body,
+    networks::endpoint::{EndpointSettings, linked, mac_address},
+};
+use std::collections::BTreeMap;
+use vch_ledger::Connect;
+
+/// From this version on a container can be made with several networks, and a MAC address is a
+/// endpoint's.
+const SEVERAL: Version = Version(44);
+/// The network that `default` means.
+pub const DEFAULT: &str = "bridge";
+
+/// A container's endpoints, that of its network mode first.
+///
+/// # Errors
+/// In dockerd's words where it has the case.
+pub fn wanted(body: &Body, version: Version) -> Result<Vec<Connect>, DockerError> {
+    let settings = settings(body)?;
+    if settings.len() > 1 && version < SEVERAL {
+        let names: Vec<&str> = settings.keys().map(String::as_str).collect();
+        let names = names.join(", ");
+        return Err(DockerError::invalid(format!(
+            "Container cannot be connected to network endpoints: {names}"
+        )));
+    }
+    let main = network(&body.host_config.network_mode);
+    if body.network_disabled || main == "none" {
+        return match settings.keys().find(|name| *name != "none") {
+            None => Ok(Vec::new()),
+            Some(_) if body.network_disabled => Ok(Vec::new()),
+            Some(name) => Err(DockerError::invalid(format!(
+                "conflicting options: network mode none and network {name}: leave one of them out"
+            ))),
+        };
+    }
+    let alone = EndpointSettings::default();
+    let mut names: Vec<(&str, &EndpointSettings)> = Vec::new();
+    let named = settings.get(main);
+    // The default network is not a request beside others.
+    if named.is_some() || settings.is_empty() || main != DEFAULT {
+        names.push((main, named.unwrap_or(&alone)));
+    }
+    let others = settings.iter().filter(|(name, _)| name.as_str() != main);
+    names.extend(others.map(|(name, settings)| (name.as_str(), settings)));
+    let mut endpoints = Vec::new();
+    for (index, (name, settings)) in names.into_iter().enumerate() {
+        let mut endpoint = endpoint(name, settings, version)?;
+        if index == 0 {
+            first(body, &mut endpoint)?;
+        }
+        endpoints.push(endpoint);
+    }
+    Ok(endpoints)
+}
+
+/// By network name, `default` under its own.
+fn settings(body: &Body) -> Result<BTreeMap<String, EndpointSettings>, DockerError> {
+    let all = &body.networking_config.endpoints_config;
+    let one = |(name, value): (&String, &serde_json::Value)| {
+        let read = serde_json::from_value(value.clone());
+        let read = read.map_err(|error| {
+            DockerError::invalid(format!("invalid JSON: EndpointsConfig of {name}: {error}"))
+        })?;
+        Ok((network(name).to_owned(), read))
+    };
+    all.iter().map(one).collect()
+}
+
+/// Returns the name of a network: `default` and nothing stand for the default network.
+pub fn network(name: &str) -> &str {
+    match name {
+        "" | "default" => DEFAULT,
+        name => name,
+    }
+}
+
+/// What the body says of the container as a whole is of its first endpoint.
+fn first(body: &Body, endpoint: &mut Connect) -> Result<(), DockerError> {
+    if !body.mac_address.is_empty() {
+        let mac = mac_address(&body.mac_address)?;
+        if endpoint.mac.is_some_and(|own| own != mac) {
+            return Err(DockerError::invalid(
+                "the container-wide MAC address must match the endpoint-specific MAC address for the main network, or be left empty",
+            ));
+        }
+        endpoint.mac = Some(mac);
+    }
+    for link in &body.host_config.links {
+        endpoint.links.push(linked(link)?);
+    }
+    Ok(())
+}
+
+/// An endpoint as it is asked for.
+fn endpoint(
+    name: &str,
+    settings: &EndpointSettings,
+    version: Version,
+) -> Result<Connect, DockerError> {
+    let aliased = settings.aliases().next().is_some();
+    if name == DEFAULT && aliased {
+        return Err(DockerError::invalid(
+            "network-scoped alias is supported only for containers in user defined networks",
+        ));
+    }
+    let mut endpoint = settings.connect("".into(), name.into(), version)?;
+    // Before 1.44 a new container's MAC address was its own, not its endpoint's.
+    if version < SEVERAL {
+        endpoint.mac = None;
+    }
+    Ok(endpoint)
+}

@@ -1,0 +1,110 @@
+//! How what a container writes is kept.
+
+use crate::{
+    DockerError,
+    containers::{body::HostConfig, create::refused::refuse, shown::Shown},
+};
+use std::collections::BTreeMap;
+use vch_runtime::{size_bytes, workload::Workload};
+
+/// dockerd's drivers.
+const DRIVERS: [&str; 10] = [
+    "awslogs",
+    "etwlogs",
+    "fluentd",
+    "gcplogs",
+    "gelf",
+    "journald",
+    "json-file",
+    "local",
+    "splunk",
+    "syslog",
+];
+/// What dockerd's json-file knows beside what is offered here.
+const OTHERS: [&str; 8] = [
+    "compress",
+    "env",
+    "env-regex",
+    "labels",
+    "labels-regex",
+    "tag",
+    "mode",
+    "max-buffer-size",
+];
+
+/// The driver whose logs are not read.
+const NONE: &str = "none";
+
+/// Whether a container's log can be read.
+pub fn is_read(workload: &Workload) -> bool {
+    let shown = Shown::of(workload);
+    let driver = shown.host.get("LogConfig");
+    driver.is_none_or(|driver| driver["Type"] != NONE)
+}
+
+/// The options of a container's log, by which it is kept.
+pub fn options(host: &HostConfig) -> BTreeMap<String, String> {
+    match host.log_config.r#type.as_str() {
+        NONE => BTreeMap::new(),
+        _ => host.log_config.config.clone(),
+    }
+}
+
+/// Passes what is carried out: kept files of some size and number.
+///
+/// # Errors
+/// 400 for an unknown driver, option or value, 501 for what only dockerd has.
+pub fn check(host: &HostConfig) -> Result<(), DockerError> {
+    let log = &host.log_config;
+    let driver = log.r#type.as_str();
+    // What a container wrote is kept all the same, for clients that are attached; `docker logs` does not show it.
+    // As in dockerd, its options are not looked at.
+    if driver == NONE {
+        return Ok(());
+    }
+    if !matches!(driver, "" | "json-file" | "local") {
+        if !DRIVERS.contains(&driver) {
+            let shown: String = driver.chars().take(100).collect();
+            return Err(DockerError::invalid(format!(
+                "error looking up logging plugin {shown}: plugin \"{shown}\" not found"
+            )));
+        }
+        let remedy = "what a container writes is kept on the VCH: use json-file";
+        return Err(refuse("HostConfig.LogConfig.Type", driver, remedy));
+    }
+    let driver = if driver.is_empty() {
+        "json-file"
+    } else {
+        driver
+    };
+    for (key, value) in &log.config {
+        match key.as_str() {
+            "max-size" if size_bytes(value).is_some_and(|size| size > 0) => {}
+            "max-file" if value.parse::<u32>().is_ok_and(|count| count > 0) => {}
+            "max-file" if value.parse::<i64>().is_ok() => {
+                return Err(DockerError::invalid("max-file cannot be less than 1"));
+            }
+            // What is done anyway: a container waits until its output is kept.
+            "mode" if value == "blocking" => {}
+            "compress" if value == "false" => {}
+            "max-size" | "max-file" => {
+                let shown: String = value.chars().take(100).collect();
+                return Err(DockerError::invalid(format!(
+                    "invalid value for log opt '{key}': '{shown}': give a size as 10m for max-size, a number for max-file"
+                )));
+            }
+            other if OTHERS.contains(&other) => {
+                let remedy = "use max-size and max-file";
+                let field = format!("HostConfig.LogConfig.Config {other}");
+                return Err(refuse(&field, value, remedy));
+            }
+            other => {
+                let shown: String = other.chars().take(100).collect();
+                return Err(DockerError::invalid(format!(
+                    "unknown log opt '{shown}' for {driver} log driver"
+                )));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,165 @@
+//! What is run: the body's requests over the image's, merged as dockerd merges them.
+
+use crate::{
+    DockerError, Version,
+    containers::{
+        body::{Body, Healthcheck},
+        create::{Image, mounts::clean},
+    },
+    error::invalid_signal,
+};
+use vch_runtime::{
+    signal_number,
+    workload::{HealthCheck, Workload},
+};
+
+/// dockerd's: shorter times make no sense.
+const LEAST_NS: i64 = 1_000_000;
+/// From this version on a check has a pace of its own while a container starts.
+const START_INTERVAL: Version = Version(44);
+
+/// Fills in what is run, by whom, where and with what.
+///
+/// # Errors
+/// In dockerd's words.
+pub fn fill(
+    workload: &mut Workload,
+    body: &Body,
+    image: &Image,
+    version: Version,
+) -> Result<(), DockerError> {
+    command(workload, body, image)?;
+    workload.environment = environment(&body.env, &image.environment)?;
+    workload.user = or(&body.user, &image.user);
+    workload.dir = dir(or(&body.working_dir, &image.dir))?;
+    workload.labels = image.labels.clone();
+    workload.labels.extend(body.labels.clone());
+    workload.terminal = body.tty;
+    workload.input = body.open_stdin;
+    workload.input_once = body.stdin_once;
+    workload.attach = [body.attach_stdin, body.attach_stdout, body.attach_stderr];
+    let signal = or(&body.stop_signal, &image.stop_signal);
+    if !signal.is_empty() {
+        if signal_number(&signal).is_none() {
+            return Err(invalid_signal(&signal));
+        }
+        workload.stop_signal = Some(signal);
+    }
+    workload.stop_timeout = body.stop_timeout;
+    let own = body.healthcheck.clone().map(|mut own| {
+        if version < START_INTERVAL {
+            own.start_interval = 0;
+        }
+        own
+    });
+    workload.health = health(own.as_ref(), image.health.as_ref())?;
+    Ok(())
+}
+
+fn or(own: &str, image: &str) -> String {
+    if own.is_empty() { image } else { own }.to_owned()
+}
+
+/// An entrypoint of the body's takes the image's command away, too.
+fn command(workload: &mut Workload, body: &Body, image: &Image) -> Result<(), DockerError> {
+    let given = body.entrypoint.list();
+    workload.entrypoint = match &body.entrypoint.0 {
+        None => image.entrypoint.clone(),
+        Some(own) if own.is_empty() => image.entrypoint.clone(),
+        // `--entrypoint ""` is none at all.
+        Some(own) if own.len() == 1 && own.iter().all(String::is_empty) => Vec::new(),
+        Some(own) => own.clone(),
+    };
+    workload.command = body.cmd.list().to_vec();
+    if given.is_empty() && workload.command.is_empty() {
+        workload.command.clone_from(&image.command);
+    }
+    if workload.entrypoint.is_empty() && workload.command.is_empty() {
+        return Err(DockerError::invalid("no command specified"));
+    }
+    Ok(())
+}
+
+fn environment(own: &[String], image: &[String]) -> Result<Vec<String>, DockerError> {
+    let name = |variable: &str| -> String {
+        let name = variable.split_once('=').map_or(variable, |(name, _)| name);
+        name.to_owned()
+    };
+    for variable in own {
+        if name(variable).is_empty() || variable.contains('\0') {
+            return Err(DockerError::invalid(format!(
+                "invalid environment variable: {variable}"
+            )));
+        }
+    }
+    let names: Vec<String> = own.iter().map(|variable| name(variable)).collect();
+    let inherited = image.iter().filter(|one| !names.contains(&name(one)));
+    Ok(own.iter().chain(inherited).cloned().collect())
+}
+
+fn health(
+    own: Option<&Healthcheck>,
+    image: Option<&HealthCheck>,
+) -> Result<Option<HealthCheck>, DockerError> {
+    let Some(own) = own else {
+        return Ok(image.cloned());
+    };
+    let least = |what: &str, value: i64| match value != 0 && value < LEAST_NS {
+        true => Err(DockerError::invalid(format!(
+            "{what} in Healthcheck cannot be less than 1ms"
+        ))),
+        false => Ok(()),
+    };
+    least("Interval", own.interval)?;
+    least("Timeout", own.timeout)?;
+    if own.retries < 0 {
+        return Err(DockerError::invalid(
+            "Retries in Healthcheck cannot be negative",
+        ));
+    }
+    least("StartPeriod", own.start_period)?;
+    least("StartInterval", own.start_interval)?;
+    kind(&own.test)?;
+    let base = image.cloned().unwrap_or_default();
+    let number = |own: i64, image: i64| if own == 0 { image } else { own };
+    Ok(Some(HealthCheck {
+        test: if own.test.is_empty() {
+            base.test
+        } else {
+            own.test.clone()
+        },
+        interval_ns: number(own.interval, base.interval_ns),
+        timeout_ns: number(own.timeout, base.timeout_ns),
+        start_period_ns: number(own.start_period, base.start_period_ns),
+        start_interval_ns: number(own.start_interval, base.start_interval_ns),
+        retries: number(own.retries, base.retries),
+    }))
+}
+
+/// What Docker's test begins with.
+const KINDS: [&str; 3] = ["NONE", "CMD", "CMD-SHELL"];
+
+/// dockerd keeps a test of another kind and runs nothing; it is refused here.
+fn kind(test: &[String]) -> Result<(), DockerError> {
+    match test.first() {
+        None => Ok(()),
+        Some(kind) if kind.is_empty() || KINDS.contains(&kind.as_str()) => Ok(()),
+        Some(kind) => {
+            let shown: String = kind.chars().take(100).collect();
+            Err(DockerError::invalid(format!(
+                "Healthcheck.Test cannot begin with {shown:?}: begin it with NONE, CMD or CMD-SHELL"
+            )))
+        }
+    }
+}
+
+/// The working directory, as dockerd cleans it.
+fn dir(dir: String) -> Result<String, DockerError> {
+    match dir.as_str() {
+        "" => Ok(dir),
+        whole if whole.starts_with('/') => Ok(clean(whole)),
+        _ => Err(DockerError::invalid(format!(
+            "the working directory '{dir}' is invalid, it needs to be an absolute path"
+        ))),
+    }
+}

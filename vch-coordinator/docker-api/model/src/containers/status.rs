@@ -1,0 +1,123 @@
+//! A container's state, in Docker's words: pure.
+
+use serde_json::{Value, json};
+use std::time::Duration;
+use vch_runtime::{
+    ContainerSnapshot, Health, HealthStatus,
+    workload::{Life, Status},
+};
+
+use crate::time::rfc3339;
+
+/// What Go prints for no time.
+pub const NEVER: &str = "0001-01-01T00:00:00Z";
+
+/// Docker's word for how a container is.
+pub fn word(life: &Life) -> &'static str {
+    match life.status {
+        Status::Created => "created",
+        Status::Running => "running",
+        Status::Restarting => "restarting",
+        Status::Exited => "exited",
+        Status::Removing => "removing",
+    }
+}
+
+/// A moment, or Go's word for none.
+pub fn moment(ms: u64) -> String {
+    match ms {
+        0 => NEVER.to_owned(),
+        ms => rfc3339(Duration::from_millis(ms)),
+    }
+}
+
+/// `Up 5 seconds (healthy)`, `Exited (0) 2 hours ago`, `Created`.
+pub fn line(life: &Life, health: Option<&Health>, now_ms: u64) -> String {
+    let since = |then: u64| age(Duration::from_millis(now_ms.saturating_sub(then)));
+    match life.status {
+        Status::Created => "Created".to_owned(),
+        Status::Removing => "Removal In Progress".to_owned(),
+        Status::Running => {
+            let up = format!("Up {}", since(life.started_ms));
+            match health.map(|health| health.status) {
+                None => up,
+                Some(HealthStatus::Starting) => format!("{up} (health: starting)"),
+                Some(HealthStatus::Healthy) => format!("{up} (healthy)"),
+                Some(HealthStatus::Unhealthy) => format!("{up} (unhealthy)"),
+            }
+        }
+        Status::Restarting => {
+            let (code, since) = (life.exit_code, since(life.finished_ms));
+            format!("Restarting ({code}) {since} ago")
+        }
+        Status::Exited => {
+            let (code, since) = (life.exit_code, since(life.finished_ms));
+            format!("Exited ({code}) {since} ago")
+        }
+    }
+}
+
+/// A time for people, as docker/go-units' `HumanDuration` prints it.
+pub fn age(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let minutes = seconds / 60;
+    // Rounded there, half up.
+    let hours = (seconds + 1_800) / 3_600;
+    match (seconds, minutes, hours) {
+        (0, ..) => "Less than a second".to_owned(),
+        (1, ..) => "1 second".to_owned(),
+        (2..60, ..) => format!("{seconds} seconds"),
+        (_, 1, _) => "About a minute".to_owned(),
+        (_, 2..60, _) => format!("{minutes} minutes"),
+        (.., 1) => "About an hour".to_owned(),
+        (.., 2..48) => format!("{hours} hours"),
+        (.., 48..336) => format!("{} days", hours / 24),
+        (.., 336..1_440) => format!("{} weeks", hours / 24 / 7),
+        (.., 1_440..17_520) => format!("{} months", hours / 24 / 30),
+        _ => format!("{} years", seconds / 3_600 / 24 / 365),
+    }
+}
+
+/// `State` of inspect.
+pub fn state(snapshot: &ContainerSnapshot, health: Option<&Health>) -> Value {
+    let life = &snapshot.life;
+    let restarting = life.status == Status::Restarting;
+    let mut state = json!({
+        "Status": word(life),
+        // dockerd calls one that waits to be started again running, too.
+        "Running": restarting || life.status == Status::Running,
+        "Paused": false,
+        "Restarting": restarting,
+        "OOMKilled": life.out_of_memory,
+        "Dead": false,
+        "Pid": life.pid,
+        "ExitCode": life.exit_code,
+        "Error": life.error,
+        "StartedAt": moment(life.started_ms),
+        "FinishedAt": moment(life.finished_ms),
+    });
+    if let (Some(health), Some(map)) = (health, state.as_object_mut()) {
+        let ns = |ns: u128| {
+            let ns = u64::try_from(ns).unwrap_or(u64::MAX);
+            rfc3339(Duration::from_nanos(ns))
+        };
+        let log = health.log.iter().map(|result| {
+            json!({
+                "Start": ns(result.start_ns),
+                "End": ns(result.end_ns),
+                "ExitCode": result.code,
+                "Output": result.output,
+            })
+        });
+        let shown = json!({
+            "Status": health.status.as_str(),
+            "FailingStreak": health.failing,
+            "Log": log.collect::<Vec<_>>(),
+        });
+        map.insert("Health".to_owned(), shown);
+    }
+    state
+}
+
+#[cfg(test)]
+mod tests;

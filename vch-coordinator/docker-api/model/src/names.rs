@@ -1,0 +1,82 @@
+//! Names of containers that were given none: an adjective and somebody who built networks.
+
+use crate::DockerError;
+use vch_ledger::{ContainerName, MAX_NAME};
+
+const ADJECTIVES: [&str; 32] = [
+    "amber", "brisk", "calm", "clever", "curious", "daring", "eager", "fair", "fond", "gentle",
+    "glad", "hardy", "honest", "jolly", "keen", "kind", "lively", "lucid", "merry", "modest",
+    "noble", "patient", "proud", "quick", "quiet", "ready", "serene", "steady", "sunny", "tidy",
+    "vivid", "wise",
+];
+const PEOPLE: [&str; 32] = [
+    "abramson",
+    "baran",
+    "bolt",
+    "cerf",
+    "clark",
+    "cohen",
+    "crocker",
+    "davies",
+    "diffie",
+    "engelbart",
+    "estrin",
+    "feinler",
+    "floyd",
+    "hamming",
+    "holberton",
+    "jacobson",
+    "kahn",
+    "kleinrock",
+    "lamarr",
+    "licklider",
+    "metcalfe",
+    "mockapetris",
+    "nagle",
+    "perlman",
+    "postel",
+    "pouzin",
+    "roberts",
+    "shannon",
+    "sunshine",
+    "taylor",
+    "turing",
+    "zimmermann",
+];
+
+/// A name that was chosen, with or without a slash before it.
+///
+/// # Errors
+/// It is none, in dockerd's words.
+pub fn chosen(text: &str) -> Result<ContainerName, DockerError> {
+    let bare = text.strip_prefix('/').unwrap_or(text);
+    bare.parse().map_err(|_| invalid(text))
+}
+
+/// dockerd's words, and of a name that is too long, how long it may be.
+pub fn invalid(text: &str) -> DockerError {
+    let shown: String = text.chars().take(200).collect();
+    let bytes = text.strip_prefix('/').unwrap_or(text).len();
+    DockerError::invalid(match bytes > MAX_NAME {
+        true => format!(
+            "Invalid container name ({shown}): it has {bytes} bytes: give at most {MAX_NAME}"
+        ),
+        false => {
+            format!("Invalid container name ({shown}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed")
+        }
+    })
+}
+
+/// The name that a number stands for; beyond the first few tries with digits behind it.
+pub fn drawn(number: u64, tries: u32) -> String {
+    let pick = |list: &[&'static str], by: u64| -> &'static str {
+        let at = usize::try_from(by % list.len() as u64).unwrap_or(0);
+        list.get(at).copied().unwrap_or("plain")
+    };
+    let adjective = pick(&ADJECTIVES, number);
+    let person = pick(&PEOPLE, number >> 16);
+    match tries {
+        0..4 => format!("{adjective}_{person}"),
+        _ => format!("{adjective}_{person}{}", (number >> 32) % 100_000),
+    }
+}

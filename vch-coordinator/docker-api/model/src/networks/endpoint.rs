@@ -1,0 +1,206 @@
+//! What a client says of a container's endpoint on a network.
+
+#![expect(
+    missing_docs,
+    reason = "fields of the Docker Engine API under its own names, which its reference explains"
+)]
+
+use crate::{DockerError, Version};
+use protocol::spec::{Hostname, InterfaceName, MacAddress};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
+use vch_ledger::{Connect, ContainerRef, IFNAME, NetworkRef};
+
+/// The prefix of Docker's own options.
+const OPTIONS: &str = "com.docker.network.";
+/// The prefix of the VCH's own options.
+pub(super) const OWN_OPTIONS: &str = "vch.";
+/// The endpoint option that names its interface.
+const IFNAME_OPTION: &str = "com.docker.network.endpoint.ifname";
+/// The endpoint option that has kernel settings of its interface.
+const SYSCTLS_OPTION: &str = "com.docker.network.endpoint.sysctls";
+
+/// `EndpointConfig`, and a value of `EndpointsConfig`: what of Docker's `EndpointSettings` is a request.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct EndpointSettings {
+    #[serde(rename = "IPAMConfig")]
+    pub ipam_config: Option<EndpointIpam>,
+    pub links: Option<Vec<String>>,
+    pub aliases: Option<Vec<String>>,
+    pub mac_address: Option<String>,
+    pub driver_opts: Option<BTreeMap<String, String>>,
+    pub gw_priority: Option<i64>,
+}
+
+/// Addresses that the caller chose.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct EndpointIpam {
+    #[serde(rename = "IPv4Address", skip_serializing_if = "Option::is_none")]
+    pub ipv4_address: Option<String>,
+    #[serde(rename = "IPv6Address", skip_serializing_if = "Option::is_none")]
+    pub ipv6_address: Option<String>,
+    #[serde(rename = "LinkLocalIPs", skip_serializing_if = "Option::is_none")]
+    pub link_local_ips: Option<Vec<String>>,
+}
+
+impl EndpointSettings {
+    /// The names that it is to have; an empty one is ignored.
+    pub fn aliases(&self) -> impl Iterator<Item = &str> {
+        let all = self.aliases.iter().flatten().map(String::as_str);
+        all.filter(|alias| !alias.is_empty())
+    }
+
+    /// What the ledger is asked; whether the network has such addresses it knows itself.
+    ///
+    /// # Errors
+    /// What can't be read, or is not there.
+    pub fn connect(
+        &self,
+        container: ContainerRef,
+        network: NetworkRef,
+        version: Version,
+    ) -> Result<Connect, DockerError> {
+        let mut request = Connect::tap(container, network);
+        if let Some(ipam) = &self.ipam_config {
+            request.addresses = ipam.addresses()?;
+        }
+        for alias in self.aliases() {
+            request.aliases.push(name("alias", alias)?);
+        }
+        for link in self.links.iter().flatten() {
+            request.links.push(linked(link)?);
+        }
+        let mac = self.mac_address.as_deref();
+        if let Some(mac) = mac.filter(|mac| !mac.is_empty()) {
+            request.mac = Some(mac_address(mac)?);
+        }
+        if version >= Version(48) {
+            let priority = self.gw_priority.unwrap_or(0);
+            request.gateway_priority = i32::try_from(priority).map_err(|_| {
+                DockerError::invalid(format!("gw-priority {priority} is too large: use 32 bits"))
+            })?;
+        }
+        for (key, value) in self.driver_opts.iter().flatten() {
+            match key.as_str() {
+                IFNAME_OPTION => request.interface = Some(interface_name(value)?),
+                SYSCTLS_OPTION => request.sysctls = sysctls(value)?,
+                // Other drivers' options are stored, shown and not read, as dockerd's bridge driver does with them.
+                other if !other.starts_with(OPTIONS) && !other.starts_with(OWN_OPTIONS) => {}
+                other => {
+                    let shown: String = other.chars().take(200).collect();
+                    let what = format!("endpoint option {shown}");
+                    return Err(DockerError::unsupported(&what, "leave it out"));
+                }
+            }
+        }
+        Ok(request)
+    }
+}
+
+impl EndpointIpam {
+    fn addresses(&self) -> Result<Vec<IpAddr>, DockerError> {
+        let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        let mut wrong = Vec::new();
+        let mut addresses = Vec::new();
+        if let Some(text) = given(&self.ipv4_address) {
+            match text.parse::<Ipv4Addr>() {
+                Ok(v4) => addresses.push(IpAddr::V4(v4)),
+                Err(_) => wrong.push(format!("invalid IPv4 address: {text}")),
+            }
+        }
+        if let Some(text) = given(&self.ipv6_address) {
+            match text.parse::<Ipv6Addr>() {
+                Ok(v6) => addresses.push(IpAddr::V6(v6)),
+                Err(_) => wrong.push(format!("invalid IPv6 address: {text}")),
+            }
+        }
+        if !wrong.is_empty() {
+            let message = format!("invalid endpoint settings:\n{}", wrong.join("\n"));
+            return Err(DockerError::invalid(message));
+        }
+        if self.link_local_ips.iter().flatten().next().is_some() {
+            let remedy = "leave it out: each interface has one that it made itself";
+            return Err(DockerError::unsupported(
+                "a link-local address of one's own",
+                remedy,
+            ));
+        }
+        Ok(addresses)
+    }
+}
+
+fn interface_name(text: &str) -> Result<InterfaceName, DockerError> {
+    text.parse().map_err(|error| {
+        DockerError::invalid(format!(
+            "invalid interface name in {IFNAME_OPTION}: {error}"
+        ))
+    })
+}
+
+/// `net.ipv4.conf.IFNAME.log_martians=1,net.ipv6.conf.IFNAME.accept_ra=2`.
+fn sysctls(text: &str) -> Result<BTreeMap<String, String>, DockerError> {
+    let one = |text: &str| {
+        let shown: String = text.chars().take(200).collect();
+        let bad = |what: &str| {
+            DockerError::invalid(format!(
+                "invalid endpoint settings: {SYSCTLS_OPTION}: {what} '{shown}': write 'net.X.Y.IFNAME.Z=V'"
+            ))
+        };
+        let (name, value) = text.split_once('=').ok_or_else(|| bad("no value in"))?;
+        let parts: Vec<&str> = name.split('.').collect();
+        let wanted = ["net", "", "", IFNAME, ""];
+        let fits = parts.len() == wanted.len()
+            && parts.iter().zip(wanted).all(|(part, wanted)| {
+                let plain = part
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+                plain && !part.is_empty() && (wanted.is_empty() || *part == wanted)
+            });
+        if !fits {
+            return Err(bad("unrecognised network interface sysctl"));
+        }
+        Ok((name.to_owned(), value.to_owned()))
+    };
+    text.split(',').map(one).collect()
+}
+
+/// A MAC address as Docker's clients write it.
+///
+/// # Errors
+/// It is none, or not one that an interface can have.
+pub fn mac_address(text: &str) -> Result<MacAddress, DockerError> {
+    let shown: String = text.chars().take(80).collect();
+    text.replace('-', ":").parse().map_err(|error| {
+        DockerError::invalid(format!("{shown} is not a valid mac address: {error}"))
+    })
+}
+
+/// `container`, or `container:alias`; or as inspect shows it, `/container:/this/alias`.
+///
+/// # Errors
+/// The alias is no host name.
+pub fn linked(text: &str) -> Result<(ContainerRef, Hostname), DockerError> {
+    let (container, alias) = link_parts(text);
+    Ok((container.into(), name("link", alias)?))
+}
+
+/// A link's container and alias, as texts.
+pub fn link_parts(text: &str) -> (&str, &str) {
+    let (container, alias) = text.split_once(':').unwrap_or((text, text));
+    let alias = alias.rsplit('/').next().unwrap_or(alias);
+    (container.trim_start_matches('/'), alias)
+}
+
+fn name(what: &str, text: &str) -> Result<Hostname, DockerError> {
+    let shown: String = text.chars().take(200).collect();
+    text.parse()
+        .map_err(|error| DockerError::invalid(format!("invalid {what} {shown}: {error}")))
+}
+
+#[cfg(test)]
+mod tests;

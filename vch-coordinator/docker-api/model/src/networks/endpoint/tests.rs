@@ -1,0 +1,107 @@
+use crate::networks::endpoint::*;
+use serde_json::{Value, json};
+
+fn connect(settings: Value, version: Version) -> Result<Connect, DockerError> {
+    let settings: EndpointSettings = serde_json::from_value(settings).unwrap();
+    settings.connect("c1".into(), "web".into(), version)
+}
+
+#[test]
+fn what_the_cli_sends_becomes_a_command() {
+    // As `docker network connect --ip --ip6 --alias --link --gw-priority --driver-opt` sends it.
+    let settings = json!({
+        "IPAMConfig": {"IPv4Address": "10.1.0.9", "IPv6Address": "fd00::9"},
+        "Links": ["db:sql", "cache"], "Aliases": ["www"], "MacAddress": "02-00-00-00-00-09",
+        "GwPriority": 7, "DriverOpts": {}, "NetworkID": "", "EndpointID": "", "Gateway": "",
+    });
+    let newest = connect(settings.clone(), Version::NEWEST).unwrap();
+    let addresses: Vec<String> = newest.addresses.iter().map(IpAddr::to_string).collect();
+    assert_eq!(addresses, ["10.1.0.9", "fd00::9"]);
+    assert_eq!(newest.aliases[0].as_str(), "www");
+    let links: Vec<String> = newest
+        .links
+        .iter()
+        .map(|(c, a)| format!("{c}={a}"))
+        .collect();
+    assert_eq!(links, ["db=sql", "cache=cache"]);
+    assert_eq!(newest.mac.unwrap().to_string(), "02:00:00:00:00:09");
+    assert_eq!(newest.gateway_priority, 7);
+
+    // What an older version does not have is not read of it.
+    let oldest = connect(settings, Version::OLDEST).unwrap();
+    assert_eq!((oldest.mac, oldest.gateway_priority), (newest.mac, 0));
+}
+
+#[test]
+fn an_endpoint_option_names_the_interface_and_sets_kernel_settings_of_it() {
+    let settings = json!({"DriverOpts": {
+        "com.docker.network.endpoint.ifname": "lan0",
+        "com.docker.network.endpoint.sysctls":
+            "net.ipv4.conf.IFNAME.log_martians=1,net.ipv6.conf.IFNAME.accept_ra=2",
+    }});
+    let request = connect(settings, Version::NEWEST).unwrap();
+    assert_eq!(request.interface.unwrap().as_str(), "lan0");
+    let sysctls: Vec<_> = request
+        .sysctls
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    let expected = [
+        "net.ipv4.conf.IFNAME.log_martians=1",
+        "net.ipv6.conf.IFNAME.accept_ra=2",
+    ];
+    assert_eq!(sysctls, expected);
+    for (option, value) in [
+        ("ifname", "a name"),
+        ("ifname", "sixteen-bytes-it"),
+        ("sysctls", "net.ipv4.conf.IFNAME.log_martians"),
+        ("sysctls", "net.ipv4.conf.eth0.log_martians=1"),
+        ("sysctls", "kernel.x.y.IFNAME.z=1"),
+        ("sysctls", "net.ipv4.conf.IFNAME.../x=1"),
+        ("sysctls", "net.ipv4.conf.IFNAME.x=1,"),
+    ] {
+        let name = format!("com.docker.network.endpoint.{option}");
+        let error = connect(json!({"DriverOpts": {&name: value}}), Version::NEWEST).unwrap_err();
+        assert_eq!(error.status.as_u16(), 400, "{value}");
+        assert!(error.message.contains(&name), "{}", error.message);
+    }
+}
+
+#[test]
+fn what_can_t_be_is_refused() {
+    for (settings, status, words) in [
+        (
+            json!({"IPAMConfig": {"IPv4Address": "10.1", "IPv6Address": "10.1.0.1"}}),
+            400,
+            "invalid endpoint settings:\ninvalid IPv4 address: 10.1\ninvalid IPv6 address: 10.1.0.1",
+        ),
+        (
+            json!({"IPAMConfig": {"LinkLocalIPs": ["169.254.1.1"]}}),
+            501,
+            "link-local",
+        ),
+        (json!({"Aliases": ["a b"]}), 400, "invalid alias a b: "),
+        (
+            json!({"MacAddress": "x"}),
+            400,
+            "x is not a valid mac address",
+        ),
+        (
+            json!({"DriverOpts": {"com.docker.network.a": "b"}}),
+            501,
+            "endpoint option com.docker.network.a is not supported",
+        ),
+        (
+            json!({"DriverOpts": {"vch.rat": "1mbit"}}),
+            501,
+            "endpoint option vch.rat is not supported",
+        ),
+        (json!({"GwPriority": 1_u64 << 40}), 400, "gw-priority"),
+    ] {
+        let error = connect(settings, Version::NEWEST).unwrap_err();
+        assert_eq!(error.status.as_u16(), status);
+        assert!(error.message.contains(words), "{}", error.message);
+    }
+    // An option of another driver is stored and does nothing.
+    connect(json!({"DriverOpts": {"a": "b"}}), Version::NEWEST).unwrap();
+}

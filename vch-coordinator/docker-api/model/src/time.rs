@@ -1,0 +1,134 @@
+//! Times as Docker writes and reads them. The calendar is the crate jiff's; the forms are Docker's own: parts of a date
+//! may be missing, an age is Go's, and seconds have up to 19 digits behind the point.
+
+use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+const DAY: i64 = 86_400;
+
+/// Returns a time as [`rfc3339`] does, with nine digits behind the second, as dockerd dates the lines of logs.
+pub fn rfc3339_fixed(since_1970: Duration) -> String {
+    format!("{:.9}", timestamp(since_1970))
+}
+
+/// Returns a time in RFC 3339, in UTC, as Go prints it: without zeros at the fraction's end.
+pub fn rfc3339(since_1970: Duration) -> String {
+    timestamp(since_1970).to_string()
+}
+
+/// Returns a time as the crate jiff has it; one behind the year 9999 is the last of that year.
+fn timestamp(since_1970: Duration) -> Timestamp {
+    let since_1970 = SignedDuration::try_from(since_1970);
+    let timestamp = since_1970.and_then(Timestamp::from_duration);
+    timestamp.unwrap_or(Timestamp::MAX)
+}
+
+/// Returns the time since 1970.
+pub fn now() -> Duration {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.unwrap_or_default()
+}
+
+/// Parses a moment as clients give it for `since` and `until`: seconds since 1970 with a fraction, an age
+/// as Go writes durations (`1h30m`), or a date in RFC 3339, of which parts may be missing.
+pub fn moment(text: &str, now: Duration) -> Option<Duration> {
+    seconds(text)
+        .or_else(|| Some(now.saturating_sub(age(text)?)))
+        .or_else(|| date(text))
+}
+
+/// Digits of a fraction, of which the first nine count: dockerd reads it as a number of 64 bits.
+const FRACTION: usize = 19;
+
+/// Parses `1136073845.000000001`: the fraction's digits are nanoseconds from the left.
+fn seconds(text: &str) -> Option<Duration> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    if whole.is_empty() || !digits(whole) || !digits(fraction) || fraction.len() > FRACTION {
+        return None;
+    }
+    let nanos: u32 = format!("{fraction:0<9.9}").parse().ok()?;
+    Some(Duration::new(whole.parse().ok()?, nanos))
+}
+
+/// Parses a duration as Go's `time.ParseDuration` does, but no negative one.
+pub fn age(text: &str) -> Option<Duration> {
+    let mut rest = text;
+    let mut sum = Duration::ZERO;
+    while !rest.is_empty() {
+        let number = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let value: f64 = rest.get(..number)?.parse().ok()?;
+        rest = rest.get(number..)?;
+        let end = rest.find(|c: char| c.is_ascii_digit() || c == '.');
+        let unit = rest.get(..end.unwrap_or(rest.len()))?;
+        let scale = match unit {
+            "h" => 3_600.0,
+            "m" => 60.0,
+            "s" => 1.0,
+            "ms" => 1e-3,
+            "us" | "µs" => 1e-6,
+            "ns" => 1e-9,
+            _ => return None,
+        };
+        sum = sum.checked_add(Duration::try_from_secs_f64(value * scale).ok()?)?;
+        rest = rest.get(unit.len()..)?;
+    }
+    (!text.is_empty()).then_some(sum)
+}
+
+/// Parses `2006-01-02`, `2006-01-02T15:04`, `…:05`, `….999`, each with `Z`, an offset or nothing, which
+/// means UTC.
+fn date(text: &str) -> Option<Duration> {
+    let (day, time) = text.split_once('T').unwrap_or((text, ""));
+    let (day, offset) = match (time.is_empty(), day.strip_suffix('Z')) {
+        (true, Some(day)) => (day, ""),
+        _ => (day, time),
+    };
+    let mut parts = day.split('-').map(|part| part.parse().ok());
+    let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);
+    if parts.next().is_some() {
+        return None;
+    }
+    let (clock, offset) = split_offset(offset)?;
+    let midnight = midnight(year, month, day)? - offset;
+    let clock = of_day(clock)?;
+    Some(Duration::from_secs(u64::try_from(midnight).ok()?) + clock)
+}
+
+/// Returns the seconds from 1970 to a day, in UTC; `None` where the calendar has no such day.
+fn midnight(year: i64, month: i64, day: i64) -> Option<i64> {
+    let (year, month, day) = (year.try_into(), month.try_into(), day.try_into());
+    let day = Date::new(year.ok()?, month.ok()?, day.ok()?).ok()?;
+    let midnight = day.to_zoned(TimeZone::UTC).ok()?;
+    Some(midnight.timestamp().as_second())
+}
+
+/// Splits a clock's text from its offset, in seconds by which it is ahead of UTC.
+fn split_offset(time: &str) -> Option<(&str, i64)> {
+    if let Some(clock) = time.strip_suffix('Z') {
+        return Some((clock, 0));
+    }
+    let Some(at) = time.rfind(['+', '-']) else {
+        return Some((time, 0));
+    };
+    let (hours, minutes) = time.get(at + 1..)?.split_once(':')?;
+    let (hours, minutes): (i64, i64) = (hours.parse().ok()?, minutes.parse().ok()?);
+    let sign = if time[at..].starts_with('-') { -1 } else { 1 };
+    let offset = sign * (hours * 3_600 + minutes * 60);
+    (offset.abs() < DAY).then_some((&time[..at], offset))
+}
+
+fn of_day(clock: &str) -> Option<Duration> {
+    if clock.is_empty() {
+        return Some(Duration::ZERO);
+    }
+    let mut parts = clock.splitn(3, ':');
+    let hour: u64 = parts.next()?.parse().ok()?;
+    let minute: u64 = parts.next().unwrap_or("0").parse().ok()?;
+    let second = seconds(parts.next().unwrap_or("0"))?;
+    let possible = hour < 24 && minute < 60 && second.as_secs() < 61;
+    possible.then(|| Duration::from_secs(hour * 3_600 + minute * 60) + second)
+}
+
+#[cfg(test)]
+mod tests;

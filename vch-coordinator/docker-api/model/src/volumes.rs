@@ -1,0 +1,117 @@
+//! How volumes are written: names, `--volume` and `--volumes-from`.
+
+use crate::DockerError;
+
+/// Returns as much of a text as an error shows.
+pub fn shown(text: &str) -> String {
+    text.chars().take(200).collect()
+}
+
+/// Passes what can be the name of a volume.
+///
+/// # Errors
+/// Returns 400 in dockerd's words if it is too short or has other characters.
+pub fn check_name(name: &str) -> Result<(), DockerError> {
+    if name.len() == 1 {
+        return Err(DockerError::invalid(format!(
+            "create {name}: volume name is too short, names should be at least two alphanumeric characters"
+        )));
+    }
+    let mut bytes = name.bytes();
+    let first = bytes
+        .next()
+        .is_some_and(|byte| byte.is_ascii_alphanumeric());
+    if first && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte)) {
+        return Ok(());
+    }
+    let name = shown(name);
+    Err(DockerError::invalid(format!(
+        "create {name}: {name:?} includes invalid characters for a local volume name, only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, use absolute path"
+    )))
+}
+
+/// Passes `source:target` and `source:target:mode`, and a target alone, as Docker's `--volume` writes them.
+///
+/// # Errors
+/// In dockerd's words; `check_target` says what is wrong with a path at which something is to be mounted.
+pub fn check_bind(
+    bind: &str,
+    check_target: impl Fn(&str) -> Result<(), String>,
+) -> Result<(), DockerError> {
+    let invalid = format!("invalid volume specification: '{}'", shown(bind));
+    let parts: Vec<&str> = bind.splitn(4, ':').collect();
+    let (source, target, mode) = match parts[..] {
+        ["", ..] => return Err(DockerError::invalid(invalid)),
+        [target] => (None, target, ""),
+        // A mode without a source is none of a volume's.
+        [_, target] if is_mode(target) => return Err(DockerError::invalid(invalid)),
+        [source, target] => (Some(source), target, ""),
+        [source, target, mode] => (Some(source), target, mode),
+        _ => return Err(DockerError::invalid(invalid)),
+    };
+    if !is_mode(mode) {
+        return Err(DockerError::invalid(format!(
+            "invalid mode: {}",
+            shown(mode)
+        )));
+    }
+    let kind = match source {
+        Some(source) if source.starts_with('/') => "bind",
+        _ => "volume",
+    };
+    let wrong = match target {
+        "" => Err("field Target must not be empty".to_owned()),
+        target => check_target(target),
+    };
+    wrong.map_err(|reason| {
+        DockerError::invalid(format!(
+            "{invalid}: invalid mount config for type \"{kind}\": {reason}"
+        ))
+    })?;
+    match source {
+        Some(source) if kind == "volume" => check_name(source),
+        _ => Ok(()),
+    }
+}
+
+/// Passes `container` and `container:mode`, as Docker's `--volumes-from` writes them.
+///
+/// # Errors
+/// In dockerd's words.
+pub fn check_from(from: &str) -> Result<(), DockerError> {
+    if from.is_empty() {
+        return Err(DockerError::invalid(
+            "volumes-from specification cannot be an empty string",
+        ));
+    }
+    let (_, mode) = from.split_once(':').unwrap_or((from, ""));
+    match mode.is_empty() || is_mode(mode) {
+        true => Ok(()),
+        false => Err(DockerError::invalid(format!(
+            "invalid mode: {}",
+            shown(mode)
+        ))),
+    }
+}
+
+/// Whether each word is one of a mode's, and none is of a kind that was there before.
+fn is_mode(text: &str) -> bool {
+    const KINDS: [&[&str]; 5] = [
+        &["rw", "ro"],
+        &["z", "Z"],
+        &[
+            "private", "rprivate", "slave", "rslave", "shared", "rshared",
+        ],
+        &["nocopy"],
+        &["consistent", "cached", "delegated", "default"],
+    ];
+    let mut seen = [false; KINDS.len()];
+    text.is_empty()
+        || text.split(',').all(|word| {
+            let kind = KINDS.iter().position(|kind| kind.contains(&word));
+            kind.is_some_and(|kind| !std::mem::replace(&mut seen[kind], true))
+        })
+}
+
+#[cfg(test)]
+mod tests;

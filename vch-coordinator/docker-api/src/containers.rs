@@ -1,0 +1,307 @@
+//! Containers: made, listed, looked at, changed, pruned.
+//!
+//! ```text
+//!   body ──► create (pure) ──► Runtime::create ──► one transaction
+//!   ledger ──► view ──► inspect, list (pure) ──► JSON
+//! ```
+
+mod inspect;
+mod list;
+mod stats;
+mod update;
+mod view;
+
+use super::{Docker, Json, Parameters, Path};
+use axum::{Router, extract::State, http::StatusCode, routing};
+use docker_model::{
+    DockerError, Version,
+    containers::{body, create as params},
+    filters::Filters,
+    json, names, time,
+};
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::Arc,
+};
+use vch_engine::RequestError;
+use vch_ledger::{ContainerName, ContainerRef, Ledger, Network, NetworkId, Refusal};
+use vch_runtime::{ContainerSnapshot, RuntimeError, workload::Status};
+use view::{ContainerView, Sizes};
+
+/// From this version on a container is made for a platform.
+const PLATFORM: Version = Version(41);
+/// Names that are drawn until one is free.
+const TRIES: u32 = 16;
+
+pub fn routes() -> Router<Docker> {
+    let at = |rest: &str| format!("/containers/{{container}}{rest}");
+    Router::new()
+        .route("/containers/create", routing::post(create))
+        .route("/containers/json", routing::get(list))
+        .route("/containers/prune", routing::post(prune))
+        .route(&at("/json"), routing::get(inspect))
+        .route(&at("/update"), routing::post(update::update))
+        .route(&at("/stats"), routing::get(stats::stats))
+        .route(&at("/pause"), routing::post(pause))
+        .route(&at("/unpause"), routing::post(pause))
+        .route(&at("/changes"), routing::get(files))
+        .route(&at("/export"), routing::get(files))
+        .route(&at("/copy"), routing::post(files))
+        .route(&at("/archive"), routing::any(files))
+        .route(&at("/attach/ws"), routing::get(websocket))
+        .route("/commit", routing::post(files))
+}
+
+impl Docker {
+    /// A container that this VCH runs, with its networks.
+    ///
+    /// # Errors
+    /// There is none.
+    async fn view(&self, named: &str) -> Result<ContainerView, DockerError> {
+        let id = self.container(named).await?;
+        let snapshot = self.runtime.require(id).await?;
+        let networks = self.networks_of(std::slice::from_ref(&snapshot)).await?;
+        Ok(ContainerView::of(snapshot, networks))
+    }
+
+    /// All of them, the youngest first.
+    async fn views(&self) -> Result<Vec<ContainerView>, DockerError> {
+        let all = self.runtime.all().await?;
+        let networks = self.networks_of(&all).await?;
+        let views = all.into_iter();
+        Ok(views
+            .map(|snapshot| ContainerView::of(snapshot, Arc::clone(&networks)))
+            .collect())
+    }
+
+    /// The networks that containers have endpoints on.
+    async fn networks_of(
+        &self,
+        containers: &[ContainerSnapshot],
+    ) -> Result<Arc<BTreeMap<NetworkId, Network>>, DockerError> {
+        let endpoints = containers.iter().flat_map(|one| &one.endpoints);
+        let ids: BTreeSet<NetworkId> = endpoints.map(|(_, endpoint)| endpoint.network).collect();
+        let read = move |ledger: &Ledger| ContainerView::networks_of(ledger, &ids);
+        Ok(Arc::new(self.requests.ledger_handle.read(read).await?))
+    }
+}
+
+async fn create(
+    State(docker): State<Docker>,
+    version: Version,
+    parameters: Parameters,
+    Json(body): Json<Value>,
+) -> Result<(StatusCode, Json<Value>), DockerError> {
+    let body = body::without_nulls(body);
+    if body.as_object().is_none_or(serde_json::Map::is_empty) {
+        return Err(DockerError::invalid(
+            "config cannot be empty in order to create a container",
+        ));
+    }
+    let body: body::Body = json::typed(body)?;
+    let name = match parameters.get("name") {
+        Some(name) => names::chosen(name)?,
+        None => docker.free_name().await?,
+    };
+    let image = docker.image(&body.image)?;
+    let platform = parameters.get("platform");
+    if let Some(platform) = platform.filter(|_| version >= PLATFORM) {
+        params::check_platform(platform, &body.image, &image)?;
+    }
+    let host_gateway = docker.requests.ledger_handle.read(host_gateway).await?;
+    let context = params::CreateContext {
+        version,
+        name,
+        image: &image,
+        host_gateway,
+    };
+    let params::Planned { create, warnings } = params::plan(&body, context)?;
+    let made = docker.runtime.create(create).await;
+    let id = made.map_err(not_made)?;
+    let answer = json!({ "Id": id.to_string(), "Warnings": warnings });
+    Ok((StatusCode::CREATED, Json(answer)))
+}
+
+/// By 404 clients are told that the image is not there, and pull it: what else is not there is the request's fault.
+fn not_made(error: RuntimeError) -> DockerError {
+    let linked = match &error {
+        RuntimeError::Request(RequestError::Refused(Refusal::ContainerNotFound(name))) => {
+            Some(format!("could not get container for {name}: "))
+        }
+        _ => None,
+    };
+    let error = DockerError::from(error);
+    match error.status {
+        StatusCode::NOT_FOUND => {
+            let linked = linked.unwrap_or_default();
+            DockerError::invalid(format!("{linked}{}", error.message))
+        }
+        _ => error,
+    }
+}
+
+/// The VCH on the default bridge.
+fn host_gateway(ledger: &Ledger) -> Option<IpAddr> {
+    let bridge = ledger.network(&"bridge".into()).ok()?;
+    bridge.subnets.iter().find_map(|subnet| subnet.gateway)
+}
+
+impl Docker {
+    async fn free_name(&self) -> Result<ContainerName, DockerError> {
+        for tries in 0..TRIES {
+            let mut bytes = [0; 8];
+            getrandom::fill(&mut bytes)
+                .map_err(|error| DockerError::failed(format!("no name can be drawn: {error}")))?;
+            let name = names::drawn(u64::from_le_bytes(bytes), tries);
+            let container = ContainerRef::from(name.as_str());
+            let taken = self
+                .requests
+                .ledger_handle
+                .read(move |ledger| ledger.container(&container).is_ok());
+            if !taken.await? {
+                return names::chosen(&name);
+            }
+        }
+        Err(DockerError::failed(
+            "no free name was drawn: give one (`--name`)",
+        ))
+    }
+}
+
+impl Docker {
+    /// What a list shows of all of them, with their sizes.
+    ///
+    /// # Errors
+    /// The coordinator goes down, or what is kept of one can't be read.
+    pub async fn summaries(&self, version: Version) -> Result<Vec<Value>, DockerError> {
+        let mut views = self.views().await?;
+        for view in &mut views {
+            view.sizes = Some(self.sizes(&view.snapshot).await);
+        }
+        let shown = views
+            .iter()
+            .map(|view| list::summary(view, version, now_ms()));
+        Ok(shown.collect())
+    }
+
+    async fn sizes(&self, snapshot: &ContainerSnapshot) -> Sizes {
+        let image = self.images.find(&snapshot.workload.image);
+        Sizes {
+            written: self.runtime.written(snapshot.container.id).await,
+            // One that was removed by force meanwhile.
+            image: image.map_or(0, |image| image.bytes),
+        }
+    }
+}
+
+fn now_ms() -> u64 {
+    u64::try_from(time::now().as_millis()).unwrap_or(u64::MAX)
+}
+
+async fn list(
+    State(docker): State<Docker>,
+    version: Version,
+    parameters: Parameters,
+) -> Result<Json<Value>, DockerError> {
+    let limit = match parameters.get("limit") {
+        None => 0,
+        Some(text) => text.parse::<i64>().map_err(|_| {
+            DockerError::invalid(format!("invalid value for limit: {text}: give a number"))
+        })?,
+    };
+    let params = list::ListParams {
+        all: parameters.flag("all"),
+        // -1 is none.
+        limit: usize::try_from(limit).unwrap_or(0),
+        filters: Filters::parse(parameters.get("filters"))?,
+    };
+    let mut views = docker.views().await?;
+    if parameters.flag("size") {
+        for view in &mut views {
+            view.sizes = Some(docker.sizes(&view.snapshot).await);
+        }
+    }
+    let now_ms = now_ms();
+    let chosen = list::chosen(&views, &params)?;
+    let shown = chosen
+        .into_iter()
+        .map(|view| list::summary(view, version, now_ms));
+    Ok(Json(shown.collect()))
+}
+
+async fn inspect(
+    State(docker): State<Docker>,
+    version: Version,
+    Path(container): Path<String>,
+    parameters: Parameters,
+) -> Result<Json<Value>, DockerError> {
+    let mut view = docker.view(&container).await?;
+    if parameters.flag("size") {
+        view.sizes = Some(docker.sizes(&view.snapshot).await);
+    }
+    let execs = docker.execs.of(view.snapshot.container.id);
+    let mut shown = inspect::inspect(&view, version, &execs);
+    if let Some(descriptor) = docker.image_descriptor(&view.snapshot.workload.image, version) {
+        shown["ImageManifestDescriptor"] = descriptor;
+    }
+    Ok(Json(shown))
+}
+
+async fn prune(
+    State(docker): State<Docker>,
+    parameters: Parameters,
+) -> Result<Json<Value>, DockerError> {
+    let filters = Filters::parse(parameters.get("filters"))?;
+    filters.only(&["label", "label!", "until"])?;
+    let until = filters.until().map_err(|text| {
+        DockerError::invalid(format!(
+            "invalid filter 'until={text}': give a time or an age"
+        ))
+    })?;
+    let (mut removed, mut freed) = (Vec::new(), 0);
+    for snapshot in docker.runtime.all().await? {
+        let created = u128::from(snapshot.container.created_ms);
+        let old = until.is_none_or(|until| created < until.as_millis());
+        let ended = matches!(snapshot.life.status, Status::Created | Status::Exited);
+        if !(ended && old && filters.prunes(&snapshot.workload.labels)) {
+            continue;
+        }
+        let id = snapshot.container.id;
+        let written = docker.runtime.written(id).await;
+        match docker.runtime.remove(id, false).await {
+            Ok(()) => {
+                removed.push(id.to_string());
+                freed += written;
+            }
+            // It was started or removed meanwhile.
+            Err(RuntimeError::Running { .. } | RuntimeError::NotOurs(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let removed = match removed.as_slice() {
+        [] => Value::Null,
+        all => json!(all),
+    };
+    Ok(Json(
+        json!({ "ContainersDeleted": removed, "SpaceReclaimed": freed }),
+    ))
+}
+
+async fn pause() -> DockerError {
+    DockerError::unsupported("pausing a container", "stop it (`docker stop`)")
+}
+
+async fn files() -> DockerError {
+    let remedy = "a container's files are its VM's own: read and write them by `docker exec`, as in `docker exec C tar -c PATH`";
+    DockerError::unsupported("a container's file system from outside", remedy)
+}
+
+async fn websocket() -> DockerError {
+    let remedy = "use `POST /containers/{id}/attach`, as the docker CLI does";
+    DockerError::unsupported("attaching by WebSocket", remedy)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,283 @@
+//! `GET /containers/json`: which containers, and what is shown of each: pure.
+
+use super::{inspect, view::ContainerView};
+use docker_model::{DockerError, Version, containers::status, filters::Filters};
+use serde_json::{Map, Value, json};
+use std::ops::RangeInclusive;
+use vch_ledger::Protocol;
+use vch_runtime::workload::{Status, Workload};
+
+/// From this version on a list shows annotations.
+const ANNOTATIONS: Version = Version(46);
+const KNOWN: &[&str] = &[
+    "ancestor",
+    "before",
+    "exited",
+    "expose",
+    "health",
+    "id",
+    "is-task",
+    "isolation",
+    "label",
+    "name",
+    "network",
+    "publish",
+    "since",
+    "status",
+    "volume",
+];
+const STATES: &[&str] = &[
+    "paused",
+    "restarting",
+    "removing",
+    "running",
+    "dead",
+    "created",
+    "exited",
+];
+const HEALTHS: &[&str] = &["starting", "healthy", "unhealthy", "none"];
+
+/// What a list is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct ListParams {
+    /// Those that do not run, too.
+    pub all: bool,
+    /// At most so many, whether they run or not; 0 for all.
+    pub limit: usize,
+    /// Which.
+    pub filters: Filters,
+}
+
+/// Those that are asked for, in their order, of all containers, the youngest first.
+///
+/// # Errors
+/// A filter that is none, in dockerd's words.
+pub fn chosen<'a>(
+    all: &'a [ContainerView],
+    params: &ListParams,
+) -> Result<Vec<&'a ContainerView>, DockerError> {
+    let filters = &params.filters;
+    filters.only(KNOWN)?;
+    if let Some(value) = filters
+        .values("status")
+        .find(|value| !STATES.contains(value))
+    {
+        return Err(DockerError::invalid(format!(
+            "invalid filter 'status={value}'"
+        )));
+    }
+    if let Some(value) = filters
+        .values("health")
+        .find(|value| !HEALTHS.contains(value))
+    {
+        return Err(DockerError::invalid(format!(
+            "unrecognized filter value for health: {value}"
+        )));
+    }
+    let mut codes = Vec::new();
+    for text in filters.values("exited") {
+        let code: i32 = text.parse().map_err(|_| {
+            DockerError::invalid(format!(
+                "invalid filter 'exited={text}': strconv.Atoi: parsing \"{text}\": invalid syntax"
+            ))
+        })?;
+        codes.push(code);
+    }
+    for name in ["publish", "expose"] {
+        let range = |text: &str| port_range(text).is_none();
+        if let Some(text) = filters.values(name).find(|text| range(text)) {
+            return Err(DockerError::invalid(format!(
+                "invalid filter '{name}={text}': write 80, 80/udp or 8000-8010"
+            )));
+        }
+    }
+    let bound = |name: &str| -> Result<Option<(u64, String)>, DockerError> {
+        let Some(text) = filters.values(name).next() else {
+            return Ok(None);
+        };
+        let found = all.iter().find(|view| names(view, text));
+        let view =
+            found.ok_or_else(|| DockerError::not_found(format!("No such container: {text}")))?;
+        let container = &view.snapshot.container;
+        Ok(Some((container.created_ms, container.id.to_string())))
+    };
+    let (before, since) = (bound("before")?, bound("since")?);
+    let task = filters
+        .switch("is-task")
+        .map_err(|_| filters.invalid("is-task"))?
+        .unwrap_or(false);
+    let everything = params.all
+        || params.limit > 0
+        || ["status", "exited", "before", "since"]
+            .iter()
+            .any(|name| filters.has(name));
+    let own = |view: &&ContainerView| {
+        let container = &view.snapshot.container;
+        let at = (container.created_ms, container.id.to_string());
+        let exited = view.snapshot.life.status == Status::Exited
+            && codes.contains(&view.snapshot.life.exit_code);
+        (everything
+            || view.snapshot.life.status == Status::Running
+            || view.snapshot.life.status == Status::Restarting)
+            && !task
+            && before.as_ref().is_none_or(|before| at < *before)
+            && since.as_ref().is_none_or(|since| at > *since)
+            && (codes.is_empty() || exited)
+            && passes(view, filters)
+    };
+    let limit = match params.limit {
+        0 => usize::MAX,
+        limit => limit,
+    };
+    Ok(all.iter().filter(own).take(limit).collect())
+}
+
+/// Whether a text names it: by name, ID, or the beginning of its ID.
+fn names(view: &ContainerView, text: &str) -> bool {
+    let container = &view.snapshot.container;
+    let bare = text.strip_prefix('/').unwrap_or(text);
+    container.name.as_str() == bare || container.id.to_string().starts_with(text)
+}
+
+fn passes(view: &ContainerView, filters: &Filters) -> bool {
+    let snapshot = &view.snapshot;
+    let workload = &*snapshot.workload;
+    let id = snapshot.container.id.to_string();
+    let name = snapshot.container.name.as_str();
+    // A name is sought with its slash, too, as dockerd keeps it.
+    let named = filters.pattern("name", name) || filters.pattern("name", &format!("/{name}"));
+    let health = snapshot
+        .health
+        .as_ref()
+        .map_or("none", |health| health.status.as_str());
+    let network = !filters.has("network")
+        || filters.values("network").any(|wanted| {
+            view.networks
+                .values()
+                .any(|network| network.name.as_str() == wanted || network.id.to_string() == wanted)
+        });
+    let ancestor = !filters.has("ancestor")
+        || filters.values("ancestor").any(|wanted| {
+            let bare = |name: &str| name.strip_suffix(":latest").unwrap_or(name).to_owned();
+            let hex = workload.image.strip_prefix("sha256:").unwrap_or_default();
+            bare(wanted) == bare(&workload.image_name)
+                || wanted == workload.image
+                || (wanted.len() >= 12 && hex.starts_with(wanted))
+        });
+    named
+        && filters.prefix("id", &id)
+        && filters.labels("label", &workload.labels)
+        && filters.exact("status", status::word(&snapshot.life))
+        && filters.exact("health", health)
+        && network
+        && ancestor
+        && !filters.has("volume")
+        && ports(view, filters)
+}
+
+/// The ports and the protocol of `80`, `80/udp`, `8000-8010`; `None` for any other text.
+fn port_range(text: &str) -> Option<(RangeInclusive<u16>, &str)> {
+    let (range, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+    let (first, last) = range.split_once('-').unwrap_or((range, range));
+    Some((first.parse().ok()?..=last.parse().ok()?, protocol))
+}
+
+/// `publish` and `expose`, of one that runs: `80`, `80/udp`, `8000-8010`.
+fn ports(view: &ContainerView, filters: &Filters) -> bool {
+    let wanted = |text: &str, port: u16, protocol: Protocol| {
+        port_range(text)
+            .is_some_and(|(range, own)| own == protocol.to_string() && range.contains(&port))
+    };
+    let publish = !filters.has("publish")
+        || filters.values("publish").any(|text| {
+            let bindings = &view.snapshot.bindings;
+            bindings
+                .iter()
+                .any(|one| wanted(text, one.host.port, one.host.protocol))
+        });
+    let expose = !filters.has("expose")
+        || filters.values("expose").any(|text| {
+            let ports = &view.snapshot.container.ports;
+            ports
+                .iter()
+                .any(|one| wanted(text, one.number.port, one.number.protocol))
+        });
+    let asks = filters.has("publish") || filters.has("expose");
+    publish && expose && (view.snapshot.container.runs() || !asks)
+}
+
+/// What a list shows of one.
+pub fn summary(view: &ContainerView, version: Version, now_ms: u64) -> Value {
+    let snapshot = &view.snapshot;
+    let workload = &*snapshot.workload;
+    let mut settings = Map::new();
+    settings.insert(
+        "Networks".to_owned(),
+        Value::Object(view.endpoints(version)),
+    );
+    let mut shown = json!({
+        "Id": snapshot.container.id.to_string(),
+        "Names": [format!("/{}", snapshot.container.name)],
+        "Image": workload.image_name,
+        "ImageID": workload.image,
+        "Command": command(workload),
+        "Created": snapshot.container.created_ms / 1_000,
+        "Ports": bound(view),
+        "Labels": workload.labels,
+        "State": status::word(&snapshot.life),
+        "Status": status::line(&snapshot.life, snapshot.health.as_ref(), now_ms),
+        "HostConfig": { "NetworkMode": workload.network_mode },
+        "NetworkSettings": settings,
+        "Mounts": inspect::mounts(&view.shown),
+    });
+    let annotations = view.shown.host.get("Annotations");
+    if let Some(annotations) = annotations.filter(|_| version >= ANNOTATIONS) {
+        shown["HostConfig"]["Annotations"] = annotations.clone();
+    }
+    if let (Some(map), Some(sizes)) = (shown.as_object_mut(), &view.sizes) {
+        // dockerd leaves out what is 0.
+        let known = [("SizeRw", sizes.written), ("SizeRootFs", sizes.all())];
+        for (key, size) in known.into_iter().filter(|(_, size)| *size > 0) {
+            map.insert(key.to_owned(), json!(size));
+        }
+    }
+    shown
+}
+
+/// Its words, an argument with a space in quotes.
+fn command(workload: &Workload) -> String {
+    let words = workload.entrypoint.iter().chain(&workload.command);
+    let quoted = words
+        .enumerate()
+        .map(|(index, word)| match word.contains(' ') && index > 0 {
+            true => format!("'{word}'"),
+            false => word.clone(),
+        });
+    quoted.collect::<Vec<_>>().join(" ")
+}
+
+/// What is bound, and what is only exposed.
+fn bound(view: &ContainerView) -> Vec<Value> {
+    if !view.snapshot.container.runs() {
+        return Vec::new();
+    }
+    let bindings = view.snapshot.bindings.iter().flat_map(|binding| {
+        view.host_ips(binding).map(|address| {
+            json!({
+                "IP": address,
+                "PrivatePort": binding.container_port,
+                "PublicPort": binding.host.port,
+                "Type": binding.host.protocol.to_string(),
+            })
+        })
+    });
+    let bound = |number| {
+        let mut bindings = view.snapshot.bindings.iter();
+        bindings.any(|binding| binding.container_number() == number)
+    };
+    let ports = view.snapshot.container.ports.iter().map(|port| port.number);
+    let exposed = ports
+        .filter(|number| !bound(*number))
+        .map(|number| json!({ "PrivatePort": number.port, "Type": number.protocol.to_string() }));
+    exposed.chain(bindings).collect()
+}

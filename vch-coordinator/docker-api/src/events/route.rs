@@ -1,0 +1,110 @@
+//! `GET /events`: a JSON line for each event, of the past as far as it is kept, then as they come.
+
+use super::{DockerEvent, filter::wants};
+use crate::{Docker, Parameters};
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::State,
+    http::header::CONTENT_TYPE,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use docker_model::{DockerError, filters::Filters, time};
+use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
+use tokio::{
+    sync::broadcast::{self, error::RecvError},
+    time::{Instant, timeout_at},
+};
+
+/// Longer than anybody listens: a century.
+const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
+
+pub(crate) fn routes() -> Router<Docker> {
+    Router::new().route("/events", get(events))
+}
+
+async fn events(
+    State(docker): State<Docker>,
+    parameters: Parameters,
+) -> Result<Response, DockerError> {
+    let now = time::now();
+    let since = moment(&parameters, "since", now)?;
+    let until = moment(&parameters, "until", now)?;
+    if let (Some(since), Some(until)) = (since, until)
+        && since > until
+    {
+        return Err(DockerError::invalid(format!(
+            "`since` time ({}) cannot be after `until` time ({})",
+            parameters.get("since").unwrap_or_default(),
+            parameters.get("until").unwrap_or_default(),
+        )));
+    }
+    let filters = Filters::parse(parameters.get("filters"))?;
+    let (past, live) = docker.events.listen();
+    let asks_for_past = since.is_some() || until.is_some();
+    let past = past.into_iter().filter(|event| {
+        let within =
+            event.at >= since.unwrap_or_default() && until.is_none_or(|until| event.at <= until);
+        asks_for_past && within && wants(&filters, event)
+    });
+    let left = until.map_or(FOR_EVER, |until| until.saturating_sub(now).min(FOR_EVER));
+    let listening = Listening {
+        past: past.collect(),
+        live,
+        end: Instant::now() + left,
+        filters,
+    };
+    let lines = futures_util::stream::unfold(listening, |mut listening| async {
+        let event = listening.next().await?;
+        Some((Ok::<_, Infallible>(line(&event)?), listening))
+    });
+    let kind = [(CONTENT_TYPE, "application/json")];
+    Ok((kind, Body::from_stream(lines)).into_response())
+}
+
+fn moment(
+    parameters: &Parameters,
+    name: &str,
+    now: Duration,
+) -> Result<Option<Duration>, DockerError> {
+    let Some(text) = parameters.get(name) else {
+        return Ok(None);
+    };
+    let moment = time::moment(text, now);
+    moment.map(Some).ok_or_else(|| {
+        let shown: String = text.chars().take(80).collect();
+        DockerError::invalid(format!(
+            "failed to parse value for \"{name}\": {shown}: write seconds since 1970, a duration as 10m or a date"
+        ))
+    })
+}
+
+fn line(event: &DockerEvent) -> Option<Bytes> {
+    let mut text = serde_json::to_vec(event).ok()?;
+    text.push(b'\n');
+    Some(text.into())
+}
+
+struct Listening {
+    past: VecDeque<Arc<DockerEvent>>,
+    live: broadcast::Receiver<Arc<DockerEvent>>,
+    end: Instant,
+    filters: Filters,
+}
+
+impl Listening {
+    async fn next(&mut self) -> Option<Arc<DockerEvent>> {
+        if let Some(event) = self.past.pop_front() {
+            return Some(event);
+        }
+        loop {
+            match timeout_at(self.end, self.live.recv()).await.ok()? {
+                Ok(event) if wants(&self.filters, &event) => return Some(event),
+                // What a slow listener has missed he is not told, as by dockerd.
+                Ok(_) | Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return None,
+            }
+        }
+    }
+}

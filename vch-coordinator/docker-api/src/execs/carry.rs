@@ -1,0 +1,150 @@
+//! What a process beside a container's own writes and reads, by a client's connection, up to its end.
+
+use super::{
+    super::{
+        Docker,
+        streams::{Hijack, Keys, Left, Shape, ToClient, end},
+    },
+    register::Claim,
+};
+use docker_model::{DockerError, error::printable};
+use protocol::process::{Exit, Output};
+use tokio::io::AsyncWriteExt;
+use tokio_util::sync::CancellationToken;
+use vch_runtime::event::{ContainerAction, ExecAction};
+use vch_shim::{Running, StreamItem, StreamReader};
+
+/// A connection that was taken over hears why nothing came of it as output, as from dockerd.
+pub async fn explained(hijack: Hijack, refused: DockerError, shape: Shape) {
+    let Some(client) = hijack.taken().await else {
+        return;
+    };
+    let (_, mut to_client) = client.parts();
+    let line = format!("{}\r\n", printable(&refused.message));
+    if let Some(piece) = shape.framed(Output::Stdout, line.as_bytes()) {
+        // A client that has gone reads nothing.
+        let _ = to_client.write_all(&piece).await;
+    }
+    end(to_client).await;
+}
+
+/// Keeps how a process ended.
+pub struct Ending {
+    pub docker: Docker,
+    pub claim: Claim,
+}
+
+impl Ending {
+    async fn detached(&self) {
+        let container = self.claim.exec.container;
+        let detached = ContainerAction::Exec {
+            exec: self.claim.id().to_owned(),
+            action: ExecAction::Detached,
+        };
+        self.docker.runtime.tell(container, detached).await;
+    }
+
+    async fn ended(self, exit: Option<Exit>) {
+        let code = exit.map_or(137, |exit| i64::from(exit.code));
+        let exec = self.claim.id().to_owned();
+        let container = self.claim.exec.container;
+        self.claim.ended(code);
+        let action = ExecAction::Died(code);
+        let died = ContainerAction::Exec { exec, action };
+        self.docker.runtime.tell(container, died).await;
+    }
+}
+
+/// Without a client: what it writes is not read, and its input is at its end: it runs on.
+pub async fn drained(ending: Ending, running: Running) {
+    drop(running.streams.writer);
+    let mut reader = running.streams.reader;
+    let exit = unread(&mut reader).await;
+    ending.ended(exit).await;
+}
+
+/// Up to its end; what it writes goes nowhere.
+async fn unread(reader: &mut StreamReader) -> Option<Exit> {
+    loop {
+        match reader.next().await {
+            Ok(StreamItem::Output(..)) => {}
+            Ok(StreamItem::Ended(exit)) => return exit,
+            Err(_) => return None,
+        }
+    }
+}
+
+/// A client's connection, up to the process's end; one that goes leaves the process running.
+pub async fn carried(
+    ending: Ending,
+    running: Running,
+    hijack: Hijack,
+    shape: Shape,
+    (input, keys): (bool, Keys),
+) {
+    let Some(client) = hijack.taken().await else {
+        return drained(ending, running).await;
+    };
+    let (from_client, to_client) = client.parts();
+    let writer = input.then_some(running.streams.writer);
+    let left = CancellationToken::new();
+    let out = written(running.streams.reader, to_client, shape, &left);
+    let feed = from_client.feed(writer, keys);
+    tokio::pin!(out);
+    let (exit, to_client) = tokio::select! {
+        ended = &mut out => ended,
+        how = feed => {
+            if how == Left::Detached {
+                ending.detached().await;
+            }
+            // What it is about to read of the shim's is not to be cut in two.
+            left.cancel();
+            out.await
+        }
+    };
+    ending.ended(exit).await;
+    if let Some(to_client) = to_client {
+        end(to_client).await;
+    }
+}
+
+/// Carries a process's output to its client until the process ends; nowhere any more once the client has
+/// left, which is no reason for the process to wait.
+async fn written(
+    mut reader: StreamReader,
+    to_client: ToClient,
+    shape: Shape,
+    left: &CancellationToken,
+) -> (Option<Exit>, Option<ToClient>) {
+    let mut to_client = Some(to_client);
+    loop {
+        let come = {
+            let next = reader.next();
+            tokio::pin!(next);
+            loop {
+                tokio::select! {
+                    come = &mut next => break come,
+                    () = left.cancelled(), if to_client.is_some() => {
+                        if let Some(to_client) = to_client.take() {
+                            end(to_client).await;
+                        }
+                    }
+                }
+            }
+        };
+        match (come, &mut to_client) {
+            (Ok(StreamItem::Output(stream, bytes)), Some(to_client)) => {
+                if let Some(piece) = shape.framed(stream, &bytes) {
+                    tokio::select! {
+                        // One whose connection broke is found to have left.
+                        _ = to_client.write_all(&piece) => {}
+                        () = left.cancelled() => {}
+                    }
+                }
+            }
+            (Ok(StreamItem::Output(..)), None) => {}
+            (Ok(StreamItem::Ended(exit)), _) => return (exit, to_client),
+            (Err(_), _) => return (None, to_client),
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! What was asked to be run beside containers' own processes.
+
+use docker_model::DockerError;
+use protocol::process::{Process, ProcessId};
+use std::{
+    collections::BTreeMap,
+    fmt::Write,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use vch_ledger::ContainerId;
+
+/// Most that are remembered; the oldest that do not run are forgotten first.
+const MOST: usize = 4096;
+
+/// The exit code of a process whose end is not known: Docker's for one that could not be started.
+const GIVEN_UP: i64 = 126;
+
+/// What was asked for, until the coordinator ends.
+#[derive(Clone, Debug, Default)]
+pub struct Execs(Arc<Mutex<ExecTable>>);
+
+#[derive(Debug, Default)]
+struct ExecTable {
+    next: u64,
+    execs: BTreeMap<String, Exec>,
+}
+
+/// A process, as it was asked for.
+#[derive(Clone, Debug)]
+pub struct Exec {
+    /// Counts them; given when it is added.
+    pub number: u64,
+    pub container: ContainerId,
+    pub process: Process,
+    /// To standard input, output, error.
+    pub attach: [bool; 3],
+    pub detach_keys: Option<String>,
+    pub state: Stage,
+}
+
+/// How far it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    Created,
+    /// It is being started.
+    Starting,
+    Running(ProcessId, u32),
+    Ended(i64),
+}
+
+impl Execs {
+    fn table(&self) -> MutexGuard<'_, ExecTable> {
+        // Nothing panics while it holds the lock; what it guards stays whole in any case.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers one; its ID.
+    pub fn add(&self, exec: Exec) -> Result<String, DockerError> {
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes).map_err(|error| DockerError::failed(error.to_string()))?;
+        let mut id = String::new();
+        for byte in bytes {
+            // Writing into a String does not fail.
+            let _ = write!(id, "{byte:02x}");
+        }
+        let mut table = self.table();
+        if table.execs.len() >= MOST {
+            let ended = table.execs.iter();
+            let ended = ended
+                .filter(|(_, exec)| !matches!(exec.state, Stage::Starting | Stage::Running(..)));
+            let oldest = ended.min_by_key(|(_, exec)| exec.number);
+            let oldest = oldest.map(|(id, _)| id.clone());
+            let oldest = oldest.ok_or_else(|| {
+                DockerError::conflict(format!("{MOST} processes of `docker exec` run: end some"))
+            })?;
+            table.execs.remove(&oldest);
+        }
+        table.next += 1;
+        let number = table.next;
+        table.execs.insert(id.clone(), Exec { number, ..exec });
+        Ok(id)
+    }
+
+    /// The one of an ID.
+    pub fn get(&self, id: &str) -> Result<Exec, DockerError> {
+        let found = self.table().execs.get(id).cloned();
+        found.ok_or_else(|| unknown(id))
+    }
+
+    /// The one of an ID, which cannot be started a second time from now on.
+    ///
+    /// # Errors
+    /// 404 if there is no such exec, 409 if it was started before.
+    pub fn claim(&self, id: &str) -> Result<Claim, DockerError> {
+        let mut table = self.table();
+        let exec = table.execs.get_mut(id).ok_or_else(|| unknown(id))?;
+        match exec.state {
+            Stage::Created => {
+                exec.state = Stage::Starting;
+                Ok(Claim {
+                    execs: self.clone(),
+                    id: id.to_owned(),
+                    exec: exec.clone(),
+                    done: false,
+                })
+            }
+            Stage::Starting | Stage::Running(..) => Err(DockerError::conflict(format!(
+                "Error: Exec command {id} is already running"
+            ))),
+            Stage::Ended(_) => Err(DockerError::conflict(format!(
+                "Error: Exec command {id} has already run"
+            ))),
+        }
+    }
+
+    fn set(&self, id: &str, state: Stage) {
+        if let Some(exec) = self.table().execs.get_mut(id) {
+            exec.state = state;
+        }
+    }
+
+    /// The IDs of a container's processes that run.
+    pub fn of(&self, container: ContainerId) -> Vec<String> {
+        let table = self.table();
+        let own = table.execs.iter().filter(|(_, exec)| {
+            exec.container == container && matches!(exec.state, Stage::Running(..))
+        });
+        own.map(|(id, _)| id.clone()).collect()
+    }
+}
+
+/// A process that is being started or runs. One that is given up before its end was told counts as ended:
+/// nothing that was begun stays in the register for ever.
+#[derive(Debug)]
+pub struct Claim {
+    execs: Execs,
+    id: String,
+    /// As it was asked for.
+    pub exec: Exec,
+    done: bool,
+}
+
+impl Claim {
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// It may be started again: its container does not run.
+    pub fn put_back(mut self) {
+        self.done = true;
+        self.execs.set(&self.id, Stage::Created);
+    }
+
+    pub fn runs(&self, process: ProcessId, pid: u32) {
+        self.execs.set(&self.id, Stage::Running(process, pid));
+    }
+
+    pub fn ended(mut self, code: i64) {
+        self.done = true;
+        self.execs.set(&self.id, Stage::Ended(code));
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if !self.done {
+            self.execs.set(&self.id, Stage::Ended(GIVEN_UP));
+        }
+    }
+}
+
+fn unknown(id: &str) -> DockerError {
+    let id: String = id.chars().take(64).collect();
+    DockerError::not_found(format!("No such exec instance: {id}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Exec, Execs, GIVEN_UP, MOST, Stage};
+    use protocol::process::{Process, ProcessId};
+    use vch_ledger::{ContainerId, Id};
+
+    fn exec() -> Exec {
+        Exec {
+            number: 0,
+            container: ContainerId::from_bytes([1; 32]),
+            process: Process::default(),
+            attach: [false; 3],
+            detach_keys: None,
+            state: Stage::Created,
+        }
+    }
+
+    #[test]
+    fn one_is_started_once() {
+        let execs = Execs::default();
+        let id = execs.add(exec()).unwrap();
+        let claim = execs.claim(&id).unwrap();
+        let again = execs.claim(&id).unwrap_err();
+        assert!(again.message.ends_with("is already running"), "{again:?}");
+        claim.put_back();
+        let claim = execs.claim(&id).unwrap();
+        claim.runs(ProcessId(1), 7);
+        assert_eq!(execs.of(exec().container), std::slice::from_ref(&id));
+        claim.ended(0);
+        let again = execs.claim(&id).unwrap_err();
+        assert!(again.message.ends_with("has already run"), "{again:?}");
+        assert_eq!(execs.claim("nobody").unwrap_err().status.as_u16(), 404);
+    }
+
+    #[test]
+    fn the_oldest_that_do_not_run_are_forgotten() {
+        let execs = Execs::default();
+        let runs = execs.add(exec()).unwrap();
+        let claim = execs.claim(&runs).unwrap();
+        claim.runs(ProcessId(1), 7);
+        let oldest = execs.add(exec()).unwrap();
+        for _ in 2..MOST {
+            execs.add(exec()).unwrap();
+        }
+        let newest = execs.add(exec()).unwrap();
+        assert!(execs.get(&oldest).is_err());
+        assert!(execs.get(&runs).is_ok() && execs.get(&newest).is_ok());
+    }
+
+    #[test]
+    fn what_was_begun_and_given_up_takes_no_slot_for_ever() {
+        let execs = Execs::default();
+        for _ in 0..2 * MOST {
+            let id = execs.add(exec()).unwrap();
+            drop(execs.claim(&id).unwrap());
+            assert_eq!(execs.get(&id).unwrap().state, Stage::Ended(GIVEN_UP));
+        }
+    }
+}

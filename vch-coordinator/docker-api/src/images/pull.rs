@@ -1,0 +1,246 @@
+//! Pulls and loads images: `docker pull`, `docker import`, `docker load`.
+
+use super::super::{Docker, Parameters};
+use super::login::Auth;
+use axum::{
+    body::{Body, Bytes},
+    extract::State,
+    http::{HeaderMap, HeaderValue, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use docker_model::{DockerError, containers::create::only_ours, json, time};
+use futures_util::{
+    FutureExt, StreamExt, TryStreamExt,
+    future::BoxFuture,
+    stream::{self, BoxStream},
+};
+use serde_json::{Value, json};
+use std::{convert::Infallible, io};
+use tokio::sync::mpsc;
+use tokio_util::io::StreamReader;
+use vch_image_store::{ImageError, Import, Progress, Reference};
+
+/// Lines of progress that a slow client may be behind by; then the work waits for him.
+const BEHIND: usize = 16;
+
+pub async fn create(
+    State(docker): State<Docker>,
+    parameters: Parameters,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, DockerError> {
+    if let Some(platform) = parameters.get("platform") {
+        only_ours(platform)?;
+    }
+    if let Some(image) = parameters.get("fromImage") {
+        let tag = parameters.get("tag").unwrap_or_default();
+        // The form in which old clients ask for all tags.
+        let image = image.strip_suffix(':').unwrap_or(image);
+        let name = Reference::from_parts(image, tag).map_err(ImageError::Name)?;
+        let all = tag.is_empty() && Reference::is_repository(image);
+        return pull(docker, name, all, credentials(&headers)?).await;
+    }
+    if parameters.get("fromSrc") != Some("-") {
+        let remedy = "give the archive itself: `docker import - NAME < FILE`";
+        return Err(DockerError::unsupported("importing from a URL", remedy));
+    }
+    let name = match parameters.get("repo") {
+        None => None,
+        Some(repository) => {
+            let tag = parameters.get("tag").unwrap_or_default();
+            let name = Reference::from_parts(repository, tag).map_err(ImageError::Name)?;
+            Some(name)
+        }
+    };
+    let request = Import {
+        name,
+        changes: parameters.all("changes").map(str::to_owned).collect(),
+        message: parameters.get("message").unwrap_or_default().to_owned(),
+        created: time::rfc3339(time::now()),
+    };
+    let (sender, receiver) = mpsc::channel(BEHIND);
+    let work = async move {
+        let image = docker.images.import(reader(body), request, &sender).await?;
+        let id = image.id.to_string();
+        docker.tell_image("import", &id, &id);
+        Ok(Some(json!({ "status": id })))
+    };
+    streamed(receiver, work.boxed()).await
+}
+
+/// Pulls an image, or those of all tags of its repository (`docker pull --all-tags`).
+async fn pull(
+    docker: Docker,
+    name: Reference,
+    all: bool,
+    credentials: Option<(String, String)>,
+) -> Result<Response, DockerError> {
+    let (sender, receiver) = mpsc::channel(BEHIND);
+    let work = async move {
+        let names = match all {
+            true => docker.images.remote_tags(name, credentials.clone()).await?,
+            false => vec![name],
+        };
+        for name in names {
+            let shown = name.familiar();
+            let image = docker.images.pull(name, credentials.clone(), &sender);
+            let id = image.await?.id.to_string();
+            docker.tell_image("pull", &id, &shown);
+        }
+        Ok(None)
+    };
+    streamed(receiver, work.boxed()).await
+}
+
+/// What the client's configuration has for the registry: `X-Registry-Auth`, base64url of JSON.
+pub(super) fn credentials(headers: &HeaderMap) -> Result<Option<(String, String)>, DockerError> {
+    let Some(written) = headers.get("X-Registry-Auth") else {
+        return Ok(None);
+    };
+    let written = written.as_bytes();
+    let bare = written.trim_ascii_end();
+    let bare = bare.split(|byte| *byte == b'=').next().unwrap_or_default();
+    if bare.is_empty() {
+        return Ok(None);
+    }
+    let decoded = URL_SAFE_NO_PAD.decode(bare).ok();
+    let auth = decoded.and_then(|text| serde_json::from_slice(&text).ok());
+    let auth = match auth {
+        Some(Value::Null) => Some(Auth::default()),
+        // By Go's rules: clients write null for what they do not have.
+        auth => auth.and_then(|auth| json::typed(auth).ok()),
+    };
+    let auth = auth.ok_or_else(|| {
+        DockerError::invalid(
+            "X-Registry-Auth is no base64url of JSON: log in again (`docker login`)",
+        )
+    })?;
+    auth.credentials()
+}
+
+pub async fn load(
+    State(docker): State<Docker>,
+    parameters: Parameters,
+    body: Body,
+) -> Result<Response, DockerError> {
+    if let Some(platform) = parameters.get("platform") {
+        only_ours(platform)?;
+    }
+    let (sender, receiver) = mpsc::channel(BEHIND);
+    let work = async move {
+        for image in docker.images.load(reader(body), &sender).await? {
+            let id = image.id.to_string();
+            docker.tell_image("load", &id, &id);
+        }
+        Ok(None)
+    };
+    // dockerd has said 200 before it reads the archive.
+    let answered = streamed(receiver, work.boxed()).await;
+    Ok(answered.unwrap_or_else(|error| lines(text(&failed(&error.message)))))
+}
+
+fn reader(body: Body) -> StreamReader<BoxStream<'static, io::Result<Bytes>>, Bytes> {
+    let bytes = body.into_data_stream().map_err(io::Error::other);
+    StreamReader::new(bytes.boxed())
+}
+
+type Work = BoxFuture<'static, Result<Option<Value>, ImageError>>;
+
+/// Lines as they come, then what the work ended with. It ends with the client, too.
+///
+/// # Errors
+/// It failed before there was anything to tell: that is the answer itself.
+async fn streamed(
+    mut progress: mpsc::Receiver<Progress>,
+    mut work: Work,
+) -> Result<Response, DockerError> {
+    // Both can be asked again: nothing is lost by the one that comes later.
+    let (first, rest) = tokio::select! {
+        biased;
+        Some(line) = progress.recv() => (serde_json::to_value(line).unwrap_or_default(), Some(work)),
+        done = &mut work => match (done, progress.is_empty()) {
+            (Err(error), true) => return Err(error.into()),
+            (done, _) => (last(&mut progress, done), None),
+        },
+    };
+    let begin = (progress, rest);
+    let rest = stream::unfold(begin, |(mut progress, work)| async move {
+        let mut work = work?;
+        let (line, rest) = tokio::select! {
+            biased;
+            Some(line) = progress.recv() => (serde_json::to_value(line).unwrap_or_default(), Some(work)),
+            done = &mut work => (last(&mut progress, done), None),
+        };
+        Some((text(&line), (progress, rest)))
+    });
+    let whole = stream::once(std::future::ready(text(&first))).chain(rest);
+    Ok(lines(Body::from_stream(whole.map(Ok::<_, Infallible>))))
+}
+
+/// An answer of lines of JSON.
+fn lines(body: impl Into<Body>) -> Response {
+    let mut response = body.into().into_response();
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(CONTENT_TYPE, json);
+    response
+}
+
+/// The line of a failure.
+fn failed(message: &str) -> Value {
+    json!({ "errorDetail": { "message": message }, "error": message })
+}
+
+/// A line, or several.
+fn text(line: &Value) -> Bytes {
+    let text: String = match line {
+        Value::Array(lines) => lines.iter().map(|line| format!("{line}\r\n")).collect(),
+        line => format!("{line}\r\n"),
+    };
+    Bytes::from(text)
+}
+
+/// What is left of the progress, and how it ended.
+fn last(progress: &mut mpsc::Receiver<Progress>, done: Result<Option<Value>, ImageError>) -> Value {
+    let mut lines = Vec::new();
+    while let Ok(line) = progress.try_recv() {
+        lines.push(serde_json::to_value(line).unwrap_or_default());
+    }
+    match done {
+        Ok(end) => lines.extend(end),
+        Err(error) => {
+            let message = vch_log::error_chain(&error).to_string();
+            lines.push(failed(&message));
+        }
+    }
+    Value::Array(lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::credentials;
+    use axum::http::HeaderMap;
+    use base64::{Engine, engine::general_purpose::URL_SAFE};
+
+    fn of(text: &str) -> Option<Option<(String, String)>> {
+        let mut headers = HeaderMap::new();
+        headers.insert("X-Registry-Auth", text.parse().unwrap());
+        credentials(&headers).ok()
+    }
+
+    #[test]
+    fn a_client_s_credentials_are_its_own_or_none() {
+        let encoded = |text: &str| URL_SAFE.encode(text);
+        let mine = of(&encoded(r#"{"username":"me","password":"p>?s"}"#));
+        assert_eq!(mine, Some(Some(("me".to_owned(), "p>?s".to_owned()))));
+        // As the crate bollard writes them.
+        let null =
+            r#"{"username":"me","password":"p","auth":null,"email":null,"identitytoken":null}"#;
+        let mine = of(&encoded(null));
+        assert_eq!(mine, Some(Some(("me".to_owned(), "p".to_owned()))));
+        assert_eq!(of(&encoded("{}")), Some(None));
+        assert_eq!(of(&encoded("null")), Some(None));
+        assert_eq!(of("%%%"), None);
+        assert_eq!(credentials(&HeaderMap::new()).unwrap(), None);
+    }
+}

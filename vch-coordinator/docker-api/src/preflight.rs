@@ -1,0 +1,235 @@
+//! Looks at each request before any handler does: its version, its path, and its JSON body.
+//!
+//! A handler behind this has a body that is one JSON value of bounded size and depth, so that a request
+//! which can't be read is a 400 in dockerd's words, whatever else is wrong with it: a container that is
+//! not there, a feature that a VCH does not have.
+
+use super::raw::RawStart;
+use axum::{
+    body::{Body, HttpBody},
+    extract::{MatchedPath, Request, State},
+    http::{
+        HeaderValue, Method, Uri,
+        header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE},
+    },
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use docker_model::{DockerError, json, version};
+use futures_util::StreamExt;
+use serde_json::Value;
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+
+/// Most bytes of a JSON body: a container with every list at its bounds has some 600 KiB.
+const MAX_BODY: usize = 2 << 20;
+/// Bytes of a body that every connection may hold at once; beyond them it needs one of [`LARGE_BODIES`].
+const SMALL_BODY: usize = 64 << 10;
+/// Most bodies beyond [`SMALL_BODY`] at once: parsed, one takes some 64 MiB at worst.
+const LARGE_BODIES: usize = 4;
+/// For a body to come in, once its head is there.
+const BODY_DEADLINE: Duration = Duration::from_secs(60);
+
+/// The routes whose body is JSON, by their paths.
+const JSON_ROUTES: [&str; 12] = [
+    "/auth",
+    "/commit",
+    "/containers/create",
+    "/containers/{container}/copy",
+    "/containers/{container}/exec",
+    "/containers/{container}/update",
+    EXEC_START,
+    "/networks/create",
+    "/networks/{network}/connect",
+    "/networks/{network}/disconnect",
+    "/volumes/create",
+    "/swarm/init",
+];
+const EXEC_START: &str = "/exec/{exec}/start";
+/// Of these the ones whose body may be missing, as for dockerd.
+const MAY_BE_EMPTY: [&str; 4] = [
+    EXEC_START,
+    "/auth",
+    "/commit",
+    "/containers/{container}/update",
+];
+
+/// A request's JSON body; `null` where there is none.
+#[derive(Clone)]
+pub struct Parsed {
+    value: Value,
+    _room: Option<Arc<OwnedSemaphorePermit>>,
+}
+
+impl Parsed {
+    /// The value.
+    pub fn into_value(self) -> Value {
+        self.value
+    }
+}
+
+/// Room for large bodies.
+#[derive(Clone)]
+pub struct Room(Arc<Semaphore>);
+
+impl Default for Room {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(LARGE_BODIES)))
+    }
+}
+
+/// Takes the version and a slash at the end off the path.
+///
+/// # Errors
+/// The version is not one of ours.
+pub fn addressed(mut request: Request) -> Result<Request, DockerError> {
+    // How `server` marks what starts a raw stream without having asked for it.
+    if request.method() == Method::CONNECT {
+        *request.method_mut() = Method::POST;
+        request.extensions_mut().insert(RawStart);
+    }
+    let mut request = version::strip(request)?;
+    if let Some(path_and_query) = without_slash(request.uri()) {
+        *request.uri_mut() = path_and_query.parse().map_err(|_| {
+            // A part of what was a path is one.
+            DockerError::page_not_found()
+        })?;
+    }
+    Ok(request)
+}
+
+/// Makes a response fit a request that starts a raw stream without having asked for one: a success has no
+/// length, and behind a failure nothing of HTTP is looked for any more.
+pub fn raw(mut response: Response) -> Response {
+    let success = response.status().is_success();
+    let headers = response.headers_mut();
+    if success {
+        // The router has set it for the empty body.
+        headers.remove(CONTENT_LENGTH);
+    } else {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+fn without_slash(uri: &Uri) -> Option<String> {
+    let bare = uri
+        .path()
+        .strip_suffix('/')
+        .filter(|bare| !bare.is_empty())?;
+    Some(match uri.query() {
+        Some(query) => format!("{bare}?{query}"),
+        None => bare.to_owned(),
+    })
+}
+
+/// Reads and checks the body of a request whose route has one.
+pub async fn checked(
+    State(room): State<Room>,
+    path: MatchedPath,
+    request: Request,
+    next: Next,
+) -> Response {
+    let path = path.as_str();
+    if request.method() != Method::POST || !JSON_ROUTES.contains(&path) {
+        return next.run(request).await;
+    }
+    let (mut parts, body) = request.into_parts();
+    let kind = parts.headers.get(CONTENT_TYPE);
+    let kind = kind.map(|kind| String::from_utf8_lossy(kind.as_bytes()).into_owned());
+    let length = parts.headers.get(CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+    let may_be_empty = MAY_BE_EMPTY.contains(&path);
+    match parsed((kind, length), body, may_be_empty, &room).await {
+        Ok(parsed) => {
+            parts.extensions.insert(parsed);
+            next.run(Request::from_parts(parts, Body::empty())).await
+        }
+        Err(error) => error.into_response(),
+    }
+}
+
+async fn parsed(
+    (kind, length): (Option<String>, Option<u64>),
+    body: Body,
+    may_be_empty: bool,
+    room: &Room,
+) -> Result<Parsed, DockerError> {
+    let nothing = length.is_none_or(|length| length == 0) && body.is_end_stream();
+    // A type may be missing where there is nothing that it is of.
+    if kind.is_some() || !nothing {
+        check_kind(kind.as_deref().unwrap_or_default())?;
+    }
+    if length.is_some_and(|length| usize::try_from(length).is_ok_and(|length| length > MAX_BODY)) {
+        return Err(too_large());
+    }
+    let (text, room) = timeout(BODY_DEADLINE, read(body, room))
+        .await
+        .map_err(|_| {
+            let words = format!("the body did not come within {BODY_DEADLINE:?}: send it at once");
+            DockerError::new(axum::http::StatusCode::REQUEST_TIMEOUT, words)
+        })??;
+    if text.is_empty() && may_be_empty {
+        return Ok(Parsed {
+            value: Value::Null,
+            _room: None,
+        });
+    }
+    json::check(&text).map_err(|error| DockerError::invalid(error.to_string()))?;
+    // As Go does with what is no UTF-8.
+    let value = serde_json::from_str(&String::from_utf8_lossy(&text));
+    let value = value.map_err(|error| DockerError::invalid(format!("invalid JSON: {error}")))?;
+    Ok(Parsed { value, _room: room })
+}
+
+/// dockerd's words.
+fn check_kind(kind: &str) -> Result<(), DockerError> {
+    const JSON: &str = "application/json";
+    let bare = kind.split(';').next().unwrap_or_default().trim();
+    if bare.eq_ignore_ascii_case(JSON) {
+        return Ok(());
+    }
+    let shown: String = kind.chars().take(80).collect();
+    Err(DockerError::invalid(match bare {
+        "" => format!("malformed Content-Type header ({shown}): mime: no media type"),
+        _ => format!("unsupported Content-Type header ({shown}): must be '{JSON}'"),
+    }))
+}
+
+fn too_large() -> DockerError {
+    DockerError::new(
+        axum::http::StatusCode::PAYLOAD_TOO_LARGE,
+        format!("the body has more than {MAX_BODY} bytes: give fewer"),
+    )
+}
+
+type BodyPermit = Option<Arc<OwnedSemaphorePermit>>;
+
+/// At most [`MAX_BODY`] bytes, and beyond [`SMALL_BODY`] with a permit.
+async fn read(body: Body, room: &Room) -> Result<(Vec<u8>, BodyPermit), DockerError> {
+    let mut chunks = body.into_data_stream();
+    let (mut text, mut held) = (Vec::new(), None);
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|error| {
+            DockerError::invalid(format!(
+                "the body cannot be read: {}",
+                vch_log::error_chain(&error)
+            ))
+        })?;
+        if text.len() + chunk.len() > MAX_BODY {
+            return Err(too_large());
+        }
+        if text.len() + chunk.len() > SMALL_BODY && held.is_none() {
+            // The semaphore is never closed.
+            held = Arc::clone(&room.0).acquire_owned().await.ok().map(Arc::new);
+        }
+        text.extend_from_slice(&chunk);
+    }
+    Ok((text, held))
+}
+
+#[cfg(test)]
+mod tests;

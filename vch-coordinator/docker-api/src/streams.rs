@@ -1,0 +1,267 @@
+//! What a container writes and reads, by a client's connection: attach, logs, resize.
+//!
+//! A connection that asks for it (`Upgrade: tcp`) is taken over and carries bytes both ways; without
+//! that the output is an ordinary answer. Without a terminal each piece has dockerd's head of 8 bytes:
+//! stream, three zeroes, length (big endian).
+
+mod detach;
+mod hijack;
+mod lines;
+mod logs;
+mod pages;
+mod tail;
+
+pub use detach::Keys;
+pub use hijack::{Hijack, Left, ToClient, end};
+
+use super::{Docker, Parameters, Path};
+use axum::{
+    Router,
+    extract::State,
+    http::{HeaderValue, StatusCode},
+    response::Response,
+    routing,
+};
+use docker_model::{DockerError, Version};
+use hijack::{FromClient, Presence};
+use lines::LogParams;
+use pages::Pages;
+use protocol::process::{Output, ProcessId, TerminalSize};
+use std::{io, path::Path as FilePath};
+use tokio::io::AsyncWriteExt;
+use vch_runtime::{Attached, ContainerSnapshot, RuntimeError, event::ContainerAction};
+use vch_shim::log::{Position, Reader};
+
+pub fn routes() -> Router<Docker> {
+    let at = |rest: &str| format!("/containers/{{container}}{rest}");
+    Router::new()
+        .route(&at("/attach"), routing::post(attach))
+        .route(&at("/logs"), routing::get(logs::logs))
+        .route(&at("/resize"), routing::post(resize))
+}
+
+/// Which streams a client wants, and whether they come in pieces with heads.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    pub out: bool,
+    pub err: bool,
+    pub terminal: bool,
+}
+
+impl Shape {
+    /// As a request names them.
+    fn of(parameters: &Parameters, snapshot: &ContainerSnapshot) -> Self {
+        Self {
+            out: parameters.flag("stdout"),
+            err: parameters.flag("stderr"),
+            terminal: snapshot.workload.terminal,
+        }
+    }
+
+    /// Whether the client wants a stream.
+    pub fn wants(self, stream: Output) -> bool {
+        match stream {
+            Output::Stdout => self.out,
+            Output::Stderr => self.err,
+        }
+    }
+
+    /// A piece as it goes out; `None` for a stream that nobody wants.
+    pub fn framed(self, stream: Output, bytes: &[u8]) -> Option<Vec<u8>> {
+        if !self.wants(stream) {
+            return None;
+        }
+        let number = match stream {
+            Output::Stdout => 1,
+            Output::Stderr => 2,
+        };
+        if self.terminal {
+            return Some(bytes.to_vec());
+        }
+        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        let mut piece = vec![number, 0, 0, 0];
+        piece.extend_from_slice(&length.to_be_bytes());
+        piece.extend_from_slice(bytes);
+        Some(piece)
+    }
+
+    /// Its type, which versions before 1.42 do not tell apart.
+    pub fn kind(self, version: Version) -> HeaderValue {
+        HeaderValue::from_static(if self.terminal || version < Version(42) {
+            "application/vnd.docker.raw-stream"
+        } else {
+            "application/vnd.docker.multiplexed-stream"
+        })
+    }
+}
+
+async fn attach(
+    State(docker): State<Docker>,
+    Path(container): Path<String>,
+    version: Version,
+    parameters: Parameters,
+    hijack: Result<Hijack, DockerError>,
+) -> Result<Response, DockerError> {
+    let written = parameters.get("detachKeys");
+    // Looked at before the container is looked for.
+    Keys::of(written, false)?;
+    let id = docker.container(&container).await?;
+    let snapshot = docker.runtime.require(id).await?;
+    let shape = Shape::of(&parameters, &snapshot);
+    let input = parameters.flag("stdin") && snapshot.workload.input;
+    let keys = Keys::of(written, shape.terminal)?;
+    let hijack = hijack?;
+    let (wants_past, wants_more) = (parameters.flag("logs"), parameters.flag("stream"));
+    let dir = docker.runtime.log_dir(id);
+    // What a running container wrote and what it writes comes from one source, without a gap.
+    let whole = wants_past && wants_more && snapshot.container.runs();
+    let from = if whole { Some(first(&dir)?) } else { None };
+    let past = if wants_past && !whole {
+        Some(Pages::of(dir, LogParams::all(shape)).map_err(|error| unreadable(&error))?)
+    } else {
+        None
+    };
+    // Before the client knows: a container that it starts then is not missed.
+    let attaching = if wants_more {
+        Some(docker.runtime.attach(id, from, input).await?)
+    } else {
+        None
+    };
+    docker.runtime.tell_of(&snapshot, ContainerAction::Attached);
+    let answer = hijack.answer(shape.kind(version));
+    let runtime = docker.runtime.clone();
+    let streams = async move {
+        let Some(client) = hijack.taken().await else {
+            return;
+        };
+        let (from_client, mut to_client) = client.parts();
+        let presence = from_client.presence();
+        if let Some(past) = past
+            && !replayed(past, &presence, &mut to_client).await
+        {
+            return;
+        }
+        let attached = match attaching {
+            Some(attaching) => tokio::select! {
+                attached = attaching => attached.ok(),
+                () = presence.gone() => None,
+            },
+            None => None,
+        };
+        let Some(attached) = attached else {
+            return end(to_client).await;
+        };
+        if carry(attached, (from_client, to_client), shape, keys).await == Some(Left::Detached) {
+            runtime.tell_of(&snapshot, ContainerAction::Detached);
+        }
+    };
+    docker.tasks.spawn(streams);
+    Ok(answer)
+}
+
+/// The first record of a log.
+fn first(dir: &FilePath) -> Result<Position, DockerError> {
+    let reader = Reader::from_start(dir).map_err(|error| unreadable(&error))?;
+    Ok(reader.position())
+}
+
+fn unreadable(error: &io::Error) -> DockerError {
+    DockerError::failed(format!("the container's log cannot be read: {error}"))
+}
+
+/// Sends what was written before; whether the client took all of it.
+async fn replayed(mut past: Pages, presence: &Presence, to_client: &mut ToClient) -> bool {
+    loop {
+        let page = match past.turn().await {
+            Ok((later, Some(page))) => {
+                past = later;
+                page
+            }
+            Ok((_, None)) => return true,
+            Err(error) => {
+                tracing::warn!(%error, "a container's log cannot be read");
+                return true;
+            }
+        };
+        let sent = tokio::select! {
+            sent = to_client.write_all(&page) => sent.is_ok(),
+            () = presence.gone() => false,
+        };
+        if !sent {
+            return false;
+        }
+    }
+}
+
+/// A client's connection, up to the container's end or its own; how the client left, if it did.
+async fn carry(
+    attached: Attached,
+    (from_client, mut to_client): (FromClient, ToClient),
+    shape: Shape,
+    keys: Keys,
+) -> Option<Left> {
+    let mut output = attached.output;
+    let out = async {
+        while let Ok(Some((stream, bytes))) = output.next().await {
+            if let Some(piece) = shape.framed(stream, &bytes)
+                && to_client.write_all(&piece).await.is_err()
+            {
+                break;
+            }
+        }
+    };
+    let left = tokio::select! {
+        () = out => None,
+        left = from_client.feed(attached.input, keys) => Some(left),
+    };
+    // The client sees the end of the stream.
+    end(to_client).await;
+    left
+}
+
+/// `h` and `w` of a request, in dockerd's words where they are no sizes.
+pub fn size(parameters: &Parameters) -> Result<TerminalSize, DockerError> {
+    let number = |name: &str, what: &str| {
+        let text = parameters.get(name).unwrap_or_default();
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse::<u16>().map_err(|_| {
+            let why = if is_number {
+                "value out of range"
+            } else {
+                "invalid syntax"
+            };
+            let shown: String = text.chars().take(32).collect();
+            DockerError::invalid(format!("invalid resize {what} {shown:?}: {why}"))
+        })
+    };
+    Ok(TerminalSize {
+        rows: number("h", "height")?,
+        columns: number("w", "width")?,
+    })
+}
+
+async fn resize(
+    State(docker): State<Docker>,
+    Path(container): Path<String>,
+    parameters: Parameters,
+) -> Result<StatusCode, DockerError> {
+    let size = size(&parameters)?;
+    let id = docker.container(&container).await?;
+    let snapshot = docker.runtime.require(id).await?;
+    if !snapshot.container.runs() {
+        return Err(DockerError::conflict(format!(
+            "container {} is not running",
+            snapshot.container.id
+        )));
+    }
+    let client = docker.runtime.client(&snapshot)?;
+    client
+        .resize(ProcessId::MAIN, size)
+        .await
+        .map_err(RuntimeError::from)?;
+    docker
+        .runtime
+        .tell_of(&snapshot, ContainerAction::Resized(size));
+    Ok(StatusCode::OK)
+}

@@ -1,0 +1,110 @@
+//! The keys by which a client leaves a container running: Docker's `--detach-keys`.
+
+use docker_model::DockerError;
+
+/// ctrl-p, ctrl-q.
+const DEFAULT: &[u8] = &[16, 17];
+/// More are nobody's.
+const MOST: usize = 32;
+
+/// Watches a client's input for them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Keys {
+    keys: Vec<u8>,
+    /// So many of them came, and were kept back.
+    seen: usize,
+}
+
+impl Keys {
+    /// As the client wrote them; Docker's own where it wrote none. Without a terminal no keys are typed, but
+    /// what was written must be keys all the same.
+    ///
+    /// # Errors
+    /// They are none.
+    pub fn of(written: Option<&str>, terminal: bool) -> Result<Self, DockerError> {
+        let keys = match written {
+            None | Some("") => DEFAULT.to_vec(),
+            Some(text) => {
+                let keys: Option<Vec<u8>> = text.split(',').map(key).collect();
+                let keys = keys.filter(|keys| keys.len() <= MOST);
+                keys.ok_or_else(|| {
+                    let shown: String = text.chars().take(64).collect();
+                    DockerError::invalid(format!(
+                        "Invalid detach keys ({shown}) provided: write letters, or ctrl- and one of a-z @ [ \\ ] ^ _, with commas between"
+                    ))
+                })?
+            }
+        };
+        if !terminal {
+            return Ok(Self::default());
+        }
+        Ok(Self { keys, seen: 0 })
+    }
+
+    /// What of some input is the container's, and whether the client leaves.
+    pub fn pass(&mut self, input: &[u8]) -> (Vec<u8>, bool) {
+        if self.keys.is_empty() {
+            return (input.to_vec(), false);
+        }
+        let mut passed = Vec::new();
+        for byte in input {
+            if self.keys[self.seen] == *byte {
+                self.seen += 1;
+                if self.seen == self.keys.len() {
+                    return (passed, true);
+                }
+                continue;
+            }
+            passed.extend_from_slice(&self.keys[..self.seen]);
+            self.seen = usize::from(self.keys[0] == *byte && self.keys.len() > 1);
+            if self.seen == 0 {
+                passed.push(*byte);
+            }
+        }
+        (passed, false)
+    }
+}
+
+/// A letter, `DEL`, or `ctrl-` and one of `a` to `z`, `@`, `[`, `\`, `]`, `^`, `_`.
+fn key(text: &str) -> Option<u8> {
+    let single = |text: &str| match text.as_bytes() {
+        [byte] => Some(*byte),
+        _ => None,
+    };
+    if text == "DEL" {
+        return Some(127);
+    }
+    let Some(letter) = text.strip_prefix("ctrl-") else {
+        return single(text);
+    };
+    match single(letter)? {
+        byte @ b'a'..=b'z' => Some(byte - b'a' + 1),
+        byte @ (b'@' | b'['..=b'_') => Some(byte - b'@'),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Keys;
+
+    #[test]
+    fn a_client_leaves_by_its_keys_and_types_everything_else() {
+        let mut keys = Keys::of(None, true).unwrap();
+        assert_eq!(keys.pass(b"ls\n"), (b"ls\n".to_vec(), false));
+        assert_eq!(keys.pass(&[16]), (vec![], false), "kept back");
+        assert_eq!(keys.pass(b"x"), (vec![16, b'x'], false), "it was meant so");
+        assert_eq!(keys.pass(&[16, 16, 17]), (vec![16], true));
+        let mut own = Keys::of(Some("ctrl-a,d"), true).unwrap();
+        assert_eq!(own.pass(b"d\x01d"), (b"d".to_vec(), true));
+        assert_eq!(Keys::of(Some(""), true), Keys::of(None, true));
+        for bad in ["ctrl-?", "ctrl-", "ctrl-a,", "ctrl-A,b"] {
+            let refused = Keys::of(Some(bad), false).map_err(|error| error.status.as_u16());
+            assert_eq!(refused, Err(400), "{bad}");
+        }
+        let mut none = Keys::of(Some("ctrl-a"), false).unwrap();
+        assert_eq!(none.pass(&[1, 16, 17]), (vec![1, 16, 17], false));
+        assert!(Keys::of(Some("ctrl-1"), true).is_err());
+        assert!(Keys::of(Some("enter"), true).is_err());
+    }
+}

@@ -1,0 +1,63 @@
+//! Volumes, which are not there yet: what is no volume is refused as by dockerd, what is one as a feature that
+//! is not offered.
+
+use super::{Docker, Json, Parameters, Path};
+use axum::{
+    Router,
+    routing::{any, get, post},
+};
+use docker_model::{
+    DockerError,
+    filters::Filters,
+    volumes::{check_name, shown},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+pub fn routes() -> Router<Docker> {
+    Router::new()
+        .route("/volumes", get(list))
+        .route("/volumes/create", post(create))
+        .route("/volumes/prune", post(prune))
+        .route("/volumes/{volume}", any(no_such_volume))
+}
+
+async fn list(parameters: Parameters) -> Result<Json<Value>, DockerError> {
+    let filters = Filters::parse(parameters.get("filters"))?;
+    filters.only(&["dangling", "driver", "label", "name"])?;
+    filters.switch("dangling")?;
+    Ok(Json(json!({ "Volumes": [], "Warnings": null })))
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename = "Wish", rename_all = "PascalCase", default)]
+struct VolumeParams {
+    name: String,
+    driver: String,
+}
+
+async fn create(Json(params): Json<VolumeParams>) -> Result<Json<Value>, DockerError> {
+    if !params.name.is_empty() {
+        check_name(&params.name)?;
+    }
+    if !matches!(&*params.driver, "" | "local") {
+        let (name, driver) = (shown(&params.name), shown(&params.driver));
+        return Err(DockerError::not_found(format!(
+            "create {name}: error looking up volume plugin {driver}: plugin \"{driver}\" not found"
+        )));
+    }
+    let remedy = "copy what the container needs into its image, or serve it over the network";
+    Err(DockerError::unsupported("a volume", remedy))
+}
+
+async fn prune(parameters: Parameters) -> Result<Json<Value>, DockerError> {
+    let filters = Filters::parse(parameters.get("filters"))?;
+    filters.only(&["all", "label", "label!"])?;
+    filters.switch("all")?;
+    Ok(Json(json!({ "VolumesDeleted": [], "SpaceReclaimed": 0 })))
+}
+
+async fn no_such_volume(Path(volume): Path<String>) -> DockerError {
+    let volume = shown(&volume);
+    DockerError::not_found(format!("get {volume}: no such volume"))
+}

@@ -1,0 +1,116 @@
+//! A connection of a client, which holds its place among the bounded number of connections, and what changes its bytes.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    sync::OwnedSemaphorePermit,
+};
+
+/// A connection, which holds its permit until it is dropped. What is read of it passes through `F`.
+#[derive(Debug)]
+pub struct Connection<S, F = Unchanged> {
+    stream: S,
+    filter: F,
+    permit: OwnedSemaphorePermit,
+}
+
+impl<S> Connection<S> {
+    /// Returns a connection that holds `permit` as long as it lives.
+    pub(crate) fn holding(permit: OwnedSemaphorePermit, stream: S) -> Self {
+        Self {
+            stream,
+            filter: Unchanged,
+            permit,
+        }
+    }
+
+    /// Returns the same connection, read through a filter.
+    pub(crate) fn through<F: Filter>(self, filter: F) -> Connection<S, F> {
+        Connection {
+            stream: self.stream,
+            filter,
+            permit: self.permit,
+        }
+    }
+}
+
+/// Changes what is read of a connection, and how it ends.
+pub trait Filter: Unpin {
+    /// Reads from the connection's stream; as [`AsyncRead::poll_read`].
+    fn poll_read<S: AsyncRead + Unpin>(
+        &mut self,
+        stream: Pin<&mut S>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>>;
+
+    /// Ends what is written to the connection's stream; as [`AsyncWrite::poll_shutdown`].
+    fn poll_shutdown<S: AsyncRead + AsyncWrite + Unpin>(
+        &mut self,
+        stream: Pin<&mut S>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        stream.poll_shutdown(context)
+    }
+}
+
+/// The filter that changes nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unchanged;
+
+impl Filter for Unchanged {
+    fn poll_read<S: AsyncRead + Unpin>(
+        &mut self,
+        stream: Pin<&mut S>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        stream.poll_read(context, buffer)
+    }
+}
+
+impl<S: AsyncRead + Unpin, F: Filter> AsyncRead for Connection<S, F> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let Self { stream, filter, .. } = self.get_mut();
+        filter.poll_read(Pin::new(stream), context, buffer)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin, F: Filter> AsyncWrite for Connection<S, F> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Self { stream, filter, .. } = self.get_mut();
+        filter.poll_shutdown(Pin::new(stream), context)
+    }
+}

@@ -1,0 +1,302 @@
+//! Serves an API's routes to the clients of a listener.
+
+use crate::{
+    Certificates, Connection, Filter, Unchanged,
+    handshakes::{Handshakes, NotAdmitted},
+    socket::{Peer, Socket},
+};
+use axum::Router;
+use hyper::{Request, body::Incoming, server::conn::http1};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use std::{io, marker::PhantomData, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream, UnixListener},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinSet,
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+use vch_log::{LogBudget, error_chain};
+
+/// For a request's head; a kept connection without one is closed then, too.
+const HEAD_DEADLINE: Duration = Duration::from_secs(300);
+/// For answers that are under way at the stop.
+const GRACE: Duration = Duration::from_secs(1);
+/// Before the next try where no descriptor is free.
+const EXHAUSTED: Duration = Duration::from_secs(1);
+/// How often the dates on which certificates end are read.
+const CERTIFICATES: Duration = Duration::from_secs(86_400);
+
+/// Log lines about clients that were refused: any host that reaches the listener causes them.
+static REFUSED: LogBudget =
+    LogBudget::new("clients that were refused", 20, Duration::from_secs(10));
+
+/// Bounds of a request's head, and how an answer's is written.
+#[derive(Clone, Copy, Debug)]
+pub struct Head {
+    /// Most bytes.
+    pub bytes: usize,
+    /// Most headers.
+    pub headers: usize,
+    /// Whether the names of an answer's headers are written as `Content-Type`; else as `content-type`.
+    pub title_case: bool,
+}
+
+/// Serves one API. What its clients send passes through a filter `F` of each connection.
+pub struct Server<F = Unchanged> {
+    api: &'static str,
+    app: Router,
+    head: Head,
+    /// Most connections of each listener at once.
+    limit: usize,
+    stop: CancellationToken,
+    filter: PhantomData<fn() -> F>,
+}
+
+impl<F> Clone for Server<F> {
+    fn clone(&self) -> Self {
+        Self {
+            app: self.app.clone(),
+            stop: self.stop.clone(),
+            ..*self
+        }
+    }
+}
+
+impl<F: Filter + Default + Send + 'static> Server<F> {
+    /// Returns a server of `app`, the routes of the API that logs call `api`. Each of its listeners has at most `limit`
+    /// connections at once, until `stop` is cancelled.
+    pub fn new(
+        api: &'static str,
+        app: Router,
+        head: Head,
+        limit: usize,
+        stop: CancellationToken,
+    ) -> Self {
+        Self {
+            api,
+            app,
+            head,
+            limit,
+            stop,
+            filter: PhantomData,
+        }
+    }
+
+    /// Serves clients by TCP that show a certificate, until the stop; gives what is under way then a moment to end.
+    /// Only clients that have shown one count among the connections.
+    pub async fn serve_tls(&self, listener: TcpListener, certificates: Certificates) {
+        let entrance = Entrance {
+            certificates: certificates.clone(),
+            handshakes: Handshakes::default(),
+            permits: Arc::new(Semaphore::new(self.limit)),
+            server: self.clone(),
+        };
+        // Each is accepted at once: `Entrance` bounds how many wait.
+        let next = || self.accepted(|| listener.accept());
+        let talk = |(stream, from)| entrance.clone().serve(stream, from);
+        let warnings = self.stop.child_token();
+        tokio::join!(
+            self.accept(next, talk),
+            warnings.run_until_cancelled(warn_daily(certificates)),
+        );
+    }
+
+    /// Serves clients of a Unix socket until the stop; gives what is under way then a moment to end.
+    pub async fn serve_unix(&self, listener: UnixListener) {
+        let permits = Arc::new(Semaphore::new(self.limit));
+        let next = || async {
+            let permit = self.permit(&permits).await;
+            (permit, self.accepted(|| listener.accept()).await.0)
+        };
+        let talk = |(permit, stream)| {
+            let socket = Socket::from(stream);
+            let peer = socket.peer();
+            let server = self.clone();
+            async move { server.talk(Connection::holding(permit, socket), peer).await }
+        };
+        self.accept(next, talk).await;
+    }
+
+    /// Lets clients in as they come, until the stop.
+    async fn accept<C, N, T>(&self, next: impl Fn() -> N, talk: impl Fn(C) -> T)
+    where
+        N: Future<Output = C>,
+        T: Future<Output = ()> + Send + 'static,
+    {
+        let mut talks = JoinSet::new();
+        loop {
+            tokio::select! {
+                () = self.stop.cancelled() => break,
+                // Cancel-safe: what was not taken out is still there.
+                Some(_) = talks.join_next() => {}
+                // Cancel-safe: a permit that was acquired goes back, no client is accepted before its end.
+                client = next() => drop(talks.spawn(talk(client))),
+            }
+        }
+        // What goes on after that is dropped, and so ended.
+        let _ = timeout(GRACE, async { while talks.join_next().await.is_some() {} }).await;
+    }
+
+    /// Returns the next client. What fails is logged, and tried again: no descriptor is free until a client goes.
+    async fn accepted<T, A>(&self, accept: impl Fn() -> A) -> T
+    where
+        A: Future<Output = io::Result<T>>,
+    {
+        loop {
+            match accept().await {
+                Ok(client) => return client,
+                // It has gone again.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(error) => {
+                    tracing::warn!(api = self.api, %error, "no client can be accepted");
+                    tokio::time::sleep(EXHAUSTED).await;
+                }
+            }
+        }
+    }
+
+    /// Returns a permit once one is free; a client that comes sooner waits in the kernel's queue.
+    async fn permit(&self, permits: &Arc<Semaphore>) -> OwnedSemaphorePermit {
+        if let Ok(permit) = Arc::clone(permits).try_acquire_owned() {
+            return permit;
+        }
+        tracing::warn!(
+            api = self.api,
+            limit = self.limit,
+            "connection limit of the Unix socket reached; queueing"
+        );
+        match Arc::clone(permits).acquire_owned().await {
+            Ok(permit) => permit,
+            // Not reached: the semaphore is never closed.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Answers one client's requests. A connection that is taken over (`Upgrade: tcp`) leaves this with its permit.
+    async fn talk<S>(self, connection: Connection<S>, peer: Peer)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new())
+            .header_read_timeout(HEAD_DEADLINE)
+            .max_header_size(self.head.bytes)
+            .max_headers(self.head.headers)
+            .max_buf_size(2 * self.head.bytes)
+            .title_case_headers(self.head.title_case);
+        let app = self.app.map_request(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer.clone());
+            request
+        });
+        let service = TowerToHyperService::new(app);
+        let stream = connection.through(F::default());
+        let talk = http.serve_connection(TokioIo::new(stream), service);
+        let mut talk = std::pin::pin!(talk.with_upgrades());
+        let ended = tokio::select! {
+            ended = talk.as_mut() => ended,
+            () = self.stop.cancelled() => {
+                talk.as_mut().graceful_shutdown();
+                talk.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(
+                api = self.api,
+                error = error_chain(&error),
+                "a client's connection broke"
+            );
+        }
+    }
+}
+
+/// Warns each day of certificates that end.
+async fn warn_daily(certificates: Certificates) {
+    loop {
+        tokio::time::sleep(CERTIFICATES).await;
+        certificates.warn();
+    }
+}
+
+/// What a client of a TCP listener needs to be let in; clones share it.
+struct Entrance<F> {
+    certificates: Certificates,
+    handshakes: Handshakes,
+    permits: Arc<Semaphore>,
+    server: Server<F>,
+}
+
+impl<F> Clone for Entrance<F> {
+    fn clone(&self) -> Self {
+        Self {
+            certificates: self.certificates.clone(),
+            handshakes: self.handshakes.clone(),
+            permits: Arc::clone(&self.permits),
+            server: self.server.clone(),
+        }
+    }
+}
+
+impl<F: Filter + Default + Send + 'static> Entrance<F> {
+    /// Serves a client from its first packet to its last.
+    async fn serve(self, stream: TcpStream, from: SocketAddr) {
+        let Some((connection, peer)) = self.let_in(stream, from).await else {
+            return;
+        };
+        self.server.talk(connection, peer).await;
+    }
+
+    /// Returns the connection of a client that has shown a certificate.
+    async fn let_in(
+        &self,
+        stream: TcpStream,
+        from: SocketAddr,
+    ) -> Option<(
+        Connection<impl AsyncRead + AsyncWrite + Unpin + Send + 'static>,
+        Peer,
+    )> {
+        let socket = Socket::tcp(stream).map_err(|error| self.refused(from, &error.to_string()));
+        let socket = socket.ok()?;
+        let peer = socket.peer();
+        let admitted = self.handshakes.admit(from.ip()).await;
+        let admitted = admitted.map_err(|why| match why {
+            NotAdmitted::Crowded => {
+                self.refused(from, "too many clients have not said yet who they are");
+            }
+            NotAdmitted::Timeout => self.refused(from, "other handshakes took too long"),
+        });
+        let admitted = admitted.ok()?;
+        let handshake = self.certificates.acceptor().accept(socket);
+        let stream = match admitted.within(handshake).await {
+            Some(Ok(stream)) => stream,
+            Some(Err(error)) => {
+                self.refused(from, &error_chain(&error));
+                return None;
+            }
+            None => {
+                self.refused(from, "it did not say in time who it is");
+                return None;
+            }
+        };
+        // The semaphore is never closed.
+        let permit = Arc::clone(&self.permits).acquire_owned().await.ok()?;
+        Some((Connection::holding(permit, stream), peer))
+    }
+
+    fn refused(&self, from: SocketAddr, why: &str) {
+        let api = self.server.api;
+        if REFUSED.line() {
+            tracing::warn!(api, %from, why, "a client was not let in");
+        } else {
+            tracing::debug!(api, %from, why, "a client was not let in");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

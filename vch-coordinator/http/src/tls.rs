@@ -1,0 +1,260 @@
+//! Mutual TLS: who may talk to the Docker API holds a certificate of the VCH's own authority.
+
+mod expiry;
+
+use std::{
+    error::Error,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::{Arc, PoisonError, RwLock},
+    time::{Duration, SystemTime},
+};
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{
+        self, RootCertStore, ServerConfig,
+        crypto::ring,
+        pki_types::{
+            CertificateDer, CertificateRevocationListDer, PrivateKeyDer, pem, pem::PemObject,
+        },
+        server::{VerifierBuilderError, WebPkiClientVerifier},
+    },
+};
+
+/// The PEM files of mutual TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate of the authority whose clients are let in.
+    pub ca: PathBuf,
+    /// The server's own certificate, and those between it and its authority.
+    pub cert: PathBuf,
+    /// The private key of `cert`.
+    pub key: PathBuf,
+    /// The authority's lists of revoked certificates (RFC 5280, 5); `None` if none is revoked.
+    pub crl: Option<PathBuf>,
+}
+
+/// Why there is no TLS. The messages name the keys of the only table that has such files, `docker_endpoint.tls`.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file can't be read, or holds nothing of the kind.
+    #[error("`docker_endpoint.tls.{field}` cannot be {}: write a PEM file, as `vchctl certs` makes it", path.display())]
+    File {
+        /// Which one.
+        field: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: pem::Error,
+    },
+    /// The authority's certificates can't be used.
+    #[error("`docker_endpoint.tls.ca` cannot be {}: write the certificate of the clients' authority", path.display())]
+    Authority {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: rustls::Error,
+    },
+    /// No client could be let in.
+    #[error("`docker_endpoint.tls.ca` cannot be {}: it lets no client in", path.display())]
+    Verifier {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: VerifierBuilderError,
+    },
+    /// The lists of revoked certificates can't be read or used.
+    #[error("`docker_endpoint.tls.crl` cannot be {}: write the authority's list of revoked certificates, in PEM", path.display())]
+    Revoked {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// Certificate and key can't be used, or not together.
+    #[error("`docker_endpoint.tls.cert` and `key` cannot be {} and {}: write a certificate and its own key", cert.display(), key.display())]
+    Own {
+        /// The certificate.
+        cert: PathBuf,
+        /// The key.
+        key: PathBuf,
+        /// Why.
+        #[source]
+        source: rustls::Error,
+    },
+}
+
+/// A certificate is warned about so long before it ends.
+const WARNED: Duration = Duration::from_secs(30 * 86_400);
+
+/// The endpoint's certificates, which can be read again; clones are the same.
+#[derive(Clone)]
+pub struct Certificates {
+    files: TlsFiles,
+    acceptor: Arc<RwLock<TlsAcceptor>>,
+}
+
+impl Certificates {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// [`TlsError`].
+    pub fn read(files: &TlsFiles) -> Result<Self, TlsError> {
+        let acceptor = acceptor(files)?;
+        let certificates = Self {
+            files: files.clone(),
+            acceptor: Arc::new(RwLock::new(acceptor)),
+        };
+        certificates.warn();
+        Ok(certificates)
+    }
+
+    /// Reads them again, for the connections from now on.
+    ///
+    /// # Errors
+    /// [`TlsError`]; everything stays as it was.
+    pub fn reload(&self) -> Result<(), TlsError> {
+        let acceptor = acceptor(&self.files)?;
+        *self
+            .acceptor
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = acceptor;
+        self.warn();
+        Ok(())
+    }
+
+    /// For a connection.
+    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+        let acceptor = self.acceptor.read();
+        acceptor.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Logs what the operator should know of the files.
+    pub(crate) fn warn(&self) {
+        for warning in warnings(&self.files, SystemTime::now()) {
+            tracing::warn!("{warning}");
+        }
+    }
+}
+
+/// A key that others may read, and certificates that end soon or have ended.
+fn warnings(files: &TlsFiles, now: SystemTime) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let mode = std::fs::metadata(&files.key).map(|file| file.permissions().mode());
+    if let Some(mode) = mode.ok().filter(|mode| mode & 0o077 != 0) {
+        warnings.push(format!(
+            "others than root may open the key {} (mode {:04o}): make new certificates by `vchctl certs`, or chmod it to 0600",
+            files.key.display(),
+            mode & 0o7777
+        ));
+    }
+    for (field, path) in [("ca", &files.ca), ("cert", &files.cert)] {
+        let certificates = certificates(field, path).unwrap_or_default();
+        let ends = certificates.iter().filter_map(|one| expiry::ends(one));
+        let Some(end) = ends.min() else {
+            continue;
+        };
+        let shown = path.display();
+        let remedy = "make new certificates by `vchctl certs`, then `vchctl reload`";
+        match end.duration_since(now) {
+            Err(_) => warnings.push(format!(
+                "the certificate {shown} has ended, clients refuse it: {remedy}"
+            )),
+            Ok(left) if left < WARNED => warnings.push(format!(
+                "the certificate {shown} ends in {} days: {remedy}",
+                left.as_secs() / 86_400
+            )),
+            Ok(_) => {}
+        }
+    }
+    warnings
+}
+
+/// Lets in clients with a certificate of the authority that it has not revoked, by TLS 1.2 or 1.3.
+fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, TlsError> {
+    let provider = Arc::new(ring::default_provider());
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates("ca", &files.ca)? {
+        roots
+            .add(certificate)
+            .map_err(|source| TlsError::Authority {
+                path: files.ca.clone(),
+                source,
+            })?;
+    }
+    let verifier =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+    let verifier = verifier.with_crls(revoked(files.crl.as_deref())?).build();
+    let verifier = verifier.map_err(|source| match (source, &files.crl) {
+        (source @ VerifierBuilderError::InvalidCrl(_), Some(path)) => {
+            unusable_list(path, source.into())
+        }
+        (source, _) => TlsError::Verifier {
+            path: files.ca.clone(),
+            source,
+        },
+    })?;
+    let chain = certificates("cert", &files.cert)?;
+    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|source| TlsError::File {
+        field: "key",
+        path: files.key.clone(),
+        source,
+    })?;
+    let own = |source| TlsError::Own {
+        cert: files.cert.clone(),
+        key: files.key.clone(),
+        source,
+    };
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(own)?
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(chain, key)
+        .map_err(own)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// The lists of revoked certificates; where there is one, each certificate below the authority's needs a list of its
+/// issuer.
+fn revoked(path: Option<&Path>) -> Result<Vec<CertificateRevocationListDer<'static>>, TlsError> {
+    let Some(path) = path else {
+        return Ok(Vec::new());
+    };
+    let lists = CertificateRevocationListDer::pem_file_iter(path).and_then(Iterator::collect);
+    let lists: Vec<_> = lists.map_err(|source| unusable_list(path, source.into()))?;
+    if lists.is_empty() {
+        return Err(unusable_list(path, pem::Error::NoItemsFound.into()));
+    }
+    Ok(lists)
+}
+
+fn unusable_list(path: &Path, source: Box<dyn Error + Send + Sync>) -> TlsError {
+    let path = path.to_owned();
+    TlsError::Revoked { path, source }
+}
+
+fn certificates(
+    field: &'static str,
+    path: &PathBuf,
+) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let failed = |source| TlsError::File {
+        field,
+        path: path.clone(),
+        source,
+    };
+    let all = CertificateDer::pem_file_iter(path).map_err(failed)?;
+    let all: Result<Vec<_>, _> = all.collect();
+    let all = all.map_err(failed)?;
+    if all.is_empty() {
+        return Err(failed(pem::Error::NoItemsFound));
+    }
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,32 @@
+//! Disks from the VCH's image store.
+
+use super::{Disks, RuntimeError};
+use futures_util::{FutureExt, future::BoxFuture};
+use std::path::{Path, PathBuf};
+use vch_image_store::{Digest, ImageError, Store};
+
+impl From<ImageError> for RuntimeError {
+    fn from(error: ImageError) -> Self {
+        Self::Disk(vch_log::error_chain(&error).to_string())
+    }
+}
+
+impl Disks for Store {
+    fn root<'a>(&'a self, image: &'a str) -> BoxFuture<'a, Result<PathBuf, RuntimeError>> {
+        async move {
+            let id: Digest = image
+                .parse()
+                .map_err(|_| RuntimeError::Disk(format!("No such image: {image}")))?;
+            Ok(self.rootfs(&id).await?)
+        }
+        .boxed()
+    }
+
+    fn writable_layer<'a>(
+        &'a self,
+        path: &'a Path,
+        bytes: Option<u64>,
+    ) -> BoxFuture<'a, Result<(), RuntimeError>> {
+        async move { Ok(self.new_writable_layer(path, bytes).await?) }.boxed()
+    }
+}

@@ -1,0 +1,266 @@
+//! From a container that does not run to its process, or back.
+
+use super::{Done, Followed, Follower, NOT_LAUNCHED, Supervised};
+use crate::{
+    ContainerSnapshot, Runtime, RuntimeError, Vms,
+    containers::document,
+    handle::Handle,
+    launch::{self, LaunchPaths},
+    lifecycle::Launched,
+    shim,
+    uids::Uid,
+    workload::{VmSize, Workload},
+};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+use vch_engine::RequestError;
+use vch_ledger::{Command, ContainerId, DocumentKind};
+use vch_shim::{Blame, Launch, Liveness, Outcome};
+
+/// The exit code of a container that was killed while it started: as if its process was.
+const KILLED: u8 = 137;
+
+/// The files of a container's disks.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Disks {
+    /// Its image's root file system.
+    image: PathBuf,
+    /// What it writes.
+    writable: PathBuf,
+}
+
+impl Supervised {
+    /// Provides the container's disks and commits its start.
+    pub(super) fn prepare(&mut self) {
+        self.start_began = Instant::now();
+        let (runtime, id, handle) = (self.runtime.clone(), self.id, Arc::clone(&self.handle));
+        self.beside(async move {
+            let prepared = runtime.prepare(id, &handle).await;
+            runtime.0.starts.prepared(&prepared);
+            Done::Prepared(prepared)
+        });
+    }
+
+    /// Starts the container's VM and its process.
+    pub(super) fn launch(&mut self) {
+        self.abort = CancellationToken::new();
+        let (runtime, id, handle) = (self.runtime.clone(), self.id, Arc::clone(&self.handle));
+        let (abort, disks) = (self.abort.clone(), self.disks.clone());
+        let began = self.start_began;
+        self.beside(async move {
+            let launched = runtime.launched(id, &handle, disks, &abort).await;
+            let starts = &runtime.0.starts;
+            starts.launched(began, &launched, abort.is_cancelled());
+            if launched.is_err() {
+                // Whatever came of it ends: nobody would follow it.
+                runtime.end_for_sure(id).await;
+            }
+            Done::Launched(Box::new(launched))
+        });
+    }
+}
+
+impl Runtime {
+    async fn prepare(&self, id: ContainerId, handle: &Handle) -> Result<Disks, RuntimeError> {
+        handle.begin_phases();
+        let snapshot = self.require(id).await?;
+        self.check_orphan(&snapshot).await?;
+        let disks = self.disks(&snapshot).await?;
+        handle.phase("disks");
+        if !snapshot.workload.awaited.is_empty() {
+            self.connect_awaited(id, handle).await?;
+        }
+        // Its NICs are the launch's from here on: a network that is connected when names and ports are in force
+        // waits for that.
+        handle.show_starting(true);
+        let start = Command::StartContainer(id.into());
+        self.0.requests.carry_out(start).await?;
+        handle.phase("committed");
+        Ok(disks)
+    }
+
+    /// Refuses a start beside a VM of the same container: both would write its disk.
+    async fn check_orphan(&self, snapshot: &ContainerSnapshot) -> Result<(), RuntimeError> {
+        let id = snapshot.container.id;
+        match self.liveness(id).await? {
+            Liveness::Dead => Ok(()),
+            Liveness::Alive(pid) => Err(RuntimeError::Orphan {
+                name: snapshot.container.name.to_string(),
+                pid,
+            }),
+            Liveness::Unknown(source) => {
+                Err(self.file("find out whether a VM still runs from", id, source))
+            }
+        }
+    }
+
+    /// The endpoints that it had to wait for become its own, before it runs.
+    async fn connect_awaited(&self, id: ContainerId, handle: &Handle) -> Result<(), RuntimeError> {
+        let _edits = handle.edits.lock().await;
+        let snapshot = self.require(id).await?;
+        let mut workload = Workload::clone(&snapshot.workload);
+        let awaited = workload.awaited.drain(..);
+        let mut commands: Vec<Command> = awaited
+            .map(|endpoint| Command::Connect(endpoint.connect(id)))
+            .collect();
+        commands.push(document(&id.into(), DocumentKind::Workload, &workload)?);
+        let carried = self.0.requests.carry_out(Command::Batch(commands));
+        match carried.await {
+            Ok(_) => Ok(()),
+            Err(error @ RequestError::Refused(_)) => Err(error.into()),
+            Err(error) => {
+                // It was committed, and undone: the endpoints are awaited again.
+                self.keep(id, DocumentKind::Workload, &*snapshot.workload)
+                    .await?;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Makes the container's own disk at its first start, and returns it behind its image's root file system.
+    async fn disks(&self, snapshot: &ContainerSnapshot) -> Result<Disks, RuntimeError> {
+        let id = snapshot.container.id;
+        let image = self.0.disks.root(&snapshot.workload.image).await?;
+        let dir = self.0.dirs.of(id);
+        let writable = self.writable_disk(id);
+        if !tokio::fs::try_exists(&writable).await.unwrap_or(false) {
+            make_dir(&dir).await?;
+            let bytes = snapshot.workload.disk_bytes;
+            self.0.disks.writable_layer(&writable, bytes).await?;
+        }
+        Ok(Disks { image, writable })
+    }
+
+    async fn launched(
+        &self,
+        id: ContainerId,
+        handle: &Handle,
+        disks: Disks,
+        abort: &CancellationToken,
+    ) -> Result<(Launched, Follower), RuntimeError> {
+        let vms = self.0.vms.as_ref().ok_or(RuntimeError::Disabled)?;
+        // Until its process runs. Nobody closes the semaphore.
+        let _boots = abort
+            .run_until_cancelled(self.0.boots.acquire())
+            .await
+            .ok_or_else(killed)?;
+        handle.phase("turn");
+        // As the ledger has it now: a network that is connected from here on is plugged.
+        let snapshot = self.require(id).await?;
+        let sockets = self.sockets(&snapshot)?;
+        let mut launch = self.launch(&snapshot, vms, sockets, disks)?;
+        // Kept until its QEMU runs, and is seen by its user.
+        let uid = self.uid(id).await?;
+        launch.uid = uid.number;
+        let bounds = launch::bounds(&snapshot, vms);
+        launch.cgroup = self.0.cgroups.make(id, &bounds).map_err(unbounded)?;
+        let vm = VmSize {
+            memory_mib: launch.memory_mib,
+            cpus: launch.cpus,
+        };
+        loop {
+            let pid = shim::spawn(vms, &launch, &self.0.tasks, abort).await?;
+            let follower = Follower::launched(self, id).next();
+            let (follower, followed) = abort
+                .run_until_cancelled(follower)
+                .await
+                .ok_or_else(killed)?;
+            let outcome = match followed {
+                Followed::Ended(outcome) => outcome,
+                Followed::Runs(started_ms) => {
+                    self.0.cgroups.run(id, &bounds).map_err(unbounded)?;
+                    if let Some(template) = &launch.template {
+                        self.0.templates.proved(template);
+                    }
+                    let launched = Launched {
+                        started_ms,
+                        pid,
+                        vm,
+                    };
+                    return Ok((launched, follower));
+                }
+            };
+            // A clone that is none may be so for its template: another release of QEMU, a broken disk.
+            let blame = outcome.blame();
+            let Some(template) = launch.template.take_if(|_| blame != Blame::None) else {
+                return Err(not_started(outcome));
+            };
+            self.0.templates.failed(&template, id, blame).await;
+        }
+    }
+
+    /// A user that no other VM has.
+    async fn uid(&self, id: ContainerId) -> Result<Uid, RuntimeError> {
+        let uids = self.0.uids.clone();
+        let taken = tokio::task::spawn_blocking(move || uids.take(id)).await;
+        taken
+            .ok()
+            .flatten()
+            .ok_or_else(|| RuntimeError::NotStarted {
+                code: NOT_LAUNCHED,
+                reason: "no user is free for its VM: stop containers".to_owned(),
+            })
+    }
+
+    fn launch(
+        &self,
+        snapshot: &ContainerSnapshot,
+        vms: &Vms,
+        sockets: &Path,
+        disks: Disks,
+    ) -> Result<Launch, RuntimeError> {
+        let paths = LaunchPaths {
+            dir: &self.0.dirs.of(snapshot.container.id),
+            sockets,
+            image_disk: disks.image,
+            writable_disk: disks.writable,
+        };
+        let code = NOT_LAUNCHED;
+        let mut launch = launch::launch(snapshot, vms, paths)
+            .map_err(|reason| RuntimeError::NotStarted { code, reason })?;
+        if vms.clones {
+            launch.template = self.0.templates.of(vms, &launch);
+        }
+        Ok(launch)
+    }
+}
+
+fn killed() -> RuntimeError {
+    RuntimeError::NotStarted {
+        code: KILLED,
+        reason: "it was killed while it started".to_owned(),
+    }
+}
+
+/// A VM is not started without the bounds that it is to have.
+fn unbounded((path, source): (PathBuf, std::io::Error)) -> RuntimeError {
+    RuntimeError::File {
+        what: "bound the VM by",
+        path,
+        source,
+    }
+}
+
+fn not_started(outcome: Outcome) -> RuntimeError {
+    RuntimeError::NotStarted {
+        code: outcome.code,
+        reason: outcome
+            .failure
+            .map(|failure| failure.text)
+            .unwrap_or_default(),
+    }
+}
+
+async fn make_dir(dir: &Path) -> Result<(), RuntimeError> {
+    tokio::fs::create_dir_all(dir)
+        .await
+        .map_err(|source| RuntimeError::File {
+            what: "make",
+            path: dir.to_owned(),
+            source,
+        })
+}

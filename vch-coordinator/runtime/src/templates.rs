@@ -1,0 +1,304 @@
+//! Saved VMs, of which containers' VMs are clones: one for each kernel, memory and number of processors.
+
+use super::{Vms, shim, tasks::Tasks, uids};
+use std::{
+    collections::BTreeMap,
+    fs::{self, File, Metadata},
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+use vch_ledger::ContainerId;
+use vch_shim::{Blame, Launch, template};
+
+/// A clone has slots for its disks, its first NICs and those that come later: with more than these it is booted.
+const MOST_NICS: usize = 6;
+
+/// Most saved VMs: each is a file as large as the VM's memory.
+const MOST_TEMPLATES: usize = 4;
+/// One that was used so lately may be about to be read.
+const IN_USE: Duration = Duration::from_secs(60);
+
+/// Between two tries to make the same template: one that is of no use, or can't be made, costs a boot each time.
+const AGAIN: Duration = Duration::from_secs(600);
+
+/// Saved VMs in a directory; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Templates {
+    dir: PathBuf,
+    tasks: Tasks,
+    book: Arc<Mutex<Book>>,
+}
+
+/// What is known of templates, by their names: pure.
+#[derive(Debug, Default)]
+struct Book {
+    /// When each was begun to be made; one that is made, or could not be, is not made again before [`AGAIN`].
+    begun: BTreeMap<String, Instant>,
+    /// The container of which no clone could be made, since one could last.
+    doubted: BTreeMap<String, ContainerId>,
+}
+
+impl Book {
+    /// Whether one that is not there is to be made now.
+    fn begins(&mut self, name: String, now: Instant) -> bool {
+        let lately = |begun: &Instant| now.saturating_duration_since(*begun) < AGAIN;
+        if self.begun.get(&name).is_some_and(lately) {
+            return false;
+        }
+        self.begun.insert(name, now);
+        true
+    }
+
+    /// Whether a template is of no use: no container is able to have another one's template removed.
+    fn condemns(&mut self, name: &str, container: ContainerId, blame: Blame) -> bool {
+        let condemned = match blame {
+            Blame::None => false,
+            Blame::Template => true,
+            Blame::Either => {
+                let doubted = self.doubted.entry(name.to_owned()).or_insert(container);
+                *doubted != container
+            }
+        };
+        if condemned {
+            self.doubted.remove(name);
+        }
+        condemned
+    }
+}
+
+fn name_of(template: &Path) -> String {
+    let name = template.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
+impl Templates {
+    /// In a directory that lasts.
+    pub fn new(dir: PathBuf, tasks: Tasks) -> Self {
+        Self {
+            dir,
+            tasks,
+            book: Arc::default(),
+        }
+    }
+
+    /// The template of a launch. Where there is none yet it is made for the next one, and this one boots.
+    pub fn of(&self, vms: &Vms, launch: &Launch) -> Option<PathBuf> {
+        if launch.nics.len() > MOST_NICS {
+            return None;
+        }
+        let name = name(launch)?;
+        let dir = self.dir.join(&name);
+        if template::is_there(&dir) {
+            used(&dir);
+            return Some(dir);
+        }
+        if self.book().begins(name, Instant::now()) {
+            let (vms, mut launch) = (vms.clone(), launch.clone());
+            // No container's QEMU may write what others begin with.
+            launch.uid = uids::TEMPLATE;
+            let all = self.dir.clone();
+            self.tasks.spawn(async move {
+                let made = tokio::task::spawn_blocking(move || make_room(&all)).await;
+                if let Err(error) = made.unwrap_or_else(|error| Err(io::Error::other(error))) {
+                    tracing::warn!(%error, "VMs are booted: there is no room for a template");
+                    return;
+                }
+                match shim::save(&vms, &launch, &dir).await {
+                    Ok(()) => {
+                        tracing::info!(folder = %dir.display(), "VMs are cloned from now on");
+                    }
+                    Err(error) => tracing::warn!(%error, "VMs are booted: there is no template"),
+                }
+            });
+        }
+        None
+    }
+
+    /// A clone of it runs.
+    pub fn proved(&self, template: &Path) {
+        self.book().doubted.remove(&name_of(template));
+    }
+
+    /// No clone of it came to run for a container. It is removed where that is its fault for sure, or where the same
+    /// happened to another container before; then it is made anew, in its time.
+    pub async fn failed(&self, template: &Path, container: ContainerId, blame: Blame) {
+        let condemned = self.book().condemns(&name_of(template), container, blame);
+        if !condemned {
+            tracing::warn!(%container, "a clone does not start: its container's VM boots");
+            return;
+        }
+        tracing::warn!(folder = %template.display(), "a clone does not start: its template is removed");
+        if let Err(error) = tokio::fs::remove_dir_all(template).await {
+            tracing::warn!(%error, "the template stays");
+        }
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        // Nothing panics while it holds the lock; what it guards stays whole in any case.
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Notes that a template is used. Best effort: one that was not used for long is made anew.
+fn used(dir: &Path) {
+    let noted = File::open(dir).and_then(|opened| opened.set_modified(SystemTime::now()));
+    if let Err(error) = noted {
+        tracing::debug!(%error, "the use of a template is not noted");
+    }
+}
+
+/// Removes those that were not used for longest, so that there is room for one more.
+fn make_room(all: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(all) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other?,
+    };
+    let mut found: Vec<(SystemTime, PathBuf)> = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        found.push((entry.metadata()?.modified()?, entry.path()));
+    }
+    found.sort_unstable();
+    let surplus = (found.len() + 1).saturating_sub(MOST_TEMPLATES);
+    for (last_used, dir) in found.into_iter().take(surplus) {
+        if last_used.elapsed().is_ok_and(|since| since < IN_USE) {
+            return Err(io::Error::other(format!(
+                "{MOST_TEMPLATES} templates are in use"
+            )));
+        }
+        fs::remove_dir_all(dir)?;
+    }
+    Ok(())
+}
+
+/// What a saved VM depends on. A new kernel, image or release makes another one.
+fn name(launch: &Launch) -> Option<String> {
+    let stamp = |path: &Path| {
+        let found: Metadata = path.metadata().ok()?;
+        let changed = found.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+        Some(format!("{:x}-{:x}", found.len(), changed.as_nanos()))
+    };
+    let (kernel, initramfs) = (stamp(&launch.kernel)?, stamp(&launch.initramfs)?);
+    let modules = match &launch.modules_disk {
+        Some(disk) => stamp(disk)?,
+        None => "none".to_owned(),
+    };
+    let Launch {
+        memory_mib, cpus, ..
+    } = launch;
+    let release = env!("CARGO_PKG_VERSION");
+    Some(format!(
+        "{release}-{kernel}-{initramfs}-{modules}-{memory_mib}m-{cpus}"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AGAIN, Book, Templates, make_room, name, used};
+    use crate::{Vms, launch::tests::sample, tasks::Tasks};
+    use std::{
+        collections::BTreeSet,
+        time::{Duration, Instant, SystemTime},
+    };
+    use vch_ledger::{ContainerId, Id};
+    use vch_shim::Blame;
+
+    #[test]
+    fn a_template_is_of_one_kernel_memory_and_number_of_processors() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut launch = sample();
+        for (file, text) in [("vmlinux", "kernel"), ("vm.cpio", "image")] {
+            std::fs::write(dir.path().join(file), text).unwrap();
+        }
+        assert_eq!(name(&launch), None, "there is no such kernel");
+        launch.kernel = dir.path().join("vmlinux");
+        launch.initramfs = dir.path().join("vm.cpio");
+        let first = name(&launch).unwrap();
+        assert_eq!(name(&launch).unwrap(), first);
+        launch.memory_mib += 1;
+        let other = name(&launch).unwrap();
+        assert_ne!(other, first);
+        std::fs::write(dir.path().join("vm.cpio"), "another").unwrap();
+        assert_ne!(name(&launch).unwrap(), other);
+    }
+
+    #[test]
+    fn those_that_were_not_used_for_longest_make_room_and_those_in_use_do_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let all = dir.path().join("templates");
+        make_room(&all).unwrap();
+        let hour = Duration::from_secs(3_600);
+        for (age, name) in ["now", "one", "two", "three"].iter().enumerate() {
+            std::fs::create_dir_all(all.join(name)).unwrap();
+            let age = hour * u32::try_from(age).unwrap();
+            let opened = std::fs::File::open(all.join(name)).unwrap();
+            opened.set_modified(SystemTime::now() - age).unwrap();
+        }
+        let there = || {
+            let entries = std::fs::read_dir(&all).unwrap();
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        };
+        make_room(&all).unwrap();
+        let left: BTreeSet<String> = there().collect();
+        assert_eq!(left, ["now", "one", "two"].map(str::to_owned).into());
+        std::fs::create_dir(all.join("new")).unwrap();
+        for name in ["one", "two"] {
+            used(&all.join(name));
+        }
+        let refused = make_room(&all).unwrap_err();
+        assert_eq!(refused.to_string(), "4 templates are in use");
+        assert_eq!(there().count(), 4);
+    }
+
+    #[test]
+    fn one_with_many_nics_is_booted() {
+        let mut launch = sample();
+        launch.nics = vec![
+            vch_shim::Nic {
+                id: "n".to_owned(),
+                mac: [2; 6],
+                tap: "t".to_owned(),
+            };
+            7
+        ];
+        let templates = Templates::new("/nowhere".into(), Tasks::default());
+        assert_eq!(templates.of(&Vms::sample(), &launch), None);
+        assert!(templates.book().begun.is_empty());
+    }
+
+    #[test]
+    fn one_container_alone_has_no_template_removed_and_two_have() {
+        let mut book = Book::default();
+        let [one, other] = [1, 2].map(|byte| ContainerId::from_bytes([byte; 32]));
+        for _ in 0..5 {
+            assert!(!book.condemns("t", one, Blame::Either));
+            assert!(!book.condemns("t", other, Blame::None));
+        }
+        assert!(book.condemns("t", other, Blame::Either));
+        assert!(
+            !book.condemns("t", other, Blame::Either),
+            "a new one is made"
+        );
+        assert!(!book.condemns("u", one, Blame::Either), "another template");
+        assert!(book.condemns("u", one, Blame::Template));
+        assert!(!book.condemns("t", other, Blame::Either));
+        book.doubted.remove("t");
+        assert!(
+            !book.condemns("t", one, Blame::Either),
+            "it was proved since"
+        );
+    }
+
+    #[test]
+    fn one_that_was_removed_is_made_again_in_its_time() {
+        let mut book = Book::default();
+        let now = Instant::now();
+        assert!(book.begins("t".to_owned(), now));
+        assert!(!book.begins("t".to_owned(), now + AGAIN / 2));
+        assert!(book.begins("other".to_owned(), now));
+        assert!(book.begins("t".to_owned(), now + AGAIN));
+        assert!(!book.begins("t".to_owned(), now + AGAIN));
+    }
+}
